@@ -1,0 +1,130 @@
+// Owns the interface between the model and whatever computes: a few buffers and operations, dispatched in order; only reading back waits.
+// Must not know any concrete backend. The plain meaning of every operation is kernels/reference/; its test cases are kernels/cases.ts.
+import type { FormatName } from '../quant/format.ts';
+
+/** Row-major float32 activations in a backend's memory. */
+export interface Tensor {
+  /** Number of float32 elements. */
+  readonly length: number;
+}
+
+/** A matrix of `rows` outputs by `cols` inputs in a backend's own layout. Immutable once loaded. */
+export interface Weight {
+  readonly rows: number;
+  readonly cols: number;
+  readonly format: FormatName;
+  /** What one product with it must read from memory. */
+  readonly sizeBytes: number;
+}
+
+/** How a backend asks for a weight's file bytes: fill `target` from byte `offsetBytes` of the tensor. */
+export type ReadWeight = (target: Uint8Array, offsetBytes: number, signal?: AbortSignal) => Promise<void>;
+
+/** Number formats of the key/value cache. */
+export type KvFormat = 'f32' | 'f16' | 'q8';
+
+/** Tokens of one KV page: the unit in which cache memory is handed to sequences. */
+export const KV_PAGE = 32;
+
+export interface KvShape {
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  /** Pages of KV_PAGE tokens each. */
+  readonly pages: number;
+  readonly format: KvFormat;
+}
+
+/** A pool of KV pages for all layers. Which page belongs to which sequence is the caller's business. */
+export interface KvPool extends KvShape {
+  /** Bytes of one page over all layers, keys and values. */
+  readonly pageBytes: number;
+}
+
+/**
+ * The rows of one step. Each row is one token of some sequence; rows of a sequence come in ascending positions. A step may mix sequences.
+ * A row's keys and values are stored at its position before any row attends, and it attends to positions 0..position of its own sequence.
+ */
+export interface Rows {
+  readonly count: number;
+  /** [count] token ids. */
+  readonly tokens: Int32Array;
+  /** [count] place in the sequence's cache, from 0. */
+  readonly positions: Int32Array;
+  /** [count] index into `pageTables`. */
+  readonly sequence: Int32Array;
+  /** One table a sequence: `pageTables[s][p / KV_PAGE]` is the pool page that holds position p. */
+  readonly pageTables: readonly Int32Array[];
+}
+
+export interface RopeSpec {
+  /** Leading elements of a head that rotate (even). */
+  readonly dims: number;
+  /** `half`: element i pairs with i + dims/2 (NeoX). `interleaved`: 2i pairs with 2i+1. */
+  readonly pairing: 'half' | 'interleaved';
+  /** [dims/2] angle a position, in radians; scaling (linear, YaRN) already applied. */
+  readonly frequencies: Float32Array;
+  /** Factor on cos and sin (YaRN's attention factor), else 1. */
+  readonly magnitude: number;
+}
+
+/** One candidate token. */
+export interface TopEntry {
+  readonly token: number;
+  readonly logit: number;
+}
+
+/**
+ * Computes. Shapes are row-major with `rows` outermost; all activations float32. Operations are dispatched in order; outputs may be read by later
+ * operations at once; `out` must not overlap an input unless an operation says so. Sizes are the caller's duty: backends may assume them.
+ */
+export interface Backend {
+  readonly name: string;
+  readonly threads: number;
+
+  /** Float32 memory, zeroed. Throws `out-of-memory`. */
+  tensor(length: number): Tensor;
+  /** Loads a matrix of the file's block format; the bytes are requested in ascending order. */
+  weight(format: FormatName, rows: number, cols: number, read: ReadWeight, signal?: AbortSignal): Promise<Weight>;
+  kvPool(shape: KvShape): KvPool;
+  /** Gives back memory. Weights, tensors and pools of a disposed backend need not be freed. */
+  free(resource: Tensor | Weight | KvPool): void;
+
+  /** Copies host values into `target` from element `offset`. */
+  write(target: Tensor, values: Float32Array, offset?: number): void;
+
+  /** Announces the rows that the next operations work on (positions, page tables). */
+  setRows(rows: Rows): void;
+  /** out[r] = table[rows.tokens[r]]; out [count, cols]. */
+  embed(out: Tensor, table: Weight): void;
+  /** out[r] = x[r] / sqrt(mean(x[r]²) + eps) · scale for `rows` rows of `cols`; scale [cols]. `out` may be `x`. */
+  rmsNorm(out: Tensor, x: Tensor, scale: Tensor, rows: number, cols: number, eps: number): void;
+  /** out[r, o] = Σᵢ x[r, i] · weight[o, i] for `rows` rows. With `accumulate`, adds to out instead. */
+  matmul(out: Tensor, x: Tensor, weight: Weight, rows: number, accumulate?: boolean): void;
+  /** Rotates x [count, heads, headSize] in place by each row's position. */
+  rope(x: Tensor, heads: number, headSize: number, rope: RopeSpec): void;
+  /** Stores k and v [count, kvHeads, headSize] of `layer` at each row's position. */
+  storeKv(pool: KvPool, layer: number, k: Tensor, v: Tensor): void;
+  /** out[r, h] = softmax(q[r, h] · Kᵀ · scale) · V over positions 0..position of the row's sequence; q, out [count, heads, headSize]. */
+  attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number): void;
+  /** out[i] = silu(gate[i]) · up[i] for `length` elements. `out` may be `gate` or `up`. */
+  swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void;
+  /** out[i] = x[indices[i]], rows of `cols`. */
+  gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void;
+
+  /** Rotates the stored keys of the given pool pages by −`delta` positions, for caches that slide. */
+  shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec): void;
+  /** Copies KV page contents out, for saving; [layers, …] in the pool's own format. */
+  readKvPage(pool: KvPool, page: number): Promise<Uint8Array>;
+  writeKvPage(pool: KvPool, page: number, bytes: Uint8Array): void;
+
+  /** Waits for everything dispatched, then gives `length` elements from `offset`. The view is valid until the next dispatch. */
+  read(x: Tensor, offset: number, length: number, signal?: AbortSignal): Promise<Float32Array>;
+  /** The `k` largest of `length` values from `offset`, descending, ties by the lower index, with the log of the sum of exponentials of all. */
+  topK(x: Tensor, offset: number, length: number, k: number, signal?: AbortSignal): Promise<{ top: TopEntry[]; logSumExp: number }>;
+
+  /** Bytes currently allocated. */
+  memoryBytes(): number;
+  /** Stops threads, returns memory. Later calls throw `disposed`. */
+  dispose(): Promise<void>;
+}
