@@ -1,0 +1,379 @@
+// Owns the cases that every backend must pass and benchmarks reuse: for each kernel the shapes at which things go wrong, with an error bound.
+// Must not know a concrete backend. A case runs on any backend and returns what to compare with the reference's result.
+import { Random } from '../core/random.ts';
+import type { FormatName } from '../quant/format.ts';
+import { formatByName } from '../quant/formats.ts';
+import { type Backend, KV_PAGE, type KvFormat, type RopeSpec, type Rows, type Tensor } from './backend.ts';
+
+/**
+ * How far a result may be from the reference, as shares of the reference's root mean square: of the differences' root mean square, and of the
+ * largest difference. Zero means equal to the bit.
+ */
+export interface ErrorBound {
+  readonly rms: number;
+  readonly max: number;
+}
+
+export interface KernelCase {
+  readonly kernel: string;
+  readonly name: string;
+  readonly bound: ErrorBound;
+  run(backend: Backend): Promise<Float32Array>;
+}
+
+export const exact: ErrorBound = { rms: 0, max: 0 };
+const float32: ErrorBound = { rms: 2e-6, max: 2e-5 };
+/** Activations as int8 or 8-bit look-up tables: what llama.cpp's own rounding of activations costs, with headroom for short rows. */
+const activations8: ErrorBound = { rms: 0.012, max: 0.06 };
+/** f16 keys and values may round to the neighbouring value, and 1 in 2,048 is half a step. */
+const kvBounds: Record<KvFormat, ErrorBound> = {
+  f32: { rms: 5e-6, max: 5e-5 },
+  f16: { rms: 2e-4, max: 2e-3 },
+  q8: { rms: 4e-3, max: 4e-2 },
+};
+
+/** Elements behind every output that must stay as they were. */
+const GUARD = 37;
+const GUARD_VALUE = 12345.678;
+
+export const weightFormats: readonly FormatName[] = ['f32', 'f16', 'bf16', 'q8_0', 'q1_0', 'q2_0', 'q2_0-128'];
+
+/** Every case of every kernel. */
+export function kernelCases(): KernelCase[] {
+  return [
+    ...matmulCases(),
+    ...embedCases(),
+    ...normCases(),
+    ...ropeCases(),
+    ...attentionCases(),
+    ...elementwiseCases(),
+    ...topKCases(),
+  ];
+}
+
+/** Normally distributed float32 values, the same for the same seed. */
+export function randomValues(length: number, seed: number, scale = 1): Float32Array {
+  const random = new Random(seed);
+  return Float32Array.from({ length }, () => random.normal() * scale);
+}
+
+/** A weight's file bytes: random values through the format's own encoder; for the 1- and 2-bit formats block scales differ as in a trained model. */
+export function randomWeightBytes(
+  format: FormatName,
+  rows: number,
+  cols: number,
+  seed: number,
+  scale = 1,
+): Uint8Array<ArrayBuffer> {
+  const { blockSize, blockBytes, encode } = formatByName(format);
+  const random = new Random(seed);
+  const values = new Float32Array(rows * cols);
+  const ternary = format.startsWith('q2');
+  for (let block = 0; block < values.length; block += blockSize) {
+    const d = scale * (0.5 + random.uniform());
+    for (let i = block; i < Math.min(block + blockSize, values.length); i++) {
+      values[i] = ternary ? (random.below(3) - 1) * d : random.normal() * d;
+    }
+  }
+  const bytes = new Uint8Array((values.length / blockSize) * blockBytes);
+  encode(values, bytes);
+  return bytes;
+}
+
+/** Loads `bytes` into `backend` as a weight. */
+export function weightFromBytes(backend: Backend, format: FormatName, rows: number, cols: number, bytes: Uint8Array) {
+  return backend.weight(format, rows, cols, async (target, offsetBytes) => {
+    target.set(bytes.subarray(offsetBytes, offsetBytes + target.length));
+  });
+}
+
+/** A tensor holding `values`. */
+export function tensorOf(backend: Backend, values: Float32Array): Tensor {
+  const tensor = backend.tensor(values.length);
+  backend.write(tensor, values);
+  return tensor;
+}
+
+/** Rows of one sequence whose pages are `pageTable`. */
+export function oneSequence(tokens: ArrayLike<number>, firstPosition: number, pageTable: Int32Array): Rows {
+  const count = tokens.length;
+  return {
+    count,
+    tokens: Int32Array.from(tokens),
+    positions: Int32Array.from({ length: count }, (_, i) => firstPosition + i),
+    sequence: new Int32Array(count),
+    pageTables: [pageTable],
+  };
+}
+
+/** An output with a guard zone behind it. */
+function guarded(backend: Backend, length: number): Tensor {
+  return tensorOf(backend, new Float32Array(length + GUARD).fill(GUARD_VALUE));
+}
+
+function boundOf(format: FormatName): ErrorBound {
+  return format === 'f32' || format === 'f16' || format === 'bf16' ? float32 : activations8;
+}
+
+/** What was written to a guarded tensor, without its guard zone, which must be untouched. */
+async function readGuarded(backend: Backend, tensor: Tensor): Promise<Float32Array> {
+  const all = await backend.read(tensor, 0, tensor.length);
+  const length = tensor.length - GUARD;
+  const damaged = all.subarray(length).findIndex((value) => value !== Math.fround(GUARD_VALUE));
+  if (damaged >= 0) throw new Error(`wrote past its output: element ${length + damaged} of ${length}`);
+  return all.slice(0, length);
+}
+
+function matmulCases(): KernelCase[] {
+  const cases: KernelCase[] = [];
+  const add = (format: FormatName, rows: number, cols: number, tokens: number, options: MatmulOptions = {}) => {
+    const label = `${format} ${rows}x${cols} T=${tokens}${options.label ? ` ${options.label}` : ''}`;
+    cases.push({
+      kernel: 'matmul',
+      name: label,
+      bound: options.bound ?? boundOf(format),
+      run: (backend) => runMatmul(backend, format, rows, cols, tokens, options),
+    });
+  };
+  for (const format of weightFormats) {
+    const block = Math.max(formatByName(format).blockSize, format.startsWith('q') ? 128 : 1);
+    add(format, 1, block === 1 ? 4 : block, 1, { label: 'smallest' });
+    add(format, 37, 256, 1, { label: 'odd rows' });
+    for (const tokens of [1, 2, 3, 4, 5, 17]) add(format, 96, 384, tokens);
+    add(format, 70, 1024, 33, { label: 'accumulate', accumulate: true });
+    add(format, 64, 256, 2, { label: 'tiny weights', weightScale: 1e-4 });
+    add(format, 64, 256, 2, { label: 'huge activations', inputScale: 1e6 });
+    add(format, 64, 256, 3, { label: 'tiny activations', inputScale: 1e-12 });
+    add(format, 40, 256, 2, { label: 'zeros', inputScale: 0, bound: exact });
+    add(format, 64, 512, 2, { label: 'outliers', outliers: true });
+  }
+  for (const format of ['f32', 'f16', 'bf16'] as const) {
+    add(format, 64, 64, 1, { label: 'narrow' });
+    add(format, 13, 172, 3, { label: 'width no multiple of 16' });
+    add(format, 7, 5, 2, { label: 'width no multiple of 4' });
+  }
+  add('q8_0', 64, 64, 1, { label: 'narrow' });
+  add('q2_0', 64, 64, 1, { label: 'narrow' });
+  return cases;
+}
+
+interface MatmulOptions {
+  label?: string;
+  accumulate?: boolean;
+  weightScale?: number;
+  inputScale?: number;
+  outliers?: boolean;
+  bound?: ErrorBound;
+}
+
+async function runMatmul(
+  backend: Backend,
+  format: FormatName,
+  rows: number,
+  cols: number,
+  tokens: number,
+  options: MatmulOptions,
+): Promise<Float32Array> {
+  const bytes = randomWeightBytes(format, rows, cols, rows * 31 + cols, options.weightScale ?? 1);
+  const weight = await weightFromBytes(backend, format, rows, cols, bytes);
+  const input = randomValues(tokens * cols, cols + tokens, options.inputScale ?? 1);
+  if (options.outliers) for (let i = 0; i < input.length; i += 97) input[i] *= 20;
+  const x = tensorOf(backend, input);
+  const out = guarded(backend, tokens * rows);
+  if (options.accumulate) backend.write(out, randomValues(tokens * rows, 5));
+  backend.matmul(out, x, weight, tokens, options.accumulate);
+  return readGuarded(backend, out);
+}
+
+function embedCases(): KernelCase[] {
+  return weightFormats.flatMap((format) =>
+    [1, 3].map((count) => ({
+      kernel: 'embed',
+      name: `${format} 77x256 T=${count}`,
+      bound: { rms: 1e-6, max: 1e-6 },
+      run: async (backend: Backend) => {
+        const bytes = randomWeightBytes(format, 77, 256, 9);
+        const table = await weightFromBytes(backend, format, 77, 256, bytes);
+        backend.setRows(oneSequence([76, 0, 33].slice(0, count), 0, Int32Array.of(0)));
+        const out = guarded(backend, count * 256);
+        backend.embed(out, table);
+        return readGuarded(backend, out);
+      },
+    })),
+  );
+}
+
+function normCases(): KernelCase[] {
+  const shapes: [rows: number, cols: number, scale: number, inPlace: boolean][] = [
+    [1, 1, 1, false],
+    [1, 64, 1, false],
+    [3, 100, 1, true],
+    [17, 2048, 1, false],
+    [5, 8, 1e3, true],
+    [2, 128, 1e-6, false],
+    [2, 64, 0, false],
+  ];
+  return shapes.map(([rows, cols, scale, inPlace]) => ({
+    kernel: 'rms-norm',
+    name: `${rows}x${cols} scale ${scale}${inPlace ? ' in place' : ''}`,
+    bound: scale === 0 ? exact : { rms: 1e-6, max: 5e-6 },
+    run: async (backend: Backend) => {
+      const x = guarded(backend, rows * cols);
+      backend.write(x, randomValues(rows * cols, 3, scale));
+      const out = inPlace ? x : guarded(backend, rows * cols);
+      backend.rmsNorm(out, x, tensorOf(backend, randomValues(cols, 4)), rows, cols, 1e-6);
+      return readGuarded(backend, out);
+    },
+  }));
+}
+
+/** Frequencies base^(−2i/dims). */
+export function plainRope(dims: number, pairing: RopeSpec['pairing'], base = 10000): RopeSpec {
+  const frequencies = Float32Array.from({ length: dims / 2 }, (_, i) => base ** ((-2 * i) / dims));
+  return { dims, pairing, frequencies, magnitude: 1 };
+}
+
+function ropeCases(): KernelCase[] {
+  const cases: KernelCase[] = [];
+  for (const pairing of ['half', 'interleaved'] as const) {
+    for (const [heads, headSize, dims, first, count] of [
+      [1, 8, 8, 0, 1],
+      [4, 64, 64, 5, 17],
+      [3, 16, 8, 100, 2],
+      [2, 128, 128, 32_000, 3],
+    ]) {
+      cases.push({
+        kernel: 'rope',
+        name: `${pairing} ${heads}x${headSize} of which ${dims}, from ${first}, T=${count}`,
+        bound: { rms: 2e-6, max: 1e-5 },
+        run: async (backend) => {
+          const rope = { ...plainRope(dims, pairing, 1e6), magnitude: 1.1386 };
+          const x = guarded(backend, count * heads * headSize);
+          backend.write(x, randomValues(count * heads * headSize, 8));
+          backend.setRows(oneSequence(new Int32Array(count), first, new Int32Array(1024)));
+          backend.rope(x, heads, headSize, rope);
+          return readGuarded(backend, x);
+        },
+      });
+    }
+  }
+  return cases;
+}
+
+interface AttentionShape {
+  heads: number;
+  kvHeads: number;
+  headSize: number;
+  /** Tokens stored and attended by each sequence, in steps of `step` rows. */
+  lengths: number[];
+  step: number;
+  shift?: boolean;
+}
+
+function attentionCases(): KernelCase[] {
+  const shapes: AttentionShape[] = [
+    { heads: 1, kvHeads: 1, headSize: 8, lengths: [1], step: 1 },
+    { heads: 8, kvHeads: 4, headSize: 8, lengths: [70], step: 1 },
+    { heads: 4, kvHeads: 2, headSize: 64, lengths: [KV_PAGE + 1], step: 17 },
+    { heads: 16, kvHeads: 8, headSize: 128, lengths: [100], step: 100 },
+    { heads: 6, kvHeads: 2, headSize: 80, lengths: [33, 5, 64], step: 9 },
+    { heads: 5, kvHeads: 5, headSize: 48, lengths: [40], step: 8, shift: true },
+  ];
+  return (['f32', 'f16', 'q8'] as const).flatMap((format) =>
+    shapes.map((shape) => ({
+      kernel: 'attention',
+      name: `${format} ${shape.heads}/${shape.kvHeads} heads of ${shape.headSize}, lengths ${shape.lengths}, step ${shape.step}${shape.shift ? ', shifted' : ''}`,
+      bound: kvBounds[format],
+      run: (backend: Backend) => runAttention(backend, format, shape),
+    })),
+  );
+}
+
+async function runAttention(backend: Backend, format: KvFormat, shape: AttentionShape): Promise<Float32Array> {
+  const { heads, kvHeads, headSize, lengths, step } = shape;
+  const pagesEach = Math.ceil(Math.max(...lengths) / KV_PAGE);
+  const pages = pagesEach * lengths.length + 1;
+  const pool = backend.kvPool({ layers: 2, kvHeads, headSize, pages, format });
+  // Pages are handed out backwards and interleaved, so that a backend which assumes an order is found out.
+  const pageTables = lengths.map((_, s) =>
+    Int32Array.from({ length: pagesEach }, (_, i) => pages - 1 - (i * lengths.length + s)),
+  );
+  const outputs: number[] = [];
+  for (let from = 0; from < Math.max(...lengths); from += step) {
+    const positions: number[] = [];
+    const sequence: number[] = [];
+    for (const [s, length] of lengths.entries()) {
+      for (let p = from; p < Math.min(from + step, length); p++) {
+        positions.push(p);
+        sequence.push(s);
+      }
+    }
+    const count = positions.length;
+    backend.setRows({
+      count,
+      tokens: new Int32Array(count),
+      positions: Int32Array.from(positions),
+      sequence: Int32Array.from(sequence),
+      pageTables,
+    });
+    const width = kvHeads * headSize;
+    for (const layer of [1, 0]) {
+      const k = tensorOf(backend, randomValues(count * width, from * 3 + layer));
+      const v = tensorOf(backend, randomValues(count * width, from * 5 + layer + 1));
+      backend.storeKv(pool, layer, k, v);
+    }
+    if (shape.shift) backend.shiftKeys(pool, pageTables[0], KV_PAGE, plainRope(headSize, 'half'));
+    const q = tensorOf(backend, randomValues(count * heads * headSize, from + 7));
+    const out = guarded(backend, count * heads * headSize);
+    backend.attention(out, q, pool, 1, heads, 1 / Math.sqrt(headSize));
+    outputs.push(...(await readGuarded(backend, out)));
+  }
+  return Float32Array.from(outputs);
+}
+
+function elementwiseCases(): KernelCase[] {
+  const cases: KernelCase[] = [1, 5, 4096, 10_001].map((length) => ({
+    kernel: 'swiglu',
+    name: `${length}`,
+    bound: { rms: 1e-6, max: 1e-5 },
+    run: async (backend: Backend) => {
+      const gateValues = randomValues(length, 1, 4);
+      gateValues[0] = -120;
+      const out = guarded(backend, length);
+      backend.swiglu(out, tensorOf(backend, gateValues), tensorOf(backend, randomValues(length, 2)), length);
+      return readGuarded(backend, out);
+    },
+  }));
+  cases.push({
+    kernel: 'gather-rows',
+    name: '3 of 5 rows of 19',
+    bound: exact,
+    run: async (backend) => {
+      const out = guarded(backend, 3 * 19);
+      backend.gatherRows(out, tensorOf(backend, randomValues(5 * 19, 6)), Int32Array.of(4, 0, 4), 19);
+      return readGuarded(backend, out);
+    },
+  });
+  return cases;
+}
+
+function topKCases(): KernelCase[] {
+  return [
+    [1, 1],
+    [7, 3],
+    [512, 40],
+    [151_669, 20],
+    [5000, 5000],
+  ].map(([length, k]) => ({
+    kernel: 'top-k',
+    name: `${k} of ${length}`,
+    bound: { rms: 1e-6, max: 1e-6 },
+    run: async (backend: Backend) => {
+      const values = randomValues(length, length, 3);
+      for (let i = 0; i < length; i += 11) values[i] = values[0]; // ties
+      const result = await backend.topK(tensorOf(backend, values), 0, length, k);
+      // Tokens modulo 97, so that a wrong one is an error of at least 1 beside logits of about 3.
+      return Float32Array.from([...result.top.flatMap((entry) => [entry.token % 97, entry.logit]), result.logSumExp]);
+    },
+  }));
+}
