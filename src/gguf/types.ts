@@ -18,6 +18,22 @@ export type GgufArray =
   | BigInt64Array
   | GgufArray[];
 
+/** The value types of the file format. */
+export type GgufValueType =
+  | 'u8'
+  | 'i8'
+  | 'u16'
+  | 'i16'
+  | 'u32'
+  | 'i32'
+  | 'f32'
+  | 'bool'
+  | 'string'
+  | 'array'
+  | 'u64'
+  | 'i64'
+  | 'f64';
+
 /** One tensor of a file. */
 export interface TensorInfo {
   readonly name: string;
@@ -35,6 +51,8 @@ export interface Gguf {
   readonly alignment: number;
   /** In file order. */
   readonly metadata: ReadonlyMap<string, GgufValue>;
+  /** The file's type of each metadata value, for writing it back as it was. Absent in headers that were not read from a file. */
+  readonly metadataTypes?: ReadonlyMap<string, GgufValueType>;
   /** In file order. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Where tensor data starts, from the beginning of the file. */

@@ -1,0 +1,152 @@
+// Owns reading GGUF's primitive values, one after the other, from the part of a file that has been fetched so far.
+// Must not know what the values mean. Source: ggml's docs/gguf.md; all numbers are little-endian.
+import { OnebitError } from '../errors.ts';
+
+/** Thrown when a value ends behind the bytes fetched so far but within the file; the reader fetches more and tries again. */
+export class NeedMoreBytes {
+  readonly end: number;
+  constructor(end: number) {
+    this.end = end;
+  }
+}
+
+/** A position in a file of which the first `bytes.length` bytes are in memory. */
+export class Cursor {
+  offset = 0;
+  readonly fileName: string;
+  readonly fileSize: number;
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #view = new DataView(this.#bytes.buffer);
+
+  constructor(fileName: string, fileSize: number) {
+    this.fileName = fileName;
+    this.fileSize = fileSize;
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes;
+  }
+
+  /** Continues in a longer prefix of the same file. */
+  extend(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Bytes from here to the end of the file. */
+  get remaining(): number {
+    return this.fileSize - this.offset;
+  }
+
+  /** A `bad-file` error that names the file. */
+  error(message: string): OnebitError {
+    return new OnebitError('bad-file', `read GGUF: ${message} in ${this.fileName}.`);
+  }
+
+  /** Moves past `count` bytes and gives their start. Throws `bad-file` where the file has fewer, before anything of that size is allocated. */
+  take(count: number, what: string): number {
+    if (count > this.remaining) {
+      throw this.error(
+        `${what} at byte ${this.offset} needs ${count} bytes, ${this.remaining} are left; cut short or corrupt. Get the file again`,
+      );
+    }
+    const start = this.offset;
+    if (start + count > this.#bytes.length) throw new NeedMoreBytes(start + count);
+    this.offset = start + count;
+    return start;
+  }
+
+  u8(what: string): number {
+    return this.#bytes[this.take(1, what)];
+  }
+  i8(what: string): number {
+    return this.#view.getInt8(this.take(1, what));
+  }
+  u16(what: string): number {
+    return this.#view.getUint16(this.take(2, what), true);
+  }
+  i16(what: string): number {
+    return this.#view.getInt16(this.take(2, what), true);
+  }
+  u32(what: string): number {
+    return this.#view.getUint32(this.take(4, what), true);
+  }
+  i32(what: string): number {
+    return this.#view.getInt32(this.take(4, what), true);
+  }
+  f32(what: string): number {
+    return this.#view.getFloat32(this.take(4, what), true);
+  }
+  f64(what: string): number {
+    return this.#view.getFloat64(this.take(8, what), true);
+  }
+  u64(what: string): number | bigint {
+    return narrow(this.#view.getBigUint64(this.take(8, what), true));
+  }
+  i64(what: string): number | bigint {
+    return narrow(this.#view.getBigInt64(this.take(8, what), true));
+  }
+
+  bool(what: string): boolean {
+    const byte = this.u8(what);
+    if (byte > 1) throw this.error(`${what}: a boolean must be 0 or 1, got ${byte}; corrupt. Get the file again`);
+    return byte === 1;
+  }
+
+  /** A 64-bit count, length or offset. Throws `bad-file` from 2⁵³ on, where it can only be corrupt. */
+  size(what: string): number {
+    const start = this.take(8, what);
+    const value = this.#view.getUint32(start, true) + this.#view.getUint32(start + 4, true) * 4294967296;
+    if (value > Number.MAX_SAFE_INTEGER)
+      throw this.error(`${what} must be below 2^53, got ${value}; corrupt. Get the file again`);
+    return value;
+  }
+
+  /** A length-prefixed UTF-8 string of at most `limit` bytes. Throws `bad-file` for invalid UTF-8. */
+  string(what: string, limit = Number.MAX_SAFE_INTEGER): string {
+    const length = this.size(what);
+    if (length > limit)
+      throw this.error(`${what} must have at most ${limit} bytes, got ${length}; corrupt. Get the file again`);
+    const start = this.take(length, what);
+    const text = decodeUtf8(this.#bytes, start, start + length);
+    if (text === undefined)
+      throw this.error(`${what} at byte ${start} must be UTF-8, got other bytes. Convert the model again`);
+    return text;
+  }
+}
+
+function narrow(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const SHORT = 64;
+const units = new Uint16Array(SHORT);
+
+/**
+ * Decodes UTF-8, or gives undefined where it is invalid. Vocabularies are hundreds of thousands of strings of a few bytes, for which a call of
+ * TextDecoder costs more than decoding: short strings of one- and two-byte characters (all of byte-level BPE) are decoded here.
+ */
+function decodeUtf8(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): string | undefined {
+  if (end - start <= SHORT) {
+    let count = 0;
+    let i = start;
+    while (i < end) {
+      const byte = bytes[i];
+      if (byte < 0x80) {
+        units[count++] = byte;
+        i++;
+      } else if (byte >= 0xc2 && byte < 0xe0 && i + 1 < end && (bytes[i + 1] & 0xc0) === 0x80) {
+        units[count++] = ((byte & 31) << 6) | (bytes[i + 1] & 63);
+        i += 2;
+      } else break;
+    }
+    if (i === end) return String.fromCharCode.apply(null, units.subarray(0, count) as unknown as number[]);
+  }
+  try {
+    return strict.decode(bytes.subarray(start, end));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,84 @@
+// Owns decoding one metadata value. Must not know what any key means. Source: ggml's docs/gguf.md, gguf_metadata_value_type.
+import type { Cursor } from './cursor.ts';
+import type { GgufArray, GgufValue, GgufValueType } from './types.ts';
+
+/** Names of the value types, by their number in the file. */
+export const VALUE_TYPES: readonly GgufValueType[] = [
+  'u8',
+  'i8',
+  'u16',
+  'i16',
+  'u32',
+  'i32',
+  'f32',
+  'bool',
+  'string',
+  'array',
+  'u64',
+  'i64',
+  'f64',
+];
+
+/** Arrays nest at most this deep; ggml itself reads none that nest. */
+const MAX_DEPTH = 4;
+
+/** Decodes the value of type `type` (its number in the file) at the cursor. `what` names it in errors. */
+export function readValue(cursor: Cursor, type: number, what: string): GgufValue {
+  const name = VALUE_TYPES[type];
+  if (name === undefined) throw cursor.error(`${what} has the unknown value type ${type}; corrupt. Get the file again`);
+  if (name === 'array') return readArray(cursor, what, 1);
+  return cursor[name](what);
+}
+
+/** Fewest bytes that one element takes in the file: what bounds a claimed count. */
+const LEAST_BYTES: Record<GgufValueType, number> = {
+  u8: 1,
+  i8: 1,
+  u16: 2,
+  i16: 2,
+  u32: 4,
+  i32: 4,
+  f32: 4,
+  bool: 1,
+  string: 8,
+  array: 12,
+  u64: 8,
+  i64: 8,
+  f64: 8,
+};
+
+function readArray(cursor: Cursor, what: string, depth: number): GgufArray {
+  if (depth > MAX_DEPTH)
+    throw cursor.error(`${what} nests arrays more than ${MAX_DEPTH} deep; corrupt. Get the file again`);
+  const type = cursor.u32(what);
+  const count = cursor.size(what);
+  const name = VALUE_TYPES[type];
+  if (name === undefined)
+    throw cursor.error(`${what} has the unknown element type ${type}; corrupt. Get the file again`);
+  const least = count * LEAST_BYTES[name];
+  if (least > cursor.remaining) {
+    throw cursor.error(
+      `${what} claims ${count} elements, at least ${least} bytes, ${cursor.remaining} are left; corrupt. Get the file again`,
+    );
+  }
+  if (name === 'string') return Array.from({ length: count }, () => cursor.string(what));
+  if (name === 'bool') return Array.from({ length: count }, () => cursor.bool(what));
+  if (name === 'array') return Array.from({ length: count }, () => readArray(cursor, what, depth + 1));
+  const start = cursor.take(least, what);
+  // A copy, because elements need not be aligned in the file. Like all platforms with typed arrays in use, little-endian.
+  const buffer = cursor.bytes.buffer.slice(start, start + least);
+  return new NUMERIC_ARRAYS[name](buffer);
+}
+
+const NUMERIC_ARRAYS = {
+  u8: Uint8Array,
+  i8: Int8Array,
+  u16: Uint16Array,
+  i16: Int16Array,
+  u32: Uint32Array,
+  i32: Int32Array,
+  f32: Float32Array,
+  u64: BigUint64Array,
+  i64: BigInt64Array,
+  f64: Float64Array,
+} as const;

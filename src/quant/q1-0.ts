@@ -1,0 +1,43 @@
+// Owns the Q1_0 format: blocks of 128 weights, an fp16 scale `d` and 128 bits, lowest bit first; 1 is +d, 0 is −d.
+// Source: ggml's block_q1_0 and its reference quantiser.
+import { floatToHalf, halfTable } from '../core/half.ts';
+import { checkDecode, checkEncode, readU16, tooLarge, writeU16 } from './blocks.ts';
+import type { Format } from './format.ts';
+
+const BLOCK = 128;
+const BYTES = 18;
+
+/**
+ * Q1_0: 1.125 bits a weight; encoding takes d = mean|x| and bit = x >= 0. Meant for weights that already are ±d: those with d > 0 representable
+ * in fp16 come back bit for bit.
+ */
+export const q1_0: Format = {
+  name: 'q1_0',
+  ggmlType: 41,
+  ggmlName: 'Q1_0',
+  blockSize: BLOCK,
+  blockBytes: BYTES,
+  decode(bytes, out) {
+    checkDecode(q1_0, bytes, out);
+    const table = halfTable();
+    for (let i = 0, at = 0; i < out.length; i += BLOCK, at += BYTES) {
+      const d = table[readU16(bytes, at)];
+      for (let j = 0; j < BLOCK; j++) out[i + j] = (bytes[at + 2 + (j >> 3)] >> (j & 7)) & 1 ? d : -d;
+    }
+  },
+  encode(values, out) {
+    checkEncode(q1_0, values, out);
+    for (let i = 0, at = 0; i < values.length; i += BLOCK, at += BYTES) {
+      let sum = 0; // In float32 and in order, as the reference sums.
+      for (let j = i; j < i + BLOCK; j++) sum = Math.fround(sum + Math.abs(values[j]));
+      const half = floatToHalf(sum / BLOCK);
+      if (half === 0x7c00) throw tooLarge(q1_0, 'mean|x|', sum / BLOCK, i);
+      writeU16(out, at, half);
+      for (let b = 0; b < BLOCK / 8; b++) {
+        let bits = 0;
+        for (let j = 0; j < 8; j++) if (values[i + 8 * b + j] >= 0) bits |= 1 << j;
+        out[at + 2 + b] = bits;
+      }
+    }
+  },
+};
