@@ -61,13 +61,28 @@ function readArray(cursor: Cursor, what: string, depth: number): GgufArray {
       `${what} claims ${count} elements, at least ${least} bytes, ${cursor.remaining} are left; corrupt. Get the file again`,
     );
   }
-  if (name === 'string') return Array.from({ length: count }, () => cursor.string(what));
-  if (name === 'bool') return Array.from({ length: count }, () => cursor.bool(what));
-  if (name === 'array') return Array.from({ length: count }, () => readArray(cursor, what, depth + 1));
+  if (name === 'string') return readStrings(cursor, count, what);
+  if (name === 'bool') return readEach(count, () => cursor.bool(what));
+  if (name === 'array') return readEach(count, () => readArray(cursor, what, depth + 1));
   const start = cursor.take(least, what);
   // A copy, because elements need not be aligned in the file. Like all platforms with typed arrays in use, little-endian.
   const buffer = cursor.bytes.buffer.slice(start, start + least);
   return new NUMERIC_ARRAYS[name](buffer);
+}
+
+/** Passes over all strings before decoding any: a vocabulary that is not fetched whole yet is then not decoded again and again. */
+function readStrings(cursor: Cursor, count: number, what: string): string[] {
+  const start = cursor.offset;
+  for (let i = 0; i < count; i++) cursor.take(cursor.size(what), what);
+  cursor.offset = start;
+  return readEach(count, () => cursor.string(what));
+}
+
+/** Grows the array as elements turn up, so that a claimed count alone allocates nothing. */
+function readEach<T>(count: number, read: () => T): T[] {
+  const values: T[] = [];
+  for (let i = 0; i < count; i++) values.push(read());
+  return values;
 }
 
 const NUMERIC_ARRAYS = {
