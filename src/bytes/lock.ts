@@ -1,0 +1,133 @@
+// Owns locks between processes: a file that exists while one of them works. Must not know what is protected. Node only.
+import { randomUUID } from 'node:crypto';
+import { link, open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { OnebitError } from '../errors.ts';
+import { fileError, systemCode } from './file-source.ts';
+import { sleep } from './http-request.ts';
+
+/** A held lock. */
+export interface Lock {
+  /** Throws `io` when another process took the lock over, which happens only to a process that slept for minutes. */
+  check(): Promise<void>;
+  release(): Promise<void>;
+}
+
+interface Holder {
+  pid: number;
+  host: string;
+  token: string;
+}
+
+const HEARTBEAT_MS = 10_000;
+/** A holder that missed a dozen heartbeats is dead or asleep: the only evidence when it ran on another machine or its process id was reused. */
+const STALE_MS = 120_000;
+const POLL_MS = 200;
+
+/**
+ * Takes the lock at `path`, waiting while a live process has it (`onWait` is called once with its process id). The lock of a process that died is
+ * taken over. Throws `io` when the file cannot be made, the signal's reason when aborted.
+ */
+export async function takeLock(
+  path: string,
+  options: { signal?: AbortSignal; onWait?(pid: number): void } = {},
+): Promise<Lock> {
+  let waited = false;
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const lock = await tryLock(path);
+    if (lock) return lock;
+    const holder = await readHolder(path);
+    if (await isStale(path, holder)) {
+      await removeStale(path, holder);
+      continue;
+    }
+    if (!waited) options.onWait?.(holder?.pid ?? 0);
+    waited = true;
+    await sleep(POLL_MS, options.signal);
+  }
+}
+
+/** Whether a live process holds the lock at `path`. */
+export async function isLocked(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+  } catch {
+    return false;
+  }
+  return !(await isStale(path, await readHolder(path)));
+}
+
+async function tryLock(path: string): Promise<Lock | undefined> {
+  const own: Holder = { pid: process.pid, host: hostname(), token: randomUUID() };
+  try {
+    const handle = await open(path, 'wx');
+    try {
+      await handle.writeFile(JSON.stringify(own));
+    } catch (error) {
+      await unlink(path).catch(() => {});
+      throw error;
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return undefined;
+    throw fileError('lock', path, error);
+  }
+  const isOurs = async () => (await readHolder(path))?.token === own.token;
+  const heartbeat = setInterval(async () => {
+    const now = new Date();
+    if (await isOurs()) await utimes(path, now, now).catch(() => {});
+  }, HEARTBEAT_MS);
+  heartbeat.unref();
+  return {
+    async check() {
+      if (await isOurs()) return;
+      throw new OnebitError('io', `lock ${path}: another process took it over. Run the command again.`);
+    },
+    async release() {
+      clearInterval(heartbeat);
+      if (await isOurs()) await unlink(path).catch(() => {});
+    },
+  };
+}
+
+async function readHolder(path: string): Promise<Holder | undefined> {
+  try {
+    const { pid, host, token } = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    if (typeof pid === 'number' && typeof host === 'string' && typeof token === 'string') return { pid, host, token };
+  } catch {
+    // Missing, or just being written: the age decides.
+  }
+  return undefined;
+}
+
+async function isStale(path: string, holder: Holder | undefined): Promise<boolean> {
+  if (holder?.host === hostname() && !isAlive(holder.pid)) return true;
+  try {
+    return Date.now() - (await stat(path)).mtimeMs > STALE_MS;
+  } catch {
+    return false;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCode(error) !== 'ESRCH';
+  }
+}
+
+/** Moves the stale lock away before removing it: when several processes try, and one already has a new lock there, it is put back. */
+async function removeStale(path: string, stale: Holder | undefined): Promise<void> {
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    await rename(path, aside);
+  } catch {
+    return;
+  }
+  if ((await readHolder(aside))?.token !== stale?.token) await link(aside, path).catch(() => {});
+  await unlink(aside).catch(() => {});
+}

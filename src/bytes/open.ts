@@ -1,0 +1,39 @@
+// Owns turning what a user names (a path, a URL, a model's name) into bytes. The one file here that runs on every platform and still knows files:
+// those parts are loaded only in Node.
+import { OnebitError } from '../errors.ts';
+import { type HttpSourceOptions, httpSource } from './http-source.ts';
+import { type HubOptions, hubHttpOptions, parseHubName, resolveHubFile } from './hub.ts';
+import type { ByteSource } from './source.ts';
+
+export interface OpenOptions extends HttpSourceOptions, HubOptions {
+  /** Node: the cache's folder; default as `cacheFolder` says. */
+  folder?: string;
+}
+
+/**
+ * Opens a model's bytes. In Node: an existing file's path; an http(s) URL (the downloaded copy if `onebit pull` made one, else by ranges); the name of
+ * a pulled model, without touching the network. In a browser: a URL, also a relative one, or a hub name, both by ranges. Throws `io` when there is no
+ * such file, `bad-argument` when the name is none of these or was not pulled, and what `httpSource` throws.
+ */
+export async function openModelBytes(nameOrPathOrUrl: string, options: OpenOptions = {}): Promise<ByteSource> {
+  const name = nameOrPathOrUrl;
+  if (globalThis.process?.versions?.node) return openInNode(name, options);
+  if (URL.canParse(name)) return httpSource(name, options);
+  const hub = parseHubName(name);
+  if (!hub) return httpSource(new URL(name, globalThis.location.href).href, options);
+  return httpSource((await resolveHubFile(hub, options)).url, { ...options, ...hubHttpOptions(options) });
+}
+
+async function openInNode(name: string, options: OpenOptions): Promise<ByteSource> {
+  const { fileSource } = await import('./file-source.ts');
+  const { fileSize, findCached } = await import('./cache.ts');
+  if ((await fileSize(name)) !== undefined) return fileSource(name);
+  const entry = await findCached(name, options.folder);
+  if (entry) return fileSource(entry.path);
+  if (/^https?:\/\//i.test(name)) return httpSource(name, options);
+  if (!parseHubName(name)) return fileSource(name); // Says what is wrong with the path.
+  throw new OnebitError(
+    'bad-argument',
+    `open: ${name} is neither a file here nor a model in the cache. Get it with: onebit pull ${name}`,
+  );
+}
