@@ -1,0 +1,217 @@
+// Owns what the rest of the package calls a tokenizer: built from a file's metadata, text to ids and back. Knows no model and no chat template.
+// llama.cpp is the judge of ids. Where it and the tokenizers library differ: no NFC normalisation here (ids of composed text are the same);
+// control tokens and fill-in-the-middle tokens are not made from plain text; overlapping added tokens go to the longest.
+import { OnebitError } from '../errors.ts';
+import { AddedTokens } from './added-tokens.ts';
+import { byteLevelEncoding, type TextEncoding } from './byte-level.ts';
+import { preTokenizers } from './pre-tokenizer.ts';
+import { sentencePieceEncoding } from './sentence-piece.ts';
+import { byteString, decodeUtf8, stringOfUnits } from './text-bytes.ts';
+import { describe, type Metadata, Problems, readFlag, readVocabulary, type Vocabulary } from './vocabulary.ts';
+import { TokenList } from './word-cache.ts';
+
+/** How to read a text. */
+export interface EncodeOptions {
+  /** Whether the texts of control tokens become these tokens; false unless the text comes from a template. */
+  readonly special?: boolean;
+  /** Whether to put `bos` first; 'bad-argument' where there is none. Default: false, whatever `addBos` says. */
+  readonly bos?: boolean;
+}
+
+/** How to write tokens. */
+export interface DecodeOptions {
+  /** Whether control tokens are written out; they are left out otherwise. */
+  readonly special?: boolean;
+}
+
+/** Text to token ids and back, as one model file has it. Holds no state that a caller could see; safe to share. */
+export interface Tokenizer {
+  /** Number of token ids. */
+  readonly vocabularySize: number;
+  /** The beginning-of-text token, where there is one. */
+  readonly bos?: number;
+  /** The end-of-text token, where there is one. */
+  readonly eos?: number;
+  /** Tokens at which generation ends: end of text, of turn and of message, and what llama.cpp recognises by its text. */
+  readonly endOfGeneration: ReadonlySet<number>;
+  /** Whether the model expects `bos` before a text. */
+  readonly addBos: boolean;
+  /** Whether the model expects `eos` after a text. */
+  readonly addEos: boolean;
+  /**
+   * Token ids of a text. Lone surrogates count as U+FFFD. Bytes that are not UTF-8: byte-level vocabularies read U+FFFD for each,
+   * SentencePiece-style ones keep them by byte tokens; both as llama.cpp does.
+   */
+  encode(text: string | Uint8Array, options?: EncodeOptions): Int32Array;
+  /**
+   * The text of tokens that stand at the start of a text (a SentencePiece-style vocabulary loses the space it puts there; to continue a text
+   * use `decoder`). Bytes that are not UTF-8 become U+FFFD.
+   */
+  decode(tokens: ArrayLike<number>, options?: DecodeOptions): string;
+  /** The bytes of one token: the text of a control token, nothing for an unused one. A copy. */
+  bytesOf(token: number): Uint8Array;
+  /** A decoder of tokens that arrive one by one and continue a text. */
+  decoder(options?: DecodeOptions): StreamDecoder;
+  /** The id of the token with this text in the vocabulary's own spelling (`Ġthe`, `▁the`, `<|im_end|>`). */
+  tokenId(text: string): number | undefined;
+  /** Whether a token is control or unknown: never made from plain text, left out of decoded text. */
+  isSpecial(token: number): boolean;
+}
+
+/** Turns tokens into text as they come, never splitting a character. */
+export interface StreamDecoder {
+  /** The text that is now complete; may be empty. */
+  push(token: number): string;
+  /** What is left of a character cut off at the end, as U+FFFD; the decoder can then be used anew. */
+  flush(): string;
+}
+
+/**
+ * Builds the tokenizer of a model file from its metadata (`tokenizer.ggml.*`).
+ * Throws 'bad-file' or 'unsupported' with all problems together.
+ */
+export function createTokenizer(metadata: Metadata): Tokenizer {
+  const problems = new Problems();
+  const model = metadata.get('tokenizer.ggml.model');
+  if (model === 'gpt2') return createByteLevel(metadata, problems);
+  if (model === 'llama') return createSentencePiece(metadata, problems);
+  if (typeof model === 'string')
+    problems.unsupported(
+      `tokenizer.ggml.model: must be "gpt2" or "llama", got ${describe(model)}. Use a model with one of these tokenizers.`,
+    );
+  else
+    problems.bad(
+      `tokenizer.ggml.model: must be a text, got ${describe(model)}. Convert the model again with its tokenizer.`,
+    );
+  problems.throwIfAny();
+  throw new OnebitError('bad-file', 'createTokenizer: no tokenizer.');
+}
+
+function createByteLevel(metadata: Metadata, problems: Problems): Tokenizer {
+  const name = metadata.get('tokenizer.ggml.pre') ?? 'default';
+  const pre = typeof name === 'string' ? preTokenizers.get(name) : undefined;
+  if (!pre) {
+    const known = [...preTokenizers.keys()].join(', ');
+    const problem = `tokenizer.ggml.pre: must be one of ${known}, got ${describe(name)}.`;
+    if (typeof name === 'string')
+      problems.unsupported(`${problem} Use a model with one of these, or ask for this one.`);
+    else problems.bad(problem);
+  }
+  const vocabulary = readVocabulary(metadata, { addBos: pre?.addBos ?? false }, problems);
+  const encoding = byteLevelEncoding(metadata, vocabulary, pre ?? preTokenizers.get('default')!, problems);
+  problems.throwIfAny();
+  return new FileTokenizer(vocabulary, encoding, 'characters', false);
+}
+
+function createSentencePiece(metadata: Metadata, problems: Problems): Tokenizer {
+  const vocabulary = readVocabulary(metadata, { bos: 1, eos: 2, unknown: 0, addBos: true }, problems);
+  const encoding = sentencePieceEncoding(metadata, vocabulary, problems);
+  const spaceFirst = readFlag(metadata, 'tokenizer.ggml.add_space_prefix', true, problems);
+  problems.throwIfAny();
+  return new FileTokenizer(vocabulary, encoding, 'bytes', spaceFirst);
+}
+
+class FileTokenizer implements Tokenizer {
+  readonly vocabularySize: number;
+  readonly bos?: number;
+  readonly eos?: number;
+  readonly endOfGeneration: ReadonlySet<number>;
+  readonly addBos: boolean;
+  readonly addEos: boolean;
+  readonly #vocabulary: Vocabulary;
+  readonly #encoding: TextEncoding;
+  readonly #units: 'characters' | 'bytes';
+  readonly #spaceFirst: boolean;
+  readonly #added: AddedTokens;
+  readonly #addedWithSpecial: AddedTokens;
+
+  /** @param units what one character of the strings given to `encoding` is. */
+  constructor(vocabulary: Vocabulary, encoding: TextEncoding, units: 'characters' | 'bytes', spaceFirst: boolean) {
+    this.vocabularySize = vocabulary.texts.length;
+    this.bos = vocabulary.bos;
+    this.eos = vocabulary.eos;
+    this.endOfGeneration = vocabulary.endOfGeneration;
+    this.addBos = vocabulary.addBos;
+    this.addEos = vocabulary.addEos;
+    this.#vocabulary = vocabulary;
+    this.#encoding = encoding;
+    this.#units = units;
+    this.#spaceFirst = spaceFirst;
+    const texts = units === 'bytes' ? vocabulary.texts.map(byteString) : vocabulary.texts;
+    const byteLength = (token: number) => byteString(vocabulary.texts[token]).length;
+    this.#added = new AddedTokens(texts, vocabulary.added, byteLength);
+    this.#addedWithSpecial = new AddedTokens(texts, vocabulary.addedWithSpecial, byteLength);
+  }
+
+  encode(text: string | Uint8Array, options: EncodeOptions = {}): Int32Array {
+    const out = new TokenList();
+    if (options.bos) {
+      if (this.bos === undefined)
+        throw new OnebitError(
+          'bad-argument',
+          'encode: bos must be in the vocabulary, got none. Leave options.bos out.',
+        );
+      out.push(this.bos);
+    }
+    let source: string;
+    if (this.#units === 'bytes') source = typeof text === 'string' ? byteString(text) : stringOfUnits(text);
+    else source = typeof text === 'string' ? text : decodeUtf8(text);
+    let afterAdded = true;
+    (options.special ? this.#addedWithSpecial : this.#added).partition(
+      source,
+      (from, to) => {
+        if (this.#spaceFirst && afterAdded) this.#encoding.encode(` ${source.slice(from, to)}`, 0, to - from + 1, out);
+        else this.#encoding.encode(source, from, to, out);
+        afterAdded = false;
+      },
+      (token) => {
+        out.push(token);
+        afterAdded = true;
+      },
+    );
+    return out.toArray();
+  }
+
+  decode(tokens: ArrayLike<number>, options: DecodeOptions = {}): string {
+    const decoder = this.decoder(options);
+    const parts: string[] = [];
+    for (let i = 0; i < tokens.length; i++) parts.push(decoder.push(tokens[i]));
+    parts.push(decoder.flush());
+    const text = parts.join('');
+    if (!this.#spaceFirst) return text;
+    let first = 0;
+    while (!options.special && first < tokens.length && this.isSpecial(tokens[first])) first++;
+    const ownSpace = first < tokens.length && !this.isSpecial(tokens[first]) && text.startsWith(' ');
+    return ownSpace ? text.slice(1) : text;
+  }
+
+  bytesOf(token: number): Uint8Array {
+    this.#check(token);
+    return this.#encoding.bytesOf(token);
+  }
+
+  decoder(options: DecodeOptions = {}): StreamDecoder {
+    const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+    return {
+      push: (token) => {
+        const bytes = this.bytesOf(token);
+        return !options.special && this.isSpecial(token) ? '' : utf8.decode(bytes, { stream: true });
+      },
+      flush: () => utf8.decode(),
+    };
+  }
+
+  tokenId(text: string): number | undefined {
+    return this.#vocabulary.ids.get(text);
+  }
+
+  isSpecial(token: number): boolean {
+    this.#check(token);
+    return this.#vocabulary.special[token] === 1;
+  }
+
+  #check(token: number): void {
+    if (Number.isInteger(token) && token >= 0 && token < this.vocabularySize) return;
+    throw new OnebitError('bad-argument', `tokenizer: a token must be 0..${this.vocabularySize - 1}, got ${token}.`);
+  }
+}
