@@ -11,6 +11,7 @@ import {
   parseContentRange,
   Retries,
   send,
+  splitCredentials,
   versionOf,
 } from './http-request.ts';
 import { memorySource } from './memory-source.ts';
@@ -22,14 +23,16 @@ export interface HttpSourceOptions extends HttpOptions {
 }
 
 /**
- * Opens the file at an http(s) `url`. Learns its size by asking for one byte; a server without ranges is asked for the whole file once, if it is
- * small enough. A file that changes while it is open is an error (`network`), never a mixture of two versions. `options.signal` ends the
- * source as a whole. Throws `network`, or `bad-argument` when `url` is no http(s) URL.
+ * Opens the file at an http(s) `address`. Learns its size by asking for one byte; a server without ranges is asked for the whole file once, if it is
+ * small enough. A file that changes while it is open is an error (`network`), never a mixture of two versions. `callerOptions.signal` ends the
+ * source as a whole. Throws `network`, or `bad-argument` when `address` is no http(s) URL.
  */
-export async function httpSource(url: string, options: HttpSourceOptions = {}): Promise<ByteSource> {
-  if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : '')) {
-    throw new OnebitError('bad-argument', `open: need an http or https URL, got ${displayUrl(url)}.`);
+export async function httpSource(address: string, callerOptions: HttpSourceOptions = {}): Promise<ByteSource> {
+  if (!/^https?:$/.test(URL.canParse(address) ? new URL(address).protocol : '')) {
+    throw new OnebitError('bad-argument', `open: need an http or https URL, got ${displayUrl(address)}.`);
   }
+  const { url, headers } = splitCredentials(address);
+  const options = { ...callerOptions, headers: { ...callerOptions.headers, ...headers } };
   const first = await send(url, { range: 'bytes=0-0' }, options, new Retries(options));
   if (first.response.status === 200) return memorySource(await readWhole(url, first, options), displayUrl(url));
   await first.cancel();

@@ -2,7 +2,7 @@
 import { OnebitError } from '../errors.ts';
 import { type CacheEntry, cacheFolder, findCached, hubPath, isUrl, readEntry, urlName, urlPath } from './cache.ts';
 import { type DownloadOptions, download } from './download.ts';
-import { isLoss } from './http-request.ts';
+import { isLoss, splitCredentials } from './http-request.ts';
 import {
   formatHubName,
   type HubName,
@@ -65,16 +65,9 @@ async function pullUrl(
   const onHub = new URL(url).origin === new URL(hubEndpoint(options.endpoint)).origin;
   const http = onHub ? { ...options, ...hubHttpOptions(options) } : options;
   const recordUrl = urlName(url);
-  const { username, password } = new URL(url);
-  if (username) {
-    // fetch refuses URLs with credentials in them, so they travel as the header that they stand for.
-    const basic = btoa(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
-    http.headers = { ...http.headers, authorization: `Basic ${basic}` };
-  }
-  return {
-    entry: await download({ name: recordUrl, url: recordUrl, recordUrl, path, sha256 }, http),
-    how: 'downloaded',
-  };
+  const headers = { ...http.headers, ...splitCredentials(url).headers };
+  const target = { name: recordUrl, url: recordUrl, recordUrl, path, sha256 };
+  return { entry: await download(target, { ...http, headers }), how: 'downloaded' };
 }
 
 async function pullFromHub(

@@ -95,8 +95,9 @@ class PullReporter {
       const size = totalBytes === undefined ? '' : ` ${formatBytes(totalBytes)}`;
       if (phase === 'waiting') log('Another process downloads the same file; waiting for it.');
       else if (phase === 'checking') log('Checking what an earlier run left.');
-      else if (this.#last?.phase === 'checking') log(`Resuming at ${formatBytes(this.#last.doneBytes)} of${size}.`);
-      else log(`Downloading${size}.`);
+      else if (this.#last?.phase === 'checking' && doneBytes > this.#last.doneBytes) {
+        log(`Resuming at ${formatBytes(this.#last.doneBytes)}${size && ` of${size}`}.`);
+      } else log(`Downloading${size}.`);
     }
     this.#last = progress;
     this.line.update(label, doneBytes, totalBytes);
