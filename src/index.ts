@@ -1,1 +1,9 @@
-export {};
+// The package's front door: load a model, then generate, chat, score. Everything here runs in Node and in browsers.
+export type { ChatMessage } from './chat/messages.ts';
+export { type ErrorCode, OnebitError } from './errors.ts';
+export type { Score, ScoreOptions } from './evaluate/score.ts';
+export type { FinishReason, Generation, GenerationResult, Piece, Timings } from './generate/generation.ts';
+export type { GenerateOptions, SamplingOptions } from './generate/options.ts';
+export { type ChosenToken, Session, type TokenLogprob } from './generate/session.ts';
+export { type ChatOptions, LanguageModel } from './language-model.ts';
+export { type BackendName, type LoadOptions, load } from './load.ts';

@@ -1,0 +1,100 @@
+// Owns what every command is given, and the options that all commands which load a model share.
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { OnebitError } from '../errors.ts';
+import type { KvFormat } from '../kernels/backend.ts';
+import type { LanguageModel } from '../language-model.ts';
+import { type BackendName, load } from '../load.ts';
+import { progressLine } from './progress.ts';
+
+/** What the program gives to each command. */
+export interface CommandContext {
+  /** Aborted by Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+export interface ModelFlags {
+  model?: string;
+  backend: BackendName;
+  threads?: number;
+  ctx?: number;
+  kv: KvFormat;
+}
+
+/** The model that the package brings, and a small real one that a checkout may have beside it. */
+const DEFAULT_MODELS = ['../../models/seedling.gguf', '../../../shared/models/stories260K.gguf'];
+
+/** Adds -m, --backend, --threads, --ctx and --kv. */
+export function addModelOptions(command: Command): Command {
+  return command
+    .option(
+      '-m, --model <path|name>',
+      'a GGUF file, a URL, or the name of a pulled model (default: the embedded model)',
+    )
+    .addOption(
+      new Option('--backend <name>', 'what computes').choices(['auto', 'wasm', 'webgpu', 'reference']).default('auto'),
+    )
+    .option('--threads <n>', 'threads of the wasm backend (default: all cores)', wholeNumber(1, 256))
+    .option('--ctx <tokens>', "context length (default: the model's, at most 4096)", wholeNumber(1, 1 << 28))
+    .addOption(
+      new Option('--kv <format>', 'format of the key/value cache').choices(['f32', 'f16', 'q8']).default('f16'),
+    );
+}
+
+/** Path, URL or name of the model that the flags mean. @throws OnebitError when none is named and none is embedded. */
+export function modelNameOf(flags: { model?: string }): string {
+  if (flags.model !== undefined) return flags.model;
+  for (const relative of DEFAULT_MODELS) {
+    const path = fileURLToPath(new URL(relative, import.meta.url));
+    if (existsSync(path)) return path;
+  }
+  throw new OnebitError(
+    'bad-argument',
+    'model: this build has no embedded model. Name one with -m, or get one: onebit pull prism-ml/Bonsai-1.7B-gguf',
+  );
+}
+
+/** Loads the model with a progress bar on a terminal. */
+export async function loadModel(flags: ModelFlags, signal: AbortSignal): Promise<LanguageModel> {
+  const progress = progressLine();
+  try {
+    return await load(modelNameOf(flags), {
+      backend: flags.backend,
+      threads: flags.threads,
+      contextTokens: flags.ctx,
+      kvFormat: flags.kv,
+      signal,
+      onProgress: (done, total) => progress.update('loading', done, total),
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+/** A parser of option values: whole numbers in a range. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+/** A parser of option values: numbers in a range. */
+export function numberBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= min && value <= max)) {
+      throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+/** Prints the one JSON document of a command. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}

@@ -1,0 +1,131 @@
+// Owns `onebit inspect`: what is in a model file, and what it would need, without loading it.
+import { Command } from 'commander';
+import { readGguf } from '../gguf/read.ts';
+import type { Gguf, GgufValue } from '../gguf/types.ts';
+import { openSource, weightBytesOf } from '../load.ts';
+import { type ModelConfig, readModelConfig } from '../model/config.ts';
+import { type MemoryNeed, memoryNeed } from '../model/memory.ts';
+import { type CommandContext, modelNameOf, printJson } from './context.ts';
+import { formatBytes } from './progress.ts';
+
+interface InspectFlags {
+  model?: string;
+  json?: boolean;
+}
+
+/** Context lengths for which the need is told, where the model has them. */
+const CONTEXTS = [512, 2048, 4096, 8192, 16384, 32768, 65536, 131072];
+const HELP = `
+Examples:
+  onebit inspect model.gguf
+  onebit inspect -m prism-ml/Bonsai-1.7B-gguf --json
+  onebit inspect https://example.com/model.gguf`;
+
+/** The command `inspect`. */
+export function inspectCommand({ signal }: CommandContext): Command {
+  return new Command('inspect')
+    .description('metadata, tensors, sizes and memory needs of a model file, read without loading it')
+    .argument('[model]', 'a GGUF file, a URL, or the name of a pulled model')
+    .option('-m, --model <path|name>', 'the same')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', HELP)
+    .action((model: string | undefined, flags: InspectFlags) =>
+      inspect(modelNameOf({ model: model ?? flags.model }), flags, signal),
+    );
+}
+
+async function inspect(path: string, flags: InspectFlags, signal: AbortSignal): Promise<void> {
+  const source = await openSource(path, signal);
+  try {
+    const gguf = await readGguf(source, { signal });
+    const config = readModelConfig(gguf);
+    const weightBytes = weightBytesOf(gguf);
+    const contexts = CONTEXTS.filter((context) => context < config.contextLength).concat(config.contextLength);
+    const memory = contexts.map((context) => memoryNeed(config, weightBytes, context, 'f16'));
+    if (flags.json) printJson(describe(path, source.size, gguf, config, memory));
+    else printText(path, source.size, gguf, config, memory);
+  } finally {
+    await source.close();
+  }
+}
+
+function describe(path: string, fileBytes: number, gguf: Gguf, config: ModelConfig, memory: MemoryNeed[]) {
+  const tensors = [...gguf.tensors.values()];
+  const parameters = tensors.reduce((sum, tensor) => sum + elementsOf(tensor.shape), 0);
+  const { rope, architecture, ...numbers } = config;
+  return {
+    path,
+    fileBytes,
+    ggufVersion: gguf.version,
+    architecture: architecture.name,
+    ...numbers,
+    rope: { ...rope, frequencies: Array.from(rope.frequencies) },
+    parameters,
+    bitsPerWeight: (weightBytesOf(gguf) * 8) / parameters,
+    formats: formatTotals(gguf),
+    memory,
+    metadata: Object.fromEntries([...gguf.metadata].map(([key, value]) => [key, jsonValue(value)])),
+    tensors,
+  };
+}
+
+function printText(path: string, fileBytes: number, gguf: Gguf, config: ModelConfig, memory: MemoryNeed[]): void {
+  const lines: string[] = [];
+  const described = describe(path, fileBytes, gguf, config, memory);
+  lines.push(`${config.name}  (${path}, ${formatBytes(fileBytes)}, GGUF ${gguf.version})`);
+  lines.push(
+    `${described.architecture}: ${config.layers} layers, width ${config.width}, feed-forward ${config.feedForwardWidth}, ` +
+      `${config.heads}/${config.kvHeads} heads of ${config.headSize}, vocabulary ${config.vocabulary}, ` +
+      `context ${config.contextLength}, ${config.tiedHead ? 'tied' : 'untied'} head`,
+  );
+  lines.push(`${(described.parameters / 1e6).toFixed(1)} M weights, ${described.bitsPerWeight.toFixed(3)} bits each`);
+  lines.push('', 'metadata');
+  for (const [key, value] of gguf.metadata) lines.push(`  ${key} = ${shortValue(value)}`);
+  lines.push('', 'tensors');
+  for (const tensor of gguf.tensors.values()) {
+    lines.push(
+      `  ${tensor.name.padEnd(32)} ${tensor.format.padEnd(9)} ${tensor.shape.join(' x ').padEnd(16)} ${formatBytes(tensor.sizeBytes)}`,
+    );
+  }
+  lines.push('', 'formats');
+  for (const [format, total] of Object.entries(described.formats)) {
+    lines.push(`  ${format.padEnd(9)} ${String(total.tensors).padStart(5)} tensors  ${formatBytes(total.bytes)}`);
+  }
+  lines.push('', 'memory (weights + cache in f16 + activations; q8 cache: about half, f32: twice)');
+  for (const need of memory) {
+    lines.push(
+      `  context ${String(need.contextTokens).padStart(6)}: ${formatBytes(need.totalBytes).padStart(8)}  (cache ${formatBytes(need.kvBytes)})`,
+    );
+  }
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function formatTotals(gguf: Gguf): Record<string, { tensors: number; bytes: number }> {
+  const totals: Record<string, { tensors: number; bytes: number }> = {};
+  for (const tensor of gguf.tensors.values()) {
+    totals[tensor.format] ??= { tensors: 0, bytes: 0 };
+    totals[tensor.format].tensors++;
+    totals[tensor.format].bytes += tensor.sizeBytes;
+  }
+  return totals;
+}
+
+function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Long arrays (vocabularies) are told by their length and first elements. */
+function jsonValue(value: GgufValue): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value !== 'object') return value;
+  if (value.length <= 16) return Array.from(value as ArrayLike<unknown>, (item) => jsonValue(item as GgufValue));
+  return {
+    length: value.length,
+    first: Array.from(value.slice(0, 8) as ArrayLike<unknown>, (item) => jsonValue(item as GgufValue)),
+  };
+}
+
+function shortValue(value: GgufValue): string {
+  const text = typeof value === 'object' ? JSON.stringify(jsonValue(value)) : String(value).replaceAll('\n', '\\n');
+  return text.length > 90 ? `${text.slice(0, 87)}...` : text;
+}

@@ -1,0 +1,170 @@
+// Owns one generation as callers see it: pieces of text as they come, and the result with its timings at the end.
+import { OnebitError } from '../errors.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { ResolvedOptions } from './options.ts';
+import type { ChosenToken, Session } from './session.ts';
+import { StopScanner } from './stop.ts';
+
+/** Text that became certain, and the tokens that made it. */
+export interface Piece {
+  readonly text: string;
+  readonly tokens: readonly ChosenToken[];
+  /** Milliseconds since the generation began. */
+  readonly atMs: number;
+}
+
+/** `stop`: the model ended its text or a stop string was met. `length`: maxTokens or the context ran out. */
+export type FinishReason = 'stop' | 'length';
+
+export interface Timings {
+  /** Tokens of the prompt that had to be evaluated; the last one counts to the decode. */
+  readonly prefillTokens: number;
+  /** Tokens of the prompt that the cache held already. */
+  readonly reusedTokens: number;
+  readonly prefillMs: number;
+  readonly prefillTokensPerSecond: number;
+  readonly timeToFirstTokenMs: number;
+  readonly decodeTokens: number;
+  readonly decodeMs: number;
+  readonly decodeTokensPerSecond: number;
+}
+
+export interface GenerationResult {
+  readonly text: string;
+  readonly promptTokens: readonly number[];
+  /** Ids of the produced tokens, without the end-of-text token. */
+  readonly tokens: readonly number[];
+  /** With option `logprobs`: one entry a token. */
+  readonly logprobs?: readonly ChosenToken[];
+  readonly finishReason: FinishReason;
+  readonly seed: number;
+  readonly timings: Timings;
+}
+
+/** Provides a session for the prompt, and takes it back. */
+export interface SessionLender {
+  borrow(prompt: ArrayLike<number>): Session;
+  giveBack(session: Session): void;
+}
+
+/** An answer in the making: iterate over its pieces, or await `result()`. Nothing runs before that. It can be consumed once. */
+export class Generation implements AsyncIterable<Piece> {
+  private readonly iterator: AsyncGenerator<Piece, GenerationResult, void>;
+  private finished: Promise<GenerationResult> | undefined;
+
+  constructor(prompt: ArrayLike<number>, options: ResolvedOptions, tokenizer: Tokenizer, lender: SessionLender) {
+    this.iterator = run(prompt, options, tokenizer, lender);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Piece, void, void> {
+    let report: (result: GenerationResult) => void = () => {};
+    let fail: (error: unknown) => void = () => {};
+    this.finished ??= new Promise((resolve, reject) => {
+      report = resolve;
+      fail = reject;
+    });
+    this.finished.catch(() => {}); // whoever awaits result() sees it; the iteration throws it anyway
+    try {
+      for (;;) {
+        const step = await this.iterator.next();
+        if (step.done) {
+          report(step.value);
+          return;
+        }
+        yield step.value;
+      }
+    } catch (error) {
+      fail(error);
+      throw error;
+    } finally {
+      fail(
+        new OnebitError('bad-argument', 'result: the iteration was ended before its end. Iterate to the end first.'),
+      );
+      await this.iterator.return(undefined as never);
+    }
+  }
+
+  /** The whole answer. Runs it to its end, or waits for the iteration that somebody else has begun. */
+  async result(): Promise<GenerationResult> {
+    if (!this.finished) for await (const _ of this);
+    return this.finished!;
+  }
+}
+
+async function* run(
+  prompt: ArrayLike<number>,
+  options: ResolvedOptions,
+  tokenizer: Tokenizer,
+  lender: SessionLender,
+): AsyncGenerator<Piece, GenerationResult, void> {
+  const began = performance.now();
+  const session = lender.borrow(prompt);
+  try {
+    const decoder = tokenizer.decoder();
+    const scanner = new StopScanner(options.stop);
+    const chosen: ChosenToken[] = [];
+    let text = '';
+    let waiting: ChosenToken[] = [];
+    let prefill = { done: 0, total: 0, reused: 0, endMs: 0 };
+    let firstMs = 0;
+    let finishReason: FinishReason = 'length';
+
+    const emit = (shown: string): Piece => {
+      text += shown;
+      const piece = { text: shown, tokens: waiting, atMs: performance.now() - began };
+      waiting = [];
+      return piece;
+    };
+    const onPrefill = (done: number, total: number, reused: number) => {
+      prefill = { done, total, reused, endMs: performance.now() - began };
+    };
+    if (options.maxTokens > 0) {
+      for await (const next of session.generate(prompt, options, onPrefill)) {
+        if (firstMs === 0) firstMs = performance.now() - began;
+        if (!options.ignoreEndOfText && tokenizer.endOfGeneration.has(next.token)) {
+          finishReason = 'stop';
+          break;
+        }
+        chosen.push(next);
+        waiting.push(next);
+        const shown = scanner.push(decoder.push(next.token));
+        if (shown !== '') yield emit(shown);
+        if (scanner.matched !== undefined) finishReason = 'stop';
+        if (scanner.matched !== undefined || chosen.length >= options.maxTokens) break;
+      }
+    }
+    const rest = scanner.push(decoder.flush()) + scanner.flush();
+    if (rest !== '' || waiting.length > 0) yield emit(rest);
+    return {
+      text,
+      promptTokens: Array.from(prompt),
+      tokens: chosen.map((token) => token.token),
+      logprobs: options.logprobs === undefined ? undefined : chosen,
+      finishReason,
+      seed: options.seed,
+      timings: timingsOf(prefill, firstMs, chosen.length, performance.now() - began),
+    };
+  } finally {
+    lender.giveBack(session);
+  }
+}
+
+function timingsOf(
+  prefill: { total: number; reused: number; endMs: number },
+  firstMs: number,
+  decodeTokens: number,
+  totalMs: number,
+): Timings {
+  const perSecond = (tokens: number, ms: number) => (ms > 0 ? (tokens / ms) * 1000 : 0);
+  const decodeMs = Math.max(0, totalMs - prefill.endMs);
+  return {
+    prefillTokens: prefill.total,
+    reusedTokens: prefill.reused,
+    prefillMs: prefill.endMs,
+    prefillTokensPerSecond: perSecond(prefill.total, prefill.endMs),
+    timeToFirstTokenMs: firstMs,
+    decodeTokens,
+    decodeMs,
+    decodeTokensPerSecond: perSecond(decodeTokens, decodeMs),
+  };
+}

@@ -1,0 +1,123 @@
+// Owns what a caller may ask of a generation, its defaults, and checking it.
+import { OnebitError } from '../errors.ts';
+
+/** How the next token is chosen. Order of the steps, as in llama.cpp: penalties, DRY, top-k, top-p, min-p, temperature. */
+export interface SamplingOptions {
+  /** 0 takes the likeliest token (greedy). Default 0.5. */
+  temperature?: number;
+  /** Keep the k likeliest tokens; 0 keeps all. Default 20. */
+  topK?: number;
+  /** Keep the likeliest tokens that together have this probability; 1 keeps all. Default 0.85. */
+  topP?: number;
+  /** Keep tokens at least this share as likely as the likeliest; 0 keeps all. Default 0. */
+  minP?: number;
+  /** Divides positive and multiplies negative logits of recent tokens; 1 is off. Default 1. */
+  repeatPenalty?: number;
+  /** Subtracted once from logits of recent tokens. Default 0. */
+  presencePenalty?: number;
+  /** Subtracted from logits of recent tokens for each time they occurred. Default 0. */
+  frequencyPenalty?: number;
+  /** How many recent tokens the penalties and DRY look at; −1 means all. Default 64. */
+  penaltyWindow?: number;
+  /** DRY: strength of the penalty on continuing a repeated passage; 0 is off. Default 0. */
+  dryMultiplier?: number;
+  /** DRY: growth of the penalty for each token of the repeated passage. Default 1.75. */
+  dryBase?: number;
+  /** DRY: repeats up to this length are free. Default 2. */
+  dryAllowedLength?: number;
+  /** Added to the logits of these tokens (−100 practically forbids). */
+  logitBias?: ReadonlyMap<number, number>;
+  /** Same seed, same text (for the same model, backend and options). Default: a new one each time, told in the result. */
+  seed?: number;
+}
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Most tokens to produce. Default 256. */
+  maxTokens?: number;
+  /** Text at which to stop; it is not part of the result. */
+  stop?: string | readonly string[];
+  /** Give exact log-probabilities of the chosen tokens, with this many alternatives each (0 for none). */
+  logprobs?: number;
+  /** Go on after the model ends its text. Default false. */
+  ignoreEndOfText?: boolean;
+  /** Read special tokens such as `<|im_start|>` in a prompt string. Default false. */
+  special?: boolean;
+  /** When the context is full: `stop` (finish reason `length`) or `slide` (forget the oldest, keep the first page). Default `stop`. */
+  overflow?: 'stop' | 'slide';
+  /** Stops prefill and generation within one step; the iteration throws the signal's reason. */
+  signal?: AbortSignal;
+}
+
+export type ResolvedOptions = Required<Omit<GenerateOptions, 'stop' | 'logprobs' | 'signal' | 'logitBias'>> & {
+  readonly stop: readonly string[];
+  readonly logprobs: number | undefined;
+  readonly logitBias: ReadonlyMap<number, number>;
+  readonly signal: AbortSignal | undefined;
+};
+
+interface Range {
+  min: number;
+  max: number;
+  integer?: boolean;
+}
+
+const ranges: Record<string, Range> = {
+  temperature: { min: 0, max: 100 },
+  topK: { min: 0, max: 1 << 24, integer: true },
+  topP: { min: 0, max: 1 },
+  minP: { min: 0, max: 1 },
+  repeatPenalty: { min: 0.01, max: 100 },
+  presencePenalty: { min: -100, max: 100 },
+  frequencyPenalty: { min: -100, max: 100 },
+  penaltyWindow: { min: -1, max: 1 << 24, integer: true },
+  dryMultiplier: { min: 0, max: 100 },
+  dryBase: { min: 1, max: 100 },
+  dryAllowedLength: { min: 1, max: 1 << 20, integer: true },
+  maxTokens: { min: 0, max: 1 << 24, integer: true },
+  logprobs: { min: 0, max: 1000, integer: true },
+};
+
+/** Fills in defaults and checks every value. @throws OnebitError `bad-argument` naming the option. */
+export function resolveOptions(options: GenerateOptions): ResolvedOptions {
+  for (const [name, range] of Object.entries(ranges)) {
+    const value = options[name as keyof GenerateOptions];
+    if (value === undefined) continue;
+    const valid = typeof value === 'number' && value >= range.min && value <= range.max;
+    if (!valid || (range.integer && !Number.isInteger(value))) {
+      const kind = range.integer ? 'a whole number' : 'a number';
+      throw new OnebitError(
+        'bad-argument',
+        `generate: ${name} must be ${kind} from ${range.min} to ${range.max}, got ${String(value)}.`,
+      );
+    }
+  }
+  if (options.seed !== undefined && !Number.isFinite(options.seed)) {
+    throw new OnebitError('bad-argument', `generate: seed must be a finite number, got ${String(options.seed)}.`);
+  }
+  const stop = typeof options.stop === 'string' ? [options.stop] : (options.stop ?? []);
+  if (!Array.isArray(stop) || stop.some((text) => typeof text !== 'string' || text.length === 0)) {
+    throw new OnebitError('bad-argument', 'generate: stop must be a string or strings, none empty.');
+  }
+  return {
+    temperature: options.temperature ?? 0.5,
+    topK: options.topK ?? 20,
+    topP: options.topP ?? 0.85,
+    minP: options.minP ?? 0,
+    repeatPenalty: options.repeatPenalty ?? 1,
+    presencePenalty: options.presencePenalty ?? 0,
+    frequencyPenalty: options.frequencyPenalty ?? 0,
+    penaltyWindow: options.penaltyWindow ?? 64,
+    dryMultiplier: options.dryMultiplier ?? 0,
+    dryBase: options.dryBase ?? 1.75,
+    dryAllowedLength: options.dryAllowedLength ?? 2,
+    logitBias: options.logitBias ?? new Map(),
+    seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
+    maxTokens: options.maxTokens ?? 256,
+    stop,
+    logprobs: options.logprobs,
+    ignoreEndOfText: options.ignoreEndOfText ?? false,
+    special: options.special ?? false,
+    overflow: options.overflow ?? 'stop',
+    signal: options.signal,
+  };
+}

@@ -1,0 +1,93 @@
+// Owns the bytes of a saved session: magic, header as JSON, tokens, cache pages. All of it is untrusted when read.
+import { OnebitError } from '../errors.ts';
+import { KV_PAGE } from '../kernels/backend.ts';
+import type { Engine } from '../model/engine.ts';
+
+const MAGIC = 0x564b424f; // "OBKV", little-endian
+const VERSION = 1;
+const FIXED_BYTES = 12;
+
+/** magic, version, header length (u32 each), header JSON, tokens (i32), pages; all little-endian. */
+export function packSession(engine: Engine, tokens: readonly number[], pages: readonly Uint8Array[]): Uint8Array {
+  const header = new TextEncoder().encode(JSON.stringify({ ...identity(engine), tokens: tokens.length }));
+  const pageBytes = pages.reduce((sum, page) => sum + page.length, 0);
+  const bytes = new Uint8Array(FIXED_BYTES + header.length + tokens.length * 4 + pageBytes);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, MAGIC, true);
+  view.setUint32(4, VERSION, true);
+  view.setUint32(8, header.length, true);
+  bytes.set(header, FIXED_BYTES);
+  let at = FIXED_BYTES + header.length;
+  for (const token of tokens) {
+    view.setInt32(at, token, true);
+    at += 4;
+  }
+  for (const page of pages) {
+    bytes.set(page, at);
+    at += page.length;
+  }
+  return bytes;
+}
+
+/** @throws OnebitError `bad-file` when `bytes` are damaged, or were saved by another model, backend or KV format. */
+export function unpackSession(
+  engine: Engine,
+  bytes: Uint8Array,
+  contextTokens: number,
+): { tokens: Int32Array; pages: Uint8Array[] } {
+  const refuse = (why: string): never => {
+    throw new OnebitError('bad-file', `restore: ${why}. Save the session again with this model.`);
+  };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < FIXED_BYTES || view.getUint32(0, true) !== MAGIC)
+    return refuse('the bytes are not a saved session');
+  if (view.getUint32(4, true) !== VERSION) return refuse(`version must be ${VERSION}, got ${view.getUint32(4, true)}`);
+  const headerBytes = view.getUint32(8, true);
+  if (headerBytes > bytes.length - FIXED_BYTES) return refuse('the header is cut short');
+  const header = parseHeader(bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerBytes)) ?? refuse('the header is damaged');
+  const expected: Record<string, unknown> = identity(engine);
+  for (const key of Object.keys(expected)) {
+    if (header[key] !== expected[key]) return refuse(`${key} must be ${expected[key]}, got ${String(header[key])}`);
+  }
+  const count = header.tokens;
+  if (typeof count !== 'number' || !Number.isInteger(count) || count < 0 || count > contextTokens) {
+    return refuse(`tokens must be 0..${contextTokens}, got ${String(count)}`);
+  }
+  const pageCount = Math.ceil(count / KV_PAGE);
+  const { pageBytes } = engine.pages.pool;
+  const start = FIXED_BYTES + headerBytes;
+  if (bytes.length !== start + count * 4 + pageCount * pageBytes) return refuse('the length does not fit the header');
+  const tokens = Int32Array.from({ length: count }, (_, i) => view.getInt32(start + i * 4, true));
+  if (tokens.some((token) => token < 0 || token >= engine.config.vocabulary)) return refuse('a token is out of range');
+  const pages = Array.from({ length: pageCount }, (_, i) => {
+    const at = start + count * 4 + i * pageBytes;
+    return bytes.subarray(at, at + pageBytes);
+  });
+  return { tokens, pages };
+}
+
+/** What must be the same for cached keys and values to mean the same. */
+function identity(engine: Engine) {
+  const { config, backend, pages } = engine;
+  return {
+    model: config.name,
+    architecture: config.architecture.name,
+    layers: config.layers,
+    width: config.width,
+    kvHeads: config.kvHeads,
+    headSize: config.headSize,
+    vocabulary: config.vocabulary,
+    backend: backend.name,
+    kvFormat: pages.pool.format,
+    pageTokens: KV_PAGE,
+  };
+}
+
+function parseHeader(bytes: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,244 @@
+// Owns one sequence of tokens with its cache: feeding it, choosing what follows, cutting it back, saving it. Must not know text.
+import { Random } from '../core/random.ts';
+import { OnebitError } from '../errors.ts';
+import { KV_PAGE, type Tensor, type TopEntry } from '../kernels/backend.ts';
+import { CHUNK_OUTPUTS, type Engine } from '../model/engine.ts';
+import type { KvSequence } from '../model/kv-cache.ts';
+import type { ResolvedOptions } from './options.ts';
+import { applyPenalties, hasPenalties } from './penalties.ts';
+import { chooseToken, logSumExp, rankLogits } from './sampler.ts';
+import { packSession, unpackSession } from './session-file.ts';
+
+/** One alternative with its exact log-probability under the model (natural log, before penalties and temperature). */
+export interface TokenLogprob {
+  readonly token: number;
+  readonly logprob: number;
+}
+
+/** A chosen token. */
+export interface ChosenToken {
+  readonly token: number;
+  readonly logprob?: number;
+  readonly top?: readonly TokenLogprob[];
+}
+
+/** Beyond this many candidates, ranking in the backend no longer pays; the whole row is read instead. */
+const MOST_RANKED = 256;
+
+/** A sequence of a model: its tokens, and what the model remembers of them. */
+export class Session {
+  readonly contextTokens: number;
+  private readonly engine: Engine;
+  private readonly sequence: KvSequence;
+  private readonly breakers: ReadonlySet<number>;
+  private busy = false;
+  private disposed = false;
+
+  /** @param breakers tokens across which DRY sees no repetition */
+  constructor(engine: Engine, contextTokens: number, breakers: ReadonlySet<number> = new Set()) {
+    this.engine = engine;
+    this.contextTokens = contextTokens;
+    this.breakers = breakers;
+    this.sequence = engine.newSequence();
+  }
+
+  /** The tokens that the cache holds. */
+  get tokens(): readonly number[] {
+    return this.sequence.tokens;
+  }
+
+  /** How many leading tokens of `tokens` the cache holds already. */
+  commonPrefix(tokens: ArrayLike<number>): number {
+    let length = 0;
+    while (length < tokens.length && tokens[length] === this.sequence.tokens[length]) length++;
+    return length;
+  }
+
+  /** Forgets everything from position `length` on. */
+  truncate(length: number): void {
+    this.assertIdle('truncate');
+    this.sequence.truncate(length);
+  }
+
+  /**
+   * Makes the cache hold exactly `prompt`, reusing the common prefix, then yields tokens one by one until the caller stops asking.
+   * @param onPrefill told the tokens evaluated so far, of all that were not reused
+   */
+  async *generate(
+    prompt: ArrayLike<number>,
+    options: ResolvedOptions,
+    onPrefill?: (done: number, total: number, reused: number) => void,
+  ): AsyncGenerator<ChosenToken, void, void> {
+    this.assertIdle('generate');
+    this.checkPrompt(prompt);
+    this.busy = true;
+    try {
+      const reused = Math.min(this.commonPrefix(prompt), prompt.length - 1);
+      this.sequence.truncate(reused);
+      const rest = Array.prototype.slice.call(prompt, reused, prompt.length - 1) as number[];
+      onPrefill?.(0, rest.length, reused);
+      await this.engine.prefill(this.sequence, rest, {
+        signal: options.signal,
+        onProgress: (done) => onPrefill?.(done, rest.length, reused),
+      });
+      const random = new Random(options.seed);
+      let token = prompt[prompt.length - 1];
+      for (;;) {
+        if (!this.makeRoom(options)) return;
+        const chosen = await this.next(token, options, random);
+        yield chosen;
+        token = chosen.token;
+      }
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /**
+   * Log-probabilities of `tokens[1..]`, each given all before it; element i belongs to token i + 1. Leaves the cache holding all but the last.
+   *
+   */
+  async score(tokens: ArrayLike<number>, signal?: AbortSignal): Promise<Float64Array> {
+    this.assertIdle('score');
+    this.checkPrompt(tokens);
+    this.busy = true;
+    try {
+      this.sequence.truncate(0);
+      const { vocabulary } = this.engine.config;
+      const logprobs = new Float64Array(Math.max(0, tokens.length - 1));
+      for (let from = 0; from < logprobs.length; from += SCORE_ROWS) {
+        const count = Math.min(SCORE_ROWS, logprobs.length - from);
+        const chunk = Array.from({ length: count }, (_, i) => tokens[from + i]);
+        const outputs = chunk.map((_, i) => i);
+        const use = async (logits: Tensor) => {
+          const values = await this.engine.backend.read(logits, 0, count * vocabulary, signal);
+          for (let i = 0; i < count; i++) {
+            const row = values.subarray(i * vocabulary, (i + 1) * vocabulary);
+            logprobs[from + i] = row[tokens[from + i + 1]] - logSumExp(row);
+          }
+        };
+        await this.engine.step([{ sequence: this.sequence, tokens: chunk, outputs }], use, signal);
+      }
+      return logprobs;
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** The tokens and the cache as bytes, for `restore` on the same model, backend and KV format. */
+  async save(): Promise<Uint8Array> {
+    this.assertIdle('save');
+    const { backend, pages } = this.engine;
+    const stored: Uint8Array[] = [];
+    for (const page of this.sequence.pageTable()) stored.push(await backend.readKvPage(pages.pool, page));
+    return packSession(this.engine, this.sequence.tokens, stored);
+  }
+
+  /** Takes over what `save` gave. @throws OnebitError `bad-file` when the bytes are damaged or belong to something else. */
+  restore(bytes: Uint8Array): void {
+    this.assertIdle('restore');
+    const { tokens, pages } = unpackSession(this.engine, bytes, this.contextTokens);
+    this.sequence.truncate(0);
+    this.sequence.reserve(tokens.length);
+    const table = this.sequence.pageTable();
+    for (const [i, page] of pages.entries()) this.engine.backend.writeKvPage(this.engine.pages.pool, table[i], page);
+    this.sequence.append(tokens);
+  }
+
+  /** Gives the cache memory back. */
+  dispose(): void {
+    this.disposed = true;
+    this.sequence.dispose();
+  }
+
+  /** Feeds `token` and chooses its successor. */
+  private next(token: number, options: ResolvedOptions, random: Random): Promise<ChosenToken> {
+    const use = (logits: Tensor) => this.choose(logits, token, options, random);
+    return this.engine.step([{ sequence: this.sequence, tokens: [token], outputs: [0] }], use, options.signal);
+  }
+
+  private async choose(logits: Tensor, newest: number, options: ResolvedOptions, random: Random): Promise<ChosenToken> {
+    const { backend, config } = this.engine;
+    const needed = Math.max(options.temperature === 0 ? 1 : options.topK, options.logprobs ?? 0, 1);
+    const sampledFromAll = options.temperature > 0 && options.topK === 0;
+    if (!hasPenalties(options) && !sampledFromAll && needed <= MOST_RANKED) {
+      const ranked = await backend.topK(
+        logits,
+        0,
+        config.vocabulary,
+        Math.min(needed, config.vocabulary),
+        options.signal,
+      );
+      const token = chooseToken(ranked.top, ranked.logSumExp, options, random);
+      return withLogprobs(token, ranked.top, ranked.logSumExp, options);
+    }
+    const values = (await backend.read(logits, 0, config.vocabulary, options.signal)).slice();
+    const original = options.logprobs === undefined ? undefined : { values: values.slice(), logSum: logSumExp(values) };
+    applyPenalties(values, [...this.sequence.tokens, newest], options, this.breakers);
+    const ranked = rankLogits(values, sampledFromAll ? undefined : needed);
+    const token = chooseToken(ranked, logSumExp(values), options, random);
+    if (!original) return { token };
+    const top = rankLogits(original.values, Math.max(1, options.logprobs!));
+    return withLogprobs(token, top, original.logSum, options, original.values[token]);
+  }
+
+  /** False when the context is full and may not slide. */
+  private makeRoom(options: ResolvedOptions): boolean {
+    if (this.sequence.length < this.contextTokens) return true;
+    if (options.overflow === 'stop') return false;
+    const pages = Math.floor(this.contextTokens / KV_PAGE);
+    if (pages < 3) return false;
+    this.sequence.slide(1, Math.ceil((pages - 1) / 2), this.engine.backend, this.engine.config.rope);
+    return true;
+  }
+
+  private checkPrompt(prompt: ArrayLike<number>): void {
+    const { vocabulary } = this.engine.config;
+    if (prompt.length === 0) {
+      throw new OnebitError(
+        'bad-argument',
+        'generate: the prompt must have at least one token. This model adds none itself.',
+      );
+    }
+    if (prompt.length > this.contextTokens) {
+      throw new OnebitError(
+        'bad-argument',
+        `generate: the prompt must fit the context of ${this.contextTokens} tokens, got ${prompt.length}. Shorten it, or load the model with a larger contextTokens.`,
+      );
+    }
+    for (let i = 0; i < prompt.length; i++) {
+      const token = prompt[i];
+      if (!Number.isInteger(token) || token < 0 || token >= vocabulary) {
+        throw new OnebitError('bad-argument', `generate: token ${i} must be in 0..${vocabulary - 1}, got ${token}.`);
+      }
+    }
+  }
+
+  private assertIdle(operation: string): void {
+    if (this.disposed) throw new OnebitError('disposed', `${operation}: the session was disposed. Start a new one.`);
+    if (this.busy) {
+      throw new OnebitError(
+        'bad-argument',
+        `${operation}: the session is busy. Wait for it, or start another session.`,
+      );
+    }
+  }
+}
+
+/** Rows scored at a time: as many as may give logits. */
+const SCORE_ROWS = CHUNK_OUTPUTS;
+
+function withLogprobs(
+  token: number,
+  top: readonly TopEntry[],
+  logSum: number,
+  options: ResolvedOptions,
+  logit = top.find((entry) => entry.token === token)!.logit,
+): ChosenToken {
+  if (options.logprobs === undefined) return { token };
+  return {
+    token,
+    logprob: logit - logSum,
+    top: top.slice(0, options.logprobs).map((entry) => ({ token: entry.token, logprob: entry.logit - logSum })),
+  };
+}

@@ -1,0 +1,184 @@
+// Owns the numbers that describe a model, read from a file's metadata and checked. Every number comes from the file, none from a table.
+// Metadata that would change the result and that the engine does not honour is refused here, by name.
+import { OnebitError } from '../errors.ts';
+import { metadataNumber, metadataString } from '../gguf/metadata.ts';
+import type { Gguf } from '../gguf/types.ts';
+import type { RopeSpec } from '../kernels/backend.ts';
+import { architectures } from './arch/index.ts';
+import type { Architecture } from './architecture.ts';
+import { ropeFrequencies, yarnFrequencies, yarnMagnitude } from './rope-scaling.ts';
+
+export interface ModelConfig {
+  readonly architecture: Architecture;
+  /** `general.name`, or the architecture's. */
+  readonly name: string;
+  readonly layers: number;
+  /** Length of the residual vector. */
+  readonly width: number;
+  readonly feedForwardWidth: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** Not necessarily width / heads. */
+  readonly headSize: number;
+  /** Rows of the embedding. */
+  readonly vocabulary: number;
+  /** Longest context that the model was made for, in tokens. */
+  readonly contextLength: number;
+  readonly normEpsilon: number;
+  readonly rope: RopeSpec;
+  /** The output head is the embedding. */
+  readonly tiedHead: boolean;
+}
+
+/** Keys below the architecture's prefix that the engine reads, or that change nothing here. */
+const knownKeys = new Set([
+  'block_count',
+  'context_length',
+  'embedding_length',
+  'feed_forward_length',
+  'vocab_size',
+  'attention.head_count',
+  'attention.head_count_kv',
+  'attention.key_length',
+  'attention.value_length',
+  'attention.layer_norm_rms_epsilon',
+  'rope.dimension_count',
+  'rope.freq_base',
+  'rope.scaling.type',
+  'rope.scaling.factor',
+  'rope.scaling.original_context_length',
+  'rope.scaling.finetuned',
+  'rope.scaling.attn_factor',
+  'rope.scaling.yarn_beta_fast',
+  'rope.scaling.yarn_beta_slow',
+]);
+/** Values with which a key that the engine does not honour still changes nothing. */
+const neutralValues = new Map<string, readonly unknown[]>([
+  ['expert_count', [0]],
+  ['expert_used_count', [0]],
+  ['attention.sliding_window', [0]],
+  ['attention.causal', [true]],
+  ['attention.clamp_kqv', [0]],
+  ['attention.max_alibi_bias', [0]],
+  ['attention.scale', [0]],
+  ['logit_scale', [0, 1]],
+  ['residual_scale', [0, 1]],
+  ['embedding_scale', [0, 1]],
+  ['use_parallel_residual', [false]],
+  ['tensor_data_layout', ['Meta AI original pth']],
+]);
+
+/**
+ * Reads and checks the configuration of the model in `gguf`.
+ * @throws OnebitError `unsupported` or `bad-file`, with every problem found in `problems`.
+ */
+export function readModelConfig(gguf: Gguf): ModelConfig {
+  const name = metadataString(gguf, 'general.architecture');
+  const architecture = architectures.find((known) => known.name === name);
+  if (!architecture) {
+    throw new OnebitError(
+      'unsupported',
+      `load: architecture must be one of ${architectures.map((known) => known.name).join(', ')}, got '${name}'. This engine cannot run the file; look for a conversion to one of these.`,
+    );
+  }
+  refuseUnhonouredKeys(gguf, name);
+  const required = (key: string, max: number) => metadataNumber(gguf, `${name}.${key}`, { integer: true, min: 1, max });
+  const width = required('embedding_length', 1 << 20);
+  const heads = required('attention.head_count', 1 << 16);
+  const headSize = metadataNumber(gguf, `${name}.attention.key_length`, {
+    default: Math.floor(width / heads),
+    integer: true,
+    min: 1,
+    max: 4096,
+  });
+  const config = {
+    architecture,
+    name: metadataString(gguf, 'general.name', { default: name }),
+    layers: required('block_count', 4096),
+    width,
+    feedForwardWidth: required('feed_forward_length', 1 << 22),
+    heads,
+    kvHeads: metadataNumber(gguf, `${name}.attention.head_count_kv`, {
+      default: heads,
+      integer: true,
+      min: 1,
+      max: heads,
+    }),
+    headSize,
+    vocabulary: gguf.tensors.get('token_embd.weight')?.shape[1] ?? 0,
+    contextLength: required('context_length', 1 << 28),
+    normEpsilon: metadataNumber(gguf, `${name}.attention.layer_norm_rms_epsilon`, { min: 0, max: 1 }),
+    rope: readRope(gguf, architecture, headSize),
+    tiedHead: !gguf.tensors.has('output.weight'),
+  };
+  checkConsistency(gguf, config);
+  return config;
+}
+
+function refuseUnhonouredKeys(gguf: Gguf, architecture: string): void {
+  const problems: string[] = [];
+  for (const [key, value] of gguf.metadata) {
+    if (!key.startsWith(`${architecture}.`)) continue;
+    const suffix = key.slice(architecture.length + 1);
+    if (knownKeys.has(suffix) || neutralValues.get(suffix)?.includes(value)) continue;
+    const shown = typeof value === 'object' ? 'an array' : String(value).slice(0, 40);
+    problems.push(
+      `load: metadata '${key}' = ${shown} is not honoured by this engine, and ignoring it could give wrong text. Use a model without it.`,
+    );
+  }
+  if (problems.length > 0) throw new OnebitError('unsupported', problems.join('\n'), { problems });
+}
+
+function checkConsistency(gguf: Gguf, config: ModelConfig): void {
+  const { name } = config.architecture;
+  const problems: string[] = [];
+  if (config.heads % config.kvHeads !== 0) {
+    problems.push(
+      `load: query heads must be a multiple of key/value heads, got ${config.heads} and ${config.kvHeads}.`,
+    );
+  }
+  const valueSize = metadataNumber(gguf, `${name}.attention.value_length`, { default: config.headSize });
+  if (valueSize !== config.headSize) {
+    problems.push(`load: key and value heads must have one size, got ${config.headSize} and ${valueSize}.`);
+  }
+  if (config.vocabulary < 1) problems.push(`load: tensor 'token_embd.weight' [width, vocabulary] must exist.`);
+  if (problems.length > 0) throw new OnebitError('unsupported', problems.join('\n'), { problems });
+}
+
+function readRope(gguf: Gguf, architecture: Architecture, headSize: number): RopeSpec {
+  const prefix = `${architecture.name}.rope.`;
+  const dims = metadataNumber(gguf, `${prefix}dimension_count`, {
+    default: headSize,
+    integer: true,
+    min: 2,
+    max: headSize,
+  });
+  if (dims % 2 !== 0) throw new OnebitError('bad-file', `load: '${prefix}dimension_count' must be even, got ${dims}.`);
+  const base = metadataNumber(gguf, `${prefix}freq_base`, { default: 10000, min: 1, max: 1e12 });
+  const plain = ropeFrequencies(dims, base);
+  const spec = (frequencies: Float64Array, magnitude = 1): RopeSpec => ({
+    dims,
+    pairing: architecture.ropePairing,
+    frequencies: Float32Array.from(frequencies),
+    magnitude,
+  });
+
+  const type = metadataString(gguf, `${prefix}scaling.type`, { default: 'none' });
+  if (type === 'none') return spec(plain);
+  const factor = metadataNumber(gguf, `${prefix}scaling.factor`, { min: 1e-3, max: 1e6 });
+  if (type === 'linear') return spec(plain.map((frequency) => frequency / factor));
+  if (type === 'yarn') {
+    const yarn = {
+      factor,
+      originalContext: metadataNumber(gguf, `${prefix}scaling.original_context_length`, { min: 1, max: 1 << 28 }),
+      betaFast: metadataNumber(gguf, `${prefix}scaling.yarn_beta_fast`, { default: 32, min: 1e-3, max: 1e6 }),
+      betaSlow: metadataNumber(gguf, `${prefix}scaling.yarn_beta_slow`, { default: 1, min: 1e-3, max: 1e6 }),
+    };
+    const attention = metadataNumber(gguf, `${prefix}scaling.attn_factor`, { default: 1, min: 1e-3, max: 1e3 });
+    return spec(yarnFrequencies(plain, base, yarn), yarnMagnitude(factor) * attention);
+  }
+  throw new OnebitError(
+    'unsupported',
+    `load: '${prefix}scaling.type' must be none, linear or yarn, got '${type.slice(0, 40)}'. The engine would give wrong text beyond the first tokens.`,
+  );
+}
