@@ -29,6 +29,8 @@ export class HubServer {
   ranges = true;
   fileHeaders: Record<string, string> = {};
   etags = true;
+  /** Whether If-Range is honoured. */
+  conditions = true;
   /** Body goes out in pieces of 16 kB with this pause between; 0 sends it whole. */
   pauseMs = 0;
   /** Part of the redirect's target; files are refused with another one, as with an expired signature. */
@@ -109,7 +111,7 @@ export class HubServer {
     const headers: Record<string, string | number> = { ...(this.etags && { etag }), ...this.fileHeaders };
     const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
     const ifRange = request.headers['if-range'];
-    if (!this.ranges || !range || (ifRange !== undefined && ifRange !== etag)) {
+    if (!this.ranges || !range || (this.conditions && ifRange !== undefined && ifRange !== etag)) {
       response.writeHead(200, { ...headers, 'content-length': bytes.length });
       this.#sendBody(bytes, request, response);
       return;
@@ -137,8 +139,8 @@ export class HubServer {
       if (this.pauseMs > 0) await new Promise((done) => setTimeout(done, this.pauseMs));
     }
     if (cut !== undefined) {
-      // Time for the last piece to leave: destroying at once would drop it from the socket's buffer.
-      setTimeout(() => request.socket.destroy(), 20);
+      // Time for the last piece to be read: what is still under way when a connection breaks is lost.
+      setTimeout(() => request.socket.destroy(), 100);
     } else if (stall === undefined) response.end();
   }
 }
