@@ -39,16 +39,14 @@ export class Cursor {
   }
 
   /** A `bad-file` error that names the file. */
-  error(message: string): OnebitError {
-    return new OnebitError('bad-file', `read GGUF: ${message} in ${this.fileName}.`);
+  error(problem: string, advice = 'The file is corrupt or cut short; get it again.'): OnebitError {
+    return new OnebitError('bad-file', `read GGUF: ${problem} in ${this.fileName}. ${advice}`);
   }
 
   /** Moves past `count` bytes and gives their start. Throws `bad-file` where the file has fewer, before anything of that size is allocated. */
   take(count: number, what: string): number {
     if (count > this.remaining) {
-      throw this.error(
-        `${what} at byte ${this.offset} needs ${count} bytes, ${this.remaining} are left; cut short or corrupt. Get the file again`,
-      );
+      throw this.error(`${what} at byte ${this.offset} needs ${count} bytes, ${this.remaining} are left`);
     }
     const start = this.offset;
     if (start + count > this.#bytes.length) throw new NeedMoreBytes(start + count);
@@ -89,7 +87,7 @@ export class Cursor {
 
   bool(what: string): boolean {
     const byte = this.u8(what);
-    if (byte > 1) throw this.error(`${what}: a boolean must be 0 or 1, got ${byte}; corrupt. Get the file again`);
+    if (byte > 1) throw this.error(`${what}: a boolean must be 0 or 1, got ${byte}`);
     return byte === 1;
   }
 
@@ -97,20 +95,18 @@ export class Cursor {
   size(what: string): number {
     const start = this.take(8, what);
     const value = this.#view.getUint32(start, true) + this.#view.getUint32(start + 4, true) * 4294967296;
-    if (value > Number.MAX_SAFE_INTEGER)
-      throw this.error(`${what} must be below 2^53, got ${value}; corrupt. Get the file again`);
+    if (value > Number.MAX_SAFE_INTEGER) throw this.error(`${what} must be below 2^53, got ${value}`);
     return value;
   }
 
   /** A length-prefixed UTF-8 string of at most `limit` bytes. Throws `bad-file` for invalid UTF-8. */
   string(what: string, limit = Number.MAX_SAFE_INTEGER): string {
     const length = this.size(what);
-    if (length > limit)
-      throw this.error(`${what} must have at most ${limit} bytes, got ${length}; corrupt. Get the file again`);
+    if (length > limit) throw this.error(`${what} must have at most ${limit} bytes, got ${length}`);
     const start = this.take(length, what);
     const text = decodeUtf8(this.#bytes, start, start + length);
     if (text === undefined)
-      throw this.error(`${what} at byte ${start} must be UTF-8, got other bytes. Convert the model again`);
+      throw this.error(`${what} at byte ${start} must be UTF-8, got other bytes`, 'Convert the model again.');
     return text;
   }
 }

@@ -9,8 +9,9 @@ import { readValue, VALUE_TYPES } from './values.ts';
 
 /** What is fetched first, doubled until the header is complete: most headers of small models fit at once, Bonsai's 6 MB take six reads. */
 const FIRST_BYTES = 256 * 1024;
-/** Real headers have up to 20 MB; a larger one than this is refused, since it must be held in memory. */
-const MAX_HEADER_BYTES = 256 * 1024 * 1024;
+/** Real headers have up to 20 MB and some thousand entries; more than this is refused, since it is all held in memory. */
+const MAX_HEADER_BYTES = 64 * 1024 * 1024;
+const MAX_ENTRIES = 65536;
 const MAX_KEY_BYTES = 65535;
 const MAX_NAME_BYTES = 1024;
 const MAX_DIMENSIONS = 4;
@@ -41,9 +42,7 @@ export async function readGguf(source: ByteSource, options: { signal?: AbortSign
 
 async function fetchUpTo(source: ByteSource, cursor: Cursor, end: number, signal?: AbortSignal): Promise<void> {
   if (end > MAX_HEADER_BYTES) {
-    throw cursor.error(
-      `the header must have at most ${MAX_HEADER_BYTES} bytes, it goes on to ${end}; corrupt. Get the file again`,
-    );
+    throw cursor.error(`the header must have at most ${MAX_HEADER_BYTES} bytes, it goes on to ${end}`);
   }
   const have = cursor.bytes.length;
   const want = Math.min(Math.max(end, 2 * have, FIRST_BYTES), source.size, MAX_HEADER_BYTES);
@@ -75,7 +74,7 @@ function readHeader(cursor: Cursor, header: Header): void {
   while (header.metadata.size < entryCount) {
     const { key, type, value } = readEntry(cursor, header.metadata.size);
     if (header.metadata.has(key)) {
-      throw cursor.error(`metadata keys must be unique, ${key} is listed twice; corrupt. Convert the model again`);
+      throw cursor.error(`metadata keys must be unique, ${key} is listed twice`, 'Convert the model again.');
     }
     header.metadata.set(key, value);
     header.metadataTypes.set(key, type);
@@ -112,7 +111,12 @@ function readPreamble(cursor: Cursor): { version: number; tensorCount: number; e
   const entryCount = cursor.size('the metadata count');
   if (entryCount * LEAST_ENTRY_BYTES + tensorCount * LEAST_TENSOR_BYTES > cursor.remaining) {
     throw cursor.error(
-      `${entryCount} metadata entries and ${tensorCount} tensors cannot fit the ${cursor.fileSize} bytes; cut short or corrupt. Get the file again`,
+      `${entryCount} metadata entries and ${tensorCount} tensors cannot fit the ${cursor.fileSize} bytes`,
+    );
+  }
+  if (entryCount > MAX_ENTRIES || tensorCount > MAX_ENTRIES) {
+    throw cursor.error(
+      `there must be at most ${MAX_ENTRIES} metadata entries and tensors, got ${entryCount} and ${tensorCount}`,
     );
   }
   return { version, tensorCount, entryCount };
@@ -132,7 +136,7 @@ function whatItIs(head: Uint8Array): string {
 
 function readEntry(cursor: Cursor, index: number): { key: string; type: GgufValueType; value: GgufValue } {
   const key = cursor.string(`metadata key ${index}`, MAX_KEY_BYTES);
-  if (key === '') throw cursor.error(`metadata key ${index} must not be empty; corrupt. Get the file again`);
+  if (key === '') throw cursor.error(`metadata key ${index} must not be empty`);
   const type = cursor.u32(`metadata ${key}`);
   const value = readValue(cursor, type, `metadata ${key}`);
   return { key, type: VALUE_TYPES[type], value };
@@ -140,12 +144,10 @@ function readEntry(cursor: Cursor, index: number): { key: string; type: GgufValu
 
 function readTensorEntry(cursor: Cursor, index: number): TensorEntry {
   const name = cursor.string(`the name of tensor ${index}`, MAX_NAME_BYTES);
-  if (name === '') throw cursor.error(`the name of tensor ${index} must not be empty; corrupt. Get the file again`);
+  if (name === '') throw cursor.error(`the name of tensor ${index} must not be empty`);
   const dimensions = cursor.u32(`tensor ${name}`);
   if (dimensions < 1 || dimensions > MAX_DIMENSIONS) {
-    throw cursor.error(
-      `tensor ${name} must have 1 to ${MAX_DIMENSIONS} dimensions, got ${dimensions}; corrupt. Get the file again`,
-    );
+    throw cursor.error(`tensor ${name} must have 1 to ${MAX_DIMENSIONS} dimensions, got ${dimensions}`);
   }
   const shape: number[] = [];
   for (let i = 0; i < dimensions; i++) shape.push(cursor.size(`a dimension of tensor ${name}`));
@@ -159,7 +161,8 @@ function finish(header: Header, cursor: Cursor): Gguf {
   const alignment = metadata.get('general.alignment') ?? 32;
   if (typeof alignment !== 'number' || !isAlignment(alignment)) {
     throw cursor.error(
-      `general.alignment must be a power of two from 8 to ${MAX_ALIGNMENT}, got ${describe(alignment)}; corrupt. Convert the model again`,
+      `general.alignment must be a power of two from 8 to ${MAX_ALIGNMENT}, got ${describe(alignment)}`,
+      'Convert the model again.',
     );
   }
   const problems: Problems = { badFile: [], unsupported: [] };

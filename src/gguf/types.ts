@@ -15,8 +15,7 @@ export type GgufArray =
   | Float32Array
   | Float64Array
   | BigUint64Array
-  | BigInt64Array
-  | GgufArray[];
+  | BigInt64Array;
 
 /** The value types of the file format. */
 export type GgufValueType =

@@ -118,22 +118,20 @@ export function writeArray(out: ByteBuilder, values: GgufArray, key: string): vo
   if (!kind || !values.every((value) => kindOf(value) === kind)) {
     throw new OnebitError(
       'bad-argument',
-      `write GGUF: the array ${key} must hold only strings, only booleans or only arrays. Use a typed array for numbers.`,
+      `write GGUF: the array ${key} must hold only strings or only booleans. Use a typed array for numbers.`,
     );
   }
   out.type(kind);
   out.size(values.length);
   for (const value of values) {
     if (typeof value === 'string') out.string(value);
-    else if (typeof value === 'boolean') out.u8(value ? 1 : 0);
-    else writeArray(out, value, key);
+    else out.u8(value ? 1 : 0);
   }
 }
 
-function kindOf(value: unknown): 'string' | 'bool' | 'array' | undefined {
+function kindOf(value: unknown): 'string' | 'bool' | undefined {
   if (typeof value === 'string') return 'string';
-  if (typeof value === 'boolean') return 'bool';
-  return Array.isArray(value) || ArrayBuffer.isView(value) ? 'array' : undefined;
+  return typeof value === 'boolean' ? 'bool' : undefined;
 }
 
 function elementType(values: Exclude<GgufArray, unknown[]>): NumberType {

@@ -19,19 +19,19 @@ export const VALUE_TYPES: readonly GgufValueType[] = [
   'f64',
 ];
 
-/** Arrays nest at most this deep; ggml itself reads none that nest. */
-const MAX_DEPTH = 4;
+/** What bounds the memory of arrays that are not typed; the largest vocabularies have 2¹⁸ tokens. */
+const MAX_PLAIN_ELEMENTS = 2 ** 24;
 
 /** Decodes the value of type `type` (its number in the file) at the cursor. `what` names it in errors. */
 export function readValue(cursor: Cursor, type: number, what: string): GgufValue {
   const name = VALUE_TYPES[type];
-  if (name === undefined) throw cursor.error(`${what} has the unknown value type ${type}; corrupt. Get the file again`);
-  if (name === 'array') return readArray(cursor, what, 1);
+  if (name === undefined) throw cursor.error(`${what} has the unknown value type ${type}`);
+  if (name === 'array') return readArray(cursor, what);
   return cursor[name](what);
 }
 
 /** Fewest bytes that one element takes in the file: what bounds a claimed count. */
-const LEAST_BYTES: Record<GgufValueType, number> = {
+const LEAST_BYTES: Record<Exclude<GgufValueType, 'array'>, number> = {
   u8: 1,
   i8: 1,
   u16: 2,
@@ -41,29 +41,28 @@ const LEAST_BYTES: Record<GgufValueType, number> = {
   f32: 4,
   bool: 1,
   string: 8,
-  array: 12,
   u64: 8,
   i64: 8,
   f64: 8,
 };
 
-function readArray(cursor: Cursor, what: string, depth: number): GgufArray {
-  if (depth > MAX_DEPTH)
-    throw cursor.error(`${what} nests arrays more than ${MAX_DEPTH} deep; corrupt. Get the file again`);
+function readArray(cursor: Cursor, what: string): GgufArray {
   const type = cursor.u32(what);
   const count = cursor.size(what);
   const name = VALUE_TYPES[type];
-  if (name === undefined)
-    throw cursor.error(`${what} has the unknown element type ${type}; corrupt. Get the file again`);
+  if (name === undefined) throw cursor.error(`${what} has the unknown element type ${type}`);
+  if (name === 'array') {
+    throw cursor.error(`${what} is an array of arrays, which ggml does not read either`, 'Convert the model again.');
+  }
   const least = count * LEAST_BYTES[name];
   if (least > cursor.remaining) {
-    throw cursor.error(
-      `${what} claims ${count} elements, at least ${least} bytes, ${cursor.remaining} are left; corrupt. Get the file again`,
-    );
+    throw cursor.error(`${what} claims ${count} elements, at least ${least} bytes, ${cursor.remaining} are left`);
   }
-  if (name === 'string') return readStrings(cursor, count, what);
-  if (name === 'bool') return readEach(count, () => cursor.bool(what));
-  if (name === 'array') return readEach(count, () => readArray(cursor, what, depth + 1));
+  if (name === 'string' || name === 'bool') {
+    if (count > MAX_PLAIN_ELEMENTS)
+      throw cursor.error(`${what} must have at most ${MAX_PLAIN_ELEMENTS} elements, got ${count}`);
+    return name === 'string' ? readStrings(cursor, count, what) : readEach(count, () => cursor.bool(what));
+  }
   const start = cursor.take(least, what);
   // A copy, because elements need not be aligned in the file. Like all platforms with typed arrays in use, little-endian.
   const buffer = cursor.bytes.buffer.slice(start, start + least);
