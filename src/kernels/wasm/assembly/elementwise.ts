@@ -1,0 +1,37 @@
+// Owns the operations without arithmetic between elements: SwiGLU, copies, gathering rows.
+import { exp1, exp4 } from './math';
+
+/** Items are elements. Operands: out, gate, up. */
+export function swiglu(c: usize, from: i32, to: i32): void {
+  const out: usize = load<usize>(c, 4);
+  const gate: usize = load<usize>(c, 8);
+  const up: usize = load<usize>(c, 12);
+  const one = f32x4.splat(1);
+  let i: usize = <usize>from * 4;
+  const end: usize = <usize>to * 4;
+  for (; i + 16 <= end; i += 16) {
+    const g = v128.load(gate + i);
+    const silu = f32x4.div(g, f32x4.add(one, exp4(f32x4.neg(g))));
+    v128.store(out + i, f32x4.mul(silu, v128.load(up + i)));
+  }
+  for (; i < end; i += 4) {
+    const g = load<f32>(gate + i);
+    store<f32>(out + i, (g / (1 + exp1(-g))) * load<f32>(up + i));
+  }
+}
+
+/** Items are rows. Operands: out, x, indices, row bytes. */
+export function gatherRows(c: usize, from: i32, to: i32): void {
+  const out: usize = load<usize>(c, 4);
+  const x: usize = load<usize>(c, 8);
+  const indices: usize = load<usize>(c, 12);
+  const rowBytes: usize = load<usize>(c, 16);
+  for (let i: usize = from; i < <usize>to; i++) {
+    memory.copy(out + i * rowBytes, x + load<usize>(indices + i * 4) * rowBytes, rowBytes);
+  }
+}
+
+/** One item. Operands: out, source, bytes. */
+export function copy(c: usize): void {
+  memory.copy(load<u32>(c, 4), load<u32>(c, 8), load<u32>(c, 12));
+}

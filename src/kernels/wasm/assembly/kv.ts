@@ -1,0 +1,111 @@
+// Owns the paged key/value cache in memory: how vectors are stored in each format, read back, and rotated in place.
+// A page holds all layers: [layer][kvHead][key, value][token][element]; q8 parts end with one float32 scale a token.
+import { halfValue, maxLane, toHalf4 } from './math';
+import { KV_F16, KV_F32, PAGE_TOKENS } from './opcodes';
+import { rotateHalf, rotateInterleaved } from './rope';
+
+/** Bytes of the keys (or the values) of one head in one page of one layer. */
+export function partBytes(format: i32, headSize: i32): usize {
+  if (format == KV_F32) return <usize>(PAGE_TOKENS * headSize) * 4;
+  if (format == KV_F16) return <usize>(PAGE_TOKENS * headSize) * 2;
+  return <usize>(PAGE_TOKENS * (headSize + 4));
+}
+
+/** Items are rows. Operands: k, v, pool at the layer, page bytes, kvHeads, headSize, format, rows block. */
+export function storeKv(c: usize, from: i32, to: i32): void {
+  const kvHeads = load<i32>(c, 20);
+  const headSize = load<i32>(c, 24);
+  const format = load<i32>(c, 28);
+  const rows: usize = load<usize>(c, 32);
+  const part = partBytes(format, headSize);
+  const headBytes: usize = <usize>headSize * 4;
+  for (let r: usize = from; r < <usize>to; r++) {
+    const position = load<i32>(load<usize>(rows, 8) + r * 4);
+    const pages: usize = load<usize>(load<usize>(rows, 12) + r * 4);
+    const page = load<u32>(pages + (<usize>(position / PAGE_TOKENS) << 2));
+    const token = position % PAGE_TOKENS;
+    let target: usize = load<usize>(c, 12) + <usize>page * load<usize>(c, 16);
+    let k: usize = load<usize>(c, 4) + r * <usize>kvHeads * headBytes;
+    let v: usize = load<usize>(c, 8) + r * <usize>kvHeads * headBytes;
+    for (let h = 0; h < kvHeads; h++) {
+      storeVector(target, token, k, headSize, format);
+      storeVector(target + part, token, v, headSize, format);
+      target += 2 * part;
+      k += headBytes;
+      v += headBytes;
+    }
+  }
+}
+
+/** Stores float32 x [headSize] as vector `token` of the part. */
+function storeVector(part: usize, token: i32, x: usize, headSize: i32, format: i32): void {
+  const bytes: usize = <usize>headSize * 4;
+  if (format == KV_F32) {
+    memory.copy(part + <usize>token * bytes, x, bytes);
+  } else if (format == KV_F16) {
+    const target = part + ((<usize>token * bytes) >> 1);
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const halves = toHalf4(v128.load(x + i));
+      v128.store64_lane(target + (i >> 1), i16x8.narrow_i32x4_u(halves, halves), 0);
+    }
+  } else {
+    storeQ8(part + <usize>(token * headSize), part + <usize>(PAGE_TOKENS * headSize + token * 4), x, bytes);
+  }
+}
+
+/** int8 multiples of max|x| / 127, which is rounded to a half float first. */
+function storeQ8(target: usize, scaleAt: usize, x: usize, bytes: usize): void {
+  let largest = f32x4.splat(0);
+  for (let i: usize = 0; i < bytes; i += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(x + i)));
+  const scale = halfValue(i32x4.extract_lane(toHalf4(f32x4.splat(maxLane(largest) / 127)), 0));
+  store<f32>(scaleAt, scale);
+  const inverse = f32x4.splat(scale == 0 ? 0 : 1 / scale);
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const steps = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x + i), inverse)));
+    const clamped = i32x4.max_s(i32x4.min_s(steps, i32x4.splat(127)), i32x4.splat(-127));
+    const words = i16x8.narrow_i32x4_s(clamped, clamped);
+    v128.store32_lane(target + (i >> 2), i8x16.narrow_i16x8_s(words, words), 0);
+  }
+}
+
+/** Reads vector `token` of the part into float32 out [headSize]. */
+function loadVector(part: usize, token: i32, out: usize, headSize: i32, format: i32): void {
+  const bytes: usize = <usize>headSize * 4;
+  if (format == KV_F32) {
+    memory.copy(out, part + <usize>token * bytes, bytes);
+  } else if (format == KV_F16) {
+    const source = part + ((<usize>token * bytes) >> 1);
+    for (let i: usize = 0; i < bytes; i += 4) store<f32>(out + i, halfValue(load<u16>(source + (i >> 1))));
+  } else {
+    const source = part + <usize>(token * headSize);
+    const scale = load<f32>(part + <usize>(PAGE_TOKENS * headSize + token * 4));
+    for (let i: usize = 0; i < bytes; i += 4) store<f32>(out + i, <f32>load<i8>(source + (i >> 2)) * scale);
+  }
+}
+
+/**
+ * Items are (page, layer, kvHead) triples. Operands: pool, page bytes, layers * kvHeads, headSize, format, page numbers, pairs, interleaved,
+ * table [cos: pairs, sin: pairs], scratch, scratch bytes a thread.
+ */
+export function shiftKeys(c: usize, from: i32, to: i32, thread: i32): void {
+  const layerHeads = load<i32>(c, 12);
+  const headSize = load<i32>(c, 16);
+  const format = load<i32>(c, 20);
+  const pages: usize = load<usize>(c, 24);
+  const pairs = load<i32>(c, 28);
+  const interleaved = load<i32>(c, 32) != 0;
+  const table: usize = load<usize>(c, 36);
+  const scratch: usize = load<usize>(c, 40) + <usize>thread * load<usize>(c, 44);
+  const part = partBytes(format, headSize);
+  for (let item = from; item < to; item++) {
+    const page = load<u32>(pages + (<usize>(item / layerHeads) << 2));
+    const keys: usize =
+      load<usize>(c, 4) + <usize>page * load<usize>(c, 8) + <usize>(item % layerHeads) * 2 * part;
+    for (let token = 0; token < PAGE_TOKENS; token++) {
+      loadVector(keys, token, scratch, headSize, format);
+      if (interleaved) rotateInterleaved(scratch, table, pairs);
+      else rotateHalf(scratch, table, pairs);
+      storeVector(keys, token, scratch, headSize, format);
+    }
+  }
+}

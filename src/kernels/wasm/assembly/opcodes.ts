@@ -1,0 +1,60 @@
+// Owns the command record's layout and the operation codes, read by both sides: this file is TypeScript and AssemblyScript at once.
+// A record is 16 words of 32 bits: word 0 the operation code and flags, 1 to 12 the operands, then items, grain and the shared chunk counter.
+
+export const RECORD_WORDS = 16;
+export const RECORD_BYTES = 64;
+export const WORD_ITEMS = 13;
+export const WORD_GRAIN = 14;
+export const WORD_COUNTER = 15;
+
+/** In word 0: wait until every thread has finished the commands before this one. */
+export const FLAG_BARRIER = 256;
+/** In word 0: threads take chunks of `grain` items from the counter; without it thread 0 does all. */
+export const FLAG_PARALLEL = 512;
+export const CODE_MASK = 255;
+
+export const OP_NONE = 0;
+export const OP_COPY = 1;
+export const OP_RMS_NORM = 2;
+export const OP_ROPE = 3;
+export const OP_STORE_KV = 4;
+export const OP_ATTENTION = 5;
+export const OP_SWIGLU = 6;
+export const OP_GATHER_ROWS = 7;
+export const OP_SHIFT_KEYS = 8;
+export const OP_TOP_CHUNKS = 9;
+export const OP_TOP_MERGE = 10;
+export const OP_EMBED = 11;
+export const OP_REPACK = 12;
+export const OP_PREPARE = 13;
+export const OP_PRODUCT = 14;
+
+/** Element formats of a key/value pool. */
+export const KV_F32 = 0;
+export const KV_F16 = 1;
+export const KV_Q8 = 2;
+
+/** Tokens of a key/value page (KV_PAGE of kernels/backend.ts, which AssemblyScript cannot import). */
+export const PAGE_TOKENS = 32;
+
+/** Logits of one chunk of top-k: fixed, so that results do not depend on the number of threads. */
+export const TOP_CHUNK = 4096;
+/** Bytes before a chunk's entries: entry count, largest value, sum of exp(value - largest), unused. */
+export const TOP_HEAD_BYTES = 16;
+
+/** Byte offsets in the control block, one cache line each. */
+export const CONTROL_GENERATION = 0;
+export const CONTROL_IDLE = 64;
+export const CONTROL_ARRIVED = 128;
+export const CONTROL_SLEEPERS = 192;
+export const CONTROL_PROGRAM = 256;
+export const CONTROL_POISON = 320;
+export const CONTROL_QUIT = 384;
+export const CONTROL_BYTES = 448;
+
+/** What running a program returns. */
+export const RUN_DONE = 0;
+/** A thread did not arrive in time: look whether it lives, then resume. */
+export const RUN_STALLED = 1;
+/** A thread trapped, or the backend is shutting down. */
+export const RUN_BROKEN = 2;

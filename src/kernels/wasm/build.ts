@@ -1,0 +1,79 @@
+// Owns the choice of the compiled kernels and what is known about the platform: relaxed SIMD where it gives the right numbers, else the baseline.
+// Knows Node only through process.getBuiltinModule, so that bundlers for browsers see no import.
+import { OnebitError } from '../../errors.ts';
+
+/** `relaxed` uses relaxed SIMD (fused multiply-add, faster look-ups), `simd` only what every engine with SIMD has. */
+export type WasmBuild = 'simd' | 'relaxed';
+
+/** What a thread's instance of the kernels exports; see assembly/index.ts. Addresses come back signed. */
+export interface Kernels {
+  init(control: number, thread: number, threads: number, canWait: number, spins: number): void;
+  run(first: number, end: number): number;
+  resume(): number;
+  runAlone(first: number, end: number): void;
+  work(): void;
+  probe(): number;
+}
+
+export interface LoadedBuild {
+  readonly build: WasmBuild;
+  readonly module: WebAssembly.Module;
+}
+
+const modules = new Map<WasmBuild, Promise<WebAssembly.Module>>();
+
+/** Compiles the build asked for, or the best that gives right numbers here. Throws `unsupported` where none does. */
+export async function loadBuild(wanted?: WasmBuild): Promise<LoadedBuild> {
+  const problems: unknown[] = [];
+  for (const build of wanted ? [wanted] : (['relaxed', 'simd'] as const)) {
+    try {
+      const module = await compiled(build);
+      if (answersAreRight(module)) return { build, module };
+    } catch (problem) {
+      problems.push(problem);
+    }
+  }
+  throw new OnebitError(
+    'unsupported',
+    `wasm backend: ${wanted ?? 'any'} kernels need WebAssembly with threads and 128-bit SIMD${wanted === 'relaxed' ? ' and relaxed SIMD' : ''}, which this engine does not run correctly. Use a newer browser or Node 20.19 or later.`,
+    { cause: problems.at(-1) },
+  );
+}
+
+/** This thread's instance of the kernels over `memory`. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+}
+
+/** A module of Node, undefined elsewhere. */
+export function nodeModule<T>(name: string): T | undefined {
+  const process = (globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } }).process;
+  return process?.getBuiltinModule?.(name) as T | undefined;
+}
+
+function compiled(build: WasmBuild): Promise<WebAssembly.Module> {
+  let module = modules.get(build);
+  if (!module) {
+    module = compile(build);
+    modules.set(build, module);
+    module.catch(() => modules.delete(build));
+  }
+  return module;
+}
+
+async function compile(build: WasmBuild): Promise<WebAssembly.Module> {
+  const { wasmBase64 } = build === 'simd' ? await import('./generated/simd.ts') : await import('./generated/relaxed.ts');
+  const bytes = Uint8Array.from(atob(wasmBase64), (char) => char.charCodeAt(0));
+  if (build === 'relaxed' && !WebAssembly.validate(bytes)) {
+    // Node 20 knows the instructions behind a flag; newer versions refuse the flag and need none.
+    nodeModule<typeof import('node:v8')>('node:v8')?.setFlagsFromString('--experimental-wasm-relaxed-simd');
+  }
+  return WebAssembly.compile(bytes);
+}
+
+/** Runs the known answers often enough that an engine's optimising compiler takes part. */
+function answersAreRight(module: WebAssembly.Module): boolean {
+  const kernels = instantiate(module, new WebAssembly.Memory({ initial: 2, maximum: 65536, shared: true }));
+  for (let i = 0; i < 300; i++) if (!kernels.probe()) return false;
+  return true;
+}

@@ -1,0 +1,336 @@
+// Owns recording and running: operations become commands in memory, barriers are set only between commands that depend on each other across
+// threads, and long programs run in slices with a turn of the event loop between them. Must not know what commands do.
+import { OnebitError } from '../../errors.ts';
+import {
+  CODE_MASK,
+  FLAG_BARRIER,
+  FLAG_PARALLEL,
+  OP_NONE,
+  RECORD_BYTES,
+  RECORD_WORDS,
+  RUN_DONE,
+  RUN_STALLED,
+  WORD_COUNTER,
+  WORD_GRAIN,
+  WORD_ITEMS,
+} from './assembly/opcodes.ts';
+import type { Kernels } from './build.ts';
+import type { Heap } from './heap.ts';
+import { nextTurn, type Threads } from './threads.ts';
+
+/** Work is counted in multiply-adds, or what takes about as long. Below this a command stays on one thread: waking and waiting costs more. */
+const SHARE_WORK = 150_000;
+/** Least work of a chunk that a thread takes at a time. */
+const CHUNK_WORK = 30_000;
+/** Chunks a thread takes of a large command, so that a slow thread leaves work to the others. */
+const CHUNKS_PER_THREAD = 8;
+/** How long the event loop waits for a slice, about. */
+const SLICE_MS = 20;
+/** Slices with less work than this are too short to learn from. */
+const TIMED_WORK = 1e7;
+const SEGMENT_COMMANDS = 1024;
+
+/** A piece of memory that commands read and write, with the numbers of the last commands that did: of all, and of those shared by threads. */
+export class Region {
+  readonly address: number;
+  readonly byteLength: number;
+  written = -1;
+  writtenShared = -1;
+  readLast = -1;
+  readShared = -1;
+
+  constructor(address: number, byteLength: number) {
+    this.address = address;
+    this.byteLength = byteLength;
+  }
+}
+
+interface Segment {
+  readonly address: number;
+  readonly words: Int32Array<ArrayBufferLike>;
+  readonly floats: Float32Array<ArrayBufferLike>;
+}
+
+interface Slice {
+  readonly first: number;
+  readonly end: number;
+  /** Number of the command after the last. */
+  readonly until: number;
+  readonly shared: boolean;
+  readonly work: number;
+}
+
+export class Program {
+  /** The segment being recorded; command operands are stored here at the index that `add` returns. */
+  words: Int32Array<ArrayBufferLike>;
+  floats: Float32Array<ArrayBufferLike>;
+
+  readonly #heap: Heap;
+  #kernels: Kernels | undefined;
+  readonly #threads: Threads | undefined;
+  readonly #threadCount: number;
+  #segments: Segment[] = [];
+  #segment = 0;
+  /** Where the next command goes, and where the open slice began, in words of the segment. */
+  #next = 0;
+  #sliceStart = 0;
+  #sliceWork = 0;
+  #sliceShared = false;
+  #slices: Slice[] = [];
+  /** Commands recorded and commands finished since the start; each command's number is the former at its recording. */
+  #recorded = 0;
+  #finished = 0;
+  /** Number of the last command that waits for all before it; infinite with one thread, so that nothing ever does. */
+  #barrier: number;
+  /** Of the command being recorded. */
+  #command = 0;
+  #shared = false;
+  /** Ends of what others wait for. */
+  readonly #goals: number[] = [];
+  #running: Promise<void> | undefined;
+  #retired: { until: number; address: number }[] = [];
+  #sliceBudget = 3e8;
+  #failure: OnebitError | undefined;
+
+  constructor(heap: Heap, kernels: Kernels, threadCount: number, threads: Threads | undefined) {
+    this.#heap = heap;
+    this.#kernels = kernels;
+    this.#threads = threads;
+    this.#threadCount = threadCount;
+    this.#barrier = threadCount > 1 ? 0 : Number.POSITIVE_INFINITY;
+    this.#addSegment();
+    this.words = this.#segments[0].words;
+    this.floats = this.#segments[0].floats;
+  }
+
+  /** The number of the next command. */
+  get sequence(): number {
+    return this.#recorded;
+  }
+
+  /** Whether every recorded command has run. */
+  get idle(): boolean {
+    return this.#finished === this.#recorded;
+  }
+
+  /** Whether every command that uses `region` has run, so that the host may write it. */
+  isFree(region: Region): boolean {
+    return region.written < this.#finished && region.readLast < this.#finished;
+  }
+
+  /** Begins a command of `items` equal items that together cost `work`. Returns the index of its word 0 in `words`. */
+  add(code: number, items: number, work: number): number {
+    if (this.#failure) throw this.#failure;
+    if (this.#sliceWork > this.#sliceBudget || this.#next === SEGMENT_COMMANDS * RECORD_WORDS) this.#closeSlice();
+    const at = this.#next;
+    const words = this.words;
+    this.#next = at + RECORD_WORDS;
+    this.#command = this.#recorded++;
+    this.#sliceWork += work;
+    words[at + WORD_ITEMS] = items;
+    if (work >= SHARE_WORK && this.#threadCount > 1 && items > 1) {
+      const chunks = Math.min(this.#threadCount * CHUNKS_PER_THREAD, Math.ceil(work / CHUNK_WORK));
+      words[at] = code | FLAG_PARALLEL;
+      words[at + WORD_GRAIN] = Math.ceil(items / chunks);
+      words[at + WORD_COUNTER] = 0;
+      this.#shared = true;
+      this.#sliceShared = true;
+    } else {
+      words[at] = code;
+      this.#shared = false;
+    }
+    return at;
+  }
+
+  /** Notes that the command being recorded writes `region` (and perhaps reads it as well). */
+  writes(region: Region): void {
+    const barrier = this.#barrier;
+    const command = this.#command;
+    if (this.#shared) {
+      if (region.written >= barrier || region.readLast >= barrier) this.#wait();
+      region.writtenShared = command;
+    } else if (region.writtenShared >= barrier || region.readShared >= barrier) this.#wait();
+    region.written = command;
+  }
+
+  /** Notes that the command being recorded reads `region`, which it does not write. */
+  reads(region: Region): void {
+    const command = this.#command;
+    if (this.#shared) {
+      if (region.written >= this.#barrier) this.#wait();
+      region.readShared = command;
+    } else if (region.writtenShared >= this.#barrier) this.#wait();
+    region.readLast = command;
+  }
+
+  /** Notes that the host wrote `region`: what was derived from it is stale. */
+  hostWrote(region: Region): void {
+    // A command of its own that does nothing keeps numbers unique.
+    this.add(OP_NONE, 0, 0);
+    this.writes(region);
+  }
+
+  /** Gives back memory once every command recorded so far has run. */
+  retire(address: number): void {
+    if (this.idle) this.#heap.release(address);
+    else this.#retired.push({ until: this.#recorded, address });
+  }
+
+  /** Makes all later calls throw `failure`. */
+  fail(failure: OnebitError): void {
+    this.#failure ??= failure;
+  }
+
+  /** Lets go of the memory, after `fail`. */
+  release(): void {
+    this.#kernels = undefined;
+    this.#segments = [];
+    this.#slices = [];
+    this.#retired = [];
+    this.words = new Int32Array(0);
+    this.floats = new Float32Array(0);
+  }
+
+  /**
+   * Runs everything recorded so far. Throws `device-lost` when a worker died, and the signal's reason when aborted between slices; then what was
+   * recorded for this call is dropped.
+   */
+  async finish(signal?: AbortSignal): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    const goal = this.#recorded;
+    this.#goals.push(goal);
+    try {
+      while (this.#finished < goal) {
+        if (signal?.aborted) {
+          this.#drop(goal);
+          throw signal.reason;
+        }
+        if (this.#running) await this.#running;
+        else {
+          const stall = this.#step();
+          if (stall) await stall;
+          if (this.#finished < goal) await nextTurn();
+        }
+        if (this.#failure) throw this.#failure;
+      }
+      signal?.throwIfAborted();
+    } finally {
+      this.#goals.splice(this.#goals.indexOf(goal), 1);
+    }
+  }
+
+  /** Runs one slice. Gives a promise only when a thread keeps the others waiting. */
+  #step(): Promise<void> | undefined {
+    if (this.#slices.length === 0) this.#closeSlice();
+    const slice = this.#slices[0];
+    const start = slice.work > TIMED_WORK ? performance.now() : 0;
+    const kernels = this.#kernels as Kernels;
+    let result = RUN_DONE;
+    if (slice.shared) result = kernels.run(slice.first, slice.end);
+    else kernels.runAlone(slice.first, slice.end);
+    if (result === RUN_DONE) {
+      if (start) this.#adapt(slice.work, performance.now() - start);
+      this.#stepDone();
+      return undefined;
+    }
+    this.#running = this.#waitForThreads(result).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #waitForThreads(result: number): Promise<void> {
+    while (result === RUN_STALLED) {
+      await nextTurn();
+      if (this.#threads?.lost) break;
+      if (this.#failure) throw this.#failure;
+      result = (this.#kernels as Kernels).resume();
+    }
+    if (result === RUN_DONE) {
+      this.#stepDone();
+      return;
+    }
+    this.fail(
+      this.#threads?.lost ??
+        new OnebitError('device-lost', 'wasm backend: a worker thread failed. Dispose the model and load it again.'),
+    );
+    throw this.#failure;
+  }
+
+  #stepDone(): void {
+    this.#finished = (this.#slices.shift() as Slice).until;
+    while (this.#retired.length > 0 && this.#retired[0].until <= this.#finished) {
+      this.#heap.release((this.#retired.shift() as { address: number }).address);
+    }
+    if (this.#finished !== this.#recorded) return;
+    this.#useSegment(0);
+    if (this.#threadCount > 1) this.#barrier = this.#recorded;
+  }
+
+  /** Keeps slices near SLICE_MS from what they took. */
+  #adapt(work: number, ms: number): void {
+    const fitting = Math.min(1e10, Math.max(TIMED_WORK, (work / Math.max(ms, 0.01)) * SLICE_MS));
+    this.#sliceBudget += 0.3 * (fitting - this.#sliceBudget);
+  }
+
+  /** Turns commands that nobody else waits for into nothing. */
+  #drop(goal: number): void {
+    const floor = Math.max(this.#finished, ...this.#goals.filter((other) => other < goal));
+    this.#closeSlice();
+    let from = this.#finished;
+    for (const slice of this.#slices) {
+      const segment = this.#segments.find(({ address }) => slice.first >= address && slice.first < address + SEGMENT_BYTES);
+      for (let number = from; number < slice.until; number++) {
+        const at = (slice.first - (segment as Segment).address + (number - from) * RECORD_BYTES) / 4;
+        if (number >= floor && number < goal) (segment as Segment).words[at] &= ~CODE_MASK;
+      }
+      from = slice.until;
+    }
+  }
+
+  #wait(): void {
+    this.words[this.#next - RECORD_WORDS] |= FLAG_BARRIER;
+    this.#barrier = this.#command;
+  }
+
+  #closeSlice(): void {
+    if (this.#next > this.#sliceStart) {
+      const { address } = this.#segments[this.#segment];
+      this.#slices.push({
+        first: address + this.#sliceStart * 4,
+        end: address + this.#next * 4,
+        until: this.#recorded,
+        shared: this.#sliceShared,
+        work: this.#sliceWork,
+      });
+    }
+    this.#sliceStart = this.#next;
+    this.#sliceWork = 0;
+    this.#sliceShared = false;
+    if (this.#next === SEGMENT_COMMANDS * RECORD_WORDS) {
+      if (this.#segment + 1 === this.#segments.length) this.#addSegment();
+      this.#useSegment(this.#segment + 1);
+    }
+  }
+
+  #useSegment(index: number): void {
+    this.#segment = index;
+    this.#next = 0;
+    this.#sliceStart = 0;
+    this.words = this.#segments[index].words;
+    this.floats = this.#segments[index].floats;
+  }
+
+  #addSegment(): void {
+    const address = this.#heap.allocate(SEGMENT_BYTES, 'recording');
+    const { buffer } = this.#heap.memory;
+    const length = SEGMENT_COMMANDS * RECORD_WORDS;
+    this.#segments.push({
+      address,
+      words: new Int32Array(buffer, address, length),
+      floats: new Float32Array(buffer, address, length),
+    });
+  }
+}
+
+const SEGMENT_BYTES = SEGMENT_COMMANDS * RECORD_BYTES;

@@ -1,0 +1,411 @@
+// Owns the WebAssembly backend: its resources, and how each operation becomes a command. What commands compute is in assembly/; when they run is
+// program.ts. Must not know models.
+import { OnebitError } from '../../errors.ts';
+import { formatByName } from '../../quant/formats.ts';
+import {
+  type Backend,
+  KV_PAGE,
+  type KvFormat,
+  type KvPool,
+  type KvShape,
+  type ReadWeight,
+  type RopeSpec,
+  type Rows,
+  type Tensor,
+  type Weight,
+} from '../backend.ts';
+import {
+  CONTROL_BYTES,
+  OP_ATTENTION,
+  OP_COPY,
+  OP_GATHER_ROWS,
+  OP_RMS_NORM,
+  OP_ROPE,
+  OP_SHIFT_KEYS,
+  OP_STORE_KV,
+  OP_SWIGLU,
+  OP_TOP_CHUNKS,
+  OP_TOP_MERGE,
+  TOP_CHUNK,
+  TOP_HEAD_BYTES,
+} from './assembly/opcodes.ts';
+import { instantiate, loadBuild, type WasmBuild } from './build.ts';
+import { Heap } from './heap.ts';
+import { Program, Region } from './program.ts';
+import { HostRegion, RowsBlock, writeRotations } from './rows.ts';
+import { canShareMemory, defaultThreads, mayWait, Threads } from './threads.ts';
+import { type WasmWeight, Weights } from './weights.ts';
+
+export interface WasmBackendOptions {
+  /** Threads that compute, the caller's included. Default: what the machine runs at once. One where memory cannot be shared. */
+  threads?: number;
+  /** Which kernels to use. Default: relaxed SIMD where it gives right numbers, else baseline SIMD. */
+  build?: WasmBuild;
+  /** Most bytes of memory to use; at most, and by default, 4 GB − 64 KB. */
+  memoryLimitBytes?: number;
+}
+
+/** Loads of an address before a thread sleeps on it: some tens of microseconds. */
+const SPINS = 20_000;
+
+/** Makes a backend that computes in WebAssembly. Throws `unsupported` where the engine cannot run it, `device-lost` when threads do not start. */
+export async function wasmBackend(options: WasmBackendOptions = {}): Promise<WasmBackend> {
+  const { threads = defaultThreads(), build, memoryLimitBytes = 2 ** 32 } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
+    throw new OnebitError('bad-argument', `wasmBackend: threads must be 1 to 256, got ${threads}. Leave it out to use them all.`);
+  }
+  const loaded = await loadBuild(build);
+  const heap = new Heap(memoryLimitBytes);
+  const control = heap.allocateZeroed(CONTROL_BYTES, 'wasm backend');
+  const kernels = instantiate(loaded.module, heap.memory);
+  const count = canShareMemory() ? threads : 1;
+  kernels.init(control, 0, count, mayWait(heap.memory) ? 1 : 0, SPINS);
+  let workers: Threads | undefined;
+  if (count > 1) {
+    const setup = { module: loaded.module, memory: heap.memory, control, threads: count, spins: SPINS };
+    workers = new Threads(setup);
+    await workers.start(setup);
+  }
+  return new WasmBackend(loaded.build, count, heap, new Program(heap, kernels, count, workers), workers);
+}
+
+/** Float32 memory of the backend. */
+class WasmTensor extends Region implements Tensor {
+  readonly length: number;
+
+  constructor(address: number, length: number) {
+    super(address, length * 4);
+    this.length = length;
+  }
+}
+
+class WasmKvPool extends Region implements KvPool {
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly pages: number;
+  readonly format: KvFormat;
+  readonly pageBytes: number;
+  readonly layerBytes: number;
+
+  constructor(address: number, shape: KvShape, layerBytes: number) {
+    super(address, shape.pages * shape.layers * layerBytes);
+    this.layers = shape.layers;
+    this.kvHeads = shape.kvHeads;
+    this.headSize = shape.headSize;
+    this.pages = shape.pages;
+    this.format = shape.format;
+    this.layerBytes = layerBytes;
+    this.pageBytes = shape.layers * layerBytes;
+  }
+}
+
+const kvCodes: Record<KvFormat, number> = { f32: 0, f16: 1, q8: 2 };
+
+/** A backend of threads over one WebAssembly memory. Operations are recorded and run by `read` and `topK`. */
+export class WasmBackend implements Backend {
+  readonly name: string;
+  readonly threads: number;
+  readonly build: WasmBuild;
+  /** Most bytes this backend can ever hold: weights, cache and activations together. */
+  readonly limitBytes: number;
+  readonly #workers: Threads | undefined;
+  readonly #heap: Heap;
+  readonly #program: Program;
+  readonly #weights: Weights;
+  readonly #rows: RowsBlock;
+  readonly #indices: HostRegion;
+  readonly #shiftData: HostRegion;
+  readonly #attentionScratch: HostRegion;
+  readonly #topLists: HostRegion;
+
+  /** Use `wasmBackend`. */
+  constructor(build: WasmBuild, threads: number, heap: Heap, program: Program, workers: Threads | undefined) {
+    this.name = `wasm-${build}`;
+    this.build = build;
+    this.threads = threads;
+    this.limitBytes = heap.limitBytes;
+    this.#heap = heap;
+    this.#program = program;
+    this.#workers = workers;
+    this.#weights = new Weights(heap, program, threads);
+    this.#rows = new RowsBlock(heap, program);
+    this.#indices = new HostRegion(heap, program);
+    this.#shiftData = new HostRegion(heap, program);
+    this.#attentionScratch = new HostRegion(heap, program);
+    this.#topLists = new HostRegion(heap, program);
+  }
+
+  tensor(length: number): Tensor {
+    return new WasmTensor(this.#heap.allocateZeroed(length * 4, `tensor of ${length} elements`), length);
+  }
+
+  weight(format: Weight['format'], rows: number, cols: number, read: ReadWeight, signal?: AbortSignal): Promise<Weight> {
+    return this.#weights.load(formatByName(format), rows, cols, read, signal);
+  }
+
+  kvPool(shape: KvShape): KvPool {
+    const { headSize, kvHeads, layers, pages, format } = shape;
+    if (headSize % 4 !== 0) {
+      throw new OnebitError('unsupported', `kvPool: the head size must be a multiple of 4, got ${headSize}. Use the reference backend.`);
+    }
+    const vectorBytes = format === 'f32' ? 4 * headSize : format === 'f16' ? 2 * headSize : headSize + 4;
+    const layerBytes = kvHeads * 2 * KV_PAGE * vectorBytes;
+    const address = this.#heap.allocateZeroed(pages * layers * layerBytes, `key/value cache of ${pages} pages`);
+    return new WasmKvPool(address, shape, layerBytes);
+  }
+
+  free(resource: Tensor | Weight | KvPool): void {
+    this.#program.retire((resource as unknown as Region).address);
+  }
+
+  write(target: Tensor, values: Float32Array, offset = 0): void {
+    const region = target as WasmTensor;
+    const address = region.address + offset * 4;
+    const program = this.#program;
+    if (program.isFree(region)) {
+      this.#heap.floats.set(values, address / 4);
+      program.hostWrote(region);
+      return;
+    }
+    const copy = this.#heap.allocate(values.byteLength, 'write');
+    this.#heap.floats.set(values, copy / 4);
+    this.#recordCopy(region, address, copy, values.byteLength);
+    program.retire(copy);
+  }
+
+  setRows(rows: Rows): void {
+    this.#rows.set(rows);
+  }
+
+  embed(out: Tensor, table: Weight): void {
+    this.#weights.embed(out as WasmTensor, table as WasmWeight, this.#rows.region, this.#rows.count);
+  }
+
+  rmsNorm(out: Tensor, x: Tensor, scale: Tensor, rows: number, cols: number, eps: number): void {
+    const program = this.#program;
+    const c = program.add(OP_RMS_NORM, rows, rows * cols);
+    program.writes(out as WasmTensor);
+    if (x !== out) program.reads(x as WasmTensor);
+    program.reads(scale as WasmTensor);
+    const { words } = program;
+    words[c + 1] = (out as WasmTensor).address;
+    words[c + 2] = (x as WasmTensor).address;
+    words[c + 3] = (scale as WasmTensor).address;
+    words[c + 4] = cols;
+    program.floats[c + 5] = eps;
+  }
+
+  matmul(out: Tensor, x: Tensor, weight: Weight, rows: number, accumulate = false): void {
+    this.#weights.matmul(out as WasmTensor, x as WasmTensor, weight as WasmWeight, rows, accumulate);
+  }
+
+  rope(x: Tensor, heads: number, headSize: number, rope: RopeSpec): void {
+    const program = this.#program;
+    const table = this.#rows.ropeTable(rope);
+    const { count } = this.#rows;
+    const c = program.add(OP_ROPE, count, count * heads * headSize);
+    program.writes(x as WasmTensor);
+    program.reads(table);
+    const { words } = program;
+    words[c + 1] = (x as WasmTensor).address;
+    words[c + 2] = heads;
+    words[c + 3] = headSize;
+    words[c + 4] = rope.dims >> 1;
+    words[c + 5] = rope.pairing === 'interleaved' ? 1 : 0;
+    words[c + 6] = table.address;
+  }
+
+  storeKv(pool: KvPool, layer: number, k: Tensor, v: Tensor): void {
+    const program = this.#program;
+    const cache = pool as WasmKvPool;
+    const rows = this.#rows.region;
+    const { count } = this.#rows;
+    const c = program.add(OP_STORE_KV, count, 4 * count * cache.kvHeads * cache.headSize);
+    program.writes(cache);
+    program.reads(k as WasmTensor);
+    program.reads(v as WasmTensor);
+    program.reads(rows);
+    const { words } = program;
+    words[c + 1] = (k as WasmTensor).address;
+    words[c + 2] = (v as WasmTensor).address;
+    words[c + 3] = cache.address + layer * cache.layerBytes;
+    words[c + 4] = cache.pageBytes;
+    words[c + 5] = cache.kvHeads;
+    words[c + 6] = cache.headSize;
+    words[c + 7] = kvCodes[cache.format];
+    words[c + 8] = rows.address;
+  }
+
+  attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number): void {
+    const program = this.#program;
+    const cache = pool as WasmKvPool;
+    const group = heads / cache.kvHeads;
+    const blockRows = this.#rows.groupFor(group);
+    const rows = this.#rows.region;
+    const scratchBytes = attentionScratchBytes(blockRows * group, cache.headSize);
+    const scratch = this.#attentionScratch.fits(scratchBytes * this.threads);
+    const items = this.#rows.blocks * cache.kvHeads;
+    const c = program.add(OP_ATTENTION, items, 4 * this.#rows.attendedTokens * heads * cache.headSize);
+    program.writes(out as WasmTensor);
+    program.reads(q as WasmTensor);
+    program.reads(cache);
+    program.reads(rows);
+    const { words } = program;
+    words[c + 1] = (out as WasmTensor).address;
+    words[c + 2] = (q as WasmTensor).address;
+    words[c + 3] = cache.address + layer * cache.layerBytes;
+    words[c + 4] = cache.pageBytes;
+    words[c + 5] = cache.kvHeads;
+    words[c + 6] = cache.headSize;
+    words[c + 7] = kvCodes[cache.format];
+    words[c + 8] = heads;
+    program.floats[c + 9] = scale;
+    words[c + 10] = rows.address;
+    words[c + 11] = scratch.address;
+    words[c + 12] = scratchBytes;
+  }
+
+  swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void {
+    const program = this.#program;
+    const c = program.add(OP_SWIGLU, length, 6 * length);
+    program.writes(out as WasmTensor);
+    if (gate !== out) program.reads(gate as WasmTensor);
+    if (up !== out) program.reads(up as WasmTensor);
+    const { words } = program;
+    words[c + 1] = (out as WasmTensor).address;
+    words[c + 2] = (gate as WasmTensor).address;
+    words[c + 3] = (up as WasmTensor).address;
+  }
+
+  gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void {
+    const program = this.#program;
+    const list = this.#indices.fresh(indices.byteLength);
+    this.#heap.words.set(indices, list.address / 4);
+    const c = program.add(OP_GATHER_ROWS, indices.length, indices.length * cols);
+    program.writes(out as WasmTensor);
+    program.reads(x as WasmTensor);
+    program.reads(list);
+    const { words } = program;
+    words[c + 1] = (out as WasmTensor).address;
+    words[c + 2] = (x as WasmTensor).address;
+    words[c + 3] = list.address;
+    words[c + 4] = cols * 4;
+  }
+
+  shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec): void {
+    const program = this.#program;
+    const cache = pool as WasmKvPool;
+    const scratchBytes = Math.ceil(cache.headSize / 16) * 64;
+    // Page numbers, then cosines and sines, then each thread's scratch.
+    const tableOffset = pages.byteLength;
+    const scratchOffset = Math.ceil((tableOffset + rope.dims * 4) / 64) * 64;
+    const data = this.#shiftData.fresh(scratchOffset + this.threads * scratchBytes);
+    this.#heap.words.set(pages, data.address / 4);
+    // The stored keys carry the magnitude already.
+    writeRotations(this.#heap.floats, (data.address + tableOffset) / 4, [-delta], rope, 1);
+    const items = pages.length * cache.layers * cache.kvHeads;
+    const c = program.add(OP_SHIFT_KEYS, items, 8 * items * KV_PAGE * cache.headSize);
+    program.writes(cache);
+    program.reads(data);
+    const { words } = program;
+    words[c + 1] = cache.address;
+    words[c + 2] = cache.pageBytes;
+    words[c + 3] = cache.layers * cache.kvHeads;
+    words[c + 4] = cache.headSize;
+    words[c + 5] = kvCodes[cache.format];
+    words[c + 6] = data.address;
+    words[c + 7] = rope.dims >> 1;
+    words[c + 8] = rope.pairing === 'interleaved' ? 1 : 0;
+    words[c + 9] = data.address + tableOffset;
+    words[c + 10] = data.address + scratchOffset;
+    words[c + 11] = scratchBytes;
+  }
+
+  async readKvPage(pool: KvPool, page: number): Promise<Uint8Array> {
+    const cache = pool as WasmKvPool;
+    await this.#program.finish();
+    return this.#heap.bytes(cache.address + page * cache.pageBytes, cache.pageBytes).slice();
+  }
+
+  writeKvPage(pool: KvPool, page: number, bytes: Uint8Array): void {
+    const cache = pool as WasmKvPool;
+    if (bytes.length !== cache.pageBytes) {
+      throw new OnebitError('bad-argument', `writeKvPage: a page has ${cache.pageBytes} bytes, got ${bytes.length}. Pass what readKvPage gave.`);
+    }
+    const copy = this.#heap.allocate(bytes.length, 'write');
+    this.#heap.bytes(copy, bytes.length).set(bytes);
+    this.#recordCopy(cache, cache.address + page * cache.pageBytes, copy, bytes.length);
+    this.#program.retire(copy);
+  }
+
+  async read(x: Tensor, offset: number, length: number, signal?: AbortSignal): Promise<Float32Array> {
+    await this.#program.finish(signal);
+    return new Float32Array(this.#heap.memory.buffer, (x as WasmTensor).address + offset * 4, length) as Float32Array;
+  }
+
+  async topK(x: Tensor, offset: number, length: number, k: number, signal?: AbortSignal) {
+    const chunks = Math.ceil(length / TOP_CHUNK);
+    const count = Math.min(k, length);
+    const listBytes = TOP_HEAD_BYTES + 8 * Math.min(count, TOP_CHUNK);
+    const lists = this.#topLists.fresh((chunks + 1) * listBytes + 8 * count);
+    const merged = lists.address + chunks * listBytes;
+    this.#recordTopK(x as WasmTensor, offset, length, count, chunks, lists, listBytes);
+    await this.#program.finish(signal);
+    const { words, floats } = this.#heap;
+    const parts = Array.from({ length: chunks }, (_, i) => (lists.address + i * listBytes) / 4);
+    let largest = Number.NEGATIVE_INFINITY;
+    for (const part of parts) largest = Math.max(largest, floats[part + 1]);
+    let sum = 0;
+    for (const part of parts) sum += floats[part + 2] * Math.exp(floats[part + 1] - largest);
+    const entry = (merged + TOP_HEAD_BYTES) / 4;
+    const found = words[merged / 4];
+    const top = Array.from({ length: found }, (_, i) => ({ token: words[entry + 2 * i + 1], logit: floats[entry + 2 * i] }));
+    return { top, logSumExp: largest + Math.log(sum) };
+  }
+
+  memoryBytes(): number {
+    return this.#heap.allocatedBytes;
+  }
+
+  async dispose(): Promise<void> {
+    const gone = new OnebitError('disposed', 'wasm backend: the backend was disposed. Load the model again.');
+    this.#program.fail(gone);
+    await this.#workers?.stop();
+    this.#program.release();
+    this.#heap.drop();
+  }
+
+  #recordTopK(x: WasmTensor, offset: number, length: number, k: number, chunks: number, lists: Region, listBytes: number) {
+    const program = this.#program;
+    let c = program.add(OP_TOP_CHUNKS, chunks, 8 * length);
+    program.writes(lists);
+    program.reads(x);
+    program.words[c + 1] = x.address + offset * 4;
+    program.words[c + 2] = length;
+    program.words[c + 3] = k;
+    program.words[c + 4] = lists.address;
+    program.words[c + 5] = listBytes;
+    c = program.add(OP_TOP_MERGE, 1, k * chunks);
+    program.writes(lists);
+    program.words[c + 1] = lists.address + chunks * listBytes;
+    program.words[c + 2] = chunks;
+    program.words[c + 3] = k;
+    program.words[c + 4] = lists.address;
+    program.words[c + 5] = listBytes;
+  }
+
+  #recordCopy(target: Region, address: number, source: number, bytes: number): void {
+    const program = this.#program;
+    const c = program.add(OP_COPY, 1, bytes >> 3);
+    program.writes(target);
+    program.words[c + 1] = address;
+    program.words[c + 2] = source;
+    program.words[c + 3] = bytes;
+  }
+}
+
+/** Queries, sums, scores, state and one expanded part, as assembly/attention.ts lays them out. */
+function attentionScratchBytes(queries: number, headSize: number): number {
+  return queries * (8 * headSize + 4 * KV_PAGE + 16) + KV_PAGE * headSize * 4;
+}
