@@ -19,8 +19,8 @@ export const VALUE_TYPES: readonly GgufValueType[] = [
   'f64',
 ];
 
-/** What bounds the memory of arrays that are not typed; the largest vocabularies have 2¹⁸ tokens. */
-const MAX_PLAIN_ELEMENTS = 2 ** 24;
+/** What bounds the memory of arrays that are not typed: twice what the largest vocabularies and merge lists have. */
+const MAX_PLAIN_ELEMENTS = 2 ** 20;
 
 /** Decodes the value of type `type` (its number in the file) at the cursor. `what` names it in errors. */
 export function readValue(cursor: Cursor, type: number, what: string): GgufValue {
@@ -59,8 +59,9 @@ function readArray(cursor: Cursor, what: string): GgufArray {
     throw cursor.error(`${what} claims ${count} elements, at least ${least} bytes, ${cursor.remaining} are left`);
   }
   if (name === 'string' || name === 'bool') {
-    if (count > MAX_PLAIN_ELEMENTS)
+    if (count > MAX_PLAIN_ELEMENTS) {
       throw cursor.error(`${what} must have at most ${MAX_PLAIN_ELEMENTS} elements, got ${count}`);
+    }
     return name === 'string' ? readStrings(cursor, count, what) : readEach(count, () => cursor.bool(what));
   }
   const start = cursor.take(least, what);
