@@ -25,8 +25,13 @@ function checkPlaces(bytes, gguf) {
   if (gguf.tensors.size > 0 && end > bytes.length) throw new Error(`tensors end at ${end} of ${bytes.length}`);
 }
 
+/** Whatever was accepted must decode: a refusal here comes too late, so that it counts as a finding. */
 function decodeFirstRows(bytes, gguf, formatByName) {
-  for (const { format, shape, offsetBytes, sizeBytes } of gguf.tensors.values()) {
-    formatByName(format).decode(bytes.subarray(offsetBytes, offsetBytes + sizeBytes), new Float32Array(shape[0]));
+  for (const { name, format, shape, offsetBytes, sizeBytes } of gguf.tensors.values()) {
+    try {
+      formatByName(format).decode(bytes.subarray(offsetBytes, offsetBytes + sizeBytes), new Float32Array(shape[0]));
+    } catch (cause) {
+      throw new Error(`${name} was accepted and does not decode: ${cause}`, { cause });
+    }
   }
 }
