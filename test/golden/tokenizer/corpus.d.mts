@@ -8,3 +8,5 @@ export function codePointText(block: number): string;
 export function hashTokens(tokens: Iterable<number>): string;
 export function smallVocabulary(): { tokens: string[]; scores: Float32Array; types: Int32Array };
 export function qwenVocabulary(json: unknown): { tokens: string[]; types: Int32Array; merges: string[] };
+export const splitTexts: string[];
+export function splitVocabulary(): { tokens: string[]; types: Int32Array; merges: string[] };

@@ -166,3 +166,43 @@ export function qwenVocabulary(json) {
   }
   return { tokens, types, merges: json.model.merges.map((merge) => (Array.isArray(merge) ? merge.join(' ') : merge)) };
 }
+
+/** Texts whose ids show where the splits of digits, letters, marks and spaces are, in the vocabulary below. */
+export const splitTexts = [
+  ...['1', '12', '123', '1231', '12312', '123123', '1231231', '12312312312', ' 123', '  123', ' 1231', '\t12', '\n123', 'a123', '123a', '12a12'],
+  ...['a1', 'aa', 'aab', ' aa', '  aa', '   aa', ' \taa', '\taa', '\naa', 'aa  ', 'aa \n', 'aa\n\naa', '\r\naa', 'aa \n \n  aa', '     '],
+  ...['!!', '!!!!', ' !!', '  !!', '!!aa', ' !aa', '!!12', '12!!', '!!\n', '!!\n\n', '!!\r\naa', '!! aa', '!!!aa!!', '+!+!', '`!`', '!`!!`'],
+  ...["'s", "a's", "a'S", "'ss", "aa'saa", " 's", "''s", "'1", "a'll", "a'LL", "a'lla", "'re", "'rE", "12's", "!'s", "'s's"],
+  ...['٣٣', '٣٣٣٣', '1٣', '٣1', '12٣123', '123٣123', '12٣', ' ٣٣', 'a٣', '٣a', '112٣1123', '½½', '²²', 'aé', 'éa', 'éé', ' éé', '!é', 'é!'],
+  ...['hello', ' hello', 'hellohello', 'hello!', '123hello', '!hello', '\u0301a', 'a\u0301a', '\u00a0a', '\u00a0\u00a0a', '\u3000!', ' \u3000 !'],
+];
+
+/** A byte-level vocabulary in which 1, 2, 3, a, ', !, space and others merge with each other wherever a split lets them. */
+export function splitVocabulary() {
+  const tokens = [];
+  const characters = [];
+  for (let byte = 0, others = 0; byte < 256; byte++) {
+    const printable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte !== 0xad);
+    characters[byte] = String.fromCharCode(printable ? byte : 0x100 + others++);
+    tokens.push(characters[byte]);
+  }
+  const merges = [];
+  const merge = (left, right) => {
+    if (tokens.includes(left + right)) return;
+    merges.push(`${left} ${right}`);
+    tokens.push(left + right);
+  };
+  // Characters of several bytes first, so that they merge as units.
+  const units = [...'123ahelorsSL\'!`+ \t\n\r'].map((c) => characters[c.charCodeAt(0)]);
+  for (const character of '٣é½²\u0301\u00a0') {
+    const [left, right] = [...Buffer.from(character)].map((byte) => characters[byte]);
+    merge(left, right);
+    units.push(left + right);
+  }
+  for (const left of units) for (const right of units) merge(left, right);
+  for (const left of ['12', '11', '31', '23', 'aa', '!!', '٣٣'.replaceAll('٣', units[units.length - 6])])
+    for (const right of units) merge(left, right);
+  for (const digits of ['123', '231', '312']) for (const digit of '123') merge(digits, digit);
+  tokens.push('hello');
+  return { tokens, merges, types: new Int32Array(tokens.length).fill(1) };
+}
