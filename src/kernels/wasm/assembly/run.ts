@@ -11,6 +11,7 @@ import {
 import { rope } from './rope';
 import { arrive, awaitAll, control, sleep, thread, wake } from './sync';
 import { topChunks, topMerge } from './top';
+import { train } from './training-run';
 import { embed, prepare, product, repack } from './weights';
 
 /** Does items `from` to `to` of the command at `c`. */
@@ -30,6 +31,7 @@ function execute(c: usize, from: i32, to: i32): void {
     case OP_REPACK: repack(c, from, to); break;
     case OP_PREPARE: prepare(c, from, to); break;
     case OP_PRODUCT: product(c, from, to, thread); break;
+    default: train(c, from, to, thread);
   }
 }
 
