@@ -14,7 +14,8 @@ import { lookUp, TABLE_BLOCK, TABLE_EXTRA, TABLE_SPLIT, TABLE_STEP, TABLES } fro
 import { putTile } from './products-tile';
 
 /** Bytes of tables that stay in a core's second-level cache while a tile meets all tokens of a chunk. */
-const CHUNK_BYTES: i32 = 256 << 10;
+// @ts-ignore: decorator
+@inline export const CHUNK_BYTES: i32 = 256 << 10;
 
 export function matmul_q1_0(
   weights: usize, tables: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32,

@@ -11,13 +11,16 @@
 //   512  2 extra tables, the other halves of the two split groups
 //   544  f32: the step * STEP_FACTOR
 //   548  2 u32: 16 * the numbers of the split groups
-//   556  f32: the sum of the 128 activations / step
+//   556  2 f32: the sums of the first and the second 64 activations / step
+//   564  unused
 //
 // build_tables(x, tables, from, to): x [blocks, 128] f32, 16-byte aligned; tables [blocks, TABLE_BLOCK]; does blocks `from` to `to`. For several
 //   tokens of `cols` activations the blocks simply follow each other: token t's begin at block t * cols / 128.
 
+import { sumLanes, sumLanes4 } from './math';
+
 // @ts-ignore: decorator
-@inline export const TABLE_BLOCK: usize = 560;
+@inline export const TABLE_BLOCK: usize = 576;
 // @ts-ignore: decorator
 @inline export const TABLE_EXTRA: usize = 512;
 // @ts-ignore: decorator
@@ -49,77 +52,89 @@
 @inline const ROUND: f32 = 12582912.0 + 128.0;
 
 export function build_tables(x: usize, tables: usize, from: i32, to: i32): void {
+  // All ones, but no compiler knows: V8 would rebuild vector constants at every use.
+  const ones = ~((to - from) >> 31);
+  const round = i32x4.splat(ones & reinterpret<i32>(ROUND));
+  const byte = i32x4.splat(ones & 255);
+  const sign = ones & 0x80000000;
+  const odd = i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(0), 0, sign), 2, sign);
+  const upper = i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(0), 0, sign), 1, sign);
   x += <usize>from * 512;
   tables += <usize>from * TABLE_BLOCK;
   for (let b = from; b < to; b++) {
-    buildBlock(x, tables);
+    const scale = f32x4.splat(prepareBlock(x, tables));
+    for (let g: usize = 0; g < 512; g += 16) {
+      const v = f32x4.mul(v128.load(x + g), scale);
+      const x0 = v128.shuffle<f32>(v, v, 0, 0, 0, 0), x1 = v128.shuffle<f32>(v, v, 1, 1, 1, 1);
+      const x2 = v128.shuffle<f32>(v, v, 2, 2, 2, 2), x3 = v128.shuffle<f32>(v, v, 3, 3, 3, 3);
+      const low = f32x4.add(v128.xor(x0, odd), v128.xor(x1, upper));
+      const both = f32x4.add(x2, x3), one = f32x4.sub(x2, x3);
+      const e0 = v128.and(f32x4.add(f32x4.sub(low, both), round), byte);
+      const e1 = v128.and(f32x4.add(f32x4.add(low, one), round), byte);
+      const e2 = v128.and(f32x4.add(f32x4.sub(low, one), round), byte);
+      const e3 = v128.and(f32x4.add(f32x4.add(low, both), round), byte);
+      v128.store(
+        tables + g,
+        i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(e0, e1), i16x8.narrow_i32x4_s(e2, e3)),
+      );
+    }
+    split(x, tables, load<u32>(tables, TABLE_SPLIT), TABLE_EXTRA, scale);
+    split(x, tables, load<u32>(tables, TABLE_SPLIT + 4), TABLE_EXTRA + 16, scale);
     x += 512;
     tables += TABLE_BLOCK;
   }
 }
 
-function buildBlock(x: usize, t: usize): void {
-  const sum = magnitudes(x, t);
-  // The three largest magnitudes; ties go to the lower group.
-  let first: f32 = -1, second: f32 = -1, third: f32 = -1;
-  let firstAt: usize = 0, secondAt: usize = 1;
-  for (let g: usize = 0; g < 32; g++) {
-    const s = load<f32>(t + (g << 2));
-    if (s > third) {
-      if (s > second) {
-        third = second;
-        if (s > first) {
-          second = first;
-          secondAt = firstAt;
-          first = s;
-          firstAt = g;
-        } else {
-          second = s;
-          secondAt = g;
-        }
-      } else third = s;
+/** Stores all of a block but its tables; gives the reciprocal of the step. */
+function prepareBlock(x: usize, t: usize): f32 {
+  // Keys: the bits of sum |x| of a group, the lowest five replaced by the group's number; as integers they sort as the sums do.
+  let numbers = i32x4(0, 1, 2, 3);
+  let first = i32x4.splat(0), second = first, third = first;
+  for (let half: usize = 0; half < 2; half++) {
+    let sum = f32x4.splat(0);
+    for (let i = 0; i < 4; i++) {
+      const a = v128.load(x), b = v128.load(x, 16), c = v128.load(x, 32), d = v128.load(x, 48);
+      sum = f32x4.add(sum, f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
+      const sums = sumLanes4(f32x4.abs(a), f32x4.abs(b), f32x4.abs(c), f32x4.abs(d));
+      const key = v128.or(v128.and(sums, i32x4.splat(~31)), numbers);
+      const rest = i32x4.min_s(first, key);
+      first = i32x4.max_s(first, key);
+      third = i32x4.max_s(third, i32x4.min_s(second, rest));
+      second = i32x4.max_s(second, rest);
+      numbers = i32x4.add(numbers, i32x4.splat(4));
+      x += 64;
     }
+    store<f32>(t + (half << 2), sumLanes(sum), TABLE_SUM);
   }
-  const largest = max(third, first * 0.5);
+  // Each lane has its three largest: two rounds merge them. The n-th largest of two descending lists p, q is the maximum of min(p_i, q_j), i + j = n.
+  for (let round = 0; round < 2; round++) {
+    const a = turn(first, round), b = turn(second, round), c = turn(third, round);
+    third = i32x4.max_s(i32x4.max_s(third, c), i32x4.max_s(i32x4.min_s(second, a), i32x4.min_s(first, b)));
+    second = i32x4.max_s(i32x4.max_s(second, b), i32x4.min_s(first, a));
+    first = i32x4.max_s(first, a);
+  }
+  const k1 = i32x4.extract_lane(first, 0), k2 = i32x4.extract_lane(second, 0), k3 = i32x4.extract_lane(third, 0);
+  // The number in the low bits counts as if all were set: never below the true sum.
+  const largest = max(reinterpret<f32>(k3 | 31), reinterpret<f32>(k1 | 31) * 0.5);
   // Below 1e-30 the reciprocal would overflow; such a block counts as zeros.
   const inverse: f32 = largest > 1e-30 ? 127.0 / largest : 0;
   store<f32>(t, largest > 1e-30 ? (largest / 127.0) * STEP_FACTOR : 0, TABLE_STEP);
-  store<u32>(t, <u32>(firstAt << 4), TABLE_SPLIT);
-  store<u32>(t, <u32>(secondAt << 4), TABLE_SPLIT + 4);
-  store<f32>(t, sum * inverse, TABLE_SUM);
-  const scale = f32x4.splat(inverse);
-  for (let g: usize = 0; g < 512; g += 16) v128.store(t + g, tableOf(f32x4.mul(v128.load(x + g), scale), 0));
-  split(x, t, firstAt << 4, TABLE_EXTRA, scale);
-  split(x, t, secondAt << 4, TABLE_EXTRA + 16, scale);
+  store<u32>(t, (k1 & 31) << 4, TABLE_SPLIT);
+  store<u32>(t, (k2 & 31) << 4, TABLE_SPLIT + 4);
+  store<f32>(t, load<f32>(t, TABLE_SUM) * inverse, TABLE_SUM);
+  store<f32>(t, load<f32>(t, TABLE_SUM + 4) * inverse, TABLE_SUM + 4);
+  return inverse;
 }
 
-/** Stores sum |x| of each of the 32 groups at `t` (f32) and gives the sum of all x. */
-function magnitudes(x: usize, t: usize): f32 {
-  let sum = f32x4.splat(0);
-  for (let g: usize = 0; g < 128; g += 16) {
-    const a = v128.load(x), b = v128.load(x, 16), c = v128.load(x, 32), d = v128.load(x, 48);
-    sum = f32x4.add(sum, f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
-    const a1 = f32x4.abs(a), b1 = f32x4.abs(b), c1 = f32x4.abs(c), d1 = f32x4.abs(d);
-    const ab = f32x4.add(v128.shuffle<f32>(a1, b1, 0, 4, 1, 5), v128.shuffle<f32>(a1, b1, 2, 6, 3, 7));
-    const cd = f32x4.add(v128.shuffle<f32>(c1, d1, 0, 4, 1, 5), v128.shuffle<f32>(c1, d1, 2, 6, 3, 7));
-    v128.store(t + g, f32x4.add(v128.shuffle<f32>(ab, cd, 0, 1, 4, 5), v128.shuffle<f32>(ab, cd, 2, 3, 6, 7)));
-    x += 64;
-  }
-  return (
-    f32x4.extract_lane(sum, 0) + f32x4.extract_lane(sum, 1) + (f32x4.extract_lane(sum, 2) + f32x4.extract_lane(sum, 3))
-  );
+/** Lanes two further (round 0) or one further (round 1). */
+// @ts-ignore: decorator
+@inline function turn(v: v128, round: i32): v128 {
+  return round ? v128.shuffle<i32>(v, v, 1, 2, 3, 0) : v128.shuffle<i32>(v, v, 2, 3, 0, 1);
 }
 
-/** Splits the table of the group at byte `at`: the lower half (rounded down) stays, the rest becomes the extra table at `extra`. */
+/** Splits the table of the group at byte `at`: the lower half (rounded down) stays, the rest becomes the extra table at byte `extra`. */
 function split(x: usize, t: usize, at: usize, extra: usize, scale: v128): void {
   const v = f32x4.mul(v128.load(x + at), scale);
-  v128.store(t + at, tableOf(v, 1));
-  v128.store(t + extra, tableOf(v, 2));
-}
-
-/** The 16 rounded sums + 128 of the four scaled activations `v`; half 1 gives the entries' halves rounded down, half 2 what remains. */
-// @ts-ignore: decorator
-@inline function tableOf(v: v128, half: i32): v128 {
   const x0 = v128.shuffle<f32>(v, v, 0, 0, 0, 0), x1 = v128.shuffle<f32>(v, v, 1, 1, 1, 1);
   const x2 = v128.shuffle<f32>(v, v, 2, 2, 2, 2), x3 = v128.shuffle<f32>(v, v, 3, 3, 3, 3);
   const low = f32x4.add(
@@ -127,17 +142,17 @@ function split(x: usize, t: usize, at: usize, extra: usize, scale: v128): void {
     v128.xor(x1, i32x4(0x80000000, 0x80000000, 0, 0)),
   );
   const both = f32x4.add(x2, x3), one = f32x4.sub(x2, x3);
-  return i8x16.narrow_i16x8_u(
-    i16x8.narrow_i32x4_s(entry(f32x4.sub(low, both), half), entry(f32x4.add(low, one), half)),
-    i16x8.narrow_i32x4_s(entry(f32x4.sub(low, one), half), entry(f32x4.add(low, both), half)),
-  );
+  const whole0 = i16x8.narrow_i32x4_s(whole(f32x4.sub(low, both)), whole(f32x4.add(low, one)));
+  const whole1 = i16x8.narrow_i32x4_s(whole(f32x4.sub(low, one)), whole(f32x4.add(low, both)));
+  const lower0 = i16x8.shr_s(whole0, 1), lower1 = i16x8.shr_s(whole1, 1);
+  const bias = i8x16.splat(-128);
+  const rest = i8x16.narrow_i16x8_s(i16x8.sub(whole0, lower0), i16x8.sub(whole1, lower1));
+  v128.store(t + at, v128.xor(i8x16.narrow_i16x8_s(lower0, lower1), bias));
+  v128.store(t + extra, v128.xor(rest, bias));
 }
 
+/** Rounds to whole numbers as i32. */
 // @ts-ignore: decorator
-@inline function entry(value: v128, half: i32): v128 {
-  const rounded = f32x4.add(value, f32x4.splat(ROUND));
-  if (half == 0) return v128.and(rounded, i32x4.splat(255));
-  const whole = i32x4.sub(rounded, f32x4.splat(ROUND));
-  const lower = i32x4.shr_s(whole, 1);
-  return i32x4.add(half == 1 ? lower : i32x4.sub(whole, lower), i32x4.splat(128));
+@inline function whole(v: v128): v128 {
+  return i32x4.sub(f32x4.add(v, f32x4.splat(ROUND)), f32x4.splat(ROUND));
 }
