@@ -1,0 +1,102 @@
+// The layers of ARCHITECTURE.md, enforced: who may import whom, no cycles, and where Node's own modules may be named.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const src = fileURLToPath(new URL('../src', import.meta.url));
+/** Folder of src/ → folders it may import besides itself and errors.ts. */
+const allowed: Record<string, string[]> = {
+  core: [],
+  bytes: ['core'],
+  quant: ['core'],
+  gguf: ['bytes', 'quant', 'core'],
+  tokenizer: ['gguf', 'core'],
+  chat: ['core', 'tokenizer'],
+  kernels: ['quant', 'core'],
+  model: ['bytes', 'gguf', 'kernels', 'quant', 'core'],
+  generate: ['model', 'tokenizer', 'chat', 'kernels', 'core'],
+  evaluate: ['generate', 'tokenizer', 'core'],
+  train: ['model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],
+};
+/** Files that may name Node's modules: where bytes come from, worker start-up, the command line. */
+const platformFiles = /^(bytes\/|cli\/|kernels\/wasm\/(threads|build)\.ts$)/;
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.includes('assembly/'))
+  .map((file) => file.replaceAll('\\', '/'));
+const importsOf = new Map(files.map((file) => [file, importsIn(file)]));
+
+function importsIn(file: string): { target: string; typeOnly: boolean }[] {
+  const text = readFileSync(join(src, file), 'utf8');
+  const found = text.matchAll(/(?:^|\n)\s*(import|export)\s+(type\s)?[^'"`;]*?from\s+'([^']+)'|import\('([^']+)'\)/g);
+  return Array.from(found, (match) => ({ target: match[3] ?? match[4], typeOnly: match[2] !== undefined }));
+}
+
+function resolve(file: string, target: string): string | undefined {
+  return target.startsWith('.') ? relative(src, join(src, dirname(file), target)).replaceAll('\\', '/') : undefined;
+}
+
+test('folders import only what the layers allow', () => {
+  const violations: string[] = [];
+  for (const [file, imports] of importsOf) {
+    const folder = file.split('/')[0];
+    if (!(folder in allowed)) continue; // cli and the files of src/ itself may import everything
+    for (const { target } of imports) {
+      const to = resolve(file, target);
+      if (to === undefined || to === 'errors.ts') continue;
+      const toFolder = to.split('/')[0];
+      if (toFolder !== folder && !allowed[folder].includes(toFolder)) violations.push(`${file} imports ${to}`);
+    }
+  }
+  expect(violations).toEqual([]);
+});
+
+test('backends never import each other, and the model imports none', () => {
+  const violations: string[] = [];
+  for (const [file, imports] of importsOf) {
+    for (const { target } of imports) {
+      const to = resolve(file, target) ?? '';
+      const backendOf = (path: string) => /^kernels\/(reference|wasm|webgpu)\//.exec(path)?.[1];
+      const [from, into] = [backendOf(file), backendOf(to)];
+      if (from && into && from !== into) violations.push(`${file} imports ${to}`);
+      if (into && file.startsWith('model/')) violations.push(`${file} imports ${to}`);
+    }
+  }
+  expect(violations).toEqual([]);
+});
+
+test('there are no cycles', () => {
+  const state = new Map<string, 'open' | 'done'>();
+  const cycles: string[] = [];
+  const visit = (file: string, path: string[]) => {
+    if (state.get(file) === 'done' || !importsOf.has(file)) return;
+    if (state.get(file) === 'open') {
+      cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+      return;
+    }
+    state.set(file, 'open');
+    for (const { target } of importsOf.get(file)!) {
+      const to = resolve(file, target);
+      if (to) visit(to, [...path, file]);
+    }
+    state.set(file, 'done');
+  };
+  for (const file of importsOf.keys()) visit(file, []);
+  expect(cycles).toEqual([]);
+});
+
+test('Node’s modules are named only where the platform is known', () => {
+  const violations: string[] = [];
+  for (const [file, imports] of importsOf) {
+    for (const { target, typeOnly } of imports) {
+      if (target.startsWith('node:') && !typeOnly && !platformFiles.test(file))
+        violations.push(`${file} imports ${target}`);
+    }
+  }
+  expect(violations).toEqual([]);
+});
+
+test('the check sees imports at all', () => {
+  expect(importsOf.get('load.ts')!.map(({ target }) => target)).toContain('./kernels/wasm/wasm-backend.ts');
+});

@@ -1,0 +1,184 @@
+// Sessions on a small random model: reuse, cutting back, saving, limits, aborting. Runs on the reference and wasm backends.
+import { describe, expect, test } from 'vitest';
+import { resolveOptions } from '../src/generate/options.ts';
+import type { Session } from '../src/generate/session.ts';
+import { type LanguageModel, load } from '../src/index.ts';
+import { tinyModel } from './tiny-model.ts';
+
+const bytes = await tinyModel({ contextLength: 192 });
+const text = 'The quick brown fox jumps over the lazy dog. ';
+const greedy = { temperature: 0, maxTokens: 12, ignoreEndOfText: true };
+
+async function take(session: Session, prompt: ArrayLike<number>, count: number): Promise<number[]> {
+  const tokens: number[] = [];
+  for await (const { token } of session.generate(prompt, resolveOptions({ temperature: 0 }))) {
+    tokens.push(token);
+    if (tokens.length === count) break;
+  }
+  return tokens;
+}
+
+describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
+  const withModel = async (use: (model: LanguageModel) => Promise<void>, options = {}) => {
+    const model = await load(bytes, { backend, ...options });
+    try {
+      await use(model);
+    } finally {
+      await model.dispose();
+    }
+  };
+
+  test('a reused prefix, a cut-back cache and a fresh one give the same tokens', () =>
+    withModel(async (model) => {
+      const prompt = model.tokenize(text.repeat(3));
+      const fresh = await model.generate(prompt, greedy).result();
+      expect(fresh.timings.reusedTokens).toBe(0);
+      const again = await model.generate(prompt, greedy).result();
+      expect(again.tokens).toEqual(fresh.tokens);
+      expect(again.timings.reusedTokens).toBe(prompt.length - 1);
+      const session = model.session();
+      await take(session, model.tokenize(text.repeat(4)), 3);
+      session.truncate(40);
+      expect(session.tokens.length).toBe(40);
+      expect(await take(session, prompt, 12)).toEqual(fresh.tokens);
+    }));
+
+  test('a prompt in chunks and one token at a time give the same tokens', () =>
+    withModel(async (model) => {
+      const prompt = model.tokenize(text.repeat(3));
+      const whole = await model.generate(prompt, greedy).result();
+      const session = model.session();
+      for (let length = 1; length < prompt.length; length++) await take(session, prompt.slice(0, length), 1);
+      expect(await take(session, prompt, 12)).toEqual(whole.tokens);
+    }));
+
+  test('a saved session goes on where it was, also in a model loaded anew', async () => {
+    let saved = new Uint8Array();
+    let expected: number[] = [];
+    let prompt = new Int32Array();
+    await withModel(async (model) => {
+      prompt = model.tokenize(text.repeat(2));
+      const session = model.session();
+      await take(session, prompt, 1);
+      saved = (await session.save()) as Uint8Array<ArrayBuffer>;
+      expected = await take(session, prompt, 12);
+    });
+    await withModel(async (model) => {
+      const session = model.session();
+      session.restore(saved);
+      expect(session.commonPrefix(prompt)).toBe(prompt.length);
+      expect(await take(session, prompt, 12)).toEqual(expected);
+    });
+  });
+
+  test('damaged or foreign saved sessions are refused', () =>
+    withModel(async (model) => {
+      const session = model.session();
+      await take(session, model.tokenize(text), 1);
+      const saved = await session.save();
+      expect(() => session.restore(saved.subarray(0, 5))).toThrow(/not a saved session/);
+      expect(() => session.restore(saved.subarray(0, saved.length - 1))).toThrow(/length does not fit/);
+      const damaged = saved.slice();
+      damaged[20] ^= 255;
+      expect(() => session.restore(damaged)).toThrow(/restore:/);
+      const other = await load(await tinyModel({ layers: 1 }), { backend });
+      expect(() => other.session().restore(saved)).toThrow(/layers must be 1, got 2/);
+      await other.dispose();
+    }));
+
+  test('abort stops within a step, in prefill and in decode, and leaves the model usable', () =>
+    withModel(async (model) => {
+      const prompt = model.tokenize(text.repeat(4));
+      const fresh = await model.generate(prompt, greedy).result();
+      await expect(model.generate(prompt, { signal: AbortSignal.abort() }).result()).rejects.toThrow(/abort/i);
+      const abort = new AbortController();
+      const generation = model.generate(prompt, { ...greedy, maxTokens: 1000, signal: abort.signal });
+      let pieces = 0;
+      await expect(
+        (async () => {
+          for await (const _ of generation) if (++pieces === 3) abort.abort();
+        })(),
+      ).rejects.toThrow(/abort/i);
+      expect(pieces).toBe(3);
+      expect((await model.generate(prompt, greedy).result()).tokens).toEqual(fresh.tokens);
+    }));
+
+  test('two generations at once give what each gives alone', () =>
+    withModel(
+      async (model) => {
+        const prompts = [model.tokenize(text), model.tokenize(`${text}Again: `)];
+        const alone: number[][] = [];
+        for (const prompt of prompts) alone.push((await model.generate(prompt, greedy).result()).tokens as number[]);
+        const together = await Promise.all(prompts.map((prompt) => model.generate(prompt, greedy).result()));
+        expect(together.map((result) => result.tokens)).toEqual(alone);
+      },
+      { kvTokens: 384 },
+    ));
+
+  test('a full context ends the text, or slides and goes on', () =>
+    withModel(async (model) => {
+      const prompt = model.tokenize(text.repeat(4));
+      const room = model.contextTokens - prompt.length + 1;
+      const options = { temperature: 0, maxTokens: 400, ignoreEndOfText: true };
+      const stopped = await model.generate(prompt, options).result();
+      expect(stopped.finishReason).toBe('length');
+      expect(stopped.tokens).toHaveLength(room);
+      const slid = await model.generate(prompt, { ...options, overflow: 'slide' }).result();
+      expect(slid.tokens).toHaveLength(400);
+      expect(slid.tokens.slice(0, room)).toEqual(stopped.tokens);
+    }));
+
+  test('prompts that cannot work are refused with what to do', () =>
+    withModel(async (model) => {
+      const tooLong = model.generate(model.tokenize(text.repeat(9))).result();
+      await expect(tooLong).rejects.toThrow(/must fit the context of 192 tokens/);
+      await expect(model.generate([]).result()).rejects.toThrow(/at least one token/);
+      await expect(model.generate([100_000]).result()).rejects.toThrow(/token 0 must be in 0\.\.258/);
+    }));
+
+  test('idle sessions give their cache to whoever needs it; sessions in use do not', () =>
+    withModel(async (model) => {
+      await model.generate(model.tokenize(text.repeat(4)), greedy).result();
+      const session = model.session();
+      await take(session, model.tokenize(`B${text.repeat(4)}`), 1); // takes the idle one's pages
+      await expect(model.generate(model.tokenize(`C${text.repeat(3)}`)).result()).rejects.toThrow(
+        /cache memory are in use/,
+      );
+      session.dispose();
+      const result = await model.generate(model.tokenize(`C${text.repeat(3)}`), greedy).result();
+      expect(result.tokens).toHaveLength(12);
+    }));
+
+  test('a disposed model and a disposed session say so', async () => {
+    const model = await load(bytes, { backend });
+    const session = model.session();
+    session.dispose();
+    await expect(take(session, [1], 1)).rejects.toThrow(/session was disposed/);
+    await model.dispose();
+    await model.dispose();
+    expect(() => model.generate('a')).toThrow(/model was disposed/);
+    await expect(model.score('ab')).rejects.toThrow(/model was disposed/);
+  });
+
+  test('log-probabilities are of the model itself, whatever penalties and temperature choose', () =>
+    withModel(async (model) => {
+      const prompt = [...model.tokenize(text)];
+      const options = {
+        maxTokens: 6,
+        seed: 5,
+        temperature: 1.3,
+        topK: 0,
+        repeatPenalty: 1.5,
+        logprobs: 2,
+        ignoreEndOfText: true,
+      };
+      const result = await model.generate(prompt, options).result();
+      const scored = await model.score([...prompt, ...result.tokens]);
+      for (const [i, { logprob, top }] of result.logprobs!.entries()) {
+        expect(logprob).toBeCloseTo(scored.logprobs[prompt.length - 1 + i]!, 4);
+        expect(top).toHaveLength(2);
+        expect(top![0].logprob).toBeGreaterThanOrEqual(logprob! - 1e-6);
+      }
+      expect((await model.generate(prompt, options).result()).tokens).toEqual(result.tokens);
+    }));
+});
