@@ -1,4 +1,5 @@
 // Owns stepping sequences through the forward pass, one step at a time however many callers there are. Must not know tokens' meaning or text.
+import { nextTurn } from '../core/event-loop.ts';
 import type { Backend, KvFormat, Rows, Tensor } from '../kernels/backend.ts';
 import { KV_PAGE } from '../kernels/backend.ts';
 import type { ModelConfig } from './config.ts';
@@ -10,6 +11,9 @@ import type { ModelWeights } from './weights.ts';
 export const CHUNK_ROWS = 64;
 /** Rows of a step that may give logits. */
 export const CHUNK_OUTPUTS = 16;
+
+/** Steps follow each other without a turn of the event loop for at most this long. */
+const TURN_MS = 8;
 
 /** Tokens that one step feeds to one sequence. */
 export interface StepPart {
@@ -34,6 +38,7 @@ export class Engine {
   readonly decodeWeightBytes: number;
   private readonly forward: Forward;
   private lastStep: Promise<unknown> = Promise.resolve();
+  private lastTurnMs = 0;
   private readonly reclaimers: (() => boolean)[] = [];
 
   constructor(config: ModelConfig, weights: ModelWeights, backend: Backend, options: EngineOptions) {
@@ -70,6 +75,10 @@ export class Engine {
     signal?: AbortSignal,
   ): Promise<Result> {
     const result = this.lastStep.then(async () => {
+      if (performance.now() - this.lastTurnMs > TURN_MS) {
+        await nextTurn();
+        this.lastTurnMs = performance.now();
+      }
       signal?.throwIfAborted();
       const { rows, outputs } = assembleRows(parts);
       const used = await use(this.forward.step(rows, this.pages.pool, outputs));
