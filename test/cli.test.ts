@@ -1,0 +1,180 @@
+// The program as people and scripts run it: output, JSON, exit codes, Ctrl-C. Runs bin/onebit.js of the built checkout.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { tinyModel } from './tiny-model.ts';
+
+const program = fileURLToPath(new URL('../bin/onebit.js', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'onebit-cli-'));
+const model = join(folder, 'tiny.gguf');
+writeFileSync(model, await tinyModel({ contextLength: 256 }));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the program; `during` may watch its output and send signals. */
+function run(
+  args: string[],
+  input = '',
+  during?: (child: ReturnType<typeof spawn>, stdout: string) => void,
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [program, ...args], { stdio: 'pipe' });
+    const outcome: Outcome = { code: null, stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk) => {
+      outcome.stdout += chunk;
+      during?.(child, outcome.stdout);
+    });
+    child.stderr.on('data', (chunk) => {
+      outcome.stderr += chunk;
+    });
+    child.on('close', (code) => resolve({ ...outcome, code }));
+    child.stdin.end(input);
+  });
+}
+
+const greedy = ['-m', model, '--temperature', '0', '--ignore-eos'];
+
+describe('generate', () => {
+  test('prints the prompt and what follows; the same with every backend option', async () => {
+    const auto = await run(['generate', ...greedy, '-p', 'Hello', '-n', '8']);
+    expect(auto.code).toBe(0);
+    expect(auto.stdout).toMatch(/^Hello/);
+    expect(auto.stderr).toMatch(/8 tokens at \d/);
+  });
+
+  test('--json is exactly one document with text, ids, reason and timings', async () => {
+    const { code, stdout } = await run(['generate', ...greedy, '-p', 'Hi', '-n', '5', '--logprobs', '2', '--json']);
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({ promptTokens: [72, 105], finishReason: 'length' });
+    expect(result.tokens).toHaveLength(5);
+    expect(typeof result.text).toBe('string');
+    expect(result.timings.decodeTokens).toBe(5);
+    expect(result.logprobs[0].top).toHaveLength(2);
+  });
+
+  test('reads the prompt from standard input, and the same seed gives the same text', async () => {
+    const args = ['generate', '-m', model, '--seed', '7', '--temperature', '1', '-p', '-', '-n', '20', '--json'];
+    const [first, second] = [await run(args, 'From a pipe'), await run(args, 'From a pipe')];
+    expect(JSON.parse(first.stdout).promptTokens).toHaveLength(11);
+    expect(JSON.parse(second.stdout).tokens).toEqual(JSON.parse(first.stdout).tokens);
+  });
+
+  test('Ctrl-C ends it with 130', async () => {
+    const args = ['generate', ...greedy, '--backend', 'reference', '--slide', '-p', 'x', '-n', '100000'];
+    const { code, stderr } = await run(args, '', (child, stdout) => stdout.length > 10 && child.kill('SIGINT'));
+    expect(code).toBe(130);
+    expect(stderr).toMatch(/interrupted/);
+  });
+});
+
+describe('exit codes', () => {
+  test.each([
+    ['an unknown option', ['generate', '--nope'], 2, /unknown option '--nope'/],
+    ['an unknown command', ['fly'], 2, /unknown command 'fly'/],
+    ['a value out of range', ['generate', '--top-p', '2'], 2, /from 0 to 1/],
+    ['an unknown backend', ['generate', '--backend', 'abacus'], 2, /Allowed choices are auto, wasm, webgpu, reference/],
+    ['two inputs to score', ['score', '-m', model, '--text', 'a', '--tokens', '1'], 2, /exactly one of/],
+    ['a missing file', ['generate', '-m', join(folder, 'none.gguf')], 1, /no such file/],
+    ['a file that is no model', ['inspect', program], 1, /error: /],
+  ])('%s', async (_, args, expected, message) => {
+    const { code, stdout, stderr } = await run(args);
+    expect(stderr).toMatch(message);
+    expect(stdout).toBe('');
+    expect(code).toBe(expected);
+  });
+
+  test('--help and --version succeed, and every command has examples', async () => {
+    expect((await run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    for (const command of ['generate', 'chat', 'score', 'inspect', 'bench', 'pull', 'train']) {
+      const { code, stdout } = await run([command, '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/Examples:\n {2}onebit/);
+    }
+  });
+});
+
+describe('score', () => {
+  test('gives one log-probability fewer than tokens, and bits a byte', async () => {
+    const { stdout } = await run(['score', '-m', model, '--text', 'abcdef', '--json']);
+    const score = JSON.parse(stdout);
+    expect(score.tokens).toHaveLength(6);
+    expect(score.logprobs).toHaveLength(5);
+    expect(score).toMatchObject({ tokensScored: 5, bytes: 5, documents: 1 });
+    const nats = -score.logprobs.reduce((sum: number, value: number) => sum + value, 0);
+    expect(score.natsPerToken).toBeCloseTo(nats / 5, 9);
+    expect(score.bitsPerByte).toBeCloseTo(nats / Math.LN2 / 5, 9);
+  });
+
+  test('--bos scores the first token too; --docs starts each document anew', async () => {
+    const withBos = JSON.parse((await run(['score', '-m', model, '--text', 'abcdef', '--bos', '--json'])).stdout);
+    expect(withBos).toMatchObject({ tokensScored: 6, bytes: 6 });
+    const file = join(folder, 'docs.txt');
+    writeFileSync(file, 'abc\n\nabc\n\n\nabcd\n');
+    const docs = JSON.parse((await run(['score', '-m', model, '--file', file, '--docs', '--json'])).stdout);
+    expect(docs).toMatchObject({ documents: 3, tokensScored: 7, bytes: 7 });
+    expect(docs.logprobs[2]).toBe(null);
+    expect(docs.logprobs.slice(3, 5)).toEqual(docs.logprobs.slice(0, 2));
+  });
+
+  test('ids may be given instead of text, and a window smaller than the text scores all of it', async () => {
+    const ids = Array.from({ length: 90 }, (_, i) => 97 + (i % 26)).join(',');
+    const whole = JSON.parse((await run(['score', '-m', model, '--tokens', ids, '--json'])).stdout);
+    const windows = JSON.parse((await run(['score', '-m', model, '--tokens', ids, '--ctx', '32', '--json'])).stdout);
+    expect(windows.logprobs).toHaveLength(89);
+    expect(windows.logprobs.slice(0, 31)).toEqual(whole.logprobs.slice(0, 31));
+    expect(windows.logprobs[60]).not.toBe(whole.logprobs[60]);
+  });
+});
+
+describe('inspect, bench and chat', () => {
+  test('inspect tells sizes, formats and memory needs', async () => {
+    const { stdout } = await run(['inspect', model, '--json']);
+    const found = JSON.parse(stdout);
+    expect(found.path).toBe(model);
+    expect(found.fileBytes).toBeGreaterThan(found.formats.q1_0.bytes);
+    expect(found.memory.at(-1)).toMatchObject({ contextTokens: 256, kvBytes: 256 * 2 * 2 * 2 * 32 * 2 });
+    expect(found.tensors).toHaveLength(24);
+    expect((await run(['inspect', '-m', model])).stdout).toMatch(/token_embd\.weight +q1_0/);
+  });
+
+  test('bench gives its figures as JSON', async () => {
+    const args = [
+      'bench',
+      '-m',
+      model,
+      '--prompt-tokens',
+      '40',
+      '--gen-tokens',
+      '8',
+      '--threads',
+      '2',
+      '--runs',
+      '2',
+      '--json',
+    ];
+    const result = JSON.parse((await run(args)).stdout);
+    expect(result).toMatchObject({ threads: 2, backend: 'wasm', promptTokens: 40, genTokens: 8, runs: 2 });
+    for (const figure of ['prefillTokensPerSecond', 'decodeTokensPerSecond', 'loadMs', 'peakRssMb', 'bytesPerToken']) {
+      expect(result[figure]).toBeGreaterThan(0);
+    }
+  });
+
+  test('chat answers each line of a pipe; one message with -p --json', async () => {
+    const talk = await run(['chat', ...greedy, '-n', '6'], 'hello\n/reset\nagain\n');
+    expect(talk.code).toBe(0);
+    expect(talk.stdout.length).toBeGreaterThan(2);
+    const { stdout } = await run(['chat', ...greedy, '-n', '4', '-p', 'hello', '--json']);
+    const result = JSON.parse(stdout);
+    expect(result.promptTokens[0]).toBe(257); // <|im_start|>
+    expect(result.tokens).toHaveLength(4);
+  });
+});
