@@ -42,7 +42,15 @@ export async function loadBuild(wanted?: WasmBuild): Promise<LoadedBuild> {
 
 /** This thread's instance of the kernels over `memory`. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+  // Never used beyond the control block, so it may stay when memory grows.
+  const words = new Int32Array(memory.buffer);
+  const wait = (address: number, expected: number, milliseconds: number) => {
+    Atomics.wait(words, address >>> 2, expected, milliseconds);
+  };
+  const notify = (address: number) => {
+    Atomics.notify(words, address >>> 2);
+  };
+  return new WebAssembly.Instance(module, { env: { memory, wait, notify } }).exports as unknown as Kernels;
 }
 
 /** A module of Node, undefined elsewhere. */
@@ -62,7 +70,8 @@ function compiled(build: WasmBuild): Promise<WebAssembly.Module> {
 }
 
 async function compile(build: WasmBuild): Promise<WebAssembly.Module> {
-  const { wasmBase64 } = build === 'simd' ? await import('./generated/simd.ts') : await import('./generated/relaxed.ts');
+  const { wasmBase64 } =
+    build === 'simd' ? await import('./generated/simd.ts') : await import('./generated/relaxed.ts');
   const bytes = Uint8Array.from(atob(wasmBase64), (char) => char.charCodeAt(0));
   if (build === 'relaxed' && !WebAssembly.validate(bytes)) {
     // Node 20 knows the instructions behind a flag; newer versions refuse the flag and need none.

@@ -125,7 +125,8 @@ export class Heap {
   /** Makes the last free range hold at least `size` bytes. */
   #grow(size: number, what: string): void {
     const last = this.#freeSizes.length - 1;
-    const tail = last >= 0 && this.#freeAddresses[last] + this.#freeSizes[last] === this.#end ? this.#freeSizes[last] : 0;
+    const tail =
+      last >= 0 && this.#freeAddresses[last] + this.#freeSizes[last] === this.#end ? this.#freeSizes[last] : 0;
     const room = this.limitBytes - this.#end;
     const need = size - tail;
     const wanted = Math.min(Math.max(need, GROWTH_BYTES), room);

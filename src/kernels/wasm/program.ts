@@ -108,6 +108,11 @@ export class Program {
     return this.#recorded;
   }
 
+  /** Work that keeps the event loop waiting about SLICE_MS: commands should not be larger. */
+  get sliceWork(): number {
+    return this.#sliceBudget;
+  }
+
   /** Whether every recorded command has run. */
   get idle(): boolean {
     return this.#finished === this.#recorded;
@@ -279,7 +284,9 @@ export class Program {
     this.#closeSlice();
     let from = this.#finished;
     for (const slice of this.#slices) {
-      const segment = this.#segments.find(({ address }) => slice.first >= address && slice.first < address + SEGMENT_BYTES);
+      const segment = this.#segments.find(
+        ({ address }) => slice.first >= address && slice.first < address + SEGMENT_BYTES,
+      );
       for (let number = from; number < slice.until; number++) {
         const at = (slice.first - (segment as Segment).address + (number - from) * RECORD_BYTES) / 4;
         if (number >= floor && number < goal) (segment as Segment).words[at] &= ~CODE_MASK;

@@ -76,7 +76,6 @@ export class RowsBlock {
     return this.#region as Region;
   }
 
-
   /** Copies `rows` into memory. */
   set(rows: Rows): void {
     this.#rows = rows;
@@ -109,7 +108,10 @@ export class RowsBlock {
 
   #current(): Rows {
     if (!this.#rows) {
-      throw new OnebitError('bad-argument', 'wasm backend: setRows must come before operations on rows. Call it first.');
+      throw new OnebitError(
+        'bad-argument',
+        'wasm backend: setRows must come before operations on rows. Call it first.',
+      );
     }
     return this.#rows;
   }

@@ -18,15 +18,17 @@ export interface ThreadSetup {
 
 const workerBody = `
 function start(setup, ready) {
+  const words = new Int32Array(setup.memory.buffer);
   try {
     const { module, memory, control, thread, threads, spins } = setup;
-    const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports;
+    const wait = (address, expected, milliseconds) => { Atomics.wait(words, address >>> 2, expected, milliseconds); };
+    const notify = (address) => { Atomics.notify(words, address >>> 2); };
+    const kernels = new WebAssembly.Instance(module, { env: { memory, wait, notify } }).exports;
     kernels.init(control, thread, threads, 1, spins);
     ready();
     kernels.work();
   } catch (error) {
     const word = (setup.control >>> 2);
-    const words = new Int32Array(setup.memory.buffer);
     Atomics.store(words, word + ${CONTROL_POISON / 4}, 1);
     Atomics.notify(words, word + ${CONTROL_ARRIVED / 4});
     throw error;

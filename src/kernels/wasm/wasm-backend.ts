@@ -52,7 +52,10 @@ const SPINS = 20_000;
 export async function wasmBackend(options: WasmBackendOptions = {}): Promise<WasmBackend> {
   const { threads = defaultThreads(), build, memoryLimitBytes = 2 ** 32 } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
-    throw new OnebitError('bad-argument', `wasmBackend: threads must be 1 to 256, got ${threads}. Leave it out to use them all.`);
+    throw new OnebitError(
+      'bad-argument',
+      `wasmBackend: threads must be 1 to 256, got ${threads}. Leave it out to use them all.`,
+    );
   }
   const loaded = await loadBuild(build);
   const heap = new Heap(memoryLimitBytes);
@@ -140,14 +143,23 @@ export class WasmBackend implements Backend {
     return new WasmTensor(this.#heap.allocateZeroed(length * 4, `tensor of ${length} elements`), length);
   }
 
-  weight(format: Weight['format'], rows: number, cols: number, read: ReadWeight, signal?: AbortSignal): Promise<Weight> {
+  weight(
+    format: Weight['format'],
+    rows: number,
+    cols: number,
+    read: ReadWeight,
+    signal?: AbortSignal,
+  ): Promise<Weight> {
     return this.#weights.load(formatByName(format), rows, cols, read, signal);
   }
 
   kvPool(shape: KvShape): KvPool {
     const { headSize, kvHeads, layers, pages, format } = shape;
     if (headSize % 4 !== 0) {
-      throw new OnebitError('unsupported', `kvPool: the head size must be a multiple of 4, got ${headSize}. Use the reference backend.`);
+      throw new OnebitError(
+        'unsupported',
+        `kvPool: the head size must be a multiple of 4, got ${headSize}. Use the reference backend.`,
+      );
     }
     const vectorBytes = format === 'f32' ? 4 * headSize : format === 'f16' ? 2 * headSize : headSize + 4;
     const layerBytes = kvHeads * 2 * KV_PAGE * vectorBytes;
@@ -331,7 +343,10 @@ export class WasmBackend implements Backend {
   writeKvPage(pool: KvPool, page: number, bytes: Uint8Array): void {
     const cache = pool as WasmKvPool;
     if (bytes.length !== cache.pageBytes) {
-      throw new OnebitError('bad-argument', `writeKvPage: a page has ${cache.pageBytes} bytes, got ${bytes.length}. Pass what readKvPage gave.`);
+      throw new OnebitError(
+        'bad-argument',
+        `writeKvPage: a page has ${cache.pageBytes} bytes, got ${bytes.length}. Pass what readKvPage gave.`,
+      );
     }
     const copy = this.#heap.allocate(bytes.length, 'write');
     this.#heap.bytes(copy, bytes.length).set(bytes);
@@ -360,7 +375,10 @@ export class WasmBackend implements Backend {
     for (const part of parts) sum += floats[part + 2] * Math.exp(floats[part + 1] - largest);
     const entry = (merged + TOP_HEAD_BYTES) / 4;
     const found = words[merged / 4];
-    const top = Array.from({ length: found }, (_, i) => ({ token: words[entry + 2 * i + 1], logit: floats[entry + 2 * i] }));
+    const top = Array.from({ length: found }, (_, i) => ({
+      token: words[entry + 2 * i + 1],
+      logit: floats[entry + 2 * i],
+    }));
     return { top, logSumExp: largest + Math.log(sum) };
   }
 
@@ -376,7 +394,15 @@ export class WasmBackend implements Backend {
     this.#heap.drop();
   }
 
-  #recordTopK(x: WasmTensor, offset: number, length: number, k: number, chunks: number, lists: Region, listBytes: number) {
+  #recordTopK(
+    x: WasmTensor,
+    offset: number,
+    length: number,
+    k: number,
+    chunks: number,
+    lists: Region,
+    listBytes: number,
+  ) {
     const program = this.#program;
     let c = program.add(OP_TOP_CHUNKS, chunks, 8 * length);
     program.writes(lists);

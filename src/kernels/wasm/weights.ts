@@ -1,64 +1,335 @@
-// Owns weights in memory: loading them piece by piece, and the commands of products with them.
+// Owns weights in memory: where the layout of each format lives, loading them piece by piece, and the commands of products with them.
 import { OnebitError } from '../../errors.ts';
 import type { Format, FormatName } from '../../quant/format.ts';
 import type { ReadWeight, Weight } from '../backend.ts';
-import { OP_EMBED, OP_PRODUCT } from './assembly/opcodes.ts';
+import {
+  OP_EMBED,
+  OP_PREPARE,
+  OP_PRODUCT,
+  OP_REPACK,
+  OP_WIDEN,
+  PREPARED_Q8,
+  PREPARED_TABLES,
+  REPACK_BAD,
+  REPACK_GENERAL,
+  REPACK_SCRATCH,
+  WEIGHT_BF16,
+  WEIGHT_F16,
+  WEIGHT_F32,
+  WEIGHT_Q1,
+  WEIGHT_Q2,
+  WEIGHT_Q8,
+} from './assembly/opcodes.ts';
 import type { Heap } from './heap.ts';
 import { type Program, Region } from './program.ts';
+import { HostRegion } from './rows.ts';
 
+/** Rows of a tile of 1- and 2-bit weights. */
+const TILE_ROWS = 32;
+/** Rows of an item of other products: what their inner loops do together. */
+const GROUP_ROWS = 8;
+/** Bytes read and repacked at a time; there are two such buffers. */
+const PIECE_BYTES = 4 << 20;
+/** Most bytes of prepared activations; more rows are multiplied in several goes. */
+const PREPARED_BYTES = 64 << 20;
+
+/** How a format is held: its kind, inputs a scale, and time of a product relative to float32 (measured in cache, one thread). */
+interface Layout {
+  readonly kind: number;
+  readonly span: number;
+  readonly productCost: number;
+}
+
+const layouts: Record<FormatName, Layout> = {
+  f32: { kind: WEIGHT_F32, span: 1, productCost: 1 },
+  f16: { kind: WEIGHT_F16, span: 1, productCost: 1.3 },
+  bf16: { kind: WEIGHT_BF16, span: 1, productCost: 1.3 },
+  q8_0: { kind: WEIGHT_Q8, span: 32, productCost: 0.6 },
+  q1_0: { kind: WEIGHT_Q1, span: 128, productCost: 0.125 },
+  q2_0: { kind: WEIGHT_Q2, span: 64, productCost: 0.25 },
+  'q2_0-128': { kind: WEIGHT_Q2, span: 128, productCost: 0.25 },
+};
+
+/** A loaded matrix. */
 export class WasmWeight extends Region implements Weight {
   readonly rows: number;
   readonly cols: number;
   readonly format: FormatName;
   readonly sizeBytes: number;
+  readonly layout: Layout;
+  /** Whether 2-bit codes include 3 (assembly/repack-q2.ts). */
+  general = false;
 
-  constructor(address: number, format: FormatName, rows: number, cols: number, sizeBytes: number) {
+  constructor(address: number, format: FormatName, layout: Layout, rows: number, cols: number, sizeBytes: number) {
     super(address, sizeBytes);
     this.rows = rows;
     this.cols = cols;
     this.format = format;
+    this.layout = layout;
     this.sizeBytes = sizeBytes;
+  }
+
+  /** Word 11 of the weight's commands. */
+  get details(): number {
+    return this.layout.span * 2 + (this.general ? 1 : 0);
   }
 }
 
 export class Weights {
   readonly #heap: Heap;
   readonly #program: Program;
+  readonly #threads: number;
+  readonly #prepared: HostRegion;
+  /** What the prepared activations were made from: they serve all products with the same input. */
+  #preparedFrom: { kind: number; x: Region; written: number; region: Region; first: number; rows: number } | undefined;
+  /** Two pieces, the threads' scratch and the report, made with the first weight. */
+  #staging: Region | undefined;
+  /** Loads one after the other: they share the staging buffers. */
+  #loading: Promise<unknown> = Promise.resolve();
 
-  constructor(heap: Heap, program: Program, _threads: number) {
+  constructor(heap: Heap, program: Program, threads: number) {
     this.#heap = heap;
     this.#program = program;
+    this.#threads = threads;
+    this.#prepared = new HostRegion(heap, program);
   }
 
-  async load(format: Format, rows: number, cols: number, read: ReadWeight, signal?: AbortSignal): Promise<WasmWeight> {
-    if (format.name !== 'f32') throw new OnebitError('unsupported', 'not yet');
-    const sizeBytes = rows * cols * 4;
-    const address = this.#heap.allocate(sizeBytes, `weight of ${sizeBytes}`);
-    const view = this.#heap.bytes(address, sizeBytes);
-    await read(view, 0, signal);
-    return new WasmWeight(address, 'f32', rows, cols, sizeBytes);
+  /** Loads a matrix. Throws `bad-file` naming the row and block of a scale that is not finite, and `out-of-memory`. */
+  load(format: Format, rows: number, cols: number, read: ReadWeight, signal?: AbortSignal): Promise<WasmWeight> {
+    const loaded = this.#loading.then(() => this.#load(format, rows, cols, read, signal));
+    this.#loading = loaded.catch(() => {});
+    return loaded;
   }
 
+  /** out[r] = table[tokens[r]]; the tokens' address is word 1 of the rows block. */
   embed(out: Region, table: WasmWeight, rows: Region, count: number): void {
     const program = this.#program;
-    const c = program.add(OP_EMBED, count, count * table.cols);
+    const c = program.add(OP_EMBED, count, 2 * count * table.cols);
     program.writes(out);
     program.reads(rows);
-    program.words[c + 1] = out.address;
-  }
-
-  matmul(out: Region, x: Region, weight: WasmWeight, rows: number, accumulate: boolean): void {
-    const program = this.#program;
-    const c = program.add(OP_PRODUCT, Math.ceil(weight.rows / 4), rows * weight.rows * weight.cols);
-    program.writes(out);
-    program.reads(x);
     const { words } = program;
     words[c + 1] = out.address;
-    words[c + 2] = x.address;
-    words[c + 3] = weight.address;
-    words[c + 4] = weight.rows;
-    words[c + 5] = weight.cols;
-    words[c + 6] = rows;
-    words[c + 7] = accumulate ? 1 : 0;
+    words[c + 2] = table.address;
+    words[c + 3] = table.cols;
+    words[c + 4] = this.#heap.words[(rows.address >>> 2) + 1];
+    words[c + 10] = table.layout.kind;
+    words[c + 11] = table.details;
+  }
+
+  /** out[r, o] (+)= Σᵢ x[r, i] · weight[o, i]. */
+  matmul(out: Region, x: Region, weight: WasmWeight, rows: number, accumulate: boolean): void {
+    const { kind } = weight.layout;
+    if (kind <= WEIGHT_BF16) {
+      this.#products(out, 0, x, x.address, weight, rows, accumulate);
+      return;
+    }
+    const rowBytes = kind === WEIGHT_Q8 ? (weight.cols / 32) * PREPARED_Q8 : (weight.cols / 128) * PREPARED_TABLES;
+    const most = Math.max(1, Math.floor(PREPARED_BYTES / rowBytes));
+    for (let first = 0; first < rows; first += most) {
+      const count = Math.min(most, rows - first);
+      const prepared = this.#prepare(x, weight.cols, first, count, rowBytes, kind);
+      this.#products(out, first * weight.rows * 4, prepared, prepared.address, weight, count, accumulate);
+    }
+  }
+
+  /** The look-up tables or int8 blocks of `rows` rows of x from row `first`, made unless they are there already. */
+  #prepare(x: Region, cols: number, first: number, rows: number, rowBytes: number, kind: number): Region {
+    const prepared = kind === WEIGHT_Q8 ? WEIGHT_Q8 : WEIGHT_Q1;
+    const from = this.#preparedFrom;
+    if (
+      from &&
+      from.x === x &&
+      from.written === x.written &&
+      from.kind === prepared &&
+      from.first === first &&
+      from.rows === rows
+    ) {
+      return from.region;
+    }
+    const region = this.#prepared.fits(rows * rowBytes);
+    const program = this.#program;
+    const span = kind === WEIGHT_Q8 ? 32 : 128;
+    const c = program.add(OP_PREPARE, (rows * cols) / span, rows * cols * (kind === WEIGHT_Q8 ? 2 : 6));
+    program.writes(region);
+    program.reads(x);
+    const { words } = program;
+    words[c + 1] = region.address;
+    words[c + 2] = x.address + first * cols * 4;
+    words[c + 10] = kind;
+    if (from) {
+      from.kind = prepared;
+      from.x = x;
+      from.written = x.written;
+      from.region = region;
+      from.first = first;
+      from.rows = rows;
+    } else this.#preparedFrom = { kind: prepared, x, written: x.written, region, first, rows };
+    return region;
+  }
+
+  /** Products of all rows of the weight, in as many commands as keep slices short. */
+  #products(
+    out: Region,
+    outOffset: number,
+    input: Region,
+    inputAddress: number,
+    weight: WasmWeight,
+    tokens: number,
+    accumulate: boolean,
+  ): void {
+    const program = this.#program;
+    const { kind, productCost } = weight.layout;
+    const items = Math.ceil(weight.rows / (kind >= WEIGHT_Q1 ? TILE_ROWS : GROUP_ROWS));
+    const work = tokens * weight.rows * weight.cols * productCost;
+    const perCommand = Math.max(1, Math.ceil(items / Math.ceil(work / program.sliceWork)));
+    for (let first = 0; first < items; first += perCommand) {
+      const count = Math.min(perCommand, items - first);
+      const c = program.add(OP_PRODUCT, count, (work * count) / items);
+      program.writes(out);
+      program.reads(input);
+      const { words } = program;
+      words[c + 1] = out.address + outOffset;
+      words[c + 2] = inputAddress;
+      words[c + 3] = weight.address;
+      words[c + 4] = weight.rows;
+      words[c + 5] = weight.cols;
+      words[c + 6] = tokens;
+      words[c + 7] = accumulate ? 1 : 0;
+      words[c + 8] = first;
+      words[c + 10] = kind;
+      words[c + 11] = weight.details;
+    }
+  }
+
+  async #load(format: Format, rows: number, cols: number, read: ReadWeight, signal?: AbortSignal): Promise<WasmWeight> {
+    const fileBytes = (rows * cols * format.blockBytes) / format.blockSize;
+    const layout = layouts[format.name];
+    if (layout.kind === WEIGHT_Q2 && cols % 128 !== 0) return this.#loadDecoded(format, rows, cols, read, signal);
+    const tiled = layout.kind >= WEIGHT_Q1;
+    const sizeBytes = tiled ? Math.ceil(rows / TILE_ROWS) * TILE_ROWS * (fileBytes / rows) : fileBytes;
+    const address = this.#heap.allocate(sizeBytes, `weight of ${rows} x ${cols} ${format.name}`);
+    const weight = new WasmWeight(address, format.name, layout, rows, cols, sizeBytes);
+    try {
+      if (layout.kind <= WEIGHT_BF16) await this.#readPieces(address, fileBytes, 0, read, signal);
+      else await this.#loadPieces(weight, fileBytes / rows, tiled, read, signal);
+    } catch (error) {
+      this.#program.retire(address);
+      throw error;
+    }
+    return weight;
+  }
+
+  /** Reads straight to where the bytes stay. */
+  async #readPieces(address: number, bytes: number, offset: number, read: ReadWeight, signal?: AbortSignal) {
+    for (let at = 0; at < bytes; at += PIECE_BYTES) {
+      await read(this.#heap.bytes(address + at, Math.min(PIECE_BYTES, bytes - at)), offset + at, signal);
+    }
+  }
+
+  /** Reads pieces while the threads repack (q8: check) the piece before. */
+  async #loadPieces(weight: WasmWeight, rowBytes: number, tiled: boolean, read: ReadWeight, signal?: AbortSignal) {
+    const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / rowBytes / TILE_ROWS)) * TILE_ROWS;
+    const staging = this.#stagingFor(pieceRows * rowBytes);
+    const source = (row: number) =>
+      tiled ? staging.address + ((row / pieceRows) & 1 ? pieceRows * rowBytes : 0) : weight.address + row * rowBytes;
+    const start = (row: number) => {
+      const bytes = Math.min(pieceRows, weight.rows - row) * rowBytes;
+      return read(this.#heap.bytes(source(row), bytes), row * rowBytes, signal);
+    };
+    let reading = start(0);
+    try {
+      for (let row = 0; row < weight.rows; row += pieceRows) {
+        await reading;
+        const next = row + pieceRows;
+        if (next < weight.rows) reading = start(next);
+        await this.#repack(weight, source(row), row, Math.min(pieceRows, weight.rows - row), rowBytes);
+      }
+    } finally {
+      await reading.catch(() => {}); // the buffer must not be reused while a read may still write to it
+    }
+  }
+
+  /** Repacks rows that were read, again where 2-bit codes turn out to need the general form. */
+  async #repack(weight: WasmWeight, source: number, row: number, rows: number, rowBytes: number): Promise<void> {
+    const program = this.#program;
+    const staging = this.#staging as Region;
+    const report = staging.address + staging.byteLength - 64;
+    const tiles = weight.address + row * rowBytes;
+    for (let again = true; again; ) {
+      this.#heap.words[(report + REPACK_BAD) >>> 2] = -1;
+      this.#heap.words[(report + REPACK_GENERAL) >>> 2] = 0;
+      const c = program.add(OP_REPACK, Math.ceil(rows / TILE_ROWS), rows * rowBytes * 4);
+      program.writes(weight);
+      const { words } = program;
+      words[c + 1] = source;
+      words[c + 2] = tiles;
+      words[c + 3] = rows;
+      words[c + 4] = weight.cols;
+      words[c + 5] = report;
+      words[c + 6] = report - this.#threads * REPACK_SCRATCH;
+      words[c + 10] = weight.layout.kind;
+      words[c + 11] = weight.details;
+      await program.finish();
+      again = !weight.general && this.#heap.words[(report + REPACK_GENERAL) >>> 2] !== 0;
+      if (again) this.#widen(weight, row);
+    }
+    const bad = this.#heap.words[(report + REPACK_BAD) >>> 2];
+    if (bad === -1) return;
+    const blocks = weight.cols / weight.layout.span;
+    throw new OnebitError(
+      'bad-file',
+      `weight: scales must be finite, got infinity or NaN in row ${row + Math.floor(bad / blocks)}, block ${bad % blocks}. The file is damaged: download it again.`,
+    );
+  }
+
+  /** Makes the rows before `row`, already packed, general, and those that follow. */
+  #widen(weight: WasmWeight, row: number): void {
+    const program = this.#program;
+    if (row > 0) {
+      const c = program.add(OP_WIDEN, row / TILE_ROWS, (row * weight.cols) / 16);
+      program.writes(weight);
+      program.words[c + 1] = weight.address;
+      program.words[c + 2] = weight.cols;
+      program.words[c + 11] = weight.details;
+    }
+    weight.general = true;
+  }
+
+  /** Widths that tiles cannot hold are kept as float32. */
+  async #loadDecoded(format: Format, rows: number, cols: number, read: ReadWeight, signal?: AbortSignal) {
+    const rowBytes = (cols / format.blockSize) * format.blockBytes;
+    const address = this.#heap.allocate(rows * cols * 4, `weight of ${rows} x ${cols} ${format.name}`);
+    const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / rowBytes));
+    const bytes = new Uint8Array(Math.min(rows, pieceRows) * rowBytes);
+    try {
+      for (let row = 0; row < rows; row += pieceRows) {
+        const count = Math.min(pieceRows, rows - row);
+        const piece = bytes.subarray(0, count * rowBytes);
+        await read(piece, row * rowBytes, signal);
+        const target = new Float32Array(this.#heap.memory.buffer, address + row * cols * 4, count * cols);
+        format.decode(piece, target as Float32Array<ArrayBuffer>);
+        const bad = target.findIndex((value) => !Number.isFinite(value));
+        if (bad >= 0) {
+          throw new OnebitError(
+            'bad-file',
+            `weight: scales must be finite, got infinity or NaN in row ${row + Math.floor(bad / cols)}, block ${Math.floor((bad % cols) / format.blockSize)}. The file is damaged: download it again.`,
+          );
+        }
+      }
+    } catch (error) {
+      this.#program.retire(address);
+      throw error;
+    }
+    return new WasmWeight(address, format.name, layouts.f32, rows, cols, rows * cols * 4);
+  }
+
+  /** Two buffers of at least `pieceBytes`, then scratch of each thread, then the report in the last 64 bytes. */
+  #stagingFor(pieceBytes: number): Region {
+    const bytes = 2 * Math.max(PIECE_BYTES, Math.ceil(pieceBytes / 64) * 64) + this.#threads * REPACK_SCRATCH + 64;
+    if (!this.#staging || this.#staging.byteLength < bytes) {
+      if (this.#staging) this.#program.retire(this.#staging.address);
+      this.#staging = new Region(this.#heap.allocate(bytes, 'staging for loading'), bytes);
+    }
+    return this.#staging;
   }
 }

@@ -28,11 +28,29 @@ export const OP_EMBED = 11;
 export const OP_REPACK = 12;
 export const OP_PREPARE = 13;
 export const OP_PRODUCT = 14;
+export const OP_WIDEN = 15;
 
 /** Element formats of a key/value pool. */
 export const KV_F32 = 0;
 export const KV_F16 = 1;
 export const KV_Q8 = 2;
+
+/** Kinds of weights in memory. Rows of the first four are as in the file, 1- and 2-bit weights are in tiles of 32 rows. */
+export const WEIGHT_F32 = 0;
+export const WEIGHT_F16 = 1;
+export const WEIGHT_BF16 = 2;
+export const WEIGHT_Q8 = 3;
+export const WEIGHT_Q1 = 4;
+export const WEIGHT_Q2 = 5;
+
+/** Byte offsets in a repacking report: the first block with a bad scale (unsigned, all ones: none), and whether 2-bit codes need `general`. */
+export const REPACK_BAD = 0;
+export const REPACK_GENERAL = 4;
+/** Scratch bytes of a thread that repacks. */
+export const REPACK_SCRATCH = 1536;
+/** Bytes of the look-up tables of 128 activations, and of 32 quantised activations (tables.ts, products-q8.ts). */
+export const PREPARED_TABLES = 576;
+export const PREPARED_Q8 = 80;
 
 /** Tokens of a key/value page (KV_PAGE of kernels/backend.ts, which AssemblyScript cannot import). */
 export const PAGE_TOKENS = 32;

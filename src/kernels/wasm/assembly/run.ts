@@ -5,14 +5,14 @@ import { shiftKeys, storeKv } from './kv';
 import { rmsNorm } from './norms';
 import {
   CODE_MASK, CONTROL_PROGRAM, FLAG_BARRIER, FLAG_PARALLEL, OP_ATTENTION, OP_COPY, OP_EMBED, OP_GATHER_ROWS, OP_PREPARE,
-  OP_PRODUCT, OP_REPACK, OP_RMS_NORM, OP_ROPE, OP_SHIFT_KEYS, OP_STORE_KV, OP_SWIGLU, OP_TOP_CHUNKS, OP_TOP_MERGE,
+  OP_PRODUCT, OP_REPACK, OP_RMS_NORM, OP_ROPE, OP_SHIFT_KEYS, OP_STORE_KV, OP_SWIGLU, OP_TOP_CHUNKS, OP_TOP_MERGE, OP_WIDEN,
   RECORD_BYTES, RUN_DONE, WORD_COUNTER, WORD_GRAIN, WORD_ITEMS,
 } from './opcodes';
 import { rope } from './rope';
 import { arrive, awaitAll, control, sleep, thread, wake } from './sync';
 import { topChunks, topMerge } from './top';
 import { train } from './training-run';
-import { embed, prepare, product, repack } from './weights';
+import { embed, prepare, product, repack, widen } from './weights';
 
 /** Does items `from` to `to` of the command at `c`. */
 function execute(c: usize, from: i32, to: i32): void {
@@ -28,9 +28,10 @@ function execute(c: usize, from: i32, to: i32): void {
     case OP_TOP_CHUNKS: topChunks(c, from, to); break;
     case OP_TOP_MERGE: topMerge(c); break;
     case OP_EMBED: embed(c, from, to); break;
-    case OP_REPACK: repack(c, from, to); break;
+    case OP_REPACK: repack(c, from, to, thread); break;
+    case OP_WIDEN: widen(c, from, to); break;
     case OP_PREPARE: prepare(c, from, to); break;
-    case OP_PRODUCT: product(c, from, to, thread); break;
+    case OP_PRODUCT: product(c, from, to); break;
     default: train(c, from, to, thread);
   }
 }

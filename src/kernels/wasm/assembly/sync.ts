@@ -17,8 +17,17 @@ let spins: i32 = 0;
 let target: i32 = 0;
 let seenGeneration: i32 = 0;
 
-/** Nanoseconds of one sleep at a barrier, and how many of them thread 0 takes before it reports a stall. */
-const NAP: i64 = 20_000_000;
+/**
+ * Sleeps while the word at `address` is `expected`, at most so long, and wakes all who do. Imported (Atomics.wait and notify): around
+ * memory.atomic.wait32 the baseline compiler of Node 20 loses local variables.
+ */
+// @ts-ignore: decorator
+@external('env', 'wait') declare function wait(address: usize, expected: i32, milliseconds: f64): void;
+// @ts-ignore: decorator
+@external('env', 'notify') declare function notify(address: usize): void;
+
+/** Milliseconds of one sleep at a barrier, and how many of them thread 0 takes before it reports a stall. */
+const NAP: f64 = 20;
 const NAPS: i32 = 5;
 /** Rounds of spinning after which a thread 0 that must not sleep (a browser's main thread) reports a stall. */
 const SPIN_ROUNDS: i32 = 400;
@@ -37,7 +46,7 @@ export function arrive(): void {
   target += threads;
   const before = atomic.add<i32>(control + CONTROL_ARRIVED, 1);
   if (before + 1 == target && atomic.load<i32>(control + CONTROL_SLEEPERS) > 0) {
-    atomic.notify(control + CONTROL_ARRIVED, -1);
+    notify(control + CONTROL_ARRIVED);
   }
 }
 
@@ -54,7 +63,7 @@ export function awaitAll(): i32 {
       const now = atomic.load<i32>(counter);
       if (now - target >= 0) return RUN_DONE;
       atomic.add<i32>(control + CONTROL_SLEEPERS, 1);
-      atomic.wait<i32>(counter, now, NAP);
+      wait(counter, now, NAP);
       atomic.sub<i32>(control + CONTROL_SLEEPERS, 1);
       if (thread == 0 && round >= NAPS) return RUN_STALLED;
     } else if (round >= SPIN_ROUNDS) return RUN_STALLED;
@@ -65,7 +74,7 @@ export function awaitAll(): i32 {
 /** Thread 0: wakes the workers for a program whose range was stored before. */
 export function wake(): void {
   atomic.add<i32>(control + CONTROL_GENERATION, 1);
-  if (atomic.load<i32>(control + CONTROL_IDLE) > 0) atomic.notify(control + CONTROL_GENERATION, -1);
+  if (atomic.load<i32>(control + CONTROL_IDLE) > 0) notify(control + CONTROL_GENERATION);
 }
 
 /** A worker: sleeps until there is a program. False when it should end. */
@@ -77,7 +86,7 @@ export function sleep(): bool {
   while (atomic.load<i32>(generation) == seenGeneration) {
     if (atomic.load<i32>(control + CONTROL_QUIT)) return false;
     atomic.add<i32>(control + CONTROL_IDLE, 1);
-    atomic.wait<i32>(generation, seenGeneration, -1);
+    wait(generation, seenGeneration, Infinity);
     atomic.sub<i32>(control + CONTROL_IDLE, 1);
   }
   seenGeneration++;

@@ -1,27 +1,132 @@
-// Owns which product, repacking and decoding function a weight format uses.
+// Owns which product, preparation, repacking and decoding function a weight format uses. Must not know how they work.
+// Every weight command's operands end with word 10, the weight's kind, and word 11, its details: bit 0 `general`, the rest the span (repack-q2.ts).
+import {
+  REPACK_BAD, REPACK_GENERAL, REPACK_SCRATCH, WEIGHT_BF16, WEIGHT_F16, WEIGHT_F32, WEIGHT_Q1, WEIGHT_Q2, WEIGHT_Q8,
+} from './opcodes';
+import { decode_bf16, decode_f16, decode_f32, matmul_bf16, matmul_f16, matmul_f32 } from './products-dense';
+import { matmul_q1_0 } from './products-q1';
+import { matmul_q2_0 } from './products-q2';
+import { decode_q8_0, matmul_q8_0, quantize_q8_0 } from './products-q8';
+import { decode_q1_0, Q1_TILE_BLOCK, repack_q1_0 } from './repack-q1';
+import { decode_q2_0, repack_q2_0 } from './repack-q2';
+import { build_tables } from './tables';
 
-/** Items are four rows. Operands: out, x, weight, rows, cols, tokens, accumulate, format. */
-export function product(c: usize, from: i32, to: i32, thread: i32): void {
-  const out: usize = load<usize>(c, 4);
-  const x: usize = load<usize>(c, 8);
-  const weight: usize = load<usize>(c, 12);
+/**
+ * Items are tiles of 32 rows (1- and 2-bit) or groups of 8 rows. Operands: out, activations (prepared, or x for f32, f16, bf16), weight, rows, cols,
+ * tokens, accumulate, first item.
+ */
+export function product(c: usize, from: i32, to: i32): void {
+  const out = load<usize>(c, 4);
+  const x = load<usize>(c, 8);
+  const weight = load<usize>(c, 12);
   const rows = load<i32>(c, 16);
   const cols = load<i32>(c, 20);
   const tokens = load<i32>(c, 24);
   const add = load<i32>(c, 28);
-  const last = min(to * 4, rows);
-  for (let t = 0; t < tokens; t++) {
-    for (let o = from * 4; o < last; o++) {
-      let sum: f32 = 0;
-      for (let i = 0; i < cols; i++) {
-        sum += load<f32>(x + (<usize>(t * cols + i) << 2)) * load<f32>(weight + (<usize>(o * cols + i) << 2));
-      }
-      const at = out + (<usize>(t * rows + o) << 2);
-      store<f32>(at, add ? load<f32>(at) + sum : sum);
+  const first = load<i32>(c, 32);
+  const stride: usize = <usize>rows << 2;
+  from += first;
+  to += first;
+  const row0 = from << 3;
+  const row1 = min(to << 3, rows);
+  const details = load<i32>(c, 44);
+  switch (load<i32>(c, 40)) {
+    case WEIGHT_F32: matmul_f32(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
+    case WEIGHT_F16: matmul_f16(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
+    case WEIGHT_BF16: matmul_bf16(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
+    case WEIGHT_Q8: matmul_q8_0(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
+    case WEIGHT_Q1: matmul_q1_0(weight, x, out, stride, rows, cols, tokens, add, from, to); break;
+    case WEIGHT_Q2:
+      matmul_q2_0(weight, x, out, stride, rows, cols, tokens, add, from, to, details >> 1, details & 1);
+      break;
+  }
+}
+
+/** Items are blocks of 32 (q8) or 128 activations. Operands: out, x. */
+export function prepare(c: usize, from: i32, to: i32): void {
+  if (load<i32>(c, 40) == WEIGHT_Q8) quantize_q8_0(load<usize>(c, 8), load<usize>(c, 4), from, to);
+  else build_tables(load<usize>(c, 8), load<usize>(c, 4), from, to);
+}
+
+/** Items are rows. Operands: out, table, cols, tokens. */
+export function embed(c: usize, from: i32, to: i32): void {
+  const table = load<usize>(c, 8);
+  const cols = load<i32>(c, 12);
+  const tokens = load<usize>(c, 16);
+  const details = load<i32>(c, 44);
+  for (let r: usize = from; r < <usize>to; r++) {
+    const row = load<i32>(tokens + (r << 2));
+    const out: usize = load<usize>(c, 4) + ((r * <usize>cols) << 2);
+    switch (load<i32>(c, 40)) {
+      case WEIGHT_F32: decode_f32(table, row, cols, out); break;
+      case WEIGHT_F16: decode_f16(table, row, cols, out); break;
+      case WEIGHT_BF16: decode_bf16(table, row, cols, out); break;
+      case WEIGHT_Q8: decode_q8_0(table, row, cols, out); break;
+      case WEIGHT_Q1: decode_q1_0(table, row, cols, out); break;
+      case WEIGHT_Q2: decode_q2_0(table, row, cols, details >> 1, details & 1, out); break;
     }
   }
 }
-export function embed(c: usize, from: i32, to: i32): void {
+
+/**
+ * Items are tiles of 32 rows. Operands: source, tiles, rows, cols, report (two words: see REPACK_BAD, REPACK_GENERAL), scratch [threads,
+ * REPACK_SCRATCH bytes]. q8 stays where it is and is only checked.
+ */
+export function repack(c: usize, from: i32, to: i32, thread: i32): void {
+  const cols = load<i32>(c, 16);
+  const report = load<usize>(c, 20);
+  const scratch: usize = load<usize>(c, 24) + <usize>(thread * REPACK_SCRATCH);
+  const rows = min(to << 5, load<i32>(c, 12)) - (from << 5);
+  const details = load<i32>(c, 44);
+  const span = details >> 1;
+  const kind = load<i32>(c, 40);
+  const blockBytes: usize = kind == WEIGHT_Q8 ? 34 : kind == WEIGHT_Q1 ? 18 : <usize>(2 + span / 4);
+  const blocks = cols / (kind == WEIGHT_Q8 ? 32 : kind == WEIGHT_Q1 ? 128 : span);
+  const source: usize = load<usize>(c, 4) + <usize>(from << 5) * <usize>blocks * blockBytes;
+  let bad: i32;
+  if (kind == WEIGHT_Q8) bad = firstBadScale(source, <usize>(rows * blocks));
+  else if (kind == WEIGHT_Q1) {
+    bad = repack_q1_0(source, load<usize>(c, 8) + <usize>from * <usize>blocks * Q1_TILE_BLOCK, scratch, rows, cols);
+  } else {
+    const tiles = load<usize>(c, 8) + <usize>from * <usize>blocks * <usize>(64 + 8 * span);
+    bad = repack_q2_0(source, tiles, scratch, rows, cols, span, details & 1);
+  }
+  if (bad == -2) atomic.store<i32>(report + REPACK_GENERAL, 1);
+  else if (bad >= 0) storeSmaller(report + REPACK_BAD, (from << 5) * blocks + bad);
 }
-export function repack(c: usize, from: i32, to: i32): void {}
-export function prepare(c: usize, from: i32, to: i32): void {}
+
+/** Keeps the smallest of what threads report, as an unsigned number. */
+function storeSmaller(address: usize, value: u32): void {
+  let old = atomic.load<u32>(address);
+  while (value < old) {
+    const seen = atomic.cmpxchg<u32>(address, old, value);
+    if (seen == old) return;
+    old = seen;
+  }
+}
+
+/** The first of `blocks` q8 blocks whose scale is infinite or not a number, or -1. */
+function firstBadScale(source: usize, blocks: usize): i32 {
+  for (let b: usize = 0; b < blocks; b++) {
+    if ((load<u16>(source + b * 34) & 0x7c00) == 0x7c00) return <i32>b;
+  }
+  return -1;
+}
+
+/** Items are tiles of 32 rows of 2-bit weights packed with general 0. Operands: tiles, cols. Makes them general: A' = B, B' = A xor B. */
+export function widen(c: usize, from: i32, to: i32): void {
+  const span = load<i32>(c, 44) >> 1;
+  const blocks = load<i32>(c, 8) / span;
+  const plane: usize = <usize>span << 2;
+  const blockBytes: usize = 64 + 2 * plane;
+  let tile = load<usize>(c, 4) + <usize>(from * blocks) * blockBytes;
+  const end = load<usize>(c, 4) + <usize>(to * blocks) * blockBytes;
+  for (; tile < end; tile += blockBytes) {
+    for (let i: usize = 64; i < 64 + plane; i += 16) {
+      const a = v128.load(tile + i);
+      const b = v128.load(tile + plane + i);
+      v128.store(tile + i, b);
+      v128.store(tile + plane + i, v128.xor(a, b));
+    }
+  }
+}
