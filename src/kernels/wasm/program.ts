@@ -19,7 +19,7 @@ import type { Heap } from './heap.ts';
 import { nextTurn, type Threads } from './threads.ts';
 
 /** Work is counted in multiply-adds, or what takes about as long. Below this a command stays on one thread: waking and waiting costs more. */
-const SHARE_WORK = 150_000;
+export const SHARE_WORK = 150_000;
 /** Least work of a chunk that a thread takes at a time. */
 const CHUNK_WORK = 30_000;
 /** Chunks a thread takes of a large command, so that a slow thread leaves work to the others. */
@@ -69,6 +69,7 @@ export class Program {
   #kernels: Kernels | undefined;
   readonly #threads: Threads | undefined;
   readonly #threadCount: number;
+  readonly #shareWork: number;
   #segments: Segment[] = [];
   #segment = 0;
   /** Where the next command goes, and where the open slice began, in words of the segment. */
@@ -92,7 +93,8 @@ export class Program {
   #sliceBudget = 3e8;
   #failure: OnebitError | undefined;
 
-  constructor(heap: Heap, kernels: Kernels, threadCount: number, threads: Threads | undefined) {
+  constructor(heap: Heap, kernels: Kernels, threadCount: number, threads: Threads | undefined, shareWork = SHARE_WORK) {
+    this.#shareWork = shareWork;
     this.#heap = heap;
     this.#kernels = kernels;
     this.#threads = threads;
@@ -133,8 +135,11 @@ export class Program {
     this.#command = this.#recorded++;
     this.#sliceWork += work;
     words[at + WORD_ITEMS] = items;
-    if (work >= SHARE_WORK && this.#threadCount > 1 && items > 1) {
-      const chunks = Math.min(this.#threadCount * CHUNKS_PER_THREAD, Math.ceil(work / CHUNK_WORK));
+    if (work >= this.#shareWork && this.#threadCount > 1 && items > 1) {
+      const chunks = Math.min(
+        this.#threadCount * CHUNKS_PER_THREAD,
+        Math.ceil(work / Math.min(CHUNK_WORK, this.#shareWork)),
+      );
       words[at] = code | FLAG_PARALLEL;
       words[at + WORD_GRAIN] = Math.ceil(items / chunks);
       words[at + WORD_COUNTER] = 0;
@@ -231,8 +236,19 @@ export class Program {
     const start = slice.work > TIMED_WORK ? performance.now() : 0;
     const kernels = this.#kernels as Kernels;
     let result = RUN_DONE;
-    if (slice.shared) result = kernels.run(slice.first, slice.end);
-    else kernels.runAlone(slice.first, slice.end);
+    try {
+      if (slice.shared) result = kernels.run(slice.first, slice.end);
+      else kernels.runAlone(slice.first, slice.end);
+    } catch (cause) {
+      this.fail(
+        new OnebitError(
+          'device-lost',
+          `wasm backend: a kernel failed (${cause}). Dispose the model and load it again.`,
+          { cause },
+        ),
+      );
+      throw this.#failure;
+    }
     if (result === RUN_DONE) {
       if (start) this.#adapt(slice.work, performance.now() - start);
       this.#stepDone();

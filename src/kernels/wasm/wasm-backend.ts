@@ -43,6 +43,8 @@ export interface WasmBackendOptions {
   build?: WasmBuild;
   /** Most bytes of memory to use; at most, and by default, 4 GB − 64 KB. */
   memoryLimitBytes?: number;
+  /** Multiply-adds from which threads share an operation, at least 1; for tests and measurements. Default: where it pays. */
+  shareWork?: number;
 }
 
 /** Loads of an address before a thread sleeps on it: some tens of microseconds. */
@@ -50,7 +52,7 @@ const SPINS = 20_000;
 
 /** Makes a backend that computes in WebAssembly. Throws `unsupported` where the engine cannot run it, `device-lost` when threads do not start. */
 export async function wasmBackend(options: WasmBackendOptions = {}): Promise<WasmBackend> {
-  const { threads = defaultThreads(), build, memoryLimitBytes = 2 ** 32 } = options;
+  const { threads = defaultThreads(), build, memoryLimitBytes = 2 ** 32, shareWork } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
     throw new OnebitError(
       'bad-argument',
@@ -69,7 +71,7 @@ export async function wasmBackend(options: WasmBackendOptions = {}): Promise<Was
     workers = new Threads(setup);
     await workers.start(setup);
   }
-  return new WasmBackend(loaded.build, count, heap, new Program(heap, kernels, count, workers), workers);
+  return new WasmBackend(loaded.build, count, heap, new Program(heap, kernels, count, workers, shareWork), workers);
 }
 
 /** Float32 memory of the backend. */
