@@ -1,0 +1,100 @@
+// Owns documents as token ids: where begin and end tokens stand, and which predictions count. Must not know batches or models.
+import type { ChatMessage } from '../chat/messages.ts';
+import { CHATML, ChatTemplate } from '../chat/template.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { DOCUMENT_START } from '../tokenizer/train-metadata.ts';
+import type { TrainingDocument } from './corpus.ts';
+import { parseDialogue, renderForTraining } from './corpus-chat.ts';
+
+/** A document ready to train on. */
+export interface EncodedDocument {
+  readonly tokens: Int32Array;
+  /** [tokens] 1 where predicting this token counts. Absent: all count. */
+  readonly counted?: Uint8Array;
+}
+
+/** A document in each form in which it can be shown. */
+export interface EncodedForms {
+  readonly plain: EncodedDocument;
+  /** A dialogue written in the chat template; everything counts, since both speakers are to be learnt. */
+  readonly chat?: EncodedDocument;
+}
+
+/** Encodes documents for a model's tokenizer and chat template. */
+export class DocumentEncoder {
+  readonly #tokenizer: Tokenizer;
+  readonly #template: ChatTemplate;
+
+  /** @param template Jinja; ChatML where undefined */
+  constructor(tokenizer: Tokenizer, template: string = CHATML) {
+    this.#tokenizer = tokenizer;
+    const special: string[] = [];
+    for (let token = 0; token < tokenizer.vocabularySize; token++) {
+      if (tokenizer.isSpecial(token)) special.push(tokenizer.decode([token], { special: true }));
+    }
+    const textOf = (token?: number) => (token === undefined ? undefined : tokenizer.decode([token], { special: true }));
+    this.#template = new ChatTemplate(template, special, { bos: textOf(tokenizer.bos), eos: textOf(tokenizer.eos) });
+  }
+
+  /** The document as training shows it: begin token where the model wants one, text, end of text. */
+  forms(document: TrainingDocument, withChat: boolean): EncodedForms {
+    if ('messages' in document) return { plain: this.#conversation(document.messages) };
+    const plain = { tokens: Int32Array.from([...this.#start(), ...this.#text(document.text), ...this.#end()]) };
+    const turns = withChat ? parseDialogue(document.text) : undefined;
+    return turns ? { plain, chat: this.#dialogue(turns) } : { plain };
+  }
+
+  /** The document as it is measured: like `LanguageModel.score`, without an end token. */
+  measured(document: TrainingDocument): EncodedDocument & { readonly bytes: number } {
+    if ('messages' in document) {
+      const encoded = this.#conversation(document.messages);
+      let bytes = 0;
+      for (const [at, counts] of encoded.counted.entries()) if (counts) bytes += this.#bytesOf(encoded.tokens[at]);
+      return { ...encoded, bytes };
+    }
+    const tokens = Int32Array.from([...this.#start(), ...this.#text(document.text)]);
+    const unscored = tokens.length > 0 ? this.#bytesOf(tokens[0]) : 0;
+    return { tokens, bytes: new TextEncoder().encode(document.text).length - unscored };
+  }
+
+  #bytesOf(token: number): number {
+    return this.#tokenizer.isSpecial(token) ? 0 : this.#tokenizer.bytesOf(token).length;
+  }
+
+  #text(text: string): Int32Array {
+    return this.#tokenizer.encode(text);
+  }
+
+  #start(): number[] {
+    const { addBos, bos } = this.#tokenizer;
+    return addBos && bos !== undefined ? [bos] : [];
+  }
+
+  #end(): number[] {
+    const end = this.#tokenizer.tokenId(DOCUMENT_START) ?? this.#tokenizer.eos;
+    return end === undefined ? [] : [end];
+  }
+
+  /** Only the assistant's turns count. */
+  #conversation(messages: readonly ChatMessage[]): EncodedDocument & { readonly counted: Uint8Array } {
+    const tokens = this.#start();
+    const counted: number[] = tokens.map(() => 0);
+    for (const { pieces, learn } of renderForTraining(messages, this.#template)) {
+      for (const token of this.#pieces(pieces)) {
+        tokens.push(token);
+        counted.push(learn ? 1 : 0);
+      }
+    }
+    return { tokens: Int32Array.from(tokens), counted: Uint8Array.from(counted) };
+  }
+
+  /** All turns count. */
+  #dialogue(messages: readonly ChatMessage[]): EncodedDocument {
+    const pieces = this.#template.render(messages, { addGenerationPrompt: false });
+    return { tokens: Int32Array.from([...this.#start(), ...this.#pieces(pieces)]) };
+  }
+
+  #pieces(pieces: readonly string[]): number[] {
+    return pieces.flatMap((piece) => [...this.#tokenizer.encode(piece, { special: true })]);
+  }
+}

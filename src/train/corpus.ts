@@ -1,0 +1,171 @@
+// Owns what a training text is: documents from bytes, their identity, and which of them are held out. Must not know files, tokens or models.
+import type { ChatMessage } from '../chat/messages.ts';
+import { OnebitError } from '../errors.ts';
+import { parseChatLines } from './corpus-chat.ts';
+
+/** One text, or one conversation. */
+export type TrainingDocument = { readonly text: string } | { readonly messages: readonly ChatMessage[] };
+
+/** How bytes become documents. */
+export interface ParseOptions {
+  /** `documents` (default): separated by blank lines. `whole`: all of it is one. `chat`: one JSON object a line. */
+  readonly format?: 'documents' | 'whole' | 'chat';
+  /** Put U+FFFD where bytes are not UTF-8, instead of refusing them. */
+  readonly replaceInvalid?: boolean;
+}
+
+export interface ParsedCorpus {
+  readonly documents: TrainingDocument[];
+  /** Places where bytes were not UTF-8 and were replaced. */
+  readonly replaced: number;
+}
+
+/**
+ * Documents of a corpus file. A byte order mark is dropped, line ends become \n.
+ * @param name of the file, for error messages
+ * @throws OnebitError `bad-file` for bytes that are not UTF-8 (naming the first) or lines that are no conversations
+ */
+export function parseCorpus(name: string, bytes: Uint8Array, options: ParseOptions = {}): ParsedCorpus {
+  const { text, replaced } = decode(name, bytes, options.replaceInvalid ?? false);
+  const lines = text.replace(/\r\n?/g, '\n');
+  if (options.format === 'chat') return { documents: parseChatLines(name, lines), replaced };
+  const parts = options.format === 'whole' ? [lines] : lines.split(/\n[ \t]*\n/);
+  const documents = parts
+    .map((part) => part.replace(/^\n+|\n+$/g, ''))
+    .filter((part) => part.trim() !== '')
+    .map((part) => ({ text: part }));
+  return { documents, replaced };
+}
+
+function decode(name: string, bytes: Uint8Array, replaceInvalid: boolean): { text: string; replaced: number } {
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
+    throw refusal(name, 'got UTF-16. Convert it: iconv -f utf-16 -t utf-8');
+  }
+  const binary = bytes.subarray(0, 4096).indexOf(0);
+  if (binary >= 0) throw refusal(name, `got a zero byte at ${binary}, so it is no text. Name a text file`);
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), replaced: 0 };
+  } catch {
+    if (!replaceInvalid) {
+      const at = firstInvalid(bytes);
+      const shown = at < bytes.length ? `0x${bytes[at].toString(16)}` : 'a cut-off character';
+      throw refusal(name, `got ${shown} at byte ${at}. Repair the file, or replace such bytes (--replace-invalid)`);
+    }
+  }
+  const text = new TextDecoder().decode(bytes);
+  return { text, replaced: countOf(text, '\ufffd') - countReplacements(bytes) };
+}
+
+/** Index of the byte that makes the text ill-formed; the length where its end is cut off. */
+function firstInvalid(bytes: Uint8Array): number {
+  const isPrefixFine = (length: number) => {
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length), { stream: true });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  if (isPrefixFine(bytes.length)) return bytes.length;
+  let fine = 0;
+  let bad = bytes.length;
+  while (bad - fine > 1) {
+    const middle = (fine + bad) >> 1;
+    if (isPrefixFine(middle)) fine = middle;
+    else bad = middle;
+  }
+  return bad - 1;
+}
+
+function countOf(text: string, part: string): number {
+  let count = 0;
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + 1)) count++;
+  return count;
+}
+
+/** U+FFFD that the file itself spells. */
+function countReplacements(bytes: Uint8Array): number {
+  let count = 0;
+  for (let i = bytes.indexOf(0xef); i >= 0; i = bytes.indexOf(0xef, i + 1)) {
+    if (bytes[i + 1] === 0xbf && bytes[i + 2] === 0xbd) count++;
+  }
+  return count;
+}
+
+function refusal(name: string, what: string): OnebitError {
+  return new OnebitError('bad-file', `read corpus: ${name} must be UTF-8 text, ${what}.`);
+}
+
+/** Documents to learn from and documents to measure with; `validation` in random order, so that its beginning is a fair sample. */
+export interface CorpusSplit {
+  readonly training: TrainingDocument[];
+  readonly validation: TrainingDocument[];
+}
+
+/** Share of the corpus that is held out, and the most characters. */
+const HELD_OUT_SHARE = 0.02;
+const HELD_OUT_CHARACTERS = 200_000;
+/** A lone document shorter than this is all learnt from: its end would say nothing. */
+const SHORTEST_CUT = 4000;
+
+/**
+ * Holds out the documents whose hash is lowest: always the same for a seed, wherever they stand, and all copies of a text together. Of a single long
+ * document the end is held out; of a short one nothing.
+ */
+export function splitCorpus(documents: readonly TrainingDocument[], seed: number): CorpusSplit {
+  if (documents.length === 1) return splitOne(documents[0]);
+  const keyed = documents.map((document, index) => {
+    const key = documentKey(document);
+    return { document, index, length: key.length, hash: hashText(key, seed) };
+  });
+  const order = [...keyed].sort((a, b) => a.hash - b.hash || a.index - b.index);
+  const total = keyed.reduce((sum, { length }) => sum + length, 0);
+  const wanted = Math.min(total * HELD_OUT_SHARE, HELD_OUT_CHARACTERS);
+  const held = new Set<number>();
+  const validation: TrainingDocument[] = [];
+  let characters = 0;
+  for (const [at, { document, index, length, hash }] of order.entries()) {
+    if (characters >= wanted && order[at - 1]?.hash !== hash) break;
+    held.add(index);
+    validation.push(document);
+    characters += length;
+  }
+  // All documents alike: nothing is left that was not seen.
+  if (validation.length === documents.length) return { training: [...documents], validation: [] };
+  return { training: documents.filter((_, index) => !held.has(index)), validation };
+}
+
+function splitOne(document: TrainingDocument): CorpusSplit {
+  if (!('text' in document) || document.text.length < SHORTEST_CUT) return { training: [document], validation: [] };
+  const { text } = document;
+  const wanted = text.length - Math.min(HELD_OUT_CHARACTERS, Math.floor(text.length * 0.05));
+  const line = text.lastIndexOf('\n', wanted);
+  const space = text.lastIndexOf(' ', wanted);
+  const cut = line > text.length / 2 ? line : space > text.length / 2 ? space : wanted;
+  return { training: [{ text: text.slice(0, cut) }], validation: [{ text: text.slice(cut).trimStart() }] };
+}
+
+/** What makes a document the same as another. */
+export function documentKey(document: TrainingDocument): string {
+  return 'text' in document ? document.text : JSON.stringify(document.messages);
+}
+
+/** A 32-bit hash of a text, another for each seed. FNV-1a over UTF-16 units with a final mix. */
+export function hashText(text: string, seed: number): number {
+  let hash = Math.imul((seed ^ 0x811c9dc5) >>> 0, 0x9e3779b1);
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** SHA-256 of documents in their order, as hexadecimal. */
+export async function hashDocuments(documents: readonly TrainingDocument[]): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(documents.map(documentKey)));
+  return hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
+}
+
+/** Bytes as hexadecimal. */
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
