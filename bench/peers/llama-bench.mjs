@@ -1,16 +1,16 @@
 // Speed of llama.cpp's native CPU code through node-llama-cpp: prefill and decode apart, greedy, evaluation only.
 // node bench/peers/llama-bench.mjs MODEL [--threads 2] [--prompt-tokens 256] [--gen-tokens 64] [--context 0] [--runs 1]
-//   [--flash auto|on|off] [--kv F16] [--batch 512] [--public] [--json]
+//   [--flash auto|on|off] [--kv F16] [--batch 512] [--overhead] [--json]
 // --context C: decode after C tokens of context instead of after the prompt (filled once, then cut back for each run).
 // Three decode speeds, because node-llama-cpp adds work around llama.cpp and small models feel it:
 //   decode    the addon directly, a token is one evaluation and one greedy sampling: what onebit is compared with;
-//   evaluate  the addon directly, without sampling: llama.cpp's own `llama-bench tg` measures this;
-//   public    node-llama-cpp's documented `sequence.evaluate()`, only with --public.
+//   evaluate  the addon directly, without sampling: llama.cpp's own `llama-bench tg` measures this (only with --overhead);
+//   public    node-llama-cpp's documented `sequence.evaluate()`, only with --overhead.
 import { statSync } from 'node:fs';
 import { readArguments } from './arguments.mjs';
 import { judgeVersion, openLlama } from './llama.mjs';
 
-const { positional, option, flag } = readArguments(process.argv.slice(2), ['json', 'public']);
+const { positional, option, flag } = readArguments(process.argv.slice(2), ['json', 'overhead']);
 if (positional.length !== 1) {
   console.error('llama-bench: one model is required. See the head of this file.');
   process.exit(2);
@@ -77,12 +77,13 @@ if (genTokens > 0) {
     judge.truncate(before - 1);
     const slots = await judge.evaluate([1], lastOnly);
     decodeRuns.push(await measure(genTokens, () => decode(genTokens, slots)));
+    if (!flag('overhead')) continue;
     judge.truncate(before);
     evaluateRuns.push(await measure(genTokens, () => evaluateOnly(genTokens)));
   }
 }
 const publicRuns = [];
-if (flag('public')) {
+if (flag('overhead')) {
   const { model } = judge;
   const options = { contextSize, batchSize, threads, flashAttention, ignoreMemorySafetyChecks: true };
   const sequence = (await model.createContext(options)).getSequence();
