@@ -49,15 +49,27 @@ function group(
   const w = weights + <usize>(tile * blocks) * Q1_TILE_BLOCK;
   const left = rows - (tile << 5);
   out += <usize>tile << 7;
-  for (let t = 0; t < tokens; t++) {
-    if (!accumulate) {
+  const tableBytes = <usize>blocks * TABLE_BLOCK;
+  if (!accumulate) {
+    for (let t = 0; t < tokens; t++) {
       for (let i = 0; i < tiles; i++) {
         const at = (i * apart) << 5;
-        memory.fill(out + (<usize>at << 2), 0, <usize>min(left - at, 32) << 2);
+        memory.fill(out + <usize>t * outStride + (<usize>at << 2), 0, <usize>min(left - at, 32) << 2);
       }
     }
+  }
+  let t = 0;
+  for (; t + 2 <= tokens; t += 2) {
+    for (let i = 0; i < tiles; i++) {
+      const at = i * apart;
+      addPair(w + <usize>i * apartBytes, tables, tableBytes, out + (<usize>at << 7), outStride, blocks, left - (at << 5));
+    }
+    tables += 2 * tableBytes;
+    out += 2 * outStride;
+  }
+  for (; t < tokens; t++) {
     addProducts(w, apartBytes, tables, out, <usize>apart << 7, tiles, blocks, left, apart << 5);
-    tables += <usize>blocks * TABLE_BLOCK;
+    tables += tableBytes;
     out += outStride;
   }
 }
@@ -114,39 +126,104 @@ function addProducts(
         odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
         p += 32;
       } while (p < end);
-      const step = v128.load32_splat(table, TABLE_STEP);
-      all0 = i16x8.sub(all0, i16x8.shl(odd0, 8));
-      all1 = i16x8.sub(all1, i16x8.shl(odd1, 8));
-      const d0 = v128.load(w), d1 = v128.load(w, 16), d2 = v128.load(w, 32), d3 = v128.load(w, 48);
-      const p0 = f32x4.mul(lowSums(all0), lowScales(d0, half)), p2 = f32x4.mul(highSums(all0, upper), highScales(d0, half));
-      const p1 = f32x4.mul(lowSums(odd0), lowScales(d1, half)), p3 = f32x4.mul(highSums(odd0, upper), highScales(d1, half));
-      const p4 = f32x4.mul(lowSums(all1), lowScales(d2, half)), p6 = f32x4.mul(highSums(all1, upper), highScales(d2, half));
-      const p5 = f32x4.mul(lowSums(odd1), lowScales(d3, half)), p7 = f32x4.mul(highSums(odd1, upper), highScales(d3, half));
-      if (rows >= 32) {
-        v128.store(to, madd(p0, step, v128.load(to)));
-        v128.store(to, madd(p1, step, v128.load(to, 16)), 16);
-        v128.store(to, madd(p2, step, v128.load(to, 32)), 32);
-        v128.store(to, madd(p3, step, v128.load(to, 48)), 48);
-        v128.store(to, madd(p4, step, v128.load(to, 64)), 64);
-        v128.store(to, madd(p5, step, v128.load(to, 80)), 80);
-        v128.store(to, madd(p6, step, v128.load(to, 96)), 96);
-        v128.store(to, madd(p7, step, v128.load(to, 112)), 112);
-      } else {
-        addSome(to, rows, p0, step);
-        addSome(to + 16, rows - 4, p1, step);
-        addSome(to + 32, rows - 8, p2, step);
-        addSome(to + 48, rows - 12, p3, step);
-        addSome(to + 64, rows - 16, p4, step);
-        addSome(to + 80, rows - 20, p5, step);
-        addSome(to + 96, rows - 24, p6, step);
-        addSome(to + 112, rows - 28, p7, step);
-      }
+      addBlock(w, table, to, rows, all0, odd0, all1, odd1, upper, half);
       w += apartBytes;
       to += outApart;
       rows -= rowsApart;
     }
     weights += Q1_TILE_BLOCK;
     table += TABLE_BLOCK;
+  }
+}
+
+/** Adds the products of a tile with two tokens, the same sums as addProducts: they share the reading of indices and scales. */
+function addPair(w: usize, table: usize, tableBytes: usize, out: usize, outStride: usize, blocks: i32, rows: i32): void {
+  const zero = blocks >> 31;
+  const low = i8x16.splat(<i8>(zero | 15));
+  const upper = i32x4.splat(zero | 0xffff0000);
+  const half = i32x4.splat(zero | 0x0fffe000);
+  const allStart = i16x8.splat(<i16>(zero | (-TABLES * 128 * 257)));
+  const oddStart = i16x8.splat(<i16>(zero | (-TABLES * 128)));
+  for (let b = 0; b < blocks; b++) {
+    let all0 = allStart, odd0 = oddStart, all1 = allStart, odd1 = oddStart;
+    let all2 = allStart, odd2 = oddStart, all3 = allStart, odd3 = oddStart;
+    for (let e: usize = 0; e < 2; e++) {
+      let t = v128.load(table + (e << 4), TABLE_EXTRA);
+      let s = v128.load(w + load<u32>(table + (e << 2), TABLE_SPLIT), 64);
+      let v0 = lookUp(t, v128.and(s, low)), v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
+      all0 = i16x8.add(all0, v0);
+      odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
+      all1 = i16x8.add(all1, v1);
+      odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
+      t = v128.load(table + tableBytes + (e << 4), TABLE_EXTRA);
+      s = v128.load(w + load<u32>(table + tableBytes + (e << 2), TABLE_SPLIT), 64);
+      v0 = lookUp(t, v128.and(s, low));
+      v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
+      all2 = i16x8.add(all2, v0);
+      odd2 = i16x8.add(odd2, i16x8.shr_u(v0, 8));
+      all3 = i16x8.add(all3, v1);
+      odd3 = i16x8.add(odd3, i16x8.shr_u(v1, 8));
+    }
+    const end = w + Q1_TILE_BLOCK;
+    let p = w + 64, q = table;
+    do {
+      const s = v128.load(p);
+      const i0 = v128.and(s, low), i1 = v128.and(i16x8.shr_u(s, 4), low);
+      const t0 = v128.load(q);
+      const v0 = lookUp(t0, i0);
+      all0 = i16x8.add(all0, v0);
+      odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
+      const v1 = lookUp(t0, i1);
+      all1 = i16x8.add(all1, v1);
+      odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
+      const t1 = v128.load(q + tableBytes);
+      const v2 = lookUp(t1, i0);
+      all2 = i16x8.add(all2, v2);
+      odd2 = i16x8.add(odd2, i16x8.shr_u(v2, 8));
+      const v3 = lookUp(t1, i1);
+      all3 = i16x8.add(all3, v3);
+      odd3 = i16x8.add(odd3, i16x8.shr_u(v3, 8));
+      p += 16;
+      q += 16;
+    } while (p < end);
+    addBlock(w, table, out, rows, all0, odd0, all1, odd1, upper, half);
+    addBlock(w, table + tableBytes, out + outStride, rows, all2, odd2, all3, odd3, upper, half);
+    w = end;
+    table += TABLE_BLOCK;
+  }
+}
+
+/** Adds a block's sums, times the scales and the step, to the outputs of a tile. */
+// @ts-ignore: decorator
+@inline function addBlock(
+  w: usize, table: usize, out: usize, rows: i32, all0: v128, odd0: v128, all1: v128, odd1: v128, upper: v128, half: v128,
+): void {
+  const step = v128.load32_splat(table, TABLE_STEP);
+  const even0 = i16x8.sub(all0, i16x8.shl(odd0, 8));
+  const even1 = i16x8.sub(all1, i16x8.shl(odd1, 8));
+  const d0 = v128.load(w), d1 = v128.load(w, 16), d2 = v128.load(w, 32), d3 = v128.load(w, 48);
+  const p0 = f32x4.mul(lowSums(even0), lowScales(d0, half)), p2 = f32x4.mul(highSums(even0, upper), highScales(d0, half));
+  const p1 = f32x4.mul(lowSums(odd0), lowScales(d1, half)), p3 = f32x4.mul(highSums(odd0, upper), highScales(d1, half));
+  const p4 = f32x4.mul(lowSums(even1), lowScales(d2, half)), p6 = f32x4.mul(highSums(even1, upper), highScales(d2, half));
+  const p5 = f32x4.mul(lowSums(odd1), lowScales(d3, half)), p7 = f32x4.mul(highSums(odd1, upper), highScales(d3, half));
+  if (rows >= 32) {
+    v128.store(out, madd(p0, step, v128.load(out)));
+    v128.store(out, madd(p1, step, v128.load(out, 16)), 16);
+    v128.store(out, madd(p2, step, v128.load(out, 32)), 32);
+    v128.store(out, madd(p3, step, v128.load(out, 48)), 48);
+    v128.store(out, madd(p4, step, v128.load(out, 64)), 64);
+    v128.store(out, madd(p5, step, v128.load(out, 80)), 80);
+    v128.store(out, madd(p6, step, v128.load(out, 96)), 96);
+    v128.store(out, madd(p7, step, v128.load(out, 112)), 112);
+  } else {
+    addSome(out, rows, p0, step);
+    addSome(out + 16, rows - 4, p1, step);
+    addSome(out + 32, rows - 8, p2, step);
+    addSome(out + 48, rows - 12, p3, step);
+    addSome(out + 64, rows - 16, p4, step);
+    addSome(out + 80, rows - 20, p5, step);
+    addSome(out + 96, rows - 24, p6, step);
+    addSome(out + 112, rows - 28, p7, step);
   }
 }
 
