@@ -5,7 +5,7 @@
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import type { TrainedVocabulary } from '../tokenizer/train.ts';
-import { hexOf } from './corpus.ts';
+import { hexOf } from './corpus-document.ts';
 import type { Recipe } from './recipe.ts';
 import type { CurvePoint } from './report-curve.ts';
 import type { ModelShape } from './shape.ts';

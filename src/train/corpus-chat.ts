@@ -3,7 +3,7 @@
 import type { ChatMessage } from '../chat/messages.ts';
 import type { ChatTemplate } from '../chat/template.ts';
 import { OnebitError } from '../errors.ts';
-import type { TrainingDocument } from './corpus.ts';
+import type { TrainingDocument } from './corpus-document.ts';
 
 const ROLES = new Set(['system', 'user', 'assistant', 'tool']);
 

@@ -3,8 +3,8 @@ import type { ChatMessage } from '../chat/messages.ts';
 import { CHATML, ChatTemplate } from '../chat/template.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { DOCUMENT_START } from '../tokenizer/train-metadata.ts';
-import type { TrainingDocument } from './corpus.ts';
 import { parseDialogue, renderForTraining } from './corpus-chat.ts';
+import type { TrainingDocument } from './corpus-document.ts';
 
 /** A document ready to train on. */
 export interface EncodedDocument {

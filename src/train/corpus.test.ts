@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { documentKey, hashDocuments, hashText, parseCorpus, splitCorpus, type TrainingDocument } from './corpus.ts';
+import { parseCorpus, splitCorpus } from './corpus.ts';
+import { documentKey, hashDocuments, hashText, type TrainingDocument } from './corpus-document.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const texts = (documents: readonly TrainingDocument[]) => documents.map(documentKey);

@@ -1,10 +1,7 @@
-// Owns what a training text is: documents from bytes, their identity, and which of them are held out. Must not know files, tokens or models.
-import type { ChatMessage } from '../chat/messages.ts';
+// Owns what a training text is: documents from bytes, and which of them are held out. Must not know files, tokens or models.
 import { OnebitError } from '../errors.ts';
 import { parseChatLines } from './corpus-chat.ts';
-
-/** One text, or one conversation. */
-export type TrainingDocument = { readonly text: string } | { readonly messages: readonly ChatMessage[] };
+import { documentKey, hashText, type TrainingDocument } from './corpus-document.ts';
 
 /** How bytes become documents. */
 export interface ParseOptions {
@@ -114,12 +111,8 @@ const SHORTEST_CUT = 4000;
  */
 export function splitCorpus(documents: readonly TrainingDocument[], seed: number): CorpusSplit {
   if (documents.length === 1) return splitOne(documents[0]);
-  const keyed = documents.map((document, index) => {
-    const key = documentKey(document);
-    return { document, index, length: key.length, hash: hashText(key, seed) };
-  });
-  const order = [...keyed].sort((a, b) => a.hash - b.hash || a.index - b.index);
-  const total = keyed.reduce((sum, { length }) => sum + length, 0);
+  const order = byHash(documents, seed);
+  const total = order.reduce((sum, { length }) => sum + length, 0);
   const wanted = Math.min(total * HELD_OUT_SHARE, HELD_OUT_CHARACTERS);
   const held = new Set<number>();
   const validation: TrainingDocument[] = [];
@@ -135,6 +128,19 @@ export function splitCorpus(documents: readonly TrainingDocument[], seed: number
   return { training: documents.filter((_, index) => !held.has(index)), validation };
 }
 
+/** Documents in an order that is random but always the same for a seed, so that the leading ones are a fair sample. */
+export function shuffleDocuments(documents: readonly TrainingDocument[], seed: number): TrainingDocument[] {
+  return byHash(documents, seed).map(({ document }) => document);
+}
+
+function byHash(documents: readonly TrainingDocument[], seed: number) {
+  const keyed = documents.map((document, index) => {
+    const key = documentKey(document);
+    return { document, index, length: key.length, hash: hashText(key, seed) };
+  });
+  return keyed.sort((a, b) => a.hash - b.hash || a.index - b.index);
+}
+
 function splitOne(document: TrainingDocument): CorpusSplit {
   if (!('text' in document) || document.text.length < SHORTEST_CUT) return { training: [document], validation: [] };
   const { text } = document;
@@ -143,29 +149,4 @@ function splitOne(document: TrainingDocument): CorpusSplit {
   const space = text.lastIndexOf(' ', wanted);
   const cut = line > text.length / 2 ? line : space > text.length / 2 ? space : wanted;
   return { training: [{ text: text.slice(0, cut) }], validation: [{ text: text.slice(cut).trimStart() }] };
-}
-
-/** What makes a document the same as another. */
-export function documentKey(document: TrainingDocument): string {
-  return 'text' in document ? document.text : JSON.stringify(document.messages);
-}
-
-/** A 32-bit hash of a text, another for each seed. FNV-1a over UTF-16 units with a final mix. */
-export function hashText(text: string, seed: number): number {
-  let hash = Math.imul((seed ^ 0x811c9dc5) >>> 0, 0x9e3779b1);
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-/** SHA-256 of documents in their order, as hexadecimal. */
-export async function hashDocuments(documents: readonly TrainingDocument[]): Promise<string> {
-  const bytes = new TextEncoder().encode(JSON.stringify(documents.map(documentKey)));
-  return hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
-}
-
-/** Bytes as hexadecimal. */
-export function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

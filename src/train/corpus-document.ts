@@ -1,0 +1,30 @@
+// Owns what a training document is and what tells it from others. Must not know files, tokens or models.
+import type { ChatMessage } from '../chat/messages.ts';
+
+/** One text, or one conversation. */
+export type TrainingDocument = { readonly text: string } | { readonly messages: readonly ChatMessage[] };
+
+/** What makes a document the same as another. */
+export function documentKey(document: TrainingDocument): string {
+  return 'text' in document ? document.text : JSON.stringify(document.messages);
+}
+
+/** A 32-bit hash of a text, another for each seed. FNV-1a over UTF-16 units with a final mix. */
+export function hashText(text: string, seed: number): number {
+  let hash = Math.imul((seed ^ 0x811c9dc5) >>> 0, 0x9e3779b1);
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** SHA-256 of documents in their order, as hexadecimal. */
+export async function hashDocuments(documents: readonly TrainingDocument[]): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(documents.map(documentKey)));
+  return hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
+}
+
+/** Bytes as hexadecimal. */
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,88 @@
+// Owns what training takes over from an existing model file: its tokenizer, and for --init its shape and weights. Must not know training.
+import type { ByteSource } from '../bytes/source.ts';
+import { OnebitError } from '../errors.ts';
+import { readGguf } from '../gguf/read.ts';
+import type { Gguf } from '../gguf/types.ts';
+import { type WritableValue, writableMetadata } from '../gguf/write.ts';
+import { readModelConfig } from '../model/config.ts';
+import { formatByName } from '../quant/formats.ts';
+import { type ModelShape, shapeTensors, type WeightKind } from './shape.ts';
+
+/** The tokenizer of a file, ready to be written into another, with the chat template. */
+export type TokenizerMetadata = ReadonlyMap<string, WritableValue>;
+
+/** A model to go on from. */
+export interface StartModel {
+  readonly name: string;
+  readonly shape: ModelShape;
+  readonly tokenizer: TokenizerMetadata;
+  /** Row-major weights by tensor name. */
+  readonly weights: ReadonlyMap<string, Float32Array>;
+}
+
+/** All `tokenizer.*` metadata of a file. */
+export function tokenizerMetadataOf(gguf: Gguf): TokenizerMetadata {
+  return new Map([...writableMetadata(gguf)].filter(([key]) => key.startsWith('tokenizer.')));
+}
+
+/**
+ * Reads a model to go on from. What its matrices become is decided by how the file holds them (Q1_0 binary, Q2_0 ternary, else float) unless told.
+ * @throws OnebitError `unsupported` for models whose graph cannot be trained, and what `readGguf` and `readModelConfig` throw
+ */
+export async function readStartModel(source: ByteSource, weights?: WeightKind): Promise<StartModel> {
+  const gguf = await readGguf(source);
+  const config = readModelConfig(gguf);
+  const problems: string[] = [];
+  if (config.architecture.name !== 'qwen3')
+    problems.push(`its architecture must be qwen3, got ${config.architecture.name}`);
+  const scaling = gguf.metadata.get(`${config.architecture.name}.rope.scaling.type`);
+  if (scaling !== undefined && scaling !== 'none')
+    problems.push(`its positions must not be scaled, got ${String(scaling)}`);
+  if (problems.length > 0) {
+    throw new OnebitError('unsupported', `init: ${source.name} cannot be trained further: ${problems.join('; ')}.`, {
+      problems,
+    });
+  }
+  const ropeBase = gguf.metadata.get('qwen3.rope.freq_base');
+  const format = gguf.tensors.get('blk.0.attn_q.weight')?.format ?? 'f32';
+  const kind = format === 'q1_0' ? 'binary' : format.startsWith('q2_0') ? 'ternary' : 'float';
+  const shape: ModelShape = {
+    vocabulary: config.vocabulary,
+    layers: config.layers,
+    width: config.width,
+    heads: config.heads,
+    kvHeads: config.kvHeads,
+    headSize: config.headSize,
+    feedForwardWidth: config.feedForwardWidth,
+    contextLength: config.contextLength,
+    ropeBase: typeof ropeBase === 'number' ? ropeBase : 10000,
+    normEpsilon: config.normEpsilon,
+    tiedHead: config.tiedHead,
+    weights: weights ?? kind,
+  };
+  return {
+    name: config.name,
+    shape,
+    tokenizer: tokenizerMetadataOf(gguf),
+    weights: await decodeTensors(gguf, source, shape),
+  };
+}
+
+async function decodeTensors(gguf: Gguf, source: ByteSource, shape: ModelShape): Promise<Map<string, Float32Array>> {
+  const weights = new Map<string, Float32Array>();
+  for (const { name, rows, cols } of shapeTensors(shape)) {
+    const tensor = gguf.tensors.get(name);
+    if (!tensor || tensor.shape.reduce((product, size) => product * size, 1) !== rows * cols) {
+      throw new OnebitError(
+        'bad-file',
+        `init: tensor '${name}' must have ${rows * cols} values, ${source.name} has ${tensor ? tensor.shape.join(' × ') : 'none'}.`,
+      );
+    }
+    const bytes = new Uint8Array(tensor.sizeBytes);
+    await source.readInto(bytes, tensor.offsetBytes);
+    const values = new Float32Array(rows * cols);
+    formatByName(tensor.format).decode(bytes, values);
+    weights.set(name, values);
+  }
+  return weights;
+}

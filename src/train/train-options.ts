@@ -1,0 +1,148 @@
+// Owns what a caller asks of a training run and what a run tells, as types. Must not know how it is done.
+import type { CheckpointStore } from './checkpoint.ts';
+import type { TrainingDocument } from './corpus-document.ts';
+import type { HeldOutScore } from './held-out.ts';
+import type { PresetName } from './presets.ts';
+import type { Recipe } from './recipe.ts';
+import type { CurvePoint } from './report-curve.ts';
+import type { ModelShape } from './shape.ts';
+import type { StartModel } from './start-model.ts';
+import type { Teacher } from './teacher.ts';
+
+export interface TrainOptions {
+  /** What to learn from. */
+  readonly documents: readonly TrainingDocument[];
+  /** What to measure with. Default: some of `documents` are held out (see `splitCorpus`). */
+  readonly validation?: readonly TrainingDocument[];
+  /** `general.name` of the file. */
+  readonly name?: string;
+  /** Default `tiny`. */
+  readonly preset?: PresetName;
+  /** Numbers in place of the preset's; not with `init`, but for `contextLength`, which then only bounds the sequences. */
+  readonly shape?: Partial<ModelShape>;
+  /** Numbers in place of the preset's. */
+  readonly recipe?: Partial<Recipe>;
+  /** Time for everything, in place of `recipe.steps`: schedules follow the clock, and the run ends with its learning rate at zero. */
+  readonly minutes?: number;
+  /** Positions of one update. */
+  readonly batchTokens?: number;
+  /** Share of dialogues (`User: ...` lines) that are shown in the chat template. */
+  readonly chatShare?: number;
+  /** Same seed, corpus and options, same model. Default 1. */
+  readonly seed?: number;
+  readonly threads?: number;
+  /** Updates between measurements. Default: twenty in all. */
+  readonly evaluateEvery?: number;
+  /** Updates between samples. Default: four in all. 0: none. */
+  readonly sampleEvery?: number;
+  readonly checkpoints?: CheckpointStore;
+  /** Updates between checkpoints. Default: one a minute. */
+  readonly checkpointEvery?: number;
+  /** Go on from the newest checkpoint, if there is one. */
+  readonly resume?: boolean;
+  /** Start anew although an unfinished run left checkpoints. */
+  readonly overwrite?: boolean;
+  /** Go on from this model: its shape, weights and tokenizer. */
+  readonly init?: StartModel;
+  /** Learn also from what this model predicts; the new model gets its tokenizer. Not disposed here. */
+  readonly teacher?: Teacher;
+  /** Share of the loss that follows the teacher, 0 to 1. Default 0.5. */
+  readonly teacherShare?: number;
+  /** Ends the run early but in order: the update is finished, a checkpoint and the model are made. */
+  readonly stop?: AbortSignal;
+  /** Ends the run at once; it throws the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a run is about to do. */
+export interface TrainStart {
+  readonly type: 'start';
+  readonly shape: ModelShape;
+  readonly recipe: Recipe;
+  readonly parameters: number;
+  /** Updates in all; undefined when time bounds the run. */
+  readonly steps?: number;
+  readonly minutes?: number;
+  readonly batchTokens: number;
+  readonly seed: number;
+  readonly documents: number;
+  readonly validationDocuments: number;
+  /** Tokens of the training documents, and their bytes a token. */
+  readonly corpusTokens: number;
+  readonly bytesPerToken: number;
+  /** Updates that an earlier run of the same command has done. */
+  readonly resumedSteps: number;
+}
+
+/** One update. */
+export interface TrainStep {
+  readonly type: 'step';
+  /** Updates done. */
+  readonly step: number;
+  /** Nats a token, of this update. */
+  readonly loss: number;
+  /** Mean of about the last 30 updates, as bits a byte. */
+  readonly bitsPerByte: number;
+  readonly gradientNorm: number;
+  readonly learningRateFactor: number;
+  readonly quantized: boolean;
+  readonly tokens: number;
+  readonly tokensPerSecond: number;
+  /** Share of the run done, 0 to 1. */
+  readonly progress: number;
+  readonly secondsLeft: number;
+}
+
+export interface TrainEvaluation extends HeldOutScore {
+  readonly type: 'evaluation';
+  readonly step: number;
+}
+
+export interface TrainSample {
+  readonly type: 'sample';
+  readonly step: number;
+  readonly prompt: string;
+  readonly text: string;
+}
+
+export interface TrainCheckpoint {
+  readonly type: 'checkpoint';
+  readonly step: number;
+  readonly name: string;
+}
+
+/** Something that the user should know but that stops nothing. */
+export interface TrainNotice {
+  readonly type: 'notice';
+  readonly message: string;
+}
+
+/** The last event: the model. */
+export interface TrainDone {
+  readonly type: 'done';
+  /** The GGUF file. */
+  readonly model: Uint8Array;
+  /** False when `stop` ended the run early. */
+  readonly complete: boolean;
+  readonly steps: number;
+  /** Positions learnt from. */
+  readonly tokens: number;
+  /** Nats a token, mean of about the last 30 updates. */
+  readonly loss: number;
+  /** Of the held-out documents with the weights of the file; undefined when none were held out. */
+  readonly validation?: HeldOutScore;
+  /** While updating, without measurements and checkpoints. */
+  readonly tokensPerSecond: number;
+  readonly seconds: number;
+  readonly losses: readonly CurvePoint[];
+  readonly evaluations: readonly CurvePoint[];
+}
+
+export type TrainProgress =
+  | TrainStart
+  | TrainStep
+  | TrainEvaluation
+  | TrainSample
+  | TrainCheckpoint
+  | TrainNotice
+  | TrainDone;
