@@ -118,7 +118,7 @@ test('pieces of a long document in which nothing counts are left out', () => {
 test('dialogues are shown in the chat template as often as asked', () => {
   const forms = Array.from({ length: 400 }, () => ({
     plain: { tokens: Int32Array.from([1, 2, 3]) },
-    chat: { tokens: Int32Array.from([7, 8, 9]) },
+    chat: () => ({ tokens: Int32Array.from([7, 8, 9]) }),
   }));
   const plan = new BatchPlan(forms, 0, { ...options, chatShare: 0.25 });
   const shown = learnt(epochOf(plan)).filter(([token]) => token >= 7).length / 2;

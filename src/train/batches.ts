@@ -78,7 +78,7 @@ export class BatchPlan {
     const random = new Random(mix(this.#options.seed, epoch));
     const pieces = this.#documents.flatMap((forms) => {
       const chat = forms.chat && random.uniform() < this.#options.chatShare;
-      return cutDocument(chat ? forms.chat! : forms.plain, this.#options.length, random);
+      return cutDocument(chat ? forms.chat!() : forms.plain, this.#options.length, random);
     });
     shuffle(pieces, random);
     this.#updates = packUpdates(pieces, this.#options.batchTokens);

@@ -84,10 +84,10 @@ describe('tokens', () => {
 
   test('a dialogue has a second form in the chat template, of which everything counts', () => {
     const { chat } = encoder.forms({ text: 'User: hello\nAgent: hi' }, true);
-    expect(text(chat!.tokens)).toBe(
+    expect(text(chat!().tokens)).toBe(
       '<|endoftext|><|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\nhi<|im_end|>\n',
     );
-    expect(chat!.counted).toBeUndefined();
+    expect(chat!().counted).toBeUndefined();
     expect(encoder.forms({ text: 'User: hello\nAgent: hi' }, false).chat).toBeUndefined();
   });
 

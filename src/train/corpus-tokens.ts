@@ -16,8 +16,11 @@ export interface EncodedDocument {
 /** A document in each form in which it can be shown. */
 export interface EncodedForms {
   readonly plain: EncodedDocument;
-  /** A dialogue written in the chat template; everything counts, since both speakers are to be learnt. */
-  readonly chat?: EncodedDocument;
+  /**
+   * A dialogue written in the chat template; everything counts, since both speakers are to be learnt. Made when it is first asked for: templates take
+   * half a millisecond each, and an epoch shows few dialogues so.
+   */
+  readonly chat?: () => EncodedDocument;
 }
 
 /** Encodes documents for a model's tokenizer and chat template. */
@@ -41,7 +44,15 @@ export class DocumentEncoder {
     if ('messages' in document) return { plain: this.#conversation(document.messages) };
     const plain = { tokens: Int32Array.from([...this.#start(), ...this.#text(document.text), ...this.#end()]) };
     const turns = withChat ? parseDialogue(document.text) : undefined;
-    return turns ? { plain, chat: this.#dialogue(turns) } : { plain };
+    if (!turns) return { plain };
+    let chat: EncodedDocument | undefined;
+    return {
+      plain,
+      chat: () => {
+        chat ??= this.#dialogue(turns);
+        return chat;
+      },
+    };
   }
 
   /** The document as it is measured: like `LanguageModel.score`, without an end token. */
