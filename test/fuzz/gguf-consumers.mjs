@@ -1,14 +1,16 @@
 // Owns the stages that damaged GGUF files go through. A later stage is added here, with the functions it needs in `project`.
 
 /**
- * @param {{ memorySource: Function, readGguf: Function, formatByName: Function }} project
+ * @param {{ memorySource: Function, readGguf: Function, formatByName: Function, load: Function }} project
+ * @param {'reference' | 'wasm'} backend What runs the models that are accepted.
  * @returns {import('./fuzz.mjs').Consumer[]}
  */
-export function ggufConsumers({ memorySource, readGguf, formatByName }) {
+export function ggufConsumers({ memorySource, readGguf, formatByName, load }, backend) {
   return [
     { name: 'read', consume: (bytes) => readGguf(memorySource(bytes, 'fuzz')) },
     { name: 'places', consume: (bytes, { read }) => checkPlaces(bytes, read) },
     { name: 'decode', consume: (bytes, { read }) => decodeFirstRows(bytes, read, formatByName) },
+    { name: 'run', consume: (bytes) => runModel(bytes, load, backend) },
   ];
 }
 
@@ -33,5 +35,16 @@ function decodeFirstRows(bytes, gguf, formatByName) {
     } catch (cause) {
       throw new Error(`${name} was accepted and does not decode: ${cause}`, { cause });
     }
+  }
+}
+
+/** Loads the model, tokenizes, renders a chat, takes two steps: whatever the weights and the vocabulary became, with typed errors only. */
+async function runModel(bytes, load, backend) {
+  const model = await load(bytes, { backend, threads: 1 });
+  try {
+    await model.generate('Hello <|im_end|>', { temperature: 0, maxTokens: 2, logprobs: 1 }).result();
+    await model.chat([{ role: 'user', content: 'Hi' }], { maxTokens: 1, seed: 1, repeatPenalty: 1.1 }).result();
+  } finally {
+    await model.dispose();
   }
 }

@@ -5,6 +5,7 @@ import { Random } from '../../src/core/random.ts';
 import { OnebitError } from '../../src/errors.ts';
 import { readGguf } from '../../src/gguf/read.ts';
 import { writeGguf } from '../../src/gguf/write.ts';
+import { load } from '../../src/index.ts';
 import { formatByName, formats } from '../../src/quant/formats.ts';
 import { fuzz } from './fuzz.mjs';
 import { ggufConsumers } from './gguf-consumers.mjs';
@@ -19,7 +20,7 @@ test(`damaged GGUF files (${CASES} cases, seed ${SEED}) are read or refused with
   const seeds = await ggufSeeds({ writeGguf, formats, formatByName, Random });
   // One seed's header must not fit the reader's first piece, or fetching more is never fuzzed.
   expect(Math.max(...seeds.map(({ bytes }) => findFields(bytes).headerEnd))).toBeGreaterThan(256 * 1024);
-  const consumers = ggufConsumers({ memorySource, readGguf, formatByName });
+  const consumers = ggufConsumers({ memorySource, readGguf, formatByName, load }, 'reference');
   const result = await fuzz({ seeds, consumers, isTyped, Random, cases: CASES, seed: SEED });
   expect(result.findings).toEqual([]);
   // Damage that is never accepted, or always, would mean that the fuzzer does not reach what it should.
