@@ -46,7 +46,7 @@ async function bench(flags: BenchFlags, signal: AbortSignal): Promise<void> {
   const decodeContext = flags.context ?? flags.promptTokens;
   const needed = Math.max(decodeContext, flags.promptTokens) + flags.genTokens + 1;
   const began = performance.now();
-  const model = await loadModel({ ...flags, ctx: flags.ctx ?? Math.max(needed, 512) }, signal);
+  const model = await loadModel({ ...flags, ctx: flags.ctx ?? needed }, signal);
   const loadMs = performance.now() - began;
   try {
     const runs: RunResult[] = [];
