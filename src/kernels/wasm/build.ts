@@ -8,9 +8,9 @@ export type WasmBuild = 'simd' | 'relaxed';
 /** What a thread's instance of the kernels exports; see assembly/index.ts. Addresses come back signed. */
 export interface Kernels {
   init(control: number, thread: number, threads: number, canWait: number, spins: number): void;
-  run(first: number, end: number): number;
+  run(program: number): number;
   resume(): number;
-  runAlone(first: number, end: number): void;
+  runAlone(program: number, end: number): void;
   work(): void;
   probe(): number;
 }

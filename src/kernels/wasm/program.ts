@@ -2,11 +2,13 @@
 // threads, and long programs run in slices with a turn of the event loop between them. Must not know what commands do.
 import { OnebitError } from '../../errors.ts';
 import {
+  BEFORE_SHIFT,
   CODE_MASK,
   FLAG_BARRIER,
-  FLAG_PARALLEL,
+  HEADER_CHUNKS,
+  HEADER_DONE,
+  HEADER_END,
   OP_NONE,
-  RECORD_BYTES,
   RECORD_WORDS,
   RUN_DONE,
   RUN_STALLED,
@@ -28,16 +30,15 @@ const CHUNKS_PER_THREAD = 8;
 const SLICE_MS = 20;
 /** Slices with less work than this are too short to learn from. */
 const TIMED_WORK = 1e7;
-const SEGMENT_COMMANDS = 1024;
+const SEGMENT_WORDS = 1024 * RECORD_WORDS;
+const SEGMENT_BYTES = SEGMENT_WORDS * 4;
 
-/** A piece of memory that commands read and write, with the numbers of the last commands that did: of all, and of those shared by threads. */
+/** A piece of memory that commands read and write, with the numbers of the last commands that did. */
 export class Region {
   readonly address: number;
   readonly byteLength: number;
   written = -1;
-  writtenShared = -1;
   readLast = -1;
-  readShared = -1;
 
   constructor(address: number, byteLength: number) {
     this.address = address;
@@ -45,14 +46,18 @@ export class Region {
   }
 }
 
+/** Memory for commands. */
 interface Segment {
   readonly address: number;
   readonly words: Int32Array<ArrayBufferLike>;
   readonly floats: Float32Array<ArrayBufferLike>;
 }
 
+/** Commands that run without a turn of the event loop: a header record and what follows it. */
 interface Slice {
-  readonly first: number;
+  readonly segment: Segment;
+  /** Of the header, in words of the segment. */
+  readonly start: number;
   readonly end: number;
   /** Number of the command after the last. */
   readonly until: number;
@@ -70,12 +75,15 @@ export class Program {
   readonly #threads: Threads | undefined;
   readonly #threadCount: number;
   readonly #shareWork: number;
-  #segments: Segment[] = [];
-  #segment = 0;
-  /** Where the next command goes, and where the open slice began, in words of the segment. */
-  #next = 0;
+  #segment: Segment;
+  /** Segments that hold slices to run, and those whose slices are done, which late threads may still look through. */
+  #filled: Segment[] = [];
+  #resting: Segment[] = [];
+  /** Where the next command goes, and where the header of the open slice is, in words of the segment. */
+  #next = RECORD_WORDS;
   #sliceStart = 0;
   #sliceWork = 0;
+  #sliceChunks = 0;
   #sliceShared = false;
   #slices: Slice[] = [];
   /** Commands recorded and commands finished since the start; each command's number is the former at its recording. */
@@ -83,9 +91,8 @@ export class Program {
   #finished = 0;
   /** Number of the last command that waits for all before it; infinite with one thread, so that nothing ever does. */
   #barrier: number;
-  /** Of the command being recorded. */
+  /** Number of the command being recorded. */
   #command = 0;
-  #shared = false;
   /** Ends of what others wait for. */
   readonly #goals: number[] = [];
   #running: Promise<void> | undefined;
@@ -100,9 +107,9 @@ export class Program {
     this.#threads = threads;
     this.#threadCount = threadCount;
     this.#barrier = threadCount > 1 ? 0 : Number.POSITIVE_INFINITY;
-    this.#addSegment();
-    this.words = this.#segments[0].words;
-    this.floats = this.#segments[0].floats;
+    this.#segment = this.#newSegment();
+    this.words = this.#segment.words;
+    this.floats = this.#segment.floats;
   }
 
   /** The number of the next command. */
@@ -128,49 +135,38 @@ export class Program {
   /** Begins a command of `items` equal items that together cost `work`. Returns the index of its word 0 in `words`. */
   add(code: number, items: number, work: number): number {
     if (this.#failure) throw this.#failure;
-    if (this.#sliceWork > this.#sliceBudget || this.#next === SEGMENT_COMMANDS * RECORD_WORDS) this.#closeSlice();
+    if (this.#sliceWork > this.#sliceBudget || this.#next === SEGMENT_WORDS) this.#closeSlice();
     const at = this.#next;
     const words = this.words;
     this.#next = at + RECORD_WORDS;
     this.#command = this.#recorded++;
     this.#sliceWork += work;
+    words[at] = code | (this.#sliceChunks << BEFORE_SHIFT);
     words[at + WORD_ITEMS] = items;
-    if (work >= this.#shareWork && this.#threadCount > 1 && items > 1) {
-      const chunks = Math.min(
-        this.#threadCount * CHUNKS_PER_THREAD,
-        Math.ceil(work / Math.min(CHUNK_WORK, this.#shareWork)),
-      );
-      words[at] = code | FLAG_PARALLEL;
-      words[at + WORD_GRAIN] = Math.ceil(items / chunks);
-      words[at + WORD_COUNTER] = 0;
-      this.#shared = true;
+    words[at + WORD_COUNTER] = 0;
+    if (work >= this.#shareWork && items > 1 && this.#threadCount > 1) {
+      const most = this.#threadCount * CHUNKS_PER_THREAD;
+      const grain = Math.ceil(items / Math.min(most, Math.ceil(work / Math.min(CHUNK_WORK, this.#shareWork))));
+      words[at + WORD_GRAIN] = grain;
+      this.#sliceChunks += Math.ceil(items / grain);
       this.#sliceShared = true;
     } else {
-      words[at] = code;
-      this.#shared = false;
+      words[at + WORD_GRAIN] = items;
+      if (items > 0) this.#sliceChunks++;
     }
     return at;
   }
 
-  /** Notes that the command being recorded writes `region` (and perhaps reads it as well). */
+  /** Notes that the command being recorded writes `region` (and perhaps reads it as well). Comes before its `reads`. */
   writes(region: Region): void {
-    const barrier = this.#barrier;
-    const command = this.#command;
-    if (this.#shared) {
-      if (region.written >= barrier || region.readLast >= barrier) this.#wait();
-      region.writtenShared = command;
-    } else if (region.writtenShared >= barrier || region.readShared >= barrier) this.#wait();
-    region.written = command;
+    if (region.written >= this.#barrier || region.readLast >= this.#barrier) this.#wait();
+    region.written = this.#command;
   }
 
   /** Notes that the command being recorded reads `region`, which it does not write. */
   reads(region: Region): void {
-    const command = this.#command;
-    if (this.#shared) {
-      if (region.written >= this.#barrier) this.#wait();
-      region.readShared = command;
-    } else if (region.writtenShared >= this.#barrier) this.#wait();
-    region.readLast = command;
+    if (region.written >= this.#barrier) this.#wait();
+    region.readLast = this.#command;
   }
 
   /** Notes that the host wrote `region`: what was derived from it is stale. */
@@ -194,11 +190,13 @@ export class Program {
   /** Lets go of the memory, after `fail`. */
   release(): void {
     this.#kernels = undefined;
-    this.#segments = [];
+    this.#segment = { address: 0, words: new Int32Array(0), floats: new Float32Array(0) };
+    this.#filled = [];
+    this.#resting = [];
     this.#slices = [];
     this.#retired = [];
-    this.words = new Int32Array(0);
-    this.floats = new Float32Array(0);
+    this.words = this.#segment.words;
+    this.floats = this.#segment.floats;
   }
 
   /**
@@ -232,13 +230,18 @@ export class Program {
   /** Runs one slice. Gives a promise only when a thread keeps the others waiting. */
   #step(): Promise<void> | undefined {
     if (this.#slices.length === 0) this.#closeSlice();
+    if (this.#threads?.lost) {
+      this.fail(this.#threads.lost);
+      return undefined;
+    }
     const slice = this.#slices[0];
+    const first = slice.segment.address + slice.start * 4;
     const start = slice.work > TIMED_WORK ? performance.now() : 0;
     const kernels = this.#kernels as Kernels;
     let result = RUN_DONE;
     try {
-      if (slice.shared) result = kernels.run(slice.first, slice.end);
-      else kernels.runAlone(slice.first, slice.end);
+      if (slice.shared) result = kernels.run(first);
+      else kernels.runAlone(first, slice.segment.address + slice.end * 4);
     } catch (cause) {
       this.fail(
         new OnebitError(
@@ -284,8 +287,8 @@ export class Program {
       this.#heap.release((this.#retired.shift() as { address: number }).address);
     }
     if (this.#finished !== this.#recorded) return;
-    this.#useSegment(0);
-    if (this.#threadCount > 1) this.#barrier = this.#recorded;
+    this.#resting.push(...this.#filled.splice(0));
+    this.#nextSegment();
   }
 
   /** Keeps slices near SLICE_MS from what they took. */
@@ -298,16 +301,12 @@ export class Program {
   #drop(goal: number): void {
     const floor = Math.max(this.#finished, ...this.#goals.filter((other) => other < goal));
     this.#closeSlice();
-    let from = this.#finished;
-    for (const slice of this.#slices) {
-      const segment = this.#segments.find(
-        ({ address }) => slice.first >= address && slice.first < address + SEGMENT_BYTES,
-      );
-      for (let number = from; number < slice.until; number++) {
-        const at = (slice.first - (segment as Segment).address + (number - from) * RECORD_BYTES) / 4;
-        if (number >= floor && number < goal) (segment as Segment).words[at] &= ~CODE_MASK;
+    let number = this.#finished;
+    for (const { segment, start, end } of this.#slices) {
+      for (let at = start + RECORD_WORDS; at < end; at += RECORD_WORDS) {
+        if (number >= floor && number < goal) segment.words[at] &= ~CODE_MASK;
+        number++;
       }
-      from = slice.until;
     }
   }
 
@@ -316,44 +315,59 @@ export class Program {
     this.#barrier = this.#command;
   }
 
+  /** Ends the open slice and begins another: what comes before it is then done. */
   #closeSlice(): void {
-    if (this.#next > this.#sliceStart) {
-      const { address } = this.#segments[this.#segment];
-      this.#slices.push({
-        first: address + this.#sliceStart * 4,
-        end: address + this.#next * 4,
-        until: this.#recorded,
-        shared: this.#sliceShared,
-        work: this.#sliceWork,
-      });
+    const { words } = this;
+    const start = this.#sliceStart;
+    const end = this.#next;
+    const segment = this.#segment;
+    if (end > start + RECORD_WORDS) {
+      words[start + HEADER_END] = segment.address + end * 4;
+      words[start + HEADER_CHUNKS] = this.#sliceChunks;
+      words[start + HEADER_DONE] = 0;
+      const [shared, work] = [this.#sliceShared, this.#sliceWork];
+      this.#slices.push({ segment, start, end, until: this.#recorded, shared, work });
+      this.#beginSlice(end);
     }
-    this.#sliceStart = this.#next;
+    if (this.#next >= SEGMENT_WORDS) this.#nextSegment();
+  }
+
+  /** Goes on recording in a segment that no thread looks through: the present one, if it is empty and free. */
+  #nextSegment(): void {
+    if (this.#sliceStart > 0) {
+      const list = this.idle ? this.#resting : this.#filled;
+      list.push(this.#segment);
+      this.#segment = this.#freeSegment() ?? this.#newSegment();
+      this.words = this.#segment.words;
+      this.floats = this.#segment.floats;
+    }
+    this.#beginSlice(0);
+  }
+
+  #beginSlice(start: number): void {
+    this.#sliceStart = start;
+    this.#next = start + RECORD_WORDS;
     this.#sliceWork = 0;
+    this.#sliceChunks = 0;
     this.#sliceShared = false;
-    if (this.#next === SEGMENT_COMMANDS * RECORD_WORDS) {
-      if (this.#segment + 1 === this.#segments.length) this.#addSegment();
-      this.#useSegment(this.#segment + 1);
+    if (this.#threadCount > 1) this.#barrier = this.#recorded;
+  }
+
+  #freeSegment(): Segment | undefined {
+    for (let i = this.#resting.length - 1; i >= 0; i--) {
+      const { address } = this.#resting[i];
+      if (!this.#threads?.walks(address, address + SEGMENT_BYTES)) return this.#resting.splice(i, 1)[0];
     }
+    return undefined;
   }
 
-  #useSegment(index: number): void {
-    this.#segment = index;
-    this.#next = 0;
-    this.#sliceStart = 0;
-    this.words = this.#segments[index].words;
-    this.floats = this.#segments[index].floats;
-  }
-
-  #addSegment(): void {
+  #newSegment(): Segment {
     const address = this.#heap.allocate(SEGMENT_BYTES, 'recording');
     const { buffer } = this.#heap.memory;
-    const length = SEGMENT_COMMANDS * RECORD_WORDS;
-    this.#segments.push({
+    return {
       address,
-      words: new Int32Array(buffer, address, length),
-      floats: new Float32Array(buffer, address, length),
-    });
+      words: new Int32Array(buffer, address, SEGMENT_WORDS),
+      floats: new Float32Array(buffer, address, SEGMENT_WORDS),
+    };
   }
 }
-
-const SEGMENT_BYTES = SEGMENT_COMMANDS * RECORD_BYTES;

@@ -2,7 +2,7 @@
 // A worker's source is text, so that it needs no file of its own from dist/, from src/ under a test runner, or in a bundled page.
 import type { Worker as NodeWorker } from 'node:worker_threads';
 import { OnebitError } from '../../errors.ts';
-import { CONTROL_ARRIVED, CONTROL_GENERATION, CONTROL_POISON, CONTROL_QUIT } from './assembly/opcodes.ts';
+import { CONTROL_BYTES, CONTROL_GENERATION, CONTROL_POISON, CONTROL_QUIT, CONTROL_WALKED } from './assembly/opcodes.ts';
 import { nodeModule } from './build.ts';
 
 /** What a worker needs to take part. */
@@ -30,7 +30,6 @@ function start(setup, ready) {
   } catch (error) {
     const word = (setup.control >>> 2);
     Atomics.store(words, word + ${CONTROL_POISON / 4}, 1);
-    Atomics.notify(words, word + ${CONTROL_ARRIVED / 4});
     throw error;
   }
 }`;
@@ -42,20 +41,31 @@ onmessage = (event) => start(event.data, () => postMessage('ready'));`;
 
 /** The workers of one backend: threads 1 and up; thread 0 is the caller's. */
 export class Threads {
-  #memory: WebAssembly.Memory | undefined;
-  readonly #control: number;
+  /** The control block, until `stop`. */
+  #words: Int32Array | undefined;
+  readonly #count: number;
   readonly #terminate: (() => unknown)[] = [];
   #lost: OnebitError | undefined;
   #stopping = false;
 
   constructor(setup: ThreadSetup) {
-    this.#memory = setup.memory;
-    this.#control = setup.control;
+    this.#words = new Int32Array(setup.memory.buffer, setup.control, CONTROL_BYTES / 4);
+    this.#count = setup.threads;
   }
 
   /** Set once a worker ended although nobody asked it to. */
   get lost(): OnebitError | undefined {
     return this.#lost;
+  }
+
+  /** Whether a worker still looks through commands between these addresses, although they are done. */
+  walks(from: number, to: number): boolean {
+    if (!this.#words) return false;
+    for (let thread = 1; thread < this.#count; thread++) {
+      const address = Atomics.load(this.#words, CONTROL_WALKED / 4 + thread) >>> 0;
+      if (address >= from && address < to) return true;
+    }
+    return false;
   }
 
   /** Starts all workers and waits until they run. Throws `device-lost` when one does not start. */
@@ -77,13 +87,11 @@ export class Threads {
   /** Ends all workers. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    if (!this.#memory) return;
-    const words = new Int32Array(this.#memory.buffer, this.#control);
-    this.#memory = undefined;
-    Atomics.store(words, CONTROL_QUIT / 4, 1);
-    Atomics.add(words, CONTROL_GENERATION / 4, 1);
-    Atomics.notify(words, CONTROL_GENERATION / 4);
-    Atomics.notify(words, CONTROL_ARRIVED / 4);
+    if (!this.#words) return;
+    Atomics.store(this.#words, CONTROL_QUIT / 4, 1);
+    Atomics.add(this.#words, CONTROL_GENERATION / 4, 1);
+    Atomics.notify(this.#words, CONTROL_GENERATION / 4);
+    this.#words = undefined;
     await Promise.all(this.#terminate.splice(0).map((terminate) => terminate()));
   }
 

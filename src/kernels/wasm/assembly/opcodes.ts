@@ -1,17 +1,24 @@
 // Owns the command record's layout and the operation codes, read by both sides: this file is TypeScript and AssemblyScript at once.
-// A record is 16 words of 32 bits: word 0 the operation code and flags, 1 to 12 the operands, then items, grain and the shared chunk counter.
+// A record is 16 words of 32 bits: word 0 the operation code, flag and chunks before it; 1 to 12 the operands; then items, grain and the shared chunk
+// counter. A program is a header record and the commands that follow it.
 
 export const RECORD_WORDS = 16;
 export const RECORD_BYTES = 64;
 export const WORD_ITEMS = 13;
+/** Items of a chunk, which one thread takes at a time. */
 export const WORD_GRAIN = 14;
 export const WORD_COUNTER = 15;
 
-/** In word 0: wait until every thread has finished the commands before this one. */
-export const FLAG_BARRIER = 256;
-/** In word 0: threads take chunks of `grain` items from the counter; without it thread 0 does all. */
-export const FLAG_PARALLEL = 512;
 export const CODE_MASK = 255;
+/** In word 0: all commands before this one must be done. */
+export const FLAG_BARRIER = 256;
+/** Word 0 shifted right by this is the number of chunks of all commands before it in the program. */
+export const BEFORE_SHIFT = 10;
+
+/** Words of a program's header: where it ends, chunks of all its commands, chunks done so far. */
+export const HEADER_END = 1;
+export const HEADER_CHUNKS = 2;
+export const HEADER_DONE = 3;
 
 export const OP_NONE = 0;
 export const OP_COPY = 1;
@@ -60,15 +67,19 @@ export const TOP_CHUNK = 4096;
 /** Bytes before a chunk's entries: entry count, largest value, sum of exp(value - largest), unused. */
 export const TOP_HEAD_BYTES = 16;
 
-/** Byte offsets in the control block, one cache line each. */
+/** Byte offsets in the control block, a cache line each; the last is a word a thread. */
 export const CONTROL_GENERATION = 0;
 export const CONTROL_IDLE = 64;
-export const CONTROL_ARRIVED = 128;
+/** The header of the program that runs, or 0. */
+export const CONTROL_PROGRAM = 128;
+/** How many sleep until more chunks are done, and the word they sleep on. */
 export const CONTROL_SLEEPERS = 192;
-export const CONTROL_PROGRAM = 256;
-export const CONTROL_POISON = 320;
-export const CONTROL_QUIT = 384;
-export const CONTROL_BYTES = 448;
+export const CONTROL_PROGRESS = 196;
+export const CONTROL_POISON = 256;
+export const CONTROL_QUIT = 320;
+/** The program that each thread walks, or 0: its records must not be overwritten. */
+export const CONTROL_WALKED = 384;
+export const CONTROL_BYTES = 384 + 4 * 256;
 
 /** What running a program returns. */
 export const RUN_DONE = 0;

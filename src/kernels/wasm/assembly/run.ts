@@ -4,12 +4,12 @@ import { copy, gatherRows, swiglu } from './elementwise';
 import { shiftKeys, storeKv } from './kv';
 import { rmsNorm } from './norms';
 import {
-  CODE_MASK, CONTROL_PROGRAM, FLAG_BARRIER, FLAG_PARALLEL, OP_ATTENTION, OP_COPY, OP_EMBED, OP_GATHER_ROWS, OP_PREPARE,
+  BEFORE_SHIFT, CODE_MASK, FLAG_BARRIER, HEADER_CHUNKS, HEADER_DONE, HEADER_END, OP_ATTENTION, OP_COPY, OP_EMBED, OP_GATHER_ROWS, OP_PREPARE,
   OP_PRODUCT, OP_REPACK, OP_RMS_NORM, OP_ROPE, OP_SHIFT_KEYS, OP_STORE_KV, OP_SWIGLU, OP_TOP_CHUNKS, OP_TOP_MERGE, OP_WIDEN,
   RECORD_BYTES, RUN_DONE, WORD_COUNTER, WORD_GRAIN, WORD_ITEMS,
 } from './opcodes';
 import { rope } from './rope';
-import { arrive, awaitAll, control, sleep, thread, wake } from './sync';
+import { finish, nextProgram, publish, thread, waitFor, withdraw } from './sync';
 import { topChunks, topMerge } from './top';
 import { train } from './training-run';
 import { embed, prepare, product, repack, widen } from './weights';
@@ -37,72 +37,72 @@ function execute(c: usize, from: i32, to: i32): void {
 }
 
 /** Takes chunks of the command at `c` until none is left. */
-function share(c: usize): void {
+function share(c: usize, done: usize): void {
+  const counter = c + WORD_COUNTER * 4;
   const items = load<i32>(c + WORD_ITEMS * 4);
   const grain = load<i32>(c + WORD_GRAIN * 4);
-  while (true) {
-    const from = atomic.add<i32>(c + WORD_COUNTER * 4, 1) * grain;
-    if (from >= items) return;
+  let taken = 0;
+  // Looking costs less than taking when others have taken all.
+  while (atomic.load<i32>(counter) * grain < items) {
+    const from = atomic.add<i32>(counter, 1) * grain;
+    if (from >= items) break;
     execute(c, from, min(from + grain, items));
+    taken++;
   }
+  if (taken > 0) finish(done, taken);
 }
 
-/** Runs the commands from `first` to before `end` on this thread alone. */
-export function runAlone(first: usize, end: usize): void {
-  for (let c = first; c < end; c += RECORD_BYTES) execute(c, 0, load<i32>(c + WORD_ITEMS * 4));
+/** Runs the program at `program` to before `end` on this thread alone. */
+export function runAlone(program: usize, end: usize): void {
+  for (let c = program + RECORD_BYTES; c < end; c += RECORD_BYTES) execute(c, 0, load<i32>(c + WORD_ITEMS * 4));
 }
 
-/** Where this thread is in the program, kept when thread 0 leaves a barrier early. */
+/** Where this thread is in which program, kept when thread 0 leaves early. */
+let current: usize = 0;
 let at: usize = 0;
-let end: usize = 0;
-let arrived: bool = false;
 
-/** Thread 0: starts a program on all threads and takes part. Returns RUN_DONE, RUN_STALLED (call `resume`) or RUN_BROKEN. */
-export function run(first: usize, last: usize): i32 {
-  store<u32>(control + CONTROL_PROGRAM, <u32>first);
-  store<u32>(control + CONTROL_PROGRAM, <u32>last, 4);
-  at = first;
-  end = last;
-  arrived = false;
-  wake();
+/** Thread 0: shows a program to all threads and takes part. Returns RUN_DONE, RUN_STALLED (call `resume`) or RUN_BROKEN. */
+export function run(program: usize): i32 {
+  current = program;
+  at = program + RECORD_BYTES;
+  publish(program);
   return resume();
 }
 
-/** Goes on after a stall. */
+/** Thread 0: goes on after a stall. */
 export function resume(): i32 {
+  let result = walk();
+  if (result == RUN_DONE) result = waitFor(current + HEADER_DONE * 4, load<i32>(current + HEADER_CHUNKS * 4));
+  if (result == RUN_DONE) withdraw();
+  return result;
+}
+
+/** Does this thread's share of all commands from `at`. */
+function walk(): i32 {
+  const done = current + HEADER_DONE * 4;
+  const end = load<usize>(current + HEADER_END * 4);
   let c = at;
-  while (c < end) {
-    const flags = load<u32>(c);
-    if (flags & FLAG_BARRIER) {
-      const result = barrier();
+  for (; c < end; c += RECORD_BYTES) {
+    const word = load<u32>(c);
+    if (word & FLAG_BARRIER) {
+      const result = waitFor(done, word >> BEFORE_SHIFT);
       if (result != RUN_DONE) {
         at = c;
         return result;
       }
     }
-    if (flags & FLAG_PARALLEL) share(c);
-    else if (thread == 0) execute(c, 0, load<i32>(c + WORD_ITEMS * 4));
-    c += RECORD_BYTES;
+    share(c, done);
   }
   at = c;
-  return barrier();
+  return RUN_DONE;
 }
 
-function barrier(): i32 {
-  if (!arrived) {
-    arrive();
-    arrived = true;
-  }
-  const result = awaitAll();
-  if (result == RUN_DONE) arrived = false;
-  return result;
-}
-
-/** A worker: runs programs until told to end. */
+/** A worker: takes part in programs until told to end. */
 export function work(): void {
-  while (sleep()) {
-    at = load<u32>(control + CONTROL_PROGRAM);
-    end = load<u32>(control + CONTROL_PROGRAM, 4);
-    if (resume() != RUN_DONE) return;
+  while (true) {
+    current = nextProgram();
+    if (current == 0) return;
+    at = current + RECORD_BYTES;
+    if (walk() != RUN_DONE) return;
   }
 }

@@ -1,20 +1,18 @@
-// Owns what threads share: the control block, the barrier, and how a worker sleeps between programs. Must not know any operation.
-// The barrier is one counter that only grows: thread arrivals are added, and barrier number n is open once the counter reaches n * threads.
+// Owns what threads share: the control block, waiting for chunks to be done, and how a worker finds and leaves programs. Must not know operations.
+// Nobody waits for a thread as such, only for chunks that a thread took: one that the machine does not run for a while holds up nothing it has not
+// begun. With barriers that count threads a busy neighbour on one of two cores halved the speed.
 import {
-  CONTROL_ARRIVED, CONTROL_GENERATION, CONTROL_IDLE, CONTROL_POISON, CONTROL_QUIT, CONTROL_SLEEPERS,
-  RUN_BROKEN, RUN_DONE, RUN_STALLED,
+  CONTROL_GENERATION, CONTROL_IDLE, CONTROL_POISON, CONTROL_PROGRAM, CONTROL_PROGRESS, CONTROL_QUIT, CONTROL_SLEEPERS,
+  CONTROL_WALKED, RUN_BROKEN, RUN_DONE, RUN_STALLED,
 } from './opcodes';
 
-/** This thread's number and how many there are. */
+/** This thread's number. */
 export let thread: i32 = 0;
-export let threads: i32 = 1;
 /** Address of the control block. */
 export let control: usize = 0;
 
 let mayWait: bool = false;
 let spins: i32 = 0;
-/** The counter's value that opens the current barrier. */
-let target: i32 = 0;
 let seenGeneration: i32 = 0;
 
 /**
@@ -26,69 +24,93 @@ let seenGeneration: i32 = 0;
 // @ts-ignore: decorator
 @external('env', 'notify') declare function notify(address: usize): void;
 
-/** Milliseconds of one sleep at a barrier, and how many of them thread 0 takes before it reports a stall. */
+/** Milliseconds of one sleep while others work, and how many of them thread 0 takes before it reports a stall. */
 const NAP: f64 = 20;
 const NAPS: i32 = 5;
 /** Rounds of spinning after which a thread 0 that must not sleep (a browser's main thread) reports a stall. */
 const SPIN_ROUNDS: i32 = 400;
+/** Rounds that a worker without a program spins, since the next step often follows at once. */
+const IDLE_ROUNDS: i32 = 4;
 
-/** Sets up this instance. `canWait`: whether this thread may sleep on an address. `spinLimit`: loads before it does. */
+/** Sets up this instance as thread `index` of `count`. `canWait`: whether it may sleep on an address. `spinLimit`: loads before it does. */
 export function init(controlBlock: usize, index: i32, count: i32, canWait: i32, spinLimit: i32): void {
   control = controlBlock;
   thread = index;
-  threads = count;
   mayWait = canWait != 0;
   spins = spinLimit;
 }
 
-/** Announces this thread's arrival at the next barrier. */
-export function arrive(): void {
-  target += threads;
-  const before = atomic.add<i32>(control + CONTROL_ARRIVED, 1);
-  if (before + 1 == target && atomic.load<i32>(control + CONTROL_SLEEPERS) > 0) {
-    notify(control + CONTROL_ARRIVED);
+/** Adds `chunks` to those done, and wakes who sleeps for them. */
+export function finish(done: usize, chunks: i32): void {
+  atomic.add<i32>(done, chunks);
+  if (atomic.load<i32>(control + CONTROL_SLEEPERS) > 0) {
+    atomic.add<i32>(control + CONTROL_PROGRESS, 1);
+    notify(control + CONTROL_PROGRESS);
   }
 }
 
-/** Waits for the barrier announced last. */
-export function awaitAll(): i32 {
-  const counter = control + CONTROL_ARRIVED;
+/** Waits until `chunks` are done. */
+export function waitFor(done: usize, chunks: i32): i32 {
   let round = 0;
   while (true) {
     for (let i = 0; i < spins; i++) {
-      if (atomic.load<i32>(counter) - target >= 0) return RUN_DONE;
+      if (atomic.load<i32>(done) >= chunks) return RUN_DONE;
     }
     if (atomic.load<i32>(control + CONTROL_POISON) | atomic.load<i32>(control + CONTROL_QUIT)) return RUN_BROKEN;
     if (mayWait) {
-      const now = atomic.load<i32>(counter);
-      if (now - target >= 0) return RUN_DONE;
       atomic.add<i32>(control + CONTROL_SLEEPERS, 1);
-      wait(counter, now, NAP);
+      const progress = atomic.load<i32>(control + CONTROL_PROGRESS);
+      const ready = atomic.load<i32>(done) >= chunks;
+      if (!ready) wait(control + CONTROL_PROGRESS, progress, NAP);
       atomic.sub<i32>(control + CONTROL_SLEEPERS, 1);
+      if (ready) return RUN_DONE;
       if (thread == 0 && round >= NAPS) return RUN_STALLED;
     } else if (round >= SPIN_ROUNDS) return RUN_STALLED;
     round++;
   }
 }
 
-/** Thread 0: wakes the workers for a program whose range was stored before. */
-export function wake(): void {
+/** Thread 0: shows the workers a program. */
+export function publish(program: usize): void {
+  atomic.store<u32>(control + CONTROL_PROGRAM, <u32>program);
   atomic.add<i32>(control + CONTROL_GENERATION, 1);
   if (atomic.load<i32>(control + CONTROL_IDLE) > 0) notify(control + CONTROL_GENERATION);
 }
 
-/** A worker: sleeps until there is a program. False when it should end. */
-export function sleep(): bool {
-  const generation = control + CONTROL_GENERATION;
-  for (let i = 0; i < spins; i++) {
-    if (atomic.load<i32>(generation) != seenGeneration) break;
+/** Thread 0: the program is done; who has not begun to walk it will not. */
+export function withdraw(): void {
+  atomic.store<u32>(control + CONTROL_PROGRAM, 0);
+}
+
+/** A worker: sleeps until there is a program it has not seen, and gives its address; 0 when it should end. */
+export function nextProgram(): usize {
+  const walked: usize = control + CONTROL_WALKED + (<usize>thread << 2);
+  atomic.store<u32>(walked, 0);
+  while (true) {
+    const generation = awaitGeneration();
+    if (atomic.load<i32>(control + CONTROL_QUIT)) return 0;
+    seenGeneration = generation;
+    const program = atomic.load<u32>(control + CONTROL_PROGRAM);
+    if (program == 0) continue;
+    // Thread 0 withdraws a program before it looks who walks it: seen here again, it is safe.
+    atomic.store<u32>(walked, program);
+    if (atomic.load<u32>(control + CONTROL_PROGRAM) == program) return program;
+    atomic.store<u32>(walked, 0);
   }
-  while (atomic.load<i32>(generation) == seenGeneration) {
-    if (atomic.load<i32>(control + CONTROL_QUIT)) return false;
+}
+
+/** Sleeps while the generation is the one seen last. */
+function awaitGeneration(): i32 {
+  const address = control + CONTROL_GENERATION;
+  for (let i = 0; i < IDLE_ROUNDS * spins; i++) {
+    const generation = atomic.load<i32>(address);
+    if (generation != seenGeneration) return generation;
+  }
+  while (true) {
     atomic.add<i32>(control + CONTROL_IDLE, 1);
-    wait(generation, seenGeneration, Infinity);
+    wait(address, seenGeneration, Infinity);
     atomic.sub<i32>(control + CONTROL_IDLE, 1);
+    const generation = atomic.load<i32>(address);
+    if (generation != seenGeneration) return generation;
   }
-  seenGeneration++;
-  return !atomic.load<i32>(control + CONTROL_QUIT);
 }
