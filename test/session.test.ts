@@ -128,6 +128,25 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
       expect(slid.tokens.slice(0, room)).toEqual(stopped.tokens);
     }));
 
+  test('guessing ahead changes nothing but the number of steps', () =>
+    withModel(async (model) => {
+      for (const prompt of [text.repeat(2), 'abcabcabcabcabcab', 'x']) {
+        const options = { ...greedy, maxTokens: 60, logprobs: 1 };
+        const plain = await model.generate(prompt, options).result();
+        for (const lookupTokens of [1, 4, 15]) {
+          const guessed = await model.generate(prompt, { ...options, lookupTokens }).result();
+          expect(guessed.tokens).toEqual(plain.tokens);
+          expect(guessed.logprobs).toEqual(plain.logprobs);
+        }
+      }
+      const session = model.session();
+      const full = resolveOptions({ temperature: 0, lookupTokens: 15 });
+      let count = 0;
+      for await (const _ of session.generate(model.tokenize(text.repeat(4)), full)) count++;
+      expect(session.tokens.length).toBeLessThanOrEqual(model.contextTokens);
+      expect(count).toBeGreaterThan(0);
+    }));
+
   test('prompts that cannot work are refused with what to do', () =>
     withModel(async (model) => {
       const tooLong = model.generate(model.tokenize(text.repeat(9))).result();

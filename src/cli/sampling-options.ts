@@ -17,6 +17,7 @@ export interface SamplingFlags {
   stop?: string[];
   ignoreEos?: boolean;
   slide?: boolean;
+  lookup?: number;
 }
 
 /** Adds -n, --temperature, --top-k and their relatives. */
@@ -35,6 +36,7 @@ export function addSamplingOptions(command: Command): Command {
     .option('--seed <n>', 'same seed, same text (default: random)', numberBetween(-1e300, 1e300))
     .option('--stop <text>', 'stop at this text (may be repeated)', collect)
     .option('--ignore-eos', 'go on after the end of the text')
+    .option('--lookup <n>', 'greedy: guess n tokens from the text so far, for repetitive text', wholeNumber(0, 15))
     .option('--slide', 'when the context is full, forget the oldest text and go on');
 }
 
@@ -53,6 +55,7 @@ export function generateOptionsOf(flags: SamplingFlags, signal: AbortSignal): Ge
     seed: flags.seed,
     stop: flags.stop,
     ignoreEndOfText: flags.ignoreEos,
+    lookupTokens: flags.lookup,
     overflow: flags.slide ? 'slide' : 'stop',
     signal,
   };

@@ -42,6 +42,11 @@ export interface GenerateOptions extends SamplingOptions {
   ignoreEndOfText?: boolean;
   /** Read special tokens such as `<|im_start|>` in a prompt string. Default false. */
   special?: boolean;
+  /**
+   * Greedy only: guess up to this many tokens from what was said and let the model check them in one step. The text is the same; on repetitive
+   * text it comes faster, on other text up to a third slower. Default 0.
+   */
+  lookupTokens?: number;
   /** When the context is full: `stop` (finish reason `length`) or `slide` (forget the oldest, keep the first page). Default `stop`. */
   overflow?: 'stop' | 'slide';
   /** Stops prefill and generation within one step; the iteration throws the signal's reason. */
@@ -75,6 +80,7 @@ const ranges: Record<string, Range> = {
   dryAllowedLength: { min: 1, max: 1 << 20, integer: true },
   maxTokens: { min: 0, max: 1 << 24, integer: true },
   logprobs: { min: 0, max: 1000, integer: true },
+  lookupTokens: { min: 0, max: 15, integer: true },
 };
 
 /** Fills in defaults and checks every value. @throws OnebitError `bad-argument` naming the option. */
@@ -117,6 +123,7 @@ export function resolveOptions(options: GenerateOptions): ResolvedOptions {
     logprobs: options.logprobs,
     ignoreEndOfText: options.ignoreEndOfText ?? false,
     special: options.special ?? false,
+    lookupTokens: options.lookupTokens ?? 0,
     overflow: options.overflow ?? 'stop',
     signal: options.signal,
   };

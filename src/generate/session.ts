@@ -4,6 +4,7 @@ import { OnebitError } from '../errors.ts';
 import { KV_PAGE, type Tensor, type TopEntry } from '../kernels/backend.ts';
 import { CHUNK_OUTPUTS, type Engine } from '../model/engine.ts';
 import type { KvSequence } from '../model/kv-cache.ts';
+import { lookUp } from './lookup.ts';
 import type { ResolvedOptions } from './options.ts';
 import { applyPenalties, hasPenalties } from './penalties.ts';
 import { chooseToken, logSumExp, rankLogits } from './sampler.ts';
@@ -85,9 +86,10 @@ export class Session {
       let token = prompt[prompt.length - 1];
       for (;;) {
         if (!this.makeRoom(options)) return;
-        const chosen = await this.next(token, options, random);
-        yield chosen;
-        token = chosen.token;
+        for (const chosen of await this.next(token, options, random)) {
+          yield chosen;
+          token = chosen.token;
+        }
       }
     } finally {
       this.busy = false;
@@ -151,20 +153,46 @@ export class Session {
     this.sequence.dispose();
   }
 
-  /** Feeds `token` and chooses its successor. */
-  private next(token: number, options: ResolvedOptions, random: Random): Promise<ChosenToken> {
-    const use = (logits: Tensor) => this.choose(logits, token, options, random);
-    return this.engine.step([{ sequence: this.sequence, tokens: [token], outputs: [0] }], use, options.signal);
+  /** Feeds `token` and chooses its successor, or several where guesses turn out right. */
+  private async next(token: number, options: ResolvedOptions, random: Random): Promise<ChosenToken[]> {
+    const guesses = this.guess(token, options);
+    const tokens = [token, ...guesses];
+    const kept = this.sequence.length + 1;
+    const use = async (logits: Tensor) => {
+      const chosen: ChosenToken[] = [];
+      for (let row = 0; row < tokens.length; row++) {
+        chosen.push(await this.choose(logits, row, token, options, random));
+        if (chosen[row].token !== guesses[row]) break;
+      }
+      return chosen;
+    };
+    const outputs = tokens.map((_, row) => row);
+    const chosen = await this.engine.step([{ sequence: this.sequence, tokens, outputs }], use, options.signal);
+    this.sequence.truncate(kept + chosen.length - 1);
+    return chosen;
   }
 
-  private async choose(logits: Tensor, newest: number, options: ResolvedOptions, random: Random): Promise<ChosenToken> {
+  private guess(token: number, options: ResolvedOptions): number[] {
+    if (options.lookupTokens === 0 || options.temperature > 0 || hasPenalties(options)) return [];
+    const room = this.contextTokens - this.sequence.length - 1;
+    return lookUp([...this.sequence.tokens, token], Math.min(options.lookupTokens, room));
+  }
+
+  private async choose(
+    logits: Tensor,
+    row: number,
+    newest: number,
+    options: ResolvedOptions,
+    random: Random,
+  ): Promise<ChosenToken> {
     const { backend, config } = this.engine;
+    const offset = row * config.vocabulary;
     const needed = Math.max(options.temperature === 0 ? 1 : options.topK, options.logprobs ?? 0, 1);
     const sampledFromAll = options.temperature > 0 && options.topK === 0;
     if (!hasPenalties(options) && !sampledFromAll && needed <= MOST_RANKED) {
       const ranked = await backend.topK(
         logits,
-        0,
+        offset,
         config.vocabulary,
         Math.min(needed, config.vocabulary),
         options.signal,
@@ -172,7 +200,7 @@ export class Session {
       const token = chooseToken(ranked.top, ranked.logSumExp, options, random);
       return withLogprobs(token, ranked.top, ranked.logSumExp, options);
     }
-    const values = (await backend.read(logits, 0, config.vocabulary, options.signal)).slice();
+    const values = (await backend.read(logits, offset, config.vocabulary, options.signal)).slice();
     const original = options.logprobs === undefined ? undefined : { values: values.slice(), logSum: logSumExp(values) };
     applyPenalties(values, [...this.sequence.tokens, newest], options, this.breakers);
     const ranked = rankLogits(values, sampledFromAll ? undefined : needed);
