@@ -2,7 +2,7 @@
 // A is packed by six rows, B by eight columns, both with k outermost in a panel, so that the inner loop reads forward only.
 // Every element is summed over k in one order, in blocks of K_BLOCK, whatever the threads.
 import { madd } from './math';
-import { GEMM_K_BLOCK as K_BLOCK, GEMM_M_BLOCK as M_BLOCK } from './training-opcodes';
+import { GEMM_K_BLOCK as K_BLOCK, GEMM_M_BLOCK as M_BLOCK, TILE_BYTES } from './training-opcodes';
 
 export const PANEL_ROWS: i32 = 6;
 export const PANEL_COLS: i32 = 8;
@@ -23,19 +23,21 @@ export function packCommand(c: usize, from: i32, to: i32): void {
 }
 
 /**
- * Items are blocks of C: M_BLOCK rows by `cols` columns, columns innermost. Operands: out, base, a, packed b, m, n, k, a transposed (a is [k, m],
- * else [m, k]), alpha, beta, scratch (SCRATCH_BYTES a thread), columns of a block (a multiple of eight).
+ * Items are blocks of C: M_BLOCK rows by `cols` columns, columns innermost. Operands: out, base, a, packed b, m, n, k, scratch bytes a thread, alpha,
+ * beta, scratch, columns of a block (a multiple of eight) plus 1 where a is [k, m] instead of [m, k]. Scratch: a tile, packed a.
  */
 export function gemmCommand(c: usize, from: i32, to: i32, thread: i32): void {
   const m = load<i32>(c, 20);
   const n = load<i32>(c, 24);
   const k = load<i32>(c, 28);
-  const transposed = load<i32>(c, 32) != 0;
+  const transposed = (load<i32>(c, 48) & 1) != 0;
   const alpha = load<f32>(c, 36);
-  const cols = load<i32>(c, 48);
+  const cols = load<i32>(c, 48) & ~7;
   const ldc: usize = <usize>n * 4;
   const across = (n + cols - 1) / cols;
-  const panels: usize = load<usize>(c, 44) + <usize>thread * GEMM_SCRATCH_BYTES;
+  const scratch: usize = load<usize>(c, 44) + <usize>thread * load<usize>(c, 32);
+  const panels = scratch + TILE_BYTES;
+  setSpareTile(scratch);
   for (let item = from; item < to; item++) {
     const row = (item / across) * M_BLOCK;
     const col = (item % across) * cols;
@@ -57,9 +59,6 @@ export function gemmCommand(c: usize, from: i32, to: i32, thread: i32): void {
     }
   }
 }
-
-/** Bytes of packed A and of one tile, for each thread. */
-export const GEMM_SCRATCH_BYTES: usize = M_BLOCK * K_BLOCK * 4 + 256;
 
 /** Packs `rows` rows of A by six; a row's elements are `kStride` bytes apart, of which one of both strides is 4. */
 export function packRows(out: usize, a: usize, rowStride: usize, kStride: usize, rows: i32, k: i32): void {
@@ -164,7 +163,7 @@ function packNarrow<T>(out: usize, x: usize, lineStride: usize, kStride: usize, 
 
 /**
  * c[rows, cols] = beta * base + alpha * A * B of packed panels; panels of B are `panelBytes` apart, those of A follow each other. base may be c.
- * A tile at the edge is computed whole behind the packed A and copied.
+ * Needs `setSpareTile`.
  */
 export function multiply(
   c: usize, ldc: usize, base: usize, ldBase: usize, a: usize, b: usize, panelBytes: usize, rows: i32, cols: i32, k: i32,
@@ -185,19 +184,24 @@ export function multiply(
   }
 }
 
-/** One tile per thread: its address in the stack of none. */
+/** Where this thread computes whole tiles at edges. */
+let spare: usize = 0;
+
+/** Gives this thread TILE_BYTES bytes for tiles at edges; to be called before `multiply`. */
+export function setSpareTile(address: usize): void {
+  spare = address;
+}
+
+/** Computes a tile whole in `spare` and copies what exists of it. */
 function edge(
   a: usize, b: usize, k: i32, c: usize, ldc: usize, base: usize, ldBase: usize, alpha: f32, beta: f32, rows: i32, cols: i32,
 ): void {
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < cols; j++) {
-      let sum = f32x4.splat(0);
-      for (let p = 0; p < k; p++) {
-        sum = madd(v128.load32_splat(a + <usize>(p * PANEL_ROWS + i) * 4), v128.load32_splat(b + <usize>(p * PANEL_COLS + j) * 4), sum);
-      }
-      let value = f32x4.extract_lane(sum, 0) * alpha;
-      if (beta != 0) value += beta * load<f32>(base + <usize>i * ldBase + <usize>j * 4);
-      store<f32>(c + <usize>i * ldc + <usize>j * 4, value);
+  tile(a, b, k, spare, 32, spare, 32, alpha, 0);
+  for (let i: usize = 0; i < <usize>rows; i++) {
+    for (let j: usize = 0; j < <usize>cols; j++) {
+      let value = load<f32>(spare + i * 32 + j * 4);
+      if (beta != 0) value += beta * load<f32>(base + i * ldBase + j * 4);
+      store<f32>(c + i * ldc + j * 4, value);
     }
   }
 }

@@ -1,0 +1,421 @@
+// Owns the WebAssembly backend of training: its memory, and how each operation becomes a command. What commands compute is in assembly/training-*;
+// when they run is program.ts. Must not know models.
+import { OnebitError } from '../../errors.ts';
+import type { AdamStep, AttentionShape, ProductShape, Rounding, TrainingBackend, TrainingTensor } from '../training.ts';
+import { CONTROL_BYTES, OP_COPY, OP_GATHER_ROWS, OP_RMS_NORM, OP_SWIGLU } from './assembly/opcodes.ts';
+import * as op from './assembly/training-opcodes.ts';
+import { instantiate, loadBuild, type WasmBuild } from './build.ts';
+import { Heap } from './heap.ts';
+import { Program, Region } from './program.ts';
+import { HostRegion } from './rows.ts';
+import { canShareMemory, defaultThreads, mayWait, Threads } from './threads.ts';
+
+export interface WasmTrainingOptions {
+  /** Threads that compute, the caller's included. Default: what the machine runs at once. One where memory cannot be shared. */
+  threads?: number;
+  /** Which kernels to use. Default: relaxed SIMD where it gives right numbers, else baseline SIMD. */
+  build?: WasmBuild;
+}
+
+/** Loads of an address before a thread sleeps on it: some tens of microseconds. */
+const SPINS = 20_000;
+const GEMM_SCRATCH_BYTES = op.GEMM_M_BLOCK * op.GEMM_K_BLOCK * 4 + op.TILE_BYTES;
+/** Blocks of a product a thread should have at least, so that a slow thread leaves work to the others. */
+const BLOCKS_PER_THREAD = 4;
+/** Multiply-adds that take as long as one of the 30,000 unit works of program.ts, in float32 tiles. */
+const TILE_SPEED = 4;
+
+const roundings: Record<Rounding, { code: number; group: number }> = {
+  binary: { code: op.ROUND_BINARY, group: 128 },
+  ternary: { code: op.ROUND_TERNARY, group: 64 },
+  half: { code: op.ROUND_HALF, group: 4 },
+};
+
+/** Makes a training backend that computes in WebAssembly. Throws `unsupported` where the engine cannot run it. */
+export async function wasmTrainingBackend(options: WasmTrainingOptions = {}): Promise<WasmTrainingBackend> {
+  const { threads = defaultThreads(), build } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
+    throw new OnebitError(
+      'bad-argument',
+      `training: threads must be 1 to 256, got ${threads}. Leave it out to use them all.`,
+    );
+  }
+  const loaded = await loadBuild(build);
+  const heap = new Heap(2 ** 32);
+  const control = heap.allocateZeroed(CONTROL_BYTES, 'training backend');
+  const kernels = instantiate(loaded.module, heap.memory);
+  const count = canShareMemory() ? threads : 1;
+  kernels.init(control, 0, count, mayWait(heap.memory) ? 1 : 0, SPINS);
+  let workers: Threads | undefined;
+  if (count > 1) {
+    const setup = { module: loaded.module, memory: heap.memory, control, threads: count, spins: SPINS };
+    workers = new Threads(setup);
+    await workers.start(setup);
+  }
+  return new WasmTrainingBackend(loaded.build, count, heap, new Program(heap, kernels, count, workers), workers);
+}
+
+/** A tensor or a part of one: dependencies between commands are tracked by whole tensors. */
+class Part implements TrainingTensor {
+  readonly region: Region;
+  readonly address: number;
+  readonly length: number;
+
+  constructor(region: Region, address: number, length: number) {
+    this.region = region;
+    this.address = address;
+    this.length = length;
+  }
+}
+
+type Operand = TrainingTensor | Region | undefined;
+
+/** Training on threads over one WebAssembly memory. Operations are recorded and run by `read`. */
+export class WasmTrainingBackend implements TrainingBackend {
+  readonly name: string;
+  readonly threads: number;
+  readonly #heap: Heap;
+  readonly #program: Program;
+  readonly #workers: Threads | undefined;
+  readonly #packed: HostRegion;
+  #scratch: Region | undefined;
+  /** Bytes of scratch of each thread. */
+  #scratchStride = 0;
+  readonly #partials: HostRegion;
+  readonly #extra: HostRegion;
+
+  /** Use `wasmTrainingBackend`. */
+  constructor(build: string, threads: number, heap: Heap, program: Program, workers: Threads | undefined) {
+    this.name = `wasm-${build}`;
+    this.threads = threads;
+    this.#heap = heap;
+    this.#program = program;
+    this.#workers = workers;
+    this.#packed = new HostRegion(heap, program);
+    this.#partials = new HostRegion(heap, program);
+    this.#extra = new HostRegion(heap, program);
+  }
+
+  tensor(length: number): TrainingTensor {
+    const bytes = length * 4;
+    const address = this.#heap.allocateZeroed(bytes, `training: tensor of ${length} elements`);
+    return new Part(new Region(address, bytes), address, length);
+  }
+
+  slice(x: TrainingTensor, offset: number, length: number): TrainingTensor {
+    const part = x as Part;
+    return new Part(part.region, part.address + offset * 4, length);
+  }
+
+  free(x: TrainingTensor): void {
+    this.#program.retire((x as Part).region.address);
+  }
+
+  write(target: TrainingTensor, values: Float32Array | Int32Array, offset = 0): void {
+    const part = target as Part;
+    const address = part.address + offset * 4;
+    if (this.#program.isFree(part.region)) {
+      this.#set(address, values);
+      this.#program.hostWrote(part.region);
+      return;
+    }
+    const copy = this.#heap.allocate(values.byteLength, 'training: write');
+    this.#set(copy, values);
+    const c = this.#program.add(OP_COPY, 1, values.length >> 1);
+    this.#program.writes(part.region);
+    this.#program.words.set([address, copy, values.byteLength], c + 1);
+    this.#program.retire(copy);
+  }
+
+  async read(x: TrainingTensor, offset: number, length: number, signal?: AbortSignal): Promise<Float32Array> {
+    await this.#program.finish(signal);
+    return new Float32Array(this.#heap.memory.buffer, (x as Part).address + offset * 4, length).slice();
+  }
+
+  memoryBytes(): number {
+    return this.#heap.allocatedBytes;
+  }
+
+  async dispose(): Promise<void> {
+    this.#program.fail(new OnebitError('disposed', 'training: the trainer was disposed. Make another.'));
+    await this.#workers?.stop();
+    this.#program.release();
+    this.#heap.drop();
+  }
+
+  zero(out: TrainingTensor): void {
+    const c = this.#elements(op.OP_ZERO, out.length, 0.5, [out], []);
+    this.#operands(c, out, out.length);
+  }
+
+  copy(out: TrainingTensor, x: TrainingTensor): void {
+    const c = this.#add(OP_COPY, 1, out.length >> 1, [out], [x]);
+    this.#operands(c, out, x, out.length * 4);
+  }
+
+  product(out: TrainingTensor, a: TrainingTensor, b: TrainingTensor, shape: ProductShape, base?: TrainingTensor): void {
+    const { layout, m, n, k, alpha = 1, beta = 1 } = shape;
+    const panels = Math.ceil(n / 8);
+    const packed = this.#packed.fits(panels * k * 32);
+    let c = this.#add(op.OP_PACK, panels, n * k * 2, [packed], [b]);
+    this.#operands(c, packed, b, n, k, layout === 'nt' ? 1 : 0);
+    const scratch = this.#scratchOf(GEMM_SCRATCH_BYTES);
+    const rowBlocks = Math.ceil(m / op.GEMM_M_BLOCK);
+    const across = Math.min(panels, Math.ceil((BLOCKS_PER_THREAD * this.threads) / rowBlocks));
+    const cols = Math.ceil(panels / across) * 8;
+    const items = rowBlocks * Math.ceil(n / cols);
+    c = this.#add(op.OP_GEMM, items, (m * n * k) / TILE_SPEED, [out], [packed, a, base === out ? undefined : base]);
+    this.#operands(c, out, base ?? out, a, packed, m, n, k, this.#scratchStride);
+    this.#floats(c + 9, alpha, base ? beta : 0);
+    this.#program.words[c + 11] = scratch.address;
+    this.#program.words[c + 12] = cols + (layout === 'tn' ? 1 : 0);
+  }
+
+  round(out: TrainingTensor, latent: TrainingTensor, rounding: Rounding): void {
+    const { code, group } = roundings[rounding];
+    const c = this.#add(op.OP_ROUND, out.length / group, 2 * out.length, [out], [latent]);
+    this.#operands(c, out, latent, code);
+  }
+
+  embed(out: TrainingTensor, table: TrainingTensor, tokens: TrainingTensor, rows: number, cols: number): void {
+    const c = this.#add(OP_GATHER_ROWS, rows, rows * cols, [out], [table, tokens]);
+    this.#operands(c, out, table, tokens, cols * 4);
+  }
+
+  embedBackward(dTable: TrainingTensor, dOut: TrainingTensor, tokens: TrainingTensor, rows: number, cols: number) {
+    const c = this.#add(
+      op.OP_EMBED_BACKWARD,
+      Math.ceil(cols / op.EMBED_COLS),
+      2 * rows * cols,
+      [dTable],
+      [dOut, tokens],
+    );
+    this.#operands(c, dTable, dOut, tokens, rows, cols);
+  }
+
+  rmsNorm(out: TrainingTensor, x: TrainingTensor, scale: TrainingTensor, rows: number, cols: number, epsilon: number) {
+    const c = this.#add(OP_RMS_NORM, rows, rows * cols, [out], [x, scale]);
+    this.#operands(c, out, x, scale, cols);
+    this.#floats(c + 5, epsilon);
+  }
+
+  rmsNormBackward(
+    dX: TrainingTensor,
+    dScale: TrainingTensor,
+    dOut: TrainingTensor,
+    x: TrainingTensor,
+    scale: TrainingTensor,
+    rows: number,
+    cols: number,
+    epsilon: number,
+    accumulate: boolean,
+  ): void {
+    const blocks = Math.ceil(rows / op.NORM_ROWS);
+    const partials = this.#partials.fits(blocks * cols * 4);
+    const reads = [dX === dOut ? undefined : dOut, x, scale];
+    let c = this.#add(op.OP_NORM_BACKWARD, blocks, 3 * rows * cols, [dX, partials], reads);
+    this.#operands(c, dX, partials, dOut, x, scale, rows, cols);
+    this.#floats(c + 8, epsilon);
+    this.#program.words[c + 9] = accumulate ? 1 : 0;
+    c = this.#add(op.OP_ADD_ROWS, cols / 4, blocks * cols, [dScale], [partials]);
+    this.#operands(c, dScale, partials, blocks, cols);
+  }
+
+  rotate(
+    x: TrainingTensor,
+    table: TrainingTensor,
+    rows: number,
+    length: number,
+    heads: number,
+    headSize: number,
+    inverse: boolean,
+  ): void {
+    const c = this.#add(op.OP_ROTATE, rows, rows * heads * headSize, [x], [table]);
+    this.#operands(c, x, table, length, heads, headSize, inverse ? 1 : 0);
+  }
+
+  attention(
+    out: TrainingTensor,
+    logSums: TrainingTensor,
+    q: TrainingTensor,
+    k: TrainingTensor,
+    v: TrainingTensor,
+    shape: AttentionShape,
+  ): void {
+    const { sequences, length, heads, kvHeads, headSize } = shape;
+    const stride = Math.ceil(length / 8) * 8;
+    const wide = Math.max(headSize, length);
+    const floats = headSize * stride + headSize * length + op.ATTEND_ROWS * (stride + wide);
+    const scratch = this.#scratchOf(op.TILE_BYTES + 4 * floats);
+    const work = (sequences * heads * length * length * headSize) / TILE_SPEED;
+    const c = this.#add(op.OP_ATTEND, sequences * heads, work, [out, logSums], [q, k, v]);
+    this.#operands(c, out, logSums, q, k, v, length, heads, kvHeads, headSize, scratch, this.#scratchStride);
+  }
+
+  attentionBackward(
+    gradients: { dQ: TrainingTensor; dK: TrainingTensor; dV: TrainingTensor },
+    dOut: TrainingTensor,
+    saved: { out: TrainingTensor; logSums: TrainingTensor; q: TrainingTensor; k: TrainingTensor; v: TrainingTensor },
+    shape: AttentionShape,
+  ): void {
+    const { sequences, length, heads, kvHeads, headSize } = shape;
+    const { dQ, dK, dV } = gradients;
+    const { out, logSums, q, k, v } = saved;
+    const stride = Math.ceil(length / 8) * 8;
+    const rows = op.ATTEND_ROWS;
+    const panels = Math.max(rows * headSize, rows * (length + 6));
+    const floats = 2 * headSize * stride + headSize * length + 2 * rows * headSize + 2 * rows * stride + panels;
+    const scratch = this.#scratchOf(op.TILE_BYTES + 4 * floats);
+    const extra = this.#extra.fresh(12);
+    this.#heap.words.set([(dV as Part).address, scratch.address, this.#scratchStride], extra.address / 4);
+    const work = (2.5 * sequences * heads * length * length * headSize) / TILE_SPEED;
+    const reads = [dOut, out, logSums, q, k, v, extra];
+    const c = this.#add(op.OP_ATTEND_BACKWARD, sequences * kvHeads, work, [dQ, dK, dV], reads);
+    this.#operands(c, out, logSums, q, k, v, length, (heads << 16) | kvHeads, headSize, dOut, dQ, dK, extra);
+  }
+
+  swiglu(out: TrainingTensor, gate: TrainingTensor, up: TrainingTensor, length: number): void {
+    const c = this.#add(OP_SWIGLU, length, 6 * length, [out], [gate, up]);
+    this.#operands(c, out, gate, up);
+  }
+
+  swigluBackward(
+    dGate: TrainingTensor,
+    dUp: TrainingTensor,
+    dOut: TrainingTensor,
+    gate: TrainingTensor,
+    up: TrainingTensor,
+    length: number,
+  ): void {
+    const reads = [dOut, dGate === gate ? undefined : gate, dUp === up ? undefined : up];
+    const c = this.#elements(op.OP_SWIGLU_BACKWARD, length, 8, [dGate, dUp], reads);
+    this.#operands(c, dGate, dUp, dOut, gate, up, length);
+  }
+
+  crossEntropy(
+    losses: TrainingTensor,
+    logits: TrainingTensor,
+    targets: TrainingTensor,
+    weights: TrainingTensor,
+    rows: number,
+    vocabulary: number,
+    factor: number,
+    share: number,
+  ): void {
+    const work = 6 * rows * vocabulary;
+    const c = this.#add(op.OP_CROSS_ENTROPY, rows, work, [losses, logits], [targets, weights]);
+    this.#operands(c, losses, logits, targets, weights, vocabulary);
+    this.#floats(c + 6, factor, share);
+  }
+
+  subtractTeacher(
+    dLogits: TrainingTensor,
+    tokens: TrainingTensor,
+    probabilities: TrainingTensor,
+    weights: TrainingTensor,
+    rows: number,
+    vocabulary: number,
+    k: number,
+    factor: number,
+  ): void {
+    const reads = [tokens, probabilities, weights];
+    const c = this.#add(op.OP_SUBTRACT_TEACHER, rows, 4 * rows * k, [dLogits], reads);
+    this.#operands(c, dLogits, tokens, probabilities, weights, vocabulary, k);
+    this.#floats(c + 7, factor);
+  }
+
+  sumsOfSquares(out: TrainingTensor, x: TrainingTensor): void {
+    const c = this.#add(op.OP_SUMS_OF_SQUARES, Math.ceil(x.length / op.SQUARES_CHUNK), x.length, [out], [x]);
+    this.#operands(c, out, x, x.length);
+  }
+
+  adam(
+    latent: TrainingTensor,
+    gradient: TrainingTensor,
+    momentum: TrainingTensor,
+    second: TrainingTensor,
+    step: AdamStep,
+  ): void {
+    const { learningRate, beta1, beta2, epsilon, weightDecay, gradientScale } = step;
+    const correction1 = 1 - beta1 ** step.step;
+    const correction2 = Math.sqrt(1 - beta2 ** step.step);
+    const c = this.#elements(op.OP_ADAM, latent.length, 6, [latent, momentum, second], [gradient]);
+    this.#operands(c, latent, gradient, momentum, second, latent.length);
+    this.#floats(c + 6, gradientScale, beta1, beta2, epsilon * correction2);
+    this.#floats(c + 10, 1 - learningRate * weightDecay, (learningRate * correction2) / correction1);
+  }
+
+  nesterov(
+    out: TrainingTensor,
+    momentum: TrainingTensor,
+    gradient: TrainingTensor,
+    mu: number,
+    gradientScale: number,
+  ): void {
+    const c = this.#elements(op.OP_NESTEROV, out.length, 3, [out, momentum], [gradient]);
+    this.#operands(c, out, momentum, gradient, out.length);
+    this.#floats(c + 5, mu, gradientScale);
+  }
+
+  normalize(out: TrainingTensor, x: TrainingTensor, sums: TrainingTensor, epsilon: number): void {
+    const c = this.#elements(op.OP_NORMALIZE, out.length, 2, [out], [x === out ? undefined : x, sums]);
+    this.#operands(c, out, x, out.length, sums, sums.length);
+    this.#floats(c + 6, epsilon);
+  }
+
+  addScaled(out: TrainingTensor, x: TrainingTensor, factor: number): void {
+    const c = this.#elements(op.OP_ADD_SCALED, out.length, 2, [out], [x]);
+    this.#operands(c, out, x, out.length);
+    this.#floats(c + 4, factor);
+  }
+
+  /**
+   * Scratch of at least `bytes` bytes for each thread. A thread may be one command behind another, so the parts of threads never move within a
+   * region: more scratch is a new region.
+   */
+  #scratchOf(bytes: number): Region {
+    if (this.#scratch && bytes <= this.#scratchStride) return this.#scratch;
+    if (this.#scratch) this.#program.retire(this.#scratch.address);
+    this.#scratchStride = Math.ceil(bytes / 64) * 64;
+    const total = this.#scratchStride * this.threads;
+    this.#scratch = new Region(this.#heap.allocate(total, 'training: scratch'), total);
+    return this.#scratch;
+  }
+
+  #set(address: number, values: Float32Array | Int32Array): void {
+    if (values instanceof Int32Array) this.#heap.words.set(values, address / 4);
+    else this.#heap.floats.set(values, address / 4);
+  }
+
+  /** Begins a command over ELEMENT_BLOCK elements an item, each costing `workEach`. */
+  #elements(code: number, length: number, workEach: number, writes: Operand[], reads: Operand[]): number {
+    return this.#add(code, Math.ceil(length / op.ELEMENT_BLOCK), length * workEach, writes, reads);
+  }
+
+  /** Begins a command and notes what it writes and reads. */
+  #add(code: number, items: number, work: number, writes: Operand[], reads: Operand[]): number {
+    const program = this.#program;
+    const c = program.add(code, items, work);
+    for (const out of writes) if (out) program.writes(regionOf(out));
+    for (const x of reads) if (x) program.reads(regionOf(x));
+    return c;
+  }
+
+  /** Stores operands from word c + 1: addresses of tensors, and whole numbers. */
+  #operands(c: number, ...values: (TrainingTensor | Region | number)[]): void {
+    const { words } = this.#program;
+    for (const [i, value] of values.entries()) words[c + 1 + i] = typeof value === 'number' ? value : addressOf(value);
+  }
+
+  #floats(at: number, ...values: number[]): void {
+    this.#program.floats.set(values, at);
+  }
+}
+
+function regionOf(x: TrainingTensor | Region): Region {
+  return x instanceof Region ? x : (x as Part).region;
+}
+
+function addressOf(x: TrainingTensor | Region): number {
+  return (x as Part | Region).address;
+}

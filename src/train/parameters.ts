@@ -1,0 +1,101 @@
+// Owns the trained tensors in a backend's memory: latent weights, gradients, optimiser state, and the rounded copy that the forward pass uses.
+// Must not know the graph or data. Bytes a number: 16 for matrices under Muon, 20 under Adam.
+
+import type { Random } from '../core/random.ts';
+import { OnebitError } from '../errors.ts';
+import type { Rounding, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
+import type { Recipe } from './recipe.ts';
+import { type ModelShape, type ShapeTensor, shapeTensors, type WeightKind } from './shape.ts';
+
+export interface Parameter extends ShapeTensor {
+  /** float32 weights that updates change. */
+  readonly latent: TrainingTensor;
+  readonly gradient: TrainingTensor;
+  readonly momentum: TrainingTensor;
+  /** Second moments; absent under Muon. */
+  readonly second?: TrainingTensor;
+  /** What the latent weights become; norms have none. */
+  readonly rounded?: TrainingTensor;
+}
+
+/** How weights of each kind are rounded for the file. */
+export const roundings: Readonly<Record<WeightKind, Rounding>> = {
+  binary: 'binary',
+  ternary: 'ternary',
+  float: 'half',
+};
+
+export class Parameters {
+  /** In the order of the file. */
+  readonly all: readonly Parameter[];
+  readonly #byName: ReadonlyMap<string, Parameter>;
+  readonly #backend: TrainingBackend;
+  readonly #rounding: Rounding;
+  #useRounded = false;
+
+  constructor(shape: ModelShape, recipe: Recipe, backend: TrainingBackend) {
+    this.#backend = backend;
+    this.#rounding = roundings[shape.weights];
+    this.all = shapeTensors(shape).map((tensor) => {
+      const length = tensor.rows * tensor.cols;
+      const usesMuon = tensor.role === 'matrix' && recipe.optimizer === 'muon';
+      return {
+        ...tensor,
+        latent: backend.tensor(length),
+        gradient: backend.tensor(length),
+        momentum: backend.tensor(length),
+        second: usesMuon ? undefined : backend.tensor(length),
+        rounded: tensor.role === 'norm' ? undefined : backend.tensor(length),
+      };
+    });
+    this.#byName = new Map(this.all.map((parameter) => [parameter.name, parameter]));
+  }
+
+  /** The parameter called `name`, without '.weight'. */
+  get(name: string): Parameter {
+    const parameter = this.#byName.get(`${name}.weight`);
+    if (!parameter) throw new OnebitError('bad-argument', `training: no tensor '${name}.weight' in this model.`);
+    return parameter;
+  }
+
+  /** Sets initial weights: norms 1, output and down projections 0, the rest normal with the given deviation. */
+  initialize(random: Random, deviation: number): void {
+    for (const { name, role, rows, cols, latent } of this.all) {
+      const values = new Float32Array(rows * cols);
+      if (role === 'norm') values.fill(1);
+      else if (!/attn_output|ffn_down/.test(name)) {
+        for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal();
+      }
+      this.#backend.write(latent, values);
+    }
+  }
+
+  /** Chooses what `value` gives until the next call: latent weights, or these rounded now. */
+  prepare(rounded: boolean): void {
+    this.#useRounded = rounded;
+    if (!rounded) return;
+    for (const parameter of this.all) {
+      if (parameter.rounded) this.#backend.round(parameter.rounded, parameter.latent, this.#rounding);
+    }
+  }
+
+  /** The weights that products use. */
+  value(parameter: Parameter): TrainingTensor {
+    return (this.#useRounded && parameter.rounded) || parameter.latent;
+  }
+
+  clearGradients(): void {
+    for (const { gradient } of this.all) this.#backend.zero(gradient);
+  }
+
+  /** Every array that training depends on, by the names that `TrainerState` uses. */
+  state(): Map<string, TrainingTensor> {
+    const state = new Map<string, TrainingTensor>();
+    for (const { name, latent, momentum, second } of this.all) {
+      state.set(name, latent);
+      state.set(`${name}/momentum`, momentum);
+      if (second) state.set(`${name}/second`, second);
+    }
+    return state;
+  }
+}
