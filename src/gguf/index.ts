@@ -1,0 +1,12 @@
+// The subpath onebit/gguf: reading and writing GGUF containers.
+export { metadataBoolean, metadataNumber, metadataNumbers, metadataString, metadataStrings } from './metadata.ts';
+export { readGguf } from './read.ts';
+export type { Gguf, GgufArray, GgufValue, TensorInfo } from './types.ts';
+export {
+  type ByteSink,
+  type GgufParts,
+  type WritableTensor,
+  type WritableValue,
+  writableMetadata,
+  writeGguf,
+} from './write.ts';

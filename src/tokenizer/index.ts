@@ -1,0 +1,2 @@
+// The subpath onebit/tokenizer: text to token ids and back, from a GGUF file's metadata.
+export { createTokenizer, type StreamDecoder, type Tokenizer } from './tokenizer.ts';

@@ -1,0 +1,57 @@
+// The package as npm would ship it: packed, unpacked into an empty project, imported by name with its subpaths, its program run.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { tinyModel } from './tiny-model.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'onebit-package-'));
+const installed = join(folder, 'node_modules/onebit');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+let files: string[] = [];
+
+beforeAll(async () => {
+  const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
+    cwd: root,
+  });
+  const [{ filename, files: entries }] = JSON.parse(packed.toString());
+  files = entries.map((entry: { path: string }) => entry.path);
+  mkdirSync(installed, { recursive: true });
+  execFileSync('tar', ['-xzf', join(folder, filename), '-C', installed, '--strip-components=1']);
+  for (const name of Object.keys(manifest.dependencies)) {
+    const link = join(folder, 'node_modules', name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(join(root, 'node_modules', name), link);
+  }
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(folder, 'tiny.gguf'), await tinyModel());
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test('holds what it needs and nothing else', () => {
+  expect(files).toContain('dist/index.js');
+  expect(files).toContain('LICENSE');
+  expect(files.filter((file) => /\.test\.|^(src|test|bench|scripts)\//.test(file))).toEqual([]);
+});
+
+test('every subpath imports, has types, and its three lines work', () => {
+  const subpaths = Object.keys(manifest.exports).filter((path) => path !== './package.json');
+  for (const path of subpaths) expect(existsSync(join(installed, manifest.exports[path].types)), path).toBe(true);
+  const imports = subpaths.map((path) => `await import('${path.replace('.', 'onebit')}');`).join('\n');
+  const program = `${imports}
+import { load } from 'onebit';
+const model = await load('tiny.gguf');
+for await (const piece of model.generate('Hello', { maxTokens: 4, ignoreEndOfText: true })) process.stdout.write(piece.text);
+console.log('|done');
+await model.dispose();`;
+  writeFileSync(join(folder, 'index.mjs'), program);
+  expect(execFileSync(process.execPath, ['index.mjs'], { cwd: folder }).toString()).toMatch(/\|done\n$/);
+});
+
+test('its program runs', () => {
+  const out = execFileSync(process.execPath, [join(installed, manifest.bin.onebit), '--version']).toString();
+  expect(out.trim()).toBe(manifest.version);
+});
