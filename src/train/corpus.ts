@@ -45,15 +45,17 @@ function decode(name: string, bytes: Uint8Array, replaceInvalid: boolean): { tex
   } catch {
     if (!replaceInvalid) {
       const at = firstInvalid(bytes);
-      const shown = at < bytes.length ? `0x${bytes[at].toString(16)}` : 'a cut-off character';
-      throw refusal(name, `got ${shown} at byte ${at}. Repair the file, or replace such bytes (--replace-invalid)`);
+      throw refusal(
+        name,
+        `got 0x${bytes[at].toString(16)} at byte ${at}. Repair the file, or replace such bytes (--replace-invalid)`,
+      );
     }
   }
   const text = new TextDecoder().decode(bytes);
   return { text, replaced: countOf(text, '\ufffd') - countReplacements(bytes) };
 }
 
-/** Index of the byte that makes the text ill-formed; the length where its end is cut off. */
+/** Where the first character begins that is none. */
 function firstInvalid(bytes: Uint8Array): number {
   const isPrefixFine = (length: number) => {
     try {
@@ -63,13 +65,20 @@ function firstInvalid(bytes: Uint8Array): number {
       return false;
     }
   };
-  if (isPrefixFine(bytes.length)) return bytes.length;
   let fine = 0;
-  let bad = bytes.length;
+  // One more than there is where only the end is missing.
+  let bad = isPrefixFine(bytes.length) ? bytes.length + 1 : bytes.length;
   while (bad - fine > 1) {
     const middle = (fine + bad) >> 1;
     if (isPrefixFine(middle)) fine = middle;
     else bad = middle;
+  }
+  // The byte that cannot follow may be an innocent letter: the character begun before it is what is broken.
+  for (let back = 1; back <= 3; back++) {
+    const lead = bytes[bad - 1 - back];
+    const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 0;
+    if (length > back) return bad - 1 - back;
+    if (length > 0) break;
   }
   return bad - 1;
 }

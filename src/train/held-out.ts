@@ -53,13 +53,14 @@ export async function scoreHeldOut(
 const SAMPLE_TEMPERATURE = 0.7;
 const SAMPLE_CANDIDATES = 40;
 
-/** Continues `prompt` by up to `count` tokens with the weights that training uses now. The random numbers are the caller's, not the run's. */
+/** Continues `prompt` by up to `count` tokens with the given weights. The random numbers are the caller's, not the run's. */
 export async function sampleText(
   trainer: Trainer,
   tokenizer: Tokenizer,
   prompt: string,
   count: number,
   random: Random,
+  weights: EvaluateOptions['weights'],
 ): Promise<string> {
   const { contextLength, vocabulary } = trainer.shape;
   const start = [...tokenizer.encode(prompt, { bos: tokenizer.addBos && tokenizer.bos !== undefined })];
@@ -69,7 +70,7 @@ export async function sampleText(
     const length = Math.min(contextLength, Math.ceil(tokens.length / 32) * 32);
     const padded = new Int32Array(length);
     padded.set(tokens);
-    const logits = await trainer.logits({ sequences: 1, length, tokens: padded }, { weights: 'current' });
+    const logits = await trainer.logits({ sequences: 1, length, tokens: padded }, { weights });
     const row = logits.subarray((tokens.length - 1) * vocabulary, tokens.length * vocabulary);
     const token = choose(row.subarray(0, tokenizer.vocabularySize), random);
     if (tokenizer.endOfGeneration.has(token)) break;
