@@ -121,7 +121,13 @@ export interface Backend {
   /** Waits for everything dispatched, then gives `length` elements from `offset`. The view is valid until the next dispatch. */
   read(x: Tensor, offset: number, length: number, signal?: AbortSignal): Promise<Float32Array>;
   /** The `k` largest of `length` values from `offset`, descending, ties by the lower index, with the log of the sum of exponentials of all. */
-  topK(x: Tensor, offset: number, length: number, k: number, signal?: AbortSignal): Promise<{ top: TopEntry[]; logSumExp: number }>;
+  topK(
+    x: Tensor,
+    offset: number,
+    length: number,
+    k: number,
+    signal?: AbortSignal,
+  ): Promise<{ top: TopEntry[]; logSumExp: number }>;
 
   /** Bytes currently allocated. */
   memoryBytes(): number;
