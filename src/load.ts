@@ -9,6 +9,7 @@ import type { Backend, KvFormat } from './kernels/backend.ts';
 import { LanguageModel } from './language-model.ts';
 import { readModelConfig } from './model/config.ts';
 import { Engine } from './model/engine.ts';
+import { type MemoryNeed, memoryNeed } from './model/memory.ts';
 import { checkTensors, type LoadProgress, loadWeights } from './model/weights.ts';
 import { createTokenizer } from './tokenizer/tokenizer.ts';
 
@@ -51,11 +52,10 @@ export async function load(
     checkVocabulary(tokenizer.vocabularySize, config.vocabulary);
     const contextTokens = contextOf(options, config.contextLength);
     backend = await createBackend(options);
+    const kv = { format: options.kvFormat ?? 'f16', tokens: Math.max(options.kvTokens ?? 0, contextTokens) } as const;
+    checkMemory(memoryNeed(config, weightBytesOf(gguf), kv.tokens, kv.format), backend);
     const weights = await loadWeights(gguf, source, config, backend, options);
-    const engine = new Engine(config, weights, backend, {
-      kvFormat: options.kvFormat ?? 'f16',
-      kvTokens: Math.max(options.kvTokens ?? 0, contextTokens),
-    });
+    const engine = new Engine(config, weights, backend, { kvFormat: kv.format, kvTokens: kv.tokens });
     return new LanguageModel(gguf, tokenizer, engine, contextTokens);
   } catch (error) {
     await backend?.dispose();
@@ -113,6 +113,15 @@ function contextOf(options: LoadOptions, modelContext: number): number {
     );
   }
   return contextTokens;
+}
+
+function checkMemory(need: MemoryNeed, backend: Backend): void {
+  if (need.totalBytes <= backend.limitBytes) return;
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
+  throw new OnebitError(
+    'out-of-memory',
+    `load: weights (${gigabytes(need.weightBytes)}), a cache of ${need.contextTokens} tokens (${gigabytes(need.kvBytes)}) and activations must fit the ${gigabytes(backend.limitBytes)} of the ${backend.name} backend, got ${gigabytes(need.totalBytes)}. Ask for less contextTokens, kvFormat 'q8', or take a smaller model.`,
+  );
 }
 
 /** Fewer tokens than rows is common (padding); more would let text produce rows that do not exist. */

@@ -103,6 +103,15 @@ describe('load', () => {
     expect(error.code).toBe('bad-file');
   });
 
+  test('what can never fit is refused before it is loaded, with the sizes', async () => {
+    const bytes = await tinyModel({ contextLength: 1 << 26 });
+    const error = await refusal(bytes, { backend: 'wasm', threads: 1, contextTokens: 1 << 26 });
+    expect(error.code).toBe('out-of-memory');
+    expect(error.message).toMatch(
+      /67108864 tokens \(34\.36 GB\).* must fit the 4\.29 GB of the wasm backend.*kvFormat/,
+    );
+  });
+
   test('an aborted load throws the reason', async () => {
     await expect(load(await tinyModel(), { ...options, signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
   });

@@ -81,6 +81,8 @@ export interface TopEntry {
 export interface Backend {
   readonly name: string;
   readonly threads: number;
+  /** Most bytes of weights, cache and activations together that it can ever hold. */
+  readonly limitBytes: number;
 
   /** Float32 memory, zeroed. Throws `out-of-memory`. */
   tensor(length: number): Tensor;

@@ -25,6 +25,7 @@ export function referenceBackend(): Backend {
 class ReferenceBackend implements Backend {
   readonly name = 'reference';
   readonly threads = 1;
+  readonly limitBytes = Number.POSITIVE_INFINITY;
   private rows: Rows | undefined;
   private allocatedBytes = 0;
   private disposed = false;

@@ -178,7 +178,7 @@ function sharedMemory(): WebAssembly.Memory {
 
 /**
  * V8 does not count shared memory towards garbage collection, so a dropped one would stay for long (measured: 20 backends of 200 MB, one after the
- * other, reached 2.7 GB). An ordinary buffer of that size is counted, and, never touched, takes no memory: with it they stay below 0.9 GB.
+ * other, reached 2.7 GB). An ordinary buffer of that size is counted, and, never touched, takes no memory: with it they stay near 1 GB.
  */
 function pressGarbageCollector(bytes: number): void {
   try {

@@ -1,5 +1,6 @@
 // Owns recording and running: operations become commands in memory, barriers are set only between commands that depend on each other across
 // threads, and long programs run in slices with a turn of the event loop between them. Must not know what commands do.
+import { nextTurn } from '../../core/event-loop.ts';
 import { OnebitError } from '../../errors.ts';
 import {
   BEFORE_SHIFT,
@@ -18,7 +19,7 @@ import {
 } from './assembly/opcodes.ts';
 import type { Kernels } from './build.ts';
 import type { Heap } from './heap.ts';
-import { nextTurn, type Threads } from './threads.ts';
+import type { Threads } from './threads.ts';
 
 /** Work is counted in multiply-adds, or what takes about as long. Below this a command stays on one thread: waking and waiting costs more. */
 export const SHARE_WORK = 150_000;

@@ -156,16 +156,3 @@ export function defaultThreads(): number {
   const available = os ? os.availableParallelism() : (globalThis.navigator?.hardwareConcurrency ?? 1);
   return available <= 4 ? available : Math.min(8, Math.ceil(available / 2));
 }
-
-/** Lets the event loop run once. */
-export function nextTurn(): Promise<void> {
-  if (typeof setImmediate === 'function') return new Promise((resolve) => setImmediate(resolve));
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(0);
-  });
-}

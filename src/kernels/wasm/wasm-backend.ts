@@ -109,10 +109,9 @@ const kvCodes: Record<KvFormat, number> = { f32: 0, f16: 1, q8: 2 };
 
 /** A backend of threads over one WebAssembly memory. Operations are recorded and run by `read` and `topK`. */
 export class WasmBackend implements Backend {
-  readonly name: string;
+  readonly name = 'wasm';
   readonly threads: number;
   readonly build: WasmBuild;
-  /** Most bytes this backend can ever hold: weights, cache and activations together. */
   readonly limitBytes: number;
   readonly #workers: Threads | undefined;
   readonly #heap: Heap;
@@ -126,7 +125,6 @@ export class WasmBackend implements Backend {
 
   /** Use `wasmBackend`. */
   constructor(build: WasmBuild, threads: number, heap: Heap, program: Program, workers: Threads | undefined) {
-    this.name = `wasm-${build}`;
     this.build = build;
     this.threads = threads;
     this.limitBytes = heap.limitBytes;
