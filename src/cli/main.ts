@@ -10,6 +10,7 @@ import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { pullCommand } from './pull.ts';
 import { scoreCommand } from './score.ts';
+import { trainCommand } from './train.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -49,7 +50,16 @@ function program(context: CommandContext): Command {
       'after',
       '\nExamples:\n  onebit chat\n  onebit generate -p "Once upon a time"\n  onebit COMMAND --help',
     );
-  const commands = [generateCommand, chatCommand, scoreCommand, inspectCommand, benchCommand, pullCommand, demoCommand];
+  const commands = [
+    generateCommand,
+    chatCommand,
+    scoreCommand,
+    inspectCommand,
+    benchCommand,
+    pullCommand,
+    trainCommand,
+    demoCommand,
+  ];
   for (const command of commands) root.addCommand(command(context));
   for (const command of [root, ...root.commands]) command.exitOverride().showHelpAfterError('(see --help)');
   return root;

@@ -1,0 +1,170 @@
+// Owns the files of a training run: corpora, checkpoints, the log. Must not know training beyond the interfaces it fills.
+import { accessSync, appendFileSync, constants, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { fileError, fileSource, systemCode } from '../bytes/file-source.ts';
+import { writeFileAtomically } from '../bytes/file-write.ts';
+import { OnebitError } from '../errors.ts';
+import type { CheckpointStore } from '../train/checkpoint.ts';
+import { type ParsedCorpus, parseCorpus } from '../train/corpus.ts';
+import type { TrainingDocument } from '../train/corpus-document.ts';
+
+/** What JavaScript can hold as one text, with room to work. */
+const MOST_BYTES = 400_000_000;
+const TEXT_ENDINGS = new Set(['.txt', '.md', '.text', '.jsonl']);
+
+export interface CorpusFlags {
+  whole?: boolean;
+  replaceInvalid?: boolean;
+}
+
+/** Documents of files and folders (their text files, in the order of their paths), and how many bytes were replaced in each file. */
+export async function readCorpora(
+  paths: readonly string[],
+  flags: CorpusFlags,
+): Promise<{ documents: TrainingDocument[]; notices: string[] }> {
+  const documents: TrainingDocument[] = [];
+  const notices: string[] = [];
+  for (const path of paths) {
+    for (const file of await textFiles(path)) {
+      const parsed = await readCorpus(file, flags);
+      for (const document of parsed.documents) documents.push(document);
+      if (parsed.replaced > 0) notices.push(`${file}: ${parsed.replaced} places that are not UTF-8 became U+FFFD.`);
+      if (parsed.documents.length === 0) notices.push(`${file}: no text in it.`);
+    }
+  }
+  return { documents, notices };
+}
+
+async function readCorpus(path: string, flags: CorpusFlags): Promise<ParsedCorpus> {
+  let bytes: Uint8Array;
+  try {
+    const { size } = await stat(path);
+    if (size > MOST_BYTES) {
+      throw new OnebitError(
+        'bad-argument',
+        `read corpus: ${path} must have at most ${MOST_BYTES} bytes, got ${size}. Split it and name all parts.`,
+      );
+    }
+    bytes = await readFile(path);
+  } catch (error) {
+    throw error instanceof OnebitError ? error : fileError('read corpus', path, error);
+  }
+  const format = extname(path) === '.jsonl' ? 'chat' : flags.whole ? 'whole' : 'documents';
+  return parseCorpus(path, bytes, { format, replaceInvalid: flags.replaceInvalid });
+}
+
+async function textFiles(path: string): Promise<string[]> {
+  try {
+    if (!(await stat(path)).isDirectory()) return [path];
+    const names = await readdir(path, { recursive: true });
+    const files = names.filter((name) => TEXT_ENDINGS.has(extname(name).toLowerCase())).sort();
+    if (files.length > 0) return files.map((name) => join(path, name));
+  } catch (error) {
+    throw fileError('read corpus', path, error);
+  }
+  throw new OnebitError(
+    'bad-argument',
+    `read corpus: the folder ${path} must have text files (${[...TEXT_ENDINGS].join(', ')}), it has none. Name files.`,
+  );
+}
+
+/** Checkpoints in a folder; what an interrupted write left there is removed. @throws OnebitError `io` when the folder cannot be made or written */
+export async function folderStore(folder: string): Promise<CheckpointStore> {
+  try {
+    await mkdir(folder, { recursive: false }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    accessSync(folder, constants.W_OK);
+    for (const name of await readdir(folder)) if (name.endsWith('.part')) await rm(join(folder, name), { force: true });
+  } catch (error) {
+    throw fileError('write checkpoints to', folder, error);
+  }
+  return {
+    name: folder,
+    list: () => readdir(folder),
+    open: (name) => fileSource(join(folder, name)),
+    write: (name, produce) => writeFileAtomically(join(folder, name), produce),
+    remove: (name) => rm(join(folder, name), { force: true }),
+  };
+}
+
+/** Says early what would only fail after hours. @throws OnebitError `io` when a file cannot be written beside `path` */
+export function checkWritable(path: string): void {
+  try {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
+    }
+    accessSync(dirname(resolve(path)), constants.W_OK);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw fileError('write', path, error);
+    throw new OnebitError('io', `write ${path}: its folder must exist, it does not. Create it first.`, {
+      cause: error,
+    });
+  }
+}
+
+/** Writes the model; where the disk refuses it, to `elsewhere`, for hours may be in it. @returns where it is */
+export async function writeModel(path: string, bytes: Uint8Array, elsewhere: string): Promise<string> {
+  try {
+    await writeFileAtomically(path, (append) => append(bytes));
+    return path;
+  } catch (error) {
+    const other = join(elsewhere, `${process.pid}-${basename(path)}`);
+    await writeFileAtomically(other, (append) => append(bytes)).catch(() => {
+      throw error;
+    });
+    return other;
+  }
+}
+
+/** Lines of JSON, each written at once so that a kill loses none; a disk that refuses them ends the log, not the run. */
+export class JsonLog {
+  readonly #path: string;
+  readonly #onFailure: (error: OnebitError) => void;
+  #broken = false;
+
+  constructor(path: string, onFailure: (error: OnebitError) => void) {
+    this.#path = path;
+    this.#onFailure = onFailure;
+  }
+
+  /** Begins the log; of an earlier one the lines up to update `keepSteps` stay. */
+  begin(keepSteps: number): void {
+    this.#try(() => {
+      const kept = keepSteps > 0 ? linesUpTo(this.#path, keepSteps) : [];
+      writeFileSync(this.#path, kept.map((line) => `${line}\n`).join(''));
+    });
+  }
+
+  add(entry: object): void {
+    this.#try(() => appendFileSync(this.#path, `${JSON.stringify(entry)}\n`));
+  }
+
+  #try(action: () => void): void {
+    if (this.#broken) return;
+    try {
+      action();
+    } catch (error) {
+      this.#broken = true;
+      this.#onFailure(fileError('write log', this.#path, error));
+    }
+  }
+}
+
+function linesUpTo(path: string, steps: number): string[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return []; // the earlier log is gone; a new one begins
+  }
+  return text.split('\n').filter((line) => {
+    if (line === '') return false;
+    try {
+      return ((JSON.parse(line) as { step?: number }).step ?? 0) <= steps;
+    } catch {
+      return false; // cut off by a kill
+    }
+  });
+}

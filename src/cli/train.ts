@@ -1,0 +1,250 @@
+// Owns `onebit train`.
+import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { writeFileAtomically } from '../bytes/file-write.ts';
+import { openModelBytes } from '../bytes/open.ts';
+import type { Backend } from '../kernels/backend.ts';
+import { presets } from '../train/presets.ts';
+import { htmlReport, RunRecord } from '../train/report.ts';
+import { readStartModel } from '../train/start-model.ts';
+import { Teacher } from '../train/teacher.ts';
+import { train } from '../train/train.ts';
+import type { TrainDone, TrainOptions } from '../train/train-options.ts';
+import { type CommandContext, numberBetween, printJson, wholeNumber } from './context.ts';
+import { summaryText, TrainDisplay } from './train-display.ts';
+import { checkWritable, folderStore, JsonLog, readCorpora, writeModel } from './train-files.ts';
+import { recipeOf, shapeOf, type TrainFlags } from './train-flags.ts';
+
+const HELP = `
+Corpora are text files whose documents are separated by blank lines, folders of them, or .jsonl files with one
+{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]} a line, of which only
+the assistant's turns are learnt.
+
+Examples:
+  onebit train notes.txt -o notes.gguf --minutes 2
+  onebit train dialogues.txt -o model.gguf --preset seedling --minutes 240
+  onebit train dialogues.txt -o model.gguf --preset seedling --minutes 240 --resume
+  onebit train chats.jsonl -o tuned.gguf --init model.gguf --steps 200 --lr 0.005
+  onebit chat -m notes.gguf
+
+Beside OUT: OUT.ckpt/ with the last two checkpoints, OUT.jsonl with every update, OUT.html with curves and samples.
+Ctrl-C ends the run in order: a checkpoint and a usable model are written; the same command with --resume goes on.
+A run bounded by --steps gives the same file bit for bit however often it was interrupted.`;
+
+/** The command `train`: makes a model from text. */
+export function trainCommand({ signal }: CommandContext): Command {
+  const command = new Command('train')
+    .description('make a 1-bit model from text')
+    .argument('<corpus...>', 'text files, folders, or .jsonl conversations')
+    .requiredOption('-o, --output <file>', 'the GGUF file to write');
+  addShapeOptions(command);
+  addRecipeOptions(command);
+  addDataOptions(command);
+  return command
+    .option(
+      '--checkpoint-every <updates>',
+      'write a checkpoint after so many updates (default: one a minute)',
+      wholeNumber(1, 1e9),
+    )
+    .option('--resume', 'go on from the newest checkpoint')
+    .option('--overwrite', 'start anew although an unfinished run left checkpoints')
+    .option('--init <model>', 'go on from this model: its shape, weights and tokenizer')
+    .option('--teacher <model>', 'learn also from the predictions of this model; takes its tokenizer')
+    .option('--teacher-share <x>', 'share of the loss that follows the teacher (default: 0.5)', numberBetween(0, 1))
+    .option('--threads <n>', 'threads (default: as many as help)', wholeNumber(1, 256))
+    .option(
+      '--eval-every <updates>',
+      'measure held-out text after so many updates (default: 20 times)',
+      wholeNumber(1, 1e9),
+    )
+    .option(
+      '--sample-every <updates>',
+      'write a sample after so many updates, 0 for none (default: 4 times)',
+      wholeNumber(0, 1e9),
+    )
+    .option('--log <file>', 'JSON lines of every update (default: OUT.jsonl)')
+    .option('--no-log', 'no such file')
+    .option('--report <file>', 'HTML report (default: OUT.html)')
+    .option('--no-report', 'no such file')
+    .option('--name <text>', "the model's name in the file (default: the file's name)")
+    .option('--json', 'print one JSON document at the end: file, bytes, steps, tokens, loss, bitsPerByte, ...')
+    .addHelpText('after', HELP)
+    .action((corpora: string[], flags: TrainFlags) => run(corpora, flags, signal));
+}
+
+function addShapeOptions(command: Command): void {
+  command
+    .addOption(
+      new Option('--preset <name>', 'shape and recipe to start from').choices(Object.keys(presets)).default('tiny'),
+    )
+    .option('--width <n>', 'length of the residual vector (a multiple of 128 for binary)', wholeNumber(8, 1 << 16))
+    .option('--layers <n>', 'layers', wholeNumber(1, 1024))
+    .option('--heads <n>', 'query heads', wholeNumber(1, 1024))
+    .option('--kv-heads <n>', 'key/value heads', wholeNumber(1, 1024))
+    .option('--head-size <n>', 'size of a head', wholeNumber(8, 1024))
+    .option('--ffn <n>', 'width of the feed-forward part', wholeNumber(8, 1 << 18))
+    .option('--vocab <n>', 'tokens of the vocabulary, at least 259', wholeNumber(259, 1 << 17))
+    .option('--context <n>', 'longest sequence in tokens, a multiple of 8', wholeNumber(8, 1 << 17))
+    .addOption(new Option('--kind <kind>', 'what weights become').choices(['binary', 'ternary', 'float']));
+}
+
+function addRecipeOptions(command: Command): void {
+  command
+    .addOption(new Option('--optimizer <name>', 'of the matrices').choices(['muon', 'adamw']))
+    .option('--lr <x>', 'learning rate of the matrices', numberBetween(0, 1))
+    .option('--adam-lr <x>', 'learning rate of embedding, head and norms', numberBetween(0, 1))
+    .addOption(new Option('--schedule <name>', 'of the learning rate').choices(['constant', 'cosine']))
+    .option('--decay <share>', 'share of the run in which a constant rate falls to zero', numberBetween(0, 1))
+    .option('--warmup <updates>', 'updates over which rates rise', wholeNumber(0, 1e9))
+    .option('--full-precision <share>', 'share of the run before weights are quantised', numberBetween(0, 1))
+    .option('--clip <x>', 'longest gradient, 0 for any', numberBetween(0, 1e9))
+    .option('--batch <tokens>', 'positions of one update', wholeNumber(8, 1 << 22))
+    .addOption(
+      new Option('--minutes <m>', 'time for everything').argParser(numberBetween(0.01, 1e6)).conflicts('steps'),
+    )
+    .option('--steps <n>', 'updates', wholeNumber(1, 1e9))
+    .option('--seed <n>', 'same seed, corpus and options, same model (default: 1)', wholeNumber(0, 2 ** 32));
+}
+
+function addDataOptions(command: Command): void {
+  const collect = (value: string, previous: string[] = []) => [...previous, value];
+  command
+    .option('--valid <file>', 'measure with these texts instead of holding out some (may be repeated)', collect)
+    .option(
+      '--chat-share <x>',
+      'share of dialogues (lines User: ... and Agent: ...) shown in the chat template',
+      numberBetween(0, 1),
+    )
+    .option('--whole', 'a file is one document, blank lines or not')
+    .option('--replace-invalid', 'put U+FFFD where bytes are not UTF-8');
+}
+
+async function run(corpora: string[], flags: TrainFlags, signal: AbortSignal): Promise<void> {
+  const display = new TrainDisplay();
+  checkWritable(flags.output);
+  const store = await folderStore(`${flags.output}.ckpt`);
+  const corpus = await readCorpora(corpora, flags);
+  const valid = flags.valid ? await readCorpora(flags.valid, flags) : undefined;
+  for (const message of [...corpus.notices, ...(valid?.notices ?? [])]) display.show({ type: 'notice', message });
+  const init =
+    flags.init === undefined ? undefined : await readModel(flags.init, (source) => readStartModel(source, flags.kind));
+  const teacher = flags.teacher === undefined ? undefined : await openTeacher(flags.teacher, flags);
+  try {
+    const options: TrainOptions = {
+      documents: corpus.documents,
+      validation: valid?.documents,
+      name: flags.name ?? nameFrom(flags.output),
+      preset: flags.preset,
+      shape: shapeOf(flags),
+      recipe: recipeOf(flags),
+      minutes: flags.minutes,
+      batchTokens: flags.batch,
+      chatShare: flags.chatShare,
+      seed: flags.seed,
+      threads: flags.threads,
+      evaluateEvery: flags.evalEvery,
+      sampleEvery: flags.sampleEvery,
+      checkpoints: store,
+      checkpointEvery: flags.checkpointEvery,
+      resume: flags.resume,
+      overwrite: flags.overwrite,
+      init,
+      teacher: teacher?.teacher,
+      teacherShare: flags.teacherShare,
+      stop: signal,
+    };
+    await follow(options, flags, corpora, display);
+  } finally {
+    display.clear();
+    await teacher?.backend.dispose();
+  }
+}
+
+/** Runs the training, writing log, report and model as it goes. */
+async function follow(
+  options: TrainOptions,
+  flags: TrainFlags,
+  corpora: string[],
+  display: TrainDisplay,
+): Promise<void> {
+  const stem = flags.output.replace(/\.gguf$/i, '');
+  const note = (message: string) => display.show({ type: 'notice', message });
+  const log =
+    flags.log === false ? undefined : new JsonLog(flags.log ?? `${stem}.jsonl`, (error) => note(error.message));
+  const record = new RunRecord();
+  const reportPath = flags.report === false ? undefined : (flags.report ?? `${stem}.html`);
+  const report = async (path: string) => {
+    const text = htmlReport(record, { title: options.name ?? 'onebit', corpora });
+    await writeFileAtomically(path, (append) => append(new TextEncoder().encode(text))).catch((error: Error) =>
+      note(error.message),
+    );
+  };
+  for await (const event of train(options)) {
+    record.add(event);
+    if (event.type === 'start') log?.begin(event.resumedSteps);
+    log?.add(event.type === 'done' ? summaryOf(event, flags.output) : event);
+    display.show(event);
+    if (event.type === 'evaluation' && reportPath) await report(reportPath);
+    if (event.type !== 'done') continue;
+    const path = await writeModel(flags.output, event.model, tmpdir());
+    if (path !== flags.output) note(`${flags.output} could not be written. The model is in ${path}.`);
+    if (reportPath) await report(reportPath);
+    finish(event, path, flags, display);
+  }
+}
+
+function finish(done: TrainDone, path: string, flags: TrainFlags, display: TrainDisplay): void {
+  if (flags.json) printJson(summaryOf(done, path));
+  else process.stdout.write(`${summaryText(done, path, process.stdout.columns || 100)}\n`);
+  if (!done.complete) {
+    display.line(`interrupted after update ${done.steps}. Go on with the same command and --resume.`);
+  }
+}
+
+function summaryOf(done: TrainDone, path: string): object {
+  return {
+    type: 'done',
+    file: resolve(path),
+    bytes: done.model.length,
+    complete: done.complete,
+    steps: done.steps,
+    step: done.steps,
+    tokens: done.tokens,
+    loss: done.loss,
+    bitsPerByte: done.validation?.bitsPerByte ?? null,
+    validation: done.validation ?? null,
+    tokensPerSecond: done.tokensPerSecond,
+    seconds: done.seconds,
+  };
+}
+
+async function readModel<T>(
+  name: string,
+  read: (source: Awaited<ReturnType<typeof openModelBytes>>) => Promise<T>,
+): Promise<T> {
+  const source = await openModelBytes(name);
+  try {
+    return await read(source);
+  } finally {
+    await source.close();
+  }
+}
+
+async function openTeacher(name: string, flags: TrainFlags): Promise<{ teacher: Teacher; backend: Backend }> {
+  const { wasmBackend } = await import('../kernels/wasm/wasm-backend.ts');
+  const backend = await wasmBackend({ threads: flags.threads });
+  try {
+    const teacher = await readModel(name, (source) =>
+      Teacher.open(source, backend, flags.context ?? presets[flags.preset].shape.contextLength),
+    );
+    return { teacher, backend };
+  } catch (error) {
+    await backend.dispose();
+    throw error;
+  }
+}
+
+function nameFrom(output: string): string {
+  return output.replace(/^.*[\\/]/, '').replace(/\.gguf$/i, '') || 'onebit';
+}
