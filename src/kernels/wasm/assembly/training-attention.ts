@@ -2,7 +2,7 @@
 // tiles of training-gemm.ts. Probabilities are not stored: the backward pass computes them again from the log of each row's sum.
 // Source: FlashAttention's recomputation (Dao and others 2022, arXiv 2205.14135).
 import { exp1, exp4, maxLane, sumLanes } from './math';
-import { multiply, packColumns, packRows, setSpareTile } from './training-gemm';
+import { multiply, packColumns, packRows, setTile } from './training-gemm';
 import { ATTEND_ROWS, TILE_BYTES } from './training-opcodes';
 
 /** Floats between rows of scores, in bytes. */
@@ -29,7 +29,7 @@ export function attend(c: usize, from: i32, to: i32, thread: i32): void {
   const ldq: usize = <usize>(heads * size) * 4;
   const ldk: usize = <usize>(kvHeads * size) * 4;
   const scale: f32 = 1 / sqrt<f32>(<f32>size);
-  setSpareTile(scratch);
+  setTile(scratch);
   for (let item = from; item < to; item++) {
     const row = (item / heads) * length;
     const head = item % heads;
@@ -120,7 +120,7 @@ function backwardOf(c: usize, sequence: i32, kvHead: i32, thread: i32): void {
   const scores = blockDOut + ATTEND_ROWS * <usize>((size + 7) & ~7) * 4;
   const gradients = scores + ATTEND_ROWS * stride;
   const panels = gradients + ATTEND_ROWS * stride;
-  setSpareTile(scratch);
+  setTile(scratch);
   packColumns(keys, load<usize>(c, 16) + kv, ldk, 4, length, size);
   packColumns(values, load<usize>(c, 20) + kv, ldk, 4, length, size);
   packColumns(keyRows, load<usize>(c, 16) + kv, 4, ldk, size, length);

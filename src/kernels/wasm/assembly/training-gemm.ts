@@ -37,7 +37,7 @@ export function gemmCommand(c: usize, from: i32, to: i32, thread: i32): void {
   const across = (n + cols - 1) / cols;
   const scratch: usize = load<usize>(c, 44) + <usize>thread * load<usize>(c, 32);
   const panels = scratch + TILE_BYTES;
-  setSpareTile(scratch);
+  setTile(scratch);
   for (let item = from; item < to; item++) {
     const row = (item / across) * M_BLOCK;
     const col = (item % across) * cols;
@@ -163,7 +163,7 @@ function packNarrow<T>(out: usize, x: usize, lineStride: usize, kStride: usize, 
 
 /**
  * c[rows, cols] = beta * base + alpha * A * B of packed panels; panels of B are `panelBytes` apart, those of A follow each other. base may be c.
- * Needs `setSpareTile`.
+ * Needs `setTile`.
  */
 export function multiply(
   c: usize, ldc: usize, base: usize, ldBase: usize, a: usize, b: usize, panelBytes: usize, rows: i32, cols: i32, k: i32,
@@ -176,41 +176,58 @@ export function multiply(
       const height = min(rows - i, PANEL_ROWS);
       const at = c + <usize>i * ldc + <usize>j * 4;
       const from = base + <usize>i * ldBase + <usize>j * 4;
-      if (height == PANEL_ROWS && width == PANEL_COLS) tile(panel, b, k, at, ldc, from, ldBase, alpha, beta);
-      else edge(panel, b, k, at, ldc, from, ldBase, alpha, beta, height, width);
+      tile(panel, b, k, spare);
+      if (height == PANEL_ROWS && width == PANEL_COLS) storeTile(at, ldc, from, ldBase, alpha, beta);
+      else storeEdge(at, ldc, from, ldBase, alpha, beta, height, width);
       panel += <usize>k * 24;
     }
     b += panelBytes;
   }
 }
 
-/** Where this thread computes whole tiles at edges. */
+/** Where this thread computes tiles. */
 let spare: usize = 0;
 
-/** Gives this thread TILE_BYTES bytes for tiles at edges; to be called before `multiply`. */
-export function setSpareTile(address: usize): void {
+/** Gives this thread TILE_BYTES bytes for tiles; to be called before `multiply`. */
+export function setTile(address: usize): void {
   spare = address;
 }
 
-/** Computes a tile whole in `spare` and copies what exists of it. */
-function edge(
-  a: usize, b: usize, k: i32, c: usize, ldc: usize, base: usize, ldBase: usize, alpha: f32, beta: f32, rows: i32, cols: i32,
-): void {
-  tile(a, b, k, spare, 32, spare, 32, alpha, 0);
+/** c = beta * base + alpha * tile, for a whole tile. */
+function storeTile(c: usize, ldc: usize, base: usize, ldBase: usize, alpha: f32, beta: f32): void {
+  const a = f32x4.splat(alpha);
+  const b = f32x4.splat(beta);
+  for (let at = spare; at < spare + 192; at += 32) {
+    let x = f32x4.mul(v128.load(at), a);
+    let y = f32x4.mul(v128.load(at, 16), a);
+    if (beta != 0) {
+      x = madd(v128.load(base), b, x);
+      y = madd(v128.load(base, 16), b, y);
+      base += ldBase;
+    }
+    v128.store(c, x);
+    v128.store(c, y, 16);
+    c += ldc;
+  }
+}
+
+/** The same for what exists of a tile at an edge. */
+function storeEdge(c: usize, ldc: usize, base: usize, ldBase: usize, alpha: f32, beta: f32, rows: i32, cols: i32): void {
   for (let i: usize = 0; i < <usize>rows; i++) {
     for (let j: usize = 0; j < <usize>cols; j++) {
-      let value = load<f32>(spare + i * 32 + j * 4);
-      if (beta != 0) value += beta * load<f32>(base + i * ldBase + j * 4);
-      store<f32>(c + i * ldc + j * 4, value);
+      let value = f32x4.mul(v128.load32_zero(spare + i * 32 + j * 4), f32x4.splat(alpha));
+      if (beta != 0) value = madd(v128.load32_zero(base + i * ldBase + j * 4), f32x4.splat(beta), value);
+      store<f32>(c + i * ldc + j * 4, f32x4.extract_lane(value, 0));
     }
   }
 }
 
 /**
- * Six rows by eight columns. One k a round: V8 puts all loads of a round before its arithmetic, and two rounds' loads spill (48 against 22 GFLOP/s of
- * a core on Node 20; 4 by 8 made 31, 4 by 12 made 23).
+ * Six rows by eight columns, stored at `out` one row after the other. Twelve sums, two vectors of B and one element of A are the fifteen registers
+ * that V8 gives out, and it keeps them there only in this form: one k a round and plain stores behind the loop make 48 GFLOP/s of a core on Node 20;
+ * two k a round, or arithmetic before the stores, puts all loads of a round first and spills: 22.
  */
-function tile(a: usize, b: usize, k: i32, c: usize, ldc: usize, base: usize, ldBase: usize, alpha: f32, beta: f32): void {
+export function tile(a: usize, b: usize, k: i32, out: usize): void {
   let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
   let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
   while (k) {
@@ -238,22 +255,16 @@ function tile(a: usize, b: usize, k: i32, c: usize, ldc: usize, base: usize, ldB
     b += 32;
     k--;
   }
-  storeTileRow(c, base, c00, c01, alpha, beta);
-  storeTileRow(c + ldc, base + ldBase, c10, c11, alpha, beta);
-  storeTileRow(c + 2 * ldc, base + 2 * ldBase, c20, c21, alpha, beta);
-  storeTileRow(c + 3 * ldc, base + 3 * ldBase, c30, c31, alpha, beta);
-  storeTileRow(c + 4 * ldc, base + 4 * ldBase, c40, c41, alpha, beta);
-  storeTileRow(c + 5 * ldc, base + 5 * ldBase, c50, c51, alpha, beta);
-}
-
-// @ts-ignore: decorator
-@inline function storeTileRow(c: usize, base: usize, x: v128, y: v128, alpha: f32, beta: f32): void {
-  x = f32x4.mul(x, f32x4.splat(alpha));
-  y = f32x4.mul(y, f32x4.splat(alpha));
-  if (beta != 0) {
-    x = madd(v128.load(base), f32x4.splat(beta), x);
-    y = madd(v128.load(base, 16), f32x4.splat(beta), y);
-  }
-  v128.store(c, x);
-  v128.store(c, y, 16);
+  v128.store(out, c00);
+  v128.store(out, c01, 16);
+  v128.store(out, c10, 32);
+  v128.store(out, c11, 48);
+  v128.store(out, c20, 64);
+  v128.store(out, c21, 80);
+  v128.store(out, c30, 96);
+  v128.store(out, c31, 112);
+  v128.store(out, c40, 128);
+  v128.store(out, c41, 144);
+  v128.store(out, c50, 160);
+  v128.store(out, c51, 176);
 }

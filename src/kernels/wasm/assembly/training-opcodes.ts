@@ -23,7 +23,7 @@ export const OP_ADD_SCALED = 81;
 export const GEMM_M_BLOCK = 96;
 /** Elements of k summed before C is touched again. */
 export const GEMM_K_BLOCK = 256;
-/** Bytes of one tile at an edge, in each thread's scratch. */
+/** Bytes of one tile, in each thread's scratch. */
 export const TILE_BYTES = 256;
 
 /** Query rows that attention handles together, a multiple of six. */
