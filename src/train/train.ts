@@ -21,7 +21,7 @@ import type { Batch, StepResult } from './trainer-types.ts';
 
 /** Held-out bytes that a measurement on the way looks at; the one at the end takes all, up to the second number. */
 const MEASURED_BYTES = 24_000;
-const FINALLY_MEASURED_BYTES = 1_000_000;
+const FINALLY_MEASURED_BYTES = 400_000;
 const SAMPLE_TOKENS = 60;
 const CHECKPOINT_SECONDS = 60;
 /** Updates whose loss is no number are left out; so many in a row end the run. */
