@@ -6,7 +6,7 @@
 // first, which costs it milliseconds a token; real-time threads are placed at once.
 // Writes bench/results/NAME.json, NAME.md (default name: today's date) and decode.svg.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, cpus, loadavg, platform, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { measureOnce, median, readBandwidthOnce } from './engines.mjs';
@@ -14,6 +14,11 @@ import { modelFile } from './models.mjs';
 import { readArguments } from './peers/arguments.mjs';
 import { decodePicture, markdownTable } from './report.mjs';
 
+if (process.argv.includes('--help')) {
+  const head = readFileSync(new URL(import.meta.url), 'utf8').split('import ')[0];
+  process.stdout.write(head.replaceAll(/^\/\/ ?/gm, ''));
+  process.exit(0);
+}
 const { option, flag } = readArguments(process.argv.slice(2), ['realtime']);
 const list = (name, fallback) => option(name, fallback).split(',').filter(Boolean);
 const threadCounts = list('threads', '1,2').map(Number);

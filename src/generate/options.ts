@@ -43,8 +43,8 @@ export interface GenerateOptions extends SamplingOptions {
   /** Read special tokens such as `<|im_start|>` in a prompt string. Default false. */
   special?: boolean;
   /**
-   * Greedy only: guess up to this many tokens from what was said and let the model check them in one step. The text is the same; on repetitive
-   * text it comes faster, on other text up to a third slower. Default 0.
+   * Greedy only: guess up to this many tokens from what was said and let the model check them in one step. The text is the same. It can only
+   * pay where the answer repeats long passages; elsewhere it is 10 to 35 % slower (docs/experiments.md). Default 0.
    */
   lookupTokens?: number;
   /** When the context is full: `stop` (finish reason `length`) or `slide` (forget the oldest, keep the first page). Default `stop`. */
