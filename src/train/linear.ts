@@ -45,5 +45,6 @@ export function linearBackward(
     const shape = { layout: 'nn', m: rows, n: inputs, k: outputs } as const;
     backend.product(dX, dOut, parameters.value(parameter), shape, accumulate ? dX : undefined);
   }
-  backend.product(gradient, dOut, x, { layout: 'tn', m: outputs, n: inputs, k: rows }, gradient);
+  if (parameters.exact) backend.product(gradient, dOut, x, { layout: 'tn', m: outputs, n: inputs, k: rows }, gradient);
+  else backend.outerSum(gradient, dOut, x, rows, outputs, inputs);
 }
