@@ -109,19 +109,6 @@ export interface TrainingBackend {
   ): void;
 
   /**
-   * gradient [rows, cols] += dOut [m, rows]ᵀ · x [m, cols]: the gradient of a weight. Factors may count as 12-bit numbers with a scale for each column
-   * and 256 rows: 0.2 % of the root mean square is within the contract.
-   */
-  outerSum(
-    gradient: TrainingTensor,
-    dOut: TrainingTensor,
-    x: TrainingTensor,
-    m: number,
-    rows: number,
-    cols: number,
-  ): void;
-
-  /**
    * out = latent rounded as the file will hold it. `binary`: groups of 128, ±mean|w| with the mean rounded to fp16 and the sign of 0 positive.
    * `ternary`: groups of 64 with s = fp16(mean|w|): ±s where |w| ≥ s / 2, else 0. `half`: each to fp16. Lengths are multiples of the group.
    */

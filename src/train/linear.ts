@@ -45,6 +45,5 @@ export function linearBackward(
     const shape = { layout: 'nn', m: rows, n: inputs, k: outputs } as const;
     backend.product(dX, dOut, parameters.value(parameter), shape, accumulate ? dX : undefined);
   }
-  if (parameters.exact) backend.product(gradient, dOut, x, { layout: 'tn', m: outputs, n: inputs, k: rows }, gradient);
-  else backend.outerSum(gradient, dOut, x, rows, outputs, inputs);
+  backend.product(gradient, dOut, x, { layout: 'tn', m: outputs, n: inputs, k: rows }, gradient);
 }

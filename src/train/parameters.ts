@@ -33,16 +33,13 @@ export const roundings: Readonly<Record<WeightKind, Rounding>> = {
 export class Parameters {
   /** In the order of the file. */
   readonly all: readonly Parameter[];
-  readonly exact: boolean;
   readonly #byName: ReadonlyMap<string, Parameter>;
   readonly #backend: TrainingBackend;
   readonly #rounding: Rounding;
   #precision: Precision = 'latent';
 
-  /** @param exact whether products are float32 throughout, so that nothing is packed for look-ups. */
-  constructor(shape: ModelShape, recipe: Recipe, backend: TrainingBackend, exact: boolean) {
-    this.exact = exact;
-    const lookUp = shape.weights === 'binary' && !exact;
+  /** @param lookUp whether `prepare` will be asked for look-up products; only binary weights have them. */
+  constructor(shape: ModelShape, recipe: Recipe, backend: TrainingBackend, lookUp: boolean) {
     this.#backend = backend;
     this.#rounding = roundings[shape.weights];
     this.all = shapeTensors(shape).map((tensor) => {

@@ -67,7 +67,7 @@ class DecoderTrainer implements Trainer {
     this.recipe = recipe;
     this.#backend = backend;
     this.#stepPrecision = shape.weights === 'binary' && !options.exact ? 'look-up' : 'rounded';
-    this.#parameters = new Parameters(shape, recipe, backend, options.exact ?? false);
+    this.#parameters = new Parameters(shape, recipe, backend, this.#stepPrecision === 'look-up');
     this.#parameters.initialize(new Random(options.seed), recipe.initDeviation);
     this.#optimizer = new Optimizer(this.#parameters, recipe, backend);
   }

@@ -1,15 +1,7 @@
 // Owns the plain meaning of every training operation, one thread, sums in float64: the specification that fast backends are tested against.
 // Must not know models. Rounding of weights is in training-rounding.ts, attention in training-attention.ts.
 import { OnebitError } from '../../errors.ts';
-import type {
-  AdamStep,
-  AttentionShape,
-  ProductShape,
-  Rounding,
-  SignMatrix,
-  TrainingBackend,
-  TrainingTensor,
-} from '../training.ts';
+import type { AdamStep, AttentionShape, ProductShape, Rounding, SignMatrix, TrainingBackend, TrainingTensor } from '../training.ts';
 import { SUM_CHUNK } from '../training.ts';
 import { attend, attendBackward } from './training-attention.ts';
 import { roundWeights } from './training-rounding.ts';
@@ -132,17 +124,6 @@ class ReferenceTrainingBackend implements TrainingBackend {
   ): void {
     const { rows, cols, weights } = signs as HostSignMatrix;
     this.product(dX, dOut, weights, { layout: 'nn', m, n: cols, k: rows }, accumulate ? dX : undefined);
-  }
-
-  outerSum(
-    gradient: TrainingTensor,
-    dOut: TrainingTensor,
-    x: TrainingTensor,
-    m: number,
-    rows: number,
-    cols: number,
-  ): void {
-    this.product(gradient, dOut, x, { layout: 'tn', m: rows, n: cols, k: m }, gradient);
   }
 
   round(out: TrainingTensor, latent: TrainingTensor, rounding: Rounding): void {

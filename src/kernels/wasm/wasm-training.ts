@@ -32,8 +32,6 @@ const GEMM_SCRATCH_BYTES = op.GEMM_M_BLOCK * op.GEMM_K_BLOCK * 4 + op.TILE_BYTES
 const BLOCKS_PER_THREAD = 4;
 /** Multiply-adds that take as long as one of the 30,000 unit works of program.ts, in float32 tiles. */
 const TILE_SPEED = 4;
-/** The same for sums of rounded outer products. */
-const OUTER_SPEED = 8;
 /** The same for look-ups. */
 const LOOK_UP_SPEED = 16;
 /** Bytes of a tile of 32 × 128 signs with its scales (repack-q1.ts), and of the tables of 128 activations (tables.ts). */
@@ -115,8 +113,6 @@ export class WasmTrainingBackend implements TrainingBackend {
   readonly #partials: HostRegion;
   readonly #extra: HostRegion;
   readonly #outputs: HostRegion;
-  readonly #leftPanels: HostRegion;
-  readonly #rightPanels: HostRegion;
 
   /** Use `wasmTrainingBackend`. */
   constructor(build: string, threads: number, heap: Heap, program: Program, workers: Threads | undefined) {
@@ -129,8 +125,6 @@ export class WasmTrainingBackend implements TrainingBackend {
     this.#partials = new HostRegion(heap, program);
     this.#extra = new HostRegion(heap, program);
     this.#outputs = new HostRegion(heap, program);
-    this.#leftPanels = new HostRegion(heap, program);
-    this.#rightPanels = new HostRegion(heap, program);
   }
 
   tensor(length: number): TrainingTensor {
@@ -266,29 +260,6 @@ export class WasmTrainingBackend implements TrainingBackend {
     this.#operands(c, dX, dOut, matrix.backwardTiles, matrix.scales, rows, cols, m, accumulate ? 1 : 0);
     this.#program.words[c + 9] = scratch.address;
     this.#program.words[c + 10] = this.#scratchStride;
-  }
-
-  outerSum(
-    gradient: TrainingTensor,
-    dOut: TrainingTensor,
-    x: TrainingTensor,
-    m: number,
-    rows: number,
-    cols: number,
-  ): void {
-    const left = this.#packOuter(this.#leftPanels, dOut, m, rows, 4);
-    const right = this.#packOuter(this.#rightPanels, x, m, cols, 8);
-    const scratch = this.#scratchOf(op.TILE_BYTES);
-    const rowBlocks = Math.ceil(rows / op.OUTER_ROWS);
-    const panels = Math.ceil(cols / 8);
-    const across = Math.min(panels, Math.ceil((BLOCKS_PER_THREAD * this.threads) / rowBlocks));
-    const width = Math.ceil(panels / across) * 8;
-    const items = rowBlocks * Math.ceil(cols / width);
-    const work = (m * rows * cols) / OUTER_SPEED;
-    const c = this.#add(op.OP_OUTER_SUM, items, work, [gradient], [left.region, right.region]);
-    this.#operands(c, gradient, left.region, left.scales, right.region, right.scales, m, rows, cols, width);
-    this.#program.words[c + 10] = scratch.address;
-    this.#program.words[c + 11] = this.#scratchStride;
   }
 
   round(out: TrainingTensor, latent: TrainingTensor, rounding: Rounding): void {
@@ -487,18 +458,6 @@ export class WasmTrainingBackend implements TrainingBackend {
     const c = this.#elements(op.OP_ADD_SCALED, out.length, 2, [out], [x]);
     this.#operands(c, out, x, out.length);
     this.#floats(c + 4, factor);
-  }
-
-  /** Packs x [m, columns] by `width` columns for `outerSum`; the address of the scales follows the panels. */
-  #packOuter(memory: HostRegion, x: TrainingTensor, m: number, columns: number, width: 4 | 8) {
-    const blocks = Math.ceil(m / op.OUTER_TOKENS);
-    const panels = Math.ceil(columns / width);
-    const panelBytes = blocks * op.OUTER_TOKENS * width * 2;
-    const region = memory.fits(panels * panelBytes + blocks * Math.ceil(columns / 8) * 32);
-    const scales = region.address + panels * panelBytes;
-    const c = this.#add(op.OP_PACK_OUTER, panels, 2 * m * columns, [region], [x]);
-    this.#operands(c, region, scales, x, m, columns, width === 8 ? 1 : 0);
-    return { region, scales };
   }
 
   /**
