@@ -3,7 +3,7 @@
 
 import type { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
-import type { Rounding, SignMatrix, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
+import type { Rounding, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
 import type { Recipe } from './recipe.ts';
 import { type ModelShape, type ShapeTensor, shapeTensors, type WeightKind } from './shape.ts';
 
@@ -16,12 +16,7 @@ export interface Parameter extends ShapeTensor {
   readonly second?: TrainingTensor;
   /** What the latent weights become; norms have none. */
   readonly rounded?: TrainingTensor;
-  /** `rounded` for products by look-up; only where training uses those. */
-  readonly signs?: SignMatrix;
 }
-
-/** What products use: latent weights, these rounded, or these rounded by look-up with 8-bit activations. */
-export type Precision = 'latent' | 'rounded' | 'look-up';
 
 /** How weights of each kind are rounded for the file. */
 export const roundings: Readonly<Record<WeightKind, Rounding>> = {
@@ -36,10 +31,9 @@ export class Parameters {
   readonly #byName: ReadonlyMap<string, Parameter>;
   readonly #backend: TrainingBackend;
   readonly #rounding: Rounding;
-  #precision: Precision = 'latent';
+  #useRounded = false;
 
-  /** @param lookUp whether `prepare` will be asked for look-up products; only binary weights have them. */
-  constructor(shape: ModelShape, recipe: Recipe, backend: TrainingBackend, lookUp: boolean) {
+  constructor(shape: ModelShape, recipe: Recipe, backend: TrainingBackend) {
     this.#backend = backend;
     this.#rounding = roundings[shape.weights];
     this.all = shapeTensors(shape).map((tensor) => {
@@ -52,7 +46,6 @@ export class Parameters {
         momentum: backend.tensor(length),
         second: usesMuon ? undefined : backend.tensor(length),
         rounded: tensor.role === 'norm' ? undefined : backend.tensor(length),
-        signs: lookUp && isUsedInProducts(tensor, shape) ? backend.signMatrix(tensor.rows, tensor.cols) : undefined,
       };
     });
     this.#byName = new Map(this.all.map((parameter) => [parameter.name, parameter]));
@@ -77,25 +70,18 @@ export class Parameters {
     }
   }
 
-  /** Chooses what the forward pass uses until the next call, as the latent weights are now. */
-  prepare(precision: Precision): void {
-    this.#precision = precision;
-    if (precision === 'latent') return;
-    for (const { rounded, latent, signs } of this.all) {
-      if (!rounded) continue;
-      this.#backend.round(rounded, latent, this.#rounding);
-      if (signs && precision === 'look-up') this.#backend.packSigns(signs, rounded);
+  /** Chooses what `value` gives until the next call: latent weights, or these rounded now. */
+  prepare(rounded: boolean): void {
+    this.#useRounded = rounded;
+    if (!rounded) return;
+    for (const parameter of this.all) {
+      if (parameter.rounded) this.#backend.round(parameter.rounded, parameter.latent, this.#rounding);
     }
   }
 
-  /** The weights as float32. */
+  /** The weights that products use. */
   value(parameter: Parameter): TrainingTensor {
-    return (this.#precision !== 'latent' && parameter.rounded) || parameter.latent;
-  }
-
-  /** The weights for products by look-up, where those are to be used. */
-  signs(parameter: Parameter): SignMatrix | undefined {
-    return this.#precision === 'look-up' ? parameter.signs : undefined;
+    return (this.#useRounded && parameter.rounded) || parameter.latent;
   }
 
   clearGradients(): void {
@@ -112,8 +98,4 @@ export class Parameters {
     }
     return state;
   }
-}
-
-function isUsedInProducts({ role }: ShapeTensor, { tiedHead }: ModelShape): boolean {
-  return role === 'matrix' || role === 'head' || (role === 'embedding' && tiedHead);
 }

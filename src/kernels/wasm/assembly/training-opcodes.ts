@@ -18,10 +18,6 @@ export const OP_ADAM = 78;
 export const OP_NESTEROV = 79;
 export const OP_NORMALIZE = 80;
 export const OP_ADD_SCALED = 81;
-export const OP_PACK_FORWARD = 82;
-export const OP_PACK_BACKWARD = 83;
-export const OP_SIGN_PRODUCTS = 84;
-export const OP_SIGN_PRODUCT_BACKWARD = 85;
 
 /** Rows of C that a thread computes at a time, a multiple of six; with GEMM_K_BLOCK its packed A takes 96 KB of the second cache. */
 export const GEMM_M_BLOCK = 96;
@@ -47,8 +43,3 @@ export const EMBED_COLS = 16;
 export const ROUND_BINARY = 0;
 export const ROUND_TERNARY = 1;
 export const ROUND_HALF = 2;
-
-/** Tokens whose tables a thread has at a time. */
-export const SIGN_TOKENS = 32;
-/** Blocks of 128 outputs whose tables are built together in the backward direction, so that scratch does not grow with the vocabulary. */
-export const SIGN_RANGE_BLOCKS = 8;
