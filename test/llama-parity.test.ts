@@ -87,20 +87,24 @@ const allowed: Record<string, number> = { q1_0: 0.05, q2_0: 0.01, q8_0: 0.05, f1
 
 describe('files in Bonsai’s shape with random weights', () => {
   for (const golden of synthetic.files) {
-    test.skipIf(!hasSynthetic)(`${golden.arguments}: as likely as llama.cpp finds them${syntheticReason}`, async () => {
-      const file = makeSynthetic(golden.arguments);
-      try {
-        expect(sha256(file.path)).toBe(golden.sha256);
-        for (const backend of ['reference', 'wasm'] as const) {
-          const model = await load(file.path, { backend, kvFormat: 'f32' });
-          const { logprobs } = await model.score(golden.tokens);
-          const difference = meanDifference(logprobs, golden.logprobsExact);
-          expect(difference, backend).toBeLessThan(allowed[golden.type] * (backend === 'wasm' ? 2 : 1));
-          await model.dispose();
+    test.skipIf(!hasSynthetic)(
+      `${golden.arguments}: as likely as llama.cpp finds them${syntheticReason}`,
+      async () => {
+        const file = makeSynthetic(golden.arguments);
+        try {
+          expect(sha256(file.path)).toBe(golden.sha256);
+          for (const backend of ['reference', 'wasm'] as const) {
+            const model = await load(file.path, { backend, kvFormat: 'f32' });
+            const { logprobs } = await model.score(golden.tokens);
+            const difference = meanDifference(logprobs, golden.logprobsExact);
+            expect(difference, backend).toBeLessThan(allowed[golden.type] * (backend === 'wasm' ? 2 : 1));
+            await model.dispose();
+          }
+        } finally {
+          file.remove();
         }
-      } finally {
-        file.remove();
-      }
-    });
+      },
+      300_000,
+    );
   }
 });
