@@ -98,7 +98,6 @@ export class Session {
 
   /**
    * Log-probabilities of `tokens[1..]`, each given all before it; element i belongs to token i + 1. Leaves the cache holding all but the last.
-   *
    */
   async score(tokens: ArrayLike<number>, signal?: AbortSignal): Promise<Float64Array> {
     this.assertIdle('score');
@@ -108,8 +107,8 @@ export class Session {
       this.sequence.truncate(0);
       const { vocabulary } = this.engine.config;
       const logprobs = new Float64Array(Math.max(0, tokens.length - 1));
-      for (let from = 0; from < logprobs.length; from += SCORE_ROWS) {
-        const count = Math.min(SCORE_ROWS, logprobs.length - from);
+      for (let from = 0; from < logprobs.length; from += CHUNK_OUTPUTS) {
+        const count = Math.min(CHUNK_OUTPUTS, logprobs.length - from);
         const chunk = Array.from({ length: count }, (_, i) => tokens[from + i]);
         const outputs = chunk.map((_, i) => i);
         const use = async (logits: Tensor) => {
@@ -252,9 +251,6 @@ export class Session {
     }
   }
 }
-
-/** Rows scored at a time: as many as may give logits. */
-const SCORE_ROWS = CHUNK_OUTPUTS;
 
 function withLogprobs(
   token: number,

@@ -36,7 +36,7 @@ const kvBounds: Record<KvFormat, ErrorBound> = {
 const GUARD = 37;
 const GUARD_VALUE = 12345.678;
 
-export const weightFormats: readonly FormatName[] = ['f32', 'f16', 'bf16', 'q8_0', 'q1_0', 'q2_0', 'q2_0-128'];
+const weightFormats: readonly FormatName[] = ['f32', 'f16', 'bf16', 'q8_0', 'q1_0', 'q2_0', 'q2_0-128'];
 
 /** Every case of every kernel. */
 export function kernelCases(): KernelCase[] {

@@ -1,6 +1,6 @@
 // Owns the comparison of a backend's results with the reference's over all cases. Test files of every backend call it.
 import type { Backend } from './backend.ts';
-import { type KernelCase, kernelCases } from './cases.ts';
+import type { KernelCase } from './cases.ts';
 import { referenceBackend } from './reference/reference-backend.ts';
 
 export interface CaseResult {
@@ -18,13 +18,6 @@ export async function checkCase(backend: Backend, kernelCase: KernelCase): Promi
   const actual = await kernelCase.run(backend);
   const { rms, max } = relativeError(actual, expected);
   return { case: kernelCase, rms, max, passed: rms <= kernelCase.bound.rms && max <= kernelCase.bound.max };
-}
-
-/** Runs every case. */
-export async function checkAllCases(backend: Backend): Promise<CaseResult[]> {
-  const results: CaseResult[] = [];
-  for (const kernelCase of kernelCases()) results.push(await checkCase(backend, kernelCase));
-  return results;
 }
 
 /** Differences of `actual` from `expected` as shares of the root mean square of `expected` (of 1 where that is zero). Lengths that differ give infinity. */

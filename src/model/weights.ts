@@ -36,7 +36,7 @@ export type LoadProgress = (doneBytes: number, totalBytes: number) => void;
 type Shape = readonly [cols: number] | readonly [cols: number, rows: number];
 
 /** Every tensor that a model of `config` consists of, with the shape it must have, in GGUF's order of dimensions. */
-export function expectedTensors(config: ModelConfig): Map<string, Shape> {
+function expectedTensors(config: ModelConfig): Map<string, Shape> {
   const { width, feedForwardWidth, headSize, vocabulary } = config;
   const queryWidth = config.heads * headSize;
   const kvWidth = config.kvHeads * headSize;
@@ -91,7 +91,7 @@ export function checkTensors(gguf: Gguf, config: ModelConfig): void {
 }
 
 /**
- * Loads every tensor of the model into `backend`, in the order of the file, so that a stream is read once.
+ * Loads every tensor of the model into `backend`, in the order of the file, so that a stream is read once. `gguf` must have passed `checkTensors`.
  * @throws OnebitError naming the tensor; the signal's reason when aborted.
  */
 export async function loadWeights(
@@ -101,7 +101,6 @@ export async function loadWeights(
   backend: Backend,
   options: { signal?: AbortSignal; onProgress?: LoadProgress } = {},
 ): Promise<ModelWeights> {
-  checkTensors(gguf, config);
   const inFileOrder = [...gguf.tensors.values()].sort((a, b) => a.offsetBytes - b.offsetBytes);
   const totalBytes = inFileOrder.reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
   const vectors = new Map<string, Tensor>();

@@ -1,6 +1,6 @@
 // Owns the F16 format: little-endian IEEE binary16, no blocks.
 import { floatToHalf, halfTable } from '../core/half.ts';
-import { checkDecode, checkEncode, readU16, tooLarge, writeU16 } from './blocks.ts';
+import { checkDecode, checkEncode, tooLarge, writeU16 } from './blocks.ts';
 import type { Format } from './format.ts';
 
 /** F16: 2 bytes a weight, rounded to nearest even. Encoding throws `bad-argument` where a weight rounds to infinity. */
@@ -13,7 +13,8 @@ export const f16: Format = {
   decode(bytes, out) {
     checkDecode(f16, bytes, out);
     const table = halfTable();
-    for (let i = 0; i < out.length; i++) out[i] = table[readU16(bytes, 2 * i)];
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let i = 0; i < out.length; i++) out[i] = table[view.getUint16(2 * i, true)];
   },
   encode(values, out) {
     checkEncode(f16, values, out);

@@ -210,7 +210,7 @@ function decodeRow(weight: ReferenceWeight, row: number, out: Float32Array): voi
 }
 
 /** Largest `k` of `values`, descending, ties by the lower index, and log Σ exp over all of them. */
-export function topKOf(values: Float32Array, k: number): { top: TopEntry[]; logSumExp: number } {
+function topKOf(values: Float32Array, k: number): { top: TopEntry[]; logSumExp: number } {
   const order = Array.from(values, (logit, token) => ({ token, logit }));
   order.sort((a, b) => b.logit - a.logit || a.token - b.token);
   const max = order[0].logit;

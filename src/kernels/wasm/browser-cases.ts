@@ -1,7 +1,8 @@
 // Owns running all cases where no test runner is: the browser test bundles this file. Not part of the package's interface.
 import type { Backend } from '../backend.ts';
 import { kernelCases } from '../cases.ts';
-import { type WasmBackendOptions, wasmBackend } from './wasm-backend.ts';
+import type { WasmOptions } from './start.ts';
+import { wasmBackend } from './wasm-backend.ts';
 
 /** Runs every case; gives one number a case that changes with every bit of its result (FNV-1a over 32-bit words). */
 export async function runAllCases(backend: Backend): Promise<Record<string, number>> {
@@ -18,7 +19,7 @@ export async function runAllCases(backend: Backend): Promise<Record<string, numb
 }
 
 /** Runs every case on a backend of its own. */
-export async function runInBrowser(options: WasmBackendOptions) {
+export async function runInBrowser(options: WasmOptions) {
   const backend = await wasmBackend(options);
   try {
     return { threads: backend.threads, digests: await runAllCases(backend) };

@@ -6,10 +6,11 @@ import type { KvFormat, Weight } from '../backend.ts';
 import { oneSequence, randomValues, randomWeightBytes, tensorOf, weightFromBytes } from '../cases.ts';
 import { relativeError } from '../conformance.ts';
 import { referenceBackend } from '../reference/reference-backend.ts';
-import { type WasmBackend, type WasmBackendOptions, wasmBackend } from './wasm-backend.ts';
+import type { WasmOptions } from './start.ts';
+import { type WasmBackend, wasmBackend } from './wasm-backend.ts';
 
 const open: WasmBackend[] = [];
-async function backendFor(options: WasmBackendOptions): Promise<WasmBackend> {
+async function backendFor(options: WasmOptions): Promise<WasmBackend> {
   const backend = await wasmBackend(options);
   open.push(backend);
   return backend;

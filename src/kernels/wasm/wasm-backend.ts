@@ -15,7 +15,6 @@ import {
   type Weight,
 } from '../backend.ts';
 import {
-  CONTROL_BYTES,
   OP_ATTENTION,
   OP_COPY,
   OP_GATHER_ROWS,
@@ -29,49 +28,17 @@ import {
   TOP_CHUNK,
   TOP_HEAD_BYTES,
 } from './assembly/opcodes.ts';
-import { instantiate, loadBuild, type WasmBuild } from './build.ts';
-import { Heap } from './heap.ts';
-import { Program, Region } from './program.ts';
+import type { WasmBuild } from './build.ts';
+import type { Heap } from './heap.ts';
+import { type Program, Region } from './program.ts';
 import { HostRegion, RowsBlock, writeRotations } from './rows.ts';
-import { canShareMemory, defaultThreads, mayWait, Threads } from './threads.ts';
+import { type Started, startEngine, type WasmOptions } from './start.ts';
+import type { Threads } from './threads.ts';
 import { type WasmWeight, Weights } from './weights.ts';
 
-export interface WasmBackendOptions {
-  /** Threads that compute, the caller's included. Default: what the machine runs at once. One where memory cannot be shared. */
-  threads?: number;
-  /** Which kernels to use. Default: relaxed SIMD where it gives right numbers, else baseline SIMD. */
-  build?: WasmBuild;
-  /** Most bytes of memory to use; at most, and by default, 4 GB − 64 KB. */
-  memoryLimitBytes?: number;
-  /** Multiply-adds from which threads share an operation, at least 1; for tests and measurements. Default: where it pays. */
-  shareWork?: number;
-}
-
-/** Loads of an address before a thread sleeps on it: some tens of microseconds. */
-const SPINS = 20_000;
-
 /** Makes a backend that computes in WebAssembly. Throws `unsupported` where the engine cannot run it, `device-lost` when threads do not start. */
-export async function wasmBackend(options: WasmBackendOptions = {}): Promise<WasmBackend> {
-  const { threads = defaultThreads(), build, memoryLimitBytes = 2 ** 32, shareWork } = options;
-  if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
-    throw new OnebitError(
-      'bad-argument',
-      `wasmBackend: threads must be 1 to 256, got ${threads}. Leave it out to use them all.`,
-    );
-  }
-  const loaded = await loadBuild(build);
-  const heap = new Heap(memoryLimitBytes);
-  const control = heap.allocateZeroed(CONTROL_BYTES, 'wasm backend');
-  const kernels = instantiate(loaded.module, heap.memory);
-  const count = canShareMemory() ? threads : 1;
-  kernels.init(control, 0, count, mayWait(heap.memory) ? 1 : 0, SPINS);
-  let workers: Threads | undefined;
-  if (count > 1) {
-    const setup = { module: loaded.module, memory: heap.memory, control, threads: count, spins: SPINS };
-    workers = new Threads(setup);
-    await workers.start(setup);
-  }
-  return new WasmBackend(loaded.build, count, heap, new Program(heap, kernels, count, workers, shareWork), workers);
+export async function wasmBackend(options: WasmOptions = {}): Promise<WasmBackend> {
+  return new WasmBackend(await startEngine('wasmBackend', options));
 }
 
 /** Float32 memory of the backend. */
@@ -124,7 +91,7 @@ export class WasmBackend implements Backend {
   readonly #topLists: HostRegion;
 
   /** Use `wasmBackend`. */
-  constructor(build: WasmBuild, threads: number, heap: Heap, program: Program, workers: Threads | undefined) {
+  constructor({ build, threads, heap, program, workers }: Started) {
     this.build = build;
     this.threads = threads;
     this.limitBytes = heap.limitBytes;

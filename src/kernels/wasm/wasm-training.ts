@@ -2,23 +2,14 @@
 // when they run is program.ts. Must not know models.
 import { OnebitError } from '../../errors.ts';
 import type { AdamStep, AttentionShape, ProductShape, Rounding, TrainingBackend, TrainingTensor } from '../training.ts';
-import { CONTROL_BYTES, OP_COPY, OP_GATHER_ROWS, OP_RMS_NORM, OP_SWIGLU } from './assembly/opcodes.ts';
+import { OP_COPY, OP_GATHER_ROWS, OP_RMS_NORM, OP_SWIGLU } from './assembly/opcodes.ts';
 import * as op from './assembly/training-opcodes.ts';
-import { instantiate, loadBuild, type WasmBuild } from './build.ts';
-import { Heap } from './heap.ts';
-import { Program, Region } from './program.ts';
+import type { Heap } from './heap.ts';
+import { type Program, Region } from './program.ts';
 import { HostRegion } from './rows.ts';
-import { canShareMemory, defaultThreads, mayWait, Threads } from './threads.ts';
+import { type Started, startEngine, type WasmOptions } from './start.ts';
+import type { Threads } from './threads.ts';
 
-export interface WasmTrainingOptions {
-  /** Threads that compute, the caller's included. Default: what the machine runs at once. One where memory cannot be shared. */
-  threads?: number;
-  /** Which kernels to use. Default: relaxed SIMD where it gives right numbers, else baseline SIMD. */
-  build?: WasmBuild;
-}
-
-/** Loads of an address before a thread sleeps on it: some tens of microseconds. */
-const SPINS = 20_000;
 const GEMM_SCRATCH_BYTES = op.GEMM_M_BLOCK * op.GEMM_K_BLOCK * 4 + op.TILE_BYTES;
 /** Blocks of a product a thread should have at least, so that a slow thread leaves work to the others. */
 const BLOCKS_PER_THREAD = 4;
@@ -32,27 +23,8 @@ const roundings: Record<Rounding, { code: number; group: number }> = {
 };
 
 /** Makes a training backend that computes in WebAssembly. Throws `unsupported` where the engine cannot run it. */
-export async function wasmTrainingBackend(options: WasmTrainingOptions = {}): Promise<WasmTrainingBackend> {
-  const { threads = defaultThreads(), build } = options;
-  if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
-    throw new OnebitError(
-      'bad-argument',
-      `training: threads must be 1 to 256, got ${threads}. Leave it out to use them all.`,
-    );
-  }
-  const loaded = await loadBuild(build);
-  const heap = new Heap(2 ** 32);
-  const control = heap.allocateZeroed(CONTROL_BYTES, 'training backend');
-  const kernels = instantiate(loaded.module, heap.memory);
-  const count = canShareMemory() ? threads : 1;
-  kernels.init(control, 0, count, mayWait(heap.memory) ? 1 : 0, SPINS);
-  let workers: Threads | undefined;
-  if (count > 1) {
-    const setup = { module: loaded.module, memory: heap.memory, control, threads: count, spins: SPINS };
-    workers = new Threads(setup);
-    await workers.start(setup);
-  }
-  return new WasmTrainingBackend(loaded.build, count, heap, new Program(heap, kernels, count, workers), workers);
+export async function wasmTrainingBackend(options: WasmOptions = {}): Promise<WasmTrainingBackend> {
+  return new WasmTrainingBackend(await startEngine('training', options));
 }
 
 /** A tensor or a part of one: dependencies between commands are tracked by whole tensors. */
@@ -85,7 +57,7 @@ export class WasmTrainingBackend implements TrainingBackend {
   readonly #extra: HostRegion;
 
   /** Use `wasmTrainingBackend`. */
-  constructor(build: string, threads: number, heap: Heap, program: Program, workers: Threads | undefined) {
+  constructor({ build, threads, heap, program, workers }: Started) {
     this.name = `wasm-${build}`;
     this.threads = threads;
     this.#heap = heap;
