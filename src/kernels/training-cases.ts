@@ -7,12 +7,19 @@ export interface TrainingCase {
   readonly operation: string;
   readonly name: string;
   readonly bound: ErrorBound;
-  run(backend: TrainingBackend): Promise<Float32Array>;
+  /** The outputs, each to be compared by itself. Throws when something behind an output was written. */
+  run(backend: TrainingBackend): Promise<Float32Array[]>;
 }
 
 const float32: ErrorBound = { rms: 3e-6, max: 5e-5 };
 /** Gradients that are differences of larger sums. */
 const difference: ErrorBound = { rms: 1e-5, max: 2e-4 };
+
+/** Activations as 8-bit tables. */
+const activations8: ErrorBound = { rms: 0.012, max: 0.06 };
+
+/** Factors of 12 bits. */
+const factors12: ErrorBound = { rms: 2e-3, max: 2e-2 };
 
 /** Elements behind every output that must stay as they were. */
 const GUARD = 29;
@@ -22,6 +29,8 @@ const GUARD_VALUE = 4321.5;
 export function trainingCases(): TrainingCase[] {
   return [
     ...productCases(),
+    ...signCases(),
+    ...outerCases(),
     ...roundCases(),
     ...embedCases(),
     ...normCases(),
@@ -59,17 +68,16 @@ export class GuardedOutputs {
     return this.#backend.slice(tensor, 0, length);
   }
 
-  /** All outputs, guard zones included. */
-  async read(): Promise<Float32Array> {
-    const parts: Float32Array[] = [];
-    for (const tensor of this.#whole) parts.push(await this.#backend.read(tensor, 0, tensor.length));
-    const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      all.set(part, at);
-      at += part.length;
+  /** All outputs, guard zones checked and cut off. */
+  async read(): Promise<Float32Array[]> {
+    const outputs: Float32Array[] = [];
+    for (const tensor of this.#whole) {
+      const values = await this.#backend.read(tensor, 0, tensor.length);
+      const end = tensor.length - GUARD;
+      if (values.subarray(end).some((value) => value !== GUARD_VALUE)) throw new Error('wrote behind an output');
+      outputs.push(values.subarray(0, end));
     }
-    return all;
+    return outputs;
   }
 }
 
@@ -115,6 +123,54 @@ function productCases(): TrainingCase[] {
     }
   }
   return cases;
+}
+
+function signCases(): TrainingCase[] {
+  const sizes = [
+    [1, 1, 128],
+    [3, 40, 128],
+    [33, 128, 256],
+    [70, 300, 384],
+    [40, 1200, 128],
+  ];
+  return sizes.map(([m, rows, cols]) =>
+    trainingCase('signProducts', `and back, ${m}x${rows}x${cols}`, activations8, (backend, outputs) => {
+      const weights = backend.tensor(rows * cols);
+      backend.round(weights, tensorOf(backend, randomValues(rows * cols, 1, 0.02)), 'binary');
+      const signs = backend.signMatrix(rows, cols);
+      backend.packSigns(signs, weights);
+      const x = tensorOf(backend, randomValues(m * cols, 2));
+      backend.signProducts([outputs.of(m * rows), outputs.of(m * rows)], x, [signs, signs], m);
+      const sum = outputs.of(m * rows, randomValues(m * rows, 3, 0.1));
+      backend.signProducts([sum], x, [signs], m, sum);
+      backend.signProducts([outputs.of(m * rows)], x, [signs], m, tensorOf(backend, randomValues(m * rows, 4, 0.1)));
+      const dOut = tensorOf(backend, randomValues(m * rows, 5));
+      const dX = outputs.of(m * cols);
+      backend.signProductBackward(dX, dOut, signs, m, false);
+      backend.signProductBackward(dX, dOut, signs, m, true);
+    }),
+  );
+}
+
+function outerCases(): TrainingCase[] {
+  const sizes = [
+    [1, 1, 1],
+    [3, 5, 9],
+    [255, 12, 40],
+    [257, 100, 24],
+    [1024, 98, 131],
+  ];
+  return sizes.map(([m, rows, cols]) =>
+    trainingCase('outerSum', `${m}x${rows}x${cols}`, factors12, (backend, outputs) => {
+      const dOut = randomValues(m * rows, 1, 1e-4);
+      // A column of zeros and one large factor: scales are each column's own.
+      for (let i = 0; i < m; i++) dOut[i * rows] = 0;
+      dOut[dOut.length - 1] = 1e-3;
+      const x = randomValues(m * cols, 2);
+      const gradient = outputs.of(rows * cols, randomValues(rows * cols, 3, 1e-4));
+      backend.outerSum(gradient, tensorOf(backend, dOut), tensorOf(backend, x), m, rows, cols);
+    }),
+  );
 }
 
 function roundCases(): TrainingCase[] {

@@ -2,7 +2,8 @@
 // model/forward.ts runs, operation for operation. Must not know optimisers, data or a concrete backend.
 import type { AttentionShape, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
 import { ropeFrequencies } from '../model/rope-scaling.ts';
-import type { Parameter, Parameters } from './parameters.ts';
+import { linear, linearBackward } from './linear.ts';
+import type { Parameters } from './parameters.ts';
 import type { ModelShape } from './shape.ts';
 
 /** What a layer's forward pass leaves for its backward pass; all [rows, …]. */
@@ -106,15 +107,14 @@ export class Graph {
     const { rows } = this;
     const name = `blk.${layer}`;
     this.#norm(a.attentionNormed, a.input, `${name}.attn_norm`, rows, width);
-    this.#linear(a.queries, a.attentionNormed, `${name}.attn_q`);
-    this.#linear(a.keys, a.attentionNormed, `${name}.attn_k`);
-    this.#linear(a.values, a.attentionNormed, `${name}.attn_v`);
+    const projections = [`${name}.attn_q`, `${name}.attn_k`, `${name}.attn_v`];
+    this.#linear([a.queries, a.keys, a.values], a.attentionNormed, projections);
     this.#norm(a.rotatedQueries, a.queries, `${name}.attn_q_norm`, rows * heads, headSize);
     this.#norm(a.rotatedKeys, a.keys, `${name}.attn_k_norm`, rows * kvHeads, headSize);
     backend.rotate(a.rotatedQueries, this.#rotations, rows, length, heads, headSize, false);
     backend.rotate(a.rotatedKeys, this.#rotations, rows, length, kvHeads, headSize, false);
     backend.attention(a.attended, a.logSums, a.rotatedQueries, a.rotatedKeys, a.values, this.#attention);
-    this.#linear(a.middle, a.attended, `${name}.attn_output`, a.input);
+    this.#linear([a.middle], a.attended, [`${name}.attn_output`], a.input);
   }
 
   #attentionBackward(layer: number, a: LayerActivations): void {
@@ -141,10 +141,9 @@ export class Graph {
     const { width, feedForwardWidth } = this.#shape;
     const name = `blk.${layer}`;
     this.#norm(a.feedNormed, a.middle, `${name}.ffn_norm`, this.rows, width);
-    this.#linear(a.gate, a.feedNormed, `${name}.ffn_gate`);
-    this.#linear(a.up, a.feedNormed, `${name}.ffn_up`);
+    this.#linear([a.gate, a.up], a.feedNormed, [`${name}.ffn_gate`, `${name}.ffn_up`]);
     this.#backend.swiglu(a.activated, a.gate, a.up, this.rows * feedForwardWidth);
-    this.#linear(out, a.activated, `${name}.ffn_down`, a.middle);
+    this.#linear([out], a.activated, [`${name}.ffn_down`], a.middle);
   }
 
   #feedForwardBackward(layer: number, a: LayerActivations): void {
@@ -159,9 +158,10 @@ export class Graph {
     this.#normBackward(hidden, this.dNormed, a.middle, `${name}.ffn_norm`, this.rows, width, true);
   }
 
-  /** out = base + x · weightᵀ. */
-  #linear(out: TrainingTensor, x: TrainingTensor, name: string, base?: TrainingTensor): void {
-    linear(this.#backend, this.#parameters, out, x, this.#parameters.get(name), this.rows, base);
+  /** outs = (base +) x · weightsᵀ. */
+  #linear(outs: TrainingTensor[], x: TrainingTensor, names: string[], base?: TrainingTensor): void {
+    const parameters = names.map((name) => this.#parameters.get(name));
+    linear(this.#backend, this.#parameters, outs, x, parameters, this.rows, base);
   }
 
   /** The gradients of `#linear`: dX = (or, with `accumulate`, +=) dOut · weight; the weight's += dOutᵀ · x. */
@@ -221,40 +221,6 @@ export class Graph {
     this.#owned.push(tensor);
     return tensor;
   }
-}
-
-/** out [rows, outputs] = base + x [rows, inputs] · weightᵀ. */
-export function linear(
-  backend: TrainingBackend,
-  parameters: Parameters,
-  out: TrainingTensor,
-  x: TrainingTensor,
-  parameter: Parameter,
-  rows: number,
-  base?: TrainingTensor,
-): void {
-  const shape = { layout: 'nt', m: rows, n: parameter.rows, k: parameter.cols } as const;
-  backend.product(out, x, parameters.value(parameter), shape, base);
-}
-
-/**
- * The gradients of `linear`: dX = (or, with `accumulate`, +=) dOut · weight, and the weight's += dOutᵀ · x. That of rounding is taken as 1: the
- * latent weights get the gradient of the rounded ones (straight-through).
- */
-export function linearBackward(
-  backend: TrainingBackend,
-  parameters: Parameters,
-  dX: TrainingTensor,
-  dOut: TrainingTensor,
-  x: TrainingTensor,
-  parameter: Parameter,
-  rows: number,
-  accumulate: boolean,
-): void {
-  const { rows: outputs, cols: inputs, gradient } = parameter;
-  const forX = { layout: 'nn', m: rows, n: inputs, k: outputs } as const;
-  backend.product(dX, dOut, parameters.value(parameter), forX, accumulate ? dX : undefined);
-  backend.product(gradient, dOut, x, { layout: 'tn', m: outputs, n: inputs, k: rows }, gradient);
 }
 
 /** Cosines and sines [length][cos, sin], as the forward pass of inference computes them. */

@@ -1,7 +1,7 @@
 // Owns the output head and the loss, a few rows at a time, so that logits of a large vocabulary never exist for a whole batch.
 // Must not know layers or optimisers.
 import type { TrainingBackend, TrainingTensor } from '../kernels/training.ts';
-import { linear, linearBackward } from './graph.ts';
+import { linear, linearBackward } from './linear.ts';
 import type { Parameter, Parameters } from './parameters.ts';
 import type { Batch } from './trainer-types.ts';
 
@@ -50,7 +50,7 @@ export class Head {
     for (const { first, rows } of this.#chunks()) {
       const part = (x: TrainingTensor, cols: number) => backend.slice(x, first * cols, rows * cols);
       const x = part(normed, width);
-      linear(backend, this.#parameters, this.#logits, x, this.#weight, rows);
+      linear(backend, this.#parameters, [this.#logits], x, [this.#weight], rows);
       backend.crossEntropy(
         part(this.#losses, 1),
         this.#logits,
@@ -79,7 +79,7 @@ export class Head {
     const all = new Float32Array(this.#rows * vocabulary);
     for (const { first, rows } of this.#chunks()) {
       const x = this.#backend.slice(normed, first * width, rows * width);
-      linear(this.#backend, this.#parameters, this.#logits, x, this.#weight, rows);
+      linear(this.#backend, this.#parameters, [this.#logits], x, [this.#weight], rows);
       all.set(await this.#backend.read(this.#logits, 0, rows * vocabulary, signal), first * vocabulary);
     }
     return all;

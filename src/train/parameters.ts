@@ -3,7 +3,7 @@
 
 import type { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
-import type { Rounding, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
+import type { Rounding, SignMatrix, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
 import type { Recipe } from './recipe.ts';
 import { type ModelShape, type ShapeTensor, shapeTensors, type WeightKind } from './shape.ts';
 
@@ -16,7 +16,12 @@ export interface Parameter extends ShapeTensor {
   readonly second?: TrainingTensor;
   /** What the latent weights become; norms have none. */
   readonly rounded?: TrainingTensor;
+  /** `rounded` for products by look-up; only where training uses those. */
+  readonly signs?: SignMatrix;
 }
+
+/** What products use: latent weights, these rounded, or these rounded by look-up with 8-bit activations. */
+export type Precision = 'latent' | 'rounded' | 'look-up';
 
 /** How weights of each kind are rounded for the file. */
 export const roundings: Readonly<Record<WeightKind, Rounding>> = {
@@ -28,12 +33,16 @@ export const roundings: Readonly<Record<WeightKind, Rounding>> = {
 export class Parameters {
   /** In the order of the file. */
   readonly all: readonly Parameter[];
+  readonly exact: boolean;
   readonly #byName: ReadonlyMap<string, Parameter>;
   readonly #backend: TrainingBackend;
   readonly #rounding: Rounding;
-  #useRounded = false;
+  #precision: Precision = 'latent';
 
-  constructor(shape: ModelShape, recipe: Recipe, backend: TrainingBackend) {
+  /** @param exact whether products are float32 throughout, so that nothing is packed for look-ups. */
+  constructor(shape: ModelShape, recipe: Recipe, backend: TrainingBackend, exact: boolean) {
+    this.exact = exact;
+    const lookUp = shape.weights === 'binary' && !exact;
     this.#backend = backend;
     this.#rounding = roundings[shape.weights];
     this.all = shapeTensors(shape).map((tensor) => {
@@ -46,6 +55,7 @@ export class Parameters {
         momentum: backend.tensor(length),
         second: usesMuon ? undefined : backend.tensor(length),
         rounded: tensor.role === 'norm' ? undefined : backend.tensor(length),
+        signs: lookUp && isUsedInProducts(tensor, shape) ? backend.signMatrix(tensor.rows, tensor.cols) : undefined,
       };
     });
     this.#byName = new Map(this.all.map((parameter) => [parameter.name, parameter]));
@@ -70,18 +80,25 @@ export class Parameters {
     }
   }
 
-  /** Chooses what `value` gives until the next call: latent weights, or these rounded now. */
-  prepare(rounded: boolean): void {
-    this.#useRounded = rounded;
-    if (!rounded) return;
-    for (const parameter of this.all) {
-      if (parameter.rounded) this.#backend.round(parameter.rounded, parameter.latent, this.#rounding);
+  /** Chooses what the forward pass uses until the next call, as the latent weights are now. */
+  prepare(precision: Precision): void {
+    this.#precision = precision;
+    if (precision === 'latent') return;
+    for (const { rounded, latent, signs } of this.all) {
+      if (!rounded) continue;
+      this.#backend.round(rounded, latent, this.#rounding);
+      if (signs && precision === 'look-up') this.#backend.packSigns(signs, rounded);
     }
   }
 
-  /** The weights that products use. */
+  /** The weights as float32. */
   value(parameter: Parameter): TrainingTensor {
-    return (this.#useRounded && parameter.rounded) || parameter.latent;
+    return (this.#precision !== 'latent' && parameter.rounded) || parameter.latent;
+  }
+
+  /** The weights for products by look-up, where those are to be used. */
+  signs(parameter: Parameter): SignMatrix | undefined {
+    return this.#precision === 'look-up' ? parameter.signs : undefined;
   }
 
   clearGradients(): void {
@@ -98,4 +115,8 @@ export class Parameters {
     }
     return state;
   }
+}
+
+function isUsedInProducts({ role }: ShapeTensor, { tiedHead }: ModelShape): boolean {
+  return role === 'matrix' || role === 'head' || (role === 'embedding' && tiedHead);
 }

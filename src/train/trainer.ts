@@ -6,7 +6,7 @@ import { exportTensor, shapeMetadata } from './export.ts';
 import { Graph } from './graph.ts';
 import { Head } from './head.ts';
 import { Optimizer } from './optimizer.ts';
-import { Parameters } from './parameters.ts';
+import { Parameters, type Precision } from './parameters.ts';
 import { checkRecipe, learningRateFactor, quantizesAt, type Recipe } from './recipe.ts';
 import { checkShape, type ModelShape } from './shape.ts';
 import type {
@@ -32,11 +32,11 @@ export async function createTrainer(
 ): Promise<Trainer> {
   checkShape(shape);
   checkRecipe(recipe);
-  if (options.backend) return new DecoderTrainer(shape, recipe, options.seed, options.backend);
+  if (options.backend) return new DecoderTrainer(shape, recipe, options, options.backend);
   const { wasmTrainingBackend } = await import('../kernels/wasm/wasm-training.ts');
   const backend = await wasmTrainingBackend({ threads: options.threads });
   try {
-    return new DecoderTrainer(shape, recipe, options.seed, backend);
+    return new DecoderTrainer(shape, recipe, options, backend);
   } catch (error) {
     await backend.dispose();
     throw error;
@@ -57,15 +57,18 @@ class DecoderTrainer implements Trainer {
   readonly #backend: TrainingBackend;
   readonly #parameters: Parameters;
   readonly #optimizer: Optimizer;
+  /** Of the steps that quantise. */
+  readonly #stepPrecision: Precision;
   #network: Network | undefined;
   #stepsDone = 0;
 
-  constructor(shape: ModelShape, recipe: Recipe, seed: number, backend: TrainingBackend) {
+  constructor(shape: ModelShape, recipe: Recipe, options: TrainerOptions, backend: TrainingBackend) {
     this.shape = shape;
     this.recipe = recipe;
     this.#backend = backend;
-    this.#parameters = new Parameters(shape, recipe, backend);
-    this.#parameters.initialize(new Random(seed), recipe.initDeviation);
+    this.#stepPrecision = shape.weights === 'binary' && !options.exact ? 'look-up' : 'rounded';
+    this.#parameters = new Parameters(shape, recipe, backend, options.exact ?? false);
+    this.#parameters.initialize(new Random(options.seed), recipe.initDeviation);
     this.#optimizer = new Optimizer(this.#parameters, recipe, backend);
   }
 
@@ -85,7 +88,7 @@ class DecoderTrainer implements Trainer {
     const step = this.#stepsDone;
     const progress = options.progress ?? step / this.recipe.steps;
     const quantized = this.shape.weights !== 'float' && quantizesAt(this.recipe, progress);
-    this.#parameters.prepare(quantized);
+    this.#parameters.prepare(quantized ? this.#stepPrecision : 'latent');
     this.#parameters.clearGradients();
     let lossSum = 0;
     for (const [i, batch] of batches.entries()) {
@@ -173,7 +176,7 @@ class DecoderTrainer implements Trainer {
   }
 
   async exportModel(): Promise<ExportedModel> {
-    this.#parameters.prepare(true);
+    this.#parameters.prepare('rounded');
     const tensors = [];
     for (const parameter of this.#parameters.all) {
       const value = this.#parameters.value(parameter);
@@ -194,7 +197,7 @@ class DecoderTrainer implements Trainer {
   #prepareEvaluation({ weights = 'exported' }: EvaluateOptions): void {
     const progress = this.#stepsDone / this.recipe.steps;
     const quantizes = this.shape.weights !== 'float' && quantizesAt(this.recipe, progress);
-    this.#parameters.prepare(weights === 'exported' || quantizes);
+    this.#parameters.prepare(weights === 'exported' || quantizes ? 'rounded' : 'latent');
   }
 
   /** The memory of a batch's shape; that of another shape is given back. */

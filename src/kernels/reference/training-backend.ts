@@ -1,7 +1,15 @@
 // Owns the plain meaning of every training operation, one thread, sums in float64: the specification that fast backends are tested against.
 // Must not know models. Rounding of weights is in training-rounding.ts, attention in training-attention.ts.
 import { OnebitError } from '../../errors.ts';
-import type { AdamStep, AttentionShape, ProductShape, Rounding, TrainingBackend, TrainingTensor } from '../training.ts';
+import type {
+  AdamStep,
+  AttentionShape,
+  ProductShape,
+  Rounding,
+  SignMatrix,
+  TrainingBackend,
+  TrainingTensor,
+} from '../training.ts';
 import { SUM_CHUNK } from '../training.ts';
 import { attend, attendBackward } from './training-attention.ts';
 import { roundWeights } from './training-rounding.ts';
@@ -17,6 +25,11 @@ export class HostTensor implements TrainingTensor {
     this.floats = new Float32Array(buffer, offset, length);
     this.ints = new Int32Array(buffer, offset, length);
   }
+}
+
+/** Kept as the weights themselves. */
+interface HostSignMatrix extends SignMatrix {
+  readonly weights: TrainingTensor;
 }
 
 const floats = (x: TrainingTensor): Float32Array => (x as HostTensor).floats;
@@ -88,6 +101,48 @@ class ReferenceTrainingBackend implements TrainingBackend {
         z[i * n + j] = alpha * sum + (added ? beta * added[i * n + j] : 0);
       }
     }
+  }
+
+  signMatrix(rows: number, cols: number): HostSignMatrix {
+    return { rows, cols, weights: this.tensor(rows * cols) };
+  }
+
+  packSigns(signs: SignMatrix, weights: TrainingTensor): void {
+    this.copy((signs as HostSignMatrix).weights, weights);
+  }
+
+  signProducts(
+    outs: readonly TrainingTensor[],
+    x: TrainingTensor,
+    signs: readonly SignMatrix[],
+    m: number,
+    base?: TrainingTensor,
+  ): void {
+    for (const [i, { rows, cols, weights }] of (signs as readonly HostSignMatrix[]).entries()) {
+      this.product(outs[i], x, weights, { layout: 'nt', m, n: rows, k: cols }, base);
+    }
+  }
+
+  signProductBackward(
+    dX: TrainingTensor,
+    dOut: TrainingTensor,
+    signs: SignMatrix,
+    m: number,
+    accumulate: boolean,
+  ): void {
+    const { rows, cols, weights } = signs as HostSignMatrix;
+    this.product(dX, dOut, weights, { layout: 'nn', m, n: cols, k: rows }, accumulate ? dX : undefined);
+  }
+
+  outerSum(
+    gradient: TrainingTensor,
+    dOut: TrainingTensor,
+    x: TrainingTensor,
+    m: number,
+    rows: number,
+    cols: number,
+  ): void {
+    this.product(gradient, dOut, x, { layout: 'tn', m: rows, n: cols, k: m }, gradient);
   }
 
   round(out: TrainingTensor, latent: TrainingTensor, rounding: Rounding): void {

@@ -1,7 +1,15 @@
 // Owns the WebAssembly backend of training: its memory, and how each operation becomes a command. What commands compute is in assembly/training-*;
 // when they run is program.ts. Must not know models.
 import { OnebitError } from '../../errors.ts';
-import type { AdamStep, AttentionShape, ProductShape, Rounding, TrainingBackend, TrainingTensor } from '../training.ts';
+import type {
+  AdamStep,
+  AttentionShape,
+  ProductShape,
+  Rounding,
+  SignMatrix,
+  TrainingBackend,
+  TrainingTensor,
+} from '../training.ts';
 import { OP_COPY, OP_GATHER_ROWS, OP_RMS_NORM, OP_SWIGLU } from './assembly/opcodes.ts';
 import * as op from './assembly/training-opcodes.ts';
 import type { Heap } from './heap.ts';
@@ -15,6 +23,13 @@ const GEMM_SCRATCH_BYTES = op.GEMM_M_BLOCK * op.GEMM_K_BLOCK * 4 + op.TILE_BYTES
 const BLOCKS_PER_THREAD = 4;
 /** Multiply-adds that take as long as one of the 30,000 unit works of program.ts, in float32 tiles. */
 const TILE_SPEED = 4;
+/** The same for sums of rounded outer products. */
+const OUTER_SPEED = 8;
+/** The same for look-ups. */
+const LOOK_UP_SPEED = 16;
+/** Bytes of a tile of 32 × 128 signs with its scales (repack-q1.ts), and of the tables of 128 activations (tables.ts). */
+const SIGN_TILE_BYTES = 576;
+const TABLE_BYTES = 576;
 
 const roundings: Record<Rounding, { code: number; group: number }> = {
   binary: { code: op.ROUND_BINARY, group: 128 },
@@ -40,6 +55,30 @@ class Part implements TrainingTensor {
   }
 }
 
+/** Tiles for both directions and the scales of the backward one, as assembly/training-signs.ts lays them out. */
+class WasmSignMatrix extends Region implements SignMatrix {
+  readonly rows: number;
+  readonly cols: number;
+  readonly backwardTiles: number;
+  readonly scales: number;
+
+  constructor(address: number, rows: number, cols: number, sizes: { forward: number; backward: number; all: number }) {
+    super(address, sizes.all);
+    this.rows = rows;
+    this.cols = cols;
+    this.backwardTiles = address + sizes.forward;
+    this.scales = this.backwardTiles + sizes.backward;
+  }
+}
+
+/** A factor of `outerSum` in panels of `width` columns. */
+interface PackedFactor {
+  readonly memory: HostRegion;
+  readonly width: 4 | 8;
+  /** What was packed last: places, sizes, and the command that wrote the source. */
+  key: string;
+}
+
 type Operand = TrainingTensor | Region | undefined;
 
 /** Training on threads over one WebAssembly memory. Operations are recorded and run by `read`. */
@@ -55,6 +94,9 @@ export class WasmTrainingBackend implements TrainingBackend {
   #scratchStride = 0;
   readonly #partials: HostRegion;
   readonly #extra: HostRegion;
+  readonly #outputs: HostRegion;
+  readonly #left: PackedFactor;
+  readonly #right: PackedFactor;
 
   /** Use `wasmTrainingBackend`. */
   constructor({ build, threads, heap, program, workers }: Started) {
@@ -66,6 +108,9 @@ export class WasmTrainingBackend implements TrainingBackend {
     this.#packed = new HostRegion(heap, program);
     this.#partials = new HostRegion(heap, program);
     this.#extra = new HostRegion(heap, program);
+    this.#outputs = new HostRegion(heap, program);
+    this.#left = { memory: new HostRegion(heap, program), width: 4, key: '' };
+    this.#right = { memory: new HostRegion(heap, program), width: 8, key: '' };
   }
 
   tensor(length: number): TrainingTensor {
@@ -141,6 +186,89 @@ export class WasmTrainingBackend implements TrainingBackend {
     this.#floats(c + 9, alpha, base ? beta : 0);
     this.#program.words[c + 11] = scratch.address;
     this.#program.words[c + 12] = cols + (layout === 'tn' ? 1 : 0);
+  }
+
+  signMatrix(rows: number, cols: number): SignMatrix {
+    const groups = cols / 128;
+    const outputBlocks = Math.ceil(rows / 128);
+    const forward = Math.ceil(rows / 32) * groups * SIGN_TILE_BYTES;
+    const backward = (cols / 32) * outputBlocks * SIGN_TILE_BYTES;
+    const all = forward + backward + groups * outputBlocks * 512;
+    const address = this.#heap.allocate(all, `training: sign matrix ${rows} × ${cols}`);
+    return new WasmSignMatrix(address, rows, cols, { forward, backward, all });
+  }
+
+  packSigns(signs: SignMatrix, weights: TrainingTensor): void {
+    const matrix = signs as WasmSignMatrix;
+    const { rows, cols } = matrix;
+    const blocks = Math.max(cols / 128, op.SIGN_RANGE_BLOCKS);
+    const scratch = this.#scratchOf(1024 + 32 * blocks * 18 + 64);
+    const work = 2 * rows * cols;
+    let c = this.#add(op.OP_PACK_FORWARD, Math.ceil(rows / 32), work, [matrix], [weights]);
+    this.#operands(c, matrix, weights, rows, cols, scratch, this.#scratchStride);
+    c = this.#add(op.OP_PACK_BACKWARD, cols / 32, 2 * work, [matrix], [weights]);
+    this.#operands(c, matrix.backwardTiles, weights, rows, cols, scratch, this.#scratchStride, matrix.scales);
+  }
+
+  signProducts(
+    outs: readonly TrainingTensor[],
+    x: TrainingTensor,
+    signs: readonly SignMatrix[],
+    m: number,
+    base?: TrainingTensor,
+  ): void {
+    const matrices = signs as readonly WasmSignMatrix[];
+    const { cols } = matrices[0];
+    const scratch = this.#scratchOf((op.SIGN_TOKENS * cols * TABLE_BYTES) / 128);
+    const list = this.#outputs.fresh(outs.length * 12);
+    const entries = outs.flatMap((out, i) => [(out as Part).address, matrices[i].address, matrices[i].rows]);
+    this.#heap.words.set(entries, list.address / 4);
+    const outputs = matrices.reduce((sum, { rows }) => sum + rows, 0);
+    const work = (m * cols * (outputs + 128)) / LOOK_UP_SPEED;
+    const reads = [x, list, ...matrices, base && !outs.includes(base) ? base : undefined];
+    const c = this.#add(op.OP_SIGN_PRODUCTS, Math.ceil(m / op.SIGN_TOKENS), work, [...outs], reads);
+    this.#operands(c, x, cols, m, base ?? 0, scratch, this.#scratchStride, outs.length, list);
+  }
+
+  signProductBackward(
+    dX: TrainingTensor,
+    dOut: TrainingTensor,
+    signs: SignMatrix,
+    m: number,
+    accumulate: boolean,
+  ): void {
+    const matrix = signs as WasmSignMatrix;
+    const { rows, cols } = matrix;
+    const scratch = this.#scratchOf(op.SIGN_RANGE_BLOCKS * (512 + op.SIGN_TOKENS * TABLE_BYTES));
+    const work = (2 * m * cols * rows) / LOOK_UP_SPEED;
+    const items = Math.ceil(m / op.SIGN_TOKENS);
+    const c = this.#add(op.OP_SIGN_PRODUCT_BACKWARD, items, work, [dX], [dOut, matrix]);
+    this.#operands(c, dX, dOut, matrix.backwardTiles, matrix.scales, rows, cols, m, accumulate ? 1 : 0);
+    this.#program.words[c + 9] = scratch.address;
+    this.#program.words[c + 10] = this.#scratchStride;
+  }
+
+  outerSum(
+    gradient: TrainingTensor,
+    dOut: TrainingTensor,
+    x: TrainingTensor,
+    m: number,
+    rows: number,
+    cols: number,
+  ): void {
+    const left = this.#packOuter(this.#left, dOut, m, rows);
+    const right = this.#packOuter(this.#right, x, m, cols);
+    const scratch = this.#scratchOf(op.TILE_BYTES);
+    const rowBlocks = Math.ceil(rows / op.OUTER_ROWS);
+    const panels = Math.ceil(cols / 8);
+    const across = Math.min(panels, Math.ceil((BLOCKS_PER_THREAD * this.threads) / rowBlocks));
+    const width = Math.ceil(panels / across) * 8;
+    const items = rowBlocks * Math.ceil(cols / width);
+    const work = (m * rows * cols) / OUTER_SPEED;
+    const c = this.#add(op.OP_OUTER_SUM, items, work, [gradient], [left.region, right.region]);
+    this.#operands(c, gradient, left.region, left.scales, right.region, right.scales, m, rows, cols, width);
+    this.#program.words[c + 10] = scratch.address;
+    this.#program.words[c + 11] = this.#scratchStride;
   }
 
   round(out: TrainingTensor, latent: TrainingTensor, rounding: Rounding): void {
@@ -339,6 +467,23 @@ export class WasmTrainingBackend implements TrainingBackend {
     const c = this.#elements(op.OP_ADD_SCALED, out.length, 2, [out], [x]);
     this.#operands(c, out, x, out.length);
     this.#floats(c + 4, factor);
+  }
+
+  /** Packs x [m, columns] for `outerSum`, unless that was done last; the scales lie behind the panels. */
+  #packOuter(packed: PackedFactor, x: TrainingTensor, m: number, columns: number): { region: Region; scales: number } {
+    const { width } = packed;
+    const { region: source, address } = x as Part;
+    const blocks = Math.ceil(m / op.OUTER_TOKENS);
+    const panelBytes = blocks * Math.ceil(columns / width) * op.OUTER_TOKENS * width * 2;
+    const region = packed.memory.fits(panelBytes + blocks * Math.ceil(columns / 8) * 32);
+    const scales = region.address + panelBytes;
+    const key = `${region.address} ${address} ${source.written} ${m} ${columns}`;
+    if (packed.key !== key) {
+      const c = this.#add(op.OP_PACK_OUTER, blocks, 2 * m * columns, [region], [x]);
+      this.#operands(c, region, scales, x, m, columns, width);
+      packed.key = key;
+    }
+    return { region, scales };
   }
 
   /**

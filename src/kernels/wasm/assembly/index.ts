@@ -2,5 +2,6 @@
 export { init } from './sync';
 export { resume, run, runAlone, work } from './run';
 export { probe } from './probe';
-// Exported only so that the optimiser leaves it a function of its own: inlined, its sums would not stay in registers.
+// Exported only so that the optimiser leaves them functions of their own: inlined, their sums would not stay in registers.
 export { tile } from './training-gemm';
+export { outerTile } from './training-outer';

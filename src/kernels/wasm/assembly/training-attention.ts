@@ -25,7 +25,7 @@ export function attend(c: usize, from: i32, to: i32, thread: i32): void {
   const keys = scratch + TILE_BYTES;
   const values = keys + stride * size;
   const scores = values + <usize>((size + 7) & ~7) * <usize>length * 4;
-  const panels = scores + ATTEND_ROWS * stride;
+  const panels = scores + <usize>ATTEND_ROWS * stride;
   const ldq: usize = <usize>(heads * size) * 4;
   const ldk: usize = <usize>(kvHeads * size) * 4;
   const scale: f32 = 1 / sqrt<f32>(<f32>size);
@@ -116,10 +116,10 @@ function backwardOf(c: usize, sequence: i32, kvHead: i32, thread: i32): void {
   const values = keys + columns;
   const keyRows = values + columns;
   const blockQ = keyRows + <usize>((size + 7) & ~7) * <usize>length * 4;
-  const blockDOut = blockQ + ATTEND_ROWS * <usize>((size + 7) & ~7) * 4;
-  const scores = blockDOut + ATTEND_ROWS * <usize>((size + 7) & ~7) * 4;
-  const gradients = scores + ATTEND_ROWS * stride;
-  const panels = gradients + ATTEND_ROWS * stride;
+  const blockDOut = blockQ + <usize>ATTEND_ROWS * <usize>((size + 7) & ~7) * 4;
+  const scores = blockDOut + <usize>ATTEND_ROWS * <usize>((size + 7) & ~7) * 4;
+  const gradients = scores + <usize>ATTEND_ROWS * stride;
+  const panels = gradients + <usize>ATTEND_ROWS * stride;
   setTile(scratch);
   packColumns(keys, load<usize>(c, 16) + kv, ldk, 4, length, size);
   packColumns(values, load<usize>(c, 20) + kv, ldk, 4, length, size);

@@ -18,6 +18,12 @@ export const OP_ADAM = 78;
 export const OP_NESTEROV = 79;
 export const OP_NORMALIZE = 80;
 export const OP_ADD_SCALED = 81;
+export const OP_PACK_FORWARD = 82;
+export const OP_PACK_BACKWARD = 83;
+export const OP_SIGN_PRODUCTS = 84;
+export const OP_SIGN_PRODUCT_BACKWARD = 85;
+export const OP_PACK_OUTER = 86;
+export const OP_OUTER_SUM = 87;
 
 /** Rows of C that a thread computes at a time, a multiple of six; with GEMM_K_BLOCK its packed A takes 96 KB of the second cache. */
 export const GEMM_M_BLOCK = 96;
@@ -43,3 +49,13 @@ export const EMBED_COLS = 16;
 export const ROUND_BINARY = 0;
 export const ROUND_TERNARY = 1;
 export const ROUND_HALF = 2;
+
+/** Tokens whose tables a thread has at a time. */
+export const SIGN_TOKENS = 32;
+/** Blocks of 128 outputs whose tables are built together in the backward direction, so that scratch does not grow with the vocabulary. */
+export const SIGN_RANGE_BLOCKS = 8;
+
+/** Tokens whose rounded products are summed exactly and share scales. */
+export const OUTER_TOKENS = 256;
+/** Rows of a block of a weight's gradient, a multiple of four; their packed factor takes 48 KB of the second cache. */
+export const OUTER_ROWS = 96;

@@ -1,16 +1,19 @@
 // Owns which function does a training command.
-import { CODE_MASK } from './opcodes';
+import { CODE_MASK, OP_NONE } from './opcodes';
 import { attend, attendBackward } from './training-attention';
 import { gemmCommand, packCommand } from './training-gemm';
 import { crossEntropy, subtractTeacher } from './training-loss';
 import { addRows, embedBackward, normBackward, rotate, swigluBackward } from './training-norm';
 import {
   OP_ADAM, OP_ADD_ROWS, OP_ADD_SCALED, OP_ATTEND, OP_ATTEND_BACKWARD, OP_CROSS_ENTROPY, OP_EMBED_BACKWARD, OP_GEMM, OP_NESTEROV,
-  OP_NORM_BACKWARD, OP_NORMALIZE, OP_PACK, OP_ROTATE, OP_ROUND, OP_SUBTRACT_TEACHER, OP_SUMS_OF_SQUARES, OP_SWIGLU_BACKWARD, OP_ZERO,
+  OP_NORM_BACKWARD, OP_NORMALIZE, OP_OUTER_SUM, OP_PACK, OP_PACK_BACKWARD, OP_PACK_FORWARD, OP_PACK_OUTER, OP_ROTATE, OP_ROUND,
+  OP_SIGN_PRODUCT_BACKWARD, OP_SIGN_PRODUCTS, OP_SUBTRACT_TEACHER, OP_SUMS_OF_SQUARES, OP_SWIGLU_BACKWARD, OP_ZERO,
 } from './training-opcodes';
+import { outerSum, packOuter } from './training-outer';
+import { packBackward, packForward, signProductBackward, signProducts } from './training-signs';
 import { adam, addScaled, nesterov, normalize, round, sumsOfSquares, zero } from './training-update';
 
-/** Does items `from` to `to` of the command at `c`. */
+/** Does items `from` to `to` of the command at `c`. Traps on a command it does not know: a module older than its caller must not skip work in silence. */
 export function train(c: usize, from: i32, to: i32, thread: i32): void {
   switch (load<u32>(c) & CODE_MASK) {
     case OP_PACK: packCommand(c, from, to); break;
@@ -31,5 +34,13 @@ export function train(c: usize, from: i32, to: i32, thread: i32): void {
     case OP_NESTEROV: nesterov(c, from, to); break;
     case OP_NORMALIZE: normalize(c, from, to); break;
     case OP_ADD_SCALED: addScaled(c, from, to); break;
+    case OP_PACK_OUTER: packOuter(c, from, to); break;
+    case OP_OUTER_SUM: outerSum(c, from, to, thread); break;
+    case OP_PACK_FORWARD: packForward(c, from, to, thread); break;
+    case OP_PACK_BACKWARD: packBackward(c, from, to, thread); break;
+    case OP_SIGN_PRODUCTS: signProducts(c, from, to, thread); break;
+    case OP_SIGN_PRODUCT_BACKWARD: signProductBackward(c, from, to, thread); break;
+    case OP_NONE: break;
+    default: unreachable();
   }
 }
