@@ -7,6 +7,7 @@ export type { GenerateOptions, SamplingOptions } from './generate/options.ts';
 export { type ChosenToken, Session, type TokenLogprob } from './generate/session.ts';
 export { type ChatOptions, LanguageModel } from './language-model.ts';
 export { type BackendName, type LoadOptions, load } from './load.ts';
+export { type LearnOptions, type NextWord, OneBitModel, type OneBitModelOptions } from './one-bit-model.ts';
 export { parseCorpus } from './train/corpus.ts';
 export type { TrainingDocument } from './train/corpus-document.ts';
 export { train } from './train/train.ts';

@@ -31,12 +31,12 @@ function learnt(batches: readonly Batch[]): [number, number][] {
   );
 }
 
-test('an epoch learns every token of every document but the first, each once, but for a small rest', () => {
+test('an epoch learns every token of every document but the first, each once', () => {
   const pairs = learnt(epochOf(new BatchPlan(documents(lengths), 0, options)));
   const all = documents(lengths).flatMap(({ plain }) => [...plain.tokens].slice(1));
   expect(new Set(pairs.map(([, target]) => target)).size).toBe(pairs.length);
   expect(pairs.every(([token, target]) => target === token + 1)).toBe(true);
-  expect(pairs.length).toBeGreaterThan(all.length - options.batchTokens / 2);
+  expect(pairs.map(([, target]) => target).sort((a, b) => a - b)).toEqual(all);
 });
 
 test('a sequence holds one document, from its start or with context before it', () => {
@@ -87,7 +87,7 @@ test('epochs and seeds differ', () => {
 });
 
 test('updates larger than one pass come in parts', () => {
-  const plan = new BatchPlan(documents(Array(300).fill(65)), 0, { ...options, length: 64, batchTokens: 2 * MOST_ROWS });
+  const plan = new BatchPlan(documents(Array(400).fill(65)), 0, { ...options, length: 64, batchTokens: 2 * MOST_ROWS });
   const update = plan.at(0);
   expect(update).toHaveLength(2);
   for (const { sequences, length } of update) expect(sequences * length).toBeLessThanOrEqual(MOST_ROWS);

@@ -144,7 +144,7 @@ function lengthOf({ from, to }: Piece): number {
   return Math.ceil((to - from) / LENGTH_STEP) * LENGTH_STEP;
 }
 
-/** Groups pieces of like length into updates of at most `batchTokens` positions; what fills less than half an update at the very end is left out. */
+/** Groups pieces of like length into updates of at most `batchTokens` positions; what fills less than half an update at the very end joins the last. */
 function packUpdates(pieces: readonly Piece[], batchTokens: number): Piece[][] {
   const updates: Piece[][] = [];
   let left: Piece[] = [];
@@ -171,9 +171,10 @@ function packUpdates(pieces: readonly Piece[], batchTokens: number): Piece[][] {
     positions = left.reduce((sum, piece) => sum + lengthOf(piece), 0);
   }
   pack();
-  // A small last update would count as much as a full one. Its documents come again in the next epoch.
+  // A small last update would count as much as a full one, and left out it would always be the longest documents that are never learnt.
   const rows = left.reduce((sum, piece) => sum + lengthOf(piece), 0);
-  if (left.length > 0 && (updates.length === 0 || rows >= batchTokens / 2)) updates.push(left);
+  if (updates.length === 0 || rows >= batchTokens / 2) updates.push(left);
+  else updates[updates.length - 1].push(...left);
   return updates;
 }
 
