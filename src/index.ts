@@ -8,6 +8,7 @@ export { type ChosenToken, Session, type TokenLogprob } from './generate/session
 export { type ChatOptions, LanguageModel } from './language-model.ts';
 export { type BackendName, type LoadOptions, load } from './load.ts';
 export { type LearnOptions, type NextWord, OneBitModel, type OneBitModelOptions } from './one-bit-model.ts';
+export type { Constraint, Matcher } from './structured/constraint.ts';
 export { parseCorpus } from './train/corpus.ts';
 export type { TrainingDocument } from './train/corpus-document.ts';
 export { train } from './train/train.ts';

@@ -13,9 +13,10 @@ const allowed: Record<string, string[]> = {
   gguf: ['bytes', 'quant', 'core'],
   tokenizer: ['gguf', 'core'],
   chat: ['core', 'tokenizer'],
+  structured: ['core', 'tokenizer'],
   kernels: ['quant', 'core'],
   model: ['bytes', 'gguf', 'kernels', 'quant', 'core'],
-  generate: ['model', 'tokenizer', 'chat', 'kernels', 'core'],
+  generate: ['model', 'tokenizer', 'chat', 'structured', 'kernels', 'core'],
   evaluate: ['generate', 'tokenizer', 'core'],
   train: ['model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],
 };

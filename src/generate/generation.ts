@@ -102,6 +102,7 @@ async function* run(
   try {
     const decoder = tokenizer.decoder();
     const scanner = new StopScanner(options.stop);
+    const matcher = options.constraint?.matcher();
     const chosen: ChosenToken[] = [];
     let text = '';
     let waiting: ChosenToken[] = [];
@@ -119,7 +120,7 @@ async function* run(
       prefill = { done, total, reused, endMs: performance.now() - began };
     };
     if (options.maxTokens > 0) {
-      for await (const next of session.generate(prompt, options, onPrefill)) {
+      for await (const next of session.generate(prompt, options, onPrefill, matcher)) {
         if (firstMs === 0) firstMs = performance.now() - began;
         if (!options.ignoreEndOfText && tokenizer.endOfGeneration.has(next.token)) {
           finishReason = 'stop';
@@ -129,8 +130,8 @@ async function* run(
         waiting.push(next);
         const shown = scanner.push(decoder.push(next.token));
         if (shown !== '') yield emit(shown);
-        if (scanner.matched !== undefined) finishReason = 'stop';
-        if (scanner.matched !== undefined || chosen.length >= options.maxTokens) break;
+        if (scanner.matched !== undefined || matcher?.isFinished) finishReason = 'stop';
+        if (finishReason === 'stop' || chosen.length >= options.maxTokens) break;
       }
     }
     const rest = scanner.push(decoder.flush()) + scanner.flush();

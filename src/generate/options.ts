@@ -1,5 +1,6 @@
 // Owns what a caller may ask of a generation, its defaults, and checking it.
 import { OnebitError } from '../errors.ts';
+import type { Constraint } from '../structured/constraint.ts';
 
 /** How the next token is chosen. Order of the steps, as in llama.cpp: penalties, DRY, top-k, top-p, min-p, temperature. */
 export interface SamplingOptions {
@@ -38,7 +39,12 @@ export interface GenerateOptions extends SamplingOptions {
   stop?: string | readonly string[];
   /** Give exact log-probabilities of the chosen tokens, with this many alternatives each (0 for none). */
   logprobs?: number;
-  /** Go on after the model ends its text. Default false. */
+  /**
+   * Allow only text of a certain form, such as JSON of a schema. When the text is complete and nothing can follow, generation ends with finish
+   * reason `stop`; with `length` the text may be cut off. Guessing (`lookupTokens`) is off meanwhile.
+   */
+  constraint?: Constraint;
+  /** Go on after the model ends its text. Default false; not together with a constraint. */
   ignoreEndOfText?: boolean;
   /** Read special tokens such as `<|im_start|>` in a prompt string. Default false. */
   special?: boolean;
@@ -53,11 +59,14 @@ export interface GenerateOptions extends SamplingOptions {
   signal?: AbortSignal;
 }
 
-export type ResolvedOptions = Required<Omit<GenerateOptions, 'stop' | 'logprobs' | 'signal' | 'logitBias'>> & {
+export type ResolvedOptions = Required<
+  Omit<GenerateOptions, 'stop' | 'logprobs' | 'signal' | 'logitBias' | 'constraint'>
+> & {
   readonly stop: readonly string[];
   readonly logprobs: number | undefined;
   readonly logitBias: ReadonlyMap<number, number>;
   readonly signal: AbortSignal | undefined;
+  readonly constraint: Constraint | undefined;
 };
 
 interface Range {
@@ -104,6 +113,12 @@ export function resolveOptions(options: GenerateOptions): ResolvedOptions {
   if (!Array.isArray(stop) || stop.some((text) => typeof text !== 'string' || text.length === 0)) {
     throw new OnebitError('bad-argument', 'generate: stop must be a string or strings, none empty.');
   }
+  if (options.constraint && options.ignoreEndOfText) {
+    throw new OnebitError(
+      'bad-argument',
+      'generate: ignoreEndOfText must be false with a constraint, which says where the text ends, got true. Leave one of them out.',
+    );
+  }
   return {
     temperature: options.temperature ?? 0.5,
     topK: options.topK ?? 20,
@@ -126,5 +141,6 @@ export function resolveOptions(options: GenerateOptions): ResolvedOptions {
     lookupTokens: options.lookupTokens ?? 0,
     overflow: options.overflow ?? 'stop',
     signal: options.signal,
+    constraint: options.constraint,
   };
 }

@@ -4,7 +4,7 @@ import type { TopEntry } from '../kernels/backend.ts';
 import type { ResolvedOptions } from './options.ts';
 
 /**
- * Chooses from `candidates`, likeliest first: top-k, top-p, min-p, then temperature, then one draw of `random`.
+ * Chooses from `candidates`, likeliest first, those of logit −∞ never: top-k, top-p, min-p, then temperature, then one draw of `random`.
  * @param logSumExp log Σ exp of the candidates' logits and of those that were left out. With top-k it is not used: probabilities are then
  * among the kept, as in llama.cpp
  */
@@ -15,7 +15,9 @@ export function chooseToken(
   random: Random,
 ): number {
   if (options.temperature === 0) return candidates[0].token;
-  const kept = filterCandidates(candidates, logSumExp, options);
+  const impossible = candidates.findIndex((entry) => entry.logit === Number.NEGATIVE_INFINITY);
+  const possible = impossible > 0 ? candidates.slice(0, impossible) : candidates;
+  const kept = filterCandidates(possible, logSumExp, options);
   const max = kept[0].logit;
   const weights = kept.map((entry) => Math.exp((entry.logit - max) / options.temperature));
   let target = random.uniform() * weights.reduce((sum, weight) => sum + weight, 0);

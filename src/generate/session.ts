@@ -4,6 +4,7 @@ import { OnebitError } from '../errors.ts';
 import { KV_PAGE, type Tensor, type TopEntry } from '../kernels/backend.ts';
 import { CHUNK_OUTPUTS, type Engine } from '../model/engine.ts';
 import type { KvSequence } from '../model/kv-cache.ts';
+import { applyMask, type Matcher } from '../structured/constraint.ts';
 import { lookUp } from './lookup.ts';
 import type { ResolvedOptions } from './options.ts';
 import { applyPenalties, hasPenalties } from './penalties.ts';
@@ -64,11 +65,13 @@ export class Session {
   /**
    * Makes the cache hold exactly `prompt`, reusing the common prefix, then yields tokens one by one until the caller stops asking.
    * @param onPrefill told the tokens evaluated so far, of all that were not reused
+   * @param matcher says which tokens may come, and is told those that came; the caller stops when it is finished
    */
   async *generate(
     prompt: ArrayLike<number>,
     options: ResolvedOptions,
     onPrefill?: (done: number, total: number, reused: number) => void,
+    matcher?: Matcher,
   ): AsyncGenerator<ChosenToken, void, void> {
     this.assertIdle('generate');
     this.checkPrompt(prompt);
@@ -86,7 +89,7 @@ export class Session {
       let token = prompt[prompt.length - 1];
       for (;;) {
         if (!this.makeRoom(options)) return;
-        for (const chosen of await this.next(token, options, random)) {
+        for (const chosen of await this.next(token, options, random, matcher)) {
           yield chosen;
           token = chosen.token;
         }
@@ -153,14 +156,19 @@ export class Session {
   }
 
   /** Feeds `token` and chooses its successor, or several where guesses turn out right. */
-  private async next(token: number, options: ResolvedOptions, random: Random): Promise<ChosenToken[]> {
-    const guesses = this.guess(token, options);
+  private async next(
+    token: number,
+    options: ResolvedOptions,
+    random: Random,
+    matcher: Matcher | undefined,
+  ): Promise<ChosenToken[]> {
+    const guesses = matcher ? [] : this.guess(token, options);
     const tokens = [token, ...guesses];
     const kept = this.sequence.length + 1;
     const use = async (logits: Tensor) => {
       const chosen: ChosenToken[] = [];
       for (let row = 0; row < tokens.length; row++) {
-        chosen.push(await this.choose(logits, row, token, options, random));
+        chosen.push(await this.choose(logits, row, token, options, random, matcher));
         if (chosen[row].token !== guesses[row]) break;
       }
       return chosen;
@@ -183,12 +191,13 @@ export class Session {
     newest: number,
     options: ResolvedOptions,
     random: Random,
+    matcher: Matcher | undefined,
   ): Promise<ChosenToken> {
     const { backend, config } = this.engine;
     const offset = row * config.vocabulary;
     const needed = Math.max(options.temperature === 0 ? 1 : options.topK, options.logprobs ?? 0, 1);
     const sampledFromAll = options.temperature > 0 && options.topK === 0;
-    if (!hasPenalties(options) && !sampledFromAll && needed <= MOST_RANKED) {
+    if (!matcher && !hasPenalties(options) && !sampledFromAll && needed <= MOST_RANKED) {
       const ranked = await backend.topK(
         logits,
         offset,
@@ -201,9 +210,11 @@ export class Session {
     }
     const values = (await backend.read(logits, offset, config.vocabulary, options.signal)).slice();
     const original = options.logprobs === undefined ? undefined : { values: values.slice(), logSum: logSumExp(values) };
+    if (matcher) applyMask(values, matcher.mask());
     applyPenalties(values, [...this.sequence.tokens, newest], options, this.breakers);
     const ranked = rankLogits(values, sampledFromAll ? undefined : needed);
     const token = chooseToken(ranked, logSumExp(values), options, random);
+    matcher?.accept(token);
     if (!original) return { token };
     const top = rankLogits(original.values, Math.max(1, options.logprobs!));
     return withLogprobs(token, top, original.logSum, options, original.values[token]);
