@@ -4,8 +4,8 @@ import { load } from 'onebit';
 const model = await load(process.argv[2]);
 const messages = [{ role: 'user', content: 'Name a colour.' }];
 for (const next of ['Another one, please.', undefined]) {
-  const { text, timings } = await model.chat(messages, { maxTokens: 30, seed: 1 }).result();
-  console.log(`${text}\n[${timings.reusedTokens} of the prompt's tokens reused]`);
+  const { text, cachedTokens } = await model.chat(messages, { maxTokens: 30, seed: 1 }).result();
+  console.log(`${text}\n[${cachedTokens} of the prompt's tokens reused]`);
   messages.push({ role: 'assistant', content: text });
   if (next) messages.push({ role: 'user', content: next });
 }

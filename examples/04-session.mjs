@@ -13,6 +13,6 @@ const second = await model
   .generateIn(later, [...first.promptTokens, ...first.tokens], { maxTokens: 20, temperature: 0 })
   .result();
 console.log(`${first.text}|${second.text}`);
-console.log(`[${saved.length} bytes saved, ${second.timings.reusedTokens} tokens reused]`);
+console.log(`[${saved.length} bytes saved, ${second.cachedTokens} tokens reused]`);
 later.dispose();
 await model.dispose();

@@ -14,6 +14,8 @@ export type ErrorCode =
   | 'network'
   /** More memory is needed than the bound or the platform allows. */
   | 'out-of-memory'
+  /** Too many requests wait already. Try again later. */
+  | 'busy'
   /** The object was disposed before the call. */
   | 'disposed'
   /** A worker thread or device died. */

@@ -5,7 +5,7 @@ export type { Score, ScoreOptions } from './evaluate/score.ts';
 export type { FinishReason, Generation, GenerationResult, Piece, Timings } from './generate/generation.ts';
 export type { GenerateOptions, SamplingOptions } from './generate/options.ts';
 export { type ChosenToken, Session, type TokenLogprob } from './generate/session.ts';
-export { type ChatOptions, LanguageModel } from './language-model.ts';
+export { type ChatOptions, LanguageModel, type ModelStats } from './language-model.ts';
 export { type BackendName, type LoadOptions, load } from './load.ts';
 export { type LearnOptions, type NextWord, OneBitModel, type OneBitModelOptions } from './one-bit-model.ts';
 export type { Constraint, Matcher } from './structured/constraint.ts';

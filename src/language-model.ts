@@ -6,13 +6,30 @@ import { OnebitError } from './errors.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
 import { Generation, type SessionLender } from './generate/generation.ts';
 import { type GenerateOptions, resolveOptions } from './generate/options.ts';
+import { Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { Session } from './generate/session.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
+import { KV_PAGE } from './kernels/backend.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Engine } from './model/engine.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
 export interface ChatOptions extends GenerateOptions, Omit<ChatTemplateOptions, 'addGenerationPrompt'> {}
+
+/** What the model is doing, and what it has done since it was loaded. */
+export interface ModelStats {
+  /** Requests that have a place, and those that wait for one. */
+  readonly running: number;
+  readonly waiting: number;
+  /** Pages of cache memory, KV_PAGE tokens each; those that requests and sessions use, and those kept in case they are useful again. */
+  readonly kvPagesTotal: number;
+  readonly kvPagesUsed: number;
+  readonly kvPagesCached: number;
+  /** Tokens of all prompts so far; those of them that the cache held already. */
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly generatedTokens: number;
+}
 
 /** Idle sessions kept because the next prompt may begin like theirs. */
 const IDLE_SESSIONS = 4;
@@ -30,15 +47,18 @@ export class LanguageModel {
   private readonly engine: Engine;
   private readonly chatTemplate: () => ChatTemplate;
   private readonly breakers: ReadonlySet<number>;
+  private readonly scheduler: Scheduler;
+  private readonly counts = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0 };
   private readonly idle: Session[] = [];
   private disposed = false;
 
-  constructor(gguf: Gguf, tokenizer: Tokenizer, engine: Engine, contextTokens: number) {
+  constructor(gguf: Gguf, tokenizer: Tokenizer, engine: Engine, contextTokens: number, limits: SchedulerOptions) {
     this.config = engine.config;
     this.metadata = gguf.metadata;
     this.tokenizer = tokenizer;
     this.engine = engine;
     this.contextTokens = contextTokens;
+    this.scheduler = new Scheduler(limits);
     let template: ChatTemplate | undefined;
     this.chatTemplate = () => {
       template ??= chatTemplateOf(gguf, tokenizer);
@@ -61,6 +81,20 @@ export class LanguageModel {
   /** Bytes that weights, activations and cache take in the backend. */
   get memoryBytes(): number {
     return this.engine.backend.memoryBytes();
+  }
+
+  /** What the model is doing, and what it has done so far: for metrics. */
+  stats(): ModelStats {
+    const { pages } = this.engine;
+    const kvPagesCached = this.idle.reduce((sum, session) => sum + Math.ceil(session.tokens.length / KV_PAGE), 0);
+    return {
+      running: this.scheduler.running,
+      waiting: this.scheduler.waiting,
+      kvPagesTotal: pages.pool.pages,
+      kvPagesUsed: pages.pool.pages - pages.available - kvPagesCached,
+      kvPagesCached,
+      ...this.counts,
+    };
   }
 
   /**
@@ -126,7 +160,7 @@ export class LanguageModel {
   generateIn(session: Session, prompt: string | ArrayLike<number>, options: GenerateOptions = {}): Generation {
     this.assertAlive('generate');
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
-    const lender = { borrow: () => session, giveBack: () => {} };
+    const lender = { counts: this.counts, borrow: async () => session, giveBack: () => {} };
     return new Generation(tokens, resolveOptions(options), this.tokenizer, lender);
   }
 
@@ -140,7 +174,9 @@ export class LanguageModel {
 
   private lender(): SessionLender {
     return {
-      borrow: (prompt) => {
+      counts: this.counts,
+      borrow: async (prompt, signal) => {
+        await this.scheduler.enter(signal);
         let best = -1;
         for (const [i, session] of this.idle.entries()) {
           if (best < 0 || session.commonPrefix(prompt) > this.idle[best].commonPrefix(prompt)) best = i;
@@ -149,6 +185,7 @@ export class LanguageModel {
         return useful ? this.idle.splice(best, 1)[0] : this.session();
       },
       giveBack: (session) => {
+        this.scheduler.leave();
         if (this.disposed) return;
         this.idle.push(session);
         if (this.idle.length > IDLE_SESSIONS) this.dropIdle();

@@ -3,6 +3,7 @@ import { memorySource } from './bytes/memory-source.ts';
 import { openModelBytes } from './bytes/open.ts';
 import type { ByteSource } from './bytes/source.ts';
 import { OnebitError } from './errors.ts';
+import type { SchedulerOptions } from './generate/scheduler.ts';
 import { readGguf } from './gguf/read.ts';
 import type { Gguf } from './gguf/types.ts';
 import type { Backend, KvFormat } from './kernels/backend.ts';
@@ -24,6 +25,10 @@ export interface LoadOptions {
   contextTokens?: number;
   /** Tokens that all sessions together can hold in the cache. Default: contextTokens. */
   kvTokens?: number;
+  /** Most requests that run at once, 1 to 64; others wait for a place. Default 16. */
+  parallel?: number;
+  /** Most requests that wait for a place; more are refused with code `busy`. Default: no limit. */
+  queue?: number;
   /** How keys and values are cached. Default `f16`; `q8` halves the memory at a small loss, `f32` doubles it. */
   kvFormat?: KvFormat;
   /** Told bytes of tensors loaded so far, of all. */
@@ -51,12 +56,13 @@ export async function load(
     const tokenizer = createTokenizer(gguf.metadata);
     checkVocabulary(tokenizer.vocabularySize, config.vocabulary);
     const contextTokens = contextOf(options, config.contextLength);
+    const limits = limitsOf(options);
     backend = await createBackend(options);
     const kv = { format: options.kvFormat ?? 'f16', tokens: Math.max(options.kvTokens ?? 0, contextTokens) } as const;
     checkMemory(memoryNeed(config, weightBytesOf(gguf), kv.tokens, kv.format), backend);
     const weights = await loadWeights(gguf, source, config, backend, options);
     const engine = new Engine(config, weights, backend, { kvFormat: kv.format, kvTokens: kv.tokens });
-    return new LanguageModel(gguf, tokenizer, engine, contextTokens);
+    return new LanguageModel(gguf, tokenizer, engine, contextTokens, limits);
   } catch (error) {
     await backend?.dispose();
     throw error;
@@ -113,6 +119,14 @@ function contextOf(options: LoadOptions, modelContext: number): number {
     );
   }
   return contextTokens;
+}
+
+function limitsOf({ parallel = 16, queue = Number.POSITIVE_INFINITY }: LoadOptions): SchedulerOptions {
+  if (!Number.isInteger(parallel) || parallel < 1 || parallel > 64) {
+    throw new OnebitError('bad-argument', `load: parallel must be a whole number from 1 to 64, got ${parallel}.`);
+  }
+  if (!(queue >= 0)) throw new OnebitError('bad-argument', `load: queue must be 0 or more, got ${queue}.`);
+  return { parallel, queue };
 }
 
 function checkMemory(need: MemoryNeed, backend: Backend): void {

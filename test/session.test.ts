@@ -32,10 +32,10 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
     withModel(async (model) => {
       const prompt = model.tokenize(text.repeat(3));
       const fresh = await model.generate(prompt, greedy).result();
-      expect(fresh.timings.reusedTokens).toBe(0);
+      expect(fresh.cachedTokens).toBe(0);
       const again = await model.generate(prompt, greedy).result();
       expect(again.tokens).toEqual(fresh.tokens);
-      expect(again.timings.reusedTokens).toBe(prompt.length - 1);
+      expect(again.cachedTokens).toBe(prompt.length - 1);
       const session = model.session();
       await take(session, model.tokenize(text.repeat(4)), 3);
       session.truncate(40);

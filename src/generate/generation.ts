@@ -19,8 +19,6 @@ export type FinishReason = 'stop' | 'length';
 export interface Timings {
   /** Tokens of the prompt that had to be evaluated; the last one counts to the decode. */
   readonly prefillTokens: number;
-  /** Tokens of the prompt that the cache held already. */
-  readonly reusedTokens: number;
   readonly prefillMs: number;
   readonly prefillTokensPerSecond: number;
   readonly timeToFirstTokenMs: number;
@@ -34,6 +32,8 @@ export interface GenerationResult {
   readonly promptTokens: readonly number[];
   /** Ids of the produced tokens, without the end-of-text token. */
   readonly tokens: readonly number[];
+  /** Tokens of the prompt whose keys and values the cache held already. */
+  readonly cachedTokens: number;
   /** With option `logprobs`: one entry a token. */
   readonly logprobs?: readonly ChosenToken[];
   readonly finishReason: FinishReason;
@@ -41,9 +41,17 @@ export interface GenerationResult {
   readonly timings: Timings;
 }
 
+/** Tokens of all requests so far. */
+export interface TokenCounts {
+  promptTokens: number;
+  cachedTokens: number;
+  generatedTokens: number;
+}
+
 /** Provides a session for the prompt, and takes it back. */
 export interface SessionLender {
-  borrow(prompt: ArrayLike<number>): Session;
+  readonly counts: TokenCounts;
+  borrow(prompt: ArrayLike<number>, signal?: AbortSignal): Promise<Session>;
   giveBack(session: Session): void;
 }
 
@@ -98,7 +106,7 @@ async function* run(
   lender: SessionLender,
 ): AsyncGenerator<Piece, GenerationResult, void> {
   const began = performance.now();
-  const session = lender.borrow(prompt);
+  const session = await lender.borrow(prompt, options.signal);
   try {
     const decoder = tokenizer.decoder();
     const scanner = new StopScanner(options.stop);
@@ -117,6 +125,8 @@ async function* run(
       return piece;
     };
     const onPrefill = (done: number, total: number, reused: number) => {
+      lender.counts.promptTokens += done === 0 ? prompt.length : 0;
+      lender.counts.cachedTokens += done === 0 ? reused : 0;
       prefill = { done, total, reused, endMs: performance.now() - began };
     };
     if (options.maxTokens > 0) {
@@ -127,6 +137,7 @@ async function* run(
           break;
         }
         chosen.push(next);
+        lender.counts.generatedTokens++;
         waiting.push(next);
         const shown = scanner.push(decoder.push(next.token));
         if (shown !== '') yield emit(shown);
@@ -140,6 +151,7 @@ async function* run(
       text,
       promptTokens: Array.from(prompt),
       tokens: chosen.map((token) => token.token),
+      cachedTokens: prefill.reused,
       logprobs: options.logprobs === undefined ? undefined : chosen,
       finishReason,
       seed: options.seed,
@@ -151,7 +163,7 @@ async function* run(
 }
 
 function timingsOf(
-  prefill: { total: number; reused: number; endMs: number },
+  prefill: { total: number; endMs: number },
   firstMs: number,
   decodeTokens: number,
   totalMs: number,
@@ -160,7 +172,6 @@ function timingsOf(
   const decodeMs = Math.max(0, totalMs - prefill.endMs);
   return {
     prefillTokens: prefill.total,
-    reusedTokens: prefill.reused,
     prefillMs: prefill.endMs,
     prefillTokensPerSecond: perSecond(prefill.total, prefill.endMs),
     timeToFirstTokenMs: firstMs,
