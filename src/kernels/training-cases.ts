@@ -30,7 +30,7 @@ export function trainingCases(): TrainingCase[] {
   return [
     ...productCases(),
     ...signCases(),
-    ...outerCases(),
+    ...roundedCases(),
     ...roundCases(),
     ...embedCases(),
     ...normCases(),
@@ -152,24 +152,31 @@ function signCases(): TrainingCase[] {
   );
 }
 
-function outerCases(): TrainingCase[] {
+function roundedCases(): TrainingCase[] {
   const sizes = [
     [1, 1, 1],
-    [3, 5, 9],
-    [255, 12, 40],
-    [257, 100, 24],
-    [1024, 98, 131],
+    [5, 9, 3],
+    [12, 40, 255],
+    [100, 24, 257],
+    [98, 131, 1024],
+    [130, 17, 391],
   ];
-  return sizes.map(([m, rows, cols]) =>
-    trainingCase('outerSum', `${m}x${rows}x${cols}`, factors12, (backend, outputs) => {
-      const dOut = randomValues(m * rows, 1, 1e-4);
-      // A column of zeros and one large factor: scales are each column's own.
-      for (let i = 0; i < m; i++) dOut[i * rows] = 0;
-      dOut[dOut.length - 1] = 1e-3;
-      const x = randomValues(m * cols, 2);
-      const gradient = outputs.of(rows * cols, randomValues(rows * cols, 3, 1e-4));
-      backend.outerSum(gradient, tensorOf(backend, dOut), tensorOf(backend, x), m, rows, cols);
-    }),
+  const layouts: ProductLayout[] = ['nt', 'nn', 'tn'];
+  return layouts.flatMap((layout) =>
+    sizes.map(([m, n, k]) =>
+      trainingCase('roundedProduct', `${layout} ${m}x${n}x${k}`, factors12, (backend, outputs) => {
+        const a = randomValues(m * k, 1, 1e-4);
+        // Zeros in a line and one large factor: scales are each line's own.
+        for (let i = 0; i < k; i++) a[layout === 'tn' ? i * m : i] = 0;
+        a[a.length - 1] = 1e-3;
+        const [left, right] = [tensorOf(backend, a), tensorOf(backend, randomValues(n * k, 2))];
+        backend.roundedProduct(outputs.of(m * n), left, right, { layout, m, n, k });
+        const sum = outputs.of(m * n, randomValues(m * n, 3, 1e-4));
+        backend.roundedProduct(sum, left, right, { layout, m, n, k }, sum);
+        const base = tensorOf(backend, randomValues(m * n, 4, 1e-4));
+        backend.roundedProduct(outputs.of(m * n), left, right, { layout, m, n, k, alpha: 0.5, beta: -2 }, base);
+      }),
+    ),
   );
 }
 

@@ -109,16 +109,15 @@ export interface TrainingBackend {
   ): void;
 
   /**
-   * gradient [rows, cols] += dOut [m, rows]ᵀ · x [m, cols]: the gradient of a weight. Factors may count as 12-bit numbers with a scale for each column
-   * and 256 rows: 0.2 % of the root mean square is within the contract.
+   * `product` whose factors may count as 12-bit numbers with a scale for each line (a row of a, a column of b) and 256 summands: 0.2 % of the product's
+   * root mean square is within the contract.
    */
-  outerSum(
-    gradient: TrainingTensor,
-    dOut: TrainingTensor,
-    x: TrainingTensor,
-    m: number,
-    rows: number,
-    cols: number,
+  roundedProduct(
+    out: TrainingTensor,
+    a: TrainingTensor,
+    b: TrainingTensor,
+    shape: ProductShape,
+    base?: TrainingTensor,
   ): void;
 
   /**

@@ -20,7 +20,7 @@ export function linear(
   }
   for (const [i, parameter] of weights.entries()) {
     const shape = { layout: 'nt', m: rows, n: parameter.rows, k: parameter.cols } as const;
-    backend.product(outs[i], x, parameters.value(parameter), shape, base);
+    parameters.product(outs[i], x, parameters.value(parameter), shape, base);
   }
 }
 
@@ -43,8 +43,7 @@ export function linearBackward(
   if (signs) backend.signProductBackward(dX, dOut, signs, rows, accumulate);
   else {
     const shape = { layout: 'nn', m: rows, n: inputs, k: outputs } as const;
-    backend.product(dX, dOut, parameters.value(parameter), shape, accumulate ? dX : undefined);
+    parameters.product(dX, dOut, parameters.value(parameter), shape, accumulate ? dX : undefined);
   }
-  if (parameters.exact) backend.product(gradient, dOut, x, { layout: 'tn', m: outputs, n: inputs, k: rows }, gradient);
-  else backend.outerSum(gradient, dOut, x, rows, outputs, inputs);
+  parameters.product(gradient, dOut, x, { layout: 'tn', m: outputs, n: inputs, k: rows }, gradient);
 }

@@ -102,17 +102,18 @@ export class Optimizer {
   /** out = a·x + b·(x·xᵀ)·x + c·(x·xᵀ)²·x, from the smaller of x·xᵀ and xᵀ·x. */
   #newtonSchulz(out: TrainingTensor, x: TrainingTensor, rows: number, cols: number, scratch: MuonScratch): void {
     const backend = this.#backend;
+    const parameters = this.#parameters;
     const { a, b, c } = NEWTON_SCHULZ;
     const wide = rows <= cols;
     const side = wide ? rows : cols;
     const square = backend.slice(scratch.square, 0, side * side);
     const polynomial = backend.slice(scratch.polynomial, 0, side * side);
-    backend.product(square, x, x, { layout: wide ? 'nt' : 'tn', m: side, n: side, k: wide ? cols : rows });
+    parameters.product(square, x, x, { layout: wide ? 'nt' : 'tn', m: side, n: side, k: wide ? cols : rows });
     const squared = { layout: 'nn', m: side, n: side, k: side, alpha: c, beta: b } as const;
-    backend.product(polynomial, square, square, squared, square);
+    parameters.product(polynomial, square, square, squared, square);
     const shape = { layout: 'nn', m: rows, n: cols, k: side, beta: a } as const;
-    if (wide) backend.product(out, polynomial, x, shape, x);
-    else backend.product(out, x, polynomial, shape, x);
+    if (wide) parameters.product(out, polynomial, x, shape, x);
+    else parameters.product(out, x, polynomial, shape, x);
   }
 }
 

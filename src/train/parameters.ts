@@ -3,7 +3,7 @@
 
 import type { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
-import type { Rounding, SignMatrix, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
+import type { ProductShape, Rounding, SignMatrix, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
 import type { Recipe } from './recipe.ts';
 import { type ModelShape, type ShapeTensor, shapeTensors, type WeightKind } from './shape.ts';
 
@@ -20,9 +20,6 @@ export interface Parameter extends ShapeTensor {
   readonly signs?: SignMatrix;
 }
 
-/** What products use: latent weights, these rounded, or these rounded by look-up with 8-bit activations. */
-export type Precision = 'latent' | 'rounded' | 'look-up';
-
 /** How weights of each kind are rounded for the file. */
 export const roundings: Readonly<Record<WeightKind, Rounding>> = {
   binary: 'binary',
@@ -37,7 +34,8 @@ export class Parameters {
   readonly #byName: ReadonlyMap<string, Parameter>;
   readonly #backend: TrainingBackend;
   readonly #rounding: Rounding;
-  #precision: Precision = 'latent';
+  #weights: 'latent' | 'rounded' = 'latent';
+  #fast = false;
 
   /** @param exact whether products are float32 throughout, so that nothing is packed for look-ups. */
   constructor(shape: ModelShape, recipe: Recipe, backend: TrainingBackend, exact: boolean) {
@@ -80,25 +78,35 @@ export class Parameters {
     }
   }
 
-  /** Chooses what the forward pass uses until the next call, as the latent weights are now. */
-  prepare(precision: Precision): void {
-    this.#precision = precision;
-    if (precision === 'latent') return;
+  /**
+   * Chooses what products use until the next call: the weights as they are now, latent or rounded; `fast` allows rounded factors and look-ups
+   * (unless all is exact), which only updates use.
+   */
+  prepare(weights: 'latent' | 'rounded', fast = false): void {
+    this.#weights = weights;
+    this.#fast = fast && !this.exact;
+    if (weights === 'latent') return;
     for (const { rounded, latent, signs } of this.all) {
       if (!rounded) continue;
       this.#backend.round(rounded, latent, this.#rounding);
-      if (signs && precision === 'look-up') this.#backend.packSigns(signs, rounded);
+      if (signs && this.#fast) this.#backend.packSigns(signs, rounded);
     }
   }
 
   /** The weights as float32. */
   value(parameter: Parameter): TrainingTensor {
-    return (this.#precision !== 'latent' && parameter.rounded) || parameter.latent;
+    return (this.#weights === 'rounded' && parameter.rounded) || parameter.latent;
   }
 
   /** The weights for products by look-up, where those are to be used. */
   signs(parameter: Parameter): SignMatrix | undefined {
-    return this.#precision === 'look-up' ? parameter.signs : undefined;
+    return this.#fast && this.#weights === 'rounded' ? parameter.signs : undefined;
+  }
+
+  /** out = alpha · a·b + beta · base, of rounded factors where these are allowed. */
+  product(out: TrainingTensor, a: TrainingTensor, b: TrainingTensor, shape: ProductShape, base?: TrainingTensor): void {
+    if (this.#fast) this.#backend.roundedProduct(out, a, b, shape, base);
+    else this.#backend.product(out, a, b, shape, base);
   }
 
   clearGradients(): void {

@@ -6,7 +6,7 @@ import { exportTensor, shapeMetadata } from './export.ts';
 import { Graph } from './graph.ts';
 import { Head } from './head.ts';
 import { Optimizer } from './optimizer.ts';
-import { Parameters, type Precision } from './parameters.ts';
+import { Parameters } from './parameters.ts';
 import { checkRecipe, learningRateFactor, quantizesAt, type Recipe } from './recipe.ts';
 import { checkShape, type ModelShape } from './shape.ts';
 import type {
@@ -57,8 +57,6 @@ class DecoderTrainer implements Trainer {
   readonly #backend: TrainingBackend;
   readonly #parameters: Parameters;
   readonly #optimizer: Optimizer;
-  /** Of the steps that quantise. */
-  readonly #stepPrecision: Precision;
   #network: Network | undefined;
   #stepsDone = 0;
 
@@ -66,7 +64,6 @@ class DecoderTrainer implements Trainer {
     this.shape = shape;
     this.recipe = recipe;
     this.#backend = backend;
-    this.#stepPrecision = shape.weights === 'binary' && !options.exact ? 'look-up' : 'rounded';
     this.#parameters = new Parameters(shape, recipe, backend, options.exact ?? false);
     this.#parameters.initialize(new Random(options.seed), recipe.initDeviation);
     this.#optimizer = new Optimizer(this.#parameters, recipe, backend);
@@ -88,7 +85,7 @@ class DecoderTrainer implements Trainer {
     const step = this.#stepsDone;
     const progress = options.progress ?? step / this.recipe.steps;
     const quantized = this.shape.weights !== 'float' && quantizesAt(this.recipe, progress);
-    this.#parameters.prepare(quantized ? this.#stepPrecision : 'latent');
+    this.#parameters.prepare(quantized ? 'rounded' : 'latent', true);
     this.#parameters.clearGradients();
     let lossSum = 0;
     for (const [i, batch] of batches.entries()) {

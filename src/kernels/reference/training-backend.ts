@@ -134,15 +134,14 @@ class ReferenceTrainingBackend implements TrainingBackend {
     this.product(dX, dOut, weights, { layout: 'nn', m, n: cols, k: rows }, accumulate ? dX : undefined);
   }
 
-  outerSum(
-    gradient: TrainingTensor,
-    dOut: TrainingTensor,
-    x: TrainingTensor,
-    m: number,
-    rows: number,
-    cols: number,
+  roundedProduct(
+    out: TrainingTensor,
+    a: TrainingTensor,
+    b: TrainingTensor,
+    shape: ProductShape,
+    base?: TrainingTensor,
   ): void {
-    this.product(gradient, dOut, x, { layout: 'tn', m: rows, n: cols, k: m }, gradient);
+    this.product(out, a, b, shape, base);
   }
 
   round(out: TrainingTensor, latent: TrainingTensor, rounding: Rounding): void {

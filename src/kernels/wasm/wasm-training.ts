@@ -23,8 +23,8 @@ const GEMM_SCRATCH_BYTES = op.GEMM_M_BLOCK * op.GEMM_K_BLOCK * 4 + op.TILE_BYTES
 const BLOCKS_PER_THREAD = 4;
 /** Multiply-adds that take as long as one of the 30,000 unit works of program.ts, in float32 tiles. */
 const TILE_SPEED = 4;
-/** The same for sums of rounded outer products. */
-const OUTER_SPEED = 8;
+/** The same for rounded factors. */
+const ROUNDED_SPEED = 8;
 /** The same for look-ups. */
 const LOOK_UP_SPEED = 16;
 /** Bytes of a tile of 32 × 128 signs with its scales (repack-q1.ts), and of the tables of 128 activations (tables.ts). */
@@ -71,7 +71,7 @@ class WasmSignMatrix extends Region implements SignMatrix {
   }
 }
 
-/** A factor of `outerSum` in panels of `width` columns. */
+/** A factor of `roundedProduct` in panels of `width` lines. */
 interface PackedFactor {
   readonly memory: HostRegion;
   readonly width: 4 | 8;
@@ -248,27 +248,28 @@ export class WasmTrainingBackend implements TrainingBackend {
     this.#program.words[c + 10] = this.#scratchStride;
   }
 
-  outerSum(
-    gradient: TrainingTensor,
-    dOut: TrainingTensor,
-    x: TrainingTensor,
-    m: number,
-    rows: number,
-    cols: number,
+  roundedProduct(
+    out: TrainingTensor,
+    a: TrainingTensor,
+    b: TrainingTensor,
+    shape: ProductShape,
+    base?: TrainingTensor,
   ): void {
-    const left = this.#packOuter(this.#left, dOut, m, rows);
-    const right = this.#packOuter(this.#right, x, m, cols);
+    const { layout, m, n, k, alpha = 1, beta = 1 } = shape;
+    const left = this.#packRounded(this.#left, a, k, m, layout === 'tn');
+    const right = this.#packRounded(this.#right, b, k, n, layout !== 'nt');
     const scratch = this.#scratchOf(op.TILE_BYTES);
-    const rowBlocks = Math.ceil(rows / op.OUTER_ROWS);
-    const panels = Math.ceil(cols / 8);
+    const rowBlocks = Math.ceil(m / op.ROUNDED_ROWS);
+    const panels = Math.ceil(n / 8);
     const across = Math.min(panels, Math.ceil((BLOCKS_PER_THREAD * this.threads) / rowBlocks));
     const width = Math.ceil(panels / across) * 8;
-    const items = rowBlocks * Math.ceil(cols / width);
-    const work = (m * rows * cols) / OUTER_SPEED;
-    const c = this.#add(op.OP_OUTER_SUM, items, work, [gradient], [left.region, right.region]);
-    this.#operands(c, gradient, left.region, left.scales, right.region, right.scales, m, rows, cols, width);
-    this.#program.words[c + 10] = scratch.address;
-    this.#program.words[c + 11] = this.#scratchStride;
+    const items = rowBlocks * Math.ceil(n / width);
+    const reads = [left, right, base === out ? undefined : base];
+    const c = this.#add(op.OP_ROUNDED_PRODUCT, items, (m * n * k) / ROUNDED_SPEED, [out], reads);
+    this.#operands(c, out, base ?? out, left, right, k, m, n, width);
+    this.#program.words[c + 9] = scratch.address;
+    this.#program.words[c + 10] = this.#scratchStride;
+    this.#floats(c + 11, alpha, base ? beta : 0);
   }
 
   round(out: TrainingTensor, latent: TrainingTensor, rounding: Rounding): void {
@@ -469,21 +470,20 @@ export class WasmTrainingBackend implements TrainingBackend {
     this.#floats(c + 4, factor);
   }
 
-  /** Packs x [m, columns] for `outerSum`, unless that was done last; the scales lie behind the panels. */
-  #packOuter(packed: PackedFactor, x: TrainingTensor, m: number, columns: number): { region: Region; scales: number } {
+  /** Packs a factor of `lines` lines of `summands` numbers, `apart` or contiguous, unless that was done last. */
+  #packRounded(packed: PackedFactor, x: TrainingTensor, summands: number, lines: number, apart: boolean): Region {
     const { width } = packed;
     const { region: source, address } = x as Part;
-    const blocks = Math.ceil(m / op.OUTER_TOKENS);
-    const panelBytes = blocks * Math.ceil(columns / width) * op.OUTER_TOKENS * width * 2;
-    const region = packed.memory.fits(panelBytes + blocks * Math.ceil(columns / 8) * 32);
-    const scales = region.address + panelBytes;
-    const key = `${region.address} ${address} ${source.written} ${m} ${columns}`;
+    const blocks = Math.ceil(summands / op.ROUNDED_SUM);
+    const panelBytes = Math.ceil(lines / width) * op.ROUNDED_SUM * width * 2;
+    const region = packed.memory.fits(blocks * (panelBytes + Math.ceil(lines / 8) * 32));
+    const key = `${region.address} ${address} ${source.written} ${summands} ${lines} ${apart}`;
     if (packed.key !== key) {
-      const c = this.#add(op.OP_PACK_OUTER, blocks, 2 * m * columns, [region], [x]);
-      this.#operands(c, region, scales, x, m, columns, width);
+      const c = this.#add(op.OP_PACK_ROUNDED, blocks, 2 * summands * lines, [region], [x]);
+      this.#operands(c, region, x, summands, lines, width, apart ? 1 : 0);
       packed.key = key;
     }
-    return { region, scales };
+    return region;
   }
 
   /**

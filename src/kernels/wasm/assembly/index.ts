@@ -4,4 +4,4 @@ export { resume, run, runAlone, work } from './run';
 export { probe } from './probe';
 // Exported only so that the optimiser leaves them functions of their own: inlined, their sums would not stay in registers.
 export { tile } from './training-gemm';
-export { outerTile } from './training-outer';
+export { roundedTile } from './training-rounded';

@@ -22,8 +22,8 @@ export const OP_PACK_FORWARD = 82;
 export const OP_PACK_BACKWARD = 83;
 export const OP_SIGN_PRODUCTS = 84;
 export const OP_SIGN_PRODUCT_BACKWARD = 85;
-export const OP_PACK_OUTER = 86;
-export const OP_OUTER_SUM = 87;
+export const OP_PACK_ROUNDED = 86;
+export const OP_ROUNDED_PRODUCT = 87;
 
 /** Rows of C that a thread computes at a time, a multiple of six; with GEMM_K_BLOCK its packed A takes 96 KB of the second cache. */
 export const GEMM_M_BLOCK = 96;
@@ -55,7 +55,7 @@ export const SIGN_TOKENS = 32;
 /** Blocks of 128 outputs whose tables are built together in the backward direction, so that scratch does not grow with the vocabulary. */
 export const SIGN_RANGE_BLOCKS = 8;
 
-/** Tokens whose rounded products are summed exactly and share scales. */
-export const OUTER_TOKENS = 256;
-/** Rows of a block of a weight's gradient, a multiple of four; their packed factor takes 48 KB of the second cache. */
-export const OUTER_ROWS = 96;
+/** Rounded products that are summed exactly and share scales. */
+export const ROUNDED_SUM = 256;
+/** Rows of a block of a rounded product, a multiple of four; their packed factor takes 48 KB of the second cache. */
+export const ROUNDED_ROWS = 96;

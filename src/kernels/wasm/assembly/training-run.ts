@@ -6,10 +6,10 @@ import { crossEntropy, subtractTeacher } from './training-loss';
 import { addRows, embedBackward, normBackward, rotate, swigluBackward } from './training-norm';
 import {
   OP_ADAM, OP_ADD_ROWS, OP_ADD_SCALED, OP_ATTEND, OP_ATTEND_BACKWARD, OP_CROSS_ENTROPY, OP_EMBED_BACKWARD, OP_GEMM, OP_NESTEROV,
-  OP_NORM_BACKWARD, OP_NORMALIZE, OP_OUTER_SUM, OP_PACK, OP_PACK_BACKWARD, OP_PACK_FORWARD, OP_PACK_OUTER, OP_ROTATE, OP_ROUND,
+  OP_NORM_BACKWARD, OP_NORMALIZE, OP_PACK, OP_PACK_BACKWARD, OP_PACK_FORWARD, OP_PACK_ROUNDED, OP_ROTATE, OP_ROUND, OP_ROUNDED_PRODUCT,
   OP_SIGN_PRODUCT_BACKWARD, OP_SIGN_PRODUCTS, OP_SUBTRACT_TEACHER, OP_SUMS_OF_SQUARES, OP_SWIGLU_BACKWARD, OP_ZERO,
 } from './training-opcodes';
-import { outerSum, packOuter } from './training-outer';
+import { packRounded, roundedProduct } from './training-rounded';
 import { packBackward, packForward, signProductBackward, signProducts } from './training-signs';
 import { adam, addScaled, nesterov, normalize, round, sumsOfSquares, zero } from './training-update';
 
@@ -34,8 +34,8 @@ export function train(c: usize, from: i32, to: i32, thread: i32): void {
     case OP_NESTEROV: nesterov(c, from, to); break;
     case OP_NORMALIZE: normalize(c, from, to); break;
     case OP_ADD_SCALED: addScaled(c, from, to); break;
-    case OP_PACK_OUTER: packOuter(c, from, to); break;
-    case OP_OUTER_SUM: outerSum(c, from, to, thread); break;
+    case OP_PACK_ROUNDED: packRounded(c, from, to); break;
+    case OP_ROUNDED_PRODUCT: roundedProduct(c, from, to, thread); break;
     case OP_PACK_FORWARD: packForward(c, from, to, thread); break;
     case OP_PACK_BACKWARD: packBackward(c, from, to, thread); break;
     case OP_SIGN_PRODUCTS: signProducts(c, from, to, thread); break;
