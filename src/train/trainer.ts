@@ -1,8 +1,10 @@
 // Owns one model in training: a step from batches to updated weights, evaluation, saving, export. Must not know where text, files or time come from.
 import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
+import type { Backend } from '../kernels/backend.ts';
 import type { TrainingBackend } from '../kernels/training.ts';
 import { exportTensor, shapeMetadata } from './export.ts';
+import { ExportedRun } from './exported.ts';
 import { Graph } from './graph.ts';
 import { Head } from './head.ts';
 import { Optimizer } from './optimizer.ts';
@@ -32,11 +34,15 @@ export async function createTrainer(
 ): Promise<Trainer> {
   checkShape(shape);
   checkRecipe(recipe);
-  if (options.backend) return new DecoderTrainer(shape, recipe, options, options.backend);
+  if (options.backend) {
+    const { referenceBackend } = await import('../kernels/reference/reference-backend.ts');
+    return new DecoderTrainer(shape, recipe, options, options.backend, async () => referenceBackend());
+  }
   const { wasmTrainingBackend } = await import('../kernels/wasm/wasm-training.ts');
   const backend = await wasmTrainingBackend({ threads: options.threads });
   try {
-    return new DecoderTrainer(shape, recipe, options, backend);
+    const { wasmBackend } = await import('../kernels/wasm/wasm-backend.ts');
+    return new DecoderTrainer(shape, recipe, options, backend, () => wasmBackend({ threads: options.threads }));
   } catch (error) {
     await backend.dispose();
     throw error;
@@ -57,13 +63,22 @@ class DecoderTrainer implements Trainer {
   readonly #backend: TrainingBackend;
   readonly #parameters: Parameters;
   readonly #optimizer: Optimizer;
+  readonly #inference: () => Promise<Backend>;
   #network: Network | undefined;
+  #exported: ExportedRun | undefined;
   #stepsDone = 0;
 
-  constructor(shape: ModelShape, recipe: Recipe, options: TrainerOptions, backend: TrainingBackend) {
+  constructor(
+    shape: ModelShape,
+    recipe: Recipe,
+    options: TrainerOptions,
+    backend: TrainingBackend,
+    inference: () => Promise<Backend>,
+  ) {
     this.shape = shape;
     this.recipe = recipe;
     this.#backend = backend;
+    this.#inference = inference;
     this.#parameters = new Parameters(shape, recipe, backend, options.exact ?? false);
     this.#parameters.initialize(new Random(options.seed), recipe.initDeviation);
     this.#optimizer = new Optimizer(this.#parameters, recipe, backend);
@@ -82,6 +97,7 @@ class DecoderTrainer implements Trainer {
     if (!(weightSum > 0)) {
       throw new OnebitError('bad-argument', 'train: at least one position must count, got none. Give other batches.');
     }
+    await this.#dropExported();
     const step = this.#stepsDone;
     const progress = options.progress ?? step / this.recipe.steps;
     const quantized = this.shape.weights !== 'float' && quantizesAt(this.recipe, progress);
@@ -113,7 +129,8 @@ class DecoderTrainer implements Trainer {
 
   async evaluate(batch: Batch, options: EvaluateOptions = {}): Promise<EvaluationResult> {
     const weights = this.#checkedWeights(batch);
-    this.#prepareEvaluation(options);
+    if (options.weights !== 'current') return (await this.#exportedRun()).evaluate(batch, weights, options.signal);
+    this.#prepareCurrent();
     const { graph, head } = this.#networkFor(batch);
     graph.forward(batch.tokens);
     head.loss(graph.normed, batch, weights);
@@ -127,7 +144,8 @@ class DecoderTrainer implements Trainer {
     options: EvaluateOptions = {},
   ): Promise<Float32Array> {
     this.#checkTokens(batch, batch.tokens, 'tokens');
-    this.#prepareEvaluation(options);
+    if (options.weights !== 'current') return (await this.#exportedRun()).logits(batch, options.signal);
+    this.#prepareCurrent();
     const { graph, head } = this.#networkFor(batch);
     graph.forward(batch.tokens);
     return head.logits(graph.normed, options.signal);
@@ -151,6 +169,7 @@ class DecoderTrainer implements Trainer {
       }
     }
     if (problems.length > 0) throw new OnebitError('bad-argument', problems.slice(0, 8).join('\n'), { problems });
+    void this.#dropExported();
     for (const [name, tensor] of tensors) this.#backend.write(tensor, state.arrays.get(name)!);
     this.#stepsDone = state.step;
   }
@@ -164,6 +183,7 @@ class DecoderTrainer implements Trainer {
       }
     }
     if (problems.length > 0) throw new OnebitError('bad-argument', problems.slice(0, 8).join('\n'), { problems });
+    void this.#dropExported();
     for (const { name, latent, momentum, second } of this.#parameters.all) {
       this.#backend.write(latent, weights.get(name)!);
       this.#backend.zero(momentum);
@@ -188,13 +208,28 @@ class DecoderTrainer implements Trainer {
   }
 
   async dispose(): Promise<void> {
+    await this.#dropExported();
     await this.#backend.dispose();
   }
 
-  #prepareEvaluation({ weights = 'exported' }: EvaluateOptions): void {
+  /** The weights that training steps use now, in exact products. */
+  #prepareCurrent(): void {
     const progress = this.#stepsDone / this.recipe.steps;
     const quantizes = this.shape.weights !== 'float' && quantizesAt(this.recipe, progress);
-    this.#parameters.prepare(weights === 'exported' || quantizes ? 'rounded' : 'latent');
+    this.#parameters.prepare(quantizes ? 'rounded' : 'latent');
+  }
+
+  /** The model as its file is run, until the weights change. */
+  async #exportedRun(): Promise<ExportedRun> {
+    this.#exported ??= await ExportedRun.open(await this.exportModel(), await this.#inference());
+    return this.#exported;
+  }
+
+  /** Says that the weights change. */
+  async #dropExported(): Promise<void> {
+    const exported = this.#exported;
+    this.#exported = undefined;
+    await exported?.dispose();
   }
 
   /** The memory of a batch's shape; that of another shape is given back. */
