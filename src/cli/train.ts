@@ -30,7 +30,8 @@ Examples:
 
 Beside OUT: OUT.ckpt/ with the last two checkpoints, OUT.jsonl with every update, OUT.html with curves and samples.
 Ctrl-C ends the run in order: a checkpoint and a usable model are written; the same command with --resume goes on.
-A run bounded by --steps gives the same file bit for bit however often it was interrupted.`;
+A run bounded by --steps gives the same file bit for bit however often it was interrupted. One bounded by --minutes
+may be resumed with more of them until its learning rate begins to fall.`;
 
 /** The command `train`: makes a model from text. */
 export function trainCommand({ signal }: CommandContext): Command {

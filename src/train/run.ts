@@ -91,7 +91,7 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
     teacher: options.teacher?.name,
     teacherShare: options.teacher && (options.teacherShare ?? 0.5),
   };
-  if (checkpoint) checkIdentity(checkpoint.run.identity, JSON.parse(JSON.stringify(identity)));
+  const resumed = checkpoint && resumedState(checkpoint.run, JSON.parse(JSON.stringify(identity)), recipe);
 
   const template = metadata.get('tokenizer.chat_template');
   const encoder = new DocumentEncoder(tokenizer, typeof template === 'string' ? template : undefined);
@@ -124,7 +124,7 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
     prompts: promptsOf(validation.length > 0 ? validation : training),
     ...sizesOf(encoded, training),
     identity: JSON.parse(JSON.stringify(identity)),
-    resumed: checkpoint?.run,
+    resumed,
     notices,
   };
 }
@@ -144,6 +144,26 @@ async function findCheckpoint(options: TrainOptions, notices: string[]): Promise
     'bad-argument',
     `train: ${checkpoints.name} must hold no unfinished run, it has one of ${newest.trainer.step} updates. Go on with --resume, or start anew with --overwrite.`,
   );
+}
+
+/**
+ * The state to go on from. A run bounded by time may be given another time while its learning rate has not begun to fall: what was done is then a share
+ * of the new time.
+ * @throws OnebitError `bad-argument` when corpus or options differ otherwise
+ */
+function resumedState(saved: RunState, identity: RunState['identity'], recipe: Recipe): RunState {
+  const { minutes } = identity;
+  const { schedule, decayShare, fullPrecisionShare } = recipe;
+  const isSteady = schedule === 'constant' && saved.progress <= 1 - decayShare;
+  if (typeof minutes !== 'number' || typeof saved.identity.minutes !== 'number' || !isSteady) {
+    checkIdentity(saved.identity, identity);
+    return saved;
+  }
+  checkIdentity({ ...saved.identity, minutes }, identity);
+  if (saved.identity.minutes === minutes) return saved;
+  // Once weights are quantised they stay so.
+  const least = saved.progress >= fullPrecisionShare ? fullPrecisionShare : 0;
+  return { ...saved, progress: Math.min(1, Math.max(least, saved.elapsedSeconds / (60 * minutes))) };
 }
 
 /** The tokenizer that comes with another model. @throws OnebitError `bad-argument` when two models bring different ones */
