@@ -30,6 +30,7 @@ export interface TrainFlags extends CorpusFlags {
   seed?: number;
   valid?: string[];
   chatShare?: number;
+  contextWarmup?: number;
   checkpointEvery?: number;
   resume?: boolean;
   overwrite?: boolean;

@@ -100,6 +100,11 @@ function addRecipeOptions(command: Command): void {
     .option('--warmup <updates>', 'updates over which rates rise', wholeNumber(0, 1e9))
     .option('--full-precision <share>', 'share of the run before weights are quantised', numberBetween(0, 1))
     .option('--clip <x>', 'longest gradient, 0 for any', numberBetween(0, 1e9))
+    .option(
+      '--context-warmup <updates>',
+      'updates during which sequences grow to their full length',
+      wholeNumber(0, 1e9),
+    )
     .option('--batch <tokens>', 'positions of one update', wholeNumber(8, 1 << 22))
     .addOption(
       new Option('--minutes <m>', 'time for everything').argParser(numberBetween(0.01, 1e6)).conflicts('steps'),
@@ -142,6 +147,7 @@ async function run(corpora: string[], flags: TrainFlags, signal: AbortSignal): P
       minutes: flags.minutes,
       batchTokens: flags.batch,
       chatShare: flags.chatShare,
+      contextWarmup: flags.contextWarmup,
       seed: flags.seed,
       threads: flags.threads,
       evaluateEvery: flags.evalEvery,

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { Random } from '../core/random.ts';
-import { BatchPlan, MOST_ROWS, measuringBatches } from './batches.ts';
+import { BatchPlan, ContextWarmup, MOST_ROWS, measuringBatches } from './batches.ts';
 import type { EncodedForms } from './corpus-tokens.ts';
 import type { Batch } from './trainer-types.ts';
 
@@ -156,4 +156,17 @@ test.skipIf(reason)(`on real dialogues 94 % of all positions are learnt${reason}
     used += weights!.reduce((sum, weight) => sum + weight, 0);
   }
   expect(used / rows).toBeGreaterThan(0.94);
+});
+
+test('sequences grow to their full length while the context warms up, and any update can be asked for', () => {
+  const many = documents(Array.from({ length: 300 }, (_, i) => 40 + ((i * 7919) % 100)));
+  const plan = new ContextWarmup(many, 0, { length: 64, batchTokens: 256, chatShare: 0, seed: 1 }, 30);
+  const longest = (step: number) => Math.max(...plan.at(step).map(({ length }) => length));
+  const most = (from: number, to: number) =>
+    Math.max(...Array.from({ length: to - from }, (_, i) => longest(from + i)));
+  expect([most(0, 10), most(10, 20), most(20, 30), most(30, 60)]).toEqual([8, 16, 32, 64]);
+  for (const { sequences, length } of plan.at(3)) expect(sequences * length).toBeLessThanOrEqual(256);
+  const late = plan.at(45);
+  expect(plan.at(5)).not.toEqual(plan.at(15));
+  expect(plan.at(45)).toEqual(late);
 });

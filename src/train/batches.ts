@@ -34,7 +34,15 @@ interface Piece {
 }
 
 /** The batches of all updates of a run. */
-export class BatchPlan {
+export interface Batches {
+  /** Which pass over the corpus the last update asked for belongs to, from 0. */
+  readonly epoch: number;
+  /** The batches of update number `step`; several where one pass would take too much memory. */
+  at(step: number): Batch[];
+}
+
+/** Batches whose sequences have the same longest length throughout. */
+export class BatchPlan implements Batches {
   readonly #documents: readonly EncodedForms[];
   readonly #options: BatchOptions;
   readonly #padding: number;
@@ -58,12 +66,10 @@ export class BatchPlan {
     this.#options = { ...options, batchTokens: Math.max(options.batchTokens, options.length) };
   }
 
-  /** Which pass over the corpus the last update asked for belongs to, from 0. */
   get epoch(): number {
     return Math.max(0, this.#epoch);
   }
 
-  /** The batches of update number `step`; several where one pass would take too much memory. */
   at(step: number): Batch[] {
     if (this.#epoch < 0 || step < this.#firstStep) this.#begin(0, 0);
     while (step >= this.#firstStep + this.#updates.length) {
@@ -100,6 +106,43 @@ export class BatchPlan {
       from = to;
     }
     return batches;
+  }
+}
+
+/** The parts of the full length that sequences have in equal parts of the warm-up of the context. */
+const WARMUP_PARTS = [1 / 8, 1 / 4, 1 / 2];
+
+/** Batches whose sequences are short at first and reach their full length at update number `warmup`: short ones teach the same for less attention. */
+export class ContextWarmup implements Batches {
+  readonly #stages: { readonly from: number; readonly plan: BatchPlan }[];
+  #current: BatchPlan;
+
+  /** @param padding as for BatchPlan */
+  constructor(documents: readonly EncodedForms[], padding: number, options: BatchOptions, warmup: number) {
+    const stage = (from: number, length: number) => ({
+      from,
+      plan: new BatchPlan(documents, padding, {
+        ...options,
+        length,
+        batchTokens: Math.max(options.batchTokens, options.length),
+      }),
+    });
+    this.#stages = WARMUP_PARTS.map((part, i) => {
+      const length = Math.max(LENGTH_STEP, Math.floor((options.length * part) / LENGTH_STEP) * LENGTH_STEP);
+      return stage(Math.floor((warmup * i) / WARMUP_PARTS.length), length);
+    });
+    this.#stages.push(stage(warmup, options.length));
+    this.#current = this.#stages[0].plan;
+  }
+
+  get epoch(): number {
+    return this.#current.epoch;
+  }
+
+  at(step: number): Batch[] {
+    const { from, plan } = this.#stages.findLast((stage) => stage.from <= step)!;
+    this.#current = plan;
+    return plan.at(step - from);
   }
 }
 

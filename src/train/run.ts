@@ -3,7 +3,7 @@ import { OnebitError } from '../errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type TrainedVocabulary, trainVocabulary } from '../tokenizer/train.ts';
 import { TRAINED_SPECIAL, tokenizerMetadata, tokenizerOf } from '../tokenizer/train-metadata.ts';
-import { BatchPlan } from './batches.ts';
+import { type Batches, BatchPlan, ContextWarmup } from './batches.ts';
 import { type Checkpoint, checkIdentity, type RunState, readNewestCheckpoint } from './checkpoint.ts';
 import { shuffleDocuments, splitCorpus } from './corpus.ts';
 import { documentKey, hashDocuments, hexOf, type TrainingDocument } from './corpus-document.ts';
@@ -20,7 +20,7 @@ import type { Trainer } from './trainer-types.ts';
 /** Everything the loop works with. */
 export interface Run {
   readonly trainer: Trainer;
-  readonly plan: BatchPlan;
+  readonly plan: Batches;
   readonly tokenizer: Tokenizer;
   readonly tokenizerMetadata: TokenizerMetadata;
   readonly vocabulary?: TrainedVocabulary;
@@ -76,6 +76,7 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
   const recipe = recipeFrom(preset, { ...options.recipe, steps }, shape.weights);
   const batchTokens = Math.max(length, options.batchTokens ?? preset.batchTokens);
   const chatShare = options.chatShare ?? preset.chatShare;
+  const contextWarmup = options.contextWarmup || undefined;
   const identity = {
     corpus: await hashDocuments(training),
     validation: await hashDocuments(validation),
@@ -87,6 +88,7 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
     length,
     batchTokens,
     chatShare,
+    contextWarmup,
     init: options.init && (await hashWeights(options.init.weights)),
     teacher: options.teacher?.name,
     teacherShare: options.teacher && (options.teacherShare ?? 0.5),
@@ -99,7 +101,11 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
   const heldOut = validation.map((document) => encoder.measured(document)).filter(({ bytes }) => bytes > 0);
   if (heldOut.length === 0)
     notices.push('the corpus is too small to hold anything out: bits per byte are of the training text.');
-  const plan = new BatchPlan(encoded, 0, { length, batchTokens, chatShare, seed });
+  const batchOptions = { length, batchTokens, chatShare, seed };
+  const plan =
+    contextWarmup === undefined
+      ? new BatchPlan(encoded, 0, batchOptions)
+      : new ContextWarmup(encoded, 0, batchOptions, contextWarmup);
   const trainer = await createTrainer(shape, recipe, { threads: options.threads, seed });
   try {
     if (checkpoint) trainer.restore(checkpoint.trainer);

@@ -28,6 +28,8 @@ export interface TrainOptions {
   readonly batchTokens?: number;
   /** Share of dialogues (`User: ...` lines) that are shown in the chat template. */
   readonly chatShare?: number;
+  /** Updates during which sequences grow from an eighth of the context to all of it. Default 0: full length at once. */
+  readonly contextWarmup?: number;
   /** Same seed, corpus and options, same model. Default 1. */
   readonly seed?: number;
   readonly threads?: number;

@@ -58,6 +58,7 @@ function checkNumbers(options: TrainOptions): void {
   within('minutes', 0.01, 1e6);
   within('batchTokens', 8, 1 << 22);
   within('chatShare', 0, 1);
+  within('contextWarmup', 0, 1e9);
   within('teacherShare', 0, 1);
   within('seed', -1e300, 1e300);
   within('evaluateEvery', 1, 1e9);
