@@ -14,6 +14,9 @@ import { type MemoryNeed, memoryNeed } from './model/memory.ts';
 import { checkTensors, type LoadProgress, loadWeights } from './model/weights.ts';
 import { createTokenizer } from './tokenizer/tokenizer.ts';
 
+/** The model that the package brings: the seedling, which books tables, hotels and taxis. Its card: models/README.md. */
+export const EMBEDDED_MODEL = new URL('../models/seedling.gguf', import.meta.url);
+
 export type BackendName = 'auto' | 'wasm' | 'webgpu' | 'reference';
 
 export interface LoadOptions {
@@ -40,11 +43,11 @@ export interface LoadOptions {
 const DEFAULT_CONTEXT = 4096;
 
 /**
- * Loads a model from a path, a hub name that was pulled, a URL (by HTTP ranges), bytes, or any `ByteSource`.
+ * Loads a model from a path, a hub name that was pulled, a URL (by HTTP ranges), bytes, or any `ByteSource`; without `input` the embedded one.
  * @throws OnebitError `bad-file` or `unsupported` with all problems found, `io`, `network`, `out-of-memory`; the signal's reason when aborted
  */
 export async function load(
-  input: string | URL | Uint8Array | ByteSource,
+  input: string | URL | Uint8Array | ByteSource = EMBEDDED_MODEL,
   options: LoadOptions = {},
 ): Promise<LanguageModel> {
   const source = await openSource(input, options.signal);

@@ -11,7 +11,7 @@ export interface OpenOptions extends HttpSourceOptions, HubOptions {
 }
 
 /**
- * Opens a model's bytes. In Node: an existing file's path; an http(s) URL (the downloaded copy if `onebit pull` made one, else by ranges); the name of
+ * Opens a model's bytes. In Node: an existing file's path or file URL; an http(s) URL (the downloaded copy if `onebit pull` made one, else by ranges); the name of
  * a pulled model, without touching the network. In a browser: a URL, also a relative one, or a hub name, both by ranges. Throws `io` when there is no
  * such file, `bad-argument` when the name is none of these or was not pulled, and what `httpSource` throws.
  */
@@ -27,6 +27,10 @@ export async function openModelBytes(nameOrPathOrUrl: string, options: OpenOptio
 async function openInNode(name: string, options: OpenOptions): Promise<ByteSource> {
   const { fileSource } = await import('./file-source.ts');
   const { fileSize, findCached } = await import('./cache.ts');
+  if (name.startsWith('file:')) {
+    const { fileURLToPath } = await import('node:url');
+    return fileSource(fileURLToPath(name));
+  }
   if ((await fileSize(name)) !== undefined) return fileSource(name);
   const entry = await findCached(name, options.folder);
   if (entry) return fileSource(entry.path);

@@ -1,11 +1,9 @@
 // Owns what every command is given, and the options that all commands which load a model share.
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { OnebitError } from '../errors.ts';
 import type { KvFormat } from '../kernels/backend.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { type BackendName, load } from '../load.ts';
+import { type BackendName, EMBEDDED_MODEL, load } from '../load.ts';
 import { progressLine } from './progress.ts';
 
 /** What the program gives to each command. */
@@ -22,15 +20,12 @@ export interface ModelFlags {
   kv: KvFormat;
 }
 
-/** The model that the package brings, and a small real one that a checkout may have beside it. */
-const DEFAULT_MODELS = ['../../models/seedling.gguf', '../../../shared/models/stories260K.gguf'];
-
 /** Adds -m, --backend, --threads, --ctx and --kv. */
 export function addModelOptions(command: Command): Command {
   return command
     .option(
       '-m, --model <path|name>',
-      'a GGUF file, a URL, or the name of a pulled model (default: the embedded model)',
+      'a GGUF file, a URL, or the name of a pulled model (default: the embedded seedling)',
     )
     .addOption(
       new Option('--backend <name>', 'what computes').choices(['auto', 'wasm', 'webgpu', 'reference']).default('auto'),
@@ -42,17 +37,9 @@ export function addModelOptions(command: Command): Command {
     );
 }
 
-/** Path, URL or name of the model that the flags mean. @throws OnebitError when none is named and none is embedded. */
-export function modelNameOf(flags: { model?: string }): string {
-  if (flags.model !== undefined) return flags.model;
-  for (const relative of DEFAULT_MODELS) {
-    const path = fileURLToPath(new URL(relative, import.meta.url));
-    if (existsSync(path)) return path;
-  }
-  throw new OnebitError(
-    'bad-argument',
-    'model: this build has no embedded model. Name one with -m, or get one: onebit pull prism-ml/Bonsai-1.7B-gguf',
-  );
+/** Path, URL or name of the model that the flags mean. */
+export function modelNameOf({ model = 'seedling' }: { model?: string }): string {
+  return model === 'seedling' ? fileURLToPath(EMBEDDED_MODEL) : model;
 }
 
 /** Loads the model with a progress bar on a terminal. */

@@ -1,11 +1,16 @@
-// Owns `npm start`: the embedded model at its main job, a sample answer and its speed, then at a terminal a chat.
+// Owns `npm start`: the embedded model at its main job, a sample conversation and its speed, then at a terminal a chat.
 import { Command } from 'commander';
+import type { ChatMessage } from '../chat/messages.ts';
 import { Conversation } from './chat.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags } from './context.ts';
 import { speedLine } from './generate.ts';
 
-/** What the small story model was trained to continue. */
-const STORY = 'Once upon a time';
+/** What a customer says. */
+const QUESTIONS = [
+  'I am looking for a place to eat in San Jose.',
+  'Italian food, please.',
+  'Book a table for two at 7 pm.',
+];
 
 /** The command `demo`. */
 export function demoCommand({ signal }: CommandContext): Command {
@@ -14,11 +19,17 @@ export function demoCommand({ signal }: CommandContext): Command {
       const model = await loadModel(flags, signal);
       try {
         process.stderr.write(`${model.config.name}: ${model.backend.name}, ${model.backend.threads} threads\n\n`);
-        process.stdout.write(STORY);
-        const generation = model.generate(STORY, { temperature: 0, maxTokens: 120, signal });
-        for await (const piece of generation) process.stdout.write(piece.text);
-        process.stdout.write('\n');
-        process.stderr.write(`${speedLine(await generation.result())}\n\n`);
+        const messages: ChatMessage[] = [];
+        for (const question of QUESTIONS) {
+          messages.push({ role: 'user', content: question });
+          process.stdout.write(`> ${question}\n`);
+          const generation = model.chat(messages, { temperature: 0, maxTokens: 80, signal });
+          for await (const piece of generation) process.stdout.write(piece.text);
+          const result = await generation.result();
+          messages.push({ role: 'assistant', content: result.text });
+          process.stdout.write('\n');
+          process.stderr.write(`${speedLine(result)}\n\n`);
+        }
         if (process.stdin.isTTY) await new Conversation(model, flags, signal).run();
       } finally {
         await model.dispose();
