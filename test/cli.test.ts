@@ -181,3 +181,23 @@ describe('inspect, bench and chat', () => {
     expect(result.tokens).toHaveLength(4);
   });
 });
+
+describe('the embedded model', () => {
+  test('goes on chatting when the conversation outgrows the context', async () => {
+    const lines = Array.from(
+      { length: 14 },
+      () => 'I would like to book a table for two in San Jose at 7 pm, please.\n',
+    );
+    const { code, stdout, stderr } = await run(['chat', '--temperature', '0', '-n', '60'], lines.join(''));
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout.trim().split('\n').length).toBeGreaterThanOrEqual(14);
+  });
+
+  test('is what npm start shows: questions, answers, speed', async () => {
+    const { code, stdout, stderr } = await run(['demo']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^> I am looking for .*\n\S.*\n> /);
+    expect(stderr).toMatch(/seedling: [\s\S]*tokens at \d+ tokens\/s/);
+  });
+});

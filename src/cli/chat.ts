@@ -15,6 +15,9 @@ export interface ChatFlags extends ModelFlags, SamplingFlags {
   json?: boolean;
 }
 
+/** Tokens kept free for an answer, at most. */
+const ANSWER_TOKENS = 256;
+
 const HELP = `
 Examples:
   onebit chat
@@ -141,6 +144,7 @@ export class Conversation {
 
   private async reply(text: string): Promise<void> {
     this.messages.push({ role: 'user', content: text });
+    this.forgetWhatDoesNotFit();
     this.answer = new AbortController();
     let answer = '';
     try {
@@ -160,6 +164,14 @@ export class Conversation {
       this.answer = undefined;
     }
     this.messages.push({ role: 'assistant', content: answer });
+  }
+
+  /** Leaves out the oldest questions and answers when the conversation and an answer would not fit the context. */
+  private forgetWhatDoesNotFit(): void {
+    const room = this.model.contextTokens - Math.min(ANSWER_TOKENS, this.model.contextTokens >> 2);
+    const options = { thinking: this.flags.thinking };
+    const length = () => this.model.chatPrompt(withSystem(this.system, this.messages), options).length;
+    while (this.messages.length > 2 && length() > room) this.messages.splice(0, 2);
   }
 
   private finishLine(result: GenerationResult): void {
