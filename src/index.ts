@@ -1,5 +1,5 @@
 // The package's front door: load a model, then generate, chat, score. Everything here runs in Node and in browsers.
-export type { ChatMessage } from './chat/messages.ts';
+export type { ChatMessage, ToolCall } from './chat/messages.ts';
 export { type ErrorCode, OnebitError } from './errors.ts';
 export type { Score, ScoreOptions } from './evaluate/score.ts';
 export type { FinishReason, Generation, GenerationResult, Piece, Timings } from './generate/generation.ts';

@@ -124,6 +124,11 @@ export class LanguageModel {
     return Int32Array.from(tokens);
   }
 
+  /** Whether the model's template can describe tools to it. */
+  get knowsTools(): boolean {
+    return this.chatTemplate().knowsTools;
+  }
+
   /** How likely the model finds a text or tokens: exact log-probabilities, nats a token, bits a byte. */
   score(input: string | ArrayLike<number>, options: ScoreOptions = {}): Promise<Score> {
     return this.scoreDocuments([input], options);

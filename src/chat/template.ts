@@ -4,9 +4,30 @@ import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { OnebitError } from '../errors.ts';
 import type { ChatMessage } from './messages.ts';
 
-/** Qwen's format without its extras, for files that bring no template. */
-export const CHATML = `{%- for message in messages -%}
-{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}
+/** Qwen's format, for files that bring no template. With tools it is the text that Qwen's models were trained on. */
+export const CHATML = `{%- set system = messages[0].content if messages and messages[0].role == 'system' else none -%}
+{%- if tools -%}
+{{ '<|im_start|>system\\n' + (system + '\\n\\n' if system else '') }}
+{{- '# Tools\\n\\nYou may call one or more functions to assist with the user query.\\n\\n' }}
+{{- 'You are provided with function signatures within <tools></tools> XML tags:\\n<tools>' }}
+{%- for tool in tools -%}{{ '\\n' + (tool | tojson) }}{%- endfor -%}
+{{ '\\n</tools>\\n\\nFor each function call, return a json object with function name and arguments within ' }}
+{{- '<tool_call></tool_call> XML tags:\\n<tool_call>\\n{"name": <function-name>, "arguments": <args-json-object>}\\n</tool_call>' }}
+{{- '<|im_end|>\\n' }}
+{%- endif -%}
+{%- for message in messages -%}
+{%- if message.role == 'tool' -%}
+{%- if loop.first or messages[loop.index0 - 1].role != 'tool' -%}{{ '<|im_start|>user' }}{%- endif -%}
+{{ '\\n<tool_response>\\n' + message.content + '\\n</tool_response>' }}
+{%- if loop.last or messages[loop.index0 + 1].role != 'tool' -%}{{ '<|im_end|>\\n' }}{%- endif -%}
+{%- elif not (tools and loop.first and message.role == 'system') -%}
+{{ '<|im_start|>' + message.role + '\\n' + message.content }}
+{%- for call in message.tool_calls or [] -%}
+{%- if message.content or not loop.first -%}{{ '\\n' }}{%- endif -%}
+{{ '<tool_call>\\n{"name": "' + call.function.name + '", "arguments": ' + call.function.arguments + '}\\n</tool_call>' }}
+{%- endfor -%}
+{{ '<|im_end|>' + '\\n' }}
+{%- endif -%}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}`;
 
@@ -27,6 +48,8 @@ export interface ChatTemplateOptions {
 }
 
 export class ChatTemplate {
+  /** Whether tools can be described to the model at all. */
+  readonly knowsTools: boolean;
   private readonly program: ReturnType<typeof parse>;
   private readonly specialTexts: readonly string[];
   private readonly tokenTexts: Record<string, string>;
@@ -51,6 +74,7 @@ export class ChatTemplate {
         cause,
       });
     }
+    this.knowsTools = /\btools\b/.test(source ?? CHATML);
     this.specialTexts = specialTexts.filter((text) => text.length > 1);
     this.tokenTexts = { bos_token: tokens.bos ?? '', eos_token: tokens.eos ?? '' };
   }
@@ -66,8 +90,8 @@ export class ChatTemplate {
       const variables = {
         ...globals(),
         ...this.tokenTexts,
-        messages: messages.map((message) => ({ ...message, content: this.breakUp(message.content) })),
-        tools: options.tools && options.tools.length > 0 ? options.tools : null,
+        messages: messages.map((message) => this.breakUp(asTemplatesExpect(message))),
+        tools: options.tools && options.tools.length > 0 ? this.breakUp(options.tools) : null,
         add_generation_prompt: options.addGenerationPrompt ?? true,
         enable_thinking: options.thinking ?? false,
       };
@@ -81,13 +105,35 @@ export class ChatTemplate {
     }
   }
 
-  private breakUp(content: string): string {
+  /** Breaks up control tokens in all texts of `value`, names of fields too. */
+  private breakUp(value: unknown): unknown {
+    if (typeof value === 'string') return this.breakUpText(value);
+    if (Array.isArray(value)) return value.map((element) => this.breakUp(element));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([name, field]) => [this.breakUpText(name), this.breakUp(field)]),
+    );
+  }
+
+  private breakUpText(content: string): string {
     let broken = content.replaceAll(BREAK, '');
     for (const text of this.specialTexts) {
       if (broken.includes(text)) broken = broken.replaceAll(text, `${text[0]}${BREAK}${text.slice(1)}`);
     }
     return broken;
   }
+}
+
+/** A message as templates know it, in the field names of Hugging Face's implementations. */
+function asTemplatesExpect({ role, content, reasoning, toolCalls }: ChatMessage): Record<string, unknown> {
+  return {
+    role,
+    content,
+    ...(reasoning === undefined ? {} : { reasoning_content: reasoning }),
+    ...(toolCalls === undefined || toolCalls.length === 0
+      ? {}
+      : { tool_calls: toolCalls.map((call) => ({ type: 'function', function: call })) }),
+  };
 }
 
 /** What templates expect to find, as in Hugging Face's implementations. */

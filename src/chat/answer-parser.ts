@@ -1,0 +1,171 @@
+// Owns taking a model's answer apart while it is written: what it thought (`<think>`), what it says, and which tools it calls (`<tool_call>` with
+// JSON inside, as Qwen's models write). Must not know tokens or HTTP.
+import type { ToolCall } from './messages.ts';
+
+/** What became certain. Empty fields are left out. */
+export interface AnswerDelta {
+  readonly reasoning?: string;
+  readonly content?: string;
+  readonly toolCalls?: readonly ToolCall[];
+}
+
+export interface AnswerParserOptions {
+  /** The prompt ended inside `<think>`. Default false. */
+  readonly startsInReasoning?: boolean;
+  /** Whether `<tool_call>` is looked for; otherwise it is ordinary text. Default false. */
+  readonly tools?: boolean;
+}
+
+const THINK = '<think>';
+const END_THINK = '</think>';
+const CALL = '<tool_call>';
+const END_CALL = '</tool_call>';
+
+type State = 'start' | 'reasoning' | 'after-reasoning' | 'content' | 'call';
+
+/** Takes pieces of an answer, gives its parts. What might still become a tag is held back. */
+export class AnswerParser {
+  /** Tool calls found so far. */
+  callCount = 0;
+  private readonly tools: boolean;
+  private state: State;
+  private pending = '';
+  private reasoning = '';
+  /** Whether any thought was given, before which space is dropped. */
+  private reasoned = false;
+  private content = '';
+  private calls: ToolCall[] = [];
+
+  constructor(options: AnswerParserOptions = {}) {
+    this.tools = options.tools ?? false;
+    this.state = options.startsInReasoning ? 'reasoning' : 'start';
+  }
+
+  /** Adds `text`. */
+  push(text: string): AnswerDelta {
+    this.pending += text;
+    while (this.advance());
+    return this.take();
+  }
+
+  /** Gives what was held back, at the end of the answer. A call that was not finished is given as content. */
+  flush(): AnswerDelta {
+    if (this.state === 'reasoning') this.reasoning += this.pending;
+    else this.content += (this.state === 'call' ? CALL : '') + this.pending;
+    this.pending = '';
+    return this.take();
+  }
+
+  /** One step; false when more text is needed. */
+  private advance(): boolean {
+    switch (this.state) {
+      case 'start':
+        return this.begin();
+      case 'reasoning':
+        return this.readUntil(END_THINK, 'after-reasoning', (text) => {
+          this.reasoning += this.reasoned ? text : text.trimStart();
+          this.reasoned ||= this.reasoning !== '';
+        });
+      case 'after-reasoning': {
+        const rest = this.pending.trimStart();
+        this.pending = rest;
+        if (rest === '') return false;
+        this.state = 'content';
+        return true;
+      }
+      case 'content':
+        return this.tools ? this.readContent() : this.readAll();
+      case 'call':
+        return this.readCall();
+    }
+  }
+
+  /** Thoughts may only come first. */
+  private begin(): boolean {
+    const text = this.pending.trimStart();
+    if (text.startsWith(THINK)) {
+      this.pending = text.slice(THINK.length);
+      this.state = 'reasoning';
+      return true;
+    }
+    if (THINK.startsWith(text)) return false;
+    this.state = 'content';
+    return true;
+  }
+
+  private readAll(): boolean {
+    this.content += this.pending;
+    this.pending = '';
+    return false;
+  }
+
+  private readContent(): boolean {
+    return this.readUntil(CALL, 'call', (text) => {
+      this.content += text;
+    });
+  }
+
+  private readCall(): boolean {
+    const end = this.pending.indexOf(END_CALL);
+    if (end < 0) return false;
+    const body = this.pending.slice(0, end);
+    const call = parseToolCall(body);
+    if (call) {
+      this.calls.push(call);
+      this.callCount++;
+      this.pending = this.pending.slice(end + END_CALL.length).trimStart();
+    } else {
+      this.content += CALL + body + END_CALL;
+      this.pending = this.pending.slice(end + END_CALL.length);
+    }
+    this.state = call ? 'after-reasoning' : 'content';
+    return true;
+  }
+
+  /** Passes text on up to `tag` and the space before it, then goes to `next`; without the tag all that cannot belong to it. */
+  private readUntil(tag: string, next: State, pass: (text: string) => void): boolean {
+    const at = this.pending.indexOf(tag);
+    if (at >= 0) {
+      pass(this.pending.slice(0, at).trimEnd());
+      this.pending = this.pending.slice(at + tag.length);
+      this.state = next;
+      return true;
+    }
+    const certain = this.pending.slice(0, this.pending.length - heldBack(this.pending, tag)).trimEnd();
+    pass(certain);
+    this.pending = this.pending.slice(certain.length);
+    return false;
+  }
+
+  private take(): AnswerDelta {
+    const delta = {
+      ...(this.reasoning === '' ? {} : { reasoning: this.reasoning }),
+      ...(this.content === '' ? {} : { content: this.content }),
+      ...(this.calls.length === 0 ? {} : { toolCalls: this.calls }),
+    };
+    this.reasoning = '';
+    this.content = '';
+    this.calls = [];
+    return delta;
+  }
+}
+
+/** Length of the longest end of `text` with which `tag` begins. */
+function heldBack(text: string, tag: string): number {
+  for (let length = Math.min(tag.length - 1, text.length); length > 0; length--) {
+    if (text.endsWith(tag.slice(0, length))) return length;
+  }
+  return 0;
+}
+
+/** The call inside `<tool_call>`, or undefined when it is not one. */
+function parseToolCall(text: string): ToolCall | undefined {
+  try {
+    const value = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || typeof value.name !== 'string') return undefined;
+    const given = value.arguments ?? {};
+    return { name: value.name, arguments: typeof given === 'string' ? given : JSON.stringify(given) };
+  } catch {
+    return undefined;
+  }
+}
