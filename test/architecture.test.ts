@@ -18,10 +18,11 @@ const allowed: Record<string, string[]> = {
   model: ['bytes', 'gguf', 'kernels', 'quant', 'core'],
   generate: ['model', 'tokenizer', 'chat', 'structured', 'kernels', 'core'],
   evaluate: ['generate', 'tokenizer', 'core'],
+  server: ['generate', 'chat', 'structured', 'tokenizer', 'core', 'language-model.ts'],
   train: ['model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],
 };
-/** Files that may name Node's modules: where bytes come from, worker start-up, the command line. */
-const platformFiles = /^(bytes\/|cli\/|kernels\/wasm\/(threads|build)\.ts$)/;
+/** Files that may name Node's modules: where bytes come from, worker start-up, the command line, the server's adapter. */
+const platformFiles = /^(bytes\/|cli\/|server\/node-adapter\.ts$|kernels\/wasm\/(threads|build)\.ts$)/;
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.includes('assembly/'))
@@ -92,6 +93,19 @@ test('Node’s modules are named only where the platform is known', () => {
   for (const [file, imports] of importsOf) {
     for (const { target, typeOnly } of imports) {
       if (target.startsWith('node:') && !typeOnly && !platformFiles.test(file))
+        violations.push(`${file} imports ${target}`);
+    }
+  }
+  expect(violations).toEqual([]);
+});
+
+test('the program loads the server only to serve', () => {
+  const violations: string[] = [];
+  for (const [file, imports] of importsOf) {
+    const text = readFileSync(join(src, file), 'utf8');
+    for (const { target, typeOnly } of imports) {
+      const dynamic = text.includes(`import('${target}')`);
+      if (resolve(file, target)?.startsWith('server/') && !file.startsWith('server/') && !typeOnly && !dynamic)
         violations.push(`${file} imports ${target}`);
     }
   }

@@ -10,23 +10,35 @@ import { progressLine } from './progress.ts';
 export interface CommandContext {
   /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
+  /** Says that the command runs until a signal comes: ending then is success. */
+  readonly endsBySignal: () => void;
 }
 
-export interface ModelFlags {
-  model?: string;
+/** How models are run. */
+export interface ComputeFlags {
   backend: BackendName;
   threads?: number;
   ctx?: number;
   kv: KvFormat;
 }
 
-/** Adds -m, --backend, --threads, --ctx and --kv. */
+export interface ModelFlags extends ComputeFlags {
+  model?: string;
+}
+
+/** Adds -m and what `addComputeOptions` adds. */
 export function addModelOptions(command: Command): Command {
-  return command
-    .option(
+  return addComputeOptions(
+    command.option(
       '-m, --model <path|name>',
       'a GGUF file, a URL, or the name of a pulled model (default: the embedded seedling)',
-    )
+    ),
+  );
+}
+
+/** Adds --backend, --threads, --ctx and --kv. */
+export function addComputeOptions(command: Command): Command {
+  return command
     .addOption(
       new Option('--backend <name>', 'what computes').choices(['auto', 'wasm', 'webgpu', 'reference']).default('auto'),
     )

@@ -10,6 +10,7 @@ import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { pullCommand } from './pull.ts';
 import { scoreCommand } from './score.ts';
+import { serveCommand } from './serve.ts';
 import { trainCommand } from './train.ts';
 
 const EXIT_FAILURE = 1;
@@ -20,6 +21,7 @@ const EXIT_INTERRUPTED = 130;
 export async function main(args: string[]): Promise<number> {
   const interrupt = new AbortController();
   let interrupts = 0;
+  let endsBySignal = false;
   const onSignal = () => {
     if (++interrupts > 1) process.exit(EXIT_INTERRUPTED);
     interrupt.abort(new DOMException('Interrupted.', 'AbortError'));
@@ -31,8 +33,14 @@ export async function main(args: string[]): Promise<number> {
     throw error;
   });
   try {
-    await program({ signal: interrupt.signal }).parseAsync(args, { from: 'user' });
-    return interrupts > 0 ? EXIT_INTERRUPTED : Number(process.exitCode ?? 0);
+    const context = {
+      signal: interrupt.signal,
+      endsBySignal: () => {
+        endsBySignal = true;
+      },
+    };
+    await program(context).parseAsync(args, { from: 'user' });
+    return interrupts > 0 && !endsBySignal ? EXIT_INTERRUPTED : Number(process.exitCode ?? 0);
   } catch (error) {
     return report(error, interrupt.signal);
   } finally {
@@ -57,6 +65,7 @@ function program(context: CommandContext): Command {
     inspectCommand,
     benchCommand,
     pullCommand,
+    serveCommand,
     trainCommand,
     demoCommand,
   ];

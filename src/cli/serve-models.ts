@@ -1,0 +1,65 @@
+// Owns finding the models that `onebit serve` is told of, how much memory each will take, and loading them.
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { OnebitError } from '../errors.ts';
+import { readGguf } from '../gguf/read.ts';
+import { load, openSource, weightBytesOf } from '../load.ts';
+import { readModelConfig } from '../model/config.ts';
+import { kvBytesPerToken, memoryNeed } from '../model/memory.ts';
+import type { ShelfEntry } from '../server/model-shelf.ts';
+import { type ComputeFlags, modelNameOf } from './context.ts';
+
+export interface ServeModelFlags extends ComputeFlags {
+  model?: string[];
+  parallel: number;
+  queue: number;
+  kvTokens?: number;
+}
+
+/** Cache memory that a model takes unless told otherwise, where a full context of every request would take more. */
+const CACHE_BYTES = 512e6;
+const DEFAULT_CONTEXT = 4096;
+
+/** The models of `-m`: files, names, and the GGUF files of folders. @throws OnebitError `bad-argument` for a folder without models */
+export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]> {
+  const names: string[] = [];
+  for (const model of flags.model ?? ['seedling']) names.push(...(await filesOf(modelNameOf({ model }))));
+  return names.map((name) => ({
+    id: modelId(name),
+    needBytes: async () => (await needOf(name, flags)).totalBytes,
+    load: async (signal) => {
+      const { backend, threads, ctx, kv, parallel, queue } = flags;
+      const { kvTokens } = await needOf(name, flags);
+      return load(name, { backend, threads, contextTokens: ctx, kvFormat: kv, kvTokens, parallel, queue, signal });
+    },
+  }));
+}
+
+/** `name` itself, or the models in it where it is a folder. */
+async function filesOf(name: string): Promise<string[]> {
+  const found = await stat(name).catch(() => undefined);
+  if (!found?.isDirectory()) return [name];
+  const files = (await readdir(name)).filter((file) => /\.gguf$/i.test(file) && !/mmproj/i.test(file)).sort();
+  if (files.length === 0) throw new OnebitError('bad-argument', `serve: there is no .gguf file in the folder ${name}.`);
+  return files.map((file) => join(name, file));
+}
+
+/** A file's name without its ending; the name of a pulled model as it is. */
+function modelId(name: string): string {
+  return /\.gguf$/i.test(name) ? basename(name).replace(/\.gguf$/i, '') : name;
+}
+
+async function needOf(name: string, flags: ServeModelFlags): Promise<{ kvTokens: number; totalBytes: number }> {
+  const source = await openSource(name);
+  try {
+    const gguf = await readGguf(source);
+    const config = readModelConfig(gguf);
+    const contextTokens = flags.ctx ?? Math.min(config.contextLength, DEFAULT_CONTEXT);
+    const affordable = Math.floor(CACHE_BYTES / kvBytesPerToken(config, flags.kv));
+    const wanted = flags.kvTokens ?? Math.min(flags.parallel * contextTokens, affordable);
+    const kvTokens = Math.max(contextTokens, wanted);
+    return { kvTokens, totalBytes: memoryNeed(config, weightBytesOf(gguf), kvTokens, flags.kv).totalBytes };
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,260 @@
+// Owns the HTTP routes over web-standard Request and Response: who may ask, which model answers, errors in the API's form. Must not know a platform.
+import { type Context, Hono } from 'hono';
+import { cors } from 'hono/cors';
+import { matchedRoutes } from 'hono/route';
+import type { z } from 'zod';
+import type { LanguageModel } from '../language-model.ts';
+import { ApiError, toApiError } from './api-error.ts';
+import { chatChunks, chatCompletion } from './chat-completions.ts';
+import { completion, completionChunks } from './completions.ts';
+import { eventStream, type ServerEvent } from './event-stream.ts';
+import { Exchange, type LogEntry } from './exchange.ts';
+import { type KeyConfig, KeyRing } from './keys.ts';
+import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
+import { ModelShelf } from './model-shelf.ts';
+import { ServerObserver } from './observe.ts';
+import { readBody } from './request-body.ts';
+import { ResponseStore } from './response-store.ts';
+import { response, responseEvents } from './responses.ts';
+import { chatRequest } from './schemas/chat.ts';
+import { completionRequest, detokenizeRequest, tokenizeRequest } from './schemas/others.ts';
+import { responsesRequest } from './schemas/responses.ts';
+import { detokenize, tokenize } from './tokens.ts';
+
+export interface ServerOptions {
+  /** Who may ask. Default: everybody. */
+  readonly keys?: readonly KeyConfig[];
+  /** Origins whose pages may ask; `*` for all. Default: none but the server's own. */
+  readonly corsOrigins?: readonly string[];
+  /** Names by which the server may be called, against pages that give their own name the server's address. Default: any. */
+  readonly hosts?: readonly string[];
+  readonly limits?: Partial<ServerLimits>;
+  /** Told of every request that has ended, and of what happens to the server. */
+  readonly log?: (entry: LogEntry) => void;
+  /** Put the texts of prompts and answers into the log. Default false. */
+  readonly logTexts?: boolean;
+  /** Bytes that the process holds, for the metrics. */
+  readonly residentBytes?: () => number;
+}
+
+type Env = { Bindings: { exchange: Exchange } };
+type Ctx = Context<Env>;
+
+/** What answers a route that needs a model. */
+interface Answers<Body> {
+  readonly whole: (model: LanguageModel, body: Body, exchange: Exchange) => object | Promise<object>;
+  readonly stream?: (model: LanguageModel, body: Body, exchange: Exchange) => AsyncIterator<ServerEvent>;
+}
+
+/** Serves the models of a shelf: give it requests, it gives responses. Runs wherever `fetch` handlers do. */
+export class OnebitServer {
+  readonly shelf: ModelShelf;
+  private readonly keys: KeyRing | undefined;
+  private readonly options: ServerOptions;
+  private readonly limits: ServerLimits;
+  private readonly observer: ServerObserver;
+  private readonly responses: ResponseStore;
+  private readonly active = new Set<Exchange>();
+  private readonly app: Hono<Env>;
+  private draining = false;
+  private whenIdle: () => void = () => {};
+
+  constructor(models: ModelShelf | LanguageModel, options: ServerOptions = {}) {
+    this.shelf = models instanceof ModelShelf ? models : loadedShelf(models);
+    this.keys = options.keys && options.keys.length > 0 ? new KeyRing(options.keys) : undefined;
+    this.options = options;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.responses = new ResponseStore(this.limits.storedCharacters);
+    this.observer = new ServerObserver(this.shelf, options);
+    this.app = this.routes();
+  }
+
+  /** Answers a request. Never throws. */
+  readonly fetch = async (request: Request): Promise<Response> => {
+    const exchange = new Exchange(request, this.limits.requestMs, { requestEnded: (ended) => this.finish(ended) });
+    this.active.add(exchange);
+    let response: Response;
+    try {
+      response = await this.app.fetch(request, { exchange });
+    } catch (error) {
+      response = this.refuse(error, exchange);
+    }
+    exchange.status = response.status;
+    response.headers.set('x-request-id', exchange.id);
+    response.headers.set('x-content-type-options', 'nosniff');
+    if (!exchange.streaming) exchange.end();
+    return response;
+  };
+
+  /** Takes no more requests and waits for those that run, at most `ms`; then stops them. */
+  async drain(ms: number): Promise<void> {
+    this.draining = true;
+    this.observer.log('draining', { requests: this.active.size });
+    if (this.active.size === 0) return;
+    const idle = new Promise<void>((resolve) => {
+      this.whenIdle = resolve;
+    });
+    const timer = setTimeout(() => {
+      for (const exchange of this.active) exchange.abort(shuttingDown());
+    }, ms);
+    await idle;
+    clearTimeout(timer);
+  }
+
+  /** Puts all models away. */
+  dispose(): Promise<void> {
+    return this.shelf.dispose();
+  }
+
+  private routes(): Hono<Env> {
+    const app = new Hono<Env>();
+    const { corsOrigins } = this.options;
+    app.use('*', async (c, next) => {
+      c.env.exchange.route = routeOf(c);
+      this.checkHost(c);
+      await next();
+    });
+    if (corsOrigins?.length) app.use('*', cors({ origin: corsOrigins.includes('*') ? '*' : [...corsOrigins] }));
+    app.get('/health', (c) => c.json({ status: 'ok' }));
+    app.get('/ready', (c) => this.ready(c));
+    app.get('/metrics', async (c) => {
+      await this.identify(c);
+      return c.body(this.observer.render(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+    });
+    app.use('/v1/*', async (c, next) => {
+      if (this.draining) throw shuttingDown();
+      c.env.exchange.key = await this.identify(c);
+      c.env.exchange.key?.admit(performance.now());
+      await next();
+    });
+    app.get('/v1/models', (c) => c.json({ object: 'list', data: this.shelf.ids.map((id) => modelObject(id)) }));
+    app.get('/v1/models/:id{.+}', (c) => c.json(this.oneModel(c.req.param('id'))));
+    this.post(app, '/v1/chat/completions', chatRequest, { whole: chatCompletion, stream: chatChunks });
+    this.post(app, '/v1/completions', completionRequest, { whole: completion, stream: completionChunks });
+    this.post(app, '/v1/tokenize', tokenizeRequest, { whole: tokenize });
+    this.post(app, '/v1/detokenize', detokenizeRequest, { whole: detokenize });
+    this.post(app, '/v1/responses', responsesRequest, {
+      whole: (model, body, exchange) => response(model, body, exchange, this.responses),
+      stream: (model, body, exchange) => responseEvents(model, body, exchange, this.responses),
+    });
+    app.get('/v1/responses/:id', (c) => c.json(this.storedResponse(c)));
+    app.delete('/v1/responses/:id', (c) => {
+      this.storedResponse(c);
+      this.responses.delete(c.req.param('id'));
+      return c.json({ id: c.req.param('id'), object: 'response', deleted: true });
+    });
+    app.notFound((c) => this.refuse(this.nothingAt(c), c.env.exchange));
+    app.onError((error, c) => this.refuse(error, c.env.exchange));
+    return app;
+  }
+
+  /** Adds a route that reads JSON and lets a model answer, whole or as a stream. */
+  private post<Schema extends z.ZodObject>(
+    app: Hono<Env>,
+    path: string,
+    schema: Schema,
+    answers: Answers<z.output<Schema>>,
+  ): void {
+    app.post(path, async (c) => {
+      const exchange = c.env.exchange;
+      const body = await readBody(c.req.raw, schema, this.limits.bodyBytes);
+      if (this.options.logTexts) exchange.prompt = body;
+      const model = exchange.use(await this.shelf.borrow(body.model as string | null | undefined));
+      if (!answers.stream || !body.stream) return c.json(await answers.whole(model, body, exchange));
+      return this.stream(answers.stream(model, body, exchange), exchange);
+    });
+  }
+
+  private async stream(events: AsyncIterator<ServerEvent>, exchange: Exchange): Promise<Response> {
+    const response = await eventStream(events, {
+      ...this.limits,
+      abort: (reason) => exchange.abort(reason),
+      onError: (error) => {
+        exchange.error = toApiError(error);
+        return [{ data: exchange.error }];
+      },
+      onEnd: () => exchange.end(),
+    });
+    exchange.streaming = true;
+    return response;
+  }
+
+  private finish(exchange: Exchange): void {
+    this.active.delete(exchange);
+    this.observer.requestEnded(exchange);
+    if (this.draining && this.active.size === 0) this.whenIdle();
+  }
+
+  private checkHost(c: Ctx): void {
+    const { hosts } = this.options;
+    if (!hosts || hosts.includes(new URL(c.req.url).hostname)) return;
+    throw new ApiError(403, 'This server is not to be called by this name (header Host). See --allow-host.', {
+      code: 'host_not_allowed',
+    });
+  }
+
+  private async identify(c: Ctx) {
+    return this.keys?.identify(c.req.header('authorization') ?? null);
+  }
+
+  private ready(c: Ctx): Response {
+    const loaded = [...this.shelf.loaded()].map(({ id }) => id);
+    const ready = !this.draining && loaded.length > 0;
+    const status = this.draining ? 'draining' : ready ? 'ready' : 'no model is loaded';
+    return c.json({ status, models: loaded }, ready ? 200 : 503);
+  }
+
+  private oneModel(id: string): object {
+    if (this.shelf.ids.includes(id)) return modelObject(id);
+    throw new ApiError(404, 'There is no model of this name here.', { code: 'model_not_found', param: 'model' });
+  }
+
+  private storedResponse(c: Ctx): object {
+    const found = this.responses.get(c.req.param('id') ?? '', c.env.exchange.key?.name);
+    if (found) return found.response;
+    throw new ApiError(404, 'There is no such response here (any more).', { code: 'response_not_found' });
+  }
+
+  private nothingAt({ req }: Ctx): ApiError {
+    const methods = this.app.routes.filter((route) => route.path === req.path && route.method !== 'ALL');
+    if (methods.length > 0) {
+      const allowed = methods.map((route) => route.method).join(', ');
+      return new ApiError(405, `This route takes ${allowed}.`, { code: 'method_not_allowed' });
+    }
+    return new ApiError(404, 'There is no such route. GET /openapi.json says what there is.', { code: 'not_found' });
+  }
+
+  private refuse(thrown: unknown, exchange: Exchange): Response {
+    const reason = exchange.signal.aborted ? exchange.signal.reason : thrown;
+    const error = isClientGone(reason)
+      ? new ApiError(499, 'The client has gone.', { code: 'aborted' })
+      : toApiError(reason);
+    exchange.error = error;
+    return error.toResponse();
+  }
+}
+
+/** Node's adapter aborts with a text, browsers with an exception. */
+function isClientGone(reason: unknown): boolean {
+  return typeof reason === 'string' || (reason instanceof DOMException && reason.name === 'AbortError');
+}
+
+/** A shelf with one model that is loaded already. */
+function loadedShelf(model: LanguageModel): ModelShelf {
+  const shelf = new ModelShelf([{ id: model.config.name, needBytes: async () => 0, load: async () => model }]);
+  void shelf.borrow().then((lease) => lease.release());
+  return shelf;
+}
+
+function modelObject(id: string): object {
+  return { id, object: 'model', created: 0, owned_by: 'onebit' };
+}
+
+/** The pattern that matched: of all requests few, whatever is asked for. */
+function routeOf(c: Ctx): string {
+  return matchedRoutes(c).findLast((route) => route.method !== 'ALL')?.path ?? 'none';
+}
+
+function shuttingDown(): ApiError {
+  return new ApiError(503, 'The server is shutting down.', { code: 'shutting_down', retryAfterSeconds: 1 });
+}

@@ -1,0 +1,144 @@
+// Owns /v1/chat/completions: its request as a task, its answer whole or as a stream of chunks.
+import type { ToolCall } from '../chat/messages.ts';
+import type { LanguageModel } from '../language-model.ts';
+import { type ChatFinish, type ChatStep, type ChatTask, runChat } from './chat-run.ts';
+import { usageOf } from './choices.ts';
+import type { ServerEvent } from './event-stream.ts';
+import type { Exchange } from './exchange.ts';
+import { chatLogprobs } from './logprobs.ts';
+import { type ChatRequest, messagesOf } from './schemas/chat.ts';
+
+interface Head {
+  readonly id: string;
+  readonly created: number;
+  readonly model: string;
+}
+
+interface ApiToolCall {
+  readonly id: string;
+  readonly type: 'function';
+  readonly function: ToolCall;
+}
+
+/** Whether a request wants the model to think before it answers. */
+export function wantsThinking(effort: string | null | undefined, explicit?: boolean | null): boolean {
+  return explicit ?? (effort != null && effort !== 'none' && effort !== 'minimal');
+}
+
+/** What `request` asks for. @throws ApiError 400 */
+export function chatTask(request: ChatRequest): ChatTask {
+  const { tool_choice } = request;
+  return {
+    messages: messagesOf(request.messages),
+    sampling: request,
+    tools: request.tools ?? [],
+    toolChoice:
+      typeof tool_choice === 'object' && tool_choice !== null ? tool_choice.function : (tool_choice ?? 'auto'),
+    parallelToolCalls: request.parallel_tool_calls ?? true,
+    format: request.response_format ?? undefined,
+    thinking: wantsThinking(request.reasoning_effort, request.chat_template_kwargs?.enable_thinking),
+    maxTokens: request.max_completion_tokens ?? request.max_tokens ?? undefined,
+    logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
+    names: { messages: 'messages', format: 'response_format' },
+  };
+}
+
+/** The whole answer. */
+export async function chatCompletion(model: LanguageModel, request: ChatRequest, exchange: Exchange): Promise<object> {
+  const choices = Array.from({ length: request.n ?? 1 }, () => new Choice());
+  for await (const step of runChat(model, chatTask(request), exchange)) choices[step.index].add(step);
+  exchange.finishReason = choices[0].finish;
+  return {
+    ...head(exchange, 'chat.completion'),
+    choices: choices.map((choice, index) => ({
+      index,
+      message: choice.message(),
+      logprobs: request.logprobs ? chatLogprobs(choice.tokens, model.tokenizer) : null,
+      finish_reason: choice.finish,
+    })),
+    usage: usageOf(exchange),
+  };
+}
+
+/** Collects the steps of one choice. */
+class Choice {
+  finish: ChatFinish = 'stop';
+  readonly tokens: ChatStep['tokens'][number][] = [];
+  private content = '';
+  private reasoning = '';
+  private readonly calls: ApiToolCall[] = [];
+
+  add({ delta, tokens, finish }: ChatStep): void {
+    this.content += delta.content ?? '';
+    this.reasoning += delta.reasoning ?? '';
+    for (const call of delta.toolCalls ?? []) this.calls.push(apiToolCall(call));
+    this.tokens.push(...tokens);
+    if (finish) this.finish = finish;
+  }
+
+  message(): object {
+    return {
+      role: 'assistant',
+      content: this.content === '' && this.calls.length > 0 ? null : this.content,
+      refusal: null,
+      ...(this.reasoning === '' ? {} : { reasoning_content: this.reasoning }),
+      ...(this.calls.length === 0 ? {} : { tool_calls: this.calls }),
+    };
+  }
+}
+
+/** The answer as chunks; checks the request before the first one. */
+export async function* chatChunks(
+  model: LanguageModel,
+  request: ChatRequest,
+  exchange: Exchange,
+): AsyncGenerator<ServerEvent, void, void> {
+  const withUsage = request.stream_options?.include_usage ?? false;
+  const shared = { ...head(exchange, 'chat.completion.chunk'), ...(withUsage ? { usage: null } : {}) };
+  const calls = new Map<number, number>();
+  const chunk = (index: number, delta: object, logprobs: object | null, finish_reason: ChatFinish | null) => ({
+    data: { ...shared, choices: [{ index, delta, logprobs, finish_reason }] },
+  });
+  for await (const { index, delta, tokens, finish } of runChat(model, chatTask(request), exchange)) {
+    if (!calls.has(index)) {
+      calls.set(index, 0);
+      yield chunk(index, { role: 'assistant', content: '' }, null, null);
+    }
+    const shown = {
+      ...(delta.reasoning === undefined ? {} : { reasoning_content: delta.reasoning }),
+      ...(delta.content === undefined ? {} : { content: delta.content }),
+      ...(delta.toolCalls === undefined ? {} : { tool_calls: numbered(delta.toolCalls, index, calls) }),
+    };
+    const logprobs = request.logprobs && tokens.length > 0 ? chatLogprobs(tokens, model.tokenizer) : null;
+    if (Object.keys(shown).length > 0 || logprobs) yield chunk(index, shown, logprobs, null);
+    if (finish) {
+      if (index === 0) exchange.finishReason = finish;
+      yield chunk(index, {}, null, finish);
+    }
+  }
+  if (withUsage) yield { data: { ...shared, choices: [], usage: usageOf(exchange) } };
+  yield { data: '[DONE]' };
+}
+
+/** Calls with their place among all calls of choice `index`. */
+function numbered(toolCalls: readonly ToolCall[], index: number, counts: Map<number, number>): object[] {
+  return toolCalls.map((call) => {
+    const place = counts.get(index) ?? 0;
+    counts.set(index, place + 1);
+    return { index: place, ...apiToolCall(call) };
+  });
+}
+
+function apiToolCall(call: ToolCall): ApiToolCall {
+  return { id: `call_${crypto.randomUUID().replaceAll('-', '').slice(0, 24)}`, type: 'function', function: call };
+}
+
+function head(exchange: Exchange, object: string): Head & { object: string; system_fingerprint: null } {
+  return {
+    id: `chatcmpl-${exchange.id.slice(4)}`,
+    object,
+    created: Math.floor(Date.now() / 1000),
+    model: exchange.modelId ?? '',
+    system_fingerprint: null,
+  };
+}

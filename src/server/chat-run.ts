@@ -1,0 +1,118 @@
+// Owns answering a conversation, for every route that does: the prompt, thinking, tools; the answer as parts. Must not know the routes' forms.
+import { type AnswerDelta, AnswerParser } from '../chat/answer-parser.ts';
+import type { ChatMessage } from '../chat/messages.ts';
+import type { GenerateOptions } from '../generate/options.ts';
+import type { ChosenToken } from '../generate/session.ts';
+import type { LanguageModel } from '../language-model.ts';
+import { badField } from './api-error.ts';
+import { counted, interleave, roomFor } from './choices.ts';
+import type { Exchange } from './exchange.ts';
+import type { ResponseFormat, Tool } from './schemas/chat.ts';
+import { generateOptionsOf, type SamplingRequest } from './schemas/sampling.ts';
+
+/** What to answer. Names of fields are those of the route, for errors. */
+export interface ChatTask {
+  readonly messages: readonly ChatMessage[];
+  readonly sampling: SamplingRequest;
+  readonly tools: readonly Tool[];
+  readonly toolChoice: 'none' | 'auto' | 'required' | { readonly name: string };
+  readonly parallelToolCalls: boolean;
+  readonly format: ResponseFormat | undefined;
+  readonly thinking: boolean;
+  readonly maxTokens: number | undefined;
+  /** Alternatives to report with log-probabilities; undefined for none. */
+  readonly logprobs: number | undefined;
+  readonly names: { readonly messages: string; readonly format: string };
+}
+
+export type ChatFinish = 'stop' | 'length' | 'tool_calls';
+
+/** A step of choice `index`; its last one has `finish`. */
+export interface ChatStep {
+  readonly index: number;
+  readonly delta: AnswerDelta;
+  readonly tokens: readonly ChosenToken[];
+  readonly finish?: ChatFinish;
+}
+
+/** Tokens of the prompt's end that may hold `<think>` and what surrounds it. */
+const TAIL_TOKENS = 8;
+
+/** Answers `task`. Checks everything at once; nothing runs before the first step is asked for. @throws ApiError 400 */
+export function runChat(
+  model: LanguageModel,
+  task: ChatTask,
+  exchange: Exchange,
+): AsyncGenerator<ChatStep, void, void> {
+  const tools = toolsFor(model, task);
+  refuseForms(task);
+  const prompt = model.chatPrompt(task.messages, { tools, thinking: task.thinking });
+  const maxTokens = roomFor(prompt.length, model.contextTokens, task.maxTokens, task.names.messages);
+  const tail = model.tokenizer.decode(prompt.slice(-TAIL_TOKENS), { special: true });
+  const parsing = { startsInReasoning: /<think>\s*$/.test(tail), tools: tools.length > 0 };
+  exchange.usage.promptTokens = prompt.length;
+  const choices = Array.from({ length: task.sampling.n ?? 1 }, (_, index) => {
+    const options = {
+      ...generateOptionsOf(task.sampling, index, model.config.vocabulary),
+      maxTokens,
+      logprobs: task.logprobs,
+      signal: exchange.signal,
+    };
+    const parser = new AnswerParser(parsing);
+    return runChoice(model, prompt, options, parser, index, task.parallelToolCalls, exchange);
+  });
+  return interleave(choices);
+}
+
+async function* runChoice(
+  model: LanguageModel,
+  prompt: Int32Array,
+  options: GenerateOptions,
+  parser: AnswerParser,
+  index: number,
+  manyCalls: boolean,
+  exchange: Exchange,
+): AsyncGenerator<ChatStep, void, void> {
+  const pieces = counted(model.generate(prompt, options), exchange);
+  for (;;) {
+    const { value, done } = await pieces.next();
+    if (done) {
+      const finish = parser.callCount > 0 && value.finishReason === 'stop' ? 'tool_calls' : value.finishReason;
+      yield { index, delta: parser.flush(), tokens: [], finish };
+      return;
+    }
+    const delta = parser.push(value.text);
+    if (!manyCalls && parser.callCount > 0) {
+      const toolCalls = delta.toolCalls?.slice(0, 1);
+      yield { index, delta: { ...delta, toolCalls }, tokens: value.tokens, finish: 'tool_calls' };
+      await pieces.return(undefined as never);
+      return;
+    }
+    yield { index, delta, tokens: value.tokens };
+  }
+}
+
+/** The tools to tell the model of. */
+function toolsFor(model: LanguageModel, { tools, toolChoice }: ChatTask): readonly Tool[] {
+  if (typeof toolChoice === 'object' && !tools.some((tool) => tool.function.name === toolChoice.name)) {
+    throw badField('tool_choice', `tool_choice: there is no tool '${toolChoice.name}' among the tools.`);
+  }
+  if (toolChoice === 'required' && tools.length === 0) {
+    throw badField('tool_choice', "tool_choice: 'required' needs tools, got none.");
+  }
+  if (toolChoice === 'none' || tools.length === 0) return [];
+  if (!model.knowsTools) {
+    throw badField('tools', 'tools: the chat template of this model does not know tools.', 'unsupported');
+  }
+  return tools;
+}
+
+/** What needs decoding under a constraint. */
+function refuseForms({ format, toolChoice, names }: ChatTask): void {
+  if (format && format.type !== 'text') {
+    throw badField(names.format, `${names.format}: only 'text' is supported, got '${format.type}'.`, 'unsupported');
+  }
+  if (toolChoice !== 'auto' && toolChoice !== 'none') {
+    throw badField('tool_choice', "tool_choice: only 'auto' and 'none' are supported.", 'unsupported');
+  }
+}

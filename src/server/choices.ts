@@ -1,0 +1,68 @@
+// Owns running the choices of one request: several generations at once, their pieces in the order they come, their tokens counted.
+import type { Generation, GenerationResult, Piece } from '../generate/generation.ts';
+import { ApiError } from './api-error.ts';
+import type { Exchange } from './exchange.ts';
+
+/** What all `sources` give, in the order it comes. Ends them all when it is ended. */
+export async function* interleave<Item>(sources: readonly AsyncGenerator<Item>[]): AsyncGenerator<Item, void, void> {
+  const next = (source: AsyncGenerator<Item>) => source.next().then((step) => ({ source, step }));
+  const waiting = new Map(sources.map((source) => [source, next(source)]));
+  try {
+    while (waiting.size > 0) {
+      const { source, step } = await Promise.race(waiting.values());
+      if (step.done) waiting.delete(source);
+      else {
+        waiting.set(source, next(source));
+        yield step.value;
+      }
+    }
+  } finally {
+    for (const [source, pending] of waiting) {
+      pending.catch(() => {}); // the first failure has been thrown
+      source.return(undefined).catch(() => {});
+    }
+  }
+}
+
+/** The pieces of one generation, counted for `exchange`; the result is given at the end, unless the caller ends it first. */
+export async function* counted(
+  generation: Generation,
+  exchange: Exchange,
+): AsyncGenerator<Piece, GenerationResult, void> {
+  for await (const piece of generation) {
+    exchange.countTokens(piece.tokens.length);
+    exchange.answer += piece.text;
+    yield piece;
+  }
+  const result = await generation.result();
+  exchange.usage.cachedTokens = Math.max(exchange.usage.cachedTokens, result.cachedTokens);
+  return result;
+}
+
+/** Most tokens to generate behind a prompt. @throws ApiError 400 when the prompt leaves no room */
+export function roomFor(
+  promptTokens: number,
+  contextTokens: number,
+  wanted: number | undefined,
+  param: string,
+): number {
+  if (promptTokens > contextTokens) {
+    throw new ApiError(
+      400,
+      `The prompt has ${promptTokens} tokens, the context of this model ${contextTokens}. Shorten it.`,
+      { code: 'context_length_exceeded', param },
+    );
+  }
+  const room = contextTokens - promptTokens + 1;
+  return Math.min(wanted ?? room, room);
+}
+
+/** `usage` as the API tells it. */
+export function usageOf({ usage }: Exchange) {
+  return {
+    prompt_tokens: usage.promptTokens,
+    completion_tokens: usage.completionTokens,
+    total_tokens: usage.promptTokens + usage.completionTokens,
+    prompt_tokens_details: { cached_tokens: usage.cachedTokens },
+  };
+}

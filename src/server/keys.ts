@@ -1,0 +1,115 @@
+// Owns who may ask: API keys (only their SHA-256 is kept), how much each may ask a minute, and how much each has used.
+import { OnebitError } from '../errors.ts';
+import { ApiError } from './api-error.ts';
+
+/** A key as it is configured. */
+export interface KeyConfig {
+  /** Shown in the log and the metrics. */
+  readonly name: string;
+  /** Hex. Of a random key; a password would need a slow hash. */
+  readonly sha256: string;
+  readonly requestsPerMinute?: number;
+  /** Prompt and answer together. */
+  readonly tokensPerMinute?: number;
+}
+
+/** A key and what it has used. */
+export class ApiKey {
+  readonly name: string;
+  readonly hash: Uint8Array;
+  private readonly requests: Allowance | undefined;
+  private readonly tokens: Allowance | undefined;
+
+  constructor({ name, sha256, requestsPerMinute, tokensPerMinute }: KeyConfig) {
+    if (!/^[0-9a-f]{64}$/i.test(sha256)) {
+      throw new OnebitError('bad-argument', `api keys: sha256 of '${name}' must be 64 hexadecimal digits.`);
+    }
+    this.name = name;
+    this.hash = Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(sha256.slice(2 * i, 2 * i + 2), 16));
+    this.requests = requestsPerMinute === undefined ? undefined : new Allowance(requestsPerMinute);
+    this.tokens = tokensPerMinute === undefined ? undefined : new Allowance(tokensPerMinute);
+  }
+
+  /** Counts a request. @throws ApiError 429 when the key has used what it may use */
+  admit(nowMs: number): void {
+    const waitMs = Math.max(this.requests?.waitMs(nowMs, 1) ?? 0, this.tokens?.waitMs(nowMs, 1) ?? 0);
+    if (waitMs > 0) {
+      throw new ApiError(429, 'This API key has used what it may use a minute. Wait, then try again.', {
+        code: 'rate_limit_exceeded',
+        retryAfterSeconds: waitMs / 1000,
+      });
+    }
+    this.requests?.take(nowMs, 1);
+  }
+
+  /** Counts tokens after the fact: the next request waits until they are paid for. */
+  spend(tokens: number, nowMs: number): void {
+    this.tokens?.take(nowMs, tokens);
+  }
+}
+
+/** What may be used a minute; flows in evenly, up to a minute's worth. */
+class Allowance {
+  private readonly perMinute: number;
+  private left: number;
+  private atMs = 0;
+
+  constructor(perMinute: number) {
+    this.perMinute = perMinute;
+    this.left = perMinute;
+  }
+
+  /** How long until `amount` is there. */
+  waitMs(nowMs: number, amount: number): number {
+    this.refill(nowMs);
+    return Math.max(0, ((Math.min(amount, this.perMinute) - this.left) / this.perMinute) * 60_000);
+  }
+
+  take(nowMs: number, amount: number): void {
+    this.refill(nowMs);
+    this.left -= amount;
+  }
+
+  private refill(nowMs: number): void {
+    if (this.atMs > 0) this.left += ((nowMs - this.atMs) / 60_000) * this.perMinute;
+    this.left = Math.min(this.left, this.perMinute);
+    this.atMs = nowMs;
+  }
+}
+
+/** All keys that may ask. */
+export class KeyRing {
+  private readonly keys: readonly ApiKey[];
+
+  constructor(keys: readonly KeyConfig[]) {
+    this.keys = keys.map((key) => new ApiKey(key));
+  }
+
+  /** The key that `authorization` presents. Takes the same time whichever key it is, and whether it is one. @throws ApiError 401 */
+  async identify(authorization: string | null): Promise<ApiKey> {
+    const presented = /^Bearer +(\S+)\s*$/i.exec(authorization ?? '')?.[1];
+    const hash = await sha256(presented ?? '');
+    let found: ApiKey | undefined;
+    for (const key of this.keys) {
+      let difference = 0;
+      for (let i = 0; i < 32; i++) difference |= hash[i] ^ key.hash[i];
+      if (difference === 0) found = key;
+    }
+    if (presented === undefined) {
+      throw new ApiError(401, 'An API key is needed: send the header "authorization: Bearer KEY".', {
+        code: 'missing_api_key',
+      });
+    }
+    if (!found) throw new ApiError(401, 'This API key is not known here.', { code: 'invalid_api_key' });
+    return found;
+  }
+}
+
+async function sha256(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+}
+
+/** Hex SHA-256 of a key, as `KeyConfig` wants it. */
+export async function hashKey(key: string): Promise<string> {
+  return Array.from(await sha256(key), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,158 @@
+// Owns which models are in memory: loaded when asked for, within a bound, put away when nobody has used them for a while.
+import { OnebitError } from '../errors.ts';
+import type { LanguageModel } from '../language-model.ts';
+import { ApiError } from './api-error.ts';
+
+/** A model that can be loaded. */
+export interface ShelfEntry {
+  /** What clients call it. */
+  readonly id: string;
+  /** Bytes it will take. */
+  needBytes(): Promise<number>;
+  load(signal: AbortSignal): Promise<LanguageModel>;
+}
+
+export interface ShelfOptions {
+  /** Most bytes that all loaded models together may take. Default: no bound. */
+  readonly memoryBytes?: number;
+  /** A model that nobody has used for so long is put away; the only model stays. Default: never. */
+  readonly idleMs?: number;
+}
+
+/** A model that somebody uses; it stays loaded until `release`. */
+export interface Lease {
+  readonly id: string;
+  readonly model: LanguageModel;
+  release(): void;
+}
+
+interface Slot {
+  readonly entry: ShelfEntry;
+  model?: LanguageModel;
+  bytes: number;
+  users: number;
+  usedAtMs: number;
+  idle?: ReturnType<typeof setTimeout>;
+}
+
+/** The models of one server. */
+export class ModelShelf {
+  private readonly slots = new Map<string, Slot>();
+  private readonly options: ShelfOptions;
+  private readonly closed = new AbortController();
+  /** Models are loaded one after the other, so that the bound can be kept. */
+  private lastLoad: Promise<unknown> = Promise.resolve();
+
+  constructor(entries: readonly ShelfEntry[], options: ShelfOptions = {}) {
+    for (const entry of entries) {
+      if (this.slots.has(entry.id)) {
+        throw new OnebitError('bad-argument', `serve: models need different names, got '${entry.id}' twice.`);
+      }
+      this.slots.set(entry.id, { entry, bytes: 0, users: 0, usedAtMs: 0 });
+    }
+    if (this.slots.size === 0) throw new OnebitError('bad-argument', 'serve: at least one model is needed.');
+    this.options = options;
+  }
+
+  /** Names of all models, the default one first. */
+  get ids(): string[] {
+    return [...this.slots.keys()];
+  }
+
+  /** Those in memory. */
+  *loaded(): Generator<{ id: string; model: LanguageModel }, void, void> {
+    for (const [id, { model }] of this.slots) if (model) yield { id, model };
+  }
+
+  /** Lends the model `id`, the first one where none is named; loads it if need be. @throws ApiError 404, or 503 while there is no room */
+  async borrow(id?: string | null): Promise<Lease> {
+    const slot = this.slots.get(id ?? this.ids[0]);
+    if (!slot) {
+      throw new ApiError(404, `There is no model of this name here, but: ${this.ids.join(', ')}.`, {
+        code: 'model_not_found',
+        param: 'model',
+      });
+    }
+    slot.users++;
+    clearTimeout(slot.idle);
+    try {
+      const model = slot.model ?? (await this.inTurn(() => this.load(slot)));
+      let released = false;
+      const release = () => {
+        if (!released) this.giveBack(slot);
+        released = true;
+      };
+      return { id: slot.entry.id, model, release };
+    } catch (error) {
+      this.giveBack(slot);
+      throw error;
+    }
+  }
+
+  /** Puts all models away. */
+  async dispose(): Promise<void> {
+    this.closed.abort(new OnebitError('disposed', 'serve: the server is shutting down.'));
+    await this.lastLoad;
+    for (const slot of this.slots.values()) {
+      clearTimeout(slot.idle);
+      await this.unload(slot);
+    }
+  }
+
+  private inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.lastLoad.then(work);
+    this.lastLoad = result.catch(() => {});
+    return result;
+  }
+
+  private async load(slot: Slot): Promise<LanguageModel> {
+    if (slot.model) return slot.model; // somebody else wanted it too
+    this.closed.signal.throwIfAborted();
+    await this.makeRoom(await slot.entry.needBytes());
+    slot.model = await slot.entry.load(this.closed.signal);
+    slot.bytes = slot.model.memoryBytes;
+    return slot.model;
+  }
+
+  private async makeRoom(needBytes: number): Promise<void> {
+    const bound = this.options.memoryBytes ?? Number.POSITIVE_INFINITY;
+    const used = () => [...this.slots.values()].reduce((sum, slot) => sum + slot.bytes, 0);
+    if (needBytes > bound) {
+      const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+      throw new OnebitError(
+        'unsupported',
+        `serve: this model needs ${megabytes(needBytes)}, the memory bound is ${megabytes(bound)}.`,
+      );
+    }
+    while (used() + needBytes > bound) {
+      const idle = [...this.slots.values()].filter((slot) => slot.model && slot.users === 0);
+      const oldest = idle.sort((a, b) => a.usedAtMs - b.usedAtMs)[0];
+      if (!oldest) {
+        throw new ApiError(503, 'Other models are busy and leave no memory for this one. Try again later.', {
+          code: 'no_memory',
+          retryAfterSeconds: 5,
+        });
+      }
+      await this.unload(oldest);
+    }
+  }
+
+  private giveBack(slot: Slot): void {
+    slot.users--;
+    slot.usedAtMs = performance.now();
+    const { idleMs } = this.options;
+    if (slot.users > 0 || idleMs === undefined || this.slots.size === 1 || this.closed.signal.aborted) return;
+    slot.idle = setTimeout(() => {
+      void this.inTurn(async () => {
+        if (slot.users === 0) await this.unload(slot);
+      });
+    }, idleMs);
+  }
+
+  private async unload(slot: Slot): Promise<void> {
+    const { model } = slot;
+    slot.model = undefined;
+    slot.bytes = 0;
+    await model?.dispose();
+  }
+}

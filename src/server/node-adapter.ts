@@ -1,0 +1,119 @@
+// Owns running the server on Node: listening, limits on connections, what Node refuses before a request exists. Knows no routes.
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { OnebitError } from '../errors.ts';
+import { ApiError, toApiError } from './api-error.ts';
+
+export interface ListenOptions {
+  readonly port: number;
+  readonly host: string;
+  /** Time for the head of a request, and for all of its body. */
+  readonly headMs?: number;
+  readonly bodyMs?: number;
+  /** Silence on a connection in the middle of an answer, after which it is cut. */
+  readonly silenceMs?: number;
+  /** Most connections at once. */
+  readonly connections?: number;
+}
+
+/** Time for answers that have been made to reach their clients. */
+const LAST_WRITES_MS = 1000;
+
+/** A server that listens. */
+export interface Listening {
+  /** `http://host:port`. */
+  readonly url: string;
+  /** Takes no more connections, closes idle ones at once and the others after a second. */
+  close(): Promise<void>;
+}
+
+/** Listens and answers with `fetch`. @throws OnebitError `io` when the address cannot be had */
+export async function listen(
+  fetch: (request: Request) => Promise<Response>,
+  options: ListenOptions,
+): Promise<Listening> {
+  const listener = getRequestListener(fetch, {
+    hostname: options.host,
+    overrideGlobalObjects: false,
+    errorHandler: (cause) =>
+      (cause instanceof Error && cause.name === 'RequestError'
+        ? new ApiError(400, 'The request has no valid URL or header Host.', { code: 'bad_request' })
+        : toApiError(cause)
+      ).toResponse(),
+  });
+  const server = createServer(
+    {
+      headersTimeout: options.headMs ?? 20_000,
+      requestTimeout: options.bodyMs ?? 120_000,
+      connectionsCheckingInterval: 5_000,
+      keepAliveTimeout: 75_000, // longer than balancers keep theirs, usually 60 s
+      maxHeaderSize: 16_384,
+    },
+    (incoming, outgoing) => void listener(incoming, outgoing),
+  );
+  server.maxConnections = options.connections ?? 1024;
+  server.timeout = options.silenceMs ?? 700_000;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseRaw(error, socket));
+  server.on('checkExpectation', (_incoming, outgoing) => {
+    const error = new ApiError(417, 'The header Expect can only be 100-continue.', { code: 'bad_request' });
+    outgoing.writeHead(417, { 'content-type': 'application/json' }).end(JSON.stringify(error));
+  });
+  server.on('connect', (_incoming: IncomingMessage, socket: Socket) => {
+    answerRaw(socket, new ApiError(405, 'This server is no proxy.', { code: 'method_not_allowed' }));
+  });
+  await bind(server, options);
+  const { address, port, family } = server.address() as AddressInfo;
+  return {
+    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    close: () => closeServer(server),
+  };
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    // Node does not count connections as idle that were opened in advance.
+    const cut = setTimeout(() => server.closeAllConnections(), LAST_WRITES_MS);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(
+        new OnebitError('io', `serve: cannot listen on ${host}:${port}: ${cause.message}. Choose another --port.`, {
+          cause,
+        }),
+      );
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+const REFUSALS: Readonly<Record<string, [number, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'The headers are too large.'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'The chunk extensions are too large.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request took too long to arrive.'],
+};
+
+/** Bytes that are no request, or too slow to be one. */
+function refuseRaw(error: NodeJS.ErrnoException, socket: Socket): void {
+  const [status, message] = REFUSALS[error.code ?? ''] ?? [400, 'This is not a valid HTTP request.'];
+  answerRaw(socket, new ApiError(status, message, { code: 'bad_request' }));
+}
+
+function answerRaw(socket: Socket, error: ApiError): void {
+  if (!socket.writable || socket.destroyed) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(error);
+  socket.end(
+    `HTTP/1.1 ${error.status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}

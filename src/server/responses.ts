@@ -1,0 +1,238 @@
+// Owns /v1/responses: its request as a task, its answer as items, whole or as the events by which items grow.
+import type { ToolCall } from '../chat/messages.ts';
+import type { LanguageModel } from '../language-model.ts';
+import { ApiError } from './api-error.ts';
+import { wantsThinking } from './chat-completions.ts';
+import { type ChatFinish, type ChatTask, runChat } from './chat-run.ts';
+import type { ServerEvent } from './event-stream.ts';
+import type { Exchange } from './exchange.ts';
+import type { ResponseStore } from './response-store.ts';
+import { functionsOf, type InputItem, messagesOfItems, type ResponsesRequest } from './schemas/responses.ts';
+
+type Part =
+  | { type: 'output_text'; text: string; annotations: []; logprobs: [] }
+  | { type: 'reasoning_text'; text: string };
+/** An item of the answer, while it grows and when it is done. */
+interface OutputItem {
+  readonly type: 'message' | 'reasoning' | 'function_call';
+  readonly id: string;
+  status: 'in_progress' | 'completed' | 'incomplete';
+  role?: 'assistant';
+  summary?: [];
+  content?: Part[];
+  call_id?: string;
+  name?: string;
+  arguments?: string;
+}
+
+type Event = { readonly type: string } & Record<string, unknown>;
+
+/** The whole answer. */
+export async function response(
+  model: LanguageModel,
+  request: ResponsesRequest,
+  exchange: Exchange,
+  store: ResponseStore,
+): Promise<object> {
+  let last: Event | undefined;
+  for await (const event of run(model, request, exchange, store)) last = event;
+  return last?.response as object;
+}
+
+/** The answer as events, numbered. */
+export async function* responseEvents(
+  model: LanguageModel,
+  request: ResponsesRequest,
+  exchange: Exchange,
+  store: ResponseStore,
+): AsyncGenerator<ServerEvent, void, void> {
+  let sequence_number = 0;
+  for await (const { type, ...fields } of run(model, request, exchange, store)) {
+    yield { event: type, data: { type, sequence_number: sequence_number++, ...fields } };
+  }
+}
+
+async function* run(
+  model: LanguageModel,
+  request: ResponsesRequest,
+  exchange: Exchange,
+  store: ResponseStore,
+): AsyncGenerator<Event, void, void> {
+  const items = conversation(request, exchange, store);
+  const steps = runChat(model, taskOf(request, items), exchange);
+  const output = new Output();
+  const id = `resp_${exchange.id.slice(4).replaceAll('-', '')}`;
+  const created_at = Math.floor(Date.now() / 1000);
+  const body = (status: string) => responseBody(request, exchange, { id, created_at, status, output: output.items });
+  let finish: ChatFinish = 'stop';
+  const first = await steps.next(); // before any event, so that a refusal can still become a status
+  yield { type: 'response.created', response: body('in_progress') };
+  yield { type: 'response.in_progress', response: body('in_progress') };
+  for (let step = first; !step.done; step = await steps.next()) {
+    const { delta } = step.value;
+    if (delta.reasoning !== undefined) yield* output.text('reasoning', delta.reasoning);
+    if (delta.content !== undefined) yield* output.text('message', delta.content);
+    for (const call of delta.toolCalls ?? []) yield* output.call(call);
+    finish = step.value.finish ?? finish;
+  }
+  exchange.finishReason = finish;
+  const status = finish === 'length' ? 'incomplete' : 'completed';
+  yield* output.close(status);
+  const final = body(status);
+  if (request.store ?? true) {
+    store.put(id, { owner: exchange.key?.name, response: final, items: [...items, ...(output.items as InputItem[])] });
+  }
+  yield { type: `response.${status}`, response: final };
+}
+
+/** What was said before, and what is said now. @throws ApiError 404 when it continues an answer that is not kept */
+function conversation(request: ResponsesRequest, exchange: Exchange, store: ResponseStore): readonly InputItem[] {
+  const now: readonly InputItem[] =
+    typeof request.input === 'string' ? [{ role: 'user', content: request.input }] : request.input;
+  const { previous_response_id: previous } = request;
+  if (previous == null) return now;
+  const found = store.get(previous, exchange.key?.name);
+  if (!found) {
+    throw new ApiError(404, 'previous_response_id: there is no such response here (any more).', {
+      code: 'previous_response_not_found',
+      param: 'previous_response_id',
+    });
+  }
+  return [...found.items, ...now];
+}
+
+function taskOf(request: ResponsesRequest, items: readonly InputItem[]): ChatTask {
+  const messages = messagesOfItems(items);
+  if (request.instructions) messages.unshift({ role: 'system', content: request.instructions });
+  const format = request.text?.format;
+  return {
+    messages,
+    sampling: { ...request, n: 1 },
+    tools: functionsOf(request),
+    toolChoice: request.tool_choice ?? 'auto',
+    parallelToolCalls: request.parallel_tool_calls ?? true,
+    format: format?.type === 'json_schema' ? { type: 'json_schema', json_schema: format } : (format ?? undefined),
+    thinking: wantsThinking(request.reasoning?.effort),
+    maxTokens: request.max_output_tokens ?? undefined,
+    logprobs: undefined,
+    names: { messages: 'input', format: 'text.format' },
+  };
+}
+
+function responseBody(
+  request: ResponsesRequest,
+  exchange: Exchange,
+  answer: { id: string; created_at: number; status: string; output: readonly OutputItem[] },
+): object {
+  const { usage } = exchange;
+  const done = answer.status !== 'in_progress';
+  return {
+    ...{ id: answer.id, object: 'response', created_at: answer.created_at, status: answer.status },
+    error: null,
+    incomplete_details: answer.status === 'incomplete' ? { reason: 'max_output_tokens' } : null,
+    instructions: request.instructions ?? null,
+    max_output_tokens: request.max_output_tokens ?? null,
+    model: exchange.modelId ?? '',
+    output: structuredClone(answer.output),
+    parallel_tool_calls: request.parallel_tool_calls ?? true,
+    previous_response_id: request.previous_response_id ?? null,
+    reasoning: { effort: request.reasoning?.effort ?? null, summary: null },
+    store: request.store ?? true,
+    temperature: request.temperature ?? null,
+    text: { format: request.text?.format ?? { type: 'text' } },
+    tool_choice: request.tool_choice ?? 'auto',
+    tools: functionsOf(request).map((tool) => ({ type: 'function', ...tool.function })),
+    top_p: request.top_p ?? null,
+    truncation: 'disabled',
+    usage: done
+      ? {
+          input_tokens: usage.promptTokens,
+          input_tokens_details: { cached_tokens: usage.cachedTokens },
+          output_tokens: usage.completionTokens,
+          output_tokens_details: { reasoning_tokens: 0 },
+          total_tokens: usage.promptTokens + usage.completionTokens,
+        }
+      : null,
+    metadata: request.metadata ?? {},
+  };
+}
+
+/** The items of an answer as they grow. */
+class Output {
+  readonly items: OutputItem[] = [];
+
+  /** Adds text to the last item, or begins one of another kind. */
+  *text(kind: 'message' | 'reasoning', delta: string): Generator<Event, void, void> {
+    let item = this.items.at(-1);
+    if (item?.type !== kind) {
+      yield* this.close('completed');
+      item = yield* this.open(kind);
+    }
+    const part = item.content![0];
+    part.text += delta;
+    const logprobs = kind === 'message' ? { logprobs: [] } : {};
+    yield { type: `response.${part.type}.delta`, ...this.place(item), content_index: 0, delta, ...logprobs };
+  }
+
+  /** Adds a whole call. */
+  *call({ name, arguments: text }: ToolCall): Generator<Event, void, void> {
+    yield* this.close('completed');
+    const call_id = newId('call');
+    const item: OutputItem = {
+      type: 'function_call',
+      id: newId('fc'),
+      call_id,
+      name,
+      arguments: '',
+      status: 'in_progress',
+    };
+    this.items.push(item);
+    yield { type: 'response.output_item.added', output_index: this.items.length - 1, item: { ...item } };
+    item.arguments = text;
+    yield { type: 'response.function_call_arguments.delta', ...this.place(item), delta: text };
+    yield { type: 'response.function_call_arguments.done', ...this.place(item), name, arguments: text };
+  }
+
+  /** Ends the last item. */
+  *close(status: 'completed' | 'incomplete'): Generator<Event, void, void> {
+    const item = this.items.at(-1);
+    if (item?.status !== 'in_progress') return;
+    item.status = status;
+    const part = item.content?.[0];
+    if (part) {
+      const place = { ...this.place(item), content_index: 0 };
+      const logprobs = part.type === 'output_text' ? { logprobs: [] } : {};
+      yield { type: `response.${part.type}.done`, ...place, text: part.text, ...logprobs };
+      yield { type: 'response.content_part.done', ...place, part: { ...part } };
+    }
+    yield { type: 'response.output_item.done', output_index: this.items.length - 1, item: structuredClone(item) };
+  }
+
+  private *open(kind: 'message' | 'reasoning'): Generator<Event, OutputItem, void> {
+    const part: Part =
+      kind === 'message'
+        ? { type: 'output_text', text: '', annotations: [], logprobs: [] }
+        : { type: 'reasoning_text', text: '' };
+    const head = kind === 'message' ? { role: 'assistant' as const } : { summary: [] as [] };
+    const item: OutputItem = {
+      type: kind,
+      id: newId(kind === 'message' ? 'msg' : 'rs'),
+      ...head,
+      content: [],
+      status: 'in_progress',
+    };
+    this.items.push(item);
+    yield { type: 'response.output_item.added', output_index: this.items.length - 1, item: structuredClone(item) };
+    item.content!.push(part);
+    yield { type: 'response.content_part.added', ...this.place(item), content_index: 0, part: { ...part } };
+    return item;
+  }
+
+  private place(item: OutputItem): { item_id: string; output_index: number } {
+    return { item_id: item.id, output_index: this.items.indexOf(item) };
+  }
+}
+
+function newId(prefix: string): string {
+  return `${prefix}_${crypto.randomUUID().replaceAll('-', '')}`;
+}

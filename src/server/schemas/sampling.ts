@@ -1,0 +1,60 @@
+// Owns the fields with which clients say how text is generated, and what they mean to the model. OpenAI's names, and those that people send to
+// local servers. Fields that are null count as absent; unknown ones are ignored.
+import { z } from 'zod';
+import type { GenerateOptions } from '../../generate/options.ts';
+import { badField } from '../api-error.ts';
+
+const stopText = z.string().min(1).max(1000);
+
+/** Of every request that generates. */
+export const samplingFields = {
+  model: z.string().nullish().describe('Name of a model; the first one by default'),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  top_k: z.int().min(-1).max(1_000_000).nullish().describe('0 or -1 keep all'),
+  min_p: z.number().min(0).max(1).nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  repeat_penalty: z.number().min(0.01).max(10).nullish(),
+  repetition_penalty: z.number().min(0.01).max(10).nullish().describe('Another name of repeat_penalty'),
+  repeat_last_n: z.int().min(-1).max(1_000_000).nullish(),
+  logit_bias: z
+    .record(z.string().regex(/^\d{1,9}$/, 'Invalid key: must be a token id'), z.number().min(-100).max(100))
+    .nullish(),
+  seed: z.int().nullish(),
+  stop: z.union([stopText, z.array(stopText).max(16)]).nullish(),
+  n: z.int().min(1).max(16).nullish(),
+  ignore_eos: z.boolean().nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+  user: z.string().nullish(),
+};
+
+const samplingSchema = z.object(samplingFields);
+/** Parsed `samplingFields`. */
+export type SamplingRequest = z.output<typeof samplingSchema>;
+
+/** The model's options for choice `index` of a request: each choice has a seed of its own. */
+export function generateOptionsOf(request: SamplingRequest, index: number, vocabulary: number): GenerateOptions {
+  const bias = new Map<number, number>();
+  for (const [token, value] of Object.entries(request.logit_bias ?? {})) {
+    if (Number(token) >= vocabulary) {
+      throw badField('logit_bias', `logit_bias: tokens must be below ${vocabulary}, got ${token}.`);
+    }
+    bias.set(Number(token), value);
+  }
+  return {
+    temperature: request.temperature ?? undefined,
+    topP: request.top_p ?? undefined,
+    topK: request.top_k == null ? undefined : Math.max(0, request.top_k),
+    minP: request.min_p ?? undefined,
+    presencePenalty: request.presence_penalty ?? undefined,
+    frequencyPenalty: request.frequency_penalty ?? undefined,
+    repeatPenalty: request.repeat_penalty ?? request.repetition_penalty ?? undefined,
+    penaltyWindow: request.repeat_last_n ?? undefined,
+    logitBias: bias.size === 0 ? undefined : bias,
+    seed: request.seed == null ? undefined : request.seed + index,
+    stop: request.stop ?? undefined,
+    ignoreEndOfText: request.ignore_eos ?? undefined,
+  };
+}
