@@ -1,0 +1,47 @@
+// Owns the building blocks of byte languages: what a text may be, as a tree with named rules where it is recursive. Knows neither JSON nor tokens.
+
+import { byteString } from '../tokenizer/text-bytes.ts';
+
+/** From and to, both included. */
+export type Range = readonly [from: number, to: number];
+
+/** A language over bytes. */
+export type Node =
+  /** One byte out of `ranges`. */
+  | { readonly kind: 'byte'; readonly ranges: readonly Range[] }
+  /** One of `words`, each as a string of one byte a character. */
+  | { readonly kind: 'words'; readonly words: readonly string[] }
+  | { readonly kind: 'sequence'; readonly items: readonly Node[] }
+  | { readonly kind: 'choice'; readonly items: readonly Node[] }
+  /** `item` at least `min` and at most `max` times (may be Infinity). */
+  | { readonly kind: 'repeat'; readonly item: Node; readonly min: number; readonly max: number }
+  /** Paths from place 0 to place `end`. */
+  | { readonly kind: 'graph'; readonly end: number; readonly edges: readonly GraphEdge[] }
+  /** Whatever `rule` says: the only way to recursion. */
+  | { readonly kind: 'call'; readonly rule: Rule }
+  /** Characters of a JSON string, `min` to `max` of them (may be Infinity), and the closing quote. */
+  | { readonly kind: 'string'; readonly min: number; readonly max: number };
+
+export type GraphEdge = readonly [from: number, node: Node, to: number];
+
+/** A language with a name, defined after it is referred to. */
+export interface Rule {
+  node: Node;
+}
+
+/** The empty text. */
+export const nothing: Node = { kind: 'sequence', items: [] };
+/** No text at all. */
+export const never: Node = { kind: 'choice', items: [] };
+
+export const byte = (...ranges: Range[]): Node => ({ kind: 'byte', ranges });
+export const sequence = (...items: Node[]): Node => ({ kind: 'sequence', items });
+export const choice = (...items: Node[]): Node => (items.length === 1 ? items[0] : { kind: 'choice', items });
+export const repeat = (item: Node, min: number, max: number): Node => ({ kind: 'repeat', item, min, max });
+export const optional = (item: Node): Node => repeat(item, 0, 1);
+export const call = (rule: Rule): Node => ({ kind: 'call', rule });
+
+/** Exactly one of `texts`, in UTF-8. */
+export function words(...texts: string[]): Node {
+  return { kind: 'words', words: texts.map(byteString) };
+}

@@ -1,0 +1,82 @@
+// Owns the form of tool calls in Qwen's wire form, which the models' chat templates ask for.
+// Source: the chat template of Qwen3: `<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>`.
+import { OnebitError } from '../errors.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { afterText, type CompileOptions, textWithout } from './compile.ts';
+import { Grammar } from './grammar.ts';
+import { choice, type Node, nothing, optional, repeat, sequence, words } from './language.ts';
+import { schemaLanguage } from './schema.ts';
+import { isObject } from './schema-parts.ts';
+
+/** A tool in OpenAI's form. */
+export interface ToolDescription {
+  readonly type: 'function';
+  readonly function: {
+    readonly name: string;
+    readonly description?: string;
+    /** JSON Schema of the arguments, an object; without it there are none. */
+    readonly parameters?: unknown;
+  };
+}
+
+export interface ToolCallOptions extends CompileOptions {
+  /** `required`: calls and nothing else. `auto`: text, calls, or both, but never a malformed call. `{ name }`: calls of this tool. Default `auto`. */
+  choice?: 'auto' | 'required' | { readonly name: string };
+  /** Whether there may be several calls. Default true. */
+  parallel?: boolean;
+}
+
+const OPEN = '<tool_call>';
+const CLOSE = '</tool_call>';
+const ARGUMENTS: unknown = { type: 'object' };
+
+/**
+ * Answers that call tools, for option `constraint` together with option `tools` of `chat`: each call is
+ * `<tool_call>\n{"name": "…", "arguments": {…}}\n</tool_call>` with arguments of the tool's schema. For OpenAI's `tool_choice`: `"auto"` is `auto`,
+ * `"required"` is `required`, `{ type: "function", function: { name } }` is `{ name }`; for `"none"` use no constraint. With a model that thinks
+ * first, pass `after: '</think>'`.
+ * @throws OnebitError as `compileSchema` does; pointers begin with `/tools/n/function/parameters`
+ */
+export function compileToolCalls(
+  tools: readonly ToolDescription[],
+  tokenizer: Tokenizer,
+  options: ToolCallOptions = {},
+): Grammar {
+  const { choice: wanted = 'auto', parallel = true } = options;
+  const named = typeof wanted === 'object' ? tools.filter((tool) => tool.function.name === wanted.name) : tools;
+  if (named.length === 0) {
+    const missing = typeof wanted === 'object' ? JSON.stringify(wanted.name) : 'no tools';
+    throw new OnebitError('bad-argument', `compileToolCalls: the choice must be among the tools, got ${missing}.`);
+  }
+  const call = choice(...named.map((tool) => callOf(tool, tools.indexOf(tool))));
+  const more = parallel ? repeat(sequence(words('\n'), call), 0, Number.POSITIVE_INFINITY) : nothing;
+  const calls = sequence(call, more);
+  const answer: Node = wanted === 'auto' ? sequence(textWithout(OPEN), optional(calls)) : calls;
+  return new Grammar(afterText(answer, options.after), tokenizer);
+}
+
+function callOf(tool: ToolDescription, index: number): Node {
+  const { name, parameters } = tool.function;
+  if (typeof name !== 'string' || name === '') {
+    throw new OnebitError(
+      'bad-argument',
+      `compileToolCalls: /tools/${index}/function/name must be a text, got ${JSON.stringify(name)}.`,
+    );
+  }
+  return sequence(
+    words(`${OPEN}\n{"name": ${JSON.stringify(name)}, "arguments": `),
+    argumentsOf(parameters, `/tools/${index}/function/parameters`),
+    words(`}\n${CLOSE}`),
+  );
+}
+
+/** Arguments are an object even where the schema does not say so. */
+function argumentsOf(parameters: unknown, at: string): Node {
+  const isEmpty =
+    parameters === undefined || parameters === null || (isObject(parameters) && Object.keys(parameters).length === 0);
+  if (isEmpty) return words('{}');
+  return schemaLanguage(parameters, [
+    { schema: parameters, at, name: `#${at}` },
+    { schema: ARGUMENTS, at, name: 'arguments' },
+  ]);
+}
