@@ -10,7 +10,9 @@ const model = await load(positional[0], { threads, contextTokens: 512 });
 const { engine } = model;
 const sequence = engine.newSequence();
 const tokensOf = (count) => Array.from({ length: count }, (_, i) => (i * 7919) % model.config.vocabulary);
-await engine.prefill(sequence, tokensOf(128));
+for (const tokens of [tokensOf(64), tokensOf(64)]) {
+  await engine.step([{ sequence, tokens, outputs: [] }], (logits) => engine.backend.read(logits, 0, 0));
+}
 let single = 0;
 for (const rows of [1, 2, 3, 4, 6, 8, 16]) {
   const times = [];

@@ -4,35 +4,17 @@ import type { ChatMessage } from './chat/messages.ts';
 import { ChatTemplate, type ChatTemplateOptions } from './chat/template.ts';
 import { OnebitError } from './errors.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
-import { Generation, type SessionLender } from './generate/generation.ts';
+import { Generation, type SessionUse } from './generate/generation.ts';
 import { type GenerateOptions, resolveOptions } from './generate/options.ts';
-import { Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
+import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { Session } from './generate/session.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
-import { KV_PAGE } from './kernels/backend.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Engine } from './model/engine.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
 export interface ChatOptions extends GenerateOptions, Omit<ChatTemplateOptions, 'addGenerationPrompt'> {}
 
-/** What the model is doing, and what it has done since it was loaded. */
-export interface ModelStats {
-  /** Requests that have a place, and those that wait for one. */
-  readonly running: number;
-  readonly waiting: number;
-  /** Pages of cache memory, KV_PAGE tokens each; those that requests and sessions use, and those kept in case they are useful again. */
-  readonly kvPagesTotal: number;
-  readonly kvPagesUsed: number;
-  readonly kvPagesCached: number;
-  /** Tokens of all prompts so far; those of them that the cache held already. */
-  readonly promptTokens: number;
-  readonly cachedTokens: number;
-  readonly generatedTokens: number;
-}
-
-/** Idle sessions kept because the next prompt may begin like theirs. */
-const IDLE_SESSIONS = 4;
 /** Text across which DRY sees no repetition, as its inventor chose. */
 const DRY_BREAKERS = ['\n', ':', '"', '*'];
 
@@ -48,8 +30,6 @@ export class LanguageModel {
   private readonly chatTemplate: () => ChatTemplate;
   private readonly breakers: ReadonlySet<number>;
   private readonly scheduler: Scheduler;
-  private readonly counts = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0 };
-  private readonly idle: Session[] = [];
   private disposed = false;
 
   constructor(gguf: Gguf, tokenizer: Tokenizer, engine: Engine, contextTokens: number, limits: SchedulerOptions) {
@@ -58,14 +38,13 @@ export class LanguageModel {
     this.tokenizer = tokenizer;
     this.engine = engine;
     this.contextTokens = contextTokens;
-    this.scheduler = new Scheduler(limits);
+    this.scheduler = new Scheduler(engine, limits);
     let template: ChatTemplate | undefined;
     this.chatTemplate = () => {
       template ??= chatTemplateOf(gguf, tokenizer);
       return template;
     };
     this.breakers = new Set(DRY_BREAKERS.flatMap((text) => [...tokenizer.encode(text, { bos: false })]));
-    engine.onPagesExhausted(() => this.dropIdle());
   }
 
   /** `reference`, `wasm` or `webgpu`, and its threads. */
@@ -85,16 +64,7 @@ export class LanguageModel {
 
   /** What the model is doing, and what it has done so far: for metrics. */
   stats(): ModelStats {
-    const { pages } = this.engine;
-    const kvPagesCached = this.idle.reduce((sum, session) => sum + Math.ceil(session.tokens.length / KV_PAGE), 0);
-    return {
-      running: this.scheduler.running,
-      waiting: this.scheduler.waiting,
-      kvPagesTotal: pages.pool.pages,
-      kvPagesUsed: pages.pool.pages - pages.available - kvPagesCached,
-      kvPagesCached,
-      ...this.counts,
-    };
+    return this.scheduler.stats();
   }
 
   /**
@@ -105,14 +75,14 @@ export class LanguageModel {
     this.assertAlive('generate');
     const resolved = resolveOptions(options);
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
-    return new Generation(tokens, resolved, this.tokenizer, this.lender());
+    return new Generation(tokens, resolved, this.tokenizer, this.sharedSession());
   }
 
   /** Answers the last of `messages`. The conversation so far is not evaluated again where the cache still holds it. */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     this.assertAlive('chat');
     const prompt = this.chatPrompt(messages, options);
-    return new Generation(prompt, resolveOptions(options), this.tokenizer, this.lender());
+    return new Generation(prompt, resolveOptions(options), this.tokenizer, this.sharedSession());
   }
 
   /** The token ids of a conversation, ready to be answered. Text of control tokens inside messages stays ordinary text. */
@@ -158,51 +128,29 @@ export class LanguageModel {
   /** A session of your own: its cache can be cut back, saved and restored. Dispose of it when done. */
   session(): Session {
     this.assertAlive('session');
-    return new Session(this.engine, this.contextTokens, this.breakers);
+    return new Session(this.scheduler, this.contextTokens, this.breakers);
   }
 
   /** Continues `prompt` in a session of your own. */
   generateIn(session: Session, prompt: string | ArrayLike<number>, options: GenerateOptions = {}): Generation {
     this.assertAlive('generate');
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
-    const lender = { counts: this.counts, borrow: async () => session, giveBack: () => {} };
-    return new Generation(tokens, resolveOptions(options), this.tokenizer, lender);
+    const use = { session, end: () => {} };
+    return new Generation(tokens, resolveOptions(options), this.tokenizer, use);
   }
 
   /** Stops the backend's threads and returns all memory. */
   async dispose(): Promise<void> {
     if (this.disposed) return;
     this.disposed = true;
-    this.idle.length = 0;
+    this.scheduler.dispose();
     await this.engine.backend.dispose();
   }
 
-  private lender(): SessionLender {
-    return {
-      counts: this.counts,
-      borrow: async (prompt, signal) => {
-        await this.scheduler.enter(signal);
-        let best = -1;
-        for (const [i, session] of this.idle.entries()) {
-          if (best < 0 || session.commonPrefix(prompt) > this.idle[best].commonPrefix(prompt)) best = i;
-        }
-        const useful = best >= 0 && this.idle[best].commonPrefix(prompt) > 1;
-        return useful ? this.idle.splice(best, 1)[0] : this.session();
-      },
-      giveBack: (session) => {
-        this.scheduler.leave();
-        if (this.disposed) return;
-        this.idle.push(session);
-        if (this.idle.length > IDLE_SESSIONS) this.dropIdle();
-      },
-    };
-  }
-
-  /** Gives back the cache of the session that has been idle for longest. */
-  private dropIdle(): boolean {
-    const oldest = this.idle.shift();
-    oldest?.dispose();
-    return oldest !== undefined;
+  /** A session for one request, whose cache is then everybody's. */
+  private sharedSession(): SessionUse {
+    const session = new Session(this.scheduler, this.contextTokens, this.breakers, { shared: true });
+    return { session, end: () => session.dispose() };
   }
 
   private assertAlive(operation: string): void {

@@ -26,7 +26,7 @@ export interface LoadOptions {
   threads?: number;
   /** Most tokens of one sequence. Default: what the model was made for, at most 4,096; memory for it is used as the context fills. */
   contextTokens?: number;
-  /** Tokens that all sessions together can hold in the cache. Default: contextTokens. */
+  /** Tokens that all requests and sessions together can hold in the cache, fixed from the start. Default, and least: contextTokens. */
   kvTokens?: number;
   /** Most requests that run at once, 1 to 64; others wait for a place. Default 16. */
   parallel?: number;
@@ -62,9 +62,13 @@ export async function load(
     const limits = limitsOf(options);
     backend = await createBackend(options);
     const kv = { format: options.kvFormat ?? 'f16', tokens: Math.max(options.kvTokens ?? 0, contextTokens) } as const;
-    checkMemory(memoryNeed(config, weightBytesOf(gguf), kv.tokens, kv.format), backend);
+    checkMemory(memoryNeed(config, weightBytesOf(gguf), kv.tokens, kv.format, limits.parallel), backend);
     const weights = await loadWeights(gguf, source, config, backend, options);
-    const engine = new Engine(config, weights, backend, { kvFormat: kv.format, kvTokens: kv.tokens });
+    const engine = new Engine(config, weights, backend, {
+      kvFormat: kv.format,
+      kvTokens: kv.tokens,
+      parallel: limits.parallel,
+    });
     return new LanguageModel(gguf, tokenizer, engine, contextTokens, limits);
   } catch (error) {
     await backend?.dispose();

@@ -41,18 +41,10 @@ export interface GenerationResult {
   readonly timings: Timings;
 }
 
-/** Tokens of all requests so far. */
-export interface TokenCounts {
-  promptTokens: number;
-  cachedTokens: number;
-  generatedTokens: number;
-}
-
-/** Provides a session for the prompt, and takes it back. */
-export interface SessionLender {
-  readonly counts: TokenCounts;
-  borrow(prompt: ArrayLike<number>, signal?: AbortSignal): Promise<Session>;
-  giveBack(session: Session): void;
+/** The session that a generation runs in, and what to do with it at the end. */
+export interface SessionUse {
+  readonly session: Session;
+  end(): void;
 }
 
 /** An answer in the making: iterate over its pieces, or await `result()`. Nothing runs before that. It can be consumed once. */
@@ -60,8 +52,8 @@ export class Generation implements AsyncIterable<Piece> {
   private readonly iterator: AsyncGenerator<Piece, GenerationResult, void>;
   private finished: Promise<GenerationResult> | undefined;
 
-  constructor(prompt: ArrayLike<number>, options: ResolvedOptions, tokenizer: Tokenizer, lender: SessionLender) {
-    this.iterator = run(prompt, options, tokenizer, lender);
+  constructor(prompt: ArrayLike<number>, options: ResolvedOptions, tokenizer: Tokenizer, use: SessionUse) {
+    this.iterator = run(prompt, options, tokenizer, use);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Piece, void, void> {
@@ -103,10 +95,9 @@ async function* run(
   prompt: ArrayLike<number>,
   options: ResolvedOptions,
   tokenizer: Tokenizer,
-  lender: SessionLender,
+  { session, end }: SessionUse,
 ): AsyncGenerator<Piece, GenerationResult, void> {
   const began = performance.now();
-  const session = await lender.borrow(prompt, options.signal);
   try {
     const decoder = tokenizer.decoder();
     const scanner = new StopScanner(options.stop);
@@ -125,8 +116,6 @@ async function* run(
       return piece;
     };
     const onPrefill = (done: number, total: number, reused: number) => {
-      lender.counts.promptTokens += done === 0 ? prompt.length : 0;
-      lender.counts.cachedTokens += done === 0 ? reused : 0;
       prefill = { done, total, reused, endMs: performance.now() - began };
     };
     if (options.maxTokens > 0) {
@@ -137,7 +126,6 @@ async function* run(
           break;
         }
         chosen.push(next);
-        lender.counts.generatedTokens++;
         waiting.push(next);
         const shown = scanner.push(decoder.push(next.token));
         if (shown !== '') yield emit(shown);
@@ -158,7 +146,7 @@ async function* run(
       timings: timingsOf(prefill, firstMs, chosen.length, performance.now() - began),
     };
   } finally {
-    lender.giveBack(session);
+    end();
   }
 }
 

@@ -8,7 +8,9 @@ import { applyMask, type Matcher } from '../structured/constraint.ts';
 import { lookUp } from './lookup.ts';
 import type { ResolvedOptions } from './options.ts';
 import { applyPenalties, hasPenalties } from './penalties.ts';
+import type { Request } from './request.ts';
 import { chooseToken, logSumExp, rankLogits } from './sampler.ts';
+import type { Scheduler } from './scheduler.ts';
 import { packSession, unpackSession } from './session-file.ts';
 
 /** One alternative with its exact log-probability under the model (natural log, before penalties and temperature). */
@@ -30,18 +32,30 @@ const MOST_RANKED = 256;
 /** A sequence of a model: its tokens, and what the model remembers of them. */
 export class Session {
   readonly contextTokens: number;
+  private readonly scheduler: Scheduler;
   private readonly engine: Engine;
+  private readonly shared: boolean;
   private readonly sequence: KvSequence;
   private readonly breakers: ReadonlySet<number>;
   private busy = false;
   private disposed = false;
 
-  /** @param breakers tokens across which DRY sees no repetition */
-  constructor(engine: Engine, contextTokens: number, breakers: ReadonlySet<number> = new Set()) {
-    this.engine = engine;
+  /**
+   * @param breakers tokens across which DRY sees no repetition
+   * @param shared what the session held is kept for others when a generation ends, and nothing stays in the session
+   */
+  constructor(
+    scheduler: Scheduler,
+    contextTokens: number,
+    breakers: ReadonlySet<number> = new Set(),
+    { shared = false } = {},
+  ) {
+    this.scheduler = scheduler;
+    this.engine = scheduler.engine;
     this.contextTokens = contextTokens;
     this.breakers = breakers;
-    this.sequence = engine.newSequence();
+    this.shared = shared;
+    this.sequence = this.engine.newSequence();
   }
 
   /** The tokens that the cache holds. */
@@ -76,25 +90,31 @@ export class Session {
     this.assertIdle('generate');
     this.checkPrompt(prompt);
     this.busy = true;
+    const request = this.scheduler.open(this.sequence, { shared: this.shared, signal: options.signal });
     try {
-      const reused = Math.min(this.commonPrefix(prompt), prompt.length - 1);
-      this.sequence.truncate(reused);
-      const rest = Array.prototype.slice.call(prompt, reused, prompt.length - 1) as number[];
-      onPrefill?.(0, rest.length, reused);
-      await this.engine.prefill(this.sequence, rest, {
-        signal: options.signal,
-        onProgress: (done) => onPrefill?.(done, rest.length, reused),
-      });
+      const own = Math.min(this.commonPrefix(prompt), prompt.length - 1);
+      this.sequence.truncate(own);
+      const report = () => {
+        const reused = own + request.cachedTokens;
+        onPrefill?.(request.evaluatedTokens, prompt.length - 1 - reused, reused);
+      };
+      await request.prefill(Array.prototype.slice.call(prompt, own, prompt.length - 1), report);
+      const { counts } = this.scheduler;
+      counts.promptTokens += prompt.length;
+      counts.cachedTokens += own + request.cachedTokens;
       const random = new Random(options.seed);
       let token = prompt[prompt.length - 1];
       for (;;) {
+        if (request.parked.length > 0) await request.prefill([]);
         if (!this.makeRoom(options)) return;
-        for (const chosen of await this.next(token, options, random, matcher)) {
+        for (const chosen of await this.next(request, token, options, random, matcher)) {
+          counts.generatedTokens++;
           yield chosen;
           token = chosen.token;
         }
       }
     } finally {
+      request.close();
       this.busy = false;
     }
   }
@@ -106,6 +126,7 @@ export class Session {
     this.assertIdle('score');
     this.checkPrompt(tokens);
     this.busy = true;
+    const request = this.scheduler.open(this.sequence, { shared: false, signal });
     try {
       this.sequence.truncate(0);
       const { vocabulary } = this.engine.config;
@@ -113,18 +134,17 @@ export class Session {
       for (let from = 0; from < logprobs.length; from += CHUNK_OUTPUTS) {
         const count = Math.min(CHUNK_OUTPUTS, logprobs.length - from);
         const chunk = Array.from({ length: count }, (_, i) => tokens[from + i]);
-        const outputs = chunk.map((_, i) => i);
-        const use = async (logits: Tensor) => {
-          const values = await this.engine.backend.read(logits, 0, count * vocabulary, signal);
+        await request.step(chunk, async (logits, first) => {
+          const values = await this.engine.backend.read(logits, first * vocabulary, count * vocabulary, signal);
           for (let i = 0; i < count; i++) {
             const row = values.subarray(i * vocabulary, (i + 1) * vocabulary);
             logprobs[from + i] = row[tokens[from + i + 1]] - logSumExp(row);
           }
-        };
-        await this.engine.step([{ sequence: this.sequence, tokens: chunk, outputs }], use, signal);
+        });
       }
       return logprobs;
     } finally {
+      request.close();
       this.busy = false;
     }
   }
@@ -157,6 +177,7 @@ export class Session {
 
   /** Feeds `token` and chooses its successor, or several where guesses turn out right. */
   private async next(
+    request: Request,
     token: number,
     options: ResolvedOptions,
     random: Random,
@@ -165,16 +186,14 @@ export class Session {
     const guesses = matcher ? [] : this.guess(token, options);
     const tokens = [token, ...guesses];
     const kept = this.sequence.length + 1;
-    const use = async (logits: Tensor) => {
-      const chosen: ChosenToken[] = [];
+    const chosen = await request.step(tokens, async (logits, first) => {
+      const found: ChosenToken[] = [];
       for (let row = 0; row < tokens.length; row++) {
-        chosen.push(await this.choose(logits, row, token, options, random, matcher));
-        if (chosen[row].token !== guesses[row]) break;
+        found.push(await this.choose(logits, first + row, token, options, random, matcher));
+        if (found[row].token !== guesses[row]) break;
       }
-      return chosen;
-    };
-    const outputs = tokens.map((_, row) => row);
-    const chosen = await this.engine.step([{ sequence: this.sequence, tokens, outputs }], use, options.signal);
+      return found;
+    });
     this.sequence.truncate(kept + chosen.length - 1);
     return chosen;
   }
@@ -226,6 +245,7 @@ export class Session {
     if (options.overflow === 'stop') return false;
     const pages = Math.floor(this.contextTokens / KV_PAGE);
     if (pages < 3) return false;
+    this.scheduler.detach(this.sequence, 1);
     this.sequence.slide(1, Math.ceil((pages - 1) / 2), this.engine.backend, this.engine.config.rope);
     return true;
   }

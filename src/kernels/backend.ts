@@ -116,6 +116,8 @@ export interface Backend {
 
   /** Rotates the stored keys of the given pool pages by −`delta` positions, for caches that slide. */
   shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec): void;
+  /** Copies the contents of page `from` to page `to`. */
+  copyKvPage(pool: KvPool, from: number, to: number): void;
   /** Copies KV page contents out, for saving; [layers, …] in the pool's own format. */
   readKvPage(pool: KvPool, page: number): Promise<Uint8Array>;
   writeKvPage(pool: KvPool, page: number, bytes: Uint8Array): void;

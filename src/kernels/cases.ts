@@ -270,6 +270,8 @@ interface AttentionShape {
   lengths: number[];
   step: number;
   shift?: boolean;
+  /** Copies the first sequence's first page after the first step and goes on in the copy. */
+  copy?: boolean;
 }
 
 function attentionCases(): KernelCase[] {
@@ -280,11 +282,12 @@ function attentionCases(): KernelCase[] {
     { heads: 16, kvHeads: 8, headSize: 128, lengths: [100], step: 100 },
     { heads: 6, kvHeads: 2, headSize: 80, lengths: [33, 5, 64], step: 9 },
     { heads: 5, kvHeads: 5, headSize: 48, lengths: [40], step: 8, shift: true },
+    { heads: 4, kvHeads: 2, headSize: 16, lengths: [40, 12], step: 8, copy: true },
   ];
   return (['f32', 'f16', 'q8'] as const).flatMap((format) =>
     shapes.map((shape) => ({
       kernel: 'attention',
-      name: `${format} ${shape.heads}/${shape.kvHeads} heads of ${shape.headSize}, lengths ${shape.lengths}, step ${shape.step}${shape.shift ? ', shifted' : ''}`,
+      name: `${format} ${shape.heads}/${shape.kvHeads} heads of ${shape.headSize}, lengths ${shape.lengths}, step ${shape.step}${shape.shift ? ', shifted' : ''}${shape.copy ? ', copied' : ''}`,
       bound: kvBounds[format],
       run: (backend: Backend) => runAttention(backend, format, shape),
     })),
@@ -304,6 +307,10 @@ async function runAttention(backend: Backend, format: KvFormat, shape: Attention
   for (let from = 0; from < Math.max(...lengths); from += step) {
     const positions: number[] = [];
     const sequence: number[] = [];
+    if (shape.copy && from === step) {
+      backend.copyKvPage(pool, pageTables[0][0], 0);
+      pageTables[0][0] = 0;
+    }
     for (const [s, length] of lengths.entries()) {
       for (let p = from; p < Math.min(from + step, length); p++) {
         positions.push(p);

@@ -5,11 +5,12 @@ import { KV_PAGE } from '../kernels/backend.ts';
 import type { ModelConfig } from './config.ts';
 import { Forward } from './forward.ts';
 import { KvPages, KvSequence } from './kv-cache.ts';
+import { PrefixCache } from './prefix-cache.ts';
 import type { ModelWeights } from './weights.ts';
 
 /** Rows that go through the model at a time; longer prompts are cut into such chunks, between which an abort is noticed. */
 export const CHUNK_ROWS = 64;
-/** Rows of a step that may give logits. */
+/** Rows of a step that may give logits, at least. */
 export const CHUNK_OUTPUTS = 16;
 
 /** Steps follow each other without a turn of the event loop for at most this long. */
@@ -27,6 +28,8 @@ export interface EngineOptions {
   readonly kvFormat: KvFormat;
   /** Tokens that all sequences together can hold. */
   readonly kvTokens: number;
+  /** Sequences that decode in one step: rows that may give logits, beside CHUNK_ROWS others. Default CHUNK_OUTPUTS. */
+  readonly parallel?: number;
 }
 
 /** A model ready to step. */
@@ -34,18 +37,25 @@ export class Engine {
   readonly config: ModelConfig;
   readonly backend: Backend;
   readonly pages: KvPages;
+  /** Pages kept because a later text may begin like an earlier one. */
+  readonly prefixes: PrefixCache;
   /** Bytes of weights that one decode step reads: all matrices, but of an untied embedding only a row. */
   readonly decodeWeightBytes: number;
+  /** Rows of a step, and those of them that may give logits. */
+  readonly maxRows: number;
+  readonly maxOutputs: number;
   private readonly forward: Forward;
   private lastStep: Promise<unknown> = Promise.resolve();
   private lastTurnMs = 0;
-  private readonly reclaimers: (() => boolean)[] = [];
 
   constructor(config: ModelConfig, weights: ModelWeights, backend: Backend, options: EngineOptions) {
     this.config = config;
     this.backend = backend;
     this.decodeWeightBytes = decodeBytes(weights);
-    this.forward = new Forward(config, weights, backend, CHUNK_ROWS, CHUNK_OUTPUTS);
+    const { rows, outputs } = stepSize(options.parallel);
+    this.maxRows = rows;
+    this.maxOutputs = outputs;
+    this.forward = new Forward(config, weights, backend, rows, outputs);
     const pool = backend.kvPool({
       layers: config.layers,
       kvHeads: config.kvHeads,
@@ -53,12 +63,8 @@ export class Engine {
       pages: Math.ceil(options.kvTokens / KV_PAGE),
       format: options.kvFormat,
     });
-    this.pages = new KvPages(pool, () => this.reclaimers.some((reclaim) => reclaim()));
-  }
-
-  /** Adds somebody who can give cache pages back when they run out. */
-  onPagesExhausted(reclaim: () => boolean): void {
-    this.reclaimers.push(reclaim);
+    this.pages = new KvPages(backend, pool, () => this.prefixes.evict());
+    this.prefixes = new PrefixCache(this.pages);
   }
 
   newSequence(): KvSequence {
@@ -66,8 +72,8 @@ export class Engine {
   }
 
   /**
-   * Feeds tokens to sequences and hands the logits [sum of outputs, vocabulary] to `use` before anybody else steps. At most CHUNK_ROWS tokens and
-   * CHUNK_OUTPUTS outputs. If it throws, or is aborted, the sequences are as before.
+   * Feeds tokens to sequences and hands the logits [sum of outputs, vocabulary] to `use` before anybody else steps. At most maxRows tokens and
+   * maxOutputs outputs. If it throws, or is aborted, the sequences are as before.
    */
   step<Result>(
     parts: readonly StepPart[],
@@ -88,20 +94,12 @@ export class Engine {
     this.lastStep = result.catch(() => {});
     return result;
   }
+}
 
-  /** Feeds `tokens` to `sequence` in chunks without asking for logits. */
-  async prefill(
-    sequence: KvSequence,
-    tokens: ArrayLike<number>,
-    options: { signal?: AbortSignal; onProgress?: (tokens: number) => void } = {},
-  ): Promise<void> {
-    for (let from = 0; from < tokens.length; from += CHUNK_ROWS) {
-      const chunk = Array.prototype.slice.call(tokens, from, from + CHUNK_ROWS) as number[];
-      const wait = (logits: Tensor) => this.backend.read(logits, 0, 0, options.signal);
-      await this.step([{ sequence, tokens: chunk, outputs: [] }], wait, options.signal);
-      options.onProgress?.(from + chunk.length);
-    }
-  }
+/** Rows of a step of `parallel` sequences, and those of them that may give logits. */
+export function stepSize(parallel = CHUNK_OUTPUTS): { rows: number; outputs: number } {
+  const outputs = Math.max(CHUNK_OUTPUTS, parallel);
+  return { rows: CHUNK_ROWS + outputs, outputs };
 }
 
 function decodeBytes({ layers, output }: ModelWeights): number {

@@ -1,18 +1,22 @@
-// Owns which pages of a KV pool belong to which sequence. Must not know what is stored in them.
+// Owns which pages of a KV pool are held, by how many, and which belong to which sequence. Must not know what is stored in them.
 import { OnebitError } from '../errors.ts';
 import { type Backend, KV_PAGE, type KvPool, type RopeSpec } from '../kernels/backend.ts';
 
-/** Hands out the pages of one pool. */
+/** Hands out the pages of one pool. A page can have several holders; whoever wants to write into a shared one copies it first. */
 export class KvPages {
   readonly pool: KvPool;
+  private readonly backend: Backend;
   private readonly free: number[];
+  private readonly counts: Int32Array;
   private readonly reclaim: () => boolean;
 
-  /** @param reclaim asked when no page is free: gives pages back that somebody holds only in case they are useful again, or says false. */
-  constructor(pool: KvPool, reclaim: () => boolean) {
+  /** @param reclaim asked when no page is free: gives back a page that is held only in case it is useful again, or says false. */
+  constructor(backend: Backend, pool: KvPool, reclaim: () => boolean) {
+    this.backend = backend;
     this.pool = pool;
     this.reclaim = reclaim;
     this.free = Array.from({ length: pool.pages }, (_, i) => pool.pages - 1 - i);
+    this.counts = new Int32Array(pool.pages);
   }
 
   /** Pages that nobody holds. */
@@ -20,28 +24,49 @@ export class KvPages {
     return this.free.length;
   }
 
-  /** @throws OnebitError `out-of-memory` when all pages are held. */
+  /** How many hold `page`. */
+  holders(page: number): number {
+    return this.counts[page];
+  }
+
+  /** A page of one's own. @throws OnebitError `out-of-memory` when all pages are held. */
   take(): number {
     while (this.free.length === 0 && this.reclaim());
     const page = this.free.pop();
-    if (page === undefined) {
-      throw new OnebitError(
-        'out-of-memory',
-        `kv cache: all ${this.pool.pages * KV_PAGE} tokens of cache memory are in use. End other sessions, or load the model with a larger contextTokens.`,
-      );
-    }
+    if (page === undefined) throw outOfPages(this.pool);
+    this.counts[page] = 1;
     return page;
   }
 
-  give(page: number): void {
-    this.free.push(page);
+  /** A page of one's own with the contents of `page`. @throws OnebitError `out-of-memory` */
+  copy(page: number): number {
+    const copy = this.take();
+    this.backend.copyKvPage(this.pool, page, copy);
+    return copy;
   }
+
+  hold(page: number): void {
+    this.counts[page]++;
+  }
+
+  give(page: number): void {
+    if (--this.counts[page] === 0) this.free.push(page);
+  }
+}
+
+/** What is thrown when no page can be had. */
+export function outOfPages(pool: KvPool): OnebitError {
+  return new OnebitError(
+    'out-of-memory',
+    `kv cache: all ${pool.pages * KV_PAGE} tokens of cache memory are in use. End other sessions, or load the model with a larger kvTokens.`,
+  );
 }
 
 /** The cached tokens of one sequence. Token i lies at position i. */
 export class KvSequence {
   private readonly pages: KvPages;
   private held: number[] = [];
+  private slidFrom = Number.POSITIVE_INFINITY;
   /** Ids of the tokens whose keys and values are stored. */
   readonly tokens: number[] = [];
 
@@ -53,13 +78,29 @@ export class KvSequence {
     return this.tokens.length;
   }
 
+  /** Leading tokens whose keys and values follow from the tokens alone: all, unless the sequence has slid. */
+  get exactLength(): number {
+    return Math.min(this.tokens.length, this.slidFrom);
+  }
+
   /** Pool pages in order of position. */
   pageTable(): Int32Array {
     return Int32Array.from(this.held);
   }
 
-  /** Takes pages so that `length` tokens fit. @throws OnebitError `out-of-memory` */
+  /** The page that the next token goes to, or −1 when that begins a new one. */
+  get endPage(): number {
+    return this.held[Math.floor(this.tokens.length / KV_PAGE)] ?? -1;
+  }
+
+  /** Pages that `reserve(length)` would take. */
+  pagesNeeded(length: number): number {
+    return Math.max(0, Math.ceil(length / KV_PAGE) - this.held.length) + (this.sharesEnd(length) ? 1 : 0);
+  }
+
+  /** Takes pages so that `length` tokens fit and the new ones can be written. @throws OnebitError `out-of-memory` */
   reserve(length: number): void {
+    if (this.sharesEnd(length)) this.own(Math.floor(this.tokens.length / KV_PAGE));
     while (this.held.length * KV_PAGE < length) this.held.push(this.pages.take());
   }
 
@@ -68,10 +109,26 @@ export class KvSequence {
     for (let i = 0; i < tokens.length; i++) this.tokens.push(tokens[i]);
   }
 
+  /** Holds `tokens` in `pages`, which others hold as well, in place of what it had. */
+  adopt(pages: readonly number[], tokens: readonly number[]): void {
+    for (const page of pages) this.pages.hold(page);
+    this.dispose();
+    this.held = [...pages];
+    this.append(tokens);
+  }
+
+  /** Holds `page`, which has the same contents, in place of its page `index`. */
+  exchange(index: number, page: number): void {
+    this.pages.hold(page);
+    this.pages.give(this.held[index]);
+    this.held[index] = page;
+  }
+
   /** Forgets all tokens from position `length` on. */
   truncate(length: number): void {
     if (length >= this.tokens.length) return;
     this.tokens.length = Math.max(0, length);
+    if (this.tokens.length <= this.slidFrom) this.slidFrom = Number.POSITIVE_INFINITY;
     const needed = Math.ceil(this.tokens.length / KV_PAGE);
     for (const page of this.held.splice(needed)) this.pages.give(page);
   }
@@ -79,10 +136,13 @@ export class KvSequence {
   /**
    * Drops `count` pages behind the first `sinks` pages and moves the rest forward, for conversations longer than the context
    * (attention sinks: arXiv 2309.17453). The kept keys are rotated to their new positions.
+   * @throws OnebitError `out-of-memory` when others hold pages that would change, and there are none to copy them to
    */
   slide(sinks: number, count: number, backend: Backend, rope: RopeSpec): void {
     for (const page of this.held.splice(sinks, count)) this.pages.give(page);
     this.tokens.splice(sinks * KV_PAGE, count * KV_PAGE);
+    this.slidFrom = Math.min(this.slidFrom, sinks * KV_PAGE);
+    for (let i = sinks; i < this.held.length; i++) if (this.pages.holders(this.held[i]) > 1) this.own(i);
     backend.shiftKeys(this.pages.pool, Int32Array.from(this.held.slice(sinks)), count * KV_PAGE, rope);
   }
 
@@ -90,5 +150,17 @@ export class KvSequence {
   dispose(): void {
     this.truncate(0);
     for (const page of this.held.splice(0)) this.pages.give(page);
+  }
+
+  /** Whether tokens up to `length` would be written into a page that others hold. */
+  private sharesEnd(length: number): boolean {
+    const end = this.tokens.length;
+    return length > end && end % KV_PAGE !== 0 && this.pages.holders(this.held[Math.floor(end / KV_PAGE)]) > 1;
+  }
+
+  private own(index: number): void {
+    const page = this.held[index];
+    this.held[index] = this.pages.copy(page);
+    this.pages.give(page);
   }
 }

@@ -1,7 +1,7 @@
 // Owns saying how much memory a model will need, before anything is loaded.
 import type { KvFormat } from '../kernels/backend.ts';
 import type { ModelConfig } from './config.ts';
-import { CHUNK_OUTPUTS, CHUNK_ROWS } from './engine.ts';
+import { stepSize } from './engine.ts';
 
 export interface MemoryNeed {
   readonly contextTokens: number;
@@ -18,17 +18,19 @@ export function kvBytesPerToken(config: ModelConfig, format: KvFormat): number {
   return 2 * config.layers * config.kvHeads * headBytes;
 }
 
-/** What running `config` with a context of `contextTokens` takes; the process itself (some 60 MB in Node) comes on top. */
+/** What running `config` with a cache of `contextTokens` and steps of `parallel` sequences takes; the process itself (some 60 MB in Node) comes on top. */
 export function memoryNeed(
   config: ModelConfig,
   weightBytes: number,
   contextTokens: number,
   format: KvFormat,
+  parallel?: number,
 ): MemoryNeed {
+  const { rows, outputs } = stepSize(parallel);
   const kvBytes = kvBytesPerToken(config, format) * contextTokens;
   const headsWidth = (2 * config.heads + 2 * config.kvHeads) * config.headSize;
   const rowFloats = 2 * config.width + headsWidth + 2 * config.feedForwardWidth;
-  const activationBytes = 4 * (CHUNK_ROWS * rowFloats + CHUNK_OUTPUTS * (config.width + config.vocabulary));
+  const activationBytes = 4 * (rows * rowFloats + outputs * (config.width + config.vocabulary));
   const totalBytes = weightBytes + kvBytes + activationBytes;
   return { contextTokens, weightBytes, kvBytes, activationBytes, totalBytes };
 }

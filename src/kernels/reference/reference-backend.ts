@@ -158,6 +158,11 @@ class ReferenceBackend implements Backend {
     for (const page of pages) shiftPageKeys(pool as ReferenceKvPool, page, delta, rope);
   }
 
+  copyKvPage(pool: KvPool, from: number, to: number): void {
+    const { data, pageElements } = pool as ReferenceKvPool;
+    data.copyWithin(to * pageElements, from * pageElements, (from + 1) * pageElements);
+  }
+
   async readKvPage(pool: KvPool, page: number): Promise<Uint8Array> {
     const { data, pageElements } = pool as ReferenceKvPool;
     return new Uint8Array(data.slice(page * pageElements, (page + 1) * pageElements).buffer);

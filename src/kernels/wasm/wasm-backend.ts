@@ -301,6 +301,11 @@ export class WasmBackend implements Backend {
     words[c + 11] = scratchBytes;
   }
 
+  copyKvPage(pool: KvPool, from: number, to: number): void {
+    const { address, pageBytes } = pool as WasmKvPool;
+    this.#recordCopy(pool as WasmKvPool, address + to * pageBytes, address + from * pageBytes, pageBytes);
+  }
+
   async readKvPage(pool: KvPool, page: number): Promise<Uint8Array> {
     const cache = pool as WasmKvPool;
     await this.#program.finish();

@@ -1,0 +1,100 @@
+// Owns one request as the scheduler sees it: its sequence, what it wants fed next, who waits for that. Must not know other requests or tokens' meaning.
+import type { Tensor } from '../kernels/backend.ts';
+import type { KvSequence } from '../model/kv-cache.ts';
+
+/** Uses the logits [rows of the step, vocabulary] of a request's tokens, of which the first is row `row`. */
+export type UseLogits<Result> = (logits: Tensor, row: number) => Promise<Result>;
+
+/** Tokens to feed. */
+export interface Feed {
+  /** Tokens that need no logits, in as many steps as it takes, and how many of them are cached by now. */
+  prefix: readonly number[];
+  done: number;
+  /** Tokens that give a row of logits each, in one step of their own. */
+  readonly tail: ArrayLike<number>;
+  readonly use?: UseLogits<unknown>;
+  /** Told whenever a part of the prefix is cached. */
+  readonly onProgress?: () => void;
+  readonly resolve: (result: never) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export interface RequestOptions {
+  /** Its sequence is the request's own: it may be parked while others need the memory, and what it held is kept for others. */
+  readonly shared: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** What the scheduler does for a request. */
+export interface RequestOwner {
+  submit(request: Request): void;
+  abort(request: Request): void;
+  close(request: Request): void;
+}
+
+/** Somebody who feeds tokens to one sequence, one feed at a time. */
+export class Request {
+  readonly sequence: KvSequence;
+  readonly shared: boolean;
+  readonly signal: AbortSignal | undefined;
+  /** Age: requests that came first have the smaller number. */
+  readonly order: number;
+  feed: Feed | undefined;
+  /** Whether it was ever let in. */
+  hadPlace = false;
+  /** What the sequence held before it was parked. */
+  parked: readonly number[] = [];
+  /** Tokens that were found in the cache, and those that were evaluated, of all prefixes. */
+  cachedTokens = 0;
+  evaluatedTokens = 0;
+  private readonly owner: RequestOwner;
+  private readonly onAbort = () => this.owner.abort(this);
+
+  constructor(sequence: KvSequence, order: number, owner: RequestOwner, options: RequestOptions) {
+    this.sequence = sequence;
+    this.order = order;
+    this.owner = owner;
+    this.shared = options.shared;
+    this.signal = options.signal;
+    this.signal?.addEventListener('abort', this.onAbort);
+  }
+
+  /** Whether it can give all its memory back and have it again later. */
+  get canPark(): boolean {
+    return this.shared && this.sequence.exactLength === this.sequence.length;
+  }
+
+  /** Positions that the sequence has when the feed is done. */
+  get goal(): number {
+    const { feed } = this;
+    return this.sequence.length + (feed ? feed.prefix.length - feed.done + feed.tail.length : 0);
+  }
+
+  /** Feeds `tokens`, or finds them in the cache. */
+  prefill(tokens: readonly number[], onProgress?: () => void): Promise<void> {
+    return this.submit<void>(tokens, [], undefined, onProgress);
+  }
+
+  /** Feeds `tokens` in one step and uses their logits before the next. At most as many as a step may give logits. */
+  step<Result>(tokens: ArrayLike<number>, use: UseLogits<Result>): Promise<Result> {
+    return this.submit<Result>([], tokens, use);
+  }
+
+  /** Gives the place back. */
+  close(): void {
+    this.signal?.removeEventListener('abort', this.onAbort);
+    this.owner.close(this);
+  }
+
+  private submit<Result>(
+    prefix: readonly number[],
+    tail: ArrayLike<number>,
+    use?: UseLogits<Result>,
+    onProgress?: () => void,
+  ): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.feed = { prefix, done: 0, tail, use, onProgress, resolve, reject };
+      this.owner.submit(this);
+    });
+  }
+}

@@ -1,0 +1,146 @@
+// Owns remembering which pages hold which beginnings of text, so that a request need not evaluate again what another has: a tree of pages, KV_PAGE
+// tokens a node, the least recently used given back first. Must not know requests. Idea: RadixAttention (arXiv 2312.07104), by pages.
+//
+// A sequence that holds a page of the tree holds all pages on the way to it as well (`keep` exchanges equal pages for the tree's), so a page that
+// only the tree holds never has children that others hold.
+import { KV_PAGE } from '../kernels/backend.ts';
+import type { KvPages, KvSequence } from './kv-cache.ts';
+
+/** Fewer shared tokens of a page that is not shared whole are not worth copying it. */
+const LEAST_PART = 2;
+
+interface Node {
+  readonly parent: Node | undefined;
+  readonly key: string;
+  /** Up to KV_PAGE tokens; only full nodes have children. */
+  readonly tokens: readonly number[];
+  readonly page: number;
+  readonly children: Map<string, Node>;
+}
+
+/** What is known of a text: the pages of its first `length` tokens, the last perhaps only in part. */
+export interface KnownPrefix {
+  readonly pages: readonly number[];
+  readonly length: number;
+}
+
+export class PrefixCache {
+  private readonly pages: KvPages;
+  private readonly roots = new Map<string, Node>();
+  /** All nodes, the least recently used first; parents come after their children. */
+  private readonly nodes = new Set<Node>();
+  private readonly byPage = new Map<number, Node>();
+
+  constructor(pages: KvPages) {
+    this.pages = pages;
+  }
+
+  /** Pages that nobody but the tree holds: as many as `evict` can give back. */
+  get evictable(): number {
+    let count = 0;
+    for (const node of this.nodes) if (this.pages.holders(node.page) === 1) count++;
+    return count;
+  }
+
+  /** The longest known beginning of the first `limit` of `tokens`. */
+  find(tokens: ArrayLike<number>, limit = tokens.length): KnownPrefix {
+    const pages: number[] = [];
+    let children = this.roots;
+    let last: Node | undefined;
+    let length = 0;
+    while (length + KV_PAGE <= limit) {
+      const next = children.get(keyOf(tokens, length, length + KV_PAGE));
+      if (!next) break;
+      pages.push(next.page);
+      length += KV_PAGE;
+      last = next;
+      children = next.children;
+    }
+    let best: Node | undefined;
+    let most = LEAST_PART - 1;
+    for (const node of children.values()) {
+      let same = 0;
+      while (same < node.tokens.length && length + same < limit && node.tokens[same] === tokens[length + same]) same++;
+      if (same > most) {
+        most = same;
+        best = node;
+      }
+    }
+    if (best) {
+      pages.push(best.page);
+      length += most;
+    }
+    this.touch(best ?? last);
+    return { pages, length };
+  }
+
+  /** Remembers the first `length` tokens of `sequence` (a last page that is not full as well). Pages known already take the place of its own. */
+  keep(sequence: KvSequence, length: number): void {
+    const { tokens } = sequence;
+    const table = sequence.pageTable();
+    let parent: Node | undefined;
+    let children = this.roots;
+    for (let at = 0; at < length; at += KV_PAGE) {
+      const end = Math.min(at + KV_PAGE, length);
+      const key = keyOf(tokens, at, end);
+      const index = at / KV_PAGE;
+      let node = children.get(key);
+      if (node) {
+        if (node.page !== table[index]) sequence.exchange(index, node.page);
+      } else {
+        if (end - at < KV_PAGE && [...children.keys()].some((other) => other.startsWith(key))) break;
+        for (const other of [...children.values()]) {
+          if (other.tokens.length < end - at && key.startsWith(other.key)) this.remove(other);
+        }
+        node = { parent, key, tokens: tokens.slice(at, end), page: table[index], children: new Map() };
+        this.pages.hold(node.page);
+        children.set(key, node);
+        this.nodes.add(node);
+        this.byPage.set(node.page, node);
+      }
+      parent = node;
+      children = node.children;
+    }
+    this.touch(parent);
+  }
+
+  /** Gives back the page that was not used for longest; false when all are in use. */
+  evict(): boolean {
+    for (const node of this.nodes) {
+      if (this.pages.holders(node.page) > 1) continue;
+      this.remove(node);
+      return true;
+    }
+    return false;
+  }
+
+  /** Forgets `page` and everything behind it; false when it is not known. */
+  forget(page: number): boolean {
+    const node = this.byPage.get(page);
+    if (node) this.remove(node);
+    return node !== undefined;
+  }
+
+  private remove(node: Node): void {
+    for (const child of node.children.values()) this.remove(child);
+    (node.parent?.children ?? this.roots).delete(node.key);
+    this.nodes.delete(node);
+    this.byPage.delete(node.page);
+    this.pages.give(node.page);
+  }
+
+  /** Makes `node` and all before it the most recently used. */
+  private touch(node: Node | undefined): void {
+    for (let at = node; at; at = at.parent) {
+      this.nodes.delete(at);
+      this.nodes.add(at);
+    }
+  }
+}
+
+/** A string of the tokens from `from` to `to`: two code units each, so that prefixes of keys are keys of prefixes. */
+function keyOf(tokens: ArrayLike<number>, from: number, to: number): string {
+  const units: number[] = [];
+  for (let i = from; i < to; i++) units.push(tokens[i] >>> 16, tokens[i] & 0xffff);
+  return String.fromCharCode(...units);
+}
