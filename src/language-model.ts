@@ -4,6 +4,7 @@ import type { ChatMessage } from './chat/messages.ts';
 import { ChatTemplate, type ChatTemplateOptions } from './chat/template.ts';
 import { OnebitError } from './errors.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
+import { embedTokens } from './generate/embed.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
 import { type GenerateOptions, resolveOptions } from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
@@ -113,6 +114,17 @@ export class LanguageModel {
     } finally {
       session.dispose();
     }
+  }
+
+  /**
+   * A text or tokens as a vector [width] of length 1: the mean of the final states. Texts alike in meaning should lie close; how well they do is the
+   * model's affair, which was not trained for it.
+   * @throws OnebitError `bad-argument` for nothing, or more than the context holds
+   */
+  async embed(input: string | ArrayLike<number>, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+    this.assertAlive('embed');
+    const tokens = typeof input === 'string' ? this.tokenize(input) : input;
+    return embedTokens(this.engine, tokens, this.contextTokens, options.signal);
   }
 
   /** Token ids of `text`; with the begin token where the model wants one, unless `bos` says otherwise. */

@@ -80,6 +80,26 @@ export class Engine {
     use: (logits: Tensor) => Promise<Result>,
     signal?: AbortSignal,
   ): Promise<Result> {
+    return this.inTurn(parts, (rows, outputs) => this.forward.step(rows, this.pages.pool, outputs), use, signal);
+  }
+
+  /** Feeds at most CHUNK_ROWS tokens to a sequence and hands their final states [tokens, width] to `use`, as `step` does with logits. */
+  states<Result>(
+    sequence: KvSequence,
+    tokens: ArrayLike<number>,
+    use: (states: Tensor) => Promise<Result>,
+    signal?: AbortSignal,
+  ): Promise<Result> {
+    const part = { sequence, tokens, outputs: [] };
+    return this.inTurn([part], (rows) => this.forward.states(rows, this.pages.pool), use, signal);
+  }
+
+  private inTurn<Result>(
+    parts: readonly StepPart[],
+    dispatch: (rows: Rows, outputs: Int32Array) => Tensor,
+    use: (result: Tensor) => Promise<Result>,
+    signal?: AbortSignal,
+  ): Promise<Result> {
     const result = this.lastStep.then(async () => {
       if (performance.now() - this.lastTurnMs > TURN_MS) {
         await nextTurn();
@@ -87,7 +107,7 @@ export class Engine {
       }
       signal?.throwIfAborted();
       const { rows, outputs } = assembleRows(parts);
-      const used = await use(this.forward.step(rows, this.pages.pool, outputs));
+      const used = await use(dispatch(rows, outputs));
       for (const part of parts) part.sequence.append(part.tokens);
       return used;
     });

@@ -1,0 +1,37 @@
+// A text as a vector: of length 1, the same however it is cut into steps and whatever else runs; refusals.
+import { expect, test } from 'vitest';
+import { load } from '../src/index.ts';
+import { tinyModel } from './tiny-model.ts';
+
+const model = await load(await tinyModel({ contextLength: 256 }), { backend: 'wasm', threads: 1, kvTokens: 2048 });
+const reference = await load(await tinyModel({ contextLength: 256 }), { backend: 'reference' });
+
+const similarity = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+
+test('is the mean of the states, whose first is that of the text’s beginning', async () => {
+  const [one, two] = [await reference.embed('A'), await reference.embed('AB')];
+  expect(one).toHaveLength(reference.config.width);
+  expect(Math.hypot(...two)).toBeCloseTo(1, 6);
+  // Of a text of one token repeated, whose positions differ, no two means agree, but all are near.
+  expect(similarity(one, two)).toBeLessThan(1);
+  expect(await reference.embed([65])).toEqual(one);
+});
+
+test('agrees between backends, and does not depend on what else runs', async () => {
+  const text = 'It was a bright cold day in April, and the clocks were striking thirteen. '.repeat(3);
+  const alone = await model.embed(text);
+  expect(similarity(alone, await reference.embed(text))).toBeGreaterThan(0.99);
+  const writing = model.generate('Once', { maxTokens: 60, ignoreEndOfText: true }).result();
+  const together = await Promise.all([model.embed(text), model.embed('other'), model.embed(text)]);
+  await writing;
+  expect(together[0]).toEqual(alone);
+  expect(together[2]).toEqual(alone);
+  expect(model.stats().kvPagesUsed).toBe(0);
+});
+
+test('refuses nothing, too much, and tokens that do not exist; stops when told to', async () => {
+  await expect(model.embed('')).rejects.toThrow(/need 1 to 256 tokens, got 0/);
+  await expect(model.embed('x'.repeat(300))).rejects.toThrow(/got 300/);
+  await expect(model.embed([1e6])).rejects.toThrow(/tokens must be in 0\.\.258/);
+  await expect(model.embed('x', { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
+});
