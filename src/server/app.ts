@@ -7,17 +7,20 @@ import type { LanguageModel } from '../language-model.ts';
 import { ApiError, toApiError } from './api-error.ts';
 import { chatChunks, chatCompletion } from './chat-completions.ts';
 import { completion, completionChunks } from './completions.ts';
+import { embeddings } from './embeddings.ts';
 import { eventStream, type ServerEvent } from './event-stream.ts';
 import { Exchange, type LogEntry } from './exchange.ts';
 import { type KeyConfig, KeyRing } from './keys.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { ServerObserver } from './observe.ts';
+import { openApiDocument } from './openapi.ts';
+import { chatPage, pagePolicy } from './page.ts';
 import { readBody } from './request-body.ts';
 import { ResponseStore } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
 import { chatRequest } from './schemas/chat.ts';
-import { completionRequest, detokenizeRequest, tokenizeRequest } from './schemas/others.ts';
+import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
 import { detokenize, tokenize } from './tokens.ts';
 
@@ -117,6 +120,11 @@ export class OnebitServer {
     if (corsOrigins?.length) app.use('*', cors({ origin: corsOrigins.includes('*') ? '*' : [...corsOrigins] }));
     app.get('/health', (c) => c.json({ status: 'ok' }));
     app.get('/ready', (c) => this.ready(c));
+    app.get('/openapi.json', (c) => c.json(openApiDocument()));
+    app.get('/', (c) => {
+      const nonce = crypto.randomUUID();
+      return c.html(chatPage(nonce), 200, { 'content-security-policy': pagePolicy(nonce) });
+    });
     app.get('/metrics', async (c) => {
       await this.identify(c);
       return c.body(this.observer.render(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
@@ -131,6 +139,7 @@ export class OnebitServer {
     app.get('/v1/models/:id{.+}', (c) => c.json(this.oneModel(c.req.param('id'))));
     this.post(app, '/v1/chat/completions', chatRequest, { whole: chatCompletion, stream: chatChunks });
     this.post(app, '/v1/completions', completionRequest, { whole: completion, stream: completionChunks });
+    this.post(app, '/v1/embeddings', embeddingRequest, { whole: embeddings });
     this.post(app, '/v1/tokenize', tokenizeRequest, { whole: tokenize });
     this.post(app, '/v1/detokenize', detokenizeRequest, { whole: detokenize });
     this.post(app, '/v1/responses', responsesRequest, {

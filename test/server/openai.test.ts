@@ -172,3 +172,26 @@ describe('a client that goes away', () => {
     expect(started.log.at(-1)?.completionTokens).toBeLessThan(450);
   });
 });
+
+describe('embeddings', () => {
+  test('come in base64, as the client asks for, and in numbers; texts and tokens', async () => {
+    const input = ['Hello', 'World'];
+    const answer = await client.embeddings.create({ model: 'tiny', input });
+    const expected = await Promise.all(input.map((text) => started.model.embed(text)));
+    expect(answer.data.map((one) => Array.from(one.embedding))).toEqual(expected.map((vector) => Array.from(vector)));
+    expect(answer.usage).toEqual({ prompt_tokens: 10, total_tokens: 10 });
+    const numbers = await client.embeddings.create({ model: 'tiny', input: [72, 101], encoding_format: 'float' });
+    expect(numbers.data[0].embedding).toEqual(Array.from(await started.model.embed('He')));
+  });
+
+  test.each([
+    ['a number of dimensions that the model does not have', { input: 'x', dimensions: 7 }, 'dimensions'],
+    ['nothing', { input: '' }, 'input'],
+    ['too much', { input: 'x'.repeat(600) }, 'input'],
+    ['an unknown encoding', { input: 'x', encoding_format: 'hex' }, 'encoding_format'],
+  ])('refuse %s', async (_, body, param) => {
+    const answer = await started.post('/v1/embeddings', body);
+    expect(answer.status).toBe(400);
+    expect((await answer.json()).error.param).toBe(param);
+  });
+});

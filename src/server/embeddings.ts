@@ -1,0 +1,46 @@
+// Owns /v1/embeddings: texts or tokens as vectors, in numbers or in base64 of little-endian float32, which is what the official client asks for.
+import type { z } from 'zod';
+import type { LanguageModel } from '../language-model.ts';
+import { badField } from './api-error.ts';
+import { roomFor } from './choices.ts';
+import { promptsOf, tokensOf } from './completions.ts';
+import type { Exchange } from './exchange.ts';
+import type { embeddingRequest } from './schemas/others.ts';
+
+/** The vectors of all inputs, in their order. */
+export async function embeddings(
+  model: LanguageModel,
+  request: z.output<typeof embeddingRequest>,
+  exchange: Exchange,
+): Promise<object> {
+  const { width } = model.config;
+  if (request.dimensions != null && request.dimensions !== width) {
+    throw badField('dimensions', `dimensions: this model gives ${width}, got ${request.dimensions}.`);
+  }
+  const inputs = promptsOf(request.input).map((input) => tokensOf(input, model, 'input'));
+  for (const tokens of inputs) {
+    roomFor(tokens.length, model.contextTokens, undefined, 'input');
+    exchange.usage.promptTokens += tokens.length;
+  }
+  const data: object[] = [];
+  for (const [index, tokens] of inputs.entries()) {
+    const vector = await model.embed(tokens, { signal: exchange.signal });
+    const embedding = request.encoding_format === 'base64' ? base64(vector) : Array.from(vector);
+    data.push({ object: 'embedding', index, embedding });
+  }
+  const { promptTokens } = exchange.usage;
+  return {
+    object: 'list',
+    model: exchange.modelId,
+    data,
+    usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
+  };
+}
+
+function base64(vector: Float32Array): string {
+  const view = new DataView(new ArrayBuffer(4 * vector.length));
+  for (const [i, value] of vector.entries()) view.setFloat32(4 * i, value, true);
+  let bytes = '';
+  for (let i = 0; i < view.byteLength; i++) bytes += String.fromCharCode(view.getUint8(i));
+  return btoa(bytes);
+}

@@ -1,0 +1,7 @@
+// Owns what `onebit/server` exports: the server over web-standard Request and Response, for any platform with `fetch` handlers.
+export { OnebitServer, type ServerOptions } from './app.ts';
+export type { LogEntry } from './exchange.ts';
+export { hashKey, type KeyConfig } from './keys.ts';
+export type { ServerLimits } from './limits.ts';
+export { ModelShelf, type ShelfEntry, type ShelfOptions } from './model-shelf.ts';
+export { openApiDocument } from './openapi.ts';

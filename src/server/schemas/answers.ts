@@ -1,0 +1,96 @@
+// Owns the forms of answers, for the OpenAPI document. Answers are made elsewhere; tests hold them to these forms.
+import { z } from 'zod';
+
+const nullableText = z.string().nullable();
+const finish = z.enum(['stop', 'length', 'tool_calls']).nullable();
+const usage = z.object({
+  prompt_tokens: z.int(),
+  completion_tokens: z.int(),
+  total_tokens: z.int(),
+  prompt_tokens_details: z.object({ cached_tokens: z.int() }).optional(),
+});
+const logprob = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
+const toolCall = z.object({
+  id: z.string(),
+  type: z.literal('function'),
+  function: z.object({ name: z.string(), arguments: z.string() }),
+});
+const head = { id: z.string(), created: z.int(), model: z.string(), system_fingerprint: nullableText };
+
+export const errorAnswer = z.object({
+  error: z.object({ message: z.string(), type: z.string(), code: nullableText, param: nullableText }),
+});
+
+export const chatAnswer = z.object({
+  ...head,
+  object: z.literal('chat.completion'),
+  choices: z.array(
+    z.object({
+      index: z.int(),
+      message: z.object({
+        role: z.literal('assistant'),
+        content: nullableText,
+        refusal: z.null(),
+        reasoning_content: z.string().optional(),
+        tool_calls: z.array(toolCall).optional(),
+      }),
+      logprobs: z
+        .object({ content: z.array(z.object({ ...logprob.shape, top_logprobs: z.array(logprob) })), refusal: z.null() })
+        .nullable(),
+      finish_reason: finish,
+    }),
+  ),
+  usage,
+});
+
+export const completionAnswer = z.object({
+  ...head,
+  object: z.literal('text_completion'),
+  choices: z.array(
+    z.object({
+      index: z.int(),
+      text: z.string(),
+      logprobs: z
+        .object({
+          tokens: z.array(z.string()),
+          token_logprobs: z.array(z.number()),
+          top_logprobs: z.array(z.record(z.string(), z.number())),
+          text_offset: z.array(z.int()),
+        })
+        .nullable(),
+      finish_reason: finish,
+    }),
+  ),
+  usage,
+});
+
+export const responsesAnswer = z.object({
+  id: z.string(),
+  object: z.literal('response'),
+  created_at: z.int(),
+  status: z.enum(['completed', 'incomplete', 'in_progress']),
+  model: z.string(),
+  output: z.array(z.object({ type: z.enum(['message', 'reasoning', 'function_call']), id: z.string() })),
+  usage: z.object({ input_tokens: z.int(), output_tokens: z.int(), total_tokens: z.int() }).nullable(),
+});
+
+export const embeddingsAnswer = z.object({
+  object: z.literal('list'),
+  model: z.string(),
+  data: z.array(
+    z.object({ object: z.literal('embedding'), index: z.int(), embedding: z.union([z.string(), z.array(z.number())]) }),
+  ),
+  usage: z.object({ prompt_tokens: z.int(), total_tokens: z.int() }),
+});
+
+const model = z.object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() });
+export const modelAnswer = model;
+export const modelsAnswer = z.object({ object: z.literal('list'), data: z.array(model) });
+export const tokenizeAnswer = z.object({
+  tokens: z.union([z.array(z.int()), z.array(z.object({ id: z.int(), piece: z.string() }))]),
+  count: z.int(),
+  max_model_len: z.int(),
+});
+export const detokenizeAnswer = z.object({ content: z.string() });
+export const healthAnswer = z.object({ status: z.string() });
+export const readyAnswer = z.object({ status: z.string(), models: z.array(z.string()) });
