@@ -152,11 +152,11 @@ describe('too much', () => {
   });
 
   test('an answer that takes too long is ended: 504, or an error event', async () => {
-    const started = await startServer({ limits: { requestMs: 60 }, load: { backend: 'reference' } });
+    const started = await startServer({ limits: { requestMs: 60, pingMs: 1 }, load: { backend: 'reference' } });
     const body = { messages, max_tokens: 400, ignore_eos: true };
     expect(await errorOf(await started.post(chat, body))).toMatchObject({ status: 504, code: 'timeout' });
     const stream = await (await started.post(chat, { ...body, stream: true })).text();
-    expect(stream).toMatch(/data: \{"error":\{.*"code":"timeout".*\n\n$/);
+    expect(stream).toMatch(/data: \{"error":\{.*"code":"timeout".*\n\n(: ping\n\n)*$/);
     expect(stream).not.toContain('[DONE]');
     await started.stop();
   });
