@@ -58,7 +58,10 @@ async function needOf(name: string, flags: ServeModelFlags): Promise<{ kvTokens:
     const affordable = Math.floor(CACHE_BYTES / kvBytesPerToken(config, flags.kv));
     const wanted = flags.kvTokens ?? Math.min(flags.parallel * contextTokens, affordable);
     const kvTokens = Math.max(contextTokens, wanted);
-    return { kvTokens, totalBytes: memoryNeed(config, weightBytesOf(gguf), kvTokens, flags.kv).totalBytes };
+    return {
+      kvTokens,
+      totalBytes: memoryNeed(config, weightBytesOf(gguf), kvTokens, flags.kv, flags.parallel).totalBytes,
+    };
   } finally {
     await source.close();
   }
