@@ -25,6 +25,7 @@ import {
   OP_SWIGLU,
   OP_TOP_CHUNKS,
   OP_TOP_MERGE,
+  SPAN_PAGES,
   TOP_CHUNK,
   TOP_HEAD_BYTES,
 } from './assembly/opcodes.ts';
@@ -403,7 +404,8 @@ export class WasmBackend implements Backend {
   }
 }
 
-/** Queries, sums, scores, state and one expanded part, as assembly/attention.ts lays them out. */
+/** Queries, sums, scores, state, addresses and one expanded span, as assembly/attention.ts lays them out. */
 function attentionScratchBytes(queries: number, headSize: number): number {
-  return queries * (8 * headSize + 4 * KV_PAGE + 16) + KV_PAGE * headSize * 4;
+  const span = SPAN_PAGES * KV_PAGE;
+  return queries * (8 * headSize + 4 * span + 16) + 8 * SPAN_PAGES + 4 * span * headSize;
 }

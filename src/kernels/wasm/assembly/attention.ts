@@ -1,17 +1,23 @@
-// Owns attention over the paged cache: a streaming softmax page by page, so that scratch memory does not grow with the context.
-// All query heads of a key/value head, of several rows, pass over a page together, so that keys and values are read once for them.
+// Owns attention over the paged cache: a streaming softmax, four pages at a time, so that scratch memory does not grow with the context.
+// All query heads of a key/value head, of several rows, pass over the pages together, so that keys and values are read once for them.
 // Every score and every output element is summed in one order, whatever rows share the pass. Source: online softmax, Milakov and
 // Gimelshein 2018 (arXiv 1805.02867).
-import { partBytes } from './kv';
-import { exp1, exp4, half4, HALF_FACTOR, madd, maxLane, sumLanes, sumLanes4 } from './math';
-import { KV_F16, KV_F32, PAGE_TOKENS } from './opcodes';
+// The four pages are read in turn, a kilobyte of each: memory delivers four streams faster than one.
+import { partBytes, VALUE_COLUMNS } from './kv';
+import { exp1, exp4, HALF_FACTOR, madd, maxLane, sumLanes, sumLanes4 } from './math';
+import { KV_F16, KV_F32, PAGE_TOKENS, SPAN_PAGES } from './opcodes';
 
 /** 2^56: f16 keys come 2^112 too small; queries and scores each take half of it, so that neither overflows. */
 // @ts-ignore: decorator
 @inline const HALF_ROOT: f32 = 72057594037927936.0;
-/** Bytes of one query's scores of a page. */
+/** Tokens that share a step of the softmax. */
 // @ts-ignore: decorator
-@inline const SCORES: usize = 128;
+@inline const SPAN: i32 = SPAN_PAGES * PAGE_TOKENS;
+/** Bytes of one query's scores of a span. */
+// @ts-ignore: decorator
+@inline const SCORES: usize = <usize>SPAN * 4;
+/** Queries that convert keys and values in registers; for more, whole spans are converted first. */
+const FEW_QUERIES: i32 = 4;
 
 /**
  * Items are (kvHead, block of rows) pairs. Operands: out, q, pool at the layer, page bytes, kvHeads, headSize, format, heads, scale, rows block,
@@ -45,12 +51,15 @@ function attendBlock<T>(c: usize, kvHead: i32, block: usize, scratch: usize): vo
   const headBytes: usize = <usize>headSize * 4;
   const part = partBytes(load<i32>(c, 28), headSize);
 
-  // Scratch: q and sums [queries, headSize], scores [queries, PAGE_TOKENS], state [queries] of 16 bytes, one expanded part.
+  // Scratch: q and sums [queries, headSize], scores [queries, SPAN], state [queries] of 16 bytes, addresses of the span's keys (then values) in the
+  // cache and as they are read, an expanded span.
   const q = scratch;
   const sums = q + <usize>queries * headBytes;
   const scores = sums + <usize>queries * headBytes;
   const state = scores + <usize>queries * SCORES;
-  const expanded = state + (<usize>queries << 4);
+  const parts = state + (<usize>queries << 4);
+  const sources = parts + 4 * SPAN_PAGES;
+  const expanded = sources + 4 * SPAN_PAGES;
 
   const rowHeads: usize = <usize>(first * heads + kvHead * group) * headBytes;
   loadQueries<T>(q, load<usize>(c, 8) + rowHeads, count, group, heads, headBytes, load<f32>(c, 36));
@@ -62,31 +71,54 @@ function attendBlock<T>(c: usize, kvHead: i32, block: usize, scratch: usize): vo
 
   const length = load<i32>(positions + (<usize>(count - 1) << 2)) + 1;
   const head: usize = load<usize>(c, 12) + <usize>kvHead * 2 * part;
-  for (let start = 0; start < length; start += PAGE_TOKENS) {
-    const page = load<u32>(pages + (<usize>(start / PAGE_TOKENS) << 2));
-    const keys = head + <usize>page * load<usize>(c, 16);
-    const tokens = min(length - start, PAGE_TOKENS);
-    let source = keys;
-    let scales: usize = 0;
-    if (sizeof<T>() == 1) {
-      expand(expanded, keys, <usize>(tokens * headSize));
-      source = expanded;
-      scales = keys + <usize>(PAGE_TOKENS * headSize);
+  const few = sizeof<T>() == 4 || queries <= FEW_QUERIES;
+  let touched = 0;
+  for (let start = 0; start < length; start += SPAN) {
+    const tokens = min(length - start, SPAN);
+    const spanPages = (tokens + PAGE_TOKENS - 1) / PAGE_TOKENS;
+    for (let p: usize = 0; p < <usize>spanPages; p++) {
+      const keys = head + partOffset(c, pages, start + <i32>p * PAGE_TOKENS);
+      store<usize>(parts + (p << 2), keys);
+      store<usize>(sources + (p << 2), keys);
     }
-    scorePage<T>(source, q, scores, queries, headBytes, tokens, scales);
-    if (sizeof<T>() == 1) scales += part;
+    for (let at = start + SPAN; at < min(start + 2 * SPAN, length); at += PAGE_TOKENS) {
+      touched ^= touch(head + partOffset(c, pages, at), 2 * part);
+    }
+    if (few) scoreSpan<T, T>(sources, parts, q, scores, queries, headSize, tokens);
+    else {
+      expandSpan<T>(expanded, sources, headSize, headSize, tokens);
+      scoreSpan<T, f32>(sources, parts, q, scores, queries, headSize, tokens);
+    }
     for (let j = 0; j < queries; j++) {
       const visible = load<i32>(positions + (<usize>(j / group) << 2)) + 1 - start;
-      weigh<T>(scores + <usize>j * SCORES, state + (<usize>j << 4), visible, tokens, scales);
+      weigh<T>(scores + <usize>j * SCORES, state + (<usize>j << 4), visible, tokens);
     }
-    source = keys + part;
-    if (sizeof<T>() == 1) {
-      expand(expanded, keys + part, <usize>(tokens * headSize));
-      source = expanded;
+    for (let p: usize = 0; p < <usize>spanPages; p++) {
+      const values = load<usize>(parts + (p << 2)) + part;
+      store<usize>(sources + (p << 2), values);
+      if (sizeof<T>() == 1) scaleWeights(scores + p * (PAGE_TOKENS * 4), values + <usize>(PAGE_TOKENS * headSize), queries);
     }
-    addPage<T>(source, sums, scores, state, queries, headBytes, tokens);
+    if (few) addSpan<T>(sources, sums, scores, state, queries, headSize, tokens);
+    else {
+      expandSpan<T>(expanded, sources, headSize, VALUE_COLUMNS, tokens);
+      addSpan<f32>(sources, sums, scores, state, queries, headSize, tokens);
+    }
   }
+  store<i32>(sources, touched); // so that no compiler finds the reads useless
   storeSums(load<usize>(c, 4) + rowHeads, sums, state, count, group, heads, headBytes);
+}
+
+/** How far into a head's pool the page of the token at `position` is. */
+// @ts-ignore: decorator
+@inline function partOffset(c: usize, pages: usize, position: i32): usize {
+  return <usize>load<u32>(pages + (<usize>(position / PAGE_TOKENS) << 2)) * load<usize>(c, 16);
+}
+
+/** Reads one word of each 4 KB: the machine then has the addresses, and the first lines, at hand when they are needed (measured: a tenth of the time). */
+function touch(from: usize, bytes: usize): i32 {
+  let all = 0;
+  for (let i: usize = 0; i < bytes; i += 4096) all ^= load<i32>(from + i);
+  return all;
 }
 
 /** Copies the block's queries together, scaled. */
@@ -113,30 +145,73 @@ function storeSums(out: usize, sums: usize, state: usize, rows: i32, group: i32,
   }
 }
 
-/** int8 to float32, `count` a multiple of 4; scales are applied to scores and weights instead. */
-function expand(out: usize, source: usize, count: usize): void {
-  let i: usize = 0;
-  for (; i + 8 <= count; i += 8) {
-    const words = v128.load8x8_s(source + i);
-    v128.store(out + (i << 2), f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(words)));
-    v128.store(out + (i << 2), f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(words)), 16);
-  }
-  if (i < count) {
-    const words = i16x8.extend_low_i8x16_s(v128.load32_zero(source + i));
-    v128.store(out + (i << 2), f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(words)));
+/** Converts the first `tokens` of a span's keys or values, in columns of `columns` elements, to float32, and points `sources` there. */
+function expandSpan<T>(out: usize, sources: usize, headSize: i32, columns: i32, tokens: i32): void {
+  for (; tokens > 0; tokens -= PAGE_TOKENS) {
+    let source = load<usize>(sources);
+    store<usize>(sources, out);
+    for (let column = 0; column < headSize; column += columns) {
+      const width = min(columns, headSize - column);
+      expand<T>(out, source, <usize>(((min(tokens, PAGE_TOKENS) + 3) & ~3) * width) << 2);
+      out += <usize>(PAGE_TOKENS * width) << 2;
+      source += <usize>(PAGE_TOKENS * width) * sizeof<T>();
+    }
+    sources += 4;
   }
 }
 
-/** Four elements at `p` of a page as float32; f16 comes 2^112 too small. */
-// @ts-ignore: decorator
-@inline function element4<T>(p: usize): v128 {
-  return sizeof<T>() == 2 ? half4(p) : v128.load(p);
+/** Converts as many elements as make `bytes`, a multiple of 16. */
+function expand<T>(out: usize, source: usize, bytes: usize): void {
+  const mask = halfMask(bytes);
+  for (let i: usize = 0; i < bytes; i += 16) v128.store(out + i, element4<T>(source + size<T>(i), 0, mask));
 }
 
-/** Bytes a vector of `headBytes` float32 bytes takes in a page (q8 pages come expanded). */
+/** 0x8fffffff in every lane, which clears what sign extension left of a half float; V8 would build a constant at every use. */
 // @ts-ignore: decorator
-@inline function stride<T>(headBytes: usize): usize {
-  return sizeof<T>() == 2 ? headBytes >> 1 : headBytes;
+@inline function halfMask(size: usize): v128 {
+  return i32x4.splat((<i32>size >> 31) | 0x8fffffff);
+}
+
+/**
+ * Elements 4 n to 4 n + 3 from `p` as float32: f16 comes 2^112 too small, int8 without its scale; scores and weights are scaled instead. Offsets must
+ * be literals to become part of the instruction; n (0 to 3) is one, so three of four branches vanish.
+ */
+// @ts-ignore: decorator
+@inline function element4<E>(p: usize, n: i32, mask: v128): v128 {
+  if (sizeof<E>() == 2) {
+    if (n == 0) return half4(v128.load16x4_s(p), mask);
+    if (n == 1) return half4(v128.load16x4_s(p, 8), mask);
+    if (n == 2) return half4(v128.load16x4_s(p, 16), mask);
+    return half4(v128.load16x4_s(p, 24), mask);
+  }
+  if (sizeof<E>() == 1) {
+    if (n == 0) return byte4(v128.load32_zero(p));
+    if (n == 1) return byte4(v128.load32_zero(p, 4));
+    if (n == 2) return byte4(v128.load32_zero(p, 8));
+    return byte4(v128.load32_zero(p, 12));
+  }
+  if (n == 0) return v128.load(p);
+  if (n == 1) return v128.load(p, 16);
+  if (n == 2) return v128.load(p, 32);
+  return v128.load(p, 48);
+}
+
+/** Half floats, sign-extended to 32 bits, as float32 times 2^-112: exact, subnormals too. */
+// @ts-ignore: decorator
+@inline function half4(halves: v128, mask: v128): v128 {
+  return v128.and(i32x4.shl(halves, 13), mask);
+}
+
+/** The lowest four bytes as float32. */
+// @ts-ignore: decorator
+@inline function byte4(bytes: v128): v128 {
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(bytes)));
+}
+
+/** Bytes of elements that take `bytes` as float32. */
+// @ts-ignore: decorator
+@inline function size<E>(bytes: usize): usize {
+  return sizeof<E>() == 2 ? bytes >> 1 : sizeof<E>() == 1 ? bytes >> 2 : bytes;
 }
 
 // @ts-ignore: decorator
@@ -146,24 +221,39 @@ function expand(out: usize, source: usize, count: usize): void {
   return sums;
 }
 
-/** scores[j, t] = q[j] . key[t], four tokens at a time and up to three beyond `tokens`, whose scores do not count. */
-function scorePage<T>(
-  keys: usize, q: usize, scores: usize, queries: i32, headBytes: usize, tokens: i32, scales: usize,
+/**
+ * scores[j, t] = q[j] . key[t], four tokens at a time and up to three beyond `tokens`, whose scores do not count. T is the cache's element type,
+ * E the type of what `sources` point to; `parts` are the keys in the cache.
+ */
+function scoreSpan<T, E>(
+  sources: usize, parts: usize, q: usize, scores: usize, queries: i32, headSize: i32, tokens: i32,
 ): void {
-  const step = stride<T>(headBytes);
-  for (let t = 0; t < tokens; t += 4) {
-    const k = keys + <usize>t * step;
-    const out = scores + (<usize>t << 2);
-    const scale = scales + (<usize>t << 2);
-    let j = 0;
-    for (; j + 2 <= queries; j += 2) {
-      score2<T>(k, step, q + <usize>j * headBytes, headBytes, out + <usize>j * SCORES, scale);
+  const headBytes: usize = <usize>headSize << 2;
+  const step = size<E>(headBytes);
+  for (let t = 0; t < PAGE_TOKENS; t += 4) {
+    let source = sources;
+    let part = parts;
+    for (let at = t; at < tokens; at += PAGE_TOKENS) {
+      const k = load<usize>(source) + <usize>t * step;
+      const scale = load<usize>(part) + <usize>(PAGE_TOKENS * headSize + (t << 2));
+      let out = scores + (<usize>at << 2);
+      let query = q;
+      let j = 0;
+      for (; j + 2 <= queries; j += 2) {
+        score2<T, E>(k, query, headBytes, out, scale);
+        query += 2 * headBytes;
+        out += 2 * SCORES;
+      }
+      if (j < queries) score1<T, E>(k, query, headBytes, out, scale);
+      source += 4;
+      part += 4;
     }
-    if (j < queries) score1<T>(k, step, q + <usize>j * headBytes, headBytes, out + <usize>j * SCORES, scale);
   }
 }
 
-function score2<T>(k: usize, step: usize, q: usize, headBytes: usize, out: usize, scale: usize): void {
+/** The scores of two queries and the four keys at `k`, which lie as [elements / 4][token][4]. */
+function score2<T, E>(k: usize, q: usize, headBytes: usize, out: usize, scale: usize): void {
+  const mask = halfMask(headBytes);
   let a0 = f32x4.splat(0);
   let a1 = a0;
   let a2 = a0;
@@ -172,54 +262,56 @@ function score2<T>(k: usize, step: usize, q: usize, headBytes: usize, out: usize
   let b1 = a0;
   let b2 = a0;
   let b3 = a0;
-  const k1 = k + step;
-  const k2 = k1 + step;
-  const k3 = k2 + step;
-  for (let i: usize = 0; i < headBytes; i += 16) {
-    const at = stride<T>(i);
-    const x = v128.load(q + i);
-    const y = v128.load(q + headBytes + i);
-    const v0 = element4<T>(k + at);
+  const end = q + headBytes;
+  let other = end;
+  while (q < end) {
+    const x = v128.load(q);
+    const y = v128.load(other);
+    const v0 = element4<E>(k, 0, mask);
     a0 = madd(v0, x, a0);
     b0 = madd(v0, y, b0);
-    const v1 = element4<T>(k1 + at);
+    const v1 = element4<E>(k, 1, mask);
     a1 = madd(v1, x, a1);
     b1 = madd(v1, y, b1);
-    const v2 = element4<T>(k2 + at);
+    const v2 = element4<E>(k, 2, mask);
     a2 = madd(v2, x, a2);
     b2 = madd(v2, y, b2);
-    const v3 = element4<T>(k3 + at);
+    const v3 = element4<E>(k, 3, mask);
     a3 = madd(v3, x, a3);
     b3 = madd(v3, y, b3);
+    k += size<E>(64);
+    q += 16;
+    other += 16;
   }
   v128.store(out, scaled<T>(sumLanes4(a0, a1, a2, a3), scale));
-  v128.store(out + SCORES, scaled<T>(sumLanes4(b0, b1, b2, b3), scale));
+  v128.store(out, scaled<T>(sumLanes4(b0, b1, b2, b3), scale), SCORES);
 }
 
-function score1<T>(k: usize, step: usize, q: usize, headBytes: usize, out: usize, scale: usize): void {
+/** The scores of one query and four keys. */
+function score1<T, E>(k: usize, q: usize, headBytes: usize, out: usize, scale: usize): void {
+  const mask = halfMask(headBytes);
   let a0 = f32x4.splat(0);
   let a1 = a0;
   let a2 = a0;
   let a3 = a0;
-  const k1 = k + step;
-  const k2 = k1 + step;
-  const k3 = k2 + step;
-  for (let i: usize = 0; i < headBytes; i += 16) {
-    const at = stride<T>(i);
-    const x = v128.load(q + i);
-    a0 = madd(element4<T>(k + at), x, a0);
-    a1 = madd(element4<T>(k1 + at), x, a1);
-    a2 = madd(element4<T>(k2 + at), x, a2);
-    a3 = madd(element4<T>(k3 + at), x, a3);
+  const end = q + headBytes;
+  while (q < end) {
+    const x = v128.load(q);
+    a0 = madd(element4<E>(k, 0, mask), x, a0);
+    a1 = madd(element4<E>(k, 1, mask), x, a1);
+    a2 = madd(element4<E>(k, 2, mask), x, a2);
+    a3 = madd(element4<E>(k, 3, mask), x, a3);
+    k += size<E>(64);
+    q += 16;
   }
   v128.store(out, scaled<T>(sumLanes4(a0, a1, a2, a3), scale));
 }
 
 /**
- * Turns one query's scores of a page into weights exp(score - largest so far), zero from `visible` on, and updates its state: largest, sum, and
+ * Turns one query's scores of a span into weights exp(score - largest so far), zero from `visible` on, and updates its state: largest, sum, and
  * the factor on what was summed before (at byte 8).
  */
-function weigh<T>(scores: usize, state: usize, visible: i32, tokens: i32, scales: usize): void {
+function weigh<T>(scores: usize, state: usize, visible: i32, tokens: i32): void {
   const end: usize = <usize>((tokens + 3) & ~3) << 2;
   const lanes = i32x4.splat(visible);
   const lowest = f32x4.splat(-Infinity);
@@ -239,7 +331,6 @@ function weigh<T>(scores: usize, state: usize, visible: i32, tokens: i32, scales
     let p = exp4(f32x4.sub(v128.load(scores + i), shift));
     sum = f32x4.add(sum, p);
     if (sizeof<T>() == 2) p = f32x4.mul(p, f32x4.splat(HALF_FACTOR));
-    if (sizeof<T>() == 1) p = f32x4.mul(p, v128.load(scales + i));
     v128.store(scores + i, p);
   }
   const factor = exp1(before - largest);
@@ -248,100 +339,130 @@ function weigh<T>(scores: usize, state: usize, visible: i32, tokens: i32, scales
   store<f32>(state, factor, 8);
 }
 
-/** sums[j] = sums[j] * factor[j] + sum over t of scores[j, t] * value[t]. */
-function addPage<T>(
-  values: usize, sums: usize, scores: usize, state: usize, queries: i32, headBytes: usize, tokens: i32,
-): void {
-  let j = 0;
-  for (; j + 2 <= queries; j += 2) {
-    add2<T>(values, sums, scores, state, headBytes, tokens);
-    sums += 2 * headBytes;
-    scores += 2 * SCORES;
-    state += 32;
+/** Multiplies all queries' weights of a page with the values' scales; those of tokens that are not there count no more than their weights. */
+function scaleWeights(scores: usize, scales: usize, queries: i32): void {
+  for (let j = 0; j < queries; j++) {
+    for (let i: usize = 0; i < <usize>PAGE_TOKENS * 4; i += 16) {
+      v128.store(scores + i, f32x4.mul(v128.load(scores + i), v128.load(scales + i)));
+    }
+    scores += SCORES;
   }
-  if (j < queries) add1<T>(values, sums, scores, state, headBytes, tokens);
 }
 
-function add2<T>(values: usize, sums: usize, scores: usize, state: usize, headBytes: usize, tokens: i32): void {
-  const step = stride<T>(headBytes);
+/** sums[j] = sums[j] * factor[j] + sum over t of scores[j, t] * value[t]. E is the type of what `sources` point to. */
+function addSpan<E>(
+  sources: usize, sums: usize, scores: usize, state: usize, queries: i32, headSize: i32, tokens: i32,
+): void {
+  const headBytes: usize = <usize>headSize << 2;
+  const whole: usize = headBytes & ~(VALUE_COLUMNS * 4 - 1);
+  for (let column: usize = 0; column < whole; column += VALUE_COLUMNS * 4) {
+    const at = size<E>(column * PAGE_TOKENS);
+    let j: usize = 0;
+    for (; j + 2 <= <usize>queries; j += 2) {
+      add2<E>(sources, at, sums + j * headBytes + column, headBytes, scores + j * SCORES, state + (j << 4), tokens);
+    }
+    if (j < <usize>queries) {
+      add1<E>(sources, at, sums + j * headBytes + column, scores + j * SCORES, state + (j << 4), tokens);
+    }
+  }
+  const step = size<E>(headBytes - whole);
+  for (let column = whole; column < headBytes; column += 16) {
+    const at = size<E>(whole * PAGE_TOKENS + (column - whole));
+    for (let j: usize = 0; j < <usize>queries; j++) {
+      addNarrow<E>(sources, at, step, sums + j * headBytes + column, scores + j * SCORES, state + (j << 4), tokens);
+    }
+  }
+}
+
+/** Sixteen elements of two queries. The values are at byte `at` of each source. */
+function add2<E>(
+  sources: usize, at: usize, sums: usize, headBytes: usize, scores: usize, state: usize, tokens: i32,
+): void {
+  const mask = halfMask(headBytes);
   const f = v128.load32_splat(state, 8);
   const g = v128.load32_splat(state, 24);
   const other = sums + headBytes;
-  let i: usize = 0;
-  for (; i + 64 <= headBytes; i += 64) {
-    let a0 = f32x4.mul(v128.load(sums + i), f);
-    let a1 = f32x4.mul(v128.load(sums + i, 16), f);
-    let a2 = f32x4.mul(v128.load(sums + i, 32), f);
-    let a3 = f32x4.mul(v128.load(sums + i, 48), f);
-    let b0 = f32x4.mul(v128.load(other + i), g);
-    let b1 = f32x4.mul(v128.load(other + i, 16), g);
-    let b2 = f32x4.mul(v128.load(other + i, 32), g);
-    let b3 = f32x4.mul(v128.load(other + i, 48), g);
-    let v = values + stride<T>(i);
-    for (let t = 0; t < tokens; t++) {
-      const p = v128.load32_splat(scores + (<usize>t << 2));
-      const r = v128.load32_splat(scores + (<usize>t << 2), 128);
-      const v0 = element4<T>(v);
+  let a0 = f32x4.mul(v128.load(sums), f);
+  let a1 = f32x4.mul(v128.load(sums, 16), f);
+  let a2 = f32x4.mul(v128.load(sums, 32), f);
+  let a3 = f32x4.mul(v128.load(sums, 48), f);
+  let b0 = f32x4.mul(v128.load(other), g);
+  let b1 = f32x4.mul(v128.load(other, 16), g);
+  let b2 = f32x4.mul(v128.load(other, 32), g);
+  let b3 = f32x4.mul(v128.load(other, 48), g);
+  for (; tokens > 0; tokens -= PAGE_TOKENS) {
+    let v = load<usize>(sources) + at;
+    const end = scores + (<usize>min(tokens, PAGE_TOKENS) << 2);
+    for (; scores < end; scores += 4) {
+      const p = v128.load32_splat(scores);
+      const r = v128.load32_splat(scores, SCORES);
+      const v0 = element4<E>(v, 0, mask);
       a0 = madd(v0, p, a0);
       b0 = madd(v0, r, b0);
-      const v1 = element4<T>(v + stride<T>(16));
+      const v1 = element4<E>(v, 1, mask);
       a1 = madd(v1, p, a1);
       b1 = madd(v1, r, b1);
-      const v2 = element4<T>(v + stride<T>(32));
+      const v2 = element4<E>(v, 2, mask);
       a2 = madd(v2, p, a2);
       b2 = madd(v2, r, b2);
-      const v3 = element4<T>(v + stride<T>(48));
+      const v3 = element4<E>(v, 3, mask);
       a3 = madd(v3, p, a3);
       b3 = madd(v3, r, b3);
-      v += step;
+      v += size<E>(VALUE_COLUMNS * 4);
     }
-    v128.store(sums + i, a0);
-    v128.store(sums + i, a1, 16);
-    v128.store(sums + i, a2, 32);
-    v128.store(sums + i, a3, 48);
-    v128.store(other + i, b0);
-    v128.store(other + i, b1, 16);
-    v128.store(other + i, b2, 32);
-    v128.store(other + i, b3, 48);
+    sources += 4;
   }
-  for (; i < headBytes; i += 16) {
-    addNarrow<T>(values + stride<T>(i), step, sums + i, scores, f, tokens);
-    addNarrow<T>(values + stride<T>(i), step, other + i, scores + SCORES, g, tokens);
-  }
+  v128.store(sums, a0);
+  v128.store(sums, a1, 16);
+  v128.store(sums, a2, 32);
+  v128.store(sums, a3, 48);
+  v128.store(other, b0);
+  v128.store(other, b1, 16);
+  v128.store(other, b2, 32);
+  v128.store(other, b3, 48);
 }
 
-function add1<T>(values: usize, sums: usize, scores: usize, state: usize, headBytes: usize, tokens: i32): void {
-  const step = stride<T>(headBytes);
+/** Sixteen elements of one query. */
+function add1<E>(sources: usize, at: usize, sums: usize, scores: usize, state: usize, tokens: i32): void {
+  const mask = halfMask(at);
   const f = v128.load32_splat(state, 8);
-  let i: usize = 0;
-  for (; i + 64 <= headBytes; i += 64) {
-    let a0 = f32x4.mul(v128.load(sums + i), f);
-    let a1 = f32x4.mul(v128.load(sums + i, 16), f);
-    let a2 = f32x4.mul(v128.load(sums + i, 32), f);
-    let a3 = f32x4.mul(v128.load(sums + i, 48), f);
-    let v = values + stride<T>(i);
-    for (let t = 0; t < tokens; t++) {
-      const p = v128.load32_splat(scores + (<usize>t << 2));
-      a0 = madd(element4<T>(v), p, a0);
-      a1 = madd(element4<T>(v + stride<T>(16)), p, a1);
-      a2 = madd(element4<T>(v + stride<T>(32)), p, a2);
-      a3 = madd(element4<T>(v + stride<T>(48)), p, a3);
-      v += step;
+  let a0 = f32x4.mul(v128.load(sums), f);
+  let a1 = f32x4.mul(v128.load(sums, 16), f);
+  let a2 = f32x4.mul(v128.load(sums, 32), f);
+  let a3 = f32x4.mul(v128.load(sums, 48), f);
+  for (; tokens > 0; tokens -= PAGE_TOKENS) {
+    let v = load<usize>(sources) + at;
+    const end = scores + (<usize>min(tokens, PAGE_TOKENS) << 2);
+    for (; scores < end; scores += 4) {
+      const p = v128.load32_splat(scores);
+      a0 = madd(element4<E>(v, 0, mask), p, a0);
+      a1 = madd(element4<E>(v, 1, mask), p, a1);
+      a2 = madd(element4<E>(v, 2, mask), p, a2);
+      a3 = madd(element4<E>(v, 3, mask), p, a3);
+      v += size<E>(VALUE_COLUMNS * 4);
     }
-    v128.store(sums + i, a0);
-    v128.store(sums + i, a1, 16);
-    v128.store(sums + i, a2, 32);
-    v128.store(sums + i, a3, 48);
+    sources += 4;
   }
-  for (; i < headBytes; i += 16) addNarrow<T>(values + stride<T>(i), step, sums + i, scores, f, tokens);
+  v128.store(sums, a0);
+  v128.store(sums, a1, 16);
+  v128.store(sums, a2, 32);
+  v128.store(sums, a3, 48);
 }
 
-/** The last elements of heads that are no multiple of 16. */
-function addNarrow<T>(v: usize, step: usize, sums: usize, scores: usize, factor: v128, tokens: i32): void {
-  let a = f32x4.mul(v128.load(sums), factor);
-  for (let t = 0; t < tokens; t++) {
-    a = madd(element4<T>(v), v128.load32_splat(scores + (<usize>t << 2)), a);
-    v += step;
+/** Four of the last elements of heads that are no multiple of sixteen. */
+function addNarrow<E>(
+  sources: usize, at: usize, step: usize, sums: usize, scores: usize, state: usize, tokens: i32,
+): void {
+  const mask = halfMask(at);
+  let a = f32x4.mul(v128.load(sums), v128.load32_splat(state, 8));
+  for (; tokens > 0; tokens -= PAGE_TOKENS) {
+    let v = load<usize>(sources) + at;
+    const end = scores + (<usize>min(tokens, PAGE_TOKENS) << 2);
+    for (; scores < end; scores += 4) {
+      a = madd(element4<E>(v, 0, mask), v128.load32_splat(scores), a);
+      v += step;
+    }
+    sources += 4;
   }
   v128.store(sums, a);
 }

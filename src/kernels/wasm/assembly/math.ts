@@ -57,15 +57,9 @@
   return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
 }
 
-/** 2^112: what `half4` results must be multiplied by to be the half floats' values. Callers fold it into the other factor. */
+/** 2^112: what the bits of half floats, shifted to their places in float32, must be multiplied by. Callers fold it into the other factor. */
 // @ts-ignore: decorator
 @inline export const HALF_FACTOR: f32 = 5192296858534827628530496329220096.0;
-
-/** Four half floats at `p` as float32 times 2^-112: exact, subnormals too; infinities become 65536 * 2^-112. */
-// @ts-ignore: decorator
-@inline export function half4(p: usize): v128 {
-  return v128.and(i32x4.shl(v128.load16x4_s(p), 13), i32x4.splat(0x8fffffff));
-}
 
 /** The half floats nearest to four float32, ties to even, within +-65504, as 32-bit lanes. */
 // @ts-ignore: decorator

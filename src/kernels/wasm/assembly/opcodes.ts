@@ -61,6 +61,8 @@ export const PREPARED_Q8 = 80;
 
 /** Tokens of a key/value page (KV_PAGE of kernels/backend.ts, which AssemblyScript cannot import). */
 export const PAGE_TOKENS = 32;
+/** Pages that attention reads together. */
+export const SPAN_PAGES = 4;
 
 /** Logits of one chunk of top-k: fixed, so that results do not depend on the number of threads. */
 export const TOP_CHUNK = 4096;
