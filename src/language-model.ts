@@ -100,6 +100,11 @@ export class LanguageModel {
     return this.chatTemplate().knowsTools;
   }
 
+  /** Whether the model's template lets it be told to think before it answers. */
+  get knowsThinking(): boolean {
+    return this.chatTemplate().knowsThinking;
+  }
+
   /** How likely the model finds a text or tokens: exact log-probabilities, nats a token, bits a byte. */
   score(input: string | ArrayLike<number>, options: ScoreOptions = {}): Promise<Score> {
     return this.scoreDocuments([input], options);

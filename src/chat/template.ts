@@ -50,6 +50,8 @@ export interface ChatTemplateOptions {
 export class ChatTemplate {
   /** Whether tools can be described to the model at all. */
   readonly knowsTools: boolean;
+  /** Whether thinking can be asked for. */
+  readonly knowsThinking: boolean;
   private readonly program: ReturnType<typeof parse>;
   private readonly specialTexts: readonly string[];
   private readonly tokenTexts: Record<string, string>;
@@ -74,6 +76,7 @@ export class ChatTemplate {
         cause,
       });
     }
+    this.knowsThinking = /\benable_thinking\b/.test(source ?? CHATML);
     this.knowsTools = /\btools\b/.test(source ?? CHATML);
     this.specialTexts = specialTexts.filter((text) => text.length > 1);
     this.tokenTexts = { bos_token: tokens.bos ?? '', eos_token: tokens.eos ?? '' };

@@ -4,6 +4,7 @@ import type { ChatMessage } from '../chat/messages.ts';
 import type { GenerateOptions } from '../generate/options.ts';
 import type { ChosenToken } from '../generate/session.ts';
 import type { LanguageModel } from '../language-model.ts';
+import { formOf } from './answer-form.ts';
 import { badField } from './api-error.ts';
 import { counted, interleave, roomFor } from './choices.ts';
 import type { Exchange } from './exchange.ts';
@@ -45,16 +46,18 @@ export function runChat(
   exchange: Exchange,
 ): AsyncGenerator<ChatStep, void, void> {
   const tools = toolsFor(model, task);
-  refuseForms(task);
   const prompt = model.chatPrompt(task.messages, { tools, thinking: task.thinking });
   const maxTokens = roomFor(prompt.length, model.contextTokens, task.maxTokens, task.names.messages);
   const tail = model.tokenizer.decode(prompt.slice(-TAIL_TOKENS), { special: true });
   const parsing = { startsInReasoning: /<think>\s*$/.test(tail), tools: tools.length > 0 };
+  const thinks = parsing.startsInReasoning || (task.thinking && model.knowsThinking);
+  const constraint = formOf(model, task, tools, thinks);
   exchange.usage.promptTokens = prompt.length;
   const choices = Array.from({ length: task.sampling.n ?? 1 }, (_, index) => {
     const options = {
       ...generateOptionsOf(task.sampling, index, model.config.vocabulary),
       maxTokens,
+      constraint,
       logprobs: task.logprobs,
       signal: exchange.signal,
     };
@@ -105,14 +108,4 @@ function toolsFor(model: LanguageModel, { tools, toolChoice }: ChatTask): readon
     throw badField('tools', 'tools: the chat template of this model does not know tools.', 'unsupported');
   }
   return tools;
-}
-
-/** What needs decoding under a constraint. */
-function refuseForms({ format, toolChoice, names }: ChatTask): void {
-  if (format && format.type !== 'text') {
-    throw badField(names.format, `${names.format}: only 'text' is supported, got '${format.type}'.`, 'unsupported');
-  }
-  if (toolChoice !== 'auto' && toolChoice !== 'none') {
-    throw badField('tool_choice', "tool_choice: only 'auto' and 'none' are supported.", 'unsupported');
-  }
 }

@@ -18,11 +18,17 @@ export interface StartedServer {
 
 /** Starts a server with a tiny random model on the reference backend, unless `model` brings another. */
 export async function startServer(
-  options: ServerOptions & { load?: LoadOptions; listen?: Partial<ListenOptions>; model?: LanguageModel } = {},
+  options: ServerOptions & {
+    load?: LoadOptions;
+    listen?: Partial<ListenOptions>;
+    model?: LanguageModel;
+    chatTemplate?: string;
+    contextLength?: number;
+  } = {},
 ): Promise<StartedServer> {
   const model =
     options.model ??
-    (await load(await tinyModel({ contextLength: 512 }), {
+    (await load(await tinyModel({ contextLength: options.contextLength ?? 512, chatTemplate: options.chatTemplate }), {
       backend: 'wasm',
       threads: 1,
       kvTokens: 8192,
