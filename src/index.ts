@@ -7,7 +7,7 @@ export type { GenerateOptions, SamplingOptions } from './generate/options.ts';
 export type { ModelStats } from './generate/scheduler.ts';
 export { type ChosenToken, Session, type TokenLogprob } from './generate/session.ts';
 export { type ChatOptions, LanguageModel } from './language-model.ts';
-export { type BackendName, type LoadOptions, load } from './load.ts';
+export { type BackendName, EMBEDDED_MODEL, type LoadOptions, load } from './load.ts';
 export { type LearnOptions, type NextWord, OneBitModel, type OneBitModelOptions } from './one-bit-model.ts';
 export { type CompileOptions, compileJsonObject, compileRegex, compileSchema } from './structured/compile.ts';
 export type { Constraint, Matcher } from './structured/constraint.ts';
