@@ -108,6 +108,7 @@ function refuseRaw(error: NodeJS.ErrnoException, socket: Socket): void {
 }
 
 function answerRaw(socket: Socket, error: ApiError): void {
+  socket.on('error', () => {}); // of a connection that Node has handed over nobody else hears, and it would end the process
   if (!socket.writable || socket.destroyed) {
     socket.destroy();
     return;

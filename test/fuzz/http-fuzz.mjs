@@ -1,0 +1,118 @@
+// Owns the loop of the HTTP fuzzer: hostile requests, several at a time, each of which must get an answer in the API's form, never a crash, never
+// another's text. Knows neither how requests are made nor the server's code.
+import { connect } from 'node:net';
+import { httpCase } from './http-cases.mjs';
+
+/** No answer within this time is a finding. */
+const ANSWER_MS = 30_000;
+/** What is no whole request is given up after this time without an answer. */
+const PATIENCE_MS = 300;
+
+/**
+ * @typedef {object} HttpFinding
+ * @property {number} index Case number; with the run's seed it repeats the case.
+ * @property {string} kind
+ * @property {string} what
+ */
+
+/**
+ * Runs `cases` hostile requests against the server at `url`.
+ * @param {object} options
+ * @param {string} options.url
+ * @param {Function} options.Random
+ * @param {number} options.cases
+ * @param {number} options.seed
+ * @param {number} [options.first] Number of the first case, to repeat one.
+ * @param {number} [options.together] Requests at a time.
+ * @param {(done: number) => void} [options.onProgress]
+ */
+export async function fuzzHttp({ url, Random, cases, seed, first = 0, together = 8, onProgress }) {
+  /** @type {HttpFinding[]} */
+  const findings = [];
+  /** @type {Record<string, number>} */
+  const outcomes = {};
+  let next = first;
+  const worker = async () => {
+    while (next < first + cases) {
+      const index = next++;
+      const one = httpCase(new Random(seed * 1e9 + index), `mark${index}m`);
+      const { outcome, finding } = judge(one, await exchange(url, one), index);
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+      if (finding) findings.push({ index, kind: one.kind, what: finding });
+      if ((index + 1 - first) % 100 === 0) onProgress?.(index + 1 - first);
+    }
+  };
+  await Promise.all(Array.from({ length: together }, worker));
+  return { cases, seed, findings, outcomes };
+}
+
+/** Sends a case, gives all that came back. */
+function exchange(url, { pieces, expect }) {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const received = [];
+    let ended = 'closed';
+    const socket = connect(Number(port), hostname);
+    const limit = setTimeout(() => end('silent'), ANSWER_MS);
+    let patience;
+    const end = (how) => {
+      ended = how;
+      socket.destroy();
+    };
+    socket.on('connect', () => {
+      if (expect === 'stall') socket.pause();
+      for (const piece of pieces) socket.write(piece);
+      if (expect === 'leave') patience = setTimeout(() => end('left'), 20);
+      if (expect === 'stall') patience = setTimeout(() => socket.resume(), 100);
+      if (expect === 'any') patience = setTimeout(() => received.length === 0 && end('left'), PATIENCE_MS);
+    });
+    socket.on('data', (chunk) => {
+      received.push(chunk);
+      if (expect === 'any' && isWhole(Buffer.concat(received))) end('closed'); // a head may have asked to keep the connection
+    });
+    socket.on('error', () => {}); // what follows is `close`
+    socket.on('close', () => {
+      clearTimeout(limit);
+      clearTimeout(patience);
+      const answer = Buffer.concat(received).toString('utf8');
+      resolve({ ended, answer: answer.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '') });
+    });
+  });
+}
+
+function isWhole(bytes) {
+  const text = bytes.toString('latin1');
+  const length = /\r\ncontent-length: (\d+)\r\n/i.exec(text)?.[1];
+  const body = text.indexOf('\r\n\r\n') + 4;
+  return length !== undefined && body > 3 && text.length >= body + Number(length);
+}
+
+/** What to make of an answer. */
+function judge({ kind, expect }, { ended, answer }, index) {
+  if (ended === 'silent') return { outcome: `${kind}: silent`, finding: 'no answer' };
+  if (answer === '') {
+    const finding = expect === 'answer' ? 'the connection was closed without an answer' : undefined;
+    return { outcome: `${kind}: nothing`, finding };
+  }
+  const stranger = Array.from(answer.matchAll(/mark(\d+)m/g)).find((match) => Number(match[1]) !== index);
+  if (stranger) return { outcome: `${kind}: leak`, finding: `text of case ${stranger[1]}` };
+  const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
+  const outcome = `${kind}: ${status}`;
+  if (!(status >= 200)) return { outcome, finding: `no status: ${answer.slice(0, 80)}` };
+  if (status === 500) return { outcome, finding: `internal error: ${answer.slice(-200)}` };
+  if (status < 400 || ended === 'left') return { outcome };
+  const body = answer.slice(answer.indexOf('\r\n\r\n') + 4);
+  return { outcome, finding: body === '' ? undefined : formOf(body) };
+}
+
+/** What is wrong with the form of an error, if anything; an answer to HEAD has none. */
+function formOf(body) {
+  try {
+    const { error } = JSON.parse(body);
+    const fields = Object.keys(error).sort().join();
+    if (fields === 'code,message,param,type' && typeof error.message === 'string') return undefined;
+  } catch {
+    // said below
+  }
+  return `not an error of the API: ${body.slice(0, 200)}`;
+}
