@@ -19,6 +19,7 @@ const expected: Record<string, RegExp> = {
   '01-generate.mjs': hasStories ? /^, there was a little girl named Lily/ : /./,
   '02-chat.mjs': /\[0 of[\s\S]*\[[1-9]\d* of/,
   '03-score.mjs': /^\d+\.\d{3} bits per byte: The girl.*\n\d+\.\d{3} bits per byte: Park/,
+  '05-learn.mjs': /warm … bread[\s\S]*closes the … shop[\s\S]*\nThe moon follows[\s\S]*\d bytes/,
   '04-session.mjs': /\|[\s\S]*bytes saved, [1-9]\d* tokens reused/,
 };
 

@@ -18,7 +18,7 @@ export function randomWalk(
   const tokens: number[] = [];
   const known = (texts: string) => texts.split(' ').map((text) => tokenizer.tokenId(text)!);
   const closing = known('" } ]');
-  const wayOut = known('" } ] 0 1 9 a u / : @ . - + T Z W e l s r f S D H M v v v');
+  const wayOut = known('" } ] 0 1 9 a b u / : @ . - + T Z W e l s r f S D H M v v v');
   for (;;) {
     const began = performance.now();
     const mask = matcher.mask();
