@@ -129,7 +129,7 @@ export class LanguageModel {
   async embed(input: string | ArrayLike<number>, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
     this.assertAlive('embed');
     const tokens = typeof input === 'string' ? this.tokenize(input) : input;
-    return embedTokens(this.engine, tokens, this.contextTokens, options.signal);
+    return embedTokens(this.scheduler, tokens, this.contextTokens, options.signal);
   }
 
   /** Token ids of `text`; with the begin token where the model wants one, unless `bos` says otherwise. */

@@ -1,10 +1,11 @@
 // Owns a text as one vector: the mean of the final states of its tokens, of length 1. Must not know text.
 import { OnebitError } from '../errors.ts';
-import { CHUNK_ROWS, type Engine } from '../model/engine.ts';
+import { CHUNK_STATES } from './request.ts';
+import type { Scheduler } from './scheduler.ts';
 
 /** The vector [width] of `tokens`. @throws OnebitError `bad-argument` for no tokens or more than `contextTokens` */
 export async function embedTokens(
-  engine: Engine,
+  scheduler: Scheduler,
   tokens: ArrayLike<number>,
   contextTokens: number,
   signal?: AbortSignal,
@@ -12,27 +13,26 @@ export async function embedTokens(
   if (tokens.length === 0 || tokens.length > contextTokens) {
     throw new OnebitError('bad-argument', `embed: need 1 to ${contextTokens} tokens, got ${tokens.length}.`);
   }
+  const { engine } = scheduler;
   const { width, vocabulary } = engine.config;
+  for (let i = 0; i < tokens.length; i++) {
+    if (!(Number.isInteger(tokens[i]) && tokens[i] >= 0 && tokens[i] < vocabulary)) {
+      throw new OnebitError('bad-argument', `embed: tokens must be in 0..${vocabulary - 1}, got ${tokens[i]}.`);
+    }
+  }
   const sums = new Float64Array(width);
   const sequence = engine.newSequence();
+  const request = scheduler.open(sequence, { shared: false, signal });
   try {
-    for (let from = 0; from < tokens.length; from += CHUNK_ROWS) {
-      const chunk = Array.prototype.slice.call(tokens, from, from + CHUNK_ROWS) as number[];
-      const wrong = chunk.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabulary));
-      if (wrong !== undefined) {
-        throw new OnebitError('bad-argument', `embed: tokens must be in 0..${vocabulary - 1}, got ${wrong}.`);
-      }
-      await engine.states(
-        sequence,
-        chunk,
-        async (states) => {
-          const values = await engine.backend.read(states, 0, chunk.length * width, signal);
-          for (const [i, value] of values.entries()) sums[i % width] += value;
-        },
-        signal,
-      );
+    for (let from = 0; from < tokens.length; from += CHUNK_STATES) {
+      const chunk = Array.prototype.slice.call(tokens, from, from + CHUNK_STATES) as number[];
+      await request.states(chunk, async (states, row) => {
+        const values = await engine.backend.read(states, row * width, chunk.length * width, signal);
+        for (const [i, value] of values.entries()) sums[i % width] += value;
+      });
     }
   } finally {
+    request.close();
     sequence.dispose();
   }
   const length = Math.hypot(...sums) || 1;

@@ -2,22 +2,26 @@
 import type { Tensor } from '../kernels/backend.ts';
 import type { KvSequence } from '../model/kv-cache.ts';
 
-/** Uses the logits [rows of the step, vocabulary] of a request's tokens, of which the first is row `row`. */
-export type UseLogits<Result> = (logits: Tensor, row: number) => Promise<Result>;
+/** Uses what a step gave for a request's tokens, logits [rows, vocabulary] or states [rows, width]; the first is row `row`. */
+export type UseRows<Result> = (values: Tensor, row: number) => Promise<Result>;
 
 /** Tokens to feed. */
 export interface Feed {
   /** Tokens that need no logits, in as many steps as it takes, and how many of them are cached by now. */
   prefix: readonly number[];
   done: number;
-  /** Tokens that give a row of logits each, in one step of their own. */
+  /** Tokens that give a row each, in one step after the prefix, and of what. */
   readonly tail: ArrayLike<number>;
-  readonly use?: UseLogits<unknown>;
+  readonly gives: 'logits' | 'states';
+  readonly use?: UseRows<unknown>;
   /** Told whenever a part of the prefix is cached. */
   readonly onProgress?: () => void;
   readonly resolve: (result: never) => void;
   readonly reject: (reason: unknown) => void;
 }
+
+/** Most tokens of a feed that give states: a step has so many such rows at most, so that others do not wait long. */
+export const CHUNK_STATES = 32;
 
 export interface RequestOptions {
   /** Its sequence is the request's own: it may be parked while others need the memory, and what it held is kept for others. */
@@ -72,12 +76,17 @@ export class Request {
 
   /** Feeds `tokens`, or finds them in the cache. */
   prefill(tokens: readonly number[], onProgress?: () => void): Promise<void> {
-    return this.submit<void>(tokens, [], undefined, onProgress);
+    return this.submit<void>({ prefix: tokens, tail: [], gives: 'logits', onProgress });
   }
 
   /** Feeds `tokens` in one step and uses their logits before the next. At most as many as a step may give logits. */
-  step<Result>(tokens: ArrayLike<number>, use: UseLogits<Result>): Promise<Result> {
-    return this.submit<Result>([], tokens, use);
+  step<Result>(tokens: ArrayLike<number>, use: UseRows<Result>): Promise<Result> {
+    return this.submit<Result>({ prefix: [], tail: tokens, gives: 'logits', use });
+  }
+
+  /** Feeds at most CHUNK_STATES `tokens` in one step and uses their final states before the next. */
+  states<Result>(tokens: ArrayLike<number>, use: UseRows<Result>): Promise<Result> {
+    return this.submit<Result>({ prefix: [], tail: tokens, gives: 'states', use });
   }
 
   /** Gives the place back. */
@@ -86,14 +95,9 @@ export class Request {
     this.owner.close(this);
   }
 
-  private submit<Result>(
-    prefix: readonly number[],
-    tail: ArrayLike<number>,
-    use?: UseLogits<Result>,
-    onProgress?: () => void,
-  ): Promise<Result> {
+  private submit<Result>(feed: Pick<Feed, 'prefix' | 'tail' | 'gives' | 'use' | 'onProgress'>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.feed = { prefix, done: 0, tail, use, onProgress, resolve, reject };
+      this.feed = { ...feed, done: 0, resolve, reject };
       this.owner.submit(this);
     });
   }

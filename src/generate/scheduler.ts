@@ -9,7 +9,7 @@ import { OnebitError } from '../errors.ts';
 import { KV_PAGE, type Tensor } from '../kernels/backend.ts';
 import { CHUNK_ROWS, type Engine } from '../model/engine.ts';
 import { type KvSequence, outOfPages } from '../model/kv-cache.ts';
-import { Request, type RequestOptions, type RequestOwner } from './request.ts';
+import { CHUNK_STATES, Request, type RequestOptions, type RequestOwner } from './request.ts';
 
 export interface SchedulerOptions {
   /** Most requests that run at once. */
@@ -43,6 +43,8 @@ const FEWEST_ROWS = 8;
 interface Part {
   readonly request: Request;
   readonly tokens: ArrayLike<number>;
+  /** Whether these are the tokens that give rows, and how many of them rows of logits. */
+  readonly tail: boolean;
   readonly outputs: number;
   result?: unknown;
   error?: unknown;
@@ -277,24 +279,25 @@ export class Scheduler implements RequestOwner {
   private plan(): Part[] {
     const parts: Part[] = [];
     const { maxRows, maxOutputs } = this.engine;
-    let rows = 0;
+    const rows = { logits: 0, states: 0 };
+    const most = { logits: maxOutputs, states: CHUNK_STATES };
     const prefilling: Request[] = [];
     for (const request of this.ready) {
-      const { prefix, done, tail } = request.feed!;
+      const { prefix, done, tail, gives } = request.feed!;
       if (done < prefix.length) prefilling.push(request);
       else if (tail.length === 0) this.settle(request, undefined);
-      else if (rows + tail.length <= maxOutputs) {
-        parts.push({ request, tokens: tail, outputs: tail.length });
-        rows += tail.length;
+      else if (rows[gives] + tail.length <= most[gives]) {
+        parts.push({ request, tokens: tail, tail: true, outputs: gives === 'logits' ? tail.length : 0 });
+        rows[gives] += tail.length;
       }
     }
     const shared = Math.max(FEWEST_ROWS, Math.min(CHUNK_ROWS, Math.floor(STALL_MS / this.rowMs)));
-    let budget = Math.min(maxRows - rows, rows > 0 ? shared : CHUNK_ROWS);
+    let budget = Math.min(maxRows - rows.logits - rows.states, parts.length > 0 ? shared : CHUNK_ROWS);
     for (const request of prefilling) {
       if (budget <= 0) break;
       this.recall(request);
       const tokens = request.feed?.prefix.slice(request.feed.done, request.feed.done + budget) ?? [];
-      if (tokens.length > 0) parts.push({ request, tokens, outputs: 0 });
+      if (tokens.length > 0) parts.push({ request, tokens, tail: false, outputs: 0 });
       budget -= tokens.length;
     }
     return parts;
@@ -330,7 +333,7 @@ export class Scheduler implements RequestOwner {
       outputs: Array.from({ length: outputs }, (_, i) => i),
     }));
     try {
-      await this.engine.step(steps, (logits) => this.use(parts, logits, signal), signal);
+      await this.engine.step(steps, (logits, states) => this.use(parts, logits, states, signal), signal);
     } catch (error) {
       for (const part of parts) part.error = error;
     }
@@ -340,28 +343,30 @@ export class Scheduler implements RequestOwner {
     for (const part of parts) this.finish(part);
   }
 
-  private async use(parts: readonly Part[], logits: Tensor, signal?: AbortSignal): Promise<void> {
-    if (parts.length > 1 || parts[0].outputs === 0) await this.engine.backend.read(logits, 0, 0, signal);
+  private async use(parts: readonly Part[], logits: Tensor, states: () => Tensor, signal?: AbortSignal): Promise<void> {
+    if (parts.length > 1 || !parts[0].tail) await this.engine.backend.read(logits, 0, 0, signal);
     let row = 0;
+    let output = 0;
     for (const part of parts) {
-      if (part.outputs === 0) continue;
+      const { use, gives } = part.request.feed!;
       try {
-        part.result = await part.request.feed!.use!(logits, row);
+        if (part.tail) part.result = await (gives === 'states' ? use!(states(), row) : use!(logits, output));
       } catch (error) {
         part.error = error;
       }
-      row += part.outputs;
+      row += part.tokens.length;
+      output += part.outputs;
     }
   }
 
-  private finish({ request, tokens, outputs, result, error }: Part): void {
+  private finish({ request, tokens, tail, result, error }: Part): void {
     const { sequence, signal } = request;
     const feed = request.feed!;
     if (this.closed || signal?.aborted || error !== undefined) {
       this.fail(request, this.closed ?? (signal?.aborted ? signal.reason : error));
       return;
     }
-    if (outputs > 0) {
+    if (tail) {
       this.settle(request, result);
       return;
     }

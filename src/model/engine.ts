@@ -72,32 +72,12 @@ export class Engine {
   }
 
   /**
-   * Feeds tokens to sequences and hands the logits [sum of outputs, vocabulary] to `use` before anybody else steps. At most maxRows tokens and
-   * maxOutputs outputs. If it throws, or is aborted, the sequences are as before.
+   * Feeds tokens to sequences and hands the logits [sum of outputs, vocabulary] to `use` before anybody else steps, and a way to the final states
+   * [sum of tokens, width]. At most maxRows tokens and maxOutputs outputs. If it throws, or is aborted, the sequences are as before.
    */
   step<Result>(
     parts: readonly StepPart[],
-    use: (logits: Tensor) => Promise<Result>,
-    signal?: AbortSignal,
-  ): Promise<Result> {
-    return this.inTurn(parts, (rows, outputs) => this.forward.step(rows, this.pages.pool, outputs), use, signal);
-  }
-
-  /** Feeds at most CHUNK_ROWS tokens to a sequence and hands their final states [tokens, width] to `use`, as `step` does with logits. */
-  states<Result>(
-    sequence: KvSequence,
-    tokens: ArrayLike<number>,
-    use: (states: Tensor) => Promise<Result>,
-    signal?: AbortSignal,
-  ): Promise<Result> {
-    const part = { sequence, tokens, outputs: [] };
-    return this.inTurn([part], (rows) => this.forward.states(rows, this.pages.pool), use, signal);
-  }
-
-  private inTurn<Result>(
-    parts: readonly StepPart[],
-    dispatch: (rows: Rows, outputs: Int32Array) => Tensor,
-    use: (result: Tensor) => Promise<Result>,
+    use: (logits: Tensor, states: () => Tensor) => Promise<Result>,
     signal?: AbortSignal,
   ): Promise<Result> {
     const result = this.lastStep.then(async () => {
@@ -107,7 +87,8 @@ export class Engine {
       }
       signal?.throwIfAborted();
       const { rows, outputs } = assembleRows(parts);
-      const used = await use(dispatch(rows, outputs));
+      const logits = this.forward.step(rows, this.pages.pool, outputs);
+      const used = await use(logits, () => this.forward.states(rows.count));
       for (const part of parts) part.sequence.append(part.tokens);
       return used;
     });

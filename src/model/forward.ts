@@ -52,21 +52,6 @@ export class Forward {
    * `outputs` (indices into rows). The tensor is overwritten by the next step. Nothing waits here; read the result through the backend.
    */
   step(rows: Rows, pool: KvPool, outputs: Int32Array): Tensor {
-    this.decode(rows, pool);
-    if (outputs.length > 0) this.head(outputs);
-    return this.activations.logits;
-  }
-
-  /** Like `step`, but gives the final states [rows, width] of all rows, normalised as the head would have them. */
-  states(rows: Rows, pool: KvPool): Tensor {
-    const { backend, config, weights, activations } = this;
-    this.decode(rows, pool);
-    const { hidden, normed } = activations;
-    backend.rmsNorm(normed, hidden, weights.output_norm, rows.count, config.width, config.normEpsilon);
-    return normed;
-  }
-
-  private decode(rows: Rows, pool: KvPool): void {
     const { backend, weights, activations } = this;
     backend.setRows(rows);
     backend.embed(activations.hidden, weights.token_embd);
@@ -74,6 +59,16 @@ export class Forward {
       this.attentionBlock(layer, rows.count, pool);
       this.feedForwardBlock(layer, rows.count);
     }
+    if (outputs.length > 0) this.head(outputs);
+    return activations.logits;
+  }
+
+  /** The final states [count, width] of the last step's `count` rows, normalised as the head would have them; overwritten by the next step. */
+  states(count: number): Tensor {
+    const { backend, config, weights } = this;
+    const { hidden, normed } = this.activations;
+    backend.rmsNorm(normed, hidden, weights.output_norm, count, config.width, config.normEpsilon);
+    return normed;
   }
 
   private attentionBlock(layer: number, count: number, pool: KvPool): void {
