@@ -106,6 +106,18 @@ describe('prefix cache', () => {
     expect(() => pool.pages.take()).toThrow(/all 128 tokens of cache memory are in use/);
   });
 
+  test('what a sequence uses stays known under pressure', () => {
+    const pool = new TokenPool(4);
+    const { sequence } = pool.begin(range(64));
+    pool.cache.keep(sequence, 64);
+    const { sequence: other } = pool.begin(range(64, 1000));
+    pool.cache.keep(other, 64);
+    other.dispose();
+    pool.begin(range(64, 2000));
+    expect(pool.cache.find(range(64)).length).toBe(64);
+    expect(pool.cache.find(range(64, 1000)).length).toBe(0);
+  });
+
   test('a sequence that slides makes its pages its own first', () => {
     const pool = new TokenPool(9);
     const { sequence } = pool.begin(range(128));
