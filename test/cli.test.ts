@@ -61,6 +61,25 @@ describe('generate', () => {
     expect(result.logprobs[0].top).toHaveLength(2);
   });
 
+  test('holds the text to a regular expression', async () => {
+    const { stdout } = await run([
+      'generate',
+      '-m',
+      model,
+      '-p',
+      'x',
+      '--seed',
+      '3',
+      '--regex',
+      '(red|blue)-[0-9]{3}',
+      '--json',
+    ]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      text: expect.stringMatching(/^(red|blue)-[0-9]{3}$/),
+      finishReason: 'stop',
+    });
+  });
+
   test('reads the prompt from standard input, and the same seed gives the same text', async () => {
     const args = ['generate', '-m', model, '--seed', '7', '--temperature', '1', '-p', '-', '-n', '20', '--json'];
     const [first, second] = [await run(args, 'From a pipe'), await run(args, 'From a pipe')];
@@ -83,6 +102,8 @@ describe('exit codes', () => {
   test.each([
     ['an unknown option', ['generate', '--nope'], 2, /unknown option '--nope'/],
     ['an unknown command', ['fly'], 2, /unknown command 'fly'/],
+    ['two constraints', ['generate', '-m', model, '--regex', 'a', '--json-schema', 'b'], 1, /Leave one out/],
+    ['a schema that is none', ['generate', '-m', model, '--json-schema', model], 1, /must be a JSON schema/],
     ['a value out of range', ['generate', '--top-p', '2'], 2, /from 0 to 1/],
     ['an unknown backend', ['generate', '--backend', 'abacus'], 2, /Allowed choices are auto, wasm, webgpu, reference/],
     ['two inputs to score', ['score', '-m', model, '--text', 'a', '--tokens', '1'], 2, /exactly one of/],

@@ -1,6 +1,11 @@
 // Owns `onebit generate`.
+import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { OnebitError } from '../errors.ts';
 import type { GenerationResult } from '../generate/generation.ts';
+import type { LanguageModel } from '../language-model.ts';
+import { compileRegex, compileSchema } from '../structured/compile.ts';
+import type { Grammar } from '../structured/grammar.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags, printJson, wholeNumber } from './context.ts';
 import { addSamplingOptions, generateOptionsOf, type SamplingFlags } from './sampling-options.ts';
 import { readStandardInput } from './standard-input.ts';
@@ -10,6 +15,8 @@ interface GenerateFlags extends ModelFlags, SamplingFlags {
   special?: boolean;
   logprobs?: number;
   json?: boolean;
+  jsonSchema?: string;
+  regex?: string;
 }
 
 const HELP = `
@@ -26,6 +33,8 @@ export function generateCommand({ signal }: CommandContext): Command {
     .option('--special', 'read control tokens such as <|im_start|> in the prompt')
     .option('--logprobs <n>', 'with --json: exact log-probabilities, with n alternatives', wholeNumber(0, 1000))
     .option('--json', 'print one JSON document: text, promptTokens, tokens, finishReason, timings')
+    .option('--json-schema <file>', 'allow only JSON of this schema')
+    .option('--regex <pattern>', 'allow only text that this regular expression matches as a whole')
     .addHelpText('after', HELP)
     .action((flags: GenerateFlags) => generate(flags, signal));
   return command;
@@ -39,6 +48,7 @@ async function generate(flags: GenerateFlags, signal: AbortSignal): Promise<void
       ...generateOptionsOf(flags, signal),
       special: flags.special,
       logprobs: flags.logprobs,
+      constraint: await constraintOf(flags, model),
     });
     if (flags.json) {
       printJson(await generation.result());
@@ -50,6 +60,22 @@ async function generate(flags: GenerateFlags, signal: AbortSignal): Promise<void
     process.stderr.write(`${speedLine(await generation.result())}\n`);
   } finally {
     await model.dispose();
+  }
+}
+
+async function constraintOf({ jsonSchema, regex }: GenerateFlags, model: LanguageModel): Promise<Grammar | undefined> {
+  if (jsonSchema !== undefined && regex !== undefined) {
+    throw new OnebitError('bad-argument', 'generate: --json-schema or --regex must be given, got both. Leave one out.');
+  }
+  if (regex !== undefined) return compileRegex(regex, model.tokenizer);
+  return jsonSchema === undefined ? undefined : compileSchema(await readSchema(jsonSchema), model.tokenizer);
+}
+
+async function readSchema(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new OnebitError('io', `generate: ${path} must be a JSON schema, got ${(cause as Error).message}.`, { cause });
   }
 }
 

@@ -97,7 +97,8 @@ export function ofLength(automaton: Automaton, min: number, max: number): Automa
   const situations: [state: number, inCharacter: number, count: number][] = [];
   const stateOf = (state: number, inCharacter: number, count: number) => {
     const accepts = automaton.accepts[state] === 1 && inCharacter === 0 && count >= min;
-    const number = table.stateOf(`${state} ${inCharacter} ${count}`, accepts);
+    const counts = Number.isFinite(max) ? max + 1 : min + 1;
+    const number = table.stateOf((state * jsonCharacters.states + inCharacter) * counts + count, accepts);
     if (number === situations.length) situations.push([state, inCharacter, count]);
     return number;
   };
@@ -105,12 +106,14 @@ export function ofLength(automaton: Automaton, min: number, max: number): Automa
   for (let from = 0; from < situations.length; from++) {
     const [state, inCharacter, count] = situations[from];
     if (inCharacter === 0 && count >= max) continue;
+    let before = { to: -1, within: -1, number: -1 };
     for (let value = 0; value < 256; value++) {
       const to = automaton.next[state * 256 + value];
       const within = jsonCharacters.next[inCharacter * 256 + value];
       if (to < 0 || within < 0) continue;
       const counted = within > 0 ? count : max === Number.POSITIVE_INFINITY ? Math.min(count + 1, min) : count + 1;
-      table.fill(from, value, value, stateOf(to, within, counted));
+      if (to !== before.to || within !== before.within) before = { to, within, number: stateOf(to, within, counted) };
+      table.fill(from, value, value, before.number);
     }
   }
   return table.automaton();
@@ -120,7 +123,8 @@ function combine(a: Automaton, b: Automaton, wanted: boolean): Automaton {
   const table = new Table();
   const pairs: [number, number][] = [[0, 0]];
   const accepted = (x: number, y: number) => a.accepts[x] === 1 && (y >= 0 && b.accepts[y] === 1) === wanted;
-  table.stateOf('0 0', accepted(0, 0));
+  const name = (x: number, y: number) => x * (b.accepts.length + 1) + y + 1;
+  table.stateOf(name(0, 0), accepted(0, 0));
   for (let from = 0; from < pairs.length; from++) {
     const [x, y] = pairs[from];
     let before = -1;
@@ -131,7 +135,7 @@ function combine(a: Automaton, b: Automaton, wanted: boolean): Automaton {
       const toY = y < 0 ? -1 : b.next[y * 256 + value];
       if (toX < 0 || (wanted && toY < 0)) continue;
       if (toX !== beforeX || toY !== beforeY || before < 0) {
-        before = table.stateOf(`${toX} ${toY}`, accepted(toX, toY));
+        before = table.stateOf(name(toX, toY), accepted(toX, toY));
         beforeX = toX;
         beforeY = toY;
         if (before === pairs.length) pairs.push([toX, toY]);
@@ -144,11 +148,11 @@ function combine(a: Automaton, b: Automaton, wanted: boolean): Automaton {
 
 /** States by name, with their rows. */
 class Table {
-  private readonly names = new Map<string, number>();
+  private readonly names = new Map<string | number, number>();
   private readonly accepted: number[] = [];
   private rows = new Int32Array(16 * 256).fill(-1);
 
-  stateOf(name: string, accepts: boolean): number {
+  stateOf(name: string | number, accepts: boolean): number {
     const known = this.names.get(name);
     if (known !== undefined) return known;
     const state = this.accepted.length;

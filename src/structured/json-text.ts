@@ -43,8 +43,8 @@ const exponent = sequence(
   ),
 );
 
-/** Any whole number of up to 21 digits, without exponent. */
-export const anyInteger: Node = sequence(optional(words('-')), wholePart(21));
+/** Any whole number of up to 21 digits, without exponent and not −0. */
+export const anyInteger: Node = choice(words('0'), sequence(optional(words('-')), byte([0x31, 0x39]), digits(0, 20)));
 /** Any number below about 10^300. */
 export const anyNumber: Node = sequence(
   optional(words('-')),

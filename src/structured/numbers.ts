@@ -1,6 +1,6 @@
 // Owns the languages of numbers within bounds: digits are compared with those of the bounds as they are written.
 import { anyInteger, anyNumber } from './json-text.ts';
-import { byte, choice, type GraphEdge, type Node, never, nothing, sequence, words } from './language.ts';
+import { byte, choice, type GraphEdge, type Node, never, nothing, type Range, sequence, words } from './language.ts';
 
 /** A bound of a number; ±Infinity for none. */
 export interface Bound {
@@ -108,15 +108,18 @@ function ofLength(digits: Digits): Node {
     if (at >= length + digits.fractionDigits) continue;
     const least = tightLow ? Number(low![at] ?? 0) : 0;
     const most = tightHigh ? Number(high![at] ?? 0) : 9;
+    const targets = new Map<number, Range[]>();
     for (let value = Math.max(least, at === 0 && length > 1 ? 1 : 0); value <= most; value++) {
-      const to = placeOf(
-        at + 1,
-        tightLow && value === least,
-        tightHigh && value === most,
-        at < length ? (remainder * 10 + value) % multiple : remainder,
-      );
-      const unit: Node = byte([0x30 + value, 0x30 + value]);
-      edges.push([place, at === length ? sequence(words('.'), unit) : unit, to]);
+      const rest = at < length ? (remainder * 10 + value) % multiple : remainder;
+      const to = placeOf(at + 1, tightLow && value === least, tightHigh && value === most, rest);
+      const ranges = targets.get(to) ?? [];
+      const last = ranges.pop();
+      if (last && last[1] === 0x30 + value - 1) ranges.push([last[0], 0x30 + value]);
+      else ranges.push(...(last ? [last] : []), [0x30 + value, 0x30 + value]);
+      targets.set(to, ranges);
+    }
+    for (const [to, ranges] of targets) {
+      edges.push([place, at === length ? sequence(words('.'), byte(...ranges)) : byte(...ranges), to]);
     }
   }
   const end = places.size;

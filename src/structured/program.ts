@@ -222,6 +222,7 @@ function prune({ states, starts, ends }: Program): void {
       'compile: some text must satisfy the form, got one that none satisfies. Look for bounds that exclude each other.',
     );
   }
+  if (!completes.includes(0)) return;
   for (const { bytes, free, calls, strings } of states) {
     const kept: number[] = [];
     for (let i = 0; i < bytes.length; i += 3)

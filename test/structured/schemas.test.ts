@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/core/random.ts';
 import { OnebitError } from '../../src/errors.ts';
 import { compileSchema } from '../../src/structured/compile.ts';
-import { everydaySchemas } from './everyday-schemas.ts';
+import { everydaySchemas } from './everyday-schemas.mjs';
 import { qwen } from './qwen-vocabulary.ts';
 import { randomSchema, valueFor } from './random-schemas.ts';
 import { randomWalk } from './random-walk.ts';
