@@ -56,8 +56,15 @@ export async function listen(
   server.timeout = options.silenceMs ?? 700_000;
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseRaw(error, socket));
   server.on('checkExpectation', (_incoming, outgoing) => {
-    const error = new ApiError(417, 'The header Expect can only be 100-continue.', { code: 'bad_request' });
-    outgoing.writeHead(417, { 'content-type': 'application/json' }).end(JSON.stringify(error));
+    const body = JSON.stringify(
+      new ApiError(417, 'The header Expect can only be 100-continue.', { code: 'bad_request' }),
+    );
+    outgoing.writeHead(417, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      connection: 'close', // a body that was not waited for may follow
+    });
+    outgoing.end(body);
   });
   server.on('connect', (_incoming: IncomingMessage, socket: Socket) => {
     answerRaw(socket, new ApiError(405, 'This server is no proxy.', { code: 'method_not_allowed' }));

@@ -160,11 +160,7 @@ export function httpCase(random, mark) {
       };
     }
     case 7:
-      return {
-        kind: 'chunks',
-        pieces: [head('POST', path, ['transfer-encoding: chunked']), ...chunked(json, random)],
-        expect: 'any',
-      };
+      return { kind: 'chunks', ...chunked(head('POST', path, ['transfer-encoding: chunked']), json, random) };
     case 8:
       return {
         kind: 'head',
@@ -211,20 +207,19 @@ function head(method, path, headers) {
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
 }
 
-function chunked(bytes, random) {
-  const pieces = [];
+/** A body in chunks; one in two is broken. */
+function chunked(start, bytes, random) {
+  const sound = random.below(2) === 0;
+  const broken = (one) => !sound && random.below(one) === 0;
+  const sizes = ['-1', 'ffffffffff', 'zz', '', '0x5', `5;${'e'.repeat(20_000)}`];
+  const pieces = [start];
   for (let at = 0; at < bytes.length; ) {
     const length = Math.min(bytes.length - at, 1 + random.below(60));
-    const size =
-      random.below(40) === 0
-        ? pick(random, ['-1', 'ffffffffff', 'zz', '', '0x5', `5;${'e'.repeat(20_000)}`])
-        : length.toString(16);
-    pieces.push(
-      Buffer.from(`${size}\r\n`),
-      bytes.subarray(at, at + length),
-      Buffer.from(random.below(60) === 0 ? 'XX' : '\r\n'),
-    );
+    const size = broken(8) ? pick(random, sizes) : length.toString(16);
+    const end = broken(20) ? '~~' : '\r\n';
+    pieces.push(Buffer.from(`${size}\r\n`), bytes.subarray(at, at + length), Buffer.from(end));
     at += length;
   }
-  return [...pieces, Buffer.from(random.below(20) === 0 ? '0\r\nx: y\r\n\r\n' : '0\r\n\r\n')];
+  pieces.push(Buffer.from(random.below(20) === 0 ? '0\r\nx: y\r\n\r\n' : '0\r\n\r\n'));
+  return { pieces, expect: sound ? 'answer' : 'any' };
 }

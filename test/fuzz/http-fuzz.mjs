@@ -6,7 +6,7 @@ import { httpCase } from './http-cases.mjs';
 /** No answer within this time is a finding. */
 const ANSWER_MS = 30_000;
 /** What is no whole request is given up after this time without an answer. */
-const PATIENCE_MS = 300;
+const PATIENCE_MS = 3000;
 
 /**
  * @typedef {object} HttpFinding
@@ -82,6 +82,7 @@ function exchange(url, { pieces, expect }) {
 
 function isWhole(bytes) {
   const text = bytes.toString('latin1');
+  if (/\r\ntransfer-encoding: chunked\r\n/i.test(text) && text.endsWith('\r\n0\r\n\r\n')) return true;
   const length = /\r\ncontent-length: (\d+)\r\n/i.exec(text)?.[1];
   const body = text.indexOf('\r\n\r\n') + 4;
   return length !== undefined && body > 3 && text.length >= body + Number(length);
