@@ -22,9 +22,9 @@ import type { Heap } from './heap.ts';
 import type { Threads } from './threads.ts';
 
 /** Work is counted in multiply-adds, or what takes about as long. Below this a command stays on one thread: waking and waiting costs more. */
-export const SHARE_WORK = 150_000;
+export const SHARE_WORK = 40_000;
 /** Least work of a chunk that a thread takes at a time. */
-const CHUNK_WORK = 30_000;
+const CHUNK_WORK = 20_000;
 /** Chunks a thread takes of a large command, so that a slow thread leaves work to the others. */
 const CHUNKS_PER_THREAD = 8;
 /** How long the event loop waits for a slice, about. */

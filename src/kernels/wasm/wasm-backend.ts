@@ -248,7 +248,7 @@ export class WasmBackend implements Backend {
 
   swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void {
     const program = this.#program;
-    const c = program.add(OP_SWIGLU, length, 6 * length);
+    const c = program.add(OP_SWIGLU, Math.ceil(length / 16), 20 * length);
     program.writes(out as WasmTensor);
     if (gate !== out) program.reads(gate as WasmTensor);
     if (up !== out) program.reads(up as WasmTensor);
@@ -256,6 +256,7 @@ export class WasmBackend implements Backend {
     words[c + 1] = (out as WasmTensor).address;
     words[c + 2] = (gate as WasmTensor).address;
     words[c + 3] = (up as WasmTensor).address;
+    words[c + 4] = length;
   }
 
   gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void {

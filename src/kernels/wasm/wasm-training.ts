@@ -376,8 +376,8 @@ export class WasmTrainingBackend implements TrainingBackend {
   }
 
   swiglu(out: TrainingTensor, gate: TrainingTensor, up: TrainingTensor, length: number): void {
-    const c = this.#add(OP_SWIGLU, length, 6 * length, [out], [gate, up]);
-    this.#operands(c, out, gate, up);
+    const c = this.#add(OP_SWIGLU, Math.ceil(length / 16), 6 * length, [out], [gate, up]);
+    this.#operands(c, out, gate, up, length);
   }
 
   swigluBackward(

@@ -149,7 +149,7 @@ export class Weights {
     const region = this.#prepared.fits(rows * rowBytes);
     const program = this.#program;
     const span = kind === WEIGHT_Q8 ? 32 : 128;
-    const c = program.add(OP_PREPARE, (rows * cols) / span, rows * cols * (kind === WEIGHT_Q8 ? 2 : 6));
+    const c = program.add(OP_PREPARE, (rows * cols) / span, rows * cols * (kind === WEIGHT_Q8 ? 4 : 20));
     program.writes(region);
     program.reads(x);
     const { words } = program;

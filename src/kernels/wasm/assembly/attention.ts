@@ -4,7 +4,7 @@
 // Gimelshein 2018 (arXiv 1805.02867).
 // The four pages are read in turn, a kilobyte of each: memory delivers four streams faster than one.
 import { partBytes, VALUE_COLUMNS } from './kv';
-import { exp1, exp4, HALF_FACTOR, madd, maxLane, sumLanes, sumLanes4 } from './math';
+import { exp1, expOf, HALF_FACTOR, madd, maxLane, sumLanes, sumLanes4 } from './math';
 import { KV_F16, KV_F32, PAGE_TOKENS, SPAN_PAGES } from './opcodes';
 
 /** 2^56: f16 keys come 2^112 too small; queries and scores each take half of it, so that neither overflows. */
@@ -326,9 +326,10 @@ function weigh<T>(scores: usize, state: usize, visible: i32, tokens: i32): void 
   const before = load<f32>(state);
   const largest = max(before, maxLane(top));
   const shift = f32x4.splat(largest);
+  const zero = tokens >> 31;
   let sum = f32x4.splat(0);
   for (let i: usize = 0; i < end; i += 16) {
-    let p = exp4(f32x4.sub(v128.load(scores + i), shift));
+    let p = expOf(f32x4.sub(v128.load(scores + i), shift), zero);
     sum = f32x4.add(sum, p);
     if (sizeof<T>() == 2) p = f32x4.mul(p, f32x4.splat(HALF_FACTOR));
     v128.store(scores + i, p);

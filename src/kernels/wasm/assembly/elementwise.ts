@@ -1,17 +1,18 @@
 // Owns the operations without arithmetic between elements: SwiGLU, copies, gathering rows.
-import { exp1, exp4 } from './math';
+import { exp1, expOf } from './math';
 
-/** Items are elements. Operands: out, gate, up. */
+/** Items are cache lines of sixteen elements. Operands: out, gate, up, elements. */
 export function swiglu(c: usize, from: i32, to: i32): void {
   const out: usize = load<usize>(c, 4);
   const gate: usize = load<usize>(c, 8);
   const up: usize = load<usize>(c, 12);
-  const one = f32x4.splat(1);
-  let i: usize = <usize>from * 4;
-  const end: usize = <usize>to * 4;
+  const zero = to >> 31;
+  const one = i32x4.splat(zero | reinterpret<i32>(<f32>1));
+  let i: usize = <usize>from << 6;
+  const end: usize = <usize>min(to << 4, load<i32>(c, 16)) << 2;
   for (; i + 16 <= end; i += 16) {
     const g = v128.load(gate + i);
-    const silu = f32x4.div(g, f32x4.add(one, exp4(f32x4.neg(g))));
+    const silu = f32x4.div(g, f32x4.add(one, expOf(f32x4.neg(g), zero)));
     v128.store(out + i, f32x4.mul(silu, v128.load(up + i)));
   }
   for (; i < end; i += 4) {

@@ -1,6 +1,6 @@
 // Owns the largest k of many values and the sum of their exponentials. Chunks have a fixed size, so results do not depend on threads.
 // A list is its head (see opcodes.ts) and entries of float32 value and index, descending, ties by the lower index.
-import { exp1, exp4, sumLanes } from './math';
+import { exp1, expOf, sumLanes } from './math';
 import { TOP_CHUNK, TOP_HEAD_BYTES } from './opcodes';
 
 /** Items are chunks of TOP_CHUNK values. Operands: x, length, k, lists, list bytes. */
@@ -61,7 +61,10 @@ function sumOfExponentials(x: usize, count: i32, largest: f32): f32 {
   const shift = f32x4.splat(largest);
   let sums = f32x4.splat(0);
   let i = 0;
-  for (; i + 4 <= count; i += 4) sums = f32x4.add(sums, exp4(f32x4.sub(v128.load(x + (<usize>i << 2)), shift)));
+  const zero = count >> 31;
+  for (; i + 4 <= count; i += 4) {
+    sums = f32x4.add(sums, expOf(f32x4.sub(v128.load(x + (<usize>i << 2)), shift), zero));
+  }
   let sum = sumLanes(sums);
   for (; i < count; i++) sum += exp1(load<f32>(x + (<usize>i << 2)) - largest);
   return sum;
