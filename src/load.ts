@@ -20,7 +20,7 @@ export const EMBEDDED_MODEL = new URL('../models/seedling.gguf', import.meta.url
 export type BackendName = 'auto' | 'wasm' | 'webgpu' | 'reference';
 
 export interface LoadOptions {
-  /** What computes. `auto` (default) takes the fastest that works here. */
+  /** What computes. `auto` (default) takes `wasm`; `webgpu` has only run on an emulated GPU so far (docs/webgpu.md). */
   backend?: BackendName;
   /** Threads of the wasm backend. Default: all cores. */
   threads?: number;
@@ -106,10 +106,8 @@ async function createBackend(options: LoadOptions): Promise<Backend> {
     return wasmBackend({ threads: options.threads });
   }
   if (name === 'webgpu') {
-    throw new OnebitError(
-      'unsupported',
-      `load: backend 'webgpu' does not exist yet. Use 'wasm', which is the default.`,
-    );
+    const { webgpuBackend } = await import('./kernels/webgpu/webgpu-backend.ts');
+    return webgpuBackend();
   }
   throw new OnebitError(
     'bad-argument',

@@ -1,0 +1,128 @@
+// The WebGPU backend on SwiftShader, in Chromium and in Node: every case against the reference, real models' tokens and log-probabilities, what it does
+// beyond its kernels. There is no GPU here: drivers of real ones are not tested.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { load } from '../src/index.ts';
+import { kernelCases } from '../src/kernels/cases.ts';
+import { webgpuBackend } from '../src/kernels/webgpu/webgpu-backend.ts';
+import { hasStories, stories260k, storiesReason } from './shared-files.ts';
+import type { CaseReport, ModelRun } from './webgpu-cases.ts';
+import { type Device, missingIn, openChromium, openNode } from './webgpu-devices.ts';
+
+/** SwiftShader compiles shaders on a processor that other tests share. */
+const SLOW = 600_000;
+const seedling = fileURLToPath(new URL('../models/seedling.gguf', import.meta.url));
+const models = [
+  { name: 'stories260K', path: stories260k, prompt: 'Once upon a time', maxTokens: 60, there: hasStories },
+  { name: 'seedling', path: seedling, prompt: 'I would like to book a table for two', maxTokens: 24, there: true },
+] as const;
+
+async function openFor(platform: 'chromium' | 'node'): Promise<Device> {
+  if (platform === 'node') return openNode();
+  const files = models.filter(({ there }) => there).map(({ path }) => [path.split('/').at(-1)!, readFileSync(path)]);
+  return openChromium(Object.fromEntries(files));
+}
+
+/** Tokens and log-probabilities that the reference gives. */
+async function referenceRun({ path, prompt, maxTokens }: (typeof models)[number]) {
+  const model = await load(path, { backend: 'reference', contextTokens: 256 });
+  const { tokens } = await model.generate(prompt, { temperature: 0, maxTokens, ignoreEndOfText: true }).result();
+  const { logprobs } = await model.score([...model.tokenizer.encode(prompt), ...tokens]);
+  await model.dispose();
+  return { tokens: [...tokens], logprobs: Array.from(logprobs, Number).slice(1), layers: model.config.layers };
+}
+
+for (const platform of ['chromium', 'node'] as const) {
+  const missing = missingIn[platform];
+  describe.skipIf(missing)(`webgpu in ${platform}${missing}`, () => {
+    let device: Device;
+    beforeAll(async () => {
+      device = await openFor(platform);
+    }, SLOW);
+    afterAll(() => device?.close());
+
+    // Node and Chromium run the same shaders through the same compiler: once is enough.
+    describe.skipIf(platform === 'node')('cases', () => {
+      let reports: Record<string, CaseReport> = {};
+      beforeAll(async () => {
+        reports = await device.call('runCases');
+      }, SLOW);
+      for (const { kernel, name } of kernelCases()) {
+        it(`${kernel} ${name}`, () => expect(reports[`${kernel} ${name}`]).toMatchObject({ passed: true }));
+      }
+    });
+
+    for (const model of models) {
+      const reason = model.there ? '' : storiesReason;
+      it.skipIf(!model.there)(
+        `gives the reference’s greedy tokens of ${model.name}${reason}`,
+        async () => {
+          const expected = await referenceRun(model);
+          const found = await device.call<ModelRun>(
+            'runModel',
+            device.place(model.path),
+            model.prompt,
+            model.maxTokens,
+          );
+          expect(found.tokens).toEqual(expected.tokens);
+          const worst = Math.max(...found.logprobs.map((value, i) => Math.abs(value - expected.logprobs[i])));
+          expect(found.logprobs.length).toBe(expected.logprobs.length);
+          expect(worst).toBeLessThan(2e-3);
+          // A step is one command buffer, and only the token and the sum of exponentials come back.
+          expect(found.step).toMatchObject({ submissions: 1, readBackBytes: 16 });
+          expect(found.step.dispatches).toBeLessThanOrEqual(17 * expected.layers + 8);
+        },
+        SLOW,
+      );
+    }
+
+    it(
+      'splits weights that a binding cannot hold',
+      async () => {
+        const errors = await device.call<Record<string, number>>('splitWeights');
+        for (const error of Object.values(errors)) expect(error).toBeLessThan(1e-5);
+        expect(Object.keys(errors)).toHaveLength(3);
+      },
+      SLOW,
+    );
+
+    it(
+      'keeps the order of writes, frees, refuses damaged scales, aborts and ends',
+      async () => {
+        expect(await device.call('behaviours')).toEqual({
+          ordered: [1, 5],
+          grown: 4 << 20,
+          freed: 0,
+          pages: [true, true, true],
+          refused: 'bad-file',
+          tooLarge: 'out-of-memory',
+          aborted: 'enough',
+          still: 5,
+          disposed: ['disposed', 'disposed', 0],
+        });
+      },
+      SLOW,
+    );
+
+    it(
+      'throws device-lost when the device dies, and holds nothing afterwards',
+      async () => {
+        expect(await device.call('lostDevice')).toEqual({
+          reading: 'device-lost',
+          later: 'device-lost',
+          memoryBytes: 0,
+        });
+      },
+      SLOW,
+    );
+  });
+}
+
+it('says what to do where there is no adapter', async () => {
+  const gpu = { requestAdapter: async () => null } as unknown as GPU;
+  await expect(webgpuBackend({ gpu })).rejects.toMatchObject({
+    code: 'unsupported',
+    message: expect.stringMatching(/use backend 'wasm'/),
+  });
+});
