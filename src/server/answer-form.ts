@@ -5,7 +5,7 @@ import { compileJsonObject, compileSchema } from '../structured/compile.ts';
 import type { Constraint } from '../structured/constraint.ts';
 import { compileToolCalls } from '../structured/tool-calls.ts';
 import { badField } from './api-error.ts';
-import type { ChatTask } from './chat-run.ts';
+import type { ChatTask } from './chat-task.ts';
 import type { Tool } from './schemas/chat.ts';
 
 /** Forms kept for each model, those used last. */

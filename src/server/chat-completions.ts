@@ -1,7 +1,8 @@
 // Owns /v1/chat/completions: its request as a task, its answer whole or as a stream of chunks.
 import type { ToolCall } from '../chat/messages.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { type ChatFinish, type ChatStep, type ChatTask, runChat } from './chat-run.ts';
+import { type ChatFinish, type ChatStep, runChat } from './chat-run.ts';
+import type { ChatTask } from './chat-task.ts';
 import { usageOf } from './choices.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';

@@ -1,30 +1,15 @@
 // Owns answering a conversation, for every route that does: the prompt, thinking, tools; the answer as parts. Must not know the routes' forms.
 import { type AnswerDelta, AnswerParser } from '../chat/answer-parser.ts';
-import type { ChatMessage } from '../chat/messages.ts';
 import type { GenerateOptions } from '../generate/options.ts';
 import type { ChosenToken } from '../generate/session.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { formOf } from './answer-form.ts';
 import { badField } from './api-error.ts';
+import type { ChatTask } from './chat-task.ts';
 import { counted, interleave, roomFor } from './choices.ts';
 import type { Exchange } from './exchange.ts';
-import type { ResponseFormat, Tool } from './schemas/chat.ts';
-import { generateOptionsOf, type SamplingRequest } from './schemas/sampling.ts';
-
-/** What to answer. Names of fields are those of the route, for errors. */
-export interface ChatTask {
-  readonly messages: readonly ChatMessage[];
-  readonly sampling: SamplingRequest;
-  readonly tools: readonly Tool[];
-  readonly toolChoice: 'none' | 'auto' | 'required' | { readonly name: string };
-  readonly parallelToolCalls: boolean;
-  readonly format: ResponseFormat | undefined;
-  readonly thinking: boolean;
-  readonly maxTokens: number | undefined;
-  /** Alternatives to report with log-probabilities; undefined for none. */
-  readonly logprobs: number | undefined;
-  readonly names: { readonly messages: string; readonly format: string };
-}
+import type { Tool } from './schemas/chat.ts';
+import { generateOptionsOf } from './schemas/sampling.ts';
 
 export type ChatFinish = 'stop' | 'length' | 'tool_calls';
 
