@@ -4,7 +4,7 @@ import { KV_PAGE } from '../kernels/backend.ts';
 import type { Engine } from '../model/engine.ts';
 
 const MAGIC = 0x564b424f; // "OBKV", little-endian
-const VERSION = 1;
+const VERSION = 2;
 const FIXED_BYTES = 12;
 
 /** magic, version, header length (u32 each), header JSON, tokens (i32), pages; all little-endian. */
