@@ -42,6 +42,11 @@ export interface LoadOptions {
 
 const DEFAULT_CONTEXT = 4096;
 
+/** Tokens of context that a model made for `modelContext` is loaded with unless told otherwise. */
+export function defaultContextTokens(modelContext: number): number {
+  return Math.min(modelContext, DEFAULT_CONTEXT);
+}
+
 /**
  * Loads a model from a path, a hub name that was pulled, a URL (by HTTP ranges), bytes, or any `ByteSource`; without `input` the embedded one.
  * @throws OnebitError `bad-file` or `unsupported` with all problems found, `io`, `network`, `out-of-memory`; the signal's reason when aborted
@@ -116,7 +121,7 @@ async function createBackend(options: LoadOptions): Promise<Backend> {
 }
 
 function contextOf(options: LoadOptions, modelContext: number): number {
-  const contextTokens = options.contextTokens ?? Math.min(modelContext, DEFAULT_CONTEXT);
+  const contextTokens = options.contextTokens ?? defaultContextTokens(modelContext);
   if (!Number.isInteger(contextTokens) || contextTokens < 1 || contextTokens > modelContext) {
     throw new OnebitError(
       'bad-argument',

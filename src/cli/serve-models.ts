@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { OnebitError } from '../errors.ts';
 import { readGguf } from '../gguf/read.ts';
-import { load, openSource, weightBytesOf } from '../load.ts';
+import { defaultContextTokens, load, openSource, weightBytesOf } from '../load.ts';
 import { readModelConfig } from '../model/config.ts';
 import { kvBytesPerToken, memoryNeed } from '../model/memory.ts';
 import type { ShelfEntry } from '../server/model-shelf.ts';
@@ -18,7 +18,6 @@ export interface ServeModelFlags extends ComputeFlags {
 
 /** Cache memory that a model takes unless told otherwise, where a full context of every request would take more. */
 const CACHE_BYTES = 512e6;
-const DEFAULT_CONTEXT = 4096;
 
 /** The models of `-m`: files, names, and the GGUF files of folders. @throws OnebitError `bad-argument` for a folder without models */
 export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]> {
@@ -54,7 +53,7 @@ async function needOf(name: string, flags: ServeModelFlags): Promise<{ kvTokens:
   try {
     const gguf = await readGguf(source);
     const config = readModelConfig(gguf);
-    const contextTokens = flags.ctx ?? Math.min(config.contextLength, DEFAULT_CONTEXT);
+    const contextTokens = flags.ctx ?? defaultContextTokens(config.contextLength);
     const affordable = Math.floor(CACHE_BYTES / kvBytesPerToken(config, flags.kv));
     const wanted = flags.kvTokens ?? Math.min(flags.parallel * contextTokens, affordable);
     const kvTokens = Math.max(contextTokens, wanted);

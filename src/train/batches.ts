@@ -121,11 +121,7 @@ export class ContextWarmup implements Batches {
   constructor(documents: readonly EncodedForms[], padding: number, options: BatchOptions, warmup: number) {
     const stage = (from: number, length: number) => ({
       from,
-      plan: new BatchPlan(documents, padding, {
-        ...options,
-        length,
-        batchTokens: Math.max(options.batchTokens, options.length),
-      }),
+      plan: new BatchPlan(documents, padding, { ...options, length }),
     });
     this.#stages = WARMUP_PARTS.map((part, i) => {
       const length = Math.max(LENGTH_STEP, Math.floor((options.length * part) / LENGTH_STEP) * LENGTH_STEP);

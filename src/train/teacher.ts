@@ -1,10 +1,8 @@
 // Owns distillation's other side: a loaded model that says what it finds likely at each position of a batch. Must not know the student.
 import type { ByteSource } from '../bytes/source.ts';
-import { readGguf } from '../gguf/read.ts';
-import type { Backend } from '../kernels/backend.ts';
-import { readModelConfig } from '../model/config.ts';
-import { CHUNK_OUTPUTS, Engine } from '../model/engine.ts';
-import { checkTensors, loadWeights } from '../model/weights.ts';
+import type { Backend, Tensor } from '../kernels/backend.ts';
+import type { Engine } from '../model/engine.ts';
+import { openEngine, runSequence } from './engine-run.ts';
 import { type TokenizerMetadata, tokenizerMetadataOf } from './start-model.ts';
 import type { Batch, TeacherTargets } from './trainer-types.ts';
 
@@ -27,12 +25,8 @@ export class Teacher {
 
   /** Loads a teacher for sequences of up to `context` tokens. @throws what loading a model throws */
   static async open(source: ByteSource, backend: Backend, context: number): Promise<Teacher> {
-    const gguf = await readGguf(source);
-    const config = readModelConfig(gguf);
-    checkTensors(gguf, config);
-    const weights = await loadWeights(gguf, source, config, backend, {});
-    const engine = new Engine(config, weights, backend, { kvFormat: 'f32', kvTokens: context });
-    return new Teacher(config.name, tokenizerMetadataOf(gguf), engine);
+    const { gguf, engine } = await openEngine(source, backend, { format: 'f32', tokens: context });
+    return new Teacher(engine.config.name, tokenizerMetadataOf(gguf), engine);
   }
 
   /** The batch with what this model predicts at its positions. */
@@ -52,31 +46,18 @@ export class Teacher {
   async #sequence(batch: Batch, first: number, targets: TeacherTargets, signal?: AbortSignal): Promise<void> {
     const { k } = targets;
     const { backend, config } = this.#engine;
-    const sequence = this.#engine.newSequence();
-    try {
-      for (let from = 0; from < batch.length; from += CHUNK_OUTPUTS) {
-        const count = Math.min(CHUNK_OUTPUTS, batch.length - from);
-        const tokens = batch.tokens.subarray(first + from, first + from + count);
-        const outputs = Array.from({ length: count }, (_, i) => i);
-        await this.#engine.step(
-          [{ sequence, tokens, outputs }],
-          async (logits) => {
-            for (let i = 0; i < count; i++) {
-              const { top } = await backend.topK(logits, i * config.vocabulary, config.vocabulary, k, signal);
-              const at = (first + from + i) * k;
-              const likelihoods = top.map(({ logit }) => Math.exp(logit - top[0].logit));
-              const sum = likelihoods.reduce((a, b) => a + b, 0);
-              for (const [j, { token }] of top.entries()) {
-                targets.tokens[at + j] = token;
-                targets.probabilities[at + j] = likelihoods[j] / sum;
-              }
-            }
-          },
-          signal,
-        );
+    const note = async (logits: Tensor, from: number, count: number) => {
+      for (let i = 0; i < count; i++) {
+        const { top } = await backend.topK(logits, i * config.vocabulary, config.vocabulary, k, signal);
+        const at = (first + from + i) * k;
+        const likelihoods = top.map(({ logit }) => Math.exp(logit - top[0].logit));
+        const sum = likelihoods.reduce((a, b) => a + b, 0);
+        for (const [j, { token }] of top.entries()) {
+          targets.tokens[at + j] = token;
+          targets.probabilities[at + j] = likelihoods[j] / sum;
+        }
       }
-    } finally {
-      sequence.dispose();
-    }
+    };
+    await runSequence(this.#engine, batch.tokens.subarray(first, first + batch.length), note, signal);
   }
 }

@@ -2,8 +2,9 @@
 // Must not know other backends. Weights stay encoded as in the file and are decoded a row at a time.
 import { OnebitError } from '../../errors.ts';
 import { formatByName } from '../../quant/formats.ts';
-import type { Backend, KvPool, KvShape, ReadWeight, RopeSpec, Rows, Tensor, TopEntry, Weight } from '../backend.ts';
+import type { Backend, KvPool, KvShape, ReadWeight, RopeSpec, Rows, Tensor, Weight } from '../backend.ts';
 import { KV_PAGE } from '../backend.ts';
+import { rankValues } from '../ranking.ts';
 import { attend, type ReferenceKvPool, roundToKvFormat, shiftPageKeys } from './attention.ts';
 import { rotateHead } from './rope.ts';
 
@@ -181,7 +182,7 @@ class ReferenceBackend implements Backend {
 
   async topK(x: Tensor, offset: number, length: number, k: number, signal?: AbortSignal) {
     const values = await this.read(x, offset, length, signal);
-    return topKOf(values, k);
+    return rankValues(values, k);
   }
 
   memoryBytes(): number {
@@ -212,16 +213,6 @@ function dataOf(tensor: Tensor): Float32Array {
 function decodeRow(weight: ReferenceWeight, row: number, out: Float32Array): void {
   const rowBytes = weight.sizeBytes / weight.rows;
   formatByName(weight.format).decode(weight.bytes.subarray(row * rowBytes, (row + 1) * rowBytes), out);
-}
-
-/** Largest `k` of `values`, descending, ties by the lower index, and log Σ exp over all of them. */
-function topKOf(values: Float32Array, k: number): { top: TopEntry[]; logSumExp: number } {
-  const order = Array.from(values, (logit, token) => ({ token, logit }));
-  order.sort((a, b) => b.logit - a.logit || a.token - b.token);
-  const max = order[0].logit;
-  let sum = 0;
-  for (const value of values) sum += Math.exp(value - max);
-  return { top: order.slice(0, k), logSumExp: max + Math.log(sum) };
 }
 
 function makeKvPool(shape: KvShape): ReferenceKvPool {

@@ -177,10 +177,7 @@ export class WasmTrainingBackend implements TrainingBackend {
     let c = this.#add(op.OP_PACK, panels, n * k * 2, [packed], [b]);
     this.#operands(c, packed, b, n, k, layout === 'nt' ? 1 : 0);
     const scratch = this.#scratchOf(GEMM_SCRATCH_BYTES);
-    const rowBlocks = Math.ceil(m / op.GEMM_M_BLOCK);
-    const across = Math.min(panels, Math.ceil((BLOCKS_PER_THREAD * this.threads) / rowBlocks));
-    const cols = Math.ceil(panels / across) * 8;
-    const items = rowBlocks * Math.ceil(n / cols);
+    const { items, cols } = this.#blocksOf(m, n, op.GEMM_M_BLOCK);
     c = this.#add(op.OP_GEMM, items, (m * n * k) / TILE_SPEED, [out], [packed, a, base === out ? undefined : base]);
     this.#operands(c, out, base ?? out, a, packed, m, n, k, this.#scratchStride);
     this.#floats(c + 9, alpha, base ? beta : 0);
@@ -259,14 +256,10 @@ export class WasmTrainingBackend implements TrainingBackend {
     const left = this.#packRounded(this.#left, a, k, m, layout === 'tn');
     const right = this.#packRounded(this.#right, b, k, n, layout !== 'nt');
     const scratch = this.#scratchOf(op.TILE_BYTES);
-    const rowBlocks = Math.ceil(m / op.ROUNDED_ROWS);
-    const panels = Math.ceil(n / 8);
-    const across = Math.min(panels, Math.ceil((BLOCKS_PER_THREAD * this.threads) / rowBlocks));
-    const width = Math.ceil(panels / across) * 8;
-    const items = rowBlocks * Math.ceil(n / width);
+    const { items, cols } = this.#blocksOf(m, n, op.ROUNDED_ROWS);
     const reads = [left, right, base === out ? undefined : base];
     const c = this.#add(op.OP_ROUNDED_PRODUCT, items, (m * n * k) / ROUNDED_SPEED, [out], reads);
-    this.#operands(c, out, base ?? out, left, right, k, m, n, width);
+    this.#operands(c, out, base ?? out, left, right, k, m, n, cols);
     this.#program.words[c + 9] = scratch.address;
     this.#program.words[c + 10] = this.#scratchStride;
     this.#floats(c + 11, alpha, base ? beta : 0);
@@ -468,6 +461,15 @@ export class WasmTrainingBackend implements TrainingBackend {
     const c = this.#elements(op.OP_ADD_SCALED, out.length, 2, [out], [x]);
     this.#operands(c, out, x, out.length);
     this.#floats(c + 4, factor);
+  }
+
+  /** Blocks of `rows` rows that a product [m, n] is cut into, and their columns, a multiple of eight: enough blocks for all threads. */
+  #blocksOf(m: number, n: number, rows: number): { items: number; cols: number } {
+    const rowBlocks = Math.ceil(m / rows);
+    const panels = Math.ceil(n / 8);
+    const across = Math.min(panels, Math.ceil((BLOCKS_PER_THREAD * this.threads) / rowBlocks));
+    const cols = Math.ceil(panels / across) * 8;
+    return { items: rowBlocks * Math.ceil(n / cols), cols };
   }
 
   /** Packs a factor of `lines` lines of `summands` numbers, `apart` or contiguous, unless that was done last. */

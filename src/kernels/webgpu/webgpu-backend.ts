@@ -11,9 +11,9 @@ import {
   type RopeSpec,
   type Rows,
   type Tensor,
-  type TopEntry,
   type Weight,
 } from '../backend.ts';
+import { rankValues } from '../ranking.ts';
 import { type OpenedDevice, openDevice, type WebGpuOptions } from './device.ts';
 import { type Counts, type Memory, Recorder } from './recorder.ts';
 import { RowsData, writeRotations } from './rows.ts';
@@ -292,7 +292,7 @@ export class WebGpuBackend implements Backend {
   }
 
   async topK(x: Tensor, offset: number, length: number, k: number, signal?: AbortSignal) {
-    if (k > MOST_RANKED) return rankOnHost(await this.read(x, offset, length, signal), k);
+    if (k > MOST_RANKED) return rankValues(await this.read(x, offset, length, signal), k);
     const recorder = this.#recorder;
     const count = Math.min(k, length);
     const chunks = Math.ceil(length / RANK_CHUNK);
@@ -363,13 +363,4 @@ function weightParams(
   const units = Math.ceil(cols / weightShader(format, cols).unit);
   const cols4 = Math.ceil(cols / 4);
   return [part.rows, part.firstRow, rows, cols, cols4, units, part.scales, tokens, accumulate ? 1 : 0, tokensAt];
-}
-
-function rankOnHost(values: Float32Array, k: number): { top: TopEntry[]; logSumExp: number } {
-  const order = Uint32Array.from(values, (_, i) => i).sort((a, b) => values[b] - values[a] || a - b);
-  const largest = values[order[0]];
-  let sum = 0;
-  for (const value of values) sum += Math.exp(value - largest);
-  const top = Array.from(order.subarray(0, k), (token) => ({ token, logit: values[token] }));
-  return { top, logSumExp: largest + Math.log(sum) };
 }

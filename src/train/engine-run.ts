@@ -1,0 +1,45 @@
+// Owns running whole sequences through the inference engine for training: of a teacher, and of the model as its file will be run. Must not know what for.
+import type { ByteSource } from '../bytes/source.ts';
+import { readGguf } from '../gguf/read.ts';
+import type { Gguf } from '../gguf/types.ts';
+import type { Backend, KvFormat, Tensor } from '../kernels/backend.ts';
+import { readModelConfig } from '../model/config.ts';
+import { Engine } from '../model/engine.ts';
+import { checkTensors, loadWeights } from '../model/weights.ts';
+
+/** Rows of logits that a step gives: 34 MB of the largest vocabulary that can be trained. */
+const STEP_LOGITS = 64;
+
+/** A model on `backend` with room for one sequence: of `tokens` tokens, or of the model's whole context. @throws what loading a model throws */
+export async function openEngine(
+  source: ByteSource,
+  backend: Backend,
+  kv: { readonly format: KvFormat; readonly tokens?: number },
+): Promise<{ gguf: Gguf; engine: Engine }> {
+  const gguf = await readGguf(source);
+  const config = readModelConfig(gguf);
+  checkTensors(gguf, config);
+  const weights = await loadWeights(gguf, source, config, backend, {});
+  const kvTokens = kv.tokens ?? config.contextLength;
+  const engine = new Engine(config, weights, backend, { kvFormat: kv.format, kvTokens, parallel: STEP_LOGITS });
+  return { gguf, engine };
+}
+
+/** Runs `tokens` from their start; hands over the logits [count, vocabulary] of those from `at` on, step after step. */
+export async function runSequence(
+  engine: Engine,
+  tokens: Int32Array,
+  use: (logits: Tensor, at: number, count: number) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const sequence = engine.newSequence();
+  try {
+    for (let at = 0; at < tokens.length; at += engine.maxOutputs) {
+      const part = tokens.subarray(at, at + engine.maxOutputs);
+      const outputs = Array.from(part.keys());
+      await engine.step([{ sequence, tokens: part, outputs }], (logits) => use(logits, at, part.length), signal);
+    }
+  } finally {
+    sequence.dispose();
+  }
+}
