@@ -16,6 +16,12 @@ export interface ServeModelFlags extends ComputeFlags {
   kvTokens?: number;
 }
 
+/** Tokens of cache that a model gets, and the bytes that it takes with them. */
+interface Need {
+  readonly kvTokens: number;
+  readonly totalBytes: number;
+}
+
 /** Cache memory that a model takes unless told otherwise, where a full context of every request would take more. */
 const CACHE_BYTES = 512e6;
 
@@ -23,15 +29,22 @@ const CACHE_BYTES = 512e6;
 export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]> {
   const names: string[] = [];
   for (const model of flags.model ?? ['seedling']) names.push(...(await filesOf(modelNameOf({ model }))));
-  return names.map((name) => ({
-    id: modelId(name),
-    needBytes: async () => (await needOf(name, flags)).totalBytes,
-    load: async (signal) => {
-      const { backend, threads, ctx, kv, parallel, queue } = flags;
-      const { kvTokens } = await needOf(name, flags);
-      return load(name, { backend, threads, contextTokens: ctx, kvFormat: kv, kvTokens, parallel, queue, signal });
-    },
-  }));
+  return names.map((name) => {
+    // Asked for right before a load: the header is read once for both.
+    let need: Need | undefined;
+    return {
+      id: modelId(name),
+      needBytes: async () => {
+        need = await needOf(name, flags);
+        return need.totalBytes;
+      },
+      load: async (signal) => {
+        const { backend, threads, ctx, kv, parallel, queue } = flags;
+        const { kvTokens } = need ?? (await needOf(name, flags));
+        return load(name, { backend, threads, contextTokens: ctx, kvFormat: kv, kvTokens, parallel, queue, signal });
+      },
+    };
+  });
 }
 
 /** `name` itself, or the models in it where it is a folder. */
@@ -48,7 +61,7 @@ function modelId(name: string): string {
   return /\.gguf$/i.test(name) ? basename(name).replace(/\.gguf$/i, '') : name;
 }
 
-async function needOf(name: string, flags: ServeModelFlags): Promise<{ kvTokens: number; totalBytes: number }> {
+async function needOf(name: string, flags: ServeModelFlags): Promise<Need> {
   const source = await openSource(name);
   try {
     const gguf = await readGguf(source);
