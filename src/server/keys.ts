@@ -1,4 +1,5 @@
 // Owns who may ask: API keys (only their SHA-256 is kept), how much each may ask a minute, and how much each has used.
+import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { ApiError } from './api-error.ts';
 
@@ -105,11 +106,7 @@ export class KeyRing {
   }
 }
 
-async function sha256(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
-}
-
 /** Hex SHA-256 of a key, as `KeyConfig` wants it. */
 export async function hashKey(key: string): Promise<string> {
-  return Array.from(await sha256(key), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hexOf(await sha256(key));
 }

@@ -3,9 +3,9 @@
 // Layout, little-endian: "ONEBITCK", u32 version, u32 header bytes, SHA-256 of the header, header (JSON), then the arrays of the header's `arrays` in
 // order, float32 without gaps. Each array has its SHA-256 in the header. Arrays are written one by one: no second copy of the state is made.
 import type { ByteSource } from '../bytes/source.ts';
+import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import type { TrainedVocabulary } from '../tokenizer/train.ts';
-import { hexOf } from './corpus-document.ts';
 import type { Recipe } from './recipe.ts';
 import type { CurvePoint } from './report-curve.ts';
 import type { ModelShape } from './shape.ts';
@@ -62,7 +62,7 @@ const KEPT = 2;
 export async function writeCheckpoint(store: CheckpointStore, { run, trainer }: Checkpoint): Promise<string> {
   const arrays: { name: string; length: number; sha256: string }[] = [];
   for (const [name, array] of trainer.arrays) {
-    arrays.push({ name, length: array.length, sha256: await sha256(bytesOf(array)) });
+    arrays.push({ name, length: array.length, sha256: hexOf(await sha256(bytesOf(array))) });
   }
   const { shape, recipe, step } = trainer;
   const header = new TextEncoder().encode(JSON.stringify({ run, shape, recipe, step, arrays } satisfies Header));
@@ -71,7 +71,7 @@ export async function writeCheckpoint(store: CheckpointStore, { run, trainer }: 
   view.setBigUint64(0, MAGIC, true);
   view.setUint32(8, VERSION, true);
   view.setUint32(12, header.length, true);
-  prefix.set(await digest(header), 16);
+  prefix.set(await sha256(header), 16);
   const name = `step-${String(step).padStart(9, '0')}.ckpt`;
   await store.write(name, async (append) => {
     await append(prefix);
@@ -120,7 +120,7 @@ export async function readCheckpoint(store: CheckpointStore, name: string): Prom
       const values = new Float32Array(array.length);
       const bytes = bytesOf(values);
       await source.readInto(bytes, offset);
-      if ((await sha256(bytes)) !== array.sha256) throw damaged(source, `the hash of ${array.name} differs`);
+      if (hexOf(await sha256(bytes)) !== array.sha256) throw damaged(source, `the hash of ${array.name} differs`);
       read.set(array.name, values);
       offset += bytes.length;
     }
@@ -142,7 +142,7 @@ async function readHeader(source: ByteSource): Promise<Header> {
   if (length > MOST_HEADER_BYTES || PREFIX_BYTES + length > source.size) throw damaged(source, 'it is cut short');
   const bytes = new Uint8Array(length);
   await source.readInto(bytes, PREFIX_BYTES);
-  if (hexOf(await digest(bytes)) !== hexOf(prefix.subarray(16)))
+  if (hexOf(await sha256(bytes)) !== hexOf(prefix.subarray(16)))
     throw damaged(source, 'the hash of its header differs');
   const header = JSON.parse(new TextDecoder().decode(bytes)) as Header;
   const data = header.arrays.reduce((sum, array) => sum + 4 * array.length, 0);
@@ -180,12 +180,4 @@ function damaged(source: ByteSource, what: string): OnebitError {
 
 function bytesOf(array: Float32Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, array.byteLength);
-}
-
-async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return hexOf(await digest(bytes));
 }

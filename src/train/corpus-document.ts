@@ -1,5 +1,7 @@
 // Owns what a training document is and what tells it from others. Must not know files, tokens or models.
+
 import type { ChatMessage } from '../chat/messages.ts';
+import { hexOf, sha256 } from '../core/digest.ts';
 
 /** One text, or one conversation. */
 export type TrainingDocument = { readonly text: string } | { readonly messages: readonly ChatMessage[] };
@@ -20,11 +22,5 @@ export function hashText(text: string, seed: number): number {
 
 /** SHA-256 of documents in their order, as hexadecimal. */
 export async function hashDocuments(documents: readonly TrainingDocument[]): Promise<string> {
-  const bytes = new TextEncoder().encode(JSON.stringify(documents.map(documentKey)));
-  return hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
-}
-
-/** Bytes as hexadecimal. */
-export function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hexOf(await sha256(JSON.stringify(documents.map(documentKey))));
 }

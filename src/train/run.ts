@@ -1,4 +1,5 @@
 // Owns putting a run together: tokenizer, documents as tokens, batches, trainer, and what was left by an interrupted run. Must not know the loop.
+import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type TrainedVocabulary, trainVocabulary } from '../tokenizer/train.ts';
@@ -6,7 +7,7 @@ import { TRAINED_SPECIAL, tokenizerMetadata, tokenizerOf } from '../tokenizer/tr
 import { type Batches, BatchPlan, ContextWarmup } from './batches.ts';
 import { type Checkpoint, checkIdentity, type RunState, readNewestCheckpoint } from './checkpoint.ts';
 import { shuffleDocuments, splitCorpus } from './corpus.ts';
-import { documentKey, hashDocuments, hexOf, type TrainingDocument } from './corpus-document.ts';
+import { documentKey, hashDocuments, type TrainingDocument } from './corpus-document.ts';
 import { DocumentEncoder, type EncodedForms } from './corpus-tokens.ts';
 import type { MeasuredDocument } from './held-out.ts';
 import { presetOf, recipeFrom, shapeFrom } from './presets.ts';
@@ -210,9 +211,9 @@ async function hashWeights(weights: ReadonlyMap<string, Float32Array>): Promise<
   const digests: string[] = [];
   for (const [name, values] of weights) {
     const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
-    digests.push(name, hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))));
+    digests.push(name, hexOf(await sha256(bytes)));
   }
-  return hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(digests.join(' ')))));
+  return hexOf(await sha256(digests.join(' ')));
 }
 
 function sizesOf(encoded: readonly EncodedForms[], documents: readonly TrainingDocument[]) {
