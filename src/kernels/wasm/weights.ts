@@ -26,28 +26,29 @@ import { HostRegion } from './rows.ts';
 
 /** Rows of a tile of 1- and 2-bit weights. */
 const TILE_ROWS = 32;
-/** Rows of an item of other products: what their inner loops do together. */
-const GROUP_ROWS = 8;
+/** Rows of a pair of tiles, which 1-bit products take together (assembly/repack-q1.ts). */
+const PAIR_ROWS = 64;
 /** Bytes read and repacked at a time; there are two such buffers. */
 const PIECE_BYTES = 4 << 20;
 /** Most bytes of prepared activations; more rows are multiplied in several goes. */
 const PREPARED_BYTES = 64 << 20;
 
-/** How a format is held: its kind, inputs a scale, and time of a product relative to float32 (measured in cache, one thread). */
+/** How a format is held: its kind, inputs a scale, rows a product takes together, and its time relative to float32 (measured in cache, one thread). */
 interface Layout {
   readonly kind: number;
   readonly span: number;
+  readonly itemRows: number;
   readonly productCost: number;
 }
 
 const layouts: Record<FormatName, Layout> = {
-  f32: { kind: WEIGHT_F32, span: 1, productCost: 1 },
-  f16: { kind: WEIGHT_F16, span: 1, productCost: 1.3 },
-  bf16: { kind: WEIGHT_BF16, span: 1, productCost: 1.3 },
-  q8_0: { kind: WEIGHT_Q8, span: 32, productCost: 0.6 },
-  q1_0: { kind: WEIGHT_Q1, span: 128, productCost: 0.125 },
-  q2_0: { kind: WEIGHT_Q2, span: 64, productCost: 0.25 },
-  'q2_0-128': { kind: WEIGHT_Q2, span: 128, productCost: 0.25 },
+  f32: { kind: WEIGHT_F32, span: 1, itemRows: 8, productCost: 1 },
+  f16: { kind: WEIGHT_F16, span: 1, itemRows: 8, productCost: 1.3 },
+  bf16: { kind: WEIGHT_BF16, span: 1, itemRows: 8, productCost: 1.3 },
+  q8_0: { kind: WEIGHT_Q8, span: 32, itemRows: 8, productCost: 0.6 },
+  q1_0: { kind: WEIGHT_Q1, span: 128, itemRows: PAIR_ROWS, productCost: 0.125 },
+  q2_0: { kind: WEIGHT_Q2, span: 64, itemRows: TILE_ROWS, productCost: 0.25 },
+  'q2_0-128': { kind: WEIGHT_Q2, span: 128, itemRows: TILE_ROWS, productCost: 0.25 },
 };
 
 /** A loaded matrix. */
@@ -112,6 +113,7 @@ export class Weights {
     words[c + 2] = table.address;
     words[c + 3] = table.cols;
     words[c + 4] = this.#heap.words[(rows.address >>> 2) + 1];
+    words[c + 5] = table.rows;
     words[c + 10] = table.layout.kind;
     words[c + 11] = table.details;
   }
@@ -178,8 +180,8 @@ export class Weights {
     accumulate: boolean,
   ): void {
     const program = this.#program;
-    const { kind, productCost } = weight.layout;
-    const items = Math.ceil(weight.rows / (kind >= WEIGHT_Q1 ? TILE_ROWS : GROUP_ROWS));
+    const { kind, itemRows, productCost } = weight.layout;
+    const items = Math.ceil(weight.rows / itemRows);
     const work = tokens * weight.rows * weight.cols * productCost;
     const perCommand = Math.max(1, Math.ceil(items / Math.ceil(work / program.sliceWork)));
     for (let first = 0; first < items; first += perCommand) {
@@ -228,7 +230,7 @@ export class Weights {
 
   /** Reads pieces while the threads repack (q8: check) the piece before. */
   async #loadPieces(weight: WasmWeight, rowBytes: number, tiled: boolean, read: ReadWeight, signal?: AbortSignal) {
-    const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / rowBytes / TILE_ROWS)) * TILE_ROWS;
+    const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / rowBytes / PAIR_ROWS)) * PAIR_ROWS;
     const staging = this.#stagingFor(pieceRows * rowBytes);
     const source = (row: number) =>
       tiled ? staging.address + ((row / pieceRows) & 1 ? pieceRows * rowBytes : 0) : weight.address + row * rowBytes;

@@ -1,84 +1,67 @@
 // Owns products with Q1_0 weights in tiles (repack-q1.ts) by look-up tables (tables.ts). Must not know threads or commands.
 //
 // matmul_q1_0(weights, tables, out, outStride, rows, cols, tokens, accumulate, tile0, tile1): out[t, o] (+)= sum over i of x[t, i] * weight[o, i] for
-//   all tokens and the rows of tiles `tile0` to `tile1` of 32, never past `rows`. weights: address of tile 0. tables [tokens, cols / 128,
+//   all tokens and the rows of tiles `tile0` to `tile1` of 32, never past `rows`. weights: the matrix's tiles in pairs. tables [tokens, cols / 128,
 //   TABLE_BLOCK bytes] of build_tables. out: f32, 4-byte aligned, token t at out + t * outStride bytes. accumulate: 0 or 1 (adds to out). cols is a
 //   multiple of 128. A token's results are the same bits for any number of tokens and any range of tiles.
 //
 // Eight-bit look-ups are summed into 16 bits in three instructions: `all += v` in 16-bit lanes, wrapping, and `odd += v >> 8`; the even bytes' sum is
 // then all - (odd << 8), exact modulo 2^16. Vectors made from opaque zeros could be constants, but V8 rebuilds vector constants at every use (two more
-// instructions on the busiest ports). Four tiles far apart are read in turn, a block of each: memory delivers four streams a third faster than one.
+// instructions on the busiest ports). A pair of tiles shares its tables, and memory is read in the order of its addresses.
 import { madd } from './math';
-import { Q1_TILE_BLOCK } from './repack-q1';
+import { Q1_TILE_BLOCK, tileAt, tileStep } from './repack-q1';
 import { lookUp, TABLE_BLOCK, TABLE_EXTRA, TABLE_SPLIT, TABLE_STEP, TABLES } from './tables';
 
 /** Bytes of tables that stay in a core's second-level cache while tiles meet all tokens of a chunk. */
 // @ts-ignore: decorator
 @inline export const CHUNK_BYTES: i32 = 256 << 10;
 
-/** Tiles read in turn. */
-// @ts-ignore: decorator
-@inline const STREAMS: i32 = 4;
-
 export function matmul_q1_0(
   weights: usize, tables: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32,
   tile0: i32, tile1: i32,
 ): void {
   const blocks = cols >> 7;
+  const tiles = (rows + 31) >> 5;
   const tableBytes = <usize>blocks * TABLE_BLOCK;
   const chunk = max(1, CHUNK_BYTES / <i32>tableBytes);
-  const apart = (tile1 - tile0) / STREAMS;
-  const single = tile0 + apart * STREAMS;
   for (let first = 0; first < tokens; first += chunk) {
     const from = tables + <usize>first * tableBytes;
     const to = out + <usize>first * outStride;
     const count = min(chunk, tokens - first);
-    for (let tile = tile0; tile < tile0 + apart; tile++) {
-      group(weights, from, to, outStride, rows, blocks, count, accumulate, tile, STREAMS, apart);
+    for (let tile = tile0; tile < tile1; ) {
+      const together = tile & 1 || tile + 1 == tile1 ? 1 : 2;
+      const w = weights + tileAt(tile, blocks);
+      group(w, tileStep(tile, tiles), from, to + (<usize>tile << 7), outStride, rows - (tile << 5), blocks, count, accumulate, together);
+      tile += together;
     }
-    if (single < tile1) group(weights, from, to, outStride, rows, blocks, count, accumulate, single, tile1 - single, 1);
   }
 }
 
-/** The products of `tiles` tiles that are `apart` tiles apart with all tokens. */
+/** The products of one tile or a pair with all tokens. The first tile is `left` rows before the end, its blocks are `step` bytes apart. */
 function group(
-  weights: usize, tables: usize, out: usize, outStride: usize, rows: i32, blocks: i32, tokens: i32, accumulate: i32,
-  tile: i32, tiles: i32, apart: i32,
+  w: usize, step: usize, tables: usize, out: usize, outStride: usize, left: i32, blocks: i32, tokens: i32, accumulate: i32, tiles: i32,
 ): void {
-  const apartBytes = <usize>(apart * blocks) * Q1_TILE_BLOCK;
-  const w = weights + <usize>(tile * blocks) * Q1_TILE_BLOCK;
-  const left = rows - (tile << 5);
-  out += <usize>tile << 7;
   const tableBytes = <usize>blocks * TABLE_BLOCK;
   if (!accumulate) {
-    for (let t = 0; t < tokens; t++) {
-      for (let i = 0; i < tiles; i++) {
-        const at = (i * apart) << 5;
-        memory.fill(out + <usize>t * outStride + (<usize>at << 2), 0, <usize>min(left - at, 32) << 2);
-      }
-    }
+    const bytes = <usize>min(left, tiles << 5) << 2;
+    for (let t = 0; t < tokens; t++) memory.fill(out + <usize>t * outStride, 0, bytes);
   }
   let t = 0;
   for (; t + 2 <= tokens; t += 2) {
-    for (let i = 0; i < tiles; i++) {
-      const at = i * apart;
-      addPair(w + <usize>i * apartBytes, tables, tableBytes, out + (<usize>at << 7), outStride, blocks, left - (at << 5));
-    }
+    addPair(w, step, tables, tableBytes, out, outStride, blocks, left);
+    if (tiles > 1) addPair(w + Q1_TILE_BLOCK, step, tables, tableBytes, out + 128, outStride, blocks, left - 32);
     tables += 2 * tableBytes;
     out += 2 * outStride;
   }
   for (; t < tokens; t++) {
-    addProducts(w, apartBytes, tables, out, <usize>apart << 7, tiles, blocks, left, apart << 5);
+    addProducts(w, step, tables, out, tiles, blocks, left);
     tables += tableBytes;
     out += outStride;
   }
 }
 
-/** Adds the products with one token to the outputs of `tiles` tiles, of which the first is `left` rows before the end. */
-function addProducts(
-  weights: usize, apartBytes: usize, table: usize, out: usize, outApart: usize, tiles: i32, blocks: i32, left: i32,
-  rowsApart: i32,
-): void {
+/** Adds the products with one token to the outputs of one tile or a pair, of which the first is `left` rows before the end. */
+function addProducts(weights: usize, step: usize, table: usize, out: usize, tiles: i32, blocks: i32, left: i32): void {
   // Zero, but no compiler knows.
   const zero = blocks >> 31;
   const low = i8x16.splat(<i8>(zero | 15));
@@ -127,17 +110,19 @@ function addProducts(
         p += 32;
       } while (p < end);
       addBlock(w, table, to, rows, all0, odd0, all1, odd1, upper, half);
-      w += apartBytes;
-      to += outApart;
-      rows -= rowsApart;
+      w = end;
+      to += 128;
+      rows -= 32;
     }
-    weights += Q1_TILE_BLOCK;
+    weights += step;
     table += TABLE_BLOCK;
   }
 }
 
 /** Adds the products of a tile with two tokens, the same sums as addProducts: they share the reading of indices and scales. */
-function addPair(w: usize, table: usize, tableBytes: usize, out: usize, outStride: usize, blocks: i32, rows: i32): void {
+function addPair(
+  w: usize, step: usize, table: usize, tableBytes: usize, out: usize, outStride: usize, blocks: i32, rows: i32,
+): void {
   const zero = blocks >> 31;
   const low = i8x16.splat(<i8>(zero | 15));
   const upper = i32x4.splat(zero | 0xffff0000);
@@ -188,7 +173,7 @@ function addPair(w: usize, table: usize, tableBytes: usize, out: usize, outStrid
     } while (p < end);
     addBlock(w, table, out, rows, all0, odd0, all1, odd1, upper, half);
     addBlock(w, table + tableBytes, out + outStride, rows, all2, odd2, all3, odd3, upper, half);
-    w = end;
+    w += step;
     table += TABLE_BLOCK;
   }
 }

@@ -6,31 +6,44 @@
 //        16-byte vectors at 0, 16, 32, 48: low half row i, 4 + i, 16 + i, 20 + i; high half eight rows further
 //   64   32 groups of 16 bytes, one for four inputs: low nibble of byte 4 i + q row 4 q + i, high nibble row 16 + 4 q + i
 //
-// repack_q1_0(source, tiles, scratch, rows, cols): source [rows, cols / 128, 18 bytes]; tiles [ceil(rows / 32), cols / 128, 576 bytes], 16-byte
-//   aligned; scratch 1024 bytes, 16-byte aligned, a thread's own. Rows that fill up the last tile get scales of zero. Gives -1, or row * cols / 128 +
-//   block of a scale that is infinite or not a number. Threads share a matrix by calls on ranges of rows that begin at multiples of 32.
-// decode_q1_0(tiles, row, cols, out): the row's cols weights as f32.
+// Blocks of two tiles of a matrix lie in turn: block 0 of tile 0, block 0 of tile 1, block 1 of tile 0, and so on; a last odd tile's follow each
+//   other. So a product reads 64 rows in the order of addresses while it needs the same tables for both tiles.
+//
+// repack_q1_0(source, tile, step, scratch, rows, cols): source [rows, cols / 128, 18 bytes], at most 32 rows; tile [cols / 128 blocks, `step` bytes
+//   apart], 16-byte aligned; scratch 1024 bytes, 16-byte aligned, a thread's own. Rows that are missing get scales of zero. Gives -1, or
+//   row * cols / 128 + block of a scale that is infinite or not a number.
+// decode_q1_0(tiles, row, rows, cols, out): the row's cols weights as f32; `rows` of the matrix.
 import { HALF_FACTOR } from './math';
 import { laneOf, transpose } from './repack-transpose';
 
 // @ts-ignore: decorator
 @inline export const Q1_TILE_BLOCK: usize = 576;
 
-export function repack_q1_0(source: usize, tiles: usize, scratch: usize, rows: i32, cols: i32): i32 {
+/** Bytes from a matrix's first tile to tile `tile`. */
+// @ts-ignore: decorator
+@inline export function tileAt(tile: i32, blocks: i32): usize {
+  return <usize>((tile & ~1) * blocks + (tile & 1)) * Q1_TILE_BLOCK;
+}
+
+/** Bytes from a block of tile `tile` of `tiles` to its next. */
+// @ts-ignore: decorator
+@inline export function tileStep(tile: i32, tiles: i32): usize {
+  return (tile | 1) < tiles ? 2 * Q1_TILE_BLOCK : Q1_TILE_BLOCK;
+}
+
+export function repack_q1_0(source: usize, tile: usize, step: usize, scratch: usize, rows: i32, cols: i32): i32 {
   const blocks = cols >> 7;
   const rowBytes = <usize>blocks * 18;
   let bad = -1;
-  for (let row = 0; row < rows; row += 32) {
-    for (let b = 0; b < blocks; b++) {
-      const from = source + <usize>row * rowBytes + <usize>b * 18;
-      const badRow = packScales(from, tiles, min(rows - row, 32), rowBytes);
-      if (badRow >= 0 && bad < 0) bad = (row + badRow) * blocks + b;
-      stageSigns(from, scratch, min(rows - row, 32), rowBytes);
-      transpose(scratch, scratch + 512, 16);
-      transpose(scratch + 256, scratch + 768, 16);
-      joinNibbles(scratch + 512, tiles + 64);
-      tiles += Q1_TILE_BLOCK;
-    }
+  for (let b = 0; b < blocks; b++) {
+    const from = source + <usize>b * 18;
+    const badRow = packScales(from, tile, rows, rowBytes);
+    if (badRow >= 0 && bad < 0) bad = badRow * blocks + b;
+    stageSigns(from, scratch, rows, rowBytes);
+    transpose(scratch, scratch + 512, 16);
+    transpose(scratch + 256, scratch + 768, 16);
+    joinNibbles(scratch + 512, tile + 64);
+    tile += step;
   }
   return bad;
 }
@@ -77,10 +90,11 @@ export function joinNibbles(from: usize, to: usize): void {
   }
 }
 
-export function decode_q1_0(tiles: usize, row: i32, cols: i32, out: usize): void {
+export function decode_q1_0(tiles: usize, row: i32, rows: i32, cols: i32, out: usize): void {
   const blocks = cols >> 7;
   const r = row & 31;
-  let block = tiles + <usize>(row >> 5) * <usize>blocks * Q1_TILE_BLOCK;
+  const step = tileStep(row >> 5, (rows + 31) >> 5);
+  let block = tiles + tileAt(row >> 5, blocks);
   for (let b = 0; b < blocks; b++) {
     const d = scaleAt(block, r);
     for (let g = 0; g < 32; g++) {
@@ -88,7 +102,7 @@ export function decode_q1_0(tiles: usize, row: i32, cols: i32, out: usize): void
       for (let i = 0; i < 4; i++) store<f32>(out + (<usize>i << 2), (bits >> i) & 1 ? d : -d);
       out += 16;
     }
-    block += Q1_TILE_BLOCK;
+    block += step;
   }
 }
 

@@ -4,7 +4,7 @@
 // has tables of its own, of the gradient times that group's scales.
 import { toHalf4 } from './math';
 import { matmul_q1_0 } from './products-q1';
-import { Q1_TILE_BLOCK, repack_q1_0 } from './repack-q1';
+import { Q1_TILE_BLOCK, repack_q1_0, tileAt, tileStep } from './repack-q1';
 import { build_tables, TABLE_BLOCK } from './tables';
 import { SIGN_RANGE_BLOCKS, SIGN_TOKENS } from './training-opcodes';
 
@@ -31,8 +31,8 @@ export function packForward(c: usize, from: i32, to: i32, thread: i32): void {
       source += 512;
       block += FILE_BLOCK;
     }
-    const tiles: usize = load<usize>(c, 4) + <usize>tile * blocks * Q1_TILE_BLOCK;
-    repack_q1_0(scratch + 1024, tiles, scratch, count, cols);
+    const at = load<usize>(c, 4) + tileAt(tile, <i32>blocks);
+    repack_q1_0(scratch + 1024, at, tileStep(tile, (rows + 31) >> 5), scratch, count, cols);
   }
 }
 
@@ -72,8 +72,8 @@ export function packBackward(c: usize, from: i32, to: i32, thread: i32): void {
         const out = scratch + 1024 + <usize>b * FILE_BLOCK;
         transposeSigns(out, <usize>count * FILE_BLOCK, weights, cols, tile << 5, (first + b) << 7, rows);
       }
-      const tiles: usize = load<usize>(c, 4) + <usize>(first * (cols >> 5) + tile * count) * Q1_TILE_BLOCK;
-      repack_q1_0(scratch + 1024, tiles, scratch, 32, count << 7);
+      const tiles: usize = load<usize>(c, 4) + <usize>(first * (cols >> 5)) * Q1_TILE_BLOCK;
+      repack_q1_0(scratch + 1024, tiles + tileAt(tile, count), tileStep(tile, cols >> 5), scratch, 32, count << 7);
     }
   }
 }

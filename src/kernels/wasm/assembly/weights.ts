@@ -7,12 +7,12 @@ import { decode_bf16, decode_f16, decode_f32, matmul_bf16, matmul_f16, matmul_f3
 import { matmul_q1_0 } from './products-q1';
 import { matmul_q2_0 } from './products-q2';
 import { decode_q8_0, matmul_q8_0, quantize_q8_0 } from './products-q8';
-import { decode_q1_0, Q1_TILE_BLOCK, repack_q1_0 } from './repack-q1';
+import { decode_q1_0, repack_q1_0, tileAt, tileStep } from './repack-q1';
 import { decode_q2_0, repack_q2_0 } from './repack-q2';
 import { build_tables } from './tables';
 
 /**
- * Items are tiles of 32 rows (1- and 2-bit) or groups of 8 rows. Operands: out, activations (prepared, or x for f32, f16, bf16), weight, rows, cols,
+ * Items are pairs of tiles of 32 rows (1-bit), tiles (2-bit) or groups of 8 rows. Operands: out, activations (prepared, or x for f32, f16, bf16), weight, rows, cols,
  * tokens, accumulate, first item.
  */
 export function product(c: usize, from: i32, to: i32): void {
@@ -35,7 +35,9 @@ export function product(c: usize, from: i32, to: i32): void {
     case WEIGHT_F16: matmul_f16(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
     case WEIGHT_BF16: matmul_bf16(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
     case WEIGHT_Q8: matmul_q8_0(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
-    case WEIGHT_Q1: matmul_q1_0(weight, x, out, stride, rows, cols, tokens, add, from, to); break;
+    case WEIGHT_Q1:
+      matmul_q1_0(weight, x, out, stride, rows, cols, tokens, add, from << 1, min(to << 1, (rows + 31) >> 5));
+      break;
     case WEIGHT_Q2:
       matmul_q2_0(weight, x, out, stride, rows, cols, tokens, add, from, to, details >> 1, details & 1);
       break;
@@ -48,7 +50,7 @@ export function prepare(c: usize, from: i32, to: i32): void {
   else build_tables(load<usize>(c, 8), load<usize>(c, 4), from, to);
 }
 
-/** Items are rows. Operands: out, table, cols, tokens. */
+/** Items are rows. Operands: out, table, cols, tokens, rows of the table. */
 export function embed(c: usize, from: i32, to: i32): void {
   const table = load<usize>(c, 8);
   const cols = load<i32>(c, 12);
@@ -62,14 +64,14 @@ export function embed(c: usize, from: i32, to: i32): void {
       case WEIGHT_F16: decode_f16(table, row, cols, out); break;
       case WEIGHT_BF16: decode_bf16(table, row, cols, out); break;
       case WEIGHT_Q8: decode_q8_0(table, row, cols, out); break;
-      case WEIGHT_Q1: decode_q1_0(table, row, cols, out); break;
+      case WEIGHT_Q1: decode_q1_0(table, row, load<i32>(c, 20), cols, out); break;
       case WEIGHT_Q2: decode_q2_0(table, row, cols, details >> 1, details & 1, out); break;
     }
   }
 }
 
 /**
- * Items are tiles of 32 rows. Operands: source, tiles, rows, cols, report (two words: see REPACK_BAD, REPACK_GENERAL), scratch [threads,
+ * Items are tiles of 32 rows. Operands: source, tiles (of a pair's first), rows, cols, report (two words: see REPACK_BAD, REPACK_GENERAL), scratch [threads,
  * REPACK_SCRATCH bytes]. q8 stays where it is and is only checked.
  */
 export function repack(c: usize, from: i32, to: i32, thread: i32): void {
@@ -86,13 +88,27 @@ export function repack(c: usize, from: i32, to: i32, thread: i32): void {
   let bad: i32;
   if (kind == WEIGHT_Q8) bad = firstBadScale(source, <usize>(rows * blocks));
   else if (kind == WEIGHT_Q1) {
-    bad = repack_q1_0(source, load<usize>(c, 8) + <usize>from * <usize>blocks * Q1_TILE_BLOCK, scratch, rows, cols);
+    bad = repackTiles(source, load<usize>(c, 8), scratch, from, to, load<i32>(c, 12), cols);
   } else {
     const tiles = load<usize>(c, 8) + <usize>from * <usize>blocks * <usize>(64 + 8 * span);
     bad = repack_q2_0(source, tiles, scratch, rows, cols, span, details & 1);
   }
   if (bad == -2) atomic.store<i32>(report + REPACK_GENERAL, 1);
   else if (bad >= 0) storeSmaller(report + REPACK_BAD, (from << 5) * blocks + bad);
+}
+
+/** Repacks 1-bit tiles `from` to `to` of a piece of `rows` rows that begins with a pair; `source` is the first row of tile `from`. */
+function repackTiles(source: usize, tiles: usize, scratch: usize, from: i32, to: i32, rows: i32, cols: i32): i32 {
+  const blocks = cols >> 7;
+  const count = (rows + 31) >> 5;
+  let bad = -1;
+  for (let tile = from; tile < to; tile++) {
+    const at = tiles + tileAt(tile, blocks);
+    const found = repack_q1_0(source, at, tileStep(tile, count), scratch, min(rows - (tile << 5), 32), cols);
+    if (found >= 0 && bad < 0) bad = ((tile - from) << 5) * blocks + found;
+    source += <usize>blocks * (18 * 32);
+  }
+  return bad;
 }
 
 /** Keeps the smallest of what threads report, as an unsigned number. */
