@@ -9,6 +9,7 @@ import {
   HEADER_CHUNKS,
   HEADER_DONE,
   HEADER_END,
+  LONG_SHIFT,
   OP_NONE,
   RECORD_WORDS,
   RUN_DONE,
@@ -25,8 +26,10 @@ import type { Threads } from './threads.ts';
 export const SHARE_WORK = 40_000;
 /** Least work of a chunk that a thread takes at a time. */
 const CHUNK_WORK = 20_000;
-/** Chunks a thread takes of a large command, so that a slow thread leaves work to the others. */
+/** Chunks of a large command for each thread, so that a slow thread leaves work to the others. */
 const CHUNKS_PER_THREAD = 8;
+/** Of them, those that each thread takes at once as a long one: memory delivers longer runs faster (docs/experiments.md). */
+const LONG_CHUNK = 6;
 /** How long the event loop waits for a slice, about. */
 const SLICE_MS = 20;
 /** Slices with less work than this are too short to learn from. */
@@ -148,11 +151,13 @@ export class Program {
     if (work >= this.#shareWork && items > 1 && this.#threadCount > 1) {
       const most = this.#threadCount * CHUNKS_PER_THREAD;
       const grain = Math.ceil(items / Math.min(most, Math.ceil(work / Math.min(CHUNK_WORK, this.#shareWork))));
-      words[at + WORD_GRAIN] = grain;
-      this.#sliceChunks += Math.ceil(items / grain);
+      const chunks = Math.ceil(items / grain);
+      const long = Math.max(1, Math.floor((chunks * LONG_CHUNK) / (CHUNKS_PER_THREAD * this.#threadCount)));
+      words[at + WORD_GRAIN] = grain | (long << LONG_SHIFT);
+      this.#sliceChunks += chunks - this.#threadCount * (long - 1);
       this.#sliceShared = true;
     } else {
-      words[at + WORD_GRAIN] = items;
+      words[at + WORD_GRAIN] = items | (1 << LONG_SHIFT);
       if (items > 0) this.#sliceChunks++;
     }
     return at;

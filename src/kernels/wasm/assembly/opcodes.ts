@@ -5,8 +5,13 @@
 export const RECORD_WORDS = 16;
 export const RECORD_BYTES = 64;
 export const WORD_ITEMS = 13;
-/** Items of a chunk, which one thread takes at a time. */
+/**
+ * Items of a chunk, which one thread takes at a time; shifted by LONG_SHIFT: how many times as long the first chunk of each thread is, so that most of
+ * a large command is read in the order of its addresses and its end still goes to whoever is free.
+ */
 export const WORD_GRAIN = 14;
+export const LONG_SHIFT = 24;
+export const GRAIN_MASK = 0xffffff;
 export const WORD_COUNTER = 15;
 
 export const CODE_MASK = 255;

@@ -4,12 +4,12 @@ import { copy, gatherRows, swiglu } from './elementwise';
 import { shiftKeys, storeKv } from './kv';
 import { rmsNorm } from './norms';
 import {
-  BEFORE_SHIFT, CODE_MASK, FLAG_BARRIER, HEADER_CHUNKS, HEADER_DONE, HEADER_END, OP_ATTENTION, OP_COPY, OP_EMBED, OP_GATHER_ROWS, OP_PREPARE,
+  BEFORE_SHIFT, CODE_MASK, FLAG_BARRIER, GRAIN_MASK, HEADER_CHUNKS, HEADER_DONE, HEADER_END, LONG_SHIFT, OP_ATTENTION, OP_COPY, OP_EMBED, OP_GATHER_ROWS, OP_PREPARE,
   OP_PRODUCT, OP_REPACK, OP_RMS_NORM, OP_ROPE, OP_SHIFT_KEYS, OP_STORE_KV, OP_SWIGLU, OP_TOP_CHUNKS, OP_TOP_MERGE, OP_WIDEN,
   RECORD_BYTES, RUN_DONE, WORD_COUNTER, WORD_GRAIN, WORD_ITEMS,
 } from './opcodes';
 import { rope } from './rope';
-import { finish, nextProgram, publish, thread, waitFor, withdraw } from './sync';
+import { finish, nextProgram, publish, thread, threads, waitFor, withdraw } from './sync';
 import { topChunks, topMerge } from './top';
 import { train } from './training-run';
 import { embed, prepare, product, repack, widen } from './weights';
@@ -40,13 +40,17 @@ function execute(c: usize, from: i32, to: i32): void {
 function share(c: usize, done: usize): void {
   const counter = c + WORD_COUNTER * 4;
   const items = load<i32>(c + WORD_ITEMS * 4);
-  const grain = load<i32>(c + WORD_GRAIN * 4);
+  const grain = load<i32>(c + WORD_GRAIN * 4) & GRAIN_MASK;
+  const long = load<i32>(c + WORD_GRAIN * 4) >> LONG_SHIFT;
+  /** Chunks that the long ones take beyond one each. */
+  const beyond = threads * (long - 1);
   let taken = 0;
   // Looking costs less than taking when others have taken all.
-  while (atomic.load<i32>(counter) * grain < items) {
-    const from = atomic.add<i32>(counter, 1) * grain;
+  while ((atomic.load<i32>(counter) + beyond) * grain < items) {
+    const chunk = atomic.add<i32>(counter, 1);
+    const from = (chunk < threads ? chunk * long : chunk + beyond) * grain;
     if (from >= items) break;
-    execute(c, from, min(from + grain, items));
+    execute(c, from, min(from + (chunk < threads ? long * grain : grain), items));
     taken++;
   }
   if (taken > 0) finish(done, taken);

@@ -8,6 +8,8 @@ import {
 
 /** This thread's number. */
 export let thread: i32 = 0;
+/** How many threads there are. */
+export let threads: i32 = 1;
 /** Address of the control block. */
 export let control: usize = 0;
 
@@ -36,6 +38,7 @@ const IDLE_ROUNDS: i32 = 4;
 export function init(controlBlock: usize, index: i32, count: i32, canWait: i32, spinLimit: i32): void {
   control = controlBlock;
   thread = index;
+  threads = count;
   mayWait = canWait != 0;
   spins = spinLimit;
 }
