@@ -142,6 +142,7 @@ function matmulCases(): KernelCase[] {
     add(format, 1, block === 1 ? 4 : block, 1, { label: 'smallest', bound: { rms: max, max } });
     add(format, 37, 256, 1, { label: 'odd rows' });
     for (const tokens of [1, 2, 3, 4, 5, 17]) add(format, 96, 384, tokens);
+    if (format === 'q1_0') for (const tokens of [6, 7, 8, 9, 16, 27]) add(format, 95, 384, tokens);
     add(format, 70, 1024, 33, { label: 'accumulate', accumulate: true });
     add(format, 64, 256, 2, { label: 'tiny weights', weightScale: 1e-4 });
     add(format, 64, 256, 2, { label: 'huge activations', inputScale: 1e6 });

@@ -3,11 +3,16 @@ import { OnebitError } from '../../errors.ts';
 import type { Format, FormatName } from '../../quant/format.ts';
 import type { ReadWeight, Weight } from '../backend.ts';
 import {
+  OCTET_BLOCK,
+  OCTET_SCRATCH,
   OP_EMBED,
   OP_PREPARE,
+  OP_PREPARE_MANY,
   OP_PRODUCT,
+  OP_PRODUCT_MANY,
   OP_REPACK,
   OP_WIDEN,
+  PANEL_TILES,
   PREPARED_Q8,
   PREPARED_TABLES,
   REPACK_BAD,
@@ -51,6 +56,30 @@ const layouts: Record<FormatName, Layout> = {
   'q2_0-128': { kind: WEIGHT_Q2, span: 128, itemRows: TILE_ROWS, productCost: 0.25 },
 };
 
+/** Time of a product with many tokens relative to float32, in full. */
+const MANY_COST = 0.08;
+/** Least rows that one octet more is for: fewer take less time two by two. */
+const OCTET_ROWS = 6;
+/** Least tiles of a panel: below, making its tables takes longer than using them. */
+const LOW_PANEL = 16;
+
+/** Forms of prepared activations. */
+const TABLES = 0;
+const INT8 = 1;
+const OCTETS = 2;
+type PreparedForm = typeof TABLES | typeof INT8 | typeof OCTETS;
+
+/** Memory of prepared activations, and what they were made from: they serve all products with the same input. */
+interface Prepared {
+  readonly host: HostRegion;
+  made: { form: PreparedForm; x: Region; written: number; region: Region; first: number; rows: number } | undefined;
+}
+
+/** How many of `rows` rows, from the first, are multiplied in octets. */
+function rowsTogether(rows: number): number {
+  return rows % 8 >= OCTET_ROWS ? rows : rows - (rows % 8);
+}
+
 /** A loaded matrix. */
 export class WasmWeight extends Region implements Weight {
   readonly rows: number;
@@ -80,9 +109,9 @@ export class Weights {
   readonly #heap: Heap;
   readonly #program: Program;
   readonly #threads: number;
-  readonly #prepared: HostRegion;
-  /** What the prepared activations were made from: they serve all products with the same input. */
-  #preparedFrom: { kind: number; x: Region; written: number; region: Region; first: number; rows: number } | undefined;
+  readonly #prepared: Prepared;
+  readonly #octets: Prepared;
+  readonly #octetScratch: HostRegion;
   /** Two pieces, the threads' scratch and the report, made with the first weight. */
   #staging: Region | undefined;
   /** Loads one after the other: they share the staging buffers. */
@@ -92,7 +121,9 @@ export class Weights {
     this.#heap = heap;
     this.#program = program;
     this.#threads = threads;
-    this.#prepared = new HostRegion(heap, program);
+    this.#prepared = { host: new HostRegion(heap, program), made: undefined };
+    this.#octets = { host: new HostRegion(heap, program), made: undefined };
+    this.#octetScratch = new HostRegion(heap, program);
   }
 
   /** Loads a matrix. Throws `bad-file` naming the row and block of a scale that is not finite, and `out-of-memory`. */
@@ -125,48 +156,93 @@ export class Weights {
       this.#products(out, 0, x, x.address, weight, rows, accumulate);
       return;
     }
-    const rowBytes = kind === WEIGHT_Q8 ? (weight.cols / 32) * PREPARED_Q8 : (weight.cols / 128) * PREPARED_TABLES;
-    const most = Math.max(1, Math.floor(PREPARED_BYTES / rowBytes));
-    for (let first = 0; first < rows; first += most) {
-      const count = Math.min(most, rows - first);
-      const prepared = this.#prepare(x, weight.cols, first, count, rowBytes, kind);
-      this.#products(out, first * weight.rows * 4, prepared, prepared.address, weight, count, accumulate);
+    const { cols } = weight;
+    const oneBytes = kind === WEIGHT_Q8 ? (cols / 32) * PREPARED_Q8 : (cols / 128) * PREPARED_TABLES;
+    const many = kind === WEIGHT_Q1 ? rowsTogether(rows) : 0;
+    const octetBytes = (cols / 128) * OCTET_BLOCK;
+    const most = Math.max(1, Math.floor(PREPARED_BYTES / Math.max(octetBytes, 16 * oneBytes))) * 16;
+    for (let first = 0; first < rows; ) {
+      const octets = first < many;
+      const count = Math.min(most, (octets ? many : rows) - first);
+      const bytes = octets ? Math.ceil(count / 8) * octetBytes : count * oneBytes;
+      const form = octets ? OCTETS : kind === WEIGHT_Q8 ? INT8 : TABLES;
+      const prepared = this.#prepare(x, cols, first, count, bytes, form);
+      const offset = first * weight.rows * 4;
+      if (octets) this.#productsMany(out, offset, prepared, weight, count, accumulate);
+      else this.#products(out, offset, prepared, prepared.address, weight, count, accumulate);
+      first += count;
     }
   }
 
-  /** The look-up tables or int8 blocks of `rows` rows of x from row `first`, made unless they are there already. */
-  #prepare(x: Region, cols: number, first: number, rows: number, rowBytes: number, kind: number): Region {
-    const prepared = kind === WEIGHT_Q8 ? WEIGHT_Q8 : WEIGHT_Q1;
-    const from = this.#preparedFrom;
+  /** Rows `first` and on of x in the form that products read, in `bytes` bytes; made unless they are there already. */
+  #prepare(x: Region, cols: number, first: number, rows: number, bytes: number, form: PreparedForm): Region {
+    const kept = form === OCTETS ? this.#octets : this.#prepared;
+    const { made } = kept;
     if (
-      from &&
-      from.x === x &&
-      from.written === x.written &&
-      from.kind === prepared &&
-      from.first === first &&
-      from.rows === rows
+      made &&
+      made.x === x &&
+      made.written === x.written &&
+      made.form === form &&
+      made.first === first &&
+      made.rows === rows
     ) {
-      return from.region;
+      return made.region;
     }
-    const region = this.#prepared.fits(rows * rowBytes);
+    const region = kept.host.fits(bytes);
     const program = this.#program;
-    const span = kind === WEIGHT_Q8 ? 32 : 128;
-    const c = program.add(OP_PREPARE, (rows * cols) / span, rows * cols * (kind === WEIGHT_Q8 ? 4 : 20));
+    const address = x.address + first * cols * 4;
+    let c: number;
+    if (form === OCTETS) c = program.add(OP_PREPARE_MANY, (Math.ceil(rows / 8) * cols) / 128, rows * cols * 5);
+    else if (form === INT8) c = program.add(OP_PREPARE, (rows * cols) / 32, rows * cols * 4);
+    else c = program.add(OP_PREPARE, (rows * cols) / 128, rows * cols * 20);
     program.writes(region);
     program.reads(x);
     const { words } = program;
     words[c + 1] = region.address;
-    words[c + 2] = x.address + first * cols * 4;
-    words[c + 10] = kind;
-    if (from) {
-      from.kind = prepared;
-      from.x = x;
-      from.written = x.written;
-      from.region = region;
-      from.first = first;
-      from.rows = rows;
-    } else this.#preparedFrom = { kind: prepared, x, written: x.written, region, first, rows };
+    words[c + 2] = address;
+    words[c + 3] = rows;
+    words[c + 4] = cols;
+    words[c + 10] = form === INT8 ? WEIGHT_Q8 : WEIGHT_Q1;
+    kept.made = { form, x, written: x.written, region, first, rows };
     return region;
+  }
+
+  /** Products of `tokens` prepared as octets: panels as tall as leave every thread several, since each makes its own tables. */
+  #productsMany(
+    out: Region,
+    outOffset: number,
+    octets: Region,
+    weight: WasmWeight,
+    tokens: number,
+    accumulate: boolean,
+  ) {
+    const program = this.#program;
+    const scratch = this.#octetScratch.fits(this.#threads * OCTET_SCRATCH);
+    const tiles = Math.ceil(weight.rows / TILE_ROWS);
+    const groups = Math.ceil(tokens / 16);
+    const wanted = Math.max(Math.ceil(tiles / PANEL_TILES), Math.ceil((2 * this.#threads) / groups));
+    const panel = Math.min(PANEL_TILES, Math.max(LOW_PANEL, Math.ceil(tiles / wanted)));
+    const panels = Math.ceil(tiles / panel);
+    const items = panels * groups;
+    const work = tokens * weight.rows * weight.cols * MANY_COST;
+    const perCommand = Math.max(1, Math.ceil(items / Math.ceil(work / program.sliceWork)));
+    for (let first = 0; first < items; first += perCommand) {
+      const count = Math.min(perCommand, items - first);
+      const c = program.add(OP_PRODUCT_MANY, count, (work * count) / items);
+      program.writes(out);
+      program.reads(octets);
+      const { words } = program;
+      words[c + 1] = out.address + outOffset;
+      words[c + 2] = octets.address;
+      words[c + 3] = weight.address;
+      words[c + 4] = weight.rows;
+      words[c + 5] = weight.cols;
+      words[c + 6] = tokens;
+      words[c + 7] = accumulate ? 1 : 0;
+      words[c + 8] = first;
+      words[c + 9] = panel;
+      words[c + 10] = scratch.address;
+    }
   }
 
   /** Products of all rows of the weight, in as many commands as keep slices short. */

@@ -41,6 +41,8 @@ export const OP_REPACK = 12;
 export const OP_PREPARE = 13;
 export const OP_PRODUCT = 14;
 export const OP_WIDEN = 15;
+export const OP_PREPARE_MANY = 16;
+export const OP_PRODUCT_MANY = 17;
 
 /** Element formats of a key/value pool. */
 export const KV_F32 = 0;
@@ -63,6 +65,12 @@ export const REPACK_SCRATCH = 1536;
 /** Bytes of the look-up tables of 128 activations, and of 32 quantised activations (tables.ts, products-q8.ts). */
 export const PREPARED_TABLES = 576;
 export const PREPARED_Q8 = 80;
+/** Bytes of the look-up tables of 128 activations of eight tokens, and where their steps are (tables-octet.ts). */
+export const OCTET_BLOCK = 8256;
+export const OCTET_STEPS = 8192;
+/** Tiles that products with many tokens take together at most, and bytes that a thread needs meanwhile (products-q1-many.ts). */
+export const PANEL_TILES = 64;
+export const OCTET_SCRATCH = 16 * 8256 + 1024 + 128 + 64 + 64 * 32 * 64;
 
 /** Tokens of a key/value page (KV_PAGE of kernels/backend.ts, which AssemblyScript cannot import). */
 export const PAGE_TOKENS = 32;

@@ -4,15 +4,16 @@ import { copy, gatherRows, swiglu } from './elementwise';
 import { shiftKeys, storeKv } from './kv';
 import { rmsNorm } from './norms';
 import {
-  BEFORE_SHIFT, CODE_MASK, FLAG_BARRIER, GRAIN_MASK, HEADER_CHUNKS, HEADER_DONE, HEADER_END, LONG_SHIFT, OP_ATTENTION, OP_COPY, OP_EMBED, OP_GATHER_ROWS, OP_PREPARE,
-  OP_PRODUCT, OP_REPACK, OP_RMS_NORM, OP_ROPE, OP_SHIFT_KEYS, OP_STORE_KV, OP_SWIGLU, OP_TOP_CHUNKS, OP_TOP_MERGE, OP_WIDEN,
+  BEFORE_SHIFT, CODE_MASK, FLAG_BARRIER, GRAIN_MASK, HEADER_CHUNKS, HEADER_DONE, HEADER_END, LONG_SHIFT, OP_ATTENTION, OP_COPY, OP_EMBED,
+  OP_GATHER_ROWS, OP_PREPARE, OP_PREPARE_MANY, OP_PRODUCT, OP_PRODUCT_MANY, OP_REPACK, OP_RMS_NORM, OP_ROPE, OP_SHIFT_KEYS, OP_STORE_KV, OP_SWIGLU,
+  OP_TOP_CHUNKS, OP_TOP_MERGE, OP_WIDEN,
   RECORD_BYTES, RUN_DONE, WORD_COUNTER, WORD_GRAIN, WORD_ITEMS,
 } from './opcodes';
 import { rope } from './rope';
 import { finish, nextProgram, publish, thread, threads, waitFor, withdraw } from './sync';
 import { topChunks, topMerge } from './top';
 import { train } from './training-run';
-import { embed, prepare, product, repack, widen } from './weights';
+import { embed, prepare, prepareMany, product, productMany, repack, widen } from './weights';
 
 /** Does items `from` to `to` of the command at `c`. */
 function execute(c: usize, from: i32, to: i32): void {
@@ -32,6 +33,8 @@ function execute(c: usize, from: i32, to: i32): void {
     case OP_WIDEN: widen(c, from, to); break;
     case OP_PREPARE: prepare(c, from, to); break;
     case OP_PRODUCT: product(c, from, to); break;
+    case OP_PREPARE_MANY: prepareMany(c, from, to); break;
+    case OP_PRODUCT_MANY: productMany(c, from, to, thread); break;
     default: train(c, from, to, thread);
   }
 }

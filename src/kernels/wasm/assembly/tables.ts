@@ -49,7 +49,7 @@ import { sumLanes, sumLanes4 } from './math';
 
 /** Added to a float of magnitude below 2^21 it leaves the nearest integer + 128 in the low bits: cheaper than converting. */
 // @ts-ignore: decorator
-@inline const ROUND: f32 = 12582912.0 + 128.0;
+@inline export const ROUND: f32 = 12582912.0 + 128.0;
 
 export function build_tables(x: usize, tables: usize, from: i32, to: i32): void {
   // All ones, but no compiler knows: V8 would rebuild vector constants at every use.

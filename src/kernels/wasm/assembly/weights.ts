@@ -1,15 +1,17 @@
 // Owns which product, preparation, repacking and decoding function a weight format uses. Must not know how they work.
 // Every weight command's operands end with word 10, the weight's kind, and word 11, its details: bit 0 `general`, the rest the span (repack-q2.ts).
 import {
-  REPACK_BAD, REPACK_GENERAL, REPACK_SCRATCH, WEIGHT_BF16, WEIGHT_F16, WEIGHT_F32, WEIGHT_Q1, WEIGHT_Q2, WEIGHT_Q8,
+  OCTET_BLOCK, OCTET_SCRATCH, REPACK_BAD, REPACK_GENERAL, REPACK_SCRATCH, WEIGHT_BF16, WEIGHT_F16, WEIGHT_F32, WEIGHT_Q1, WEIGHT_Q2, WEIGHT_Q8,
 } from './opcodes';
 import { decode_bf16, decode_f16, decode_f32, matmul_bf16, matmul_f16, matmul_f32 } from './products-dense';
 import { matmul_q1_0 } from './products-q1';
+import { multiply_octets } from './products-q1-many';
 import { matmul_q2_0 } from './products-q2';
 import { decode_q8_0, matmul_q8_0, quantize_q8_0 } from './products-q8';
 import { decode_q1_0, repack_q1_0, tileAt, tileStep } from './repack-q1';
 import { decode_q2_0, repack_q2_0 } from './repack-q2';
 import { build_tables } from './tables';
+import { build_octets } from './tables-octet';
 
 /**
  * Items are pairs of tiles of 32 rows (1-bit), tiles (2-bit) or groups of 8 rows. Operands: out, activations (prepared, or x for f32, f16, bf16), weight, rows, cols,
@@ -42,6 +44,37 @@ export function product(c: usize, from: i32, to: i32): void {
       matmul_q2_0(weight, x, out, stride, rows, cols, tokens, add, from, to, details >> 1, details & 1);
       break;
   }
+}
+
+/**
+ * Items are panels of `tiles` tiles with up to 16 tokens each: all panels of the first tokens, then of the next. Operands: out, octets, weight, rows,
+ * cols, tokens, accumulate, first item, tiles of a panel, scratch [threads, OCTET_SCRATCH bytes].
+ */
+export function productMany(c: usize, from: i32, to: i32, thread: i32): void {
+  const rows = load<i32>(c, 16);
+  const cols = load<i32>(c, 20);
+  const tokens = load<i32>(c, 24);
+  const panel = load<i32>(c, 36);
+  const scratch: usize = load<usize>(c, 40) + <usize>(thread * OCTET_SCRATCH);
+  const stride: usize = <usize>rows << 2;
+  const tiles = (rows + 31) >> 5;
+  const panels = (tiles + panel - 1) / panel;
+  const first = load<i32>(c, 32);
+  for (let item = from + first; item < to + first; item++) {
+    const token = (item / panels) << 4;
+    const tile = (item % panels) * panel;
+    const octets: usize = load<usize>(c, 8) + <usize>((token >> 3) * (cols >> 7)) * OCTET_BLOCK;
+    const out: usize = load<usize>(c, 4) + <usize>token * stride;
+    const count = min(16, tokens - token);
+    multiply_octets(
+      load<usize>(c, 12), octets, out, stride, rows, cols, count, load<i32>(c, 28), tile, min(tile + panel, tiles), scratch,
+    );
+  }
+}
+
+/** Items are blocks of 128 activations of eight tokens. Operands: out, x, tokens, cols. */
+export function prepareMany(c: usize, from: i32, to: i32): void {
+  build_octets(load<usize>(c, 8), load<usize>(c, 4), load<i32>(c, 12), load<i32>(c, 16), from, to);
 }
 
 /** Items are blocks of 32 (q8) or 128 activations. Operands: out, x. */
