@@ -61,7 +61,7 @@ const MANY_COST = 0.08;
 /** Least rows that one octet more is for: fewer take less time two by two. */
 const OCTET_ROWS = 6;
 /** Least tiles of a panel: below, making its tables takes longer than using them. */
-const LOW_PANEL = 16;
+const LOW_PANEL = 32;
 
 /** Forms of prepared activations. */
 const TABLES = 0;
@@ -207,7 +207,7 @@ export class Weights {
     return region;
   }
 
-  /** Products of `tokens` prepared as octets: panels as tall as leave every thread several, since each makes its own tables. */
+  /** Products of `tokens` prepared as octets: panels as tall as leave every thread one, since each makes its own tables. */
   #productsMany(
     out: Region,
     outOffset: number,
@@ -220,7 +220,7 @@ export class Weights {
     const scratch = this.#octetScratch.fits(this.#threads * OCTET_SCRATCH);
     const tiles = Math.ceil(weight.rows / TILE_ROWS);
     const groups = Math.ceil(tokens / 16);
-    const wanted = Math.max(Math.ceil(tiles / PANEL_TILES), Math.ceil((2 * this.#threads) / groups));
+    const wanted = Math.max(Math.ceil(tiles / PANEL_TILES), Math.ceil(this.#threads / groups));
     const panel = Math.min(PANEL_TILES, Math.max(LOW_PANEL, Math.ceil(tiles / wanted)));
     const panels = Math.ceil(tiles / panel);
     const items = panels * groups;

@@ -48,8 +48,7 @@ function group(
   }
   let t = 0;
   for (; t + 2 <= tokens; t += 2) {
-    addPair(w, step, tables, tableBytes, out, outStride, blocks, left);
-    if (tiles > 1) addPair(w + Q1_TILE_BLOCK, step, tables, tableBytes, out + 128, outStride, blocks, left - 32);
+    addPair(w, step, tables, tableBytes, out, outStride, tiles, blocks, left);
     tables += 2 * tableBytes;
     out += 2 * outStride;
   }
@@ -119,9 +118,9 @@ function addProducts(weights: usize, step: usize, table: usize, out: usize, tile
   }
 }
 
-/** Adds the products of a tile with two tokens, the same sums as addProducts: they share the reading of indices and scales. */
+/** Adds the products of one tile or a pair with two tokens, the same sums as addProducts: they share the reading of indices and scales. */
 function addPair(
-  w: usize, step: usize, table: usize, tableBytes: usize, out: usize, outStride: usize, blocks: i32, rows: i32,
+  weights: usize, step: usize, table: usize, tableBytes: usize, out: usize, outStride: usize, tiles: i32, blocks: i32, left: i32,
 ): void {
   const zero = blocks >> 31;
   const low = i8x16.splat(<i8>(zero | 15));
@@ -130,50 +129,56 @@ function addPair(
   const allStart = i16x8.splat(<i16>(zero | (-TABLES * 128 * 257)));
   const oddStart = i16x8.splat(<i16>(zero | (-TABLES * 128)));
   for (let b = 0; b < blocks; b++) {
-    let all0 = allStart, odd0 = oddStart, all1 = allStart, odd1 = oddStart;
-    let all2 = allStart, odd2 = oddStart, all3 = allStart, odd3 = oddStart;
-    for (let e: usize = 0; e < 2; e++) {
-      let t = v128.load(table + (e << 4), TABLE_EXTRA);
-      let s = v128.load(w + load<u32>(table + (e << 2), TABLE_SPLIT), 64);
-      let v0 = lookUp(t, v128.and(s, low)), v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
-      all0 = i16x8.add(all0, v0);
-      odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
-      all1 = i16x8.add(all1, v1);
-      odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
-      t = v128.load(table + tableBytes + (e << 4), TABLE_EXTRA);
-      s = v128.load(w + load<u32>(table + tableBytes + (e << 2), TABLE_SPLIT), 64);
-      v0 = lookUp(t, v128.and(s, low));
-      v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
-      all2 = i16x8.add(all2, v0);
-      odd2 = i16x8.add(odd2, i16x8.shr_u(v0, 8));
-      all3 = i16x8.add(all3, v1);
-      odd3 = i16x8.add(odd3, i16x8.shr_u(v1, 8));
+    let w = weights, to = out, rows = left;
+    for (let i = 0; i < tiles; i++) {
+      let all0 = allStart, odd0 = oddStart, all1 = allStart, odd1 = oddStart;
+      let all2 = allStart, odd2 = oddStart, all3 = allStart, odd3 = oddStart;
+      for (let e: usize = 0; e < 2; e++) {
+        let t = v128.load(table + (e << 4), TABLE_EXTRA);
+        let s = v128.load(w + load<u32>(table + (e << 2), TABLE_SPLIT), 64);
+        let v0 = lookUp(t, v128.and(s, low)), v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
+        all0 = i16x8.add(all0, v0);
+        odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
+        all1 = i16x8.add(all1, v1);
+        odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
+        t = v128.load(table + tableBytes + (e << 4), TABLE_EXTRA);
+        s = v128.load(w + load<u32>(table + tableBytes + (e << 2), TABLE_SPLIT), 64);
+        v0 = lookUp(t, v128.and(s, low));
+        v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
+        all2 = i16x8.add(all2, v0);
+        odd2 = i16x8.add(odd2, i16x8.shr_u(v0, 8));
+        all3 = i16x8.add(all3, v1);
+        odd3 = i16x8.add(odd3, i16x8.shr_u(v1, 8));
+      }
+      const end = w + Q1_TILE_BLOCK;
+      let p = w + 64, q = table;
+      do {
+        const s = v128.load(p);
+        const i0 = v128.and(s, low), i1 = v128.and(i16x8.shr_u(s, 4), low);
+        const t0 = v128.load(q);
+        const v0 = lookUp(t0, i0);
+        all0 = i16x8.add(all0, v0);
+        odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
+        const v1 = lookUp(t0, i1);
+        all1 = i16x8.add(all1, v1);
+        odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
+        const t1 = v128.load(q + tableBytes);
+        const v2 = lookUp(t1, i0);
+        all2 = i16x8.add(all2, v2);
+        odd2 = i16x8.add(odd2, i16x8.shr_u(v2, 8));
+        const v3 = lookUp(t1, i1);
+        all3 = i16x8.add(all3, v3);
+        odd3 = i16x8.add(odd3, i16x8.shr_u(v3, 8));
+        p += 16;
+        q += 16;
+      } while (p < end);
+      addBlock(w, table, to, rows, all0, odd0, all1, odd1, upper, half);
+      addBlock(w, table + tableBytes, to + outStride, rows, all2, odd2, all3, odd3, upper, half);
+      w = end;
+      to += 128;
+      rows -= 32;
     }
-    const end = w + Q1_TILE_BLOCK;
-    let p = w + 64, q = table;
-    do {
-      const s = v128.load(p);
-      const i0 = v128.and(s, low), i1 = v128.and(i16x8.shr_u(s, 4), low);
-      const t0 = v128.load(q);
-      const v0 = lookUp(t0, i0);
-      all0 = i16x8.add(all0, v0);
-      odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
-      const v1 = lookUp(t0, i1);
-      all1 = i16x8.add(all1, v1);
-      odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
-      const t1 = v128.load(q + tableBytes);
-      const v2 = lookUp(t1, i0);
-      all2 = i16x8.add(all2, v2);
-      odd2 = i16x8.add(odd2, i16x8.shr_u(v2, 8));
-      const v3 = lookUp(t1, i1);
-      all3 = i16x8.add(all3, v3);
-      odd3 = i16x8.add(odd3, i16x8.shr_u(v3, 8));
-      p += 16;
-      q += 16;
-    } while (p < end);
-    addBlock(w, table, out, rows, all0, odd0, all1, odd1, upper, half);
-    addBlock(w, table + tableBytes, out + outStride, rows, all2, odd2, all3, odd3, upper, half);
-    w += step;
+    weights += step;
     table += TABLE_BLOCK;
   }
 }
