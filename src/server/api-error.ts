@@ -54,6 +54,11 @@ export function badField(param: string, message: string, code = 'invalid_value')
   return new ApiError(400, message, { param, code });
 }
 
+/** A request whose address is none, mostly because of its header Host. */
+export function invalidUrl(): ApiError {
+  return new ApiError(400, 'The request has no valid URL or header Host.', { code: 'bad_request' });
+}
+
 /** What the API answers to anything that was thrown. Causes that are not the caller's business stay in `cause`. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;

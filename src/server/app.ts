@@ -4,7 +4,7 @@ import { cors } from 'hono/cors';
 import { matchedRoutes } from 'hono/route';
 import type { z } from 'zod';
 import type { LanguageModel } from '../language-model.ts';
-import { ApiError, toApiError } from './api-error.ts';
+import { ApiError, invalidUrl, toApiError } from './api-error.ts';
 import { chatChunks, chatCompletion } from './chat-completions.ts';
 import { completion, completionChunks } from './completions.ts';
 import { embeddings } from './embeddings.ts';
@@ -113,6 +113,7 @@ export class OnebitServer {
     const app = new Hono<Env>();
     const { corsOrigins } = this.options;
     app.use('*', async (c, next) => {
+      if (!URL.canParse(c.req.url)) throw invalidUrl();
       c.env.exchange.route = routeOf(c);
       this.checkHost(c);
       await next();

@@ -55,7 +55,7 @@ export class Exchange {
 
   constructor(request: Request, limitMs: number, observer: Observer) {
     this.method = request.method;
-    this.path = new URL(request.url).pathname.slice(0, LONGEST_PATH);
+    this.path = URL.canParse(request.url) ? new URL(request.url).pathname.slice(0, LONGEST_PATH) : '';
     this.observer = observer;
     this.timer = setTimeout(() => {
       this.abort(new ApiError(504, `The answer took longer than ${limitMs / 1000} s.`, { code: 'timeout' }));
