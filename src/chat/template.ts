@@ -3,16 +3,13 @@
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { OnebitError } from '../errors.ts';
 import type { ChatMessage } from './messages.ts';
+import { TOOLS_TEXT, type TemplateMessage, toolsAsText } from './tool-text.ts';
 
 /** Qwen's format, for files that bring no template. With tools it is the text that Qwen's models were trained on. */
 export const CHATML = `{%- set system = messages[0].content if messages and messages[0].role == 'system' else none -%}
 {%- if tools -%}
 {{ '<|im_start|>system\\n' + (system + '\\n\\n' if system else '') }}
-{{- '# Tools\\n\\nYou may call one or more functions to assist with the user query.\\n\\n' }}
-{{- 'You are provided with function signatures within <tools></tools> XML tags:\\n<tools>' }}
-{%- for tool in tools -%}{{ '\\n' + (tool | tojson) }}{%- endfor -%}
-{{ '\\n</tools>\\n\\nFor each function call, return a json object with function name and arguments within ' }}
-{{- '<tool_call></tool_call> XML tags:\\n<tool_call>\\n{"name": <function-name>, "arguments": <args-json-object>}\\n</tool_call>' }}
+${TOOLS_TEXT}
 {{- '<|im_end|>\\n' }}
 {%- endif -%}
 {%- for message in messages -%}
@@ -43,15 +40,14 @@ export interface ChatTemplateOptions {
   thinking?: boolean;
   /** End with the opening of an assistant turn. Default true. */
   addGenerationPrompt?: boolean;
-  /** Tool descriptions in OpenAI's form, for templates that know them. */
+  /** Tool descriptions in OpenAI's form. Models whose template does not know tools are told of them in Qwen's words. */
   tools?: readonly unknown[];
 }
 
 export class ChatTemplate {
-  /** Whether tools can be described to the model at all. */
-  readonly knowsTools: boolean;
   /** Whether thinking can be asked for. */
   readonly knowsThinking: boolean;
+  private readonly knowsTools: boolean;
   private readonly program: ReturnType<typeof parse>;
   private readonly specialTexts: readonly string[];
   private readonly tokenTexts: Record<string, string>;
@@ -70,7 +66,7 @@ export class ChatTemplate {
       );
     }
     try {
-      this.program = parse(tokenize(source ?? CHATML, { lstrip_blocks: true, trim_blocks: true }));
+      this.program = parseTemplate(source ?? CHATML);
     } catch (cause) {
       throw new OnebitError('bad-file', `chat: the file's chat template cannot be parsed: ${messageOf(cause)}`, {
         cause,
@@ -89,17 +85,18 @@ export class ChatTemplate {
    */
   render(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string[] {
     try {
-      const environment = new Environment();
-      const variables = {
-        ...globals(),
+      let turns = messages.map((message) => this.breakUp(asTemplatesExpect(message)) as TemplateMessage);
+      const tools = options.tools && options.tools.length > 0 ? this.breakUp(options.tools) : null;
+      if (!this.knowsTools && (tools || messages.some(({ role, toolCalls }) => role === 'tool' || toolCalls?.length))) {
+        turns = toolsAsText(turns, tools ? run(parseTemplate(TOOLS_TEXT), { tools }) : '');
+      }
+      const text = run(this.program, {
         ...this.tokenTexts,
-        messages: messages.map((message) => this.breakUp(asTemplatesExpect(message))),
-        tools: options.tools && options.tools.length > 0 ? this.breakUp(options.tools) : null,
+        messages: turns,
+        tools,
         add_generation_prompt: options.addGenerationPrompt ?? true,
         enable_thinking: options.thinking ?? false,
-      };
-      for (const [name, value] of Object.entries(variables)) environment.set(name, value);
-      const text = String(new Interpreter(environment).run(this.program).value);
+      });
       return text.split(BREAK).filter((piece) => piece.length > 0);
     } catch (cause) {
       throw new OnebitError('bad-argument', `chat: the model's template refused the messages: ${messageOf(cause)}`, {
@@ -125,6 +122,16 @@ export class ChatTemplate {
     }
     return broken;
   }
+}
+
+function parseTemplate(source: string): ReturnType<typeof parse> {
+  return parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+}
+
+function run(program: ReturnType<typeof parse>, variables: Readonly<Record<string, unknown>>): string {
+  const environment = new Environment();
+  for (const [name, value] of Object.entries({ ...globals(), ...variables })) environment.set(name, value);
+  return String(new Interpreter(environment).run(program).value);
 }
 
 /** A message as templates know it, in the field names of Hugging Face's implementations. */

@@ -30,7 +30,7 @@ export function runChat(
   task: ChatTask,
   exchange: Exchange,
 ): AsyncGenerator<ChatStep, void, void> {
-  const tools = toolsFor(model, task);
+  const tools = toolsFor(task);
   const prompt = model.chatPrompt(task.messages, { tools, thinking: task.thinking });
   const maxTokens = roomFor(prompt.length, model.contextTokens, task.maxTokens, task.names.messages);
   const tail = model.tokenizer.decode(prompt.slice(-TAIL_TOKENS), { special: true });
@@ -81,16 +81,12 @@ async function* runChoice(
 }
 
 /** The tools to tell the model of. */
-function toolsFor(model: LanguageModel, { tools, toolChoice }: ChatTask): readonly Tool[] {
+function toolsFor({ tools, toolChoice }: ChatTask): readonly Tool[] {
   if (typeof toolChoice === 'object' && !tools.some((tool) => tool.function.name === toolChoice.name)) {
     throw badField('tool_choice', `tool_choice: there is no tool '${toolChoice.name}' among the tools.`);
   }
   if (toolChoice === 'required' && tools.length === 0) {
     throw badField('tool_choice', "tool_choice: 'required' needs tools, got none.");
   }
-  if (toolChoice === 'none' || tools.length === 0) return [];
-  if (!model.knowsTools) {
-    throw badField('tools', 'tools: the chat template of this model does not know tools.', 'unsupported');
-  }
-  return tools;
+  return toolChoice === 'none' ? [] : tools;
 }
