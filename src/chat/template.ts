@@ -3,13 +3,17 @@
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { OnebitError } from '../errors.ts';
 import type { ChatMessage } from './messages.ts';
-import { TOOLS_TEXT, type TemplateMessage, toolsAsText } from './tool-text.ts';
+import { describeTools, type TemplateMessage, toolsAsText } from './tool-text.ts';
 
 /** Qwen's format, for files that bring no template. With tools it is the text that Qwen's models were trained on. */
 export const CHATML = `{%- set system = messages[0].content if messages and messages[0].role == 'system' else none -%}
 {%- if tools -%}
 {{ '<|im_start|>system\\n' + (system + '\\n\\n' if system else '') }}
-${TOOLS_TEXT}
+{{- '# Tools\\n\\nYou may call one or more functions to assist with the user query.\\n\\n' }}
+{{- 'You are provided with function signatures within <tools></tools> XML tags:\\n<tools>' }}
+{%- for tool in tools -%}{{ '\\n' + (tool | tojson) }}{%- endfor -%}
+{{ '\\n</tools>\\n\\nFor each function call, return a json object with function name and arguments within ' }}
+{{- '<tool_call></tool_call> XML tags:\\n<tool_call>\\n{"name": <function-name>, "arguments": <args-json-object>}\\n</tool_call>' }}
 {{- '<|im_end|>\\n' }}
 {%- endif -%}
 {%- for message in messages -%}
@@ -40,7 +44,7 @@ export interface ChatTemplateOptions {
   thinking?: boolean;
   /** End with the opening of an assistant turn. Default true. */
   addGenerationPrompt?: boolean;
-  /** Tool descriptions in OpenAI's form. Models whose template does not know tools are told of them in Qwen's words. */
+  /** Tool descriptions in OpenAI's form. Models whose template does not know tools are told of them as text. */
   tools?: readonly unknown[];
 }
 
@@ -66,7 +70,7 @@ export class ChatTemplate {
       );
     }
     try {
-      this.program = parseTemplate(source ?? CHATML);
+      this.program = parse(tokenize(source ?? CHATML, { lstrip_blocks: true, trim_blocks: true }));
     } catch (cause) {
       throw new OnebitError('bad-file', `chat: the file's chat template cannot be parsed: ${messageOf(cause)}`, {
         cause,
@@ -88,15 +92,19 @@ export class ChatTemplate {
       let turns = messages.map((message) => this.breakUp(asTemplatesExpect(message)) as TemplateMessage);
       const tools = options.tools && options.tools.length > 0 ? this.breakUp(options.tools) : null;
       if (!this.knowsTools && (tools || messages.some(({ role, toolCalls }) => role === 'tool' || toolCalls?.length))) {
-        turns = toolsAsText(turns, tools ? run(parseTemplate(TOOLS_TEXT), { tools }) : '');
+        turns = toolsAsText(turns, tools ? describeTools(tools) : '');
       }
-      const text = run(this.program, {
+      const environment = new Environment();
+      const variables = {
+        ...globals(),
         ...this.tokenTexts,
         messages: turns,
         tools,
         add_generation_prompt: options.addGenerationPrompt ?? true,
         enable_thinking: options.thinking ?? false,
-      });
+      };
+      for (const [name, value] of Object.entries(variables)) environment.set(name, value);
+      const text = String(new Interpreter(environment).run(this.program).value);
       return text.split(BREAK).filter((piece) => piece.length > 0);
     } catch (cause) {
       throw new OnebitError('bad-argument', `chat: the model's template refused the messages: ${messageOf(cause)}`, {
@@ -122,16 +130,6 @@ export class ChatTemplate {
     }
     return broken;
   }
-}
-
-function parseTemplate(source: string): ReturnType<typeof parse> {
-  return parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
-}
-
-function run(program: ReturnType<typeof parse>, variables: Readonly<Record<string, unknown>>): string {
-  const environment = new Environment();
-  for (const [name, value] of Object.entries({ ...globals(), ...variables })) environment.set(name, value);
-  return String(new Interpreter(environment).run(program).value);
 }
 
 /** A message as templates know it, in the field names of Hugging Face's implementations. */
