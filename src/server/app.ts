@@ -17,7 +17,8 @@ import { ServerObserver } from './observe.ts';
 import { openApiDocument } from './openapi.ts';
 import { chatPage, pagePolicy } from './page.ts';
 import { readBody } from './request-body.ts';
-import { ResponseStore } from './response-store.ts';
+import { countInput, inputList } from './response-input.ts';
+import { ResponseStore, type StoredResponse } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
 import { chatRequest } from './schemas/chat.ts';
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
@@ -147,7 +148,11 @@ export class OnebitServer {
       whole: (model, body, exchange) => response(model, body, exchange, this.responses),
       stream: (model, body, exchange) => responseEvents(model, body, exchange, this.responses),
     });
-    app.get('/v1/responses/:id', (c) => c.json(this.storedResponse(c)));
+    this.post(app, '/v1/responses/input_tokens', responsesRequest, {
+      whole: (model, body, exchange) => countInput(model, body, exchange, this.responses),
+    });
+    app.get('/v1/responses/:id', (c) => c.json(this.storedResponse(c).response));
+    app.get('/v1/responses/:id/input_items', (c) => c.json(inputList(this.storedResponse(c).input)));
     app.delete('/v1/responses/:id', (c) => {
       this.storedResponse(c);
       this.responses.delete(c.req.param('id'));
@@ -219,9 +224,9 @@ export class OnebitServer {
     throw new ApiError(404, 'There is no model of this name here.', { code: 'model_not_found', param: 'model' });
   }
 
-  private storedResponse(c: Ctx): object {
+  private storedResponse(c: Ctx): StoredResponse {
     const found = this.responses.get(c.req.param('id') ?? '', c.env.exchange.key?.name);
-    if (found) return found.response;
+    if (found) return found;
     throw new ApiError(404, 'There is no such response here (any more).', { code: 'response_not_found' });
   }
 

@@ -9,6 +9,8 @@ export interface Usage {
   promptTokens: number;
   cachedTokens: number;
   completionTokens: number;
+  /** Those of the completion that were thoughts. */
+  reasoningTokens: number;
 }
 
 /** What the log is told of a request. Texts only where that was asked for. */
@@ -32,7 +34,7 @@ export class Exchange {
   readonly method: string;
   readonly path: string;
   readonly beganMs = performance.now();
-  readonly usage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+  readonly usage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
   /** The route's pattern, which has few values. */
   route = 'none';
   status = 0;
