@@ -174,8 +174,9 @@ function parseToolCall(text: string): ToolCall | undefined {
   try {
     const value = JSON.parse(text);
     if (typeof value !== 'object' || value === null || typeof value.name !== 'string') return undefined;
-    const given = value.arguments ?? {};
-    return { name: value.name, arguments: typeof given === 'string' ? given : JSON.stringify(given) };
+    const given = typeof value.arguments === 'string' ? JSON.parse(value.arguments) : (value.arguments ?? {});
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) return undefined;
+    return { name: value.name, arguments: JSON.stringify(given) };
   } catch {
     return undefined;
   }

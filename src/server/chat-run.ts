@@ -21,6 +21,8 @@ export interface ChatStep {
   /** Whether the tokens are thoughts. */
   readonly thinks: boolean;
   readonly finish?: ChatFinish;
+  /** The stop text that ended it, where one did. */
+  readonly stopText?: string;
 }
 
 /** Tokens of the prompt's end that may hold `<think>` and what surrounds it. */
@@ -67,7 +69,7 @@ async function* runChoice(
     const { value, done } = await pieces.next();
     if (done) {
       const finish = parser.callCount > 0 && value.finishReason === 'stop' ? 'tool_calls' : value.finishReason;
-      yield { index, delta: parser.flush(), tokens: [], thinks: false, finish };
+      yield { index, delta: parser.flush(), tokens: [], thinks: false, finish, stopText: value.stopText };
       return;
     }
     const delta = parser.push(value.text);

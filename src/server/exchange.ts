@@ -1,6 +1,6 @@
 // Owns one request while it is answered: its signal, its model, what it has used; and telling log and metrics when it has ended.
 import type { LanguageModel } from '../language-model.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, type ErrorForm } from './api-error.ts';
 import type { ApiKey } from './keys.ts';
 import type { Lease } from './model-shelf.ts';
 
@@ -65,6 +65,12 @@ export class Exchange {
     const { signal } = request;
     if (signal.aborted) this.abort(signal.reason);
     signal.addEventListener('abort', () => this.abort(signal.reason), { once: true });
+  }
+
+  /** Whose clients ask by this path: they read errors in their own form. */
+  get errorForm(): ErrorForm {
+    if (this.path.startsWith('/api/')) return 'ollama';
+    return this.path.startsWith('/v1/messages') ? 'anthropic' : 'openai';
   }
 
   /** Aborted when the client has gone, the time is up, or the server stops. */
