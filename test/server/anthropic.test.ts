@@ -32,7 +32,7 @@ describe('messages', () => {
       { type: 'thinking', thinking: 'hm' },
       { type: 'text', text: 'Fine.' },
     ]);
-    expect(answer.usage.output_tokens).toBe(28);
+    expect(answer.usage.output_tokens).toBe(26);
     expect(scripted.prompts.at(-1)).toContain('<|im_start|>system\nBe brief.<|im_end|>');
     const again = await client.messages.create({ ...base, system: 'Be brief.' });
     expect(again.usage.cache_read_input_tokens).toBeGreaterThan(0);
