@@ -95,11 +95,6 @@ export class LanguageModel {
     return Int32Array.from(tokens);
   }
 
-  /** Whether the model's template can describe tools to it. */
-  get knowsTools(): boolean {
-    return this.chatTemplate().knowsTools;
-  }
-
   /** Whether the model's template lets it be told to think before it answers. */
   get knowsThinking(): boolean {
     return this.chatTemplate().knowsThinking;

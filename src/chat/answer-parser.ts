@@ -14,6 +14,8 @@ export interface AnswerParserOptions {
   readonly startsInReasoning?: boolean;
   /** Whether `<tool_call>` is looked for; otherwise it is ordinary text. Default false. */
   readonly tools?: boolean;
+  /** Whether calls are all that may come, so that one which was cut off is no content. Default false. */
+  readonly onlyCalls?: boolean;
 }
 
 const THINK = '<think>';
@@ -28,6 +30,7 @@ export class AnswerParser {
   /** Tool calls found so far. */
   callCount = 0;
   private readonly tools: boolean;
+  private readonly onlyCalls: boolean;
   private state: State;
   private pending = '';
   private reasoning = '';
@@ -38,7 +41,13 @@ export class AnswerParser {
 
   constructor(options: AnswerParserOptions = {}) {
     this.tools = options.tools ?? false;
+    this.onlyCalls = options.onlyCalls ?? false;
     this.state = options.startsInReasoning ? 'reasoning' : 'start';
+  }
+
+  /** Whether what was added last belongs to a thought, or to the space behind one. */
+  get isReasoning(): boolean {
+    return this.state === 'reasoning' || this.state === 'after-reasoning';
   }
 
   /** Adds `text`. */
@@ -48,10 +57,12 @@ export class AnswerParser {
     return this.take();
   }
 
-  /** Gives what was held back, at the end of the answer. A call that was not finished is given as content. */
+  /** Gives what was held back, at the end of the answer. A call that was not finished is given as content, but not where calls came before it. */
   flush(): AnswerDelta {
+    const begunCall = this.state === 'call' || (this.tools && CALL.startsWith(this.pending.trim()));
+    const dropped = begunCall && (this.onlyCalls || this.callCount > 0);
     if (this.state === 'reasoning') this.reasoning += this.pending;
-    else this.content += (this.state === 'call' ? CALL : '') + this.pending;
+    else if (!dropped) this.content += (this.state === 'call' ? CALL : '') + this.pending;
     this.pending = '';
     return this.take();
   }
@@ -163,8 +174,9 @@ function parseToolCall(text: string): ToolCall | undefined {
   try {
     const value = JSON.parse(text);
     if (typeof value !== 'object' || value === null || typeof value.name !== 'string') return undefined;
-    const given = value.arguments ?? {};
-    return { name: value.name, arguments: typeof given === 'string' ? given : JSON.stringify(given) };
+    const given = typeof value.arguments === 'string' ? JSON.parse(value.arguments) : (value.arguments ?? {});
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) return undefined;
+    return { name: value.name, arguments: JSON.stringify(given) };
   } catch {
     return undefined;
   }

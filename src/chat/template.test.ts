@@ -85,8 +85,20 @@ describe('ChatTemplate', () => {
     expect(kept(pieces)).toBe(2);
   });
 
-  test('says whether the model can be told of tools', () => {
-    expect(new ChatTemplate(undefined, specials, tokens).knowsTools).toBe(true);
-    expect(new ChatTemplate('{{ messages }}', specials, tokens).knowsTools).toBe(false);
+  test('writes tools, calls and results as text for templates that know none', () => {
+    const plain = '{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}';
+    const template = new ChatTemplate(plain, specials, tokens);
+    const tools = [{ type: 'function', function: { name: 'weather' } }];
+    const text = template.render(withTools, { tools }).join('');
+    const turns = text.split(/^(?=\[)/m);
+    expect(turns[0]).toMatch(/^\[system\] Be brief\.\n\nTools:\n\{"name":"weather"\}\n/);
+    expect(turns.map((turn) => /\w+/.exec(turn)?.[0])).not.toContain('tool');
+    expect(text).toContain('<tool_response>\nsnow\n</tool_response>');
+    expect(text).toContain(
+      '[assistant] Again.\n<tool_call>\n{"name": "weather", "arguments": {"city": 3}}\n</tool_call>',
+    );
+    expect(template.render(withTools).join('')).not.toContain('Tools:');
+    const spoken = withTools.filter(({ role, toolCalls }) => role !== 'tool' && !toolCalls);
+    expect(template.render(spoken).join('')).toBe(spoken.map(({ role, content }) => `[${role}] ${content}\n`).join(''));
   });
 });

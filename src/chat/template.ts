@@ -3,6 +3,7 @@
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { OnebitError } from '../errors.ts';
 import type { ChatMessage } from './messages.ts';
+import { describeTools, type TemplateMessage, toolsAsText } from './tool-text.ts';
 
 /** Qwen's format, for files that bring no template. With tools it is the text that Qwen's models were trained on. */
 export const CHATML = `{%- set system = messages[0].content if messages and messages[0].role == 'system' else none -%}
@@ -43,15 +44,14 @@ export interface ChatTemplateOptions {
   thinking?: boolean;
   /** End with the opening of an assistant turn. Default true. */
   addGenerationPrompt?: boolean;
-  /** Tool descriptions in OpenAI's form, for templates that know them. */
+  /** Tool descriptions in OpenAI's form. Models whose template does not know tools are told of them as text. */
   tools?: readonly unknown[];
 }
 
 export class ChatTemplate {
-  /** Whether tools can be described to the model at all. */
-  readonly knowsTools: boolean;
   /** Whether thinking can be asked for. */
   readonly knowsThinking: boolean;
+  private readonly knowsTools: boolean;
   private readonly program: ReturnType<typeof parse>;
   private readonly specialTexts: readonly string[];
   private readonly tokenTexts: Record<string, string>;
@@ -89,12 +89,17 @@ export class ChatTemplate {
    */
   render(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string[] {
     try {
+      let turns = messages.map((message) => this.breakUp(asTemplatesExpect(message)) as TemplateMessage);
+      const tools = options.tools && options.tools.length > 0 ? this.breakUp(options.tools) : null;
+      if (!this.knowsTools && (tools || messages.some(({ role, toolCalls }) => role === 'tool' || toolCalls?.length))) {
+        turns = toolsAsText(turns, tools ? describeTools(tools) : '');
+      }
       const environment = new Environment();
       const variables = {
         ...globals(),
         ...this.tokenTexts,
-        messages: messages.map((message) => this.breakUp(asTemplatesExpect(message))),
-        tools: options.tools && options.tools.length > 0 ? this.breakUp(options.tools) : null,
+        messages: turns,
+        tools,
         add_generation_prompt: options.addGenerationPrompt ?? true,
         enable_thinking: options.thinking ?? false,
       };

@@ -60,13 +60,13 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .option('--log-texts', 'put the texts of prompts and answers into the log')
     .option('--quiet', 'log nothing')
     .addHelpText('after', HELP)
-    .action(async (flags: ServeFlags) => {
+    .action(async (flags: ServeFlags, { parent }: Command) => {
       endsBySignal();
-      await serve(flags, signal);
+      await serve(flags, signal, parent?.version());
     });
 }
 
-async function serve(flags: ServeFlags, signal: AbortSignal): Promise<void> {
+async function serve(flags: ServeFlags, signal: AbortSignal, version?: string): Promise<void> {
   const keys = await serveKeys(flags.apiKey, flags.apiKeys);
   const { OnebitServer } = await import('../server/app.ts');
   const { ModelShelf } = await import('../server/model-shelf.ts');
@@ -82,6 +82,7 @@ async function serve(flags: ServeFlags, signal: AbortSignal): Promise<void> {
     limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
     log: flags.quiet ? undefined : (entry) => process.stdout.write(`${JSON.stringify(entry)}\n`),
     logTexts: flags.logTexts,
+    version,
     residentBytes: () => process.memoryUsage.rss(),
   });
   const silenceMs = (flags.timeout + 60) * 1000;

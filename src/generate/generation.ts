@@ -37,6 +37,8 @@ export interface GenerationResult {
   /** With option `logprobs`: one entry a token. */
   readonly logprobs?: readonly ChosenToken[];
   readonly finishReason: FinishReason;
+  /** The text of option `stop` that ended it, where one did. */
+  readonly stopText?: string;
   readonly seed: number;
   readonly timings: Timings;
 }
@@ -142,6 +144,7 @@ async function* run(
       cachedTokens: prefill.reused,
       logprobs: options.logprobs === undefined ? undefined : chosen,
       finishReason,
+      ...(scanner.matched === undefined ? {} : { stopText: scanner.matched }),
       seed: options.seed,
       timings: timingsOf(prefill, firstMs, chosen.length, performance.now() - began),
     };

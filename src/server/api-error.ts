@@ -18,6 +18,9 @@ const TYPES: Readonly<Record<number, string>> = {
 /** How long a client should wait when the server cannot say how long it will be busy. */
 const RETRY_SECONDS = 1;
 
+/** Whose clients read an error. */
+export type ErrorForm = 'openai' | 'anthropic' | 'ollama';
+
 /** An answer with a status of 400 or more. */
 export class ApiError extends Error {
   readonly status: number;
@@ -40,18 +43,29 @@ export class ApiError extends Error {
     return { error: { message: this.message, type, code: this.code, param: this.param } };
   }
 
+  /** The body that clients of `form` expect. */
+  bodyIn(form: ErrorForm): object {
+    if (form === 'ollama') return { error: this.message };
+    return form === 'anthropic' ? { type: 'error', ...this.toJSON() } : this.toJSON();
+  }
+
   /** The answer. */
-  toResponse(): Response {
+  toResponse(form: ErrorForm = 'openai'): Response {
     const headers: Record<string, string> = { 'content-type': 'application/json' };
     if (this.retryAfterSeconds !== undefined) headers['retry-after'] = String(Math.ceil(this.retryAfterSeconds));
     if (this.status === 401) headers['www-authenticate'] = 'Bearer';
-    return new Response(JSON.stringify(this), { status: this.status, headers });
+    return new Response(JSON.stringify(this.bodyIn(form)), { status: this.status, headers });
   }
 }
 
 /** A field of the request that cannot be answered. */
 export function badField(param: string, message: string, code = 'invalid_value'): ApiError {
   return new ApiError(400, message, { param, code });
+}
+
+/** A request whose address is none, mostly because of its header Host. */
+export function invalidUrl(): ApiError {
+  return new ApiError(400, 'The request has no valid URL or header Host.', { code: 'bad_request' });
 }
 
 /** What the API answers to anything that was thrown. Causes that are not the caller's business stay in `cause`. */

@@ -4,7 +4,8 @@ import { cors } from 'hono/cors';
 import { matchedRoutes } from 'hono/route';
 import type { z } from 'zod';
 import type { LanguageModel } from '../language-model.ts';
-import { ApiError, toApiError } from './api-error.ts';
+import { countTokens, message, messageEvents } from './anthropic.ts';
+import { ApiError, invalidUrl, toApiError } from './api-error.ts';
 import { chatChunks, chatCompletion } from './chat-completions.ts';
 import { completion, completionChunks } from './completions.ts';
 import { embeddings } from './embeddings.ts';
@@ -14,12 +15,16 @@ import { type KeyConfig, KeyRing } from './keys.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { ServerObserver } from './observe.ts';
+import { ollamaAnswer, ollamaEmbed, ollamaLines, ollamaModels, ollamaShow } from './ollama.ts';
 import { openApiDocument } from './openapi.ts';
 import { chatPage, pagePolicy } from './page.ts';
 import { readBody } from './request-body.ts';
-import { ResponseStore } from './response-store.ts';
+import { countInput, inputList } from './response-input.ts';
+import { ResponseStore, type StoredResponse } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
+import { countRequest, messagesRequest } from './schemas/anthropic.ts';
 import { chatRequest } from './schemas/chat.ts';
+import { ollamaChatRequest, ollamaEmbedRequest, ollamaGenerateRequest, ollamaShowRequest } from './schemas/ollama.ts';
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
 import { detokenize, tokenize } from './tokens.ts';
@@ -36,6 +41,8 @@ export interface ServerOptions {
   readonly log?: (entry: LogEntry) => void;
   /** Put the texts of prompts and answers into the log. Default false. */
   readonly logTexts?: boolean;
+  /** Of this software, for those who ask. */
+  readonly version?: string;
   /** Bytes that the process holds, for the metrics. */
   readonly residentBytes?: () => number;
 }
@@ -113,6 +120,7 @@ export class OnebitServer {
     const app = new Hono<Env>();
     const { corsOrigins } = this.options;
     app.use('*', async (c, next) => {
+      if (!URL.canParse(c.req.url)) throw invalidUrl();
       c.env.exchange.route = routeOf(c);
       this.checkHost(c);
       await next();
@@ -129,12 +137,14 @@ export class OnebitServer {
       await this.identify(c);
       return c.body(this.observer.render(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
     });
-    app.use('/v1/*', async (c, next) => {
-      if (this.draining) throw shuttingDown();
-      c.env.exchange.key = await this.identify(c);
-      c.env.exchange.key?.admit(performance.now());
-      await next();
-    });
+    for (const path of ['/v1/*', '/api/*']) {
+      app.use(path, async (c, next) => {
+        if (this.draining) throw shuttingDown();
+        c.env.exchange.key = await this.identify(c);
+        c.env.exchange.key?.admit(performance.now());
+        await next();
+      });
+    }
     app.get('/v1/models', (c) => c.json({ object: 'list', data: this.shelf.ids.map((id) => modelObject(id)) }));
     app.get('/v1/models/:id{.+}', (c) => c.json(this.oneModel(c.req.param('id'))));
     this.post(app, '/v1/chat/completions', chatRequest, { whole: chatCompletion, stream: chatChunks });
@@ -146,12 +156,25 @@ export class OnebitServer {
       whole: (model, body, exchange) => response(model, body, exchange, this.responses),
       stream: (model, body, exchange) => responseEvents(model, body, exchange, this.responses),
     });
-    app.get('/v1/responses/:id', (c) => c.json(this.storedResponse(c)));
+    this.post(app, '/v1/responses/input_tokens', responsesRequest, {
+      whole: (model, body, exchange) => countInput(model, body, exchange, this.responses),
+    });
+    app.get('/v1/responses/:id', (c) => c.json(this.storedResponse(c).response));
+    app.get('/v1/responses/:id/input_items', (c) => c.json(inputList(this.storedResponse(c).input)));
     app.delete('/v1/responses/:id', (c) => {
       this.storedResponse(c);
       this.responses.delete(c.req.param('id'));
       return c.json({ id: c.req.param('id'), object: 'response', deleted: true });
     });
+    this.post(app, '/v1/messages', messagesRequest, { whole: message, stream: messageEvents });
+    this.post(app, '/v1/messages/count_tokens', countRequest, { whole: countTokens });
+    this.post(app, '/api/chat', ollamaChatRequest, { whole: ollamaAnswer, stream: ollamaLines });
+    this.post(app, '/api/generate', ollamaGenerateRequest, { whole: ollamaAnswer, stream: ollamaLines });
+    this.post(app, '/api/embed', ollamaEmbedRequest, { whole: ollamaEmbed });
+    this.post(app, '/api/show', ollamaShowRequest, { whole: ollamaShow });
+    app.get('/api/tags', async (c) => c.json(await ollamaModels(this.shelf, false)));
+    app.get('/api/ps', async (c) => c.json(await ollamaModels(this.shelf, true)));
+    app.get('/api/version', (c) => c.json({ version: this.options.version ?? '' }));
     app.notFound((c) => this.refuse(this.nothingAt(c), c.env.exchange));
     app.onError((error, c) => this.refuse(error, c.env.exchange));
     return app;
@@ -169,18 +192,21 @@ export class OnebitServer {
       const body = await readBody(c.req.raw, schema, this.limits.bodyBytes);
       if (this.options.logTexts) exchange.prompt = body;
       const model = exchange.use(await this.shelf.borrow(body.model as string | null | undefined));
-      if (!answers.stream || !body.stream) return c.json(await answers.whole(model, body, exchange));
+      const streams = (body.stream as boolean | null | undefined) ?? exchange.errorForm === 'ollama';
+      if (!answers.stream || !streams) return c.json(await answers.whole(model, body, exchange));
       return this.stream(answers.stream(model, body, exchange), exchange);
     });
   }
 
   private async stream(events: AsyncIterator<ServerEvent>, exchange: Exchange): Promise<Response> {
+    const { errorForm } = exchange;
     const response = await eventStream(events, {
       ...this.limits,
+      form: errorForm === 'ollama' ? 'lines' : 'events',
       abort: (reason) => exchange.abort(reason),
       onError: (error) => {
         exchange.error = toApiError(error);
-        return [{ data: exchange.error }];
+        return [{ event: errorForm === 'anthropic' ? 'error' : undefined, data: exchange.error.bodyIn(errorForm) }];
       },
       onEnd: () => exchange.end(),
     });
@@ -203,7 +229,8 @@ export class OnebitServer {
   }
 
   private async identify(c: Ctx) {
-    return this.keys?.identify(c.req.header('authorization') ?? null);
+    const key = c.req.header('x-api-key'); // Anthropic's clients
+    return this.keys?.identify(c.req.header('authorization') ?? (key === undefined ? null : `Bearer ${key}`));
   }
 
   private ready(c: Ctx): Response {
@@ -218,9 +245,9 @@ export class OnebitServer {
     throw new ApiError(404, 'There is no model of this name here.', { code: 'model_not_found', param: 'model' });
   }
 
-  private storedResponse(c: Ctx): object {
+  private storedResponse(c: Ctx): StoredResponse {
     const found = this.responses.get(c.req.param('id') ?? '', c.env.exchange.key?.name);
-    if (found) return found.response;
+    if (found) return found;
     throw new ApiError(404, 'There is no such response here (any more).', { code: 'response_not_found' });
   }
 
@@ -239,7 +266,7 @@ export class OnebitServer {
       ? new ApiError(499, 'The client has gone.', { code: 'aborted' })
       : toApiError(reason);
     exchange.error = error;
-    return error.toResponse();
+    return error.toResponse(exchange.errorForm);
   }
 }
 

@@ -28,16 +28,19 @@ export function wantsThinking(effort: string | null | undefined, explicit?: bool
 
 /** What `request` asks for. @throws ApiError 400 */
 export function chatTask(request: ChatRequest): ChatTask {
-  const { tool_choice } = request;
+  const choice = request.tool_choice ?? 'auto';
+  const allowed = typeof choice === 'object' && choice.type === 'allowed_tools' ? choice.allowed_tools : undefined;
   return {
     messages: messagesOf(request.messages),
     sampling: request,
     tools: request.tools ?? [],
     toolChoice:
-      typeof tool_choice === 'object' && tool_choice !== null ? tool_choice.function : (tool_choice ?? 'auto'),
+      typeof choice === 'string' ? choice : choice.type === 'function' ? choice.function : choice.allowed_tools.mode,
+    allowedTools: allowed?.tools.map((tool) => tool.function.name),
     parallelToolCalls: request.parallel_tool_calls ?? true,
     format: request.response_format ?? undefined,
     thinking: wantsThinking(request.reasoning_effort, request.chat_template_kwargs?.enable_thinking),
+    truncate: false,
     maxTokens: request.max_completion_tokens ?? request.max_tokens ?? undefined,
     logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
     names: { messages: 'messages', format: 'response_format' },

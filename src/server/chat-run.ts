@@ -5,7 +5,7 @@ import type { ChosenToken } from '../generate/session.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { formOf } from './answer-form.ts';
 import { badField } from './api-error.ts';
-import type { ChatTask } from './chat-task.ts';
+import { type ChatTask, isForced, mayCallOften } from './chat-task.ts';
 import { counted, interleave, roomFor } from './choices.ts';
 import type { Exchange } from './exchange.ts';
 import type { Tool } from './schemas/chat.ts';
@@ -18,7 +18,11 @@ export interface ChatStep {
   readonly index: number;
   readonly delta: AnswerDelta;
   readonly tokens: readonly ChosenToken[];
+  /** Whether the tokens are thoughts. */
+  readonly thinks: boolean;
   readonly finish?: ChatFinish;
+  /** The stop text that ended it, where one did. */
+  readonly stopText?: string;
 }
 
 /** Tokens of the prompt's end that may hold `<think>` and what surrounds it. */
@@ -30,11 +34,10 @@ export function runChat(
   task: ChatTask,
   exchange: Exchange,
 ): AsyncGenerator<ChatStep, void, void> {
-  const tools = toolsFor(model, task);
-  const prompt = model.chatPrompt(task.messages, { tools, thinking: task.thinking });
+  const { tools, prompt } = promptFor(model, task);
   const maxTokens = roomFor(prompt.length, model.contextTokens, task.maxTokens, task.names.messages);
   const tail = model.tokenizer.decode(prompt.slice(-TAIL_TOKENS), { special: true });
-  const parsing = { startsInReasoning: /<think>\s*$/.test(tail), tools: tools.length > 0 };
+  const parsing = { startsInReasoning: /<think>\s*$/.test(tail), tools: tools.length > 0, onlyCalls: isForced(task) };
   const thinks = parsing.startsInReasoning || (task.thinking && model.knowsThinking);
   const constraint = formOf(model, task, tools, thinks);
   exchange.usage.promptTokens = prompt.length;
@@ -47,7 +50,7 @@ export function runChat(
       signal: exchange.signal,
     };
     const parser = new AnswerParser(parsing);
-    return runChoice(model, prompt, options, parser, index, task.parallelToolCalls, exchange);
+    return runChoice(model, prompt, options, parser, index, mayCallOften(task), exchange);
   });
   return interleave(choices);
 }
@@ -66,31 +69,52 @@ async function* runChoice(
     const { value, done } = await pieces.next();
     if (done) {
       const finish = parser.callCount > 0 && value.finishReason === 'stop' ? 'tool_calls' : value.finishReason;
-      yield { index, delta: parser.flush(), tokens: [], finish };
+      yield { index, delta: parser.flush(), tokens: [], thinks: false, finish, stopText: value.stopText };
       return;
     }
     const delta = parser.push(value.text);
+    const thinks = parser.isReasoning || delta.reasoning !== undefined;
+    if (thinks) exchange.usage.reasoningTokens += value.tokens.length;
     if (!manyCalls && parser.callCount > 0) {
       const toolCalls = delta.toolCalls?.slice(0, 1);
-      yield { index, delta: { ...delta, toolCalls }, tokens: value.tokens, finish: 'tool_calls' };
+      yield { index, delta: { ...delta, toolCalls }, tokens: value.tokens, thinks, finish: 'tool_calls' };
       await pieces.return(undefined as never);
       return;
     }
-    yield { index, delta, tokens: value.tokens };
+    yield { index, delta, tokens: value.tokens, thinks };
   }
 }
 
+/** What the model reads, and the tools that it is told of. @throws ApiError 400 */
+export function promptFor(model: LanguageModel, task: ChatTask): { tools: readonly Tool[]; prompt: Int32Array } {
+  const tools = toolsFor(task);
+  let messages = task.messages;
+  for (;;) {
+    const prompt = model.chatPrompt(messages, { tools, thinking: task.thinking });
+    if (!task.truncate || prompt.length < model.contextTokens || messages.length === 1) return { tools, prompt };
+    messages = withoutOldest(messages);
+  }
+}
+
+/** Without the first quarter, at least one, of what is neither the system's nor the last. */
+function withoutOldest(messages: ChatTask['messages']): ChatTask['messages'] {
+  const old = messages.slice(0, -1).filter((message) => message.role !== 'system');
+  const dropped = new Set(old.slice(0, Math.ceil(old.length / 4)));
+  return dropped.size > 0 ? messages.filter((message) => !dropped.has(message)) : messages.slice(-1);
+}
+
 /** The tools to tell the model of. */
-function toolsFor(model: LanguageModel, { tools, toolChoice }: ChatTask): readonly Tool[] {
+function toolsFor({ tools, toolChoice, allowedTools }: ChatTask): readonly Tool[] {
+  const unknown = allowedTools?.find((name) => !tools.some((tool) => tool.function.name === name));
+  if (unknown !== undefined) {
+    throw badField('tool_choice', `tool_choice: there is no tool '${unknown}' among the tools.`);
+  }
   if (typeof toolChoice === 'object' && !tools.some((tool) => tool.function.name === toolChoice.name)) {
     throw badField('tool_choice', `tool_choice: there is no tool '${toolChoice.name}' among the tools.`);
   }
   if (toolChoice === 'required' && tools.length === 0) {
     throw badField('tool_choice', "tool_choice: 'required' needs tools, got none.");
   }
-  if (toolChoice === 'none' || tools.length === 0) return [];
-  if (!model.knowsTools) {
-    throw badField('tools', 'tools: the chat template of this model does not know tools.', 'unsupported');
-  }
-  return tools;
+  if (toolChoice === 'none') return [];
+  return allowedTools ? tools.filter((tool) => allowedTools.includes(tool.function.name)) : tools;
 }

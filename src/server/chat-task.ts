@@ -1,7 +1,17 @@
-// Owns what every route that answers conversations asks for, as a type. Must not know how it is done.
+// Owns what every route that answers conversations asks for. Must not know how it is done.
 import type { ChatMessage } from '../chat/messages.ts';
 import type { ResponseFormat, Tool } from './schemas/chat.ts';
 import type { SamplingRequest } from './schemas/sampling.ts';
+
+/** Whether the answer must consist of calls. */
+export function isForced({ toolChoice }: ChatTask): boolean {
+  return toolChoice === 'required' || typeof toolChoice === 'object';
+}
+
+/** Whether there may be several calls; of a tool that was chosen by name there is one. */
+export function mayCallOften({ toolChoice, parallelToolCalls }: ChatTask): boolean {
+  return parallelToolCalls && typeof toolChoice !== 'object';
+}
 
 /** What to answer. Names of fields are those of the route, for errors. */
 export interface ChatTask {
@@ -9,9 +19,13 @@ export interface ChatTask {
   readonly sampling: SamplingRequest;
   readonly tools: readonly Tool[];
   readonly toolChoice: 'none' | 'auto' | 'required' | { readonly name: string };
+  /** Names of the tools that may be called; undefined for all. */
+  readonly allowedTools: readonly string[] | undefined;
   readonly parallelToolCalls: boolean;
   readonly format: ResponseFormat | undefined;
   readonly thinking: boolean;
+  /** Whether the oldest messages are left out where the context cannot hold all. */
+  readonly truncate: boolean;
   readonly maxTokens: number | undefined;
   /** Alternatives to report with log-probabilities; undefined for none. */
   readonly logprobs: number | undefined;

@@ -14,8 +14,9 @@ export async function embeddings(
   exchange: Exchange,
 ): Promise<object> {
   const { width } = model.config;
-  if (request.dimensions != null && request.dimensions !== width) {
-    throw badField('dimensions', `dimensions: this model gives ${width}, got ${request.dimensions}.`);
+  const dimensions = request.dimensions ?? width;
+  if (dimensions > width) {
+    throw badField('dimensions', `dimensions: this model gives at most ${width}, got ${dimensions}.`);
   }
   const inputs = promptsOf(request.input).map((input) => tokensOf(input, model, 'input'));
   for (const tokens of inputs) {
@@ -24,7 +25,7 @@ export async function embeddings(
   }
   const data: object[] = [];
   for (const [index, tokens] of inputs.entries()) {
-    const vector = await model.embed(tokens, { signal: exchange.signal });
+    const vector = shortened(await model.embed(tokens, { signal: exchange.signal }), dimensions);
     const embedding = request.encoding_format === 'base64' ? base64(vector) : Array.from(vector);
     data.push({ object: 'embedding', index, embedding });
   }
@@ -35,6 +36,14 @@ export async function embeddings(
     data,
     usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
   };
+}
+
+/** The first `dimensions` numbers, of length 1 again. */
+function shortened(vector: Float32Array, dimensions: number): Float32Array {
+  if (dimensions === vector.length) return vector;
+  const first = vector.slice(0, dimensions);
+  const length = Math.hypot(...first);
+  return length > 0 ? first.map((value) => value / length) : first;
 }
 
 function base64(vector: Float32Array): string {

@@ -4,6 +4,7 @@ import { type EventStreamOptions, eventStream, type ServerEvent } from './event-
 function options(overrides: Partial<EventStreamOptions> = {}) {
   const seen = { aborted: [] as unknown[], ended: 0 };
   const all: EventStreamOptions = {
+    form: 'events',
     pingMs: 10_000,
     stallMs: 10_000,
     onError: (error) => [{ data: { error: String(error) } }],

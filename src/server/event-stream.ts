@@ -1,4 +1,4 @@
-// Owns server-sent events: a Response whose body is written as fast as the client reads, with comment pings on silence, ended when nobody listens.
+// Owns streams of events, server-sent or as lines of JSON: a Response whose body is written as fast as the client reads, with comment pings on silence, ended when nobody listens.
 
 /** One event; `data` is sent as JSON unless it is a string. */
 export interface ServerEvent {
@@ -7,6 +7,8 @@ export interface ServerEvent {
 }
 
 export interface EventStreamOptions {
+  /** Server-sent events, or JSON in lines, which have neither names nor comments. */
+  readonly form: 'events' | 'lines';
   /** Silence after which a comment is sent. */
   readonly pingMs: number;
   /** How long a client may leave what was sent unread. */
@@ -34,7 +36,7 @@ export async function eventStream(events: AsyncIterator<ServerEvent>, options: E
   const stream = new EventWriter(events, first, options);
   return new Response(stream.body, {
     headers: {
-      'content-type': 'text/event-stream; charset=utf-8',
+      'content-type': options.form === 'lines' ? 'application/x-ndjson' : 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache',
       'x-accel-buffering': 'no', // nginx would hold events back
     },
@@ -92,7 +94,9 @@ class EventWriter {
     const text = typeof data === 'string' ? data : JSON.stringify(data);
     this.startPings();
     if (this.gone) return;
-    this.controller.enqueue(this.encoder.encode(`${event === undefined ? '' : `event: ${event}\n`}data: ${text}\n\n`));
+    const name = event === undefined ? '' : `event: ${event}\n`;
+    const line = this.options.form === 'lines' ? `${text}\n` : `${name}data: ${text}\n\n`;
+    this.controller.enqueue(this.encoder.encode(line));
     if ((this.controller.desiredSize ?? 0) > 0) return;
     const read = new Promise<void>((resolve) => {
       this.wake = resolve;
@@ -107,6 +111,7 @@ class EventWriter {
 
   private startPings(): void {
     clearInterval(this.ping);
+    if (this.options.form === 'lines') return;
     this.ping = setInterval(() => {
       if (!this.gone && (this.controller.desiredSize ?? 0) > 0) this.controller.enqueue(PING);
     }, this.options.pingMs);

@@ -1,6 +1,6 @@
 // Owns one request while it is answered: its signal, its model, what it has used; and telling log and metrics when it has ended.
 import type { LanguageModel } from '../language-model.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, type ErrorForm } from './api-error.ts';
 import type { ApiKey } from './keys.ts';
 import type { Lease } from './model-shelf.ts';
 
@@ -9,6 +9,8 @@ export interface Usage {
   promptTokens: number;
   cachedTokens: number;
   completionTokens: number;
+  /** Those of the completion that were thoughts. */
+  reasoningTokens: number;
 }
 
 /** What the log is told of a request. Texts only where that was asked for. */
@@ -32,7 +34,7 @@ export class Exchange {
   readonly method: string;
   readonly path: string;
   readonly beganMs = performance.now();
-  readonly usage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+  readonly usage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
   /** The route's pattern, which has few values. */
   route = 'none';
   status = 0;
@@ -55,7 +57,7 @@ export class Exchange {
 
   constructor(request: Request, limitMs: number, observer: Observer) {
     this.method = request.method;
-    this.path = new URL(request.url).pathname.slice(0, LONGEST_PATH);
+    this.path = URL.canParse(request.url) ? new URL(request.url).pathname.slice(0, LONGEST_PATH) : '';
     this.observer = observer;
     this.timer = setTimeout(() => {
       this.abort(new ApiError(504, `The answer took longer than ${limitMs / 1000} s.`, { code: 'timeout' }));
@@ -63,6 +65,12 @@ export class Exchange {
     const { signal } = request;
     if (signal.aborted) this.abort(signal.reason);
     signal.addEventListener('abort', () => this.abort(signal.reason), { once: true });
+  }
+
+  /** Whose clients ask by this path: they read errors in their own form. */
+  get errorForm(): ErrorForm {
+    if (this.path.startsWith('/api/')) return 'ollama';
+    return this.path.startsWith('/v1/messages') ? 'anthropic' : 'openai';
   }
 
   /** Aborted when the client has gone, the time is up, or the server stops. */

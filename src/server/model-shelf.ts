@@ -64,15 +64,14 @@ export class ModelShelf {
     for (const [id, { model }] of this.slots) if (model) yield { id, model };
   }
 
+  /** Bytes that the model `id` takes or would take. */
+  needBytes(id: string): Promise<number> {
+    return this.slot(id).entry.needBytes();
+  }
+
   /** Lends the model `id`, the first one where none is named; loads it if need be. @throws ApiError 404, or 503 while there is no room */
   async borrow(id?: string | null): Promise<Lease> {
-    const slot = this.slots.get(id ?? this.ids[0]);
-    if (!slot) {
-      throw new ApiError(404, `There is no model of this name here, but: ${this.ids.join(', ')}.`, {
-        code: 'model_not_found',
-        param: 'model',
-      });
-    }
+    const slot = this.slot(id ?? this.ids[0]);
     slot.users++;
     clearTimeout(slot.idle);
     try {
@@ -97,6 +96,16 @@ export class ModelShelf {
       clearTimeout(slot.idle);
       await this.unload(slot);
     }
+  }
+
+  /** Ollama's clients may put a tag behind the name. */
+  private slot(id: string): Slot {
+    const slot = this.slots.get(id) ?? this.slots.get(id.replace(/:latest$/, ''));
+    if (slot) return slot;
+    throw new ApiError(404, `There is no model of this name here, but: ${this.ids.join(', ')}.`, {
+      code: 'model_not_found',
+      param: 'model',
+    });
   }
 
   private inTurn<Result>(work: () => Promise<Result>): Promise<Result> {

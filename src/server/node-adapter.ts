@@ -1,9 +1,9 @@
 // Owns running the server on Node: listening, limits on connections, what Node refuses before a request exists. Knows no routes.
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { OnebitError } from '../errors.ts';
-import { ApiError, toApiError } from './api-error.ts';
+import { ApiError, invalidUrl, toApiError } from './api-error.ts';
 
 export interface ListenOptions {
   readonly port: number;
@@ -37,11 +37,10 @@ export async function listen(
     hostname: options.host,
     overrideGlobalObjects: false,
     errorHandler: (cause) =>
-      (cause instanceof Error && cause.name === 'RequestError'
-        ? new ApiError(400, 'The request has no valid URL or header Host.', { code: 'bad_request' })
-        : toApiError(cause)
-      ).toResponse(),
+      (cause instanceof Error && cause.name === 'RequestError' ? invalidUrl() : toApiError(cause)).toResponse(),
   });
+  /** What each connection was answered last. */
+  const answers = new WeakMap<Socket, ServerResponse>();
   const server = createServer(
     {
       headersTimeout: options.headMs ?? 20_000,
@@ -50,19 +49,28 @@ export async function listen(
       keepAliveTimeout: 75_000, // longer than balancers keep theirs, usually 60 s
       maxHeaderSize: 16_384,
     },
-    (incoming, outgoing) => void listener(incoming, outgoing),
+    (incoming, outgoing) => {
+      answers.set(incoming.socket, outgoing);
+      void listener(incoming, outgoing);
+    },
   );
   server.maxConnections = options.connections ?? 1024;
   server.timeout = options.silenceMs ?? 700_000;
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseRaw(error, socket));
-  server.on('checkExpectation', (_incoming, outgoing) => {
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const answer = answers.get(socket);
+    // Nothing may be written into an answer that has begun, or after the last one.
+    if (answer?.headersSent && !(answer.writableFinished && answer.shouldKeepAlive)) socket.destroySoon();
+    else refuseRaw(error, socket);
+  });
+  server.on('checkExpectation', (incoming, outgoing) => {
+    answers.set(incoming.socket, outgoing);
     const body = JSON.stringify(
       new ApiError(417, 'The header Expect can only be 100-continue.', { code: 'bad_request' }),
     );
+    outgoing.shouldKeepAlive = false; // a body that was not waited for may follow
     outgoing.writeHead(417, {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
-      connection: 'close', // a body that was not waited for may follow
     });
     outgoing.end(body);
   });

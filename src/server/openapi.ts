@@ -41,6 +41,14 @@ const operations: readonly Operation[] = [
     ...{ summary: 'Forgets an answer', answer: z.object({ id: z.string(), object: z.string(), deleted: z.boolean() }) },
   },
   {
+    ...{ method: 'get', path: '/v1/responses/{id}/input_items', id: 'listInputItems', parameter: 'id' },
+    ...{ summary: 'What an answer that is kept was given for', answer: answers.itemsAnswer },
+  },
+  {
+    ...{ method: 'post', path: '/v1/responses/input_tokens', id: 'countInputTokens', body: responsesRequest },
+    ...{ summary: 'How many tokens the model would read', answer: answers.inputTokensAnswer },
+  },
+  {
     ...{ method: 'post', path: '/v1/embeddings', id: 'createEmbedding', body: embeddingRequest },
     ...{ summary: 'Texts as vectors', answer: answers.embeddingsAnswer },
   },

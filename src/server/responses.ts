@@ -1,17 +1,17 @@
 // Owns /v1/responses: its request as a task, its answer as items, whole or as the events by which items grow.
 import type { ToolCall } from '../chat/messages.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { ApiError } from './api-error.ts';
-import { wantsThinking } from './chat-completions.ts';
 import { type ChatFinish, runChat } from './chat-run.ts';
-import type { ChatTask } from './chat-task.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
+import { type ChatLogprobs, chatLogprobs } from './logprobs.ts';
+import { conversationOf, responseTask } from './response-input.ts';
 import type { ResponseStore } from './response-store.ts';
-import { functionsOf, type InputItem, messagesOfItems, type ResponsesRequest } from './schemas/responses.ts';
+import { functionsOf, type InputItem, type ResponsesRequest } from './schemas/responses.ts';
 
+type Logprobs = ChatLogprobs['content'][number][];
 type Part =
-  | { type: 'output_text'; text: string; annotations: []; logprobs: [] }
+  | { type: 'output_text'; text: string; annotations: []; logprobs: Logprobs }
   | { type: 'reasoning_text'; text: string };
 /** An item of the answer, while it grows and when it is done. */
 interface OutputItem {
@@ -59,8 +59,9 @@ async function* run(
   exchange: Exchange,
   store: ResponseStore,
 ): AsyncGenerator<Event, void, void> {
-  const items = conversation(request, exchange, store);
-  const steps = runChat(model, taskOf(request, items), exchange);
+  const items = conversationOf(request, exchange.key?.name, store);
+  const task = responseTask(request, items);
+  const steps = runChat(model, task, exchange);
   const output = new Output();
   const id = `resp_${exchange.id.slice(4).replaceAll('-', '')}`;
   const created_at = Math.floor(Date.now() / 1000);
@@ -69,10 +70,17 @@ async function* run(
   const first = await steps.next(); // before any event, so that a refusal can still become a status
   yield { type: 'response.created', response: body('in_progress') };
   yield { type: 'response.in_progress', response: body('in_progress') };
+  /** Of tokens whose text has not come yet. */
+  let logprobs: Logprobs = [];
   for (let step = first; !step.done; step = await steps.next()) {
-    const { delta } = step.value;
+    const { delta, tokens, thinks } = step.value;
+    if (thinks) logprobs = [];
+    else if (task.logprobs !== undefined) logprobs.push(...chatLogprobs(tokens, model.tokenizer).content);
     if (delta.reasoning !== undefined) yield* output.text('reasoning', delta.reasoning);
-    if (delta.content !== undefined) yield* output.text('message', delta.content);
+    if (delta.content !== undefined) {
+      yield* output.text('message', delta.content, logprobs);
+      logprobs = [];
+    }
     for (const call of delta.toolCalls ?? []) yield* output.call(call);
     finish = step.value.finish ?? finish;
   }
@@ -81,43 +89,14 @@ async function* run(
   yield* output.close(status);
   const final = body(status);
   if (request.store ?? true) {
-    store.put(id, { owner: exchange.key?.name, response: final, items: [...items, ...(output.items as InputItem[])] });
-  }
-  yield { type: `response.${status}`, response: final };
-}
-
-/** What was said before, and what is said now. @throws ApiError 404 when it continues an answer that is not kept */
-function conversation(request: ResponsesRequest, exchange: Exchange, store: ResponseStore): readonly InputItem[] {
-  const now: readonly InputItem[] =
-    typeof request.input === 'string' ? [{ role: 'user', content: request.input }] : request.input;
-  const { previous_response_id: previous } = request;
-  if (previous == null) return now;
-  const found = store.get(previous, exchange.key?.name);
-  if (!found) {
-    throw new ApiError(404, 'previous_response_id: there is no such response here (any more).', {
-      code: 'previous_response_not_found',
-      param: 'previous_response_id',
+    store.put(id, {
+      owner: exchange.key?.name,
+      response: final,
+      input: items,
+      items: [...items, ...(output.items as InputItem[])],
     });
   }
-  return [...found.items, ...now];
-}
-
-function taskOf(request: ResponsesRequest, items: readonly InputItem[]): ChatTask {
-  const messages = messagesOfItems(items);
-  if (request.instructions) messages.unshift({ role: 'system', content: request.instructions });
-  const format = request.text?.format;
-  return {
-    messages,
-    sampling: { ...request, n: 1 },
-    tools: functionsOf(request),
-    toolChoice: request.tool_choice ?? 'auto',
-    parallelToolCalls: request.parallel_tool_calls ?? true,
-    format: format?.type === 'json_schema' ? { type: 'json_schema', json_schema: format } : (format ?? undefined),
-    thinking: wantsThinking(request.reasoning?.effort),
-    maxTokens: request.max_output_tokens ?? undefined,
-    logprobs: undefined,
-    names: { messages: 'input', format: 'text.format' },
-  };
+  yield { type: `response.${status}`, response: final };
 }
 
 function responseBody(
@@ -144,13 +123,13 @@ function responseBody(
     tool_choice: request.tool_choice ?? 'auto',
     tools: functionsOf(request).map((tool) => ({ type: 'function', ...tool.function })),
     top_p: request.top_p ?? null,
-    truncation: 'disabled',
+    truncation: request.truncation ?? 'disabled',
     usage: done
       ? {
           input_tokens: usage.promptTokens,
           input_tokens_details: { cached_tokens: usage.cachedTokens },
           output_tokens: usage.completionTokens,
-          output_tokens_details: { reasoning_tokens: 0 },
+          output_tokens_details: { reasoning_tokens: usage.reasoningTokens },
           total_tokens: usage.promptTokens + usage.completionTokens,
         }
       : null,
@@ -163,7 +142,7 @@ class Output {
   readonly items: OutputItem[] = [];
 
   /** Adds text to the last item, or begins one of another kind. */
-  *text(kind: 'message' | 'reasoning', delta: string): Generator<Event, void, void> {
+  *text(kind: 'message' | 'reasoning', delta: string, logprobs: Logprobs = []): Generator<Event, void, void> {
     let item = this.items.at(-1);
     if (item?.type !== kind) {
       yield* this.close('completed');
@@ -171,8 +150,9 @@ class Output {
     }
     const part = item.content![0];
     part.text += delta;
-    const logprobs = kind === 'message' ? { logprobs: [] } : {};
-    yield { type: `response.${part.type}.delta`, ...this.place(item), content_index: 0, delta, ...logprobs };
+    if (part.type === 'output_text') part.logprobs.push(...logprobs);
+    const more = part.type === 'output_text' ? { logprobs } : {};
+    yield { type: `response.${part.type}.delta`, ...this.place(item), content_index: 0, delta, ...more };
   }
 
   /** Adds a whole call. */
@@ -202,7 +182,7 @@ class Output {
     const part = item.content?.[0];
     if (part) {
       const place = { ...this.place(item), content_index: 0 };
-      const logprobs = part.type === 'output_text' ? { logprobs: [] } : {};
+      const logprobs = part.type === 'output_text' ? { logprobs: part.logprobs } : {};
       yield { type: `response.${part.type}.done`, ...place, text: part.text, ...logprobs };
       yield { type: 'response.content_part.done', ...place, part: { ...part } };
     }

@@ -113,7 +113,7 @@ export function ofLength(automaton: Automaton, min: number, max: number): Automa
       if (to < 0 || within < 0) continue;
       const counted = within > 0 ? count : max === Number.POSITIVE_INFINITY ? Math.min(count + 1, min) : count + 1;
       if (to !== before.to || within !== before.within) before = { to, within, number: stateOf(to, within, counted) };
-      table.fill(from, value, value, before.number);
+      table.set(from, value, before.number);
     }
   }
   return table.automaton();
@@ -140,7 +140,7 @@ function combine(a: Automaton, b: Automaton, wanted: boolean): Automaton {
         beforeY = toY;
         if (before === pairs.length) pairs.push([toX, toY]);
       }
-      table.fill(from, value, value, before);
+      table.set(from, value, before);
     }
   }
   return table.automaton();
@@ -169,6 +169,10 @@ class Table {
 
   fill(from: number, low: number, high: number, to: number): void {
     this.rows.fill(to, from * 256 + low, from * 256 + high + 1);
+  }
+
+  set(from: number, value: number, to: number): void {
+    this.rows[from * 256 + value] = to;
   }
 
   automaton(): Automaton {

@@ -13,20 +13,11 @@ import {
   words,
 } from './language.ts';
 
-/** Bounds of white space: a model that is unsure must not go on with it for ever. */
-const MOST_SPACES = 64;
-const MOST_TABS = 16;
-
-const space = byte([0x20, 0x20]);
-const whiteRule: Rule = {
-  node: choice(
-    nothing,
-    space,
-    sequence(words('\n'), choice(repeat(space, 0, MOST_SPACES), repeat(byte([9, 9]), 1, MOST_TABS))),
-  ),
-};
-/** White space as models and `JSON.stringify` write it: none, one space, or a line end and what indents the next line. */
-export const white = call(whiteRule);
+/**
+ * White space between parts: none or one space, as in what models were trained on when it is on one line. No line ends: a small model that is unsure
+ * would go on with them until its tokens run out.
+ */
+export const white = optional(words(' '));
 
 const digit = byte([0x30, 0x39]);
 const digits = (min: number, max: number) => repeat(digit, min, max);

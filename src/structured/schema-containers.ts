@@ -90,7 +90,7 @@ export function objectLanguage(atoms: readonly Atom[], inside: Inside): Node {
       ? undefined
       : inside.names(nameParts.map((atom) => partUnder(atom, atom.schema.propertyNames, 'propertyNames')));
   const open =
-    (declared.size === 0 && patterns.length === 0) ||
+    (declared.size === 0 && patterns.length === 0 && atoms.every(({ schema }) => schema.properties === undefined)) ||
     atoms.some(({ schema }) => schema.additionalProperties !== undefined);
 
   /** What all atoms say of a property that matches `matched`; undefined where it is forbidden. */

@@ -24,6 +24,8 @@ export interface ToolCallOptions extends CompileOptions {
   choice?: 'auto' | 'required' | { readonly name: string };
   /** Whether there may be several calls. Default true. */
   parallel?: boolean;
+  /** With `auto`: JSON Schema of answers that call nothing. Default: any text, also before calls. */
+  answer?: unknown;
 }
 
 const OPEN = '<tool_call>';
@@ -51,8 +53,11 @@ export function compileToolCalls(
   const call = choice(...named.map((tool) => callOf(tool, tools.indexOf(tool))));
   const more = parallel ? repeat(sequence(words('\n'), call), 0, Number.POSITIVE_INFINITY) : nothing;
   const calls = sequence(call, more);
-  const answer: Node = wanted === 'auto' ? sequence(textWithout(OPEN), optional(calls)) : calls;
-  return new Grammar(afterText(answer, options.after), tokenizer);
+  const free = () =>
+    options.answer === undefined
+      ? sequence(textWithout(OPEN), optional(calls))
+      : choice(calls, schemaLanguage(options.answer));
+  return new Grammar(afterText(wanted === 'auto' ? free() : calls, options.after), tokenizer);
 }
 
 function callOf(tool: ToolDescription, index: number): Node {

@@ -36,7 +36,10 @@ function seeds(mark) {
 const NASTY = [null, true, 0, -1, 1e308, -1e-308, 2 ** 53, 0.5, '', ' ', '\u0000', '\ud800', '<|im_end|>', 'x'.repeat(5000), '🙂'.repeat(300),
   '((a+)+)+$', '^(a|aa)+$', '[', [], {}, [[]], { type: 'object' }, { $ref: '#' }, { anyOf: [] }, { __proto__: null, constructor: 1 }, 'NaN', '1e999']; // biome-ignore format: a table
 
+const MEGABYTE = Buffer.alloc(1 << 20, 0x61);
 const pick = (random, list) => list[random.below(list.length)];
+/** A copy: what is picked may be changed later, and the next case must not see that. */
+const nasty = (random) => structuredClone(pick(random, NASTY));
 
 /** A copy of `value` with one to three places changed, taken away or doubled. */
 function mutateJson(value, random) {
@@ -56,8 +59,8 @@ function mutateJson(value, random) {
     else if (change === 1 && typeof node[key] === 'string')
       node[key] += pick(random, ['\u0000', '\udfff', '<|im_start|>', 'y'.repeat(random.below(3000))]);
     else if (change === 2 && node !== root)
-      node[pick(random, ['__proto__', 'extra', 'functions', 'stream', 'n'])] = pick(random, NASTY);
-    else node[key] = pick(random, NASTY);
+      node[pick(random, ['__proto__', 'extra', 'functions', 'stream', 'n'])] = nasty(random);
+    else node[key] = nasty(random);
   }
   return root.value;
 }
@@ -185,14 +188,7 @@ export function httpCase(random, mark) {
     }
     default:
       if (random.below(8) > 0) return send('stall', Buffer.from(JSON.stringify({ ...body, stream: true })), 'stall');
-      return send(
-        'large',
-        Buffer.concat([
-          Buffer.from('{"prompt":"'),
-          Buffer.alloc((1 << 20) * (1 + random.below(3)), 0x61),
-          Buffer.from('"}'),
-        ]),
-      );
+      return large(random);
   }
 }
 
@@ -205,6 +201,21 @@ function head(method, path, headers) {
     ...headers,
   ];
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+}
+
+/** A body of 1 to 3 MB, sometimes of 100 MB, its length told before or not. */
+function large(random) {
+  const megabytes = random.below(20) === 0 ? 100 : 1 + random.below(3);
+  const filling = Array.from({ length: megabytes }, () => MEGABYTE);
+  const parts = [Buffer.from('{"prompt":"'), ...filling, Buffer.from('"}')];
+  if (random.below(2) === 0) {
+    const chunks = parts.flatMap((part) => [Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from('\r\n')]);
+    const start = head('POST', '/v1/completions', ['transfer-encoding: chunked']);
+    return { kind: 'large', pieces: [start, ...chunks, Buffer.from('0\r\n\r\n')], expect: 'answer' };
+  }
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+  const start = head('POST', '/v1/completions', [`content-length: ${bytes}`]);
+  return { kind: 'large', pieces: [start, ...parts], expect: 'answer' };
 }
 
 /** A body in chunks; one in two is broken. */

@@ -35,7 +35,7 @@ export async function fuzzHttp({ url, Random, cases, seed, first = 0, together =
   const worker = async () => {
     while (next < first + cases) {
       const index = next++;
-      const one = httpCase(new Random(seed * 1e9 + index), `mark${index}m`);
+      const one = httpCase(new Random(seed * 1e9 + index), markOf(index));
       const { outcome, finding } = judge(one, await exchange(url, one), index);
       outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
       if (finding) findings.push({ index, kind: one.kind, what: finding });
@@ -88,6 +88,18 @@ function isWhole(bytes) {
   return length !== undefined && body > 3 && text.length >= body + Number(length);
 }
 
+/** Text that only case `index` sends. Its second half repeats the first in other digits: a mark that was damaged on its way out is nobody's. */
+export function markOf(index) {
+  return `mark${index}x${(index * 7919 + 13).toString(36)}m`;
+}
+
+/** The number of another case whose mark is in `answer`, if any. */
+function strangerIn(answer, index) {
+  const marks = Array.from(answer.matchAll(/mark(\d+)x[0-9a-z]+m/g));
+  const found = marks.find(([mark, number]) => Number(number) !== index && mark === markOf(Number(number)));
+  return found && Number(found[1]);
+}
+
 /** What to make of an answer. */
 function judge({ kind, expect }, { ended, answer }, index) {
   if (ended === 'silent') return { outcome: `${kind}: silent`, finding: 'no answer' };
@@ -95,8 +107,8 @@ function judge({ kind, expect }, { ended, answer }, index) {
     const finding = expect === 'answer' ? 'the connection was closed without an answer' : undefined;
     return { outcome: `${kind}: nothing`, finding };
   }
-  const stranger = Array.from(answer.matchAll(/mark(\d+)m/g)).find((match) => Number(match[1]) !== index);
-  if (stranger) return { outcome: `${kind}: leak`, finding: `text of case ${stranger[1]}` };
+  const stranger = strangerIn(answer, index);
+  if (stranger !== undefined) return { outcome: `${kind}: leak`, finding: `text of case ${stranger}` };
   const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
   const outcome = `${kind}: ${status}`;
   if (!(status >= 200)) return { outcome, finding: `no status: ${answer.slice(0, 80)}` };

@@ -104,8 +104,24 @@ describe('wrong requests', () => {
     expect(await raw(started.url, `GET / HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toMatch(/ 431 /);
     expect(await raw(started.url, 'CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n')).toMatch(/ 405 .*"error"/s);
     expect(await raw(started.url, 'GET / HTTP/1.1\r\nhost: a\r\nexpect: x\r\n\r\n')).toMatch(/ 417 .*"error"/s);
-    expect(await raw(started.url, 'GET / HTTP/1.1\r\nhost: a b%\r\nconnection: close\r\n\r\n')).toMatch(
-      / 400 .*"error"/s,
+    for (const host of ['a b%', '127.p.0.1']) {
+      const answer = await raw(started.url, `GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+      expect(answer).toMatch(/ 400 .*"error"/s);
+    }
+  });
+
+  test('bytes behind an answer that has begun, or was the last: nothing more is written', async () => {
+    const refused = await raw(started.url, `GET / HTTP/1.1\r\nhost: a\r\nexpect: x\r\n\r\n{"messages": 1}`, 'all');
+    expect(refused).toMatch(/^HTTP\/1\.1 417 /);
+    expect(refused.match(/HTTP\/1\.1/g)).toHaveLength(1);
+    const body = JSON.stringify({ messages, max_tokens: 100, ignore_eos: true, stream: true });
+    const head = `POST ${chat} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+    const cut = await raw(started.url, head + body, 'all', 'NONSENSE\r\n\r\n');
+    expect(cut).toMatch(/^HTTP\/1\.1 200 /);
+    expect(cut).toContain('data: {');
+    expect(cut.match(/HTTP\/1\.1/g)).toHaveLength(1);
+    expect(await raw(started.url, 'GET /health HTTP/1.1\r\nhost: a\r\n\r\n', 'error', 'NONSENSE\r\n\r\n')).toMatch(
+      /^HTTP\/1\.1 200 .*HTTP\/1\.1 400 /s,
     );
   });
 
@@ -115,15 +131,16 @@ describe('wrong requests', () => {
   });
 });
 
-/** Sends bytes, gives all that comes back until the server closes. */
-function raw(url: string, bytes: string): Promise<string> {
+/** Sends bytes, `then` more when an answer comes; gives what comes back, up to an error or until the server closes. */
+function raw(url: string, bytes: string, upTo: 'error' | 'all' = 'error', then = ''): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     let answer = '';
     const socket = connect(Number(port), hostname, () => socket.write(bytes));
     socket.on('data', (chunk) => {
+      if (answer === '' && then !== '') socket.write(then);
       answer += chunk;
-      if (/"error".*\}\}/.test(answer)) socket.destroy();
+      if (upTo === 'error' && /"error".*\}\}/.test(answer)) socket.destroy();
     });
     socket.on('close', () => resolve(answer));
     socket.on('error', reject);

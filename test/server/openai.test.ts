@@ -184,8 +184,18 @@ describe('embeddings', () => {
     expect(numbers.data[0].embedding).toEqual(Array.from(await started.model.embed('He')));
   });
 
+  test('may be shortened, to length 1 again', async () => {
+    const [whole, short] = [
+      await client.embeddings.create({ model: 'tiny', input: 'x' }),
+      await client.embeddings.create({ model: 'tiny', input: 'x', dimensions: 7 }),
+    ].map((answer) => answer.data[0].embedding);
+    expect(short).toHaveLength(7);
+    expect(Math.hypot(...short)).toBeCloseTo(1, 5);
+    expect(short[3] / short[0]).toBeCloseTo(whole[3] / whole[0], 4);
+  });
+
   test.each([
-    ['a number of dimensions that the model does not have', { input: 'x', dimensions: 7 }, 'dimensions'],
+    ['a number of dimensions that the model does not have', { input: 'x', dimensions: 7000 }, 'dimensions'],
     ['nothing', { input: '' }, 'input'],
     ['too much', { input: 'x'.repeat(600) }, 'input'],
     ['an unknown encoding', { input: 'x', encoding_format: 'hex' }, 'encoding_format'],

@@ -92,10 +92,24 @@ describe('response_format', () => {
     });
   });
 
-  test('is not for use with tools, nor without an end', async () => {
+  test('beside tools: the answer is a call or of the form', async () => {
+    const response_format = { type: 'json_schema' as const, json_schema: { name: 'table', schema, strict: true } };
+    const kinds = new Set<string>();
+    for (let seed = 0; seed < 8; seed++) {
+      const { choices } = await client.chat.completions.create({
+        ...{ ...base, seed, tools, response_format, parallel_tool_calls: false },
+        logit_bias: seed % 2 === 0 ? { 60: 100 } : { 123: 100 }, // < and {
+      });
+      const [{ message, finish_reason }] = choices;
+      kinds.add(finish_reason);
+      if (finish_reason === 'stop') expect(validate(JSON.parse(message.content!))).toBe(true);
+      else expect(message.tool_calls).toHaveLength(1);
+    }
+    expect(kinds).toEqual(new Set(['stop', 'tool_calls']));
+  });
+
+  test('is not for use without an end', async () => {
     const response_format = { type: 'json_object' };
-    const withTools = await started.post('/v1/chat/completions', { ...base, response_format, tools });
-    expect((await withTools.json()).error.param).toBe('response_format');
     const endless = await started.post('/v1/chat/completions', { ...base, response_format, ignore_eos: true });
     expect((await endless.json()).error.param).toBe('ignore_eos');
   });
@@ -123,6 +137,27 @@ describe('tool_choice', () => {
       }
     },
   );
+
+  test('allowed_tools leaves others out', async () => {
+    const { choices } = await client.chat.completions.create({
+      ...{ ...base, tools },
+      tool_choice: {
+        type: 'allowed_tools',
+        allowed_tools: { mode: 'required', tools: [{ type: 'function', function: { name: 'ask' } }] },
+      },
+      parallel_tool_calls: false,
+    });
+    expect(choices[0].message.tool_calls).toMatchObject([{ function: { name: 'ask', arguments: '{}' } }]);
+    const unknown = { type: 'allowed_tools', allowed_tools: { mode: 'auto', tools: [{ type: 'function', function: { name: 'x' } }] } }; // biome-ignore format: short
+    const refused = await started.post('/v1/chat/completions', { ...base, tools, tool_choice: unknown });
+    expect((await refused.json()).error).toMatchObject({ param: 'tool_choice' });
+  });
+
+  test('a forced call that was cut off is no content', async () => {
+    const body = { ...base, tools, max_tokens: 14, tool_choice: 'required' as const };
+    const { choices } = await client.chat.completions.create(body);
+    expect(choices[0]).toMatchObject({ finish_reason: 'length', message: { content: '' } });
+  });
 
   test('a schema that is not supported is refused where it is promised, and taken where it is not', async () => {
     const odd = { type: 'object', properties: { a: { type: 'array', uniqueItems: true } } };

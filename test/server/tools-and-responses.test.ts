@@ -146,6 +146,57 @@ describe('responses', () => {
     );
   });
 
+  test('give log-probabilities of the answer where they are included, and count thoughts', async () => {
+    scripted.say(`${THOUGHT}Fine.`);
+    const body = { model, input: 'x', include: ['message.output_text.logprobs' as const], top_logprobs: 2 };
+    const answer = await client.responses.create(body);
+    const part = (answer.output[1] as OpenAI.Responses.ResponseOutputMessage)
+      .content[0] as OpenAI.Responses.ResponseOutputText;
+    expect(part.logprobs?.map(({ token }) => token).join('')).toBe('Fine.');
+    expect(part.logprobs?.[0].top_logprobs).toHaveLength(2);
+    const reasoning = answer.usage?.output_tokens_details.reasoning_tokens ?? 0;
+    expect(reasoning).toBeGreaterThan('Riga, then.'.length);
+    expect(reasoning).toBeLessThanOrEqual(THOUGHT.length);
+    const streamed: string[] = [];
+    for await (const event of client.responses.stream(body)) {
+      if (event.type === 'response.output_text.delta') streamed.push(...event.logprobs.map(({ token }) => token));
+    }
+    expect(streamed.join('')).toBe('Fine.');
+    const chat = await client.chat.completions.create({ model, messages });
+    expect(chat.usage?.completion_tokens_details?.reasoning_tokens).toBe(reasoning);
+  });
+
+  test('refer to items that the server keeps, list what went in, count tokens', async () => {
+    scripted.say('Sunny.', 'Bye.');
+    const first = await client.responses.create({ model, input: 'Riga?' });
+    const reference = { type: 'item_reference' as const, id: first.output[0].id! };
+    const second = await client.responses.create({ model, input: [reference, { role: 'user', content: 'Thanks' }] });
+    expect(scripted.prompts.at(-1)).toContain('assistant\nSunny.<|im_end|>');
+    const listed = await client.responses.inputItems.list(second.id);
+    expect(listed.data).toMatchObject([
+      { type: 'message', role: 'assistant', id: reference.id },
+      { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'Thanks' }] },
+    ]);
+    const count = await client.responses.inputTokens.count({ model, input: 'Riga?' });
+    expect(count).toMatchObject({ object: 'response.input_tokens', input_tokens: first.usage?.input_tokens });
+    await client.responses.delete(first.id);
+    await client.responses.delete(second.id);
+    await expect(client.responses.create({ model, input: [reference] })).rejects.toMatchObject({ status: 404 });
+  });
+
+  test('leave the oldest messages out where that is asked for and the context is full', async () => {
+    scripted.say('Fine.');
+    const turns = Array.from({ length: 40 }, (_, i) => ({
+      role: 'user' as const,
+      content: `turn ${i} ${'x'.repeat(60)}`,
+    }));
+    const body = { model, instructions: 'Be brief.', input: turns, max_output_tokens: 8 };
+    await expect(client.responses.create(body)).rejects.toMatchObject({ status: 400, code: 'context_length_exceeded' });
+    expect((await client.responses.create({ ...body, truncation: 'auto' })).output_text).toBe('Fine.');
+    expect(scripted.prompts.at(-1)).toMatch(/Be brief\..*turn 39/s);
+    expect(scripted.prompts.at(-1)).not.toContain('turn 5 ');
+  });
+
   test('are incomplete when the tokens run out', async () => {
     scripted.say('A long story');
     const answer = await client.responses.create({ model, input: 'x', max_output_tokens: 3 });
@@ -162,6 +213,7 @@ describe('responses', () => {
     ['no input', {}, 'input'],
     ['a wrong tool', { input: 'x', tools: [{ type: 'function', name: '' }] }, 'tools.0.name'],
     ['work in the background', { input: 'x', background: true }, 'background'],
+    ['a conversation kept elsewhere', { input: 'x', conversation: 'conv_1' }, 'conversation'],
   ])('refuse %s by name, whole or streamed', async (_, body, param) => {
     for (const stream of [false, true]) {
       const answer = await started.post('/v1/responses', { ...body, stream });

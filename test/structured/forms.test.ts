@@ -102,10 +102,21 @@ describe('schemas', () => {
 
   test('of the JSON mode are any objects', () => {
     const grammar = compileJsonObject(qwen);
-    for (const text of ['{}', '{"a": [1, -2.5e-3, {"b": null}], "\\ud83d\\ude00": "\\u00e9"}', '{\n  "x": true\n}']) {
+    for (const text of ['{}', '{"a": [1, -2.5e-3, {"b": null}], "\\ud83d\\ude00": "\\u00e9"}', '{ "x": true }']) {
       expect(grammar.accepts(text)).toBe(true);
     }
-    for (const text of ['[]', '', '{', '{"a":1,}', '{"a":01}', '{"a":"\\ud83d"}', '{"a":"\n"}', "{'a':1}", '{} ']) {
+    for (const text of [
+      '[]',
+      '',
+      '{',
+      '{\n  "x": true\n}',
+      '{"a":1,}',
+      '{"a":01}',
+      '{"a":"\\ud83d"}',
+      '{"a":"\n"}',
+      "{'a':1}",
+      '{} ',
+    ]) {
       expect(grammar.accepts(text)).toBe(false);
     }
     const random = new Random(seed);
@@ -129,6 +140,21 @@ const tools: ToolDescription[] = [
   { type: 'function', function: { name: 'now' } },
 ];
 const weather = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Köln", "days": 3}}\n</tool_call>';
+test('a tool with no properties has no arguments, an object without any word on properties has any', () => {
+  const of = (parameters: unknown) =>
+    compileToolCalls([{ type: 'function', function: { name: 'now', parameters } }], qwen, { choice: 'required' });
+  const other = now.replace('{}', '{"a": 1}');
+  expect([now, other].map((text) => of({ type: 'object', properties: {} }).accepts(text))).toEqual([true, false]);
+  expect([now, other].map((text) => of({ type: 'object' }).accepts(text))).toEqual([true, true]);
+});
+
+test('answers that call nothing may have a form of their own', () => {
+  const tools = [{ type: 'function' as const, function: { name: 'now' } }];
+  const grammar = compileToolCalls(tools, qwen, { answer: { type: 'object', properties: { a: { type: 'integer' } } } });
+  for (const text of [now, `${now}\n${now}`, '{"a": 1}']) expect(grammar.accepts(text)).toBe(true);
+  for (const text of ['Hello', `{"a": 1}\n${now}`, '{"a": "x"}']) expect(grammar.accepts(text)).toBe(false);
+});
+
 const now = '<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call>';
 
 describe(`tool calls (seed ${seed})`, () => {

@@ -68,8 +68,8 @@ test(`valid documents made from schemas alone are accepted (seed ${seed})`, { ti
     if (values.length === 0) continue;
     const grammar = compileSchema(schema, qwen);
     for (const value of values) {
-      for (const indent of [undefined, 2, '\t']) {
-        const text = JSON.stringify(value, null, indent);
+      const spaced = JSON.stringify(value, null, 1).replaceAll(/\n */g, ' ');
+      for (const text of [JSON.stringify(value), spaced]) {
         if (!grammar.accepts(text)) throw new Error(`not accepted for ${JSON.stringify(schema)}: ${text}`);
         accepted++;
       }

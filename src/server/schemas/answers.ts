@@ -8,6 +8,7 @@ const usage = z.object({
   completion_tokens: z.int(),
   total_tokens: z.int(),
   prompt_tokens_details: z.object({ cached_tokens: z.int() }).optional(),
+  completion_tokens_details: z.object({ reasoning_tokens: z.int() }).optional(),
 });
 const logprob = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
 const toolCall = z.object({
@@ -73,6 +74,15 @@ export const responsesAnswer = z.object({
   output: z.array(z.object({ type: z.enum(['message', 'reasoning', 'function_call']), id: z.string() })),
   usage: z.object({ input_tokens: z.int(), output_tokens: z.int(), total_tokens: z.int() }).nullable(),
 });
+
+export const itemsAnswer = z.object({
+  object: z.literal('list'),
+  data: z.array(z.object({ id: z.string(), type: z.string() })),
+  first_id: nullableText,
+  last_id: nullableText,
+  has_more: z.literal(false),
+});
+export const inputTokensAnswer = z.object({ object: z.literal('response.input_tokens'), input_tokens: z.int() });
 
 export const embeddingsAnswer = z.object({
   object: z.literal('list'),

@@ -37,7 +37,11 @@ export const toolSchema = z.object({
   }),
 });
 export type Tool = z.output<typeof toolSchema>;
-const namedChoice = z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) });
+const namedTool = z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) });
+const allowedTools = z.object({
+  type: z.literal('allowed_tools'),
+  allowed_tools: z.object({ mode: z.enum(['auto', 'required']), tools: z.array(namedTool).min(1).max(128) }),
+});
 const responseFormat = z.discriminatedUnion('type', [
   z.object({ type: z.literal('text') }),
   z.object({ type: z.literal('json_object') }),
@@ -55,7 +59,7 @@ export const chatRequest = z.object({
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
   tools: z.array(toolSchema).max(128).nullish(),
-  tool_choice: z.union([z.enum(['none', 'auto', 'required']), namedChoice]).nullish(),
+  tool_choice: z.union([z.enum(['none', 'auto', 'required']), namedTool, allowedTools]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   response_format: responseFormat.nullish(),
   reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh']).nullish(),

@@ -20,9 +20,16 @@ const callItem = z.object({
   arguments: z.string(),
 });
 const resultItem = z.object({ type: z.literal('function_call_output'), call_id: z.string(), output: content });
-const reasoningItem = z.object({ type: z.literal('reasoning'), content: z.array(part).nullish() });
-const otherItem = z.object({ type: z.string().regex(/^(?!message$|function_call$|function_call_output$|reasoning$)/) });
-const item = z.union([messageItem, callItem, resultItem, reasoningItem, otherItem]);
+const reasoningItem = z.object({
+  type: z.literal('reasoning'),
+  content: z.array(part).nullish(),
+  summary: z.array(part).nullish(),
+});
+const referenceItem = z.object({ type: z.literal('item_reference'), id: z.string() });
+const otherItem = z.object({
+  type: z.string().regex(/^(?!message$|function_call$|function_call_output$|reasoning$|item_reference$)/),
+});
+const item = z.union([messageItem, callItem, resultItem, reasoningItem, referenceItem, otherItem]);
 export type InputItem = z.output<typeof item>;
 
 const textFormat = z.discriminatedUnion('type', [
@@ -43,6 +50,12 @@ const functionTool = z.object({
   strict: z.boolean().nullish(),
 });
 const otherTool = z.object({ type: z.string().regex(/^(?!function$)/) });
+const namedTool = z.object({ type: z.literal('function'), name: z.string() });
+const allowedTools = z.object({
+  type: z.literal('allowed_tools'),
+  mode: z.enum(['auto', 'required']),
+  tools: z.array(namedTool).min(1).max(256),
+});
 const { model, temperature, top_p, top_k, min_p, seed, stream, repeat_penalty, ignore_eos, user } = samplingFields;
 
 export const responsesRequest = z.object({
@@ -54,17 +67,19 @@ export const responsesRequest = z.object({
     .array(z.union([functionTool, otherTool]))
     .max(256)
     .nullish(),
-  tool_choice: z
-    .union([z.enum(['none', 'auto', 'required']), z.object({ type: z.literal('function'), name: z.string() })])
-    .nullish(),
+  tool_choice: z.union([z.enum(['none', 'auto', 'required']), namedTool, allowedTools]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   previous_response_id: z.string().nullish(),
   store: z.boolean().nullish(),
   text: z.object({ format: textFormat.nullish() }).nullish(),
   reasoning: z.object({ effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh']).nullish() }).nullish(),
+  include: z.array(z.string()).max(100).nullish().describe('message.output_text.logprobs; others are left out'),
   top_logprobs: z.int().min(0).max(20).nullish(),
+  truncation: z.enum(['auto', 'disabled']).nullish(),
   metadata: z.record(z.string(), z.string()).nullish(),
   background: z.literal(false, 'Not supported: must be false').nullish(),
+  conversation: z.null('Not supported: use previous_response_id').optional(),
+  prompt: z.null('Not supported: use input').optional(),
 });
 export type ResponsesRequest = z.output<typeof responsesRequest>;
 
@@ -102,7 +117,8 @@ export function messagesOfItems(items: readonly InputItem[]): ChatMessage[] {
     } else if (entry.type === 'function_call_output' && 'output' in entry) {
       messages.push({ role: 'tool', content: textOf(entry.output, `${param}.output`) });
     } else if (entry.type === 'reasoning') {
-      reasoning = 'content' in entry ? entry.content?.map((one) => one.text ?? '').join('') : undefined;
+      const parts = 'summary' in entry ? (entry.content ?? entry.summary) : undefined;
+      reasoning = parts?.map((one) => one.text ?? '').join('');
     } else {
       throw badField(
         `${param}.type`,

@@ -1,0 +1,124 @@
+// Owns the bodies of /api/… (Ollama's form), and turning them into tasks and options. Options that only concern how Ollama runs models are ignored.
+import { z } from 'zod';
+import type { ChatMessage } from '../../chat/messages.ts';
+import type { ChatTask } from '../chat-task.ts';
+import { type ResponseFormat, toolSchema } from './chat.ts';
+import { type SamplingRequest, samplingFields } from './sampling.ts';
+
+const jsonObject = z.record(z.string(), z.unknown());
+const { temperature, top_p, top_k, min_p, seed, stop, presence_penalty, frequency_penalty, repeat_penalty, repeat_last_n } =
+  samplingFields; // biome-ignore format: short
+const options = z.object({
+  ...{
+    temperature,
+    top_p,
+    top_k,
+    min_p,
+    seed,
+    stop,
+    presence_penalty,
+    frequency_penalty,
+    repeat_penalty,
+    repeat_last_n,
+  },
+  num_predict: z.int().min(-2).nullish().describe('-1 and -2: as many as the context holds'),
+});
+const noImages = z.array(z.unknown()).max(0, 'Not supported: must be empty').nullish();
+const shared = {
+  model: z.string(),
+  stream: z.boolean().nullish().describe('Default true'),
+  format: z
+    .union([z.enum(['', 'json']), jsonObject])
+    .nullish()
+    .describe('json, or a JSON Schema'),
+  options: options.nullish(),
+  think: z.union([z.boolean(), z.enum(['low', 'medium', 'high'])]).nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).max(20).nullish(),
+};
+const message = z.object({
+  role: z.enum(['system', 'user', 'assistant', 'tool']),
+  content: z.string().nullish(),
+  thinking: z.string().nullish(),
+  images: noImages,
+  tool_calls: z
+    .array(z.object({ function: z.object({ name: z.string(), arguments: jsonObject }) }))
+    .max(128)
+    .nullish(),
+});
+
+export const ollamaChatRequest = z.object({
+  ...shared,
+  messages: z.array(message).max(10_000).default([]).describe('Empty: the model is loaded'),
+  tools: z.array(toolSchema).max(128).nullish(),
+});
+export const ollamaGenerateRequest = z.object({
+  ...shared,
+  prompt: z.string().nullish().describe('Empty: the model is loaded'),
+  system: z.string().nullish(),
+  suffix: z.string().max(0, 'Not supported: must be empty').nullish(),
+  template: z.string().max(0, 'Not supported: must be empty').nullish(),
+  raw: z.boolean().nullish().describe('Continue the prompt instead of answering it'),
+  images: noImages,
+});
+export const ollamaEmbedRequest = z.object({
+  model: z.string(),
+  input: z.union([z.string(), z.array(z.string()).min(1).max(2048)]),
+  dimensions: z.int().min(1).nullish(),
+});
+export const ollamaShowRequest = z.object({ model: z.string() });
+export type OllamaChatRequest = z.output<typeof ollamaChatRequest>;
+export type OllamaGenerateRequest = z.output<typeof ollamaGenerateRequest>;
+
+/** What a request for a conversation, or for the answer to a prompt, asks for. */
+export function taskOfOllama(request: OllamaChatRequest | OllamaGenerateRequest): ChatTask {
+  const isChat = 'messages' in request;
+  return {
+    messages: isChat ? request.messages.map(messageOf) : messagesOfPrompt(request),
+    sampling: samplingOf(request),
+    tools: (isChat && request.tools) || [],
+    toolChoice: 'auto',
+    allowedTools: undefined,
+    parallelToolCalls: true,
+    format: formatOf(request.format),
+    thinking: request.think != null && request.think !== false,
+    truncate: true, // as Ollama does
+    maxTokens: maxTokensOf(request),
+    logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
+    names: { messages: isChat ? 'messages' : 'prompt', format: 'format' },
+  };
+}
+
+/** How a prompt is continued as it is. */
+export function samplingOf({ options }: Pick<OllamaChatRequest, 'options'>): SamplingRequest {
+  return { ...options };
+}
+
+/** Undefined for as many as the context holds. */
+export function maxTokensOf({ options }: Pick<OllamaChatRequest, 'options'>): number | undefined {
+  const wanted = options?.num_predict;
+  return wanted == null || wanted < 0 ? undefined : Math.max(1, wanted);
+}
+
+function messagesOfPrompt({ system, prompt }: OllamaGenerateRequest): ChatMessage[] {
+  const first = system ? [{ role: 'system' as const, content: system }] : [];
+  return [...first, { role: 'user', content: prompt ?? '' }];
+}
+
+function messageOf({ role, content, thinking, tool_calls }: OllamaChatRequest['messages'][number]): ChatMessage {
+  const toolCalls = (tool_calls ?? []).map(({ function: { name, arguments: given } }) => ({
+    name,
+    arguments: JSON.stringify(given),
+  }));
+  return {
+    role,
+    content: content ?? '',
+    ...(thinking ? { reasoning: thinking } : {}),
+    ...(toolCalls.length > 0 ? { toolCalls } : {}),
+  };
+}
+
+function formatOf(format: OllamaChatRequest['format']): ResponseFormat | undefined {
+  if (format == null || format === '') return undefined;
+  return format === 'json' ? { type: 'json_object' } : { type: 'json_schema', json_schema: { schema: format } };
+}
