@@ -33,7 +33,7 @@ addEventListener('fetch', (event) => {
   const scope = new URL(registration.scope);
   if (request.method !== 'GET' || url.origin !== scope.origin || !url.pathname.startsWith(scope.pathname)) return;
   if (request.mode === 'navigate') event.respondWith(page(request));
-  else if (files.includes(url.pathname.slice(scope.pathname.length)) && !request.headers.has('range')) {
+  else if (files.includes(url.pathname.slice(scope.pathname.length))) {
     event.respondWith(kept(request));
   }
 });
@@ -55,5 +55,18 @@ async function page(request) {
 
 /** Files have the hash of their contents in their name: what is kept is right. */
 async function kept(request) {
-  return (await (await caches.open(cacheName)).match(request)) ?? fetch(request);
+  const cache = await caches.open(cacheName);
+  const whole = await cache.match(request.url);
+  if (!whole) return fetch(request);
+  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get('range') ?? '');
+  if (!range) return whole;
+  const bytes = await whole.blob();
+  const start = Number(range[1]);
+  const end = Math.min(bytes.size, range[2] ? Number(range[2]) + 1 : bytes.size);
+  const headers = new Headers(isolation);
+  headers.set('content-range', `bytes ${start}-${end - 1}/${bytes.size}`);
+  headers.set('content-length', String(end - start));
+  const { etag } = Object.fromEntries(whole.headers);
+  if (etag) headers.set('etag', etag);
+  return new Response(bytes.slice(start, end), { status: 206, headers });
 }

@@ -23,4 +23,5 @@ export {
   WorkerModel,
 } from './remote/worker-model.ts';
 export { trainInWorker, WorkerTraining } from './remote/worker-training.ts';
+export { parseCorpus } from './train/corpus.ts';
 export type { TrainDone, TrainProgress, TrainSample, TrainStart, TrainStep } from './train/train-options.ts';

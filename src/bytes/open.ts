@@ -2,6 +2,7 @@
 // those parts are loaded only in Node.
 import { OnebitError } from '../errors.ts';
 import { blobSource } from './blob-source.ts';
+import { findKept } from './browser-store.ts';
 import { type HttpSourceOptions, httpSource } from './http-source.ts';
 import { type HubOptions, hubHttpOptions, parseHubName, resolveHubFile } from './hub.ts';
 import type { ByteSource } from './source.ts';
@@ -20,7 +21,6 @@ export async function openModelBytes(nameOrPathOrUrl: string, options: OpenOptio
   const name = nameOrPathOrUrl;
   if (globalThis.process?.versions?.node) return openInNode(name, options);
   const hub = parseHubName(name);
-  const { findKept } = await import('./browser-store.ts');
   const kept = await findKept(hub ? name : new URL(name, globalThis.location.href).href);
   if (kept) return blobSource(kept.file, kept.record.name);
   if (!hub) return httpSource(new URL(name, globalThis.location.href).href, options);

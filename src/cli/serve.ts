@@ -4,6 +4,7 @@ import type { KeyConfig } from '../server/keys.ts';
 import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
 import { serveKeys } from './serve-keys.ts';
 import { modelEntries } from './serve-models.ts';
+import { builtSite } from './serve-site.ts';
 
 export interface ServeFlags extends ComputeFlags {
   model?: string[];
@@ -82,6 +83,7 @@ async function serve(flags: ServeFlags, signal: AbortSignal): Promise<void> {
     limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
     log: flags.quiet ? undefined : (entry) => process.stdout.write(`${JSON.stringify(entry)}\n`),
     logTexts: flags.logTexts,
+    site: builtSite,
     residentBytes: () => process.memoryUsage.rss(),
   });
   const silenceMs = (flags.timeout + 60) * 1000;

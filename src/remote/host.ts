@@ -3,7 +3,7 @@
 import { OnebitError } from '../errors.ts';
 import { measureSpeed } from '../evaluate/speed.ts';
 import type { Generation } from '../generate/generation.ts';
-import type { GenerateOptions } from '../generate/options.ts';
+import { type GenerateOptions, resolveOptions } from '../generate/options.ts';
 import type { ChosenToken } from '../generate/session.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { load, type ModelInput } from '../load.ts';
@@ -157,13 +157,13 @@ class Host {
       speed: async (request, _emit, { signal }) => {
         const model = this.#loaded('speed');
         const report = await measureSpeed(() => model.session(), model.config.vocabulary, request, signal);
-        return { ...report, traffic: trafficOf(model) };
+        return { ...report, step: await stepTraffic(model) };
       },
-      train: async (options, emit, { signal, stop, unpaused }) => {
+      train: async (options, emit, running) => {
         const { train } = await import('../train/train.ts');
-        for await (const event of train({ ...options, signal, stop })) {
+        for await (const event of train({ ...options, signal: running.signal, stop: running.stop })) {
           emit(event);
-          await unpaused();
+          await running.unpaused();
         }
         return undefined;
       },
@@ -272,7 +272,21 @@ function infoOf(model: LanguageModel): RemoteModelInfo {
   };
 }
 
-/** What a backend counted, where it counts. */
-function trafficOf(model: LanguageModel): Record<string, number> | undefined {
-  return (model.backend as { traffic?(): Record<string, number> }).traffic?.();
+/** What one step of one token makes a backend do, where it counts: dispatches, bytes. */
+async function stepTraffic(model: LanguageModel): Promise<Record<string, number> | undefined> {
+  const backend = model.backend as { traffic?(): Record<string, number> };
+  if (!backend.traffic) return undefined;
+  const session = model.session();
+  try {
+    let before: Record<string, number> | undefined;
+    for await (const _ of session.generate([0], resolveOptions({ temperature: 0 }))) {
+      const now = { ...backend.traffic() };
+      const last = before;
+      if (last) return Object.fromEntries(Object.entries(now).map(([name, value]) => [name, value - last[name]]));
+      before = now;
+    }
+    return undefined;
+  } finally {
+    session.dispose();
+  }
 }

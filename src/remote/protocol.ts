@@ -113,7 +113,9 @@ export interface Calls {
   speed: {
     args: SpeedRequest;
     event: never;
-    result: SpeedReport & { readonly traffic?: Readonly<Record<string, number>> };
+    result: SpeedReport & {
+      /** What a step of one token made a GPU do. */ readonly step?: Readonly<Record<string, number>>;
+    };
   };
   train: { args: RemoteTrainOptions; event: TrainProgress; result: undefined };
 }

@@ -15,7 +15,7 @@ import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { ServerObserver } from './observe.ts';
 import { openApiDocument } from './openapi.ts';
-import { chatPage, pagePolicy } from './page.ts';
+import { SITE_PATHS, type SiteFiles, siteResponse } from './page.ts';
 import { readBody } from './request-body.ts';
 import { ResponseStore } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
@@ -36,6 +36,8 @@ export interface ServerOptions {
   readonly log?: (entry: LogEntry) => void;
   /** Put the texts of prompts and answers into the log. Default false. */
   readonly logTexts?: boolean;
+  /** The page at `/`. Default: none. */
+  readonly site?: SiteFiles;
   /** Bytes that the process holds, for the metrics. */
   readonly residentBytes?: () => number;
 }
@@ -121,10 +123,7 @@ export class OnebitServer {
     app.get('/health', (c) => c.json({ status: 'ok' }));
     app.get('/ready', (c) => this.ready(c));
     app.get('/openapi.json', (c) => c.json(openApiDocument()));
-    app.get('/', (c) => {
-      const nonce = crypto.randomUUID();
-      return c.html(chatPage(nonce), 200, { 'content-security-policy': pagePolicy(nonce) });
-    });
+    for (const path of ['/', ...SITE_PATHS]) app.get(path, (c) => this.sitePage(c));
     app.get('/metrics', async (c) => {
       await this.identify(c);
       return c.body(this.observer.render(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
@@ -204,6 +203,12 @@ export class OnebitServer {
 
   private async identify(c: Ctx) {
     return this.keys?.identify(c.req.header('authorization') ?? null);
+  }
+
+  private async sitePage(c: Ctx): Promise<Response> {
+    const { site } = this.options;
+    const found = site && (await siteResponse(site, c.req.path));
+    return found ?? this.refuse(this.nothingAt(c), c.env.exchange);
   }
 
   private ready(c: Ctx): Response {
