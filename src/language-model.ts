@@ -3,6 +3,7 @@
 import type { ChatMessage } from './chat/messages.ts';
 import { ChatTemplate, type ChatTemplateOptions } from './chat/template.ts';
 import { OnebitError } from './errors.ts';
+import { type AttentionMap, attentionMap } from './evaluate/attention.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
 import { embedTokens } from './generate/embed.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
@@ -125,6 +126,13 @@ export class LanguageModel {
     this.assertAlive('embed');
     const tokens = typeof input === 'string' ? this.tokenize(input) : input;
     return embedTokens(this.scheduler, tokens, this.contextTokens, options.signal);
+  }
+
+  /** What each token of a short text looks at, in every layer and head. @throws OnebitError `bad-argument` for more than 64 tokens */
+  async attention(text: string, options: { signal?: AbortSignal } = {}): Promise<AttentionMap> {
+    this.assertAlive('attention');
+    const textOf = (token: number) => this.tokenizer.decode([token], { special: true });
+    return attentionMap(this.engine, [...this.tokenize(text)], textOf, options.signal);
   }
 
   /** Token ids of `text`; with the begin token where the model wants one, unless `bos` says otherwise. */

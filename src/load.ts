@@ -1,6 +1,7 @@
 // Owns loading a model: bytes, container, configuration, tokenizer, backend, weights, in that order, and undoing it all when one fails.
+import { blobSource } from './bytes/blob-source.ts';
 import { memorySource } from './bytes/memory-source.ts';
-import { openModelBytes } from './bytes/open.ts';
+import { type OpenOptions, openModelBytes } from './bytes/open.ts';
 import type { ByteSource } from './bytes/source.ts';
 import { OnebitError } from './errors.ts';
 import type { SchedulerOptions } from './generate/scheduler.ts';
@@ -20,7 +21,10 @@ export const EMBEDDED_MODEL = new URL('../models/seedling.gguf', import.meta.url
 export type BackendName = 'auto' | 'wasm' | 'webgpu' | 'reference';
 
 export interface LoadOptions {
-  /** What computes. `auto` (default) takes `wasm`; `webgpu` has only run on an emulated GPU so far (docs/webgpu.md). */
+  /**
+   * What computes. `auto` (default) takes `webgpu` in a page that has a real GPU, for models large enough to be worth it, else `wasm`, with as many
+   * threads as the page may have. `webgpu` has only run on an emulated GPU so far (docs/webgpu.md).
+   */
   backend?: BackendName;
   /** Threads of the wasm backend. Default: all cores. */
   threads?: number;
@@ -40,7 +44,17 @@ export interface LoadOptions {
   signal?: AbortSignal;
 }
 
+/** A file or Blob, bytes, any `ByteSource`, or a name: a path, a URL, a hub name. */
+export type ModelInput = string | URL | Uint8Array | Blob | ByteSource;
+
 const DEFAULT_CONTEXT = 4096;
+/**
+ * Weights from which `auto` takes a GPU. A step on a GPU costs some milliseconds however small the model is (hundreds of dispatches, one reading back);
+ * in that time WebAssembly reads tens of megabytes. By reasoning: not measured on a GPU.
+ */
+const WORTH_A_GPU_BYTES = 64e6;
+/** Failures of a GPU after which `auto` goes on with WebAssembly. */
+const GPU_FAILURES: ReadonlySet<string> = new Set(['unsupported', 'out-of-memory', 'device-lost']);
 
 /** Tokens of context that a model made for `modelContext` is loaded with unless told otherwise. */
 export function defaultContextTokens(modelContext: number): number {
@@ -48,15 +62,11 @@ export function defaultContextTokens(modelContext: number): number {
 }
 
 /**
- * Loads a model from a path, a hub name that was pulled, a URL (by HTTP ranges), bytes, or any `ByteSource`; without `input` the embedded one.
+ * Loads a model from a path, a hub name that was pulled, a URL (by HTTP ranges), bytes, a file, or any `ByteSource`; without `input` the embedded one.
  * @throws OnebitError `bad-file` or `unsupported` with all problems found, `io`, `network`, `out-of-memory`; the signal's reason when aborted
  */
-export async function load(
-  input: string | URL | Uint8Array | ByteSource = EMBEDDED_MODEL,
-  options: LoadOptions = {},
-): Promise<LanguageModel> {
-  const source = await openSource(input, options.signal);
-  let backend: Backend | undefined;
+export async function load(input: ModelInput = EMBEDDED_MODEL, options: LoadOptions = {}): Promise<LanguageModel> {
+  const source = await openSource(input, { signal: options.signal });
   try {
     const gguf = await readGguf(source, { signal: options.signal });
     const config = readModelConfig(gguf);
@@ -65,32 +75,47 @@ export async function load(
     checkVocabulary(tokenizer.vocabularySize, config.vocabulary);
     const contextTokens = contextOf(options, config.contextLength);
     const limits = limitsOf(options);
-    backend = await createBackend(options);
-    const kv = { format: options.kvFormat ?? 'f16', tokens: Math.max(options.kvTokens ?? 0, contextTokens) } as const;
-    checkMemory(memoryNeed(config, weightBytesOf(gguf), kv.tokens, kv.format, limits.parallel), backend);
-    const weights = await loadWeights(gguf, source, config, backend, options);
-    const engine = new Engine(config, weights, backend, {
-      kvFormat: kv.format,
-      kvTokens: kv.tokens,
-      parallel: limits.parallel,
-    });
-    return new LanguageModel(gguf, tokenizer, engine, contextTokens, limits);
-  } catch (error) {
-    await backend?.dispose();
-    throw error;
+    const start = async (name: BackendName): Promise<LanguageModel> => {
+      const backend = await createBackend(name, options);
+      try {
+        const format = options.kvFormat ?? 'f16';
+        const kvTokens = Math.max(options.kvTokens ?? 0, contextTokens);
+        checkMemory(memoryNeed(config, weightBytesOf(gguf), kvTokens, format, limits.parallel), backend);
+        const weights = await loadWeights(gguf, source, config, backend, options);
+        const engine = new Engine(config, weights, backend, { kvFormat: format, kvTokens, parallel: limits.parallel });
+        return new LanguageModel(gguf, tokenizer, engine, contextTokens, limits);
+      } catch (error) {
+        await backend.dispose();
+        throw error;
+      }
+    };
+    const name = options.backend ?? 'auto';
+    if (name !== 'auto') return await start(name);
+    if (weightBytesOf(gguf) < WORTH_A_GPU_BYTES || !(await hasRealGpu())) return await start('wasm');
+    try {
+      return await start('webgpu');
+    } catch (error) {
+      if (!(error instanceof OnebitError) || !GPU_FAILURES.has(error.code)) throw error;
+      return await start('wasm');
+    }
   } finally {
     await source.close();
   }
 }
 
+/** Whether the page has WebGPU on a real GPU; a processor that plays one is slower than WebAssembly. */
+async function hasRealGpu(): Promise<boolean> {
+  if (typeof navigator === 'undefined' || !navigator.gpu) return false;
+  const { isRealGpu } = await import('./kernels/webgpu/adapter.ts');
+  return isRealGpu(navigator.gpu);
+}
+
 /** Opens what `load` accepts, to look into a file without loading it. */
-export async function openSource(
-  input: string | URL | Uint8Array | ByteSource,
-  signal?: AbortSignal,
-): Promise<ByteSource> {
+export async function openSource(input: ModelInput, options: OpenOptions = {}): Promise<ByteSource> {
   if (input instanceof Uint8Array) return memorySource(input);
+  if (input instanceof Blob) return blobSource(input);
   if (typeof input === 'object' && 'readInto' in input) return input;
-  return openModelBytes(String(input), { signal });
+  return openModelBytes(String(input), options);
 }
 
 /** Bytes of all tensors of a file. */
@@ -100,13 +125,12 @@ export function weightBytesOf(gguf: Gguf): number {
   return bytes;
 }
 
-async function createBackend(options: LoadOptions): Promise<Backend> {
-  const name = options.backend ?? 'auto';
+async function createBackend(name: BackendName, options: LoadOptions): Promise<Backend> {
   if (name === 'reference') {
     const { referenceBackend } = await import('./kernels/reference/reference-backend.ts');
     return referenceBackend();
   }
-  if (name === 'wasm' || name === 'auto') {
+  if (name === 'wasm') {
     const { wasmBackend } = await import('./kernels/wasm/wasm-backend.ts');
     return wasmBackend({ threads: options.threads });
   }

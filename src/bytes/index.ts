@@ -1,4 +1,5 @@
 // The subpath onebit/bytes: where model bytes come from.
+export { blobSource } from './blob-source.ts';
 export { httpSource } from './http-source.ts';
 export { memorySource } from './memory-source.ts';
 export { openModelBytes } from './open.ts';

@@ -1,6 +1,8 @@
 // Owns turning what a user names (a path, a URL, a model's name) into bytes. The one file here that runs on every platform and still knows files:
 // those parts are loaded only in Node.
 import { OnebitError } from '../errors.ts';
+import { blobSource } from './blob-source.ts';
+import { findKept } from './browser-store.ts';
 import { type HttpSourceOptions, httpSource } from './http-source.ts';
 import { type HubOptions, hubHttpOptions, parseHubName, resolveHubFile } from './hub.ts';
 import type { ByteSource } from './source.ts';
@@ -12,14 +14,15 @@ export interface OpenOptions extends HttpSourceOptions, HubOptions {
 
 /**
  * Opens a model's bytes. In Node: an existing file's path or file URL; an http(s) URL (the downloaded copy if `onebit pull` made one, else by ranges); the name of
- * a pulled model, without touching the network. In a browser: a URL, also a relative one, or a hub name, both by ranges. Throws `io` when there is no
- * such file, `bad-argument` when the name is none of these or was not pulled, and what `httpSource` throws.
+ * a pulled model, without touching the network. In a browser: a URL, also a relative one, or a hub name: the kept copy if there is one, else by ranges.
+ * Throws `io` when there is no such file, `bad-argument` when the name is none of these or was not pulled, and what `httpSource` throws.
  */
 export async function openModelBytes(nameOrPathOrUrl: string, options: OpenOptions = {}): Promise<ByteSource> {
   const name = nameOrPathOrUrl;
   if (globalThis.process?.versions?.node) return openInNode(name, options);
-  if (URL.canParse(name)) return httpSource(name, options);
   const hub = parseHubName(name);
+  const kept = await findKept(hub ? name : new URL(name, globalThis.location.href).href);
+  if (kept) return blobSource(kept.file, kept.record.name);
   if (!hub) return httpSource(new URL(name, globalThis.location.href).href, options);
   return httpSource((await resolveHubFile(hub, options)).url, { ...options, ...hubHttpOptions(options) });
 }

@@ -1,7 +1,6 @@
 // Owns `onebit bench`: how fast this machine runs a model, measured as a user would feel it.
 import { Command } from 'commander';
-import { resolveOptions } from '../generate/options.ts';
-import type { Session } from '../generate/session.ts';
+import { measureSpeed, type SpeedReport, type Spread } from '../evaluate/speed.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { kvBytesPerToken } from '../model/memory.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags, printJson, wholeNumber } from './context.ts';
@@ -13,11 +12,6 @@ interface BenchFlags extends ModelFlags {
   context?: number;
   runs: number;
   json?: boolean;
-}
-
-interface RunResult {
-  readonly prefillTokensPerSecond: number;
-  readonly decodeTokensPerSecond: number;
 }
 
 const HELP = `
@@ -49,68 +43,22 @@ async function bench(flags: BenchFlags, signal: AbortSignal): Promise<void> {
   const model = await loadModel({ ...flags, ctx: flags.ctx ?? needed }, signal);
   const loadMs = performance.now() - began;
   try {
-    const runs: RunResult[] = [];
-    for (let run = 0; run <= flags.runs; run++) {
-      const result = await measure(model, flags, decodeContext, signal);
-      if (run > 0) runs.push(result);
-    }
-    report(flags, model, runs, loadMs, decodeContext);
+    const { promptTokens, genTokens, runs } = flags;
+    const request = { promptTokens, genTokens, contextTokens: decodeContext, runs };
+    const speed = await measureSpeed(() => model.session(), model.config.vocabulary, request, signal);
+    report(flags, model, speed, loadMs, decodeContext);
   } finally {
     await model.dispose();
   }
 }
 
-async function measure(
-  model: LanguageModel,
-  flags: BenchFlags,
-  decodeContext: number,
-  signal: AbortSignal,
-): Promise<RunResult> {
-  const session = model.session();
-  try {
-    const first = await time(model, session, flags.promptTokens, flags.genTokens, signal);
-    const { decodeMs } =
-      decodeContext === flags.promptTokens ? first : await time(model, session, decodeContext, flags.genTokens, signal);
-    return {
-      prefillTokensPerSecond: (flags.promptTokens / first.prefillMs) * 1000,
-      decodeTokensPerSecond: (flags.genTokens / decodeMs) * 1000,
-    };
-  } finally {
-    session.dispose();
-  }
-}
-
-/** Evaluates `context` tokens, then decodes `genTokens` greedily. */
-async function time(
-  model: LanguageModel,
-  session: Session,
-  context: number,
-  genTokens: number,
-  signal: AbortSignal,
-): Promise<{ prefillMs: number; decodeMs: number }> {
-  // One token more than the context: the last one is fed by the first decode step.
-  const prompt = Array.from({ length: context + 1 }, (_, i) => (i * 7919 + 13) % model.config.vocabulary);
-  const began = performance.now();
-  let prefilled = began;
-  const onPrefill = () => {
-    prefilled = performance.now();
-  };
-  let produced = 0;
-  for await (const _ of session.generate(prompt, resolveOptions({ temperature: 0, signal }), onPrefill)) {
-    if (++produced === genTokens) break;
-  }
-  return { prefillMs: prefilled - began, decodeMs: performance.now() - prefilled };
-}
-
 function report(
   flags: BenchFlags,
   model: LanguageModel,
-  runs: RunResult[],
+  { prefill, decode }: SpeedReport,
   loadMs: number,
   decodeContext: number,
 ): void {
-  const prefill = spread(runs.map((run) => run.prefillTokensPerSecond));
-  const decode = spread(runs.map((run) => run.decodeTokensPerSecond));
   const kvBytes = kvBytesPerToken(model.config, flags.kv) * decodeContext;
   const bytesPerToken = model.decodeWeightBytes + kvBytes;
   const result = {
@@ -141,17 +89,4 @@ function report(
       line('decode', decode) +
       `decode reads ${formatBytes(bytesPerToken)} a token: ${formatBytes(result.decodeBytesPerSecond)}/s\n`,
   );
-}
-
-interface Spread {
-  readonly median: number;
-  readonly min: number;
-  readonly best: number;
-}
-
-function spread(values: number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-  return { median, min: sorted[0], best: sorted[sorted.length - 1] };
 }

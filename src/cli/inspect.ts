@@ -35,7 +35,7 @@ export function inspectCommand({ signal }: CommandContext): Command {
 }
 
 async function inspect(path: string, flags: InspectFlags, signal: AbortSignal): Promise<void> {
-  const source = await openSource(path, signal);
+  const source = await openSource(path, { signal });
   try {
     const gguf = await readGguf(source, { signal });
     const config = readModelConfig(gguf);

@@ -4,6 +4,7 @@ import type { KeyConfig } from '../server/keys.ts';
 import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
 import { serveKeys } from './serve-keys.ts';
 import { modelEntries } from './serve-models.ts';
+import { builtSite } from './serve-site.ts';
 
 export interface ServeFlags extends ComputeFlags {
   model?: string[];
@@ -83,6 +84,7 @@ async function serve(flags: ServeFlags, signal: AbortSignal, version?: string): 
     log: flags.quiet ? undefined : (entry) => process.stdout.write(`${JSON.stringify(entry)}\n`),
     logTexts: flags.logTexts,
     version,
+    site: builtSite,
     residentBytes: () => process.memoryUsage.rss(),
   });
   const silenceMs = (flags.timeout + 60) * 1000;

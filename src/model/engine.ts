@@ -3,7 +3,7 @@ import { nextTurn } from '../core/event-loop.ts';
 import type { Backend, KvFormat, Rows, Tensor } from '../kernels/backend.ts';
 import { KV_PAGE } from '../kernels/backend.ts';
 import type { ModelConfig } from './config.ts';
-import { Forward } from './forward.ts';
+import { Forward, type WatchAttention } from './forward.ts';
 import { KvPages, KvSequence } from './kv-cache.ts';
 import { PrefixCache } from './prefix-cache.ts';
 import type { ModelWeights } from './weights.ts';
@@ -79,6 +79,7 @@ export class Engine {
     parts: readonly StepPart[],
     use: (logits: Tensor, states: () => Tensor) => Promise<Result>,
     signal?: AbortSignal,
+    watch?: WatchAttention,
   ): Promise<Result> {
     const result = this.lastStep.then(async () => {
       if (performance.now() - this.lastTurnMs > TURN_MS) {
@@ -87,13 +88,51 @@ export class Engine {
       }
       signal?.throwIfAborted();
       const { rows, outputs } = assembleRows(parts);
-      const logits = this.forward.step(rows, this.pages.pool, outputs);
+      const logits = this.forward.step(rows, this.pages.pool, outputs, watch);
       const used = await use(logits, () => this.forward.states(rows.count));
       for (const part of parts) part.sequence.append(part.tokens);
       return used;
     });
     this.lastStep = result.catch(() => {});
     return result;
+  }
+
+  /**
+   * Evaluates at most CHUNK_ROWS `tokens` from their start and gives what each layer attends with: rotated queries [tokens, heads, headSize] and keys
+   * [tokens, kvHeads, headSize].
+   */
+  async attentionInputs(
+    tokens: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<{ queries: Float32Array; keys: Float32Array }[]> {
+    const { backend, config } = this;
+    const count = tokens.length;
+    const all = Int32Array.from(tokens, (_, i) => i);
+    const [queryCols, keyCols] = [config.heads * config.headSize, config.kvHeads * config.headSize];
+    const copies = Array.from({ length: config.layers }, () => ({
+      queries: backend.tensor(count * queryCols),
+      keys: backend.tensor(count * keyCols),
+    }));
+    const sequence = this.newSequence();
+    try {
+      const watch: WatchAttention = (layer, queries, keys) => {
+        backend.gatherRows(copies[layer].queries, queries, all, queryCols);
+        backend.gatherRows(copies[layer].keys, keys, all, keyCols);
+      };
+      const read = async (tensor: Tensor) => (await backend.read(tensor, 0, tensor.length, signal)).slice();
+      const use = async () => {
+        const inputs: { queries: Float32Array; keys: Float32Array }[] = [];
+        for (const copy of copies) inputs.push({ queries: await read(copy.queries), keys: await read(copy.keys) });
+        return inputs;
+      };
+      return await this.step([{ sequence, tokens, outputs: [] }], use, signal, watch);
+    } finally {
+      sequence.dispose();
+      for (const { queries, keys } of copies) {
+        backend.free(queries);
+        backend.free(keys);
+      }
+    }
   }
 }
 

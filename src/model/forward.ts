@@ -17,6 +17,12 @@ interface Activations {
   readonly logits: Tensor;
 }
 
+/**
+ * Told each layer's queries [rows, heads, headSize] and keys [rows, kvHeads, headSize], rotated, right before they attend. It may dispatch, for instance
+ * copies: the tensors are overwritten by the next layer.
+ */
+export type WatchAttention = (layer: number, queries: Tensor, keys: Tensor) => void;
+
 /** Runs the decoder for up to `maxRows` rows at a time, of which up to `maxOutputs` give logits. */
 export class Forward {
   readonly config: ModelConfig;
@@ -51,12 +57,12 @@ export class Forward {
    * Dispatches one step: stores keys and values of `rows` in `pool`, and gives the logits [outputs.length, vocabulary] of the rows named by
    * `outputs` (indices into rows). The tensor is overwritten by the next step. Nothing waits here; read the result through the backend.
    */
-  step(rows: Rows, pool: KvPool, outputs: Int32Array): Tensor {
+  step(rows: Rows, pool: KvPool, outputs: Int32Array, watch?: WatchAttention): Tensor {
     const { backend, weights, activations } = this;
     backend.setRows(rows);
     backend.embed(activations.hidden, weights.token_embd);
     for (let layer = 0; layer < this.config.layers; layer++) {
-      this.attentionBlock(layer, rows.count, pool);
+      this.attentionBlock(layer, rows.count, pool, watch);
       this.feedForwardBlock(layer, rows.count);
     }
     if (outputs.length > 0) this.head(outputs);
@@ -71,7 +77,7 @@ export class Forward {
     return normed;
   }
 
-  private attentionBlock(layer: number, count: number, pool: KvPool): void {
+  private attentionBlock(layer: number, count: number, pool: KvPool, watch?: WatchAttention): void {
     const { backend, config } = this;
     const { hidden, normed, queries, keys, values, attended } = this.activations;
     const { heads, kvHeads, headSize, normEpsilon, rope } = config;
@@ -86,6 +92,7 @@ export class Forward {
     }
     backend.rope(queries, heads, headSize, rope);
     backend.rope(keys, kvHeads, headSize, rope);
+    watch?.(layer, queries, keys);
     backend.storeKv(pool, layer, keys, values);
     backend.attention(attended, queries, pool, layer, heads, 1 / Math.sqrt(headSize));
     backend.matmul(hidden, attended, w.attn_output, count, true);

@@ -17,7 +17,7 @@ import { ModelShelf } from './model-shelf.ts';
 import { ServerObserver } from './observe.ts';
 import { ollamaAnswer, ollamaEmbed, ollamaLines, ollamaModels, ollamaShow } from './ollama.ts';
 import { openApiDocument } from './openapi.ts';
-import { chatPage, pagePolicy } from './page.ts';
+import { SITE_PATHS, type SiteFiles, siteResponse } from './page.ts';
 import { readBody } from './request-body.ts';
 import { countInput, inputList } from './response-input.ts';
 import { ResponseStore, type StoredResponse } from './response-store.ts';
@@ -43,6 +43,8 @@ export interface ServerOptions {
   readonly logTexts?: boolean;
   /** Of this software, for those who ask. */
   readonly version?: string;
+  /** The page at `/`. Default: none. */
+  readonly site?: SiteFiles;
   /** Bytes that the process holds, for the metrics. */
   readonly residentBytes?: () => number;
 }
@@ -129,10 +131,7 @@ export class OnebitServer {
     app.get('/health', (c) => c.json({ status: 'ok' }));
     app.get('/ready', (c) => this.ready(c));
     app.get('/openapi.json', (c) => c.json(openApiDocument()));
-    app.get('/', (c) => {
-      const nonce = crypto.randomUUID();
-      return c.html(chatPage(nonce), 200, { 'content-security-policy': pagePolicy(nonce) });
-    });
+    for (const path of ['/', ...SITE_PATHS]) app.get(path, (c) => this.sitePage(c));
     app.get('/metrics', async (c) => {
       await this.identify(c);
       return c.body(this.observer.render(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
@@ -231,6 +230,12 @@ export class OnebitServer {
   private async identify(c: Ctx) {
     const key = c.req.header('x-api-key'); // Anthropic's clients
     return this.keys?.identify(c.req.header('authorization') ?? (key === undefined ? null : `Bearer ${key}`));
+  }
+
+  private async sitePage(c: Ctx): Promise<Response> {
+    const { site } = this.options;
+    const found = site && (await siteResponse(site, c.req.path));
+    return found ?? this.refuse(this.nothingAt(c), c.env.exchange);
   }
 
   private ready(c: Ctx): Response {

@@ -5,3 +5,4 @@ export { hashKey, type KeyConfig } from './keys.ts';
 export type { ServerLimits } from './limits.ts';
 export { ModelShelf, type ShelfEntry, type ShelfOptions } from './model-shelf.ts';
 export { openApiDocument } from './openapi.ts';
+export type { SiteFiles } from './page.ts';

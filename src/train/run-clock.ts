@@ -12,7 +12,7 @@ export interface RunLength {
 /** The progress of a run. */
 export class RunClock {
   readonly #length: RunLength;
-  readonly #startedAt: number;
+  #startedAt: number;
   readonly #now: () => number;
   #trainingFrom = 0;
   #reserve: number;
@@ -37,6 +37,11 @@ export class RunClock {
   /** Seconds since the run began, those before it was interrupted included. */
   get seconds(): number {
     return (this.#now() - this.#startedAt) / 1000;
+  }
+
+  /** Leaves out time in which the caller held the run. */
+  held(milliseconds: number): void {
+    this.#startedAt += milliseconds;
   }
 
   /** Says that preparations are over. */

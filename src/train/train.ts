@@ -30,7 +30,8 @@ const MOST_BROKEN = 3;
 const NEWEST = 1 / 30;
 
 /**
- * Trains a model and tells how it goes; the last event has the file. Leaving the loop early disposes of everything.
+ * Trains a model and tells how it goes; the last event has the file. The run stands still, and its clock too, while the caller is busy with an event.
+ * Leaving the loop early disposes of everything.
  * @throws OnebitError `bad-argument` for options or a corpus that cannot work and when the loss diverges, `bad-file` for damaged checkpoints, `io`
  * when they cannot be read; the reason of `options.signal` when it aborts, and of `options.stop` when it does before the first update
  */
@@ -40,7 +41,12 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainProgres
   const run = await prepareRun(options);
   try {
     if (run.trainer.stepsDone === 0) options.stop?.throwIfAborted();
-    yield* new Training(run, options, startedAt).events();
+    const training = new Training(run, options, startedAt);
+    for await (const event of training.events()) {
+      const givenAt = performance.now();
+      yield event;
+      training.held(performance.now() - givenAt);
+    }
   } finally {
     await run.trainer.dispose();
   }
@@ -105,6 +111,12 @@ class Training {
     this.#step = run.trainer.stepsDone;
     this.#checkpointStep = this.#step;
     this.#checkpointAt = performance.now();
+  }
+
+  /** Says that the caller took so long for an event. */
+  held(milliseconds: number): void {
+    this.#clock.held(milliseconds);
+    this.#checkpointAt += milliseconds;
   }
 
   async *events(): AsyncGenerator<TrainProgress, void, void> {

@@ -1,15 +1,16 @@
 // The OpenAPI document is valid and true: every route in it exists, real answers have the forms it promises. And the page at `/` works.
-import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import Ajv2020 from 'ajv/dist/2020.js';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { chromiumReason, hasChromium, launchChromium } from '../chromium.ts';
 import { type ScriptedModel, scriptedModel } from './scripted-model.ts';
 import { type StartedServer, startServer } from './started-server.ts';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const hasChromium = existsSync(CHROMIUM);
-const reason = hasChromium ? '' : ` (skipped: no browser at ${CHROMIUM}; set CHROMIUM)`;
+/** As the command serves it, from dist/. */
+const builtSite = async (path: string) =>
+  new Uint8Array(await readFile(new URL(`../../dist/site/${path}`, import.meta.url)));
 
 let scripted: ScriptedModel;
 let started: StartedServer;
@@ -18,7 +19,7 @@ let document: {
 };
 beforeAll(async () => {
   scripted = await scriptedModel();
-  started = await startServer({ model: scripted.model });
+  started = await startServer({ model: scripted.model, site: builtSite });
   document = await (await fetch(`${started.url}/openapi.json`)).json();
 });
 afterAll(() => started.stop());
@@ -68,11 +69,26 @@ describe('the OpenAPI document', () => {
   });
 });
 
-describe.skipIf(!hasChromium)(`the page${reason}`, () => {
+test('the page and its files have their types and policies, and nothing else is served', async () => {
+  const page = await fetch(started.url);
+  expect(page.headers.get('content-type')).toContain('text/html');
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+  expect(page.headers.get('cross-origin-embedder-policy')).toBe('require-corp');
+  const html = await page.text();
+  expect(html).toContain('<meta name="onebit-server" content="./v1" />');
+  const script = /src="\.\/(assets\/[\w.-]+\.js)"/.exec(html)![1];
+  const answer = await fetch(`${started.url}/${script}`);
+  expect(answer.headers.get('content-type')).toContain('text/javascript');
+  expect(answer.headers.get('cache-control')).toContain('immutable');
+  for (const path of ['/assets/..%2f..%2fpackage.json', '/assets/.hidden', '/assets/none.js']) {
+    expect((await fetch(started.url + path)).status, path).toBe(404);
+  }
+});
+
+describe.skipIf(!hasChromium)(`the page${chromiumReason}`, () => {
   let browser: Browser;
   beforeAll(async () => {
-    const args = ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--no-first-run'];
-    browser = await chromium.launch({ executablePath: CHROMIUM, args });
+    browser = await launchChromium();
   }, 60_000);
   afterAll(() => browser.close());
 
@@ -85,20 +101,18 @@ describe.skipIf(!hasChromium)(`the page${reason}`, () => {
     });
     page.on('pageerror', (error) => problems.push(String(error)));
     await page.goto(started.url);
+    await page.getByRole('button', { name: 'on the server' }).waitFor();
     for (const [said, answered] of [
       ['Hi', 'hmHello <b>you</b>'],
       ['So long', 'Bye.'],
     ]) {
-      await page.fill('#text', said);
-      await page.click('#send');
-      await page.waitForFunction(
-        (text) => document.querySelector('#talk article:last-child')?.textContent === text,
-        answered,
-      );
-      await page.waitForFunction(() => document.querySelector('#send')?.textContent === 'Send');
+      await page.getByRole('textbox', { name: 'Message' }).fill(said);
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByRole('log').getByText(answered, { exact: true }).waitFor();
+      await page.waitForFunction(() => document.querySelector('.answer:last-child.ended'));
     }
-    expect(await page.locator('#talk article').count()).toBe(4);
-    expect(await page.locator('#talk b').count()).toBe(0);
+    expect(await page.locator('[role=log] article').count()).toBe(4);
+    expect(await page.locator('[role=log] b').count()).toBe(0);
     expect(scripted.prompts.at(-1)).toContain('Hello <b>you</b>');
     expect(problems.filter((text) => !text.includes('404'))).toEqual([]);
   });

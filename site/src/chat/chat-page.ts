@@ -1,0 +1,207 @@
+// Owns the conversation: what was said, asking, stopping, asking again.
+import type { ChatMessage } from 'onebit/browser';
+import { el, errorBox, isAbort } from '../dom.ts';
+import { bytes } from '../format.ts';
+import type { ModelSlot } from '../model-slot.ts';
+import { AlternativesCard } from './alternatives.ts';
+import { AnswerView, userMessage } from './message-view.ts';
+import { SettingsPanel } from './settings.ts';
+import { type Ask, askHere } from './talkers.ts';
+
+const SUGGESTIONS = [
+  'I would like to book a table for two.',
+  'I need a hotel in London for three nights.',
+  'Can you find me a taxi to the station?',
+];
+
+export class ChatPage {
+  readonly #slot: ModelSlot;
+  readonly #card = new AlternativesCard();
+  readonly #panel = new SettingsPanel();
+  readonly #log = el('div', { class: 'log', role: 'log', 'aria-label': 'Conversation', tabindex: 0 });
+  readonly #input = el('textarea', {
+    'aria-label': 'Message',
+    placeholder: 'Write a message',
+    rows: 1,
+    enterkeyhint: 'send',
+  });
+  readonly #send = el('button', { class: 'primary' }, 'Send');
+  readonly #stop = el('button', { type: 'button', class: 'stop', hidden: true }, 'Stop');
+  #messages: ChatMessage[] = [];
+  #running: AbortController | undefined;
+  #ask: Ask;
+  /** A server's model that answers in place of the page's. */
+  #elsewhere: string | undefined;
+
+  constructor(root: HTMLElement, slot: ModelSlot) {
+    this.#slot = slot;
+    this.#ask = askHere(slot);
+    const form = el('form', { class: 'composer' }, this.#input, this.#stop, this.#send);
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.say(this.#input.value);
+    });
+    this.#input.addEventListener('input', () => this.#grow());
+    this.#input.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      form.requestSubmit();
+    });
+    this.#stop.addEventListener('click', () => this.#running?.abort(new DOMException('Stopped.', 'AbortError')));
+    const foot = el(
+      'div',
+      { class: 'composer-foot' },
+      el('button', { type: 'button', onclick: () => this.startAnew() }, 'New chat'),
+      el('button', { type: 'button', onclick: () => this.#panel.dialog.showModal() }, 'Settings'),
+      el('small', {}, 'Nothing you write leaves this page.'),
+    );
+    root.append(this.#log, el('div', { class: 'bottom' }, form, foot));
+    this.startAnew();
+    slot.watch((event) => {
+      if (event.type !== 'ready') return;
+      this.#panel.setMode(slot.choice.talks === false ? 'continue' : 'chat');
+      if (this.#messages.length === 0) this.#welcome();
+    });
+  }
+
+  /** Where the browser has a keyboard, people can write at once. */
+  show(): void {
+    if (matchMedia('(pointer: fine)').matches) this.#input.focus({ preventScroll: true });
+  }
+
+  /** The server's model that answers, if one does. */
+  get elsewhere(): string | undefined {
+    return this.#elsewhere;
+  }
+
+  /** Answers come from the model in this page. */
+  answerHere(): void {
+    this.#elsewhere = undefined;
+    this.#ask = askHere(this.#slot);
+    this.startAnew();
+  }
+
+  /** Answers come from a server. */
+  answerFrom(name: string, ask: Ask): void {
+    this.#elsewhere = name;
+    this.#ask = ask;
+    this.startAnew();
+  }
+
+  /** Forgets the conversation. */
+  startAnew(): void {
+    this.#running?.abort(new DOMException('Stopped.', 'AbortError'));
+    this.#messages = [];
+    this.#welcome();
+    this.#input.value = '';
+    this.#grow();
+  }
+
+  /** Says something and lets the model answer. */
+  say(text: string): void {
+    const content = text.trim();
+    if (content === '' || this.#running) return;
+    if (this.#messages.length === 0) this.#log.replaceChildren();
+    this.#input.value = '';
+    this.#grow();
+    const at = this.#messages.length;
+    this.#messages.push({ role: 'user', content });
+    this.#log.append(userMessage(content, { edit: (changed) => this.#editFrom(at, changed) }));
+    void this.#answer();
+  }
+
+  #welcome(): void {
+    const { choice } = this.#slot;
+    const name = this.#elsewhere ?? choice.label;
+    const isOwn = this.#elsewhere === undefined && choice.input === undefined;
+    const talks = this.#elsewhere !== undefined || choice.talks !== false;
+    this.#log.replaceChildren(
+      el(
+        'div',
+        { class: 'welcome' },
+        el('div', { class: 'bits', 'aria-hidden': 'true' }),
+        el('h1', {}, isOwn ? 'A language model in one megabyte' : name),
+        el(
+          'p',
+          {},
+          isOwn
+            ? `Every weight of it is one bit. All ${bytes(choice.fileBytes ?? 0)} of it are in this page, and run on your machine. It learnt from booking dialogues, so ask it for a table, a hotel or a ride; it makes its facts up.`
+            : this.#elsewhere !== undefined
+              ? 'This model runs on the server that gave you this page.'
+              : talks
+                ? 'This model runs in this page, on your machine.'
+                : 'This model goes on with a text. Begin one.',
+        ),
+        isOwn &&
+          el(
+            'div',
+            { class: 'suggestions' },
+            ...SUGGESTIONS.map((text) => el('button', { type: 'button', onclick: () => this.say(text) }, text)),
+          ),
+        el('p', { class: 'tip' }, 'Point at a word of an answer to see what else it could have been.'),
+      ),
+    );
+  }
+
+  /** Changes what was said at `index` and asks again from there. */
+  #editFrom(index: number, content: string): void {
+    this.#cutTo(index);
+    this.say(content);
+  }
+
+  #retryFrom(index: number): void {
+    this.#cutTo(index);
+    void this.#answer();
+  }
+
+  #cutTo(index: number): void {
+    this.#running?.abort(new DOMException('Stopped.', 'AbortError'));
+    this.#running = undefined;
+    this.#messages.length = index;
+    while (this.#log.children.length > index) this.#log.lastElementChild!.remove();
+  }
+
+  async #answer(): Promise<void> {
+    const at = this.#messages.length;
+    const running = new AbortController();
+    this.#running = running;
+    const view = new AnswerView(this.#card, { retry: () => this.#retryFrom(at) });
+    this.#log.append(view.element);
+    this.#log.setAttribute('aria-busy', 'true'); // said when it is whole, not token by token
+    this.#busy(true);
+    this.#follow(true);
+    try {
+      const said = this.#messages.filter(({ content }) => content !== '');
+      const stats = await this.#ask(said, this.#panel.settings, running.signal, (piece) => {
+        view.add(piece);
+        this.#follow();
+      });
+      view.end(stats);
+    } catch (error) {
+      if (isAbort(error)) view.end(undefined, 'stopped');
+      else view.end(undefined, errorBox(error));
+    }
+    if (this.#running !== running && this.#running !== undefined) return;
+    if (view.element.isConnected) this.#messages[at] = { role: 'assistant', content: view.content };
+    this.#running = undefined;
+    this.#log.setAttribute('aria-busy', 'false');
+    this.#busy(false);
+    this.#follow();
+  }
+
+  #busy(isBusy: boolean): void {
+    this.#send.disabled = isBusy;
+    this.#stop.hidden = !isBusy;
+  }
+
+  /** Keeps the end in sight, unless somebody reads further up. */
+  #follow(always = false): void {
+    const { scrollHeight, scrollTop, clientHeight } = this.#log;
+    if (always || scrollHeight - scrollTop - clientHeight < 120) this.#log.scrollTop = scrollHeight;
+  }
+
+  #grow(): void {
+    this.#input.style.height = 'auto';
+    this.#input.style.height = `${Math.min(200, this.#input.scrollHeight)}px`;
+  }
+}

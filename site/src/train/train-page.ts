@@ -1,0 +1,288 @@
+// Owns training in the page: the text, the size, the run, what comes out of it.
+import {
+  parseCorpus,
+  type RemoteTrainOptions,
+  type TrainDone,
+  type TrainProgress,
+  trainInWorker,
+  type WorkerTraining,
+} from 'onebit/browser';
+import { download, el, errorBox, field, messageOf, onFileDrop } from '../dom.ts';
+import { bytes, count, digits, duration } from '../format.ts';
+import type { ModelChoice } from '../model-slot.ts';
+import { exampleText } from './example-text.ts';
+import { LossPlot } from './loss-plot.ts';
+
+interface Size {
+  readonly name: string;
+  readonly detail: string;
+  readonly options: Pick<RemoteTrainOptions, 'preset' | 'shape' | 'batchTokens'>;
+}
+
+const SIZES: Readonly<Record<string, Size>> = {
+  small: {
+    name: 'small',
+    detail: 'half a million weights, for a page of text',
+    options: {
+      preset: 'tiny',
+      shape: { layers: 2, width: 128, vocabulary: 384, contextLength: 128 },
+      batchTokens: 1024,
+    },
+  },
+  medium: {
+    name: 'medium',
+    detail: '0.7 million weights, for a story or a chat log',
+    options: { preset: 'tiny', batchTokens: 2048 },
+  },
+  large: {
+    name: 'large',
+    detail: '6.5 million weights, for megabytes of text and patience',
+    options: { preset: 'seedling' },
+  },
+};
+
+/** Shorter ones are not worth a model. */
+const SHORTEST_TEXT = 200;
+
+export class TrainPage {
+  readonly #use: (choice: ModelChoice) => Promise<void>;
+  readonly #text = el('textarea', {
+    rows: 9,
+    spellcheck: 'false',
+    placeholder: 'Paste a text here, or drop a file: a story, your notes, a chat (“User: …”, “Agent: …”).',
+  });
+  readonly #about = el('small', { role: 'status' });
+  readonly #size = el(
+    'select',
+    {},
+    ...Object.entries(SIZES).map(([value, { name, detail }]) =>
+      el('option', { value, selected: value === 'medium' }, `${name}: ${detail}`),
+    ),
+  );
+  readonly #minutes = el('input', { type: 'number', min: 0.1, max: 600, step: 0.1, value: 2 });
+  readonly #seed = el('input', { type: 'number', step: 1, value: 1 });
+  readonly #start = el('button', { class: 'primary' }, 'Train');
+  readonly #pause = el('button', { type: 'button' }, 'Pause');
+  readonly #finish = el('button', { type: 'button' }, 'Finish now');
+  readonly #bar = el('progress', { max: 1, value: 0, 'aria-label': 'Progress of the training' });
+  readonly #status = el('p', { class: 'status', role: 'status' });
+  readonly #numbers = el('p', { class: 'numbers' });
+  readonly #samples = el('ol', { class: 'samples', 'aria-label': 'Samples of what the model writes' });
+  readonly #result = el('div', { class: 'result' });
+  readonly #run = el('div', { class: 'run', hidden: true });
+  readonly #plot: LossPlot;
+  #training: WorkerTraining | undefined;
+  #saidAt = 0;
+
+  constructor(root: HTMLElement, use: (choice: ModelChoice) => Promise<void>) {
+    this.#use = use;
+    const file = el('input', { type: 'file', accept: '.txt,.md,.jsonl,.csv,text/*', class: 'unseen', id: 'text-file' });
+    file.addEventListener('change', () => void this.#read([...(file.files ?? [])]));
+    const example = () => {
+      this.#text.value = exampleText();
+      this.#describe();
+    };
+    const form = el(
+      'form',
+      { class: 'card' },
+      field('Text to learn from', this.#text),
+      el(
+        'div',
+        { class: 'row' },
+        el('label', { class: 'button', for: 'text-file' }, 'Choose a file'),
+        file,
+        el('button', { type: 'button', onclick: example }, 'Use the example'),
+        this.#about,
+      ),
+      el(
+        'div',
+        { class: 'grid wide' },
+        field('Size', this.#size),
+        field('Minutes', this.#minutes),
+        field('Seed', this.#seed),
+      ),
+      el('div', { class: 'row end' }, this.#start),
+    );
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      void this.#train();
+    });
+    onFileDrop(form, (files) => void this.#read(files));
+    this.#text.addEventListener('input', () => this.#describe());
+    this.#pause.addEventListener('click', () => this.#togglePause());
+    this.#finish.addEventListener('click', () => {
+      this.#training?.stop();
+      this.#finish.disabled = true;
+      this.#status.textContent = 'Finishing: the model is measured and written …';
+    });
+    const plot = el('div', { class: 'plot', role: 'img', 'aria-label': 'Bits per byte over the run; lower is better' });
+    this.#plot = new LossPlot(plot);
+    this.#run.append(
+      el('div', { class: 'row' }, this.#bar, this.#pause, this.#finish),
+      this.#status,
+      this.#numbers,
+      plot,
+      this.#result,
+      el('h3', {}, 'What it writes'),
+      this.#samples,
+    );
+    root.append(
+      el(
+        'div',
+        { class: 'intro' },
+        el('h1', {}, 'Grow a model of your own'),
+        el(
+          'p',
+          {},
+          'Training starts from random weights, first exact ones, then one bit each. It runs on your processor; the text stays here.',
+        ),
+      ),
+      form,
+      this.#run,
+    );
+    this.#describe();
+    addEventListener('beforeunload', (event) => {
+      if (this.#training) event.preventDefault();
+    });
+  }
+
+  async #read(files: readonly File[]): Promise<void> {
+    const texts: string[] = [];
+    for (const file of files) texts.push(await file.text());
+    this.#text.value = texts.join('\n\n');
+    this.#describe();
+  }
+
+  #describe(): void {
+    const { length } = this.#text.value;
+    try {
+      const documents = length === 0 ? 0 : documentsOf(this.#text.value).length;
+      this.#about.textContent = length === 0 ? '' : `${count(length)} characters, ${count(documents)} documents`;
+    } catch (error) {
+      this.#about.textContent = messageOf(error);
+    }
+  }
+
+  async #train(): Promise<void> {
+    const text = this.#text.value;
+    this.#result.replaceChildren();
+    this.#run.hidden = false;
+    if (text.trim().length < SHORTEST_TEXT) {
+      this.#result.replaceChildren(
+        errorBox(
+          new Error(
+            `A model needs at least ${SHORTEST_TEXT} characters to learn from, this text has ${text.trim().length}. Paste more, or use the example.`,
+          ),
+        ),
+      );
+      return;
+    }
+    let documents: ReturnType<typeof documentsOf>;
+    try {
+      documents = documentsOf(text);
+    } catch (error) {
+      this.#result.replaceChildren(errorBox(error));
+      return;
+    }
+    const talks = documents.some((document) => !('text' in document) || /^\s*\w+: .*\n\w+: /.test(document.text));
+    this.#plot.clear();
+    this.#samples.replaceChildren();
+    this.#setRunning(true);
+    this.#status.textContent = 'Making a vocabulary of the text …';
+    this.#run.scrollIntoView({ block: 'start', behavior: 'smooth' });
+    const training = trainInWorker({
+      ...SIZES[this.#size.value].options,
+      documents,
+      minutes: Number(this.#minutes.value),
+      seed: Number(this.#seed.value),
+      chatShare: talks ? 0.5 : 0,
+      evaluateEvery: undefined,
+      sampleEvery: undefined,
+      name: 'home-grown',
+    });
+    this.#training = training;
+    try {
+      for await (const event of training) this.#tell(event, talks);
+    } catch (error) {
+      this.#status.textContent = '';
+      this.#result.replaceChildren(errorBox(error));
+    }
+    this.#training = undefined;
+    this.#setRunning(false);
+  }
+
+  #setRunning(isRunning: boolean): void {
+    this.#start.disabled = isRunning;
+    this.#pause.hidden = !isRunning;
+    this.#finish.hidden = !isRunning;
+    this.#finish.disabled = false;
+    this.#pause.textContent = 'Pause';
+  }
+
+  #togglePause(): void {
+    const training = this.#training;
+    if (!training) return;
+    if (training.isPaused) training.resume();
+    else training.pause();
+    this.#pause.textContent = training.isPaused ? 'Resume' : 'Pause';
+    this.#run.classList.toggle('paused', training.isPaused);
+    this.#status.textContent = training.isPaused ? 'Paused. The clock stands still.' : 'Going on …';
+  }
+
+  #tell(event: TrainProgress, talks: boolean): void {
+    if (event.type === 'start') {
+      const { parameters, shape, corpusTokens } = event;
+      this.#numbers.textContent = `${count(parameters)} weights in ${shape.layers} layers of width ${shape.width}; ${count(corpusTokens)} tokens to learn from`;
+    } else if (event.type === 'step') {
+      this.#plot.addTraining(event.step, event.bitsPerByte);
+      this.#bar.value = event.progress;
+      const text = `${duration(event.secondsLeft)} left · update ${event.step} · ${digits(event.bitsPerByte)} bits/byte · ${digits(event.tokensPerSecond)} tokens/s · weights ${event.quantized ? 'of one bit' : 'exact'}`;
+      // A live region that changes many times a second says nothing.
+      if (performance.now() - this.#saidAt > 500 && !this.#training?.isPaused) {
+        this.#status.textContent = text;
+        this.#saidAt = performance.now();
+      }
+      this.#run.dataset.loss = String(event.loss);
+    } else if (event.type === 'evaluation') this.#plot.addHeldOut(event.step, event.bitsPerByte);
+    else if (event.type === 'sample') {
+      const text = el('p', {}, el('b', {}, event.prompt), event.text);
+      this.#samples.prepend(el('li', {}, el('small', {}, `update ${event.step}`), text));
+    } else if (event.type === 'notice') this.#numbers.append(` · note: ${event.message}`);
+    else if (event.type === 'done') this.#done(event, talks);
+  }
+
+  #done(event: TrainDone, talks: boolean): void {
+    this.#bar.value = 1;
+    const measured = event.validation
+      ? `, ${event.validation.bitsPerByte.toFixed(3)} bits/byte on text that it has not seen`
+      : '';
+    this.#status.textContent = `Done after ${event.steps} updates in ${duration(event.seconds)}${measured}.`;
+    const model = event.model as Uint8Array<ArrayBuffer>;
+    const talk = el('button', { type: 'button', class: 'primary' }, talks ? 'Talk to it' : 'Write with it');
+    talk.addEventListener('click', async () => {
+      talk.disabled = true;
+      try {
+        await this.#use({ input: model, label: 'home-grown', fileBytes: model.length, talks });
+      } catch (error) {
+        this.#result.append(errorBox(error));
+      }
+      talk.disabled = false;
+    });
+    const save = () => download('home-grown.gguf', model, 'application/octet-stream');
+    this.#result.replaceChildren(
+      el(
+        'div',
+        { class: 'row' },
+        talk,
+        el('button', { type: 'button', onclick: save }, `Download GGUF (${bytes(model.length)})`),
+        el('small', {}, 'llama.cpp reads it too'),
+      ),
+    );
+  }
+}
+
+/** The documents of a text: conversations one JSON object a line, else parts that blank lines separate. */
+function documentsOf(text: string) {
+  const isChat = /^\s*\{.*\}\s*$/m.test(text.slice(0, text.indexOf('\n') + 1 || undefined));
+  return parseCorpus('the text', new TextEncoder().encode(text), { format: isChat ? 'chat' : 'documents' }).documents;
+}

@@ -1,0 +1,57 @@
+// How the page is built: static files in dist/site/ that work under any path. The package is imported as users do, by its name, from dist/.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vite';
+
+const root = fileURLToPath(new URL('.', import.meta.url));
+const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+/** The package's own name means its built files: Vite does not look up a package from inside itself. */
+const alias = Object.entries(exports)
+  .filter(([, target]) => target.default)
+  .map(([path, target]) => ({
+    find: new RegExp(`^onebit${path.slice(1)}$`),
+    replacement: fileURLToPath(new URL(`../${target.default}`, import.meta.url)),
+  }));
+
+/** Pages get threads only when they are isolated from other origins. */
+const headers = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+};
+
+/** Puts the names of all built files into the service worker, which keeps them for offline use. */
+const listFiles = {
+  name: 'list-files',
+  generateBundle(_options, bundle) {
+    const files = Object.keys(bundle).filter((name) => !name.endsWith('.map'));
+    const source = readFileSync(new URL('service-worker.js', import.meta.url), 'utf8');
+    this.emitFile({
+      type: 'asset',
+      fileName: 'service-worker.js',
+      source: source.replace('FILES', JSON.stringify(files.sort())),
+    });
+  },
+};
+
+export default defineConfig({
+  root,
+  base: './',
+  resolve: { alias },
+  plugins: [listFiles],
+  worker: { format: 'es' },
+  server: { headers, fs: { allow: ['..'] } },
+  preview: { headers },
+  optimizeDeps: { exclude: ['onebit'] },
+  build: {
+    outDir: '../dist/site',
+    emptyOutDir: true,
+    target: 'es2022',
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 1000,
+    rolldownOptions: {
+      onwarn: (warning, warn) => (/externalized for browser|node:/.test(warning.message) ? undefined : warn(warning)),
+    },
+  },
+});

@@ -1,0 +1,27 @@
+// What pages import beside the front door: the engine in a worker, training in a worker, models kept in the browser's storage.
+export { type KeptModel, listModels, removeModel } from './bytes/browser-store.ts';
+export type { ChatMessage } from './chat/messages.ts';
+export { type ErrorCode, OnebitError } from './errors.ts';
+export type { AttentionMap } from './evaluate/attention.ts';
+export type { SpeedReport, SpeedRequest } from './evaluate/speed.ts';
+export type {
+  ModelOutline,
+  RemoteModelInfo,
+  RemotePiece,
+  RemoteProgress,
+  RemoteResult,
+  RemoteToken,
+  RemoteTrainOptions,
+} from './remote/protocol.ts';
+export {
+  loadInWorker,
+  outlineModel,
+  pullModel,
+  type WorkerChatOptions,
+  WorkerGeneration,
+  type WorkerLoadOptions,
+  WorkerModel,
+} from './remote/worker-model.ts';
+export { trainInWorker, WorkerTraining } from './remote/worker-training.ts';
+export { parseCorpus } from './train/corpus.ts';
+export type { TrainDone, TrainProgress, TrainSample, TrainStart, TrainStep } from './train/train-options.ts';

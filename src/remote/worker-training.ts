@@ -1,0 +1,66 @@
+// Owns a training run as a page holds it while a worker computes: its events, pausing it, ending it. Must not know messages beyond `Caller`.
+import type { TrainDone, TrainProgress } from '../train/train-options.ts';
+import { endedError } from './caller.ts';
+import type { RemoteTrainOptions } from './protocol.ts';
+import { startWorker } from './start-worker.ts';
+import { Stream } from './stream.ts';
+
+/** A run in a worker. Iterate over its events; the last one has the model. Leaving the loop early ends the worker. */
+export class WorkerTraining implements AsyncIterable<TrainProgress> {
+  readonly #events = new Stream<TrainProgress>();
+  readonly #control: (what: 'stop' | 'pause' | 'resume') => void;
+  readonly #end: () => void;
+  #paused = false;
+
+  /** Use `trainInWorker`. */
+  constructor(options: RemoteTrainOptions) {
+    const worker = startWorker();
+    const { result, control } = worker.caller.call('train', options, { onEvent: (event) => this.#events.push(event) });
+    this.#control = control;
+    this.#end = () => worker.end(endedError('train'));
+    result.then(
+      () => this.#events.end(),
+      (error) => this.#events.end(error),
+    );
+  }
+
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
+  /** Holds the run after the update that is being made; its clock stands still. */
+  pause(): void {
+    this.#paused = true;
+    this.#control('pause');
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#control('resume');
+  }
+
+  /** Ends the run early but in order: the model as it is comes with the last event. */
+  stop(): void {
+    this.#paused = false;
+    this.#control('stop');
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<TrainProgress, void, void> {
+    try {
+      yield* this.#events;
+    } finally {
+      this.#end();
+    }
+  }
+
+  /** The end of the run. @throws what `train` throws */
+  async result(): Promise<TrainDone> {
+    for await (const event of this) if (event.type === 'done') return event;
+    throw endedError('train');
+  }
+}
+
+/** Trains a model in a worker; options as of `train`. */
+export function trainInWorker(options: RemoteTrainOptions): WorkerTraining {
+  return new WorkerTraining(options);
+}
