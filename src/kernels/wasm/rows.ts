@@ -8,7 +8,7 @@ import { type Program, Region } from './program.ts';
 /** Words before the arrays of a rows block: unused, then the addresses of tokens, positions, page tables, blocks; then the number of blocks. */
 const HEAD_WORDS = 6;
 /** Query vectors that one block of attention handles together, about. */
-export const BLOCK_QUERIES = 16;
+export const BLOCK_QUERIES = 32;
 
 /** Host-written memory that is replaced when it is too small or still in use. */
 export class HostRegion {

@@ -320,7 +320,7 @@ function weigh<T>(scores: usize, state: usize, visible: i32, tokens: i32): void 
   for (let i: usize = 0; i < end; i += 16) {
     const s = v128.bitselect(v128.load(scores + i), lowest, i32x4.lt_s(index, lanes));
     v128.store(scores + i, s);
-    top = f32x4.max(top, s);
+    top = f32x4.pmax(top, s);
     index = i32x4.add(index, i32x4.splat(4));
   }
   const before = load<f32>(state);

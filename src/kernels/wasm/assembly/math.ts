@@ -46,8 +46,12 @@
 @inline export function expOf(x: v128, zero: i32): v128 {
   const lowest = constant(-87.3, zero);
   const one = constant(1, zero);
-  const clamped = f32x4.max(f32x4.min(x, constant(88.3, zero)), lowest);
-  const n = f32x4.nearest(f32x4.mul(clamped, constant(1.44269504, zero)));
+  // pmin and pmax are one instruction each, min and max many; what becomes of NaN does not matter: the last line makes it 0.
+  const clamped = f32x4.pmax(lowest, f32x4.pmin(constant(88.3, zero), x));
+  // Adding 1.5 * 2^23 leaves the nearest whole number in the low bits.
+  const magic = constant(12582912, zero);
+  const whole = f32x4.add(f32x4.mul(clamped, constant(1.44269504, zero)), magic);
+  const n = f32x4.sub(whole, magic);
   let r = f32x4.sub(clamped, f32x4.mul(n, constant(0.693359375, zero)));
   r = f32x4.add(r, f32x4.mul(n, constant(2.12194440e-4, zero)));
   let p = constant(1.0 / 5040.0, zero);
@@ -59,7 +63,7 @@
   p = madd(p, r, one);
   p = madd(p, r, one);
   // The bits of 1 are 127 << 23.
-  const power = i32x4.add(i32x4.shl(i32x4.trunc_sat_f32x4_s(n), 23), one);
+  const power = i32x4.add(i32x4.shl(whole, 23), one);
   return v128.and(f32x4.mul(p, power), f32x4.ge(x, lowest));
 }
 
