@@ -1,4 +1,5 @@
-// Makes dist/browser/ from dist/: `onebit.js` for a page to import from a CDN, `engine-worker.js` for its worker, and the parts that both share.
+// Makes dist/browser/ from dist/: `onebit.js` for a page to import from a CDN, `structured.js` for constrained
+// answers, `engine-worker.js` for the worker, and the parts that they share.
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
@@ -14,7 +15,11 @@ const deeper = {
 
 export async function bundleForBrowsers() {
   const bundle = await rolldown({
-    input: { onebit: `${dist}cdn.js`, 'engine-worker': `${dist}remote/engine-worker.js` },
+    input: {
+      onebit: `${dist}cdn.js`,
+      structured: `${dist}cdn-structured.js`,
+      'engine-worker': `${dist}remote/engine-worker.js`,
+    },
     platform: 'browser',
     external: [/^node:/],
     plugins: [deeper],

@@ -4,6 +4,7 @@ export type { ChatMessage } from './chat/messages.ts';
 export { type ErrorCode, OnebitError } from './errors.ts';
 export type { AttentionMap } from './evaluate/attention.ts';
 export type { SpeedReport, SpeedRequest } from './evaluate/speed.ts';
+export { isRealGpu } from './kernels/webgpu/adapter.ts';
 export type {
   ModelOutline,
   RemoteModelInfo,

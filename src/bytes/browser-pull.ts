@@ -317,16 +317,19 @@ class Partial {
     const { name, url } = this.#target;
     const date = new Date().toISOString();
     const record: KeptRecord = { name, url, sha256, sizeBytes: this.#totalBytes, etag: this.#etag, date, complete };
+    const bytes = new TextEncoder().encode(JSON.stringify(record));
     const file = await openForWriting(this.#folder, `${this.#key}.json`, name);
+    let written = 0;
     try {
       file.truncate(0);
-      file.write(new TextEncoder().encode(JSON.stringify(record)), { at: 0 });
+      written = file.write(bytes, { at: 0 });
       file.flush();
     } catch (cause) {
       throw this.#full(messageOf(cause), cause);
     } finally {
       file.close();
     }
+    if (written < bytes.length) throw this.#full('its record could not be written');
   }
 }
 

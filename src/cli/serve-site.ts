@@ -3,13 +3,16 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { SiteFiles } from '../server/page.ts';
 
-const folder = new URL('../site/', import.meta.url);
+/** The files of a folder, by their path in it. */
+export function siteIn(folder: URL): SiteFiles {
+  return async (path) => {
+    try {
+      return new Uint8Array(await readFile(fileURLToPath(new URL(path, folder))));
+    } catch {
+      return undefined;
+    }
+  };
+}
 
-/** Files of dist/site/. */
-export const builtSite: SiteFiles = async (path) => {
-  try {
-    return new Uint8Array(await readFile(fileURLToPath(new URL(path, folder))));
-  } catch {
-    return undefined;
-  }
-};
+/** The site in dist/. */
+export const builtSite = siteIn(new URL('../site/', import.meta.url));

@@ -1,16 +1,12 @@
 // The OpenAPI document is valid and true: every route in it exists, real answers have the forms it promises. And the page at `/` works.
-import { readFile } from 'node:fs/promises';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import Ajv2020 from 'ajv/dist/2020.js';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { siteIn } from '../../src/cli/serve-site.ts';
 import { chromiumReason, hasChromium, launchChromium } from '../chromium.ts';
 import { type ScriptedModel, scriptedModel } from './scripted-model.ts';
 import { type StartedServer, startServer } from './started-server.ts';
-
-/** As the command serves it, from dist/. */
-const builtSite = async (path: string) =>
-  new Uint8Array(await readFile(new URL(`../../dist/site/${path}`, import.meta.url)));
 
 let scripted: ScriptedModel;
 let started: StartedServer;
@@ -19,7 +15,7 @@ let document: {
 };
 beforeAll(async () => {
   scripted = await scriptedModel();
-  started = await startServer({ model: scripted.model, site: builtSite });
+  started = await startServer({ model: scripted.model, site: siteIn(new URL('../../dist/site/', import.meta.url)) });
   document = await (await fetch(`${started.url}/openapi.json`)).json();
 });
 afterAll(() => started.stop());

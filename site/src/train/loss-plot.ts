@@ -74,7 +74,10 @@ export class LossPlot {
       {
         ...this.#size(),
         scales: { x: { time: false } },
-        axes: [axis, { ...axis, size: 48 }],
+        axes: [
+          { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] },
+          { ...axis, size: 48 },
+        ],
         series: [
           { label: 'update' },
           {

@@ -22,7 +22,7 @@ interface Size {
 const SIZES: Readonly<Record<string, Size>> = {
   small: {
     name: 'small',
-    detail: 'half a million weights, for a page of text',
+    detail: '0.5 million weights',
     options: {
       preset: 'tiny',
       shape: { layers: 2, width: 128, vocabulary: 384, contextLength: 128 },
@@ -31,12 +31,12 @@ const SIZES: Readonly<Record<string, Size>> = {
   },
   medium: {
     name: 'medium',
-    detail: '0.7 million weights, for a story or a chat log',
+    detail: '0.7 million weights',
     options: { preset: 'tiny', batchTokens: 2048 },
   },
   large: {
     name: 'large',
-    detail: '6.5 million weights, for megabytes of text and patience',
+    detail: '6.5 million, needs hours',
     options: { preset: 'seedling' },
   },
 };
@@ -97,9 +97,9 @@ export class TrainPage {
       el(
         'div',
         { class: 'grid wide' },
-        field('Size', this.#size),
-        field('Minutes', this.#minutes),
-        field('Seed', this.#seed),
+        field('Size', this.#size, 'the more text and time, the larger'),
+        field('Minutes', this.#minutes, 'all of it: learning, measuring, writing'),
+        field('Seed', this.#seed, 'same seed and text, same beginning'),
       ),
       el('div', { class: 'row end' }, this.#start),
     );
