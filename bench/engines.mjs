@@ -1,6 +1,7 @@
-// Owns: how each engine is started for one measurement and what its answer means. Each measurement is a process of its own,
-// so that engines share neither heap nor compiled code. Must not know how rows are compared or shown.
-import { execFile } from 'node:child_process';
+// Owns: how each engine is started and what its answers mean. Engines share neither heap nor compiled code: each measurement is a process of its own,
+// or each engine one that stays loaded over all rounds (residents) where evaluating a context anew for every round would take too long. Must not know how rows are compared or shown.
+import { execFile, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -65,6 +66,51 @@ export async function readBandwidthOnce(threads, { realtime, timeoutMs }) {
     timeoutMs,
   });
   return row;
+}
+
+const RESIDENTS = { onebit: here('resident-onebit.mjs'), llama: here('peers/resident-llama.mjs') };
+
+/** Whether an engine can stay loaded. */
+export const canStay = (engine) => engine in RESIDENTS;
+
+/**
+ * Starts an engine that stays loaded and waits while others measure.
+ * @param {keyof typeof RESIDENTS} engine
+ * @param {{ path: string, threads: number, context: number, sequences?: number, realtime: boolean, flash?: string }} job
+ * @returns {Promise<{ ready: any, ask: (action: string, args: object, timeoutMs: number) => Promise<any>, stop: () => void }>}
+ */
+export async function startResident(engine, { path, threads, context, sequences = 1, realtime, flash = 'auto' }) {
+  const options = { threads, context, sequences, ...(engine === 'llama' ? { flash } : {}) };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const command = [...(realtime ? ['chrt', '-r', '1'] : []), process.execPath, RESIDENTS[engine], path, ...args];
+  const child = spawn(command[0], command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  async function answerWithin(timeoutMs) {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`${engine}: no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+    });
+    try {
+      const { value, done } = await Promise.race([lines.next(), late]);
+      if (done) throw new Error(`${engine}: the process ended`);
+      const answer = JSON.parse(value);
+      if (answer.error) throw new Error(`${engine}: ${answer.error}`);
+      return answer;
+    } catch (error) {
+      child.kill();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+  return {
+    ready: await answerWithin(120_000),
+    ask(action, args, timeoutMs) {
+      child.stdin.write(`${JSON.stringify({ action, ...args })}\n`);
+      return answerWithin(timeoutMs);
+    },
+    stop: () => child.stdin.end(),
+  };
 }
 
 async function answer(command, { realtime, timeoutMs }) {

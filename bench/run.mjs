@@ -1,15 +1,17 @@
 // `npm run bench`: onebit and the others on the same files, alternating, in one session.
 // node bench/run.mjs [--models stories260K,1.7b,8b] [--threads 1,2] [--cases 256:128] [--rounds 5] [--gen-tokens 64]
-//   [--engines onebit,llama,wllama] [--wllama-rounds 1] [--realtime] [--timeout 300] [--name NAME]
+//   [--prefill-rounds 2] [--engines onebit,llama,wllama] [--wllama-rounds 1] [--realtime] [--timeout 300] [--name NAME]
 // --cases PROMPT:CONTEXT,…: prefill of PROMPT tokens, decode after CONTEXT tokens. --realtime: every engine under
 // `chrt -r 1` (needs root): on busy or small machines the kernel may start llama.cpp's second thread on the core of the
 // first, which costs it milliseconds a token; real-time threads are placed at once.
+// Cases of more than 512 tokens: engines stay loaded and evaluate the context once, then decode in turns, --rounds times; prefill is measured
+// --prefill-rounds times (default 2). wllama takes no part.
 // Writes bench/results/NAME.json, NAME.md (default name: today's date) and decode.svg.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, cpus, loadavg, platform, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { measureOnce, median, readBandwidthOnce } from './engines.mjs';
+import { canStay, measureOnce, median, readBandwidthOnce, startResident } from './engines.mjs';
 import { modelFile } from './models.mjs';
 import { readArguments } from './peers/arguments.mjs';
 import { decodePicture, markdownTable } from './report.mjs';
@@ -23,6 +25,7 @@ const { option, flag } = readArguments(process.argv.slice(2), ['realtime']);
 const list = (name, fallback) => option(name, fallback).split(',').filter(Boolean);
 const threadCounts = list('threads', '1,2').map(Number);
 const rounds = Number(option('rounds', '5'));
+const prefillRounds = Number(option('prefill-rounds', '2'));
 const genTokens = Number(option('gen-tokens', '64'));
 const engines = list('engines', 'onebit,llama,wllama');
 const limits = { wllama: Number(option('wllama-rounds', '1')) };
@@ -94,17 +97,68 @@ async function measureCase(model, threads, promptTokens, context) {
   return { job, answers, failures };
 }
 
+/** Tokens of a prompt or context from which on engines stay loaded. */
+const LONG = 512;
+
+/** As measureCase for long prompts and contexts: all engines are loaded, one measures at a time. */
+async function measureLong(model, threads, promptTokens, context) {
+  const job = { path: model.path, threads, promptTokens, context, realtime, timeoutMs, genTokens };
+  const answers = Object.fromEntries(engines.map((engine) => [engine, []]));
+  const failures = {};
+  const residents = new Map();
+  const say = (engine, what) => progress(`${model.name} ${threads} threads: ${engine} ${what}`);
+  /** Asks all engines that still take part, in turns; a long evaluation may take ten times the time of a decode. */
+  async function each(action, args, limit, use) {
+    for (const [engine, resident] of residents) {
+      try {
+        const { speed } = await resident.ask(action, args, limit);
+        say(engine, `${action} ${speed.toFixed(1)} tok/s`);
+        use(engine, speed);
+      } catch (error) {
+        failures[engine] = error.message;
+        say(engine, `failed: ${error.message}`);
+        residents.delete(engine);
+      }
+    }
+  }
+  if (engines.includes('llama')) job.flash = await fasterFlash(job).catch(() => 'auto');
+  const needed = Math.max(promptTokens, context + genTokens) + 64;
+  for (const engine of engines.filter(canStay))
+    residents.set(engine, await startResident(engine, { ...job, context: needed }));
+  const prefills = new Map(engines.map((engine) => [engine, []]));
+  for (let round = 0; round < prefillRounds; round++) {
+    await each('prefill', { tokens: promptTokens }, 10 * timeoutMs, (engine, speed) =>
+      prefills.get(engine).push(speed),
+    );
+  }
+  say('all', `evaluate ${context} tokens`);
+  await each('decode', { context, tokens: 8 }, 10 * timeoutMs, () => {});
+  for (let round = 0; round < rounds; round++) {
+    await measureBandwidth(threads);
+    await each('decode', { context, tokens: genTokens }, timeoutMs, (engine, decode) => {
+      const { weightBytes, kvBytes, ...ready } = residents.get(engine).ready;
+      const prefill = prefills.get(engine)[round] ?? Number.NaN;
+      answers[engine].push({ ...ready, prefill, decode, bytesPerToken: weightBytes + kvBytes * context });
+    });
+  }
+  for (const resident of residents.values()) resident.stop();
+  return { job, answers, failures };
+}
+
 function progress(message) {
   console.error(`${new Date().toISOString().slice(11, 19)} ${message}`);
 }
 
-const summary = (values) => ({
-  best: Math.max(...values),
-  median: median(values),
-  min: Math.min(...values),
-  max: Math.max(...values),
-  all: values,
-});
+function summary(measured) {
+  const values = measured.filter(Number.isFinite);
+  return {
+    best: Math.max(...values),
+    median: median(values),
+    min: Math.min(...values),
+    max: Math.max(...values),
+    all: values,
+  };
+}
 
 function rowsOf(model, { job, answers }) {
   const bytesPerToken = answers.onebit?.[0]?.bytesPerToken ?? model.fileBytes;
@@ -157,7 +211,8 @@ for (const name of list('models', 'stories260K,1.7b')) {
   for (const cases of list('cases', '256:128')) {
     const [promptTokens, context] = cases.split(':').map(Number);
     for (const threads of threadCounts) {
-      const measured = await measureCase(model, threads, promptTokens, context || promptTokens);
+      const measure = Math.max(promptTokens, context || 0) > LONG ? measureLong : measureCase;
+      const measured = await measure(model, threads, promptTokens, context || promptTokens);
       results.push(...rowsOf(model, measured));
       for (const [engine, reason] of Object.entries(measured.failures))
         failures.push({ engine, model: name, threads, reason });

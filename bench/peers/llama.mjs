@@ -10,7 +10,8 @@ import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
 /**
  * @typedef {object} LlamaOptions
  * @property {number} [threads] CPU threads, default 2.
- * @property {number} [contextSize] tokens of KV cache, default 512.
+ * @property {number} [contextSize] tokens of KV cache of a sequence, default 512.
+ * @property {number} [sequences] sequences beside each other, default 1.
  * @property {number} [batchSize] most tokens in one evaluation, default 512 (llama.cpp's own default micro-batch).
  * @property {boolean | 'auto'} [flashAttention] default 'auto' as in llama.cpp.
  * @property {'F16' | 'F32' | 'Q8_0'} [kvType] type of the KV cache, default 'F16' as in llama.cpp.
@@ -22,11 +23,19 @@ import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
  * @param {LlamaOptions} [options]
  */
 export async function openLlama(modelPath, options = {}) {
-  const { threads = 2, contextSize = 512, batchSize = 512, flashAttention = 'auto', kvType = 'F16' } = options;
+  const {
+    threads = 2,
+    contextSize = 512,
+    batchSize = 512,
+    flashAttention = 'auto',
+    kvType = 'F16',
+    sequences = 1,
+  } = options;
   const llama = await getLlama({ gpu: false, build: 'never', maxThreads: 0, logLevel: LlamaLogLevel.error });
   const model = await llama.loadModel({ modelPath });
   const context = await model.createContext({
     contextSize,
+    sequences,
     batchSize,
     threads,
     flashAttention,
@@ -41,6 +50,20 @@ export async function openLlama(modelPath, options = {}) {
   const vocabSize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
   const none = new Uint32Array(0);
   let cached = 0;
+  /** Tokens in the cache of each sequence that `evaluateTogether` met. */
+  const lengths = new Map();
+
+  /** Evaluates tokens of several sequences in one batch; gives the slot of each one's last token. */
+  async function evaluateTogether(parts) {
+    raw.initBatch(parts.reduce((sum, { tokens }) => sum + tokens.length, 0));
+    const slots = parts.map(({ sequence, tokens }) => {
+      const before = lengths.get(sequence) ?? 0;
+      lengths.set(sequence, before + tokens.length);
+      return raw.addToBatch(sequence, before, Uint32Array.from(tokens), Uint32Array.of(tokens.length - 1))[0];
+    });
+    await raw.decodeBatch();
+    return slots;
+  }
 
   /** Evaluates tokens after those already in the cache; `wanted` are indexes in `tokens` whose logits are kept. */
   async function evaluate(tokens, wanted) {
@@ -65,6 +88,7 @@ export async function openLlama(modelPath, options = {}) {
     model,
     vocabSize,
     evaluate,
+    evaluateTogether,
     logits,
     /** The most likely token of one evaluated position. */
     greedy: (slot) => raw.sampleToken(slot, sampler),
@@ -73,6 +97,11 @@ export async function openLlama(modelPath, options = {}) {
       if (length === 0) raw.disposeSequence(0);
       else raw.removeTokenCellsFromSequence(0, length, -1);
       cached = length;
+    },
+    /** Forgets one sequence of `evaluateTogether`. */
+    forget(sequence) {
+      raw.disposeSequence(sequence);
+      lengths.delete(sequence);
     },
     tokenize: (text, special = false) => Array.from(model._model.tokenize(text, special)),
     async dispose() {
