@@ -52,6 +52,8 @@ export class Exchange {
   private readonly controller = new AbortController();
   private readonly observer: Observer;
   private readonly timer: ReturnType<typeof setTimeout>;
+  private readonly clientSignal: AbortSignal;
+  private readonly onClientGone = () => this.abort(this.clientSignal.reason);
   private lease: Lease | undefined;
   private ended = false;
 
@@ -62,9 +64,9 @@ export class Exchange {
     this.timer = setTimeout(() => {
       this.abort(new ApiError(504, `The answer took longer than ${limitMs / 1000} s.`, { code: 'timeout' }));
     }, limitMs);
-    const { signal } = request;
-    if (signal.aborted) this.abort(signal.reason);
-    signal.addEventListener('abort', () => this.abort(signal.reason), { once: true });
+    this.clientSignal = request.signal;
+    if (this.clientSignal.aborted) this.onClientGone();
+    this.clientSignal.addEventListener('abort', this.onClientGone);
   }
 
   /** Whose clients ask by this path: they read errors in their own form. */
@@ -105,6 +107,7 @@ export class Exchange {
     if (this.ended) return;
     this.ended = true;
     clearTimeout(this.timer);
+    this.clientSignal.removeEventListener('abort', this.onClientGone); // Node may keep the signal; it must not keep all of this
     this.lease?.release();
     this.key?.spend(this.usage.promptTokens + this.usage.completionTokens, performance.now());
     this.observer.requestEnded(this);

@@ -48,10 +48,12 @@ export async function listen(
       connectionsCheckingInterval: 5_000,
       keepAliveTimeout: 75_000, // longer than balancers keep theirs, usually 60 s
       maxHeaderSize: 16_384,
+      requireHostHeader: false, // Node would refuse with an empty body
     },
     (incoming, outgoing) => {
       answers.set(incoming.socket, outgoing);
-      void listener(incoming, outgoing);
+      if (incoming.headers.host === undefined && incoming.httpVersion !== '1.0') refuse(outgoing, invalidUrl());
+      else void listener(incoming, outgoing);
     },
   );
   server.maxConnections = options.connections ?? 1024;
@@ -64,15 +66,7 @@ export async function listen(
   });
   server.on('checkExpectation', (incoming, outgoing) => {
     answers.set(incoming.socket, outgoing);
-    const body = JSON.stringify(
-      new ApiError(417, 'The header Expect can only be 100-continue.', { code: 'bad_request' }),
-    );
-    outgoing.shouldKeepAlive = false; // a body that was not waited for may follow
-    outgoing.writeHead(417, {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
-    });
-    outgoing.end(body);
+    refuse(outgoing, new ApiError(417, 'The header Expect can only be 100-continue.', { code: 'bad_request' }));
   });
   server.on('connect', (_incoming: IncomingMessage, socket: Socket) => {
     answerRaw(socket, new ApiError(405, 'This server is no proxy.', { code: 'method_not_allowed' }));
@@ -83,6 +77,17 @@ export async function listen(
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
     close: () => closeServer(server),
   };
+}
+
+/** Answers what is no request to the server, and closes the connection: a body that was not waited for may follow. */
+function refuse(outgoing: ServerResponse, error: ApiError): void {
+  const body = JSON.stringify(error);
+  outgoing.shouldKeepAlive = false;
+  outgoing.writeHead(error.status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+  });
+  outgoing.end(body);
 }
 
 function closeServer(server: Server): Promise<void> {

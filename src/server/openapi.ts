@@ -1,7 +1,9 @@
 // Owns the OpenAPI document: all routes with the forms of their bodies and answers, made from the same schemas that check requests.
 import { z } from 'zod';
 import * as answers from './schemas/answers.ts';
+import { countRequest, messagesRequest } from './schemas/anthropic.ts';
 import { chatRequest } from './schemas/chat.ts';
+import { ollamaChatRequest, ollamaEmbedRequest, ollamaGenerateRequest, ollamaShowRequest } from './schemas/ollama.ts';
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
 
@@ -14,6 +16,8 @@ interface Operation {
   /** A schema for JSON, or another media type. */
   readonly answer: z.ZodType | 'text/plain' | 'text/html';
   readonly streams?: boolean;
+  /** Whether streams are lines of JSON. */
+  readonly lines?: boolean;
   readonly parameter?: string;
   /** Whether keys are asked for where there are any. */
   readonly open?: boolean;
@@ -60,6 +64,36 @@ const operations: readonly Operation[] = [
     ...{ method: 'post', path: '/v1/detokenize', id: 'detokenize', body: detokenizeRequest },
     ...{ summary: 'Token ids to text', answer: answers.detokenizeAnswer },
   },
+  {
+    ...{ method: 'post', path: '/v1/messages', id: 'createMessage', body: messagesRequest, streams: true },
+    ...{ summary: 'Answers a conversation, in Anthropic’s form', answer: answers.messageAnswer },
+  },
+  {
+    ...{ method: 'post', path: '/v1/messages/count_tokens', id: 'countMessageTokens', body: countRequest },
+    ...{ summary: 'How many tokens the model would read', answer: z.object({ input_tokens: z.int() }) },
+  },
+  {
+    ...{ method: 'post', path: '/api/chat', id: 'ollamaChat', body: ollamaChatRequest, lines: true },
+    ...{ summary: 'Answers a conversation, in Ollama’s form', answer: answers.ollamaAnswer },
+  },
+  {
+    ...{ method: 'post', path: '/api/generate', id: 'ollamaGenerate', body: ollamaGenerateRequest, lines: true },
+    ...{ summary: 'Answers or continues a prompt, in Ollama’s form', answer: answers.ollamaAnswer },
+  },
+  {
+    ...{ method: 'post', path: '/api/embed', id: 'ollamaEmbed', body: ollamaEmbedRequest },
+    ...{ summary: 'Texts as vectors', answer: z.object({ embeddings: z.array(z.array(z.number())) }) },
+  },
+  {
+    ...{ method: 'post', path: '/api/show', id: 'ollamaShow', body: ollamaShowRequest },
+    ...{ summary: 'What is known of a model', answer: z.object({ capabilities: z.array(z.string()) }) },
+  },
+  { method: 'get', path: '/api/tags', id: 'ollamaTags', summary: 'The models', answer: answers.ollamaModelsAnswer },
+  { method: 'get', path: '/api/ps', id: 'ollamaPs', summary: 'Loaded models', answer: answers.ollamaModelsAnswer },
+  {
+    ...{ method: 'get', path: '/api/version', id: 'ollamaVersion' },
+    ...{ summary: 'The version of this software', answer: z.object({ version: z.string() }) },
+  },
   { method: 'get', path: '/v1/models', id: 'listModels', summary: 'The models', answer: answers.modelsAnswer },
   {
     ...{ method: 'get', path: '/v1/models/{id}', id: 'getModel', parameter: 'id' },
@@ -90,7 +124,7 @@ export function openApiDocument(): object {
       title: 'onebit',
       version: '1',
       description:
-        'Language models behind the API that OpenAI’s clients speak. Unknown fields are ignored, wrong ones answered 400.',
+        'Language models behind the APIs that OpenAI’s, Anthropic’s and Ollama’s clients speak. Unknown fields are ignored, wrong ones answered 400.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -103,9 +137,12 @@ export function openApiDocument(): object {
   };
 }
 
-function describe({ id, summary, body, answer, streams, parameter, open }: Operation): object {
+function describe({ id, summary, body, answer, streams, lines, parameter, open }: Operation): object {
   const answered = typeof answer === 'string' ? { [answer]: { schema: { type: 'string' } } } : json(jsonSchema(answer));
-  const events = streams ? { 'text/event-stream': { schema: { type: 'string' } } } : {};
+  const events = {
+    ...(streams ? { 'text/event-stream': { schema: { type: 'string' } } } : {}),
+    ...(lines ? { 'application/x-ndjson': { schema: { type: 'string' } } } : {}),
+  };
   return {
     operationId: id,
     summary,

@@ -101,7 +101,7 @@ function strangerIn(answer, index) {
 }
 
 /** What to make of an answer. */
-function judge({ kind, expect }, { ended, answer }, index) {
+function judge({ kind, expect, pieces }, { ended, answer }, index) {
   if (ended === 'silent') return { outcome: `${kind}: silent`, finding: 'no answer' };
   if (answer === '') {
     const finding = expect === 'answer' ? 'the connection was closed without an answer' : undefined;
@@ -115,13 +115,14 @@ function judge({ kind, expect }, { ended, answer }, index) {
   if (status === 500) return { outcome, finding: `internal error: ${answer.slice(-200)}` };
   if (status < 400 || ended === 'left') return { outcome };
   const body = answer.slice(answer.indexOf('\r\n\r\n') + 4);
-  return { outcome, finding: body === '' ? undefined : formOf(body) };
+  return { outcome, finding: body === '' ? undefined : formOf(body, / \/api\//.test(pieces[0].toString('latin1'))) };
 }
 
-/** What is wrong with the form of an error, if anything; an answer to HEAD has none. */
-function formOf(body) {
+/** What is wrong with the form of an error, if anything; an answer to HEAD has none, Ollama's clients read texts. */
+function formOf(body, isOllama) {
   try {
     const { error } = JSON.parse(body);
+    if (isOllama && typeof error === 'string') return undefined;
     const fields = Object.keys(error).sort().join();
     if (fields === 'code,message,param,type' && typeof error.message === 'string') return undefined;
   } catch {

@@ -84,6 +84,29 @@ export const itemsAnswer = z.object({
 });
 export const inputTokensAnswer = z.object({ object: z.literal('response.input_tokens'), input_tokens: z.int() });
 
+export const messageAnswer = z.object({
+  id: z.string(),
+  type: z.literal('message'),
+  role: z.literal('assistant'),
+  model: z.string(),
+  content: z.array(z.object({ type: z.enum(['text', 'thinking', 'tool_use']) })),
+  stop_reason: z.enum(['end_turn', 'max_tokens', 'stop_sequence', 'tool_use']),
+  stop_sequence: nullableText,
+  usage: z.object({ input_tokens: z.int(), output_tokens: z.int(), cache_read_input_tokens: z.int() }),
+});
+export const ollamaAnswer = z.object({
+  model: z.string(),
+  created_at: z.string(),
+  message: z.object({ role: z.literal('assistant'), content: z.string() }).optional(),
+  response: z.string().optional(),
+  done: z.boolean(),
+  done_reason: z.enum(['stop', 'length', 'load']).optional(),
+  eval_count: z.int().optional(),
+});
+export const ollamaModelsAnswer = z.object({
+  models: z.array(z.object({ name: z.string(), model: z.string(), size: z.number() })),
+});
+
 export const embeddingsAnswer = z.object({
   object: z.literal('list'),
   model: z.string(),
