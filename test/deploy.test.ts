@@ -41,6 +41,7 @@ describe('the manifests', () => {
     const { paths } = openApiDocument() as { paths: object };
     for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'])
       expect(Object.keys(paths)).toContain(container[probe].httpGet.path);
+    expect(container.args).toContain('--open-metrics'); // Prometheus, which the annotations call, has no key
     const drain = Number(container.args[container.args.indexOf('--drain') + 1]);
     const stopping = Number(container.lifecycle.preStop.exec.command[1]);
     expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(drain + stopping);

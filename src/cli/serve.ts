@@ -22,6 +22,7 @@ export interface ServeFlags extends ComputeFlags {
   maxBody: number;
   timeout: number;
   drain: number;
+  openMetrics?: boolean;
   logTexts?: boolean;
   quiet?: boolean;
 }
@@ -58,6 +59,7 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .option('--max-body <MB>', 'largest body of a request', numberBetween(0.001, 1000), 8)
     .option('--timeout <seconds>', 'longest time for one answer', numberBetween(0.1, 1e6), 600)
     .option('--drain <seconds>', 'at SIGTERM, how long running requests may take to end', numberBetween(0, 1e6), 30)
+    .option('--open-metrics', 'answer /metrics without a key, for a Prometheus in a closed network')
     .option('--log-texts', 'put the texts of prompts and answers into the log')
     .option('--quiet', 'log nothing')
     .addHelpText('after', HELP)
@@ -82,6 +84,7 @@ async function serve(flags: ServeFlags, signal: AbortSignal, version?: string): 
     hosts: hostsFor(flags, keys),
     limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
     log: flags.quiet ? undefined : (entry) => process.stdout.write(`${JSON.stringify(entry)}\n`),
+    openMetrics: flags.openMetrics,
     logTexts: flags.logTexts,
     version,
     site: builtSite,

@@ -32,6 +32,8 @@ import { detokenize, tokenize } from './tokens.ts';
 export interface ServerOptions {
   /** Who may ask. Default: everybody. */
   readonly keys?: readonly KeyConfig[];
+  /** Answer /metrics without a key too. Default false. */
+  readonly openMetrics?: boolean;
   /** Origins whose pages may ask; `*` for all. Default: none but the server's own. */
   readonly corsOrigins?: readonly string[];
   /** Names by which the server may be called, against pages that give their own name the server's address. Default: any. */
@@ -133,7 +135,7 @@ export class OnebitServer {
     app.get('/openapi.json', (c) => c.json(openApiDocument()));
     for (const path of ['/', ...SITE_PATHS]) app.get(path, (c) => this.sitePage(c));
     app.get('/metrics', async (c) => {
-      await this.identify(c);
+      if (!this.options.openMetrics) await this.identify(c);
       return c.body(this.observer.render(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
     });
     for (const path of ['/v1/*', '/api/*']) {

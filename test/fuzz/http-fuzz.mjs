@@ -114,8 +114,19 @@ function judge({ kind, expect, pieces }, { ended, answer }, index) {
   if (!(status >= 200)) return { outcome, finding: `no status: ${answer.slice(0, 80)}` };
   if (status === 500) return { outcome, finding: `internal error: ${answer.slice(-200)}` };
   if (status < 400 || ended === 'left') return { outcome };
-  const body = answer.slice(answer.indexOf('\r\n\r\n') + 4);
+  const { body, behind, isLast } = firstOf(answer);
+  if (isLast && behind !== '') return { outcome, finding: `bytes behind the last answer: ${behind.slice(0, 100)}` };
   return { outcome, finding: body === '' ? undefined : formOf(body, / \/api\//.test(pieces[0].toString('latin1'))) };
+}
+
+/** The first answer's body, what is behind it (an answer to bytes that were too many for one request), and whether nothing may be. */
+function firstOf(answer) {
+  const start = answer.indexOf('\r\n\r\n') + 4;
+  const head = answer.slice(0, start);
+  const rest = Buffer.from(answer.slice(start));
+  const length = Number(/\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1] ?? rest.length);
+  const isLast = /\r\nconnection: close\r\n/i.test(head);
+  return { body: rest.subarray(0, length).toString(), behind: rest.subarray(length).toString(), isLast };
 }
 
 /** What is wrong with the form of an error, if anything; an answer to HEAD has none, Ollama's clients read texts. */

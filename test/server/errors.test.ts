@@ -210,6 +210,9 @@ describe('who may ask', () => {
     expect((await fetch(`${started.url}/health`)).status).toBe(200);
     const metrics = await fetch(`${started.url}/metrics`, { headers: { authorization: 'bearer secret-a' } });
     expect(await metrics.text()).toContain('onebit_key_tokens_total{key="alice",type="completion"} 6');
+    const open = await startServer({ keys, openMetrics: true });
+    expect((await fetch(`${open.url}/metrics`)).status).toBe(200);
+    await open.stop();
     expect(JSON.stringify(started.log)).not.toContain('secret');
     expect(started.log.some((entry) => entry.key === 'carol')).toBe(true);
     await started.stop();

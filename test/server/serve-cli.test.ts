@@ -78,6 +78,33 @@ test('serves a folder of models within a memory bound, logs, and ends with 0 at 
   });
 });
 
+test('clients that are killed leave nothing: no place, no memory of the cache', async () => {
+  const { child, url, ended } = await serve(['-m', join(models, 'tiny-1.gguf'), '--parallel', '2']);
+  const gauge = async (name: string) => {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    return Number(
+      metrics
+        .split('\n')
+        .find((line) => line.startsWith(`${name}{`))
+        ?.split(' ')
+        .at(-1),
+    );
+  };
+  const attack = `const ask = () => fetch('${url}/v1/completions', { method: 'POST', headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ prompt: 'Hello', max_tokens: 100000, ignore_eos: true, stream: true }) }).then((answer) => answer.text());
+    for (;;) await Promise.all([ask(), ask(), ask(), ask()]);`;
+  for (let round = 0; round < 2; round++) {
+    const client = spawn(process.execPath, ['--input-type=module', '-e', attack]);
+    while ((await gauge('vllm:num_requests_running')) < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    client.kill('SIGKILL');
+    const busy = ['vllm:num_requests_running', 'vllm:num_requests_waiting', 'vllm:kv_cache_usage_perc'];
+    for (const name of busy) while ((await gauge(name)) > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  expect((await complete(url)).status).toBe(200);
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0); // no timer keeps it
+});
+
 test('takes keys from flags and a file', async () => {
   const file = join(folder, 'keys.json');
   const sha256 = createHash('sha256').update('from-file').digest('hex');
