@@ -27,6 +27,11 @@ export const ENGINES = {
     arguments: (job) => ['bench', '-m', job.path, '--context', job.context, ...common(job)],
     read: (row) => ({ ...row, prefill: row.prefillTokensPerSecond, decode: row.decodeTokensPerSecond }),
   },
+  chromium: {
+    script: here('chromium-bench.mjs'),
+    arguments: (job) => [job.path, '--context', job.context, ...common(job)],
+    read: (row) => ({ ...row, prefill: row.prefillTokensPerSecond, decode: row.decodeTokensPerSecond }),
+  },
   llama: {
     script: here('peers/llama-bench.mjs'),
     arguments: (job) => [job.path, '--context', job.context, '--flash', job.flash ?? 'auto', ...common(job)],

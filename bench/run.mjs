@@ -1,6 +1,6 @@
 // `npm run bench`: onebit and the others on the same files, alternating, in one session.
 // node bench/run.mjs [--models stories260K,1.7b,8b] [--threads 1,2] [--cases 256:128] [--rounds 5] [--gen-tokens 64]
-//   [--prefill-rounds 2] [--engines onebit,llama,wllama] [--wllama-rounds 1] [--realtime] [--timeout 300] [--name NAME]
+//   [--prefill-rounds 2] [--engines onebit,chromium,llama,wllama] [--wllama-rounds 1] [--realtime] [--timeout 300] [--name NAME]
 // --cases PROMPT:CONTEXT,…: prefill of PROMPT tokens, decode after CONTEXT tokens. --realtime: every engine under
 // `chrt -r 1` (needs root): on busy or small machines the kernel may start llama.cpp's second thread on the core of the
 // first, which costs it milliseconds a token; real-time threads are placed at once.

@@ -5,6 +5,7 @@ import { blobSource } from './blob-source.ts';
 import { findKept } from './browser-store.ts';
 import { type HttpSourceOptions, httpSource } from './http-source.ts';
 import { type HubOptions, hubHttpOptions, parseHubName, resolveHubFile } from './hub.ts';
+import { memorySource } from './memory-source.ts';
 import type { ByteSource } from './source.ts';
 
 export interface OpenOptions extends HttpSourceOptions, HubOptions {
@@ -23,8 +24,19 @@ export async function openModelBytes(nameOrPathOrUrl: string, options: OpenOptio
   const hub = parseHubName(name);
   const kept = await findKept(hub ? name : new URL(name, globalThis.location.href).href);
   if (kept) return blobSource(kept.file, kept.record.name);
-  if (!hub) return httpSource(new URL(name, globalThis.location.href).href, options);
+  if (!hub) return wholeIfSmall(await httpSource(new URL(name, globalThis.location.href).href, options));
   return httpSource((await resolveHubFile(hub, options)).url, { ...options, ...hubHttpOptions(options) });
+}
+
+/** Files up to this size are fetched at once: a model has dozens of tensors, and each would be a request. */
+const SMALL_BYTES = 8e6;
+
+async function wholeIfSmall(source: ByteSource): Promise<ByteSource> {
+  if (source.size > SMALL_BYTES) return source;
+  const bytes = new Uint8Array(source.size);
+  await source.readInto(bytes, 0);
+  await source.close();
+  return memorySource(bytes, source.name);
 }
 
 async function openInNode(name: string, options: OpenOptions): Promise<ByteSource> {
