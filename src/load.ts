@@ -66,6 +66,8 @@ export function defaultContextTokens(modelContext: number): number {
  * @throws OnebitError `bad-file` or `unsupported` with all problems found, `io`, `network`, `out-of-memory`; the signal's reason when aborted
  */
 export async function load(input: ModelInput = EMBEDDED_MODEL, options: LoadOptions = {}): Promise<LanguageModel> {
+  const name = options.backend ?? 'auto';
+  if (name === 'auto' || name === 'wasm') void prepareWasm();
   const source = await openSource(input, { signal: options.signal });
   try {
     const gguf = await readGguf(source, { signal: options.signal });
@@ -89,7 +91,6 @@ export async function load(input: ModelInput = EMBEDDED_MODEL, options: LoadOpti
         throw error;
       }
     };
-    const name = options.backend ?? 'auto';
     if (name !== 'auto') return await start(name);
     if (weightBytesOf(gguf) < WORTH_A_GPU_BYTES || !(await hasRealGpu())) return await start('wasm');
     try {
@@ -101,6 +102,14 @@ export async function load(input: ModelInput = EMBEDDED_MODEL, options: LoadOpti
   } finally {
     await source.close();
   }
+}
+
+/** Compiles the kernels while the file's header is still on its way. What goes wrong is said when the backend starts. */
+async function prepareWasm(): Promise<void> {
+  try {
+    const { loadBuild } = await import('./kernels/wasm/build.ts');
+    await loadBuild();
+  } catch {}
 }
 
 /** Whether the page has WebGPU on a real GPU; a processor that plays one is slower than WebAssembly. */

@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { chromiumReason, hasChromium, launchChromium, serveFiles } from './chromium.ts';
 import { tinyModel } from './tiny-model.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -34,7 +36,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 test('holds what it needs and nothing else', () => {
   expect(files).toContain('dist/index.js');
   expect(files).toContain('LICENSE');
-  expect(files.filter((file) => /\.test\.|^(src|test|bench|scripts)\//.test(file))).toEqual([]);
+  expect(files).toContain('dist/site/index.html');
+  expect(files).toContain('dist/browser/onebit.js');
+  expect(files.filter((file) => /\.test\.|^(src|site|test|bench|scripts)\//.test(file))).toEqual([]);
 });
 
 test('every subpath imports, has types, and its three lines work', () => {
@@ -50,6 +54,42 @@ await model.dispose();`;
   writeFileSync(join(folder, 'index.mjs'), program);
   expect(execFileSync(process.execPath, ['index.mjs'], { cwd: folder }).toString()).toMatch(/\|done\n$/);
 });
+
+test.skipIf(!hasChromium)(
+  `answers in a page that a bundler made from it${chromiumReason}`,
+  async () => {
+    writeFileSync(
+      join(folder, 'index.html'),
+      '<!doctype html><title>page</title><script type="module" src="/page.js"></script>',
+    );
+    writeFileSync(
+      join(folder, 'page.js'),
+      `import { loadInWorker } from 'onebit/browser';
+      const model = await loadInWorker(undefined, { backend: 'wasm' });
+      const { text } = await model.chat([{ role: 'user', content: 'I need a taxi.' }], { temperature: 0 }).result();
+      document.title = 'answer: ' + text;`,
+    );
+    const options = {
+      root: folder,
+      logLevel: 'silent',
+      worker: { format: 'es' },
+      resolve: { preserveSymlinks: true },
+    } as const;
+    await build({ ...options, build: { outDir: 'built', target: 'es2022' } });
+    const server = await serveFiles({ folders: { '/': join(folder, 'built') } });
+    const browser = await launchChromium();
+    try {
+      const page = await browser.newPage();
+      await page.goto(server.origin);
+      await page.waitForFunction(`document.title.startsWith('answer: ')`, undefined, { timeout: 120_000 });
+      expect((await page.title()).length).toBeGreaterThan('answer: '.length + 5);
+    } finally {
+      await browser.close();
+      server.close();
+    }
+  },
+  240_000,
+);
 
 test('its program runs', () => {
   const out = execFileSync(process.execPath, [join(installed, manifest.bin.onebit), '--version']).toString();

@@ -119,8 +119,8 @@ describe.skipIf(!hasChromium)(`the page${chromiumReason}`, () => {
     'stops an answer and says what can be done about errors',
     async () => {
       await open();
-      // Random weights hardly ever end a text, and forty layers take their time.
-      const slow = Buffer.from(await tinyModel({ layers: 40, contextLength: 8192 }));
+      // Random weights hardly ever end a text, and twelve layers take their time.
+      const slow = Buffer.from(await tinyModel({ layers: 12, contextLength: 8192 }));
       await page.locator('#model-button').click();
       await page.setInputFiles('#model-file', { name: 'slow.gguf', mimeType: '', buffer: slow });
       await page.getByRole('button', { name: 'Use it' }).click();

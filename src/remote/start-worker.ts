@@ -32,12 +32,13 @@ export function startWorker(): StartedWorker {
 }
 
 function newWorker(): Worker {
-  const url = new URL('./engine-worker.js', import.meta.url);
-  if (url.origin === globalThis.location?.origin) {
-    // Written out once more, because bundlers look for exactly this.
+  const here = import.meta.url;
+  if (new URL(here).origin === globalThis.location?.origin) {
+    // Exactly what bundlers look for.
     return new Worker(new URL('./engine-worker.js', import.meta.url), { type: 'module', name: 'onebit' });
   }
-  // Workers of another origin are not allowed, modules from there are.
-  const blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(url.href)};`], { type: 'text/javascript' }));
+  // Workers of another origin are not allowed, modules from there are. Bundlers must not see a file here.
+  const { href } = new URL('./engine-worker.js', here);
+  const blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(href)};`], { type: 'text/javascript' }));
   return new Worker(blob, { type: 'module', name: 'onebit' });
 }
