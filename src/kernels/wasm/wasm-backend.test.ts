@@ -193,6 +193,7 @@ describe('memory', () => {
       const input = randomValues(most * cols, 9);
       for (let i = 0; i < input.length; i += 61) input[i] *= 30;
       for (let i = 5 * cols; i < 5 * cols + 128; i++) input[i] *= 1e-35; // below the least step
+      for (let t = 0; t < most; t += 3) input[t * cols + 131 + 4 * t] *= 1000; // half of the largest sum sets the step
       const before = randomValues(most * rows, 10);
       const products = async (first: number, count: number) => {
         const x = tensorOf(backend, input.subarray(first * cols, (first + count) * cols));
