@@ -27,6 +27,8 @@ export class ChatPage {
   });
   readonly #send = el('button', { class: 'primary' }, 'Send');
   readonly #stop = el('button', { type: 'button', class: 'stop', hidden: true }, 'Stop');
+  /** Where what is written goes. */
+  readonly #goes = el('small');
   #messages: ChatMessage[] = [];
   #running: AbortController | undefined;
   #ask: Ask;
@@ -53,7 +55,7 @@ export class ChatPage {
       { class: 'composer-foot' },
       el('button', { type: 'button', onclick: () => this.startAnew() }, 'New chat'),
       el('button', { type: 'button', onclick: () => this.#panel.dialog.showModal() }, 'Settings'),
-      el('small', {}, 'Nothing you write leaves this page.'),
+      this.#goes,
     );
     root.append(this.#log, el('div', { class: 'bottom' }, form, foot));
     this.startAnew();
@@ -115,6 +117,10 @@ export class ChatPage {
     const name = this.#elsewhere ?? choice.label;
     const isOwn = this.#elsewhere === undefined && choice.input === undefined;
     const talks = this.#elsewhere !== undefined || choice.talks !== false;
+    this.#goes.textContent =
+      this.#elsewhere === undefined
+        ? 'Nothing you write leaves this page.'
+        : 'What you write goes to the server of this page.';
     this.#log.replaceChildren(
       el(
         'div',
