@@ -57,7 +57,7 @@ describe('the container file, by hand', () => {
     child?.kill('SIGKILL');
     rmSync(folder, { recursive: true });
   });
-  const npm = (...args: string[]) => execFileSync('npm', args, { cwd: folder, stdio: 'pipe', timeout: 120_000 });
+  const npm = (...args: string[]) => execFileSync('npm', args, { cwd: folder, stdio: 'pipe', timeout: 240_000 });
 
   test('installs the packed package alone, answers the probes, drains at SIGTERM', async (context) => {
     try {
@@ -99,5 +99,5 @@ describe('the container file, by hand', () => {
     while ((await status('/ready').catch(() => 503)) !== 503);
     expect(await answer.text()).toMatch(/"finish_reason":"length".*data: \[DONE\]\n\n$/s);
     expect(await ended).toBe(0);
-  }, 180_000);
+  }, 300_000);
 });
