@@ -13,6 +13,7 @@ export { type CompileOptions, compileJsonObject, compileRegex, compileSchema } f
 export type { Constraint, Matcher } from './structured/constraint.ts';
 export { Grammar } from './structured/grammar.ts';
 export { compileToolCalls, type ToolCallOptions, type ToolDescription } from './structured/tool-calls.ts';
+export * from './tasks/support/index.ts';
 export { parseCorpus } from './train/corpus.ts';
 export type { TrainingDocument } from './train/corpus-document.ts';
 export { train } from './train/train.ts';

@@ -19,8 +19,9 @@ const allowed: Record<string, string[]> = {
   generate: ['model', 'tokenizer', 'chat', 'structured', 'kernels', 'core'],
   evaluate: ['generate', 'model', 'tokenizer', 'core'],
   'ai-sdk': ['server', 'language-model.ts'],
-  server: ['generate', 'chat', 'structured', 'tokenizer', 'core', 'language-model.ts'],
+  server: ['generate', 'chat', 'structured', 'tokenizer', 'tasks', 'core', 'language-model.ts'],
   remote: ['bytes', 'gguf', 'model', 'generate', 'evaluate', 'train', 'chat', 'core', 'language-model.ts', 'load.ts'],
+  tasks: ['bytes', 'gguf', 'quant', 'core'],
   train: ['model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],
 };
 /** Files that may name Node's modules: where bytes come from, worker start-up, the command line, the server's adapter. */

@@ -11,6 +11,7 @@ import { inspectCommand } from './inspect.ts';
 import { pullCommand } from './pull.ts';
 import { scoreCommand } from './score.ts';
 import { serveCommand } from './serve.ts';
+import { supportCommand } from './support.ts';
 import { trainCommand } from './train.ts';
 
 const EXIT_FAILURE = 1;
@@ -67,6 +68,7 @@ function program(context: CommandContext): Command {
     pullCommand,
     serveCommand,
     trainCommand,
+    supportCommand,
     demoCommand,
   ];
   for (const command of commands) root.addCommand(command(context));

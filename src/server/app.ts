@@ -4,6 +4,7 @@ import { cors } from 'hono/cors';
 import { matchedRoutes } from 'hono/route';
 import type { z } from 'zod';
 import type { LanguageModel } from '../language-model.ts';
+import type { SupportModel } from '../tasks/support/support-model.ts';
 import { countTokens, message, messageEvents } from './anthropic.ts';
 import { ApiError, invalidUrl, toApiError } from './api-error.ts';
 import { chatChunks, chatCompletion } from './chat-completions.ts';
@@ -27,6 +28,8 @@ import { chatRequest } from './schemas/chat.ts';
 import { ollamaChatRequest, ollamaEmbedRequest, ollamaGenerateRequest, ollamaShowRequest } from './schemas/ollama.ts';
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
+import { classifyRequest, routeRequest } from './schemas/support.ts';
+import { classify, route, supportChat, supportChatChunks } from './support.ts';
 import { detokenize, tokenize } from './tokens.ts';
 
 export interface ServerOptions {
@@ -39,6 +42,8 @@ export interface ServerOptions {
   /** Names by which the server may be called, against pages that give their own name the server's address. Default: any. */
   readonly hosts?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
+  /** Says what customers' queries are about: /v1/classify, /v1/route, and chats with the model of its name (or of any, where it is alone). */
+  readonly support?: SupportModel;
   /** Told of every request that has ended, and of what happens to the server. */
   readonly log?: (entry: LogEntry) => void;
   /** Put the texts of prompts and answers into the log. Default false. */
@@ -146,8 +151,9 @@ export class OnebitServer {
         await next();
       });
     }
-    app.get('/v1/models', (c) => c.json({ object: 'list', data: this.shelf.ids.map((id) => modelObject(id)) }));
+    app.get('/v1/models', (c) => c.json({ object: 'list', data: this.modelIds.map((id) => modelObject(id)) }));
     app.get('/v1/models/:id{.+}', (c) => c.json(this.oneModel(c.req.param('id'))));
+    this.supportRoutes(app, this.options.support);
     this.post(app, '/v1/chat/completions', chatRequest, { whole: chatCompletion, stream: chatChunks });
     this.post(app, '/v1/completions', completionRequest, { whole: completion, stream: completionChunks });
     this.post(app, '/v1/embeddings', embeddingRequest, { whole: embeddings });
@@ -190,13 +196,50 @@ export class OnebitServer {
   ): void {
     app.post(path, async (c) => {
       const exchange = c.env.exchange;
-      const body = await readBody(c.req.raw, schema, this.limits.bodyBytes);
-      if (this.options.logTexts) exchange.prompt = body;
+      const body = await this.readLogged(c, schema);
       const model = exchange.use(await this.shelf.borrow(body.model as string | null | undefined));
       const streams = (body.stream as boolean | null | undefined) ?? exchange.errorForm === 'ollama';
       if (!answers.stream || !streams) return c.json(await answers.whole(model, body, exchange));
       return this.stream(answers.stream(model, body, exchange), exchange);
     });
+  }
+
+  /** The routes of a support model. A chat that it does not answer goes on to the language models. */
+  private supportRoutes(app: Hono<Env>, support: SupportModel | undefined): void {
+    const answers =
+      <Schema extends z.ZodObject>(schema: Schema, answer: (model: SupportModel, body: z.output<Schema>) => object) =>
+      async (c: Ctx) => {
+        const body = await this.readLogged(c, schema);
+        const asked = body.model as string | null | undefined;
+        if (support && (asked == null || asked === support.facts.name)) return c.json(answer(support, body));
+        const advice = support ? `The support model here is ${support.facts.name}` : 'There is no support model here';
+        throw new ApiError(404, `${advice}.`, { code: 'model_not_found', param: 'model' });
+      };
+    app.post('/v1/classify', answers(classifyRequest, classify));
+    app.post('/v1/route', answers(routeRequest, route));
+    if (!support) return;
+    app.post('/v1/chat/completions', async (c, next) => {
+      if (this.shelf.ids.length > 0) {
+        const { model } = await readBody(c.req.raw.clone(), chatRequest, this.limits.bodyBytes);
+        if (model !== support.facts.name) return next();
+      }
+      const body = await this.readLogged(c, chatRequest);
+      const { exchange } = c.env;
+      if (body.stream) return this.stream(supportChatChunks(support, body, exchange), exchange);
+      return c.json(supportChat(support, body, exchange));
+    });
+  }
+
+  private async readLogged<Schema extends z.ZodObject>(c: Ctx, schema: Schema): Promise<z.output<Schema>> {
+    const body = await readBody(c.req.raw, schema, this.limits.bodyBytes);
+    if (this.options.logTexts) c.env.exchange.prompt = body;
+    return body;
+  }
+
+  /** Names of all models, the default one first. */
+  get modelIds(): string[] {
+    const { support } = this.options;
+    return support ? [...this.shelf.ids, support.facts.name] : this.shelf.ids;
   }
 
   private async stream(events: AsyncIterator<ServerEvent>, exchange: Exchange): Promise<Response> {
@@ -242,13 +285,14 @@ export class OnebitServer {
 
   private ready(c: Ctx): Response {
     const loaded = [...this.shelf.loaded()].map(({ id }) => id);
+    if (this.options.support) loaded.push(this.options.support.facts.name);
     const ready = !this.draining && loaded.length > 0;
     const status = this.draining ? 'draining' : ready ? 'ready' : 'no model is loaded';
     return c.json({ status, models: loaded }, ready ? 200 : 503);
   }
 
   private oneModel(id: string): object {
-    if (this.shelf.ids.includes(id)) return modelObject(id);
+    if (this.modelIds.includes(id)) return modelObject(id);
     throw new ApiError(404, 'There is no model of this name here.', { code: 'model_not_found', param: 'model' });
   }
 

@@ -17,6 +17,8 @@ export interface ShelfOptions {
   readonly memoryBytes?: number;
   /** A model that nobody has used for so long is put away; the only model stays. Default: never. */
   readonly idleMs?: number;
+  /** Allow no model at all: for servers that only have a support model. */
+  readonly mayBeEmpty?: boolean;
 }
 
 /** A model that somebody uses; it stays loaded until `release`. */
@@ -50,7 +52,9 @@ export class ModelShelf {
       }
       this.slots.set(entry.id, { entry, bytes: 0, users: 0, usedAtMs: 0 });
     }
-    if (this.slots.size === 0) throw new OnebitError('bad-argument', 'serve: at least one model is needed.');
+    if (this.slots.size === 0 && !options.mayBeEmpty) {
+      throw new OnebitError('bad-argument', 'serve: at least one model is needed.');
+    }
     this.options = options;
   }
 

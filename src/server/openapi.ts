@@ -6,6 +6,7 @@ import { chatRequest } from './schemas/chat.ts';
 import { ollamaChatRequest, ollamaEmbedRequest, ollamaGenerateRequest, ollamaShowRequest } from './schemas/ollama.ts';
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
+import { classifyAnswer, classifyRequest, routeAnswer, routeRequest } from './schemas/support.ts';
 
 interface Operation {
   readonly method: 'get' | 'post' | 'delete';
@@ -93,6 +94,17 @@ const operations: readonly Operation[] = [
   {
     ...{ method: 'get', path: '/api/version', id: 'ollamaVersion' },
     ...{ summary: 'The version of this software', answer: z.object({ version: z.string() }) },
+  },
+  {
+    ...{ method: 'post', path: '/v1/classify', id: 'classify', body: classifyRequest },
+    ...{ summary: 'What queries are about (where there is a support model)', answer: classifyAnswer },
+  },
+  {
+    ...{ method: 'post', path: '/v1/route', id: 'route', body: routeRequest },
+    ...{
+      summary: 'What to do with queries: answer, ask back, hand over (where there is a support model)',
+      answer: routeAnswer,
+    },
   },
   { method: 'get', path: '/v1/models', id: 'listModels', summary: 'The models', answer: answers.modelsAnswer },
   {

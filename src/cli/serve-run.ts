@@ -1,0 +1,81 @@
+// Owns running a server from flags: keys, limits, names, then listening until a signal comes. Must not know which models it has.
+import type { ServerOptions } from '../server/app.ts';
+import type { KeyConfig } from '../server/keys.ts';
+import type { ModelShelf } from '../server/model-shelf.ts';
+import { serveKeys } from './serve-keys.ts';
+
+/** What all servers are told. */
+export interface ServerFlags {
+  port: number;
+  host: string;
+  apiKey?: string[];
+  apiKeys?: string;
+  cors?: string[];
+  allowHost?: string[];
+  maxBody: number;
+  timeout: number;
+  drain: number;
+  openMetrics?: boolean;
+  logTexts?: boolean;
+  quiet?: boolean;
+}
+
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
+/** Serves the models of `shelf`, the first of them loaded before it says that it listens, until `signal` comes. */
+export async function runServer(
+  flags: ServerFlags,
+  shelf: ModelShelf,
+  more: Pick<ServerOptions, 'support' | 'version' | 'site'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const keys = await serveKeys(flags.apiKey, flags.apiKeys);
+  const { OnebitServer } = await import('../server/app.ts');
+  const { listen } = await import('../server/node-adapter.ts');
+  const server = new OnebitServer(shelf, {
+    ...more,
+    keys,
+    corsOrigins: flags.cors,
+    hosts: hostsFor(flags, keys),
+    limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
+    log: flags.quiet ? undefined : (entry) => process.stdout.write(`${JSON.stringify(entry)}\n`),
+    openMetrics: flags.openMetrics,
+    logTexts: flags.logTexts,
+    residentBytes: () => process.memoryUsage.rss(),
+  });
+  const silenceMs = (flags.timeout + 60) * 1000;
+  const listening = await listen(server.fetch, { port: flags.port, host: flags.host, silenceMs });
+  try {
+    const stopLoading = () => void server.dispose();
+    signal.addEventListener('abort', stopLoading, { once: true });
+    if (shelf.ids.length > 0) (await shelf.borrow()).release();
+    signal.removeEventListener('abort', stopLoading);
+    process.stderr.write(`listening on ${listening.url} with ${server.modelIds.join(', ')}\n`);
+    if (!isLoopback(flags.host) && keys.length === 0) {
+      process.stderr.write('warning: everybody who reaches this address may use it. Set --api-key.\n');
+    }
+    await aborted(signal);
+    process.stderr.write('shutting down\n');
+    await server.drain(flags.drain * 1000);
+  } finally {
+    await listening.close();
+    await server.dispose();
+  }
+}
+
+/** Without keys, pages that resolve their own name to a loopback address must not get in. */
+function hostsFor(flags: ServerFlags, keys: readonly KeyConfig[]): string[] | undefined {
+  if (keys.length > 0 || !isLoopback(flags.host)) return undefined;
+  return [...LOOPBACK, ...(flags.allowHost ?? [])];
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,52 @@
+// Owns `onebit support report`.
+import { Command } from 'commander';
+import { writeFileAtomically } from '../bytes/file-write.ts';
+import { judgeRows, supportReport } from '../tasks/support/index.ts';
+import { type CommandContext, numberBetween, printJson, wholeNumber } from './context.ts';
+import { openSupport, readRows } from './support-files.ts';
+import { checkWritable } from './train-files.ts';
+
+interface ReportFlags {
+  model: string;
+  output: string;
+  cost?: number;
+  currency?: string;
+  queries?: number;
+  json?: boolean;
+}
+
+const HELP = `
+Examples:
+  onebit support report newer.csv -m support.gguf -o report.html --cost 6 --currency '$' --queries 20000
+
+Measure on rows that the model was not trained on: on its own training rows every model looks perfect.`;
+
+/** The command `support report`: one HTML file for whoever is responsible for the queries. */
+export function reportSupportCommand({ signal }: CommandContext): Command {
+  return new Command('report')
+    .description('a report in HTML on labelled queries: quality, confusions, doubtful labels, cost')
+    .argument('<file>', 'CSV or JSON lines with text and intent')
+    .requiredOption('-m, --model <file>', 'a model of onebit support train')
+    .requiredOption('-o, --output <file>', 'the HTML file to write')
+    .option('--cost <amount>', "what a person's answer to one query costs (default: 4)", numberBetween(0, 1e9))
+    .option('--currency <sign>', 'before amounts (default: €)')
+    .option('--queries <n>', 'queries a month (default: 1000)', wholeNumber(0, 1e12))
+    .option('--json', 'print one JSON document: file, bytes, rows')
+    .addHelpText('after', HELP)
+    .action(async (file: string, flags: ReportFlags) => {
+      checkWritable(flags.output);
+      const model = await openSupport(flags.model, signal);
+      const { judged } = await judgeRows(model, await readRows([file]), { signal });
+      const { cost, currency, queries } = flags;
+      const html = supportReport(model, judged, {
+        source: file,
+        costPerQuery: cost,
+        currency,
+        queriesPerMonth: queries,
+      });
+      const bytes = new TextEncoder().encode(html);
+      await writeFileAtomically(flags.output, (append) => append(bytes));
+      if (flags.json) printJson({ file: flags.output, bytes: bytes.length, rows: judged.length });
+      else process.stdout.write(`${flags.output}: ${judged.length} rows\n`);
+    });
+}

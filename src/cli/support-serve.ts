@@ -1,0 +1,39 @@
+// Owns `onebit support serve`: a server that only has a support model. `onebit serve --support` adds one to language models.
+import { Command } from 'commander';
+import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
+import { runServer, type ServerFlags } from './serve-run.ts';
+import { openSupport } from './support-files.ts';
+
+const HELP = `
+Examples:
+  onebit support serve -m support.gguf --port 8080
+  curl http://127.0.0.1:8080/v1/route -H 'content-type: application/json' -d '{"input":"Where is my card?"}'
+
+POST /v1/classify   what queries are about        POST /v1/route   whether to answer, ask back or hand over
+POST /v1/chat/completions   a conversation for any OpenAI client: canned answers, questions back, hand-overs`;
+
+/** The command `support serve`. */
+export function serveSupportCommand({ signal, endsBySignal }: CommandContext): Command {
+  const collect = (value: string, previous: string[] = []) => [...previous, value];
+  return new Command('serve')
+    .description('serve a model over HTTP')
+    .requiredOption('-m, --model <file>', 'a model of onebit support train')
+    .option('--port <n>', 'port, 0 for a free one', wholeNumber(0, 65535), 8080)
+    .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
+    .option('--api-key <key>', 'a key that clients must present (may be repeated; also ONEBIT_API_KEY)', collect)
+    .option('--api-keys <file>', 'JSON with names, hashes and limits of keys')
+    .option('--cors <origin>', 'let pages of this origin ask, * for all (may be repeated)', collect)
+    .option('--allow-host <name>', 'another name by which the server may be called (may be repeated)', collect)
+    .option('--max-body <MB>', 'largest body of a request', numberBetween(0.001, 1000), 8)
+    .option('--timeout <seconds>', 'longest time for one answer', numberBetween(0.1, 1e6), 60)
+    .option('--drain <seconds>', 'at SIGTERM, how long running requests may take to end', numberBetween(0, 1e6), 30)
+    .option('--log-texts', 'put the texts of queries into the log')
+    .option('--quiet', 'log nothing')
+    .addHelpText('after', HELP)
+    .action(async (flags: ServerFlags & { model: string }) => {
+      endsBySignal();
+      const support = await openSupport(flags.model, signal);
+      const { ModelShelf } = await import('../server/model-shelf.ts');
+      await runServer(flags, new ModelShelf([], { mayBeEmpty: true }), { support }, signal);
+    });
+}

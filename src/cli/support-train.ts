@@ -1,0 +1,150 @@
+// Owns `onebit support train` and `onebit support update`.
+import { basename } from 'node:path';
+import { Command } from 'commander';
+import { type SupportModel, type TrainSupportOptions, trainSupport, updateSupport } from '../tasks/support/index.ts';
+import { type CommandContext, numberBetween, printJson, wholeNumber } from './context.ts';
+import { openSupport, readRows, writeSupport } from './support-files.ts';
+import { checkWritable } from './train-files.ts';
+
+interface TrainSupportFlags {
+  output: string;
+  model: string;
+  precision?: number;
+  outOfScope?: number;
+  seed?: number;
+  examples?: boolean;
+  name?: string;
+  json?: boolean;
+}
+
+const TRAIN_HELP = `
+FILE is CSV with a header naming the columns text and intent (optionally answer, the canned text of the intent), or
+JSON lines with these fields. Rows of the intent oos are examples of what the model should not answer.
+
+Examples:
+  onebit support train queries.csv -o support.gguf
+  onebit support train queries.csv -o support.gguf --precision 0.97 --json
+  onebit support evaluate newer.csv -m support.gguf
+
+The threshold is chosen so that answers are right as often as --precision says; all else goes to people. It is measured
+on rows that the measuring model was not trained on.`;
+
+const UPDATE_HELP = `
+FILE has rows of new intents, and corrections: what people who took over found a query to be about. A row whose text
+the model was trained on replaces that row. The rows are learnt again together with those in the model's file.
+
+Examples:
+  onebit support update corrections.csv -m support.gguf -o support.gguf`;
+
+/** The command `support train`. */
+export function trainSupportCommand({ signal }: CommandContext): Command {
+  const command = new Command('train')
+    .description('make a model from labelled queries: at most 2 MB, 1-bit weights')
+    .argument('<file...>', 'CSV or JSON lines with text, intent and perhaps answer; - for CSV on standard input')
+    .requiredOption('-o, --output <file>', 'the GGUF file to write')
+    .option('--name <text>', "the model's name (default: the file's name)");
+  return addTrainingOptions(command)
+    .addHelpText('after', TRAIN_HELP)
+    .action(async (files: string[], flags: TrainSupportFlags) => {
+      checkWritable(flags.output);
+      const rows = await readRows(files);
+      await make(flags, (options) => trainSupport(rows, { name: nameFrom(flags.output), ...options }), signal);
+    });
+}
+
+/** The command `support update`. */
+export function updateSupportCommand({ signal }: CommandContext): Command {
+  const command = new Command('update')
+    .description('add intents and corrections to a model, without forgetting')
+    .argument('<file...>', 'CSV or JSON lines with text, intent and perhaps answer; - for CSV on standard input')
+    .requiredOption('-m, --model <file>', 'the model to start from')
+    .requiredOption('-o, --output <file>', 'the GGUF file to write, which may be the same');
+  return addTrainingOptions(command)
+    .addHelpText('after', UPDATE_HELP)
+    .action(async (files: string[], flags: TrainSupportFlags) => {
+      checkWritable(flags.output);
+      const model = await openSupport(flags.model, signal);
+      const rows = await readRows(files);
+      await make(flags, (options) => updateSupport(model, rows, options), signal);
+    });
+}
+
+function addTrainingOptions(command: Command): Command {
+  return command
+    .option('--precision <share>', 'share of answers that shall be right (default: 0.9)', numberBetween(0.5, 0.999))
+    .option(
+      '--out-of-scope <share>',
+      'share of real queries expected to be about none of the intents (default: that of the rows, at least 0.05)',
+      numberBetween(0, 0.9),
+    )
+    .option('--seed <n>', 'same seed, rows and options, same model (default: 1)', wholeNumber(0, 2 ** 32))
+    .option('--no-examples', 'do not keep the rows in the file; support update then forgets what it is not given')
+    .option('--json', 'print one JSON document at the end: file, bytes, intents, rows, threshold, heldOut, ...');
+}
+
+async function make(
+  flags: TrainSupportFlags,
+  train: (options: TrainSupportOptions) => Promise<SupportModel>,
+  signal: AbortSignal,
+): Promise<void> {
+  const progress = shareLine();
+  const start = performance.now();
+  const model = await train({
+    ...(flags.name === undefined ? {} : { name: flags.name }),
+    precision: flags.precision,
+    expectedOutOfScope: flags.outOfScope,
+    seed: flags.seed,
+    keepExamples: flags.examples,
+    onProgress: (stage, done, total) => progress.show(stage, done / total),
+    signal,
+  }).finally(() => progress.clear());
+  const bytes = await writeSupport(flags.output, model);
+  const { facts, intents, answers } = model;
+  for (const notice of facts.notices) process.stderr.write(`note: ${notice}\n`);
+  const seconds = (performance.now() - start) / 1000;
+  if (flags.json) {
+    const { notices, name, ...figures } = facts;
+    printJson({
+      file: flags.output,
+      name,
+      bytes,
+      intents: intents.length,
+      answers: answers.size,
+      ...figures,
+      notices,
+      seconds,
+    });
+    return;
+  }
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const { accuracy, coverage, precision } = facts.heldOut;
+  process.stdout.write(
+    `${flags.output}: ${intents.length} intents from ${facts.trainedRows} rows, ${(bytes / 1e6).toFixed(2)} MB, ${seconds.toFixed(0)} s\n` +
+      `on rows held out from training: ${percent(accuracy)} right; from the threshold ${facts.threshold.toFixed(3)} on ${percent(coverage)} are answered, ${percent(precision)} of them rightly\n`,
+  );
+}
+
+const REDRAW_MS = 100;
+
+/** A line on a terminal with the share that is done; nothing elsewhere. */
+function shareLine(stream = process.stderr) {
+  let drawnAt = 0;
+  return {
+    show(label: string, share: number): void {
+      const now = performance.now();
+      if (!stream.isTTY || now - drawnAt < REDRAW_MS) return;
+      drawnAt = now;
+      const full = Math.round(30 * share);
+      stream.write(
+        `\r\x1b[K${label.padEnd(9)} [${'#'.repeat(full)}${'.'.repeat(30 - full)}] ${Math.floor(100 * share)} %`,
+      );
+    },
+    clear(): void {
+      if (drawnAt > 0) stream.write('\r\x1b[K');
+    },
+  };
+}
+
+function nameFrom(output: string): string {
+  return basename(output).replace(/\.gguf$/i, '') || 'support';
+}

@@ -1,0 +1,24 @@
+// Owns `onebit support`: the group of commands for customers' queries.
+import { Command } from 'commander';
+import type { CommandContext } from './context.ts';
+import { evaluateSupportCommand, predictSupportCommand } from './support-ask.ts';
+import { reportSupportCommand } from './support-report.ts';
+import { serveSupportCommand } from './support-serve.ts';
+import { trainSupportCommand, updateSupportCommand } from './support-train.ts';
+
+/** The command `support` with its own commands. */
+export function supportCommand(context: CommandContext): Command {
+  const command = new Command('support').description(
+    "say what customers' queries are about, and when a person is needed",
+  );
+  const commands = [
+    trainSupportCommand,
+    updateSupportCommand,
+    predictSupportCommand,
+    evaluateSupportCommand,
+    reportSupportCommand,
+    serveSupportCommand,
+  ];
+  for (const make of commands) command.addCommand(make(context).exitOverride().showHelpAfterError('(see --help)'));
+  return command.addHelpText('after', '\nStart with: onebit support train queries.csv -o support.gguf');
+}

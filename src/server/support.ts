@@ -1,0 +1,94 @@
+// Owns the routes of a support model: what queries are about, what to do with them, and a conversation in which it answers itself. Must not know
+// language models.
+import { routeQuery, type SupportRoute } from '../tasks/support/route.ts';
+import type { Prediction, SupportModel } from '../tasks/support/support-model.ts';
+import { ApiError } from './api-error.ts';
+import type { ServerEvent } from './event-stream.ts';
+import type { Exchange } from './exchange.ts';
+import { type ChatRequest, messagesOf } from './schemas/chat.ts';
+import type { ClassifyRequest, RouteRequest } from './schemas/support.ts';
+
+/** The answer of /v1/classify. */
+export function classify(model: SupportModel, { input, top, threshold }: ClassifyRequest): object {
+  const options = { top: top ?? undefined, threshold: threshold ?? undefined };
+  const data = listOf(input).map((query, index) => {
+    const prediction = model.predict(query, options);
+    const { answered, answer, intents } = prediction;
+    return { index, ...judgement(prediction), answered, answer: answer ?? null, intents };
+  });
+  return { object: 'list', model: model.facts.name, data };
+}
+
+/** The answer of /v1/route. */
+export function route(model: SupportModel, { input, threshold }: RouteRequest): object {
+  const data = listOf(input).map((query, index) => {
+    const { prediction, action, text, options } = routeQuery(model, query, { threshold: threshold ?? undefined });
+    return { index, ...judgement(prediction), action, text, options };
+  });
+  return { object: 'list', model: model.facts.name, data };
+}
+
+/** The answer of /v1/chat/completions to the last message of the user, with what was decided in the field `support`. @throws ApiError 400 */
+export function supportChat(model: SupportModel, request: ChatRequest, exchange: Exchange): object {
+  const decided = decide(model, request);
+  return {
+    ...head(model, exchange, 'chat.completion'),
+    choices: [
+      {
+        index: 0,
+        message: { role: 'assistant', content: decided.text, refusal: null },
+        logprobs: null,
+        finish_reason: 'stop',
+      },
+    ],
+    usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
+    support: supportField(decided),
+  };
+}
+
+/** The same as a stream: the text at once, then the end. */
+export async function* supportChatChunks(
+  model: SupportModel,
+  request: ChatRequest,
+  exchange: Exchange,
+): AsyncGenerator<ServerEvent> {
+  const decided = decide(model, request);
+  const chunk = (delta: object, finish_reason: string | null, more: object = {}) => ({
+    data: {
+      ...head(model, exchange, 'chat.completion.chunk'),
+      choices: [{ index: 0, delta, logprobs: null, finish_reason }],
+      ...more,
+    },
+  });
+  yield chunk({ role: 'assistant', content: decided.text }, null, { support: supportField(decided) });
+  yield chunk({}, 'stop');
+  yield { data: '[DONE]' };
+}
+
+function decide(model: SupportModel, request: ChatRequest): SupportRoute {
+  const last = messagesOf(request.messages).findLast(({ role }) => role === 'user');
+  if (!last) throw new ApiError(400, 'messages: there must be a message of the user.', { param: 'messages' });
+  return routeQuery(model, last.content ?? '');
+}
+
+function supportField({ action, prediction, options }: SupportRoute): object {
+  return { action, ...judgement(prediction), options };
+}
+
+function judgement({ intent, probability, outOfScope, confidence }: Prediction): object {
+  return { intent, probability, out_of_scope: outOfScope, confidence };
+}
+
+function head(model: SupportModel, exchange: Exchange, object: string): object {
+  return {
+    id: `chatcmpl-${exchange.id.slice(4)}`,
+    object,
+    created: Math.floor(Date.now() / 1000),
+    model: model.facts.name,
+    system_fingerprint: null,
+  };
+}
+
+function listOf(input: string | readonly string[]): readonly string[] {
+  return typeof input === 'string' ? [input] : input;
+}

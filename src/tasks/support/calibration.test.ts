@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { Random } from '../../core/random.ts';
+import { fitOutliers, fitTemperature, outlierProbability, signalsOf, thresholdFor } from './calibration.ts';
+import { softmax } from './network.ts';
+
+const random = new Random(5);
+
+test('the temperature under which labels were drawn is found again', () => {
+  const heldOut = Array.from({ length: 4000 }, (_, example) => {
+    const scores = Float32Array.from({ length: 5 }, () => 6 * random.normal());
+    const chances = Float32Array.from(scores);
+    softmax(chances, 2.5);
+    let left = random.uniform();
+    const intent = chances.findIndex((chance) => {
+      left -= chance;
+      return left < 0;
+    });
+    return { example, scores, intent: Math.max(intent, 0), signals: new Float32Array(5) };
+  });
+  expect(fitTemperature(heldOut)).toBeCloseTo(2.5, 0);
+});
+
+test('the detector separates what the signals separate, at the share that is expected', () => {
+  const row = (intent: number, best: number) => {
+    const scores = Float32Array.of(best + random.normal(), random.normal(), random.normal());
+    return { example: 0, scores, intent, signals: signalsOf(scores, undefined, 0.8) };
+  };
+  const rows = [...Array.from({ length: 900 }, () => row(0, 8)), ...Array.from({ length: 100 }, () => row(-1, 1))];
+  const detector = fitOutliers(rows, 0.1);
+  const mean = (list: typeof rows) =>
+    list.reduce((sum, { signals }) => sum + outlierProbability(detector, signals), 0) / list.length;
+  expect(mean(rows.slice(900))).toBeGreaterThan(0.8);
+  expect(mean(rows.slice(0, 900))).toBeLessThan(0.05);
+  expect(outlierProbability(fitOutliers(rows.slice(0, 900), 0.1), rows[0].signals)).toBeLessThan(1e-9);
+});
+
+test('the threshold gives the precision that was asked for on other draws', () => {
+  const draw = (count: number) =>
+    Array.from({ length: count }, () => {
+      const confidence = random.uniform();
+      return { confidence, right: random.uniform() < confidence, weight: 1 };
+    });
+  for (const precision of [0.7, 0.8, 0.9]) {
+    const threshold = thresholdFor(draw(3000), precision);
+    const answered = draw(20_000).filter(({ confidence }) => confidence >= threshold);
+    const share = answered.filter(({ right }) => right).length / answered.length;
+    expect(share).toBeGreaterThan(precision - 0.005);
+    expect(share).toBeLessThan(precision + 0.04);
+  }
+});

@@ -1,0 +1,206 @@
+// Owns turning scores into probabilities that hold on unseen texts, and choosing the threshold: everything here is fitted to predictions of networks
+// that have not seen the texts (cross-validation). Must not know networks or texts.
+import { softmax } from './network.ts';
+
+/** What a network that had not seen a text said of it. */
+export interface HeldOut {
+  /** Which of the examples. */
+  readonly example: number;
+  /** Scores of the intents. */
+  readonly scores: Float32Array;
+  /** The intent it is of; -1 out of scope. */
+  readonly intent: number;
+  readonly signals: Float32Array;
+}
+
+/** What tells queries out of scope from others: see `signalsOf`. */
+export const SIGNALS = 5;
+
+/**
+ * The signals of a query: the best score over the others (as log-odds), the sum of all (log of summed exponentials), the distance between the two
+ * best, the score of the class of rows labelled oos over the best (0 without one), the share of evidence that is known.
+ */
+export function signalsOf(scores: Float32Array, outlierScore: number | undefined, known: number): Float32Array {
+  let [best, second] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const score of scores) {
+    if (score > best) [best, second] = [score, best];
+    else if (score > second) second = score;
+  }
+  let others = 0;
+  for (const score of scores) others += Math.exp(score - best);
+  const energy = best + Math.log(others);
+  const odds = best - (best + Math.log(Math.max(others - 1, 1e-9)));
+  return Float32Array.of(
+    odds,
+    energy,
+    Math.min(best - second, 20),
+    outlierScore === undefined ? 0 : outlierScore - best,
+    known,
+  );
+}
+
+/** The temperature under which the held-out texts of intents are likeliest. */
+export function fitTemperature(heldOut: readonly HeldOut[]): number {
+  const inScope = heldOut.filter(({ intent }) => intent >= 0);
+  let [low, high] = [Math.log(0.05), Math.log(20)];
+  const loss = (logTemperature: number) => {
+    let sum = 0;
+    for (const { scores, intent } of inScope) {
+      const probabilities = Float32Array.from(scores);
+      softmax(probabilities, Math.exp(logTemperature));
+      sum -= Math.log(Math.max(probabilities[intent], 1e-12));
+    }
+    return sum;
+  };
+  // Golden sections: the loss has one minimum.
+  const ratio = (Math.sqrt(5) - 1) / 2;
+  let [a, b] = [high - ratio * (high - low), low + ratio * (high - low)];
+  let [lossA, lossB] = [loss(a), loss(b)];
+  for (let i = 0; i < 24; i++) {
+    if (lossA < lossB) {
+      [high, b, lossB] = [b, a, lossA];
+      a = high - ratio * (high - low);
+      lossA = loss(a);
+    } else {
+      [low, a, lossA] = [a, b, lossB];
+      b = low + ratio * (high - low);
+      lossB = loss(b);
+    }
+  }
+  return Math.exp((low + high) / 2);
+}
+
+/** Says how likely a query is out of scope: a logistic function of its signals, each less its mean and over its deviation. */
+export interface OutlierDetector {
+  readonly mean: Float32Array;
+  readonly scale: Float32Array;
+  readonly weights: Float32Array;
+  readonly bias: number;
+}
+
+/** The chance that a query with these signals is out of scope. */
+export function outlierProbability(detector: OutlierDetector, signals: Float32Array): number {
+  let sum = detector.bias;
+  for (let i = 0; i < SIGNALS; i++) sum += detector.weights[i] * (signals[i] - detector.mean[i]) * detector.scale[i];
+  return 1 / (1 + Math.exp(-sum));
+}
+
+/**
+ * Fits the detector, both kinds of text counting as if `share` of all queries were out of scope. Without any such text it says 0 to all.
+ * Logistic regression by Newton's method, with a penalty on the weights as of one text a signal.
+ */
+export function fitOutliers(heldOut: readonly HeldOut[], share: number): OutlierDetector {
+  const outliers = heldOut.filter(({ intent }) => intent < 0).length;
+  const mean = new Float32Array(SIGNALS);
+  const scale = new Float32Array(SIGNALS);
+  const weights = new Float32Array(SIGNALS);
+  if (outliers === 0) return { mean, scale, weights, bias: -30 };
+  for (let i = 0; i < SIGNALS; i++) {
+    const values = heldOut.map(({ signals }) => signals[i]);
+    mean[i] = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean[i]) ** 2, 0) / values.length);
+    scale[i] = deviation > 1e-6 ? 1 / deviation : 0;
+  }
+  const inScope = heldOut.length - outliers;
+  const weightOf = (row: HeldOut) => (row.intent < 0 ? 0.5 / outliers : 0.5 / Math.max(inScope, 1)) * 2 * outliers;
+  const parameters = new Float64Array(SIGNALS + 1);
+  for (let step = 0; step < 30; step++) newtonStep(heldOut, parameters, weightOf, mean, scale);
+  weights.set(parameters.subarray(0, SIGNALS));
+  // Fitted as if half were out of scope: shifted to the share that is expected.
+  return { mean, scale, weights, bias: parameters[SIGNALS] + Math.log(share / (1 - share)) };
+}
+
+function newtonStep(
+  rows: readonly HeldOut[],
+  parameters: Float64Array,
+  weightOf: (row: HeldOut) => number,
+  mean: Float32Array,
+  scale: Float32Array,
+): void {
+  const size = parameters.length;
+  const gradient = new Float64Array(size);
+  const hessian = Array.from({ length: size }, () => new Float64Array(size));
+  const x = new Float64Array(size).fill(1);
+  for (const row of rows) {
+    for (let i = 0; i < SIGNALS; i++) x[i] = (row.signals[i] - mean[i]) * scale[i];
+    let sum = 0;
+    for (let i = 0; i < size; i++) sum += parameters[i] * x[i];
+    const chance = 1 / (1 + Math.exp(-sum));
+    const weight = weightOf(row);
+    for (let i = 0; i < size; i++) {
+      gradient[i] += weight * (chance - Number(row.intent < 0)) * x[i];
+      for (let j = 0; j < size; j++) hessian[i][j] += weight * chance * (1 - chance) * x[i] * x[j];
+    }
+  }
+  for (let i = 0; i < size; i++) {
+    if (i < SIGNALS) gradient[i] += parameters[i];
+    hessian[i][i] += i < SIGNALS ? 1 : 1e-6;
+  }
+  const step = solve(hessian, gradient);
+  for (let i = 0; i < size; i++) parameters[i] -= step[i];
+}
+
+/** Gaussian elimination; the matrix is positive definite. */
+function solve(matrix: Float64Array[], right: Float64Array): Float64Array {
+  const size = right.length;
+  for (let i = 0; i < size; i++) {
+    for (let j = i + 1; j < size; j++) {
+      const factor = matrix[j][i] / matrix[i][i];
+      for (let k = i; k < size; k++) matrix[j][k] -= factor * matrix[i][k];
+      right[j] -= factor * right[i];
+    }
+  }
+  for (let i = size - 1; i >= 0; i--) {
+    for (let k = i + 1; k < size; k++) right[i] -= matrix[i][k] * right[k];
+    right[i] /= matrix[i][i];
+  }
+  return right;
+}
+
+/** A held-out answer: how sure, whether right, and how many queries it stands for. */
+export interface Judged {
+  readonly confidence: number;
+  readonly right: boolean;
+  readonly weight: number;
+}
+
+/**
+ * The lowest confidence from which on answers are right as often as `precision` asks. Held-out precision must exceed it by `margin` standard errors, so
+ * that unseen queries meet it too. Where nothing is that precise, the confidence of the best found: little is answered then.
+ */
+export function thresholdFor(judged: readonly Judged[], precision: number, margin = 1): number {
+  const sorted = [...judged].sort((a, b) => b.confidence - a.confidence);
+  let [all, right] = [0, 0];
+  let threshold = sorted.length > 0 ? sorted[0].confidence : 1;
+  let best = Number.NEGATIVE_INFINITY;
+  let found = false;
+  for (const [i, { confidence, right: isRight, weight }] of sorted.entries()) {
+    all += weight;
+    if (isRight) right += weight;
+    if (i + 1 < sorted.length && sorted[i + 1].confidence === confidence) continue;
+    const share = right / all;
+    const lower = share - margin * Math.sqrt((share * (1 - share)) / all + 0.25 / (all * all));
+    if (lower >= precision) {
+      threshold = confidence;
+      found = true;
+    } else if (!found && lower > best) {
+      best = lower;
+      threshold = confidence;
+    }
+  }
+  return threshold;
+}
+
+/**
+ * The confidence below which `recall` of the held-out texts out of scope lie, or, if that is lower, `loss` of the right answers: the least that is asked
+ * of a threshold besides its precision. 0 where nothing is out of scope.
+ */
+export function scopeThreshold(outside: readonly number[], right: readonly number[], recall: number, loss: number): number {
+  if (outside.length === 0 || right.length === 0) return 0;
+  return Math.min(quantile(outside, recall), quantile(right, loss));
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length))];
+}

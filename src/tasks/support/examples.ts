@@ -1,0 +1,84 @@
+// Owns keeping training rows inside a model's file: compressed, bounded, read as hostile input. Must not know models.
+import { OnebitError } from '../../errors.ts';
+import type { SupportRow } from './rows.ts';
+
+/** Expanded examples are refused beyond this: a small file could claim to hold gigabytes. */
+const MAX_EXPANDED_BYTES = 256e6;
+
+/** Rows as bytes: JSON lines of [intent, text] pairs, raw deflate. As many rows are kept as fit `maxBytes`, the same share of every intent's. */
+export async function packExamples(
+  rows: readonly SupportRow[],
+  maxBytes: number,
+): Promise<{ rows: readonly SupportRow[]; bytes: Uint8Array }> {
+  let kept = rows.map(({ text, intent }) => ({ text, intent }));
+  for (;;) {
+    const bytes = await deflate(
+      new TextEncoder().encode(kept.map(({ intent, text }) => JSON.stringify([intent, text])).join('\n')),
+    );
+    if (bytes.length <= maxBytes || kept.length === 0) return { rows: kept, bytes };
+    const fewer = sample(kept, (0.95 * maxBytes) / bytes.length);
+    kept = fewer.length < kept.length ? fewer : []; // more intents than there is room for
+  }
+}
+
+/** The rows in `bytes`. Throws `bad-file` for what `packExamples` has not made. */
+export async function unpackExamples(bytes: Uint8Array): Promise<SupportRow[]> {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(await inflate(bytes));
+    return text === '' ? [] : text.split('\n').map(exampleOf);
+  } catch (cause) {
+    throw new OnebitError(
+      'bad-file',
+      `read support model: its examples must be compressed rows, got ${(cause as Error).message}. Train it again.`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function exampleOf(line: string): SupportRow {
+  const value: unknown = JSON.parse(line);
+  if (!Array.isArray(value) || typeof value[0] !== 'string' || typeof value[1] !== 'string')
+    throw new Error('another form');
+  return { intent: value[0], text: value[1] };
+}
+
+/** Every so-many-th row of each intent, at least one. */
+function sample<Row extends SupportRow>(rows: readonly Row[], share: number): Row[] {
+  const seen = new Map<string, number>();
+  return rows.filter(({ intent }) => {
+    const count = seen.get(intent) ?? 0;
+    seen.set(intent, count + 1);
+    return Math.floor(count * share) !== Math.floor((count - 1) * share);
+  });
+}
+
+async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream('deflate-raw'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+async function inflate(bytes: Uint8Array): Promise<Uint8Array> {
+  const stream = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > MAX_EXPANDED_BYTES) {
+      await reader.cancel();
+      throw new Error(`more than ${MAX_EXPANDED_BYTES} bytes`);
+    }
+    parts.push(value);
+  }
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,311 @@
+// Owns the file of a support model: GGUF, weights in Q1_0, small vectors in F32, the rest in metadata; the keys are listed in docs/support.md. Files are
+// hostile input: everything is bounded and checked before it is used. Must not know how models are trained.
+import { memorySource } from '../../bytes/memory-source.ts';
+import { openModelBytes } from '../../bytes/open.ts';
+import type { ByteSource } from '../../bytes/source.ts';
+import { OnebitError } from '../../errors.ts';
+import {
+  metadataBoolean,
+  metadataNumber,
+  metadataNumbers,
+  metadataString,
+  metadataStrings,
+} from '../../gguf/metadata.ts';
+import { readGguf } from '../../gguf/read.ts';
+import type { Gguf } from '../../gguf/types.ts';
+import { type WritableTensor, type WritableValue, writeGguf } from '../../gguf/write.ts';
+import { encodedBytes } from '../../quant/blocks.ts';
+import type { FormatName } from '../../quant/format.ts';
+import { formatByName } from '../../quant/formats.ts';
+import { SIGNALS } from './calibration.ts';
+import { EvidenceSpace } from './evidence.ts';
+import { packExamples, unpackExamples } from './examples.ts';
+import { Network } from './network.ts';
+import { type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
+import { MAX_WEIGHT, TRUNK_WIDTH, Trunk, trunkNames } from './trunk.ts';
+
+/** The value of general.architecture. */
+export const SUPPORT_ARCHITECTURE = 'onebit-support';
+const VERSION = 1;
+/** Rarities lie between 1 and 16; files hold them in 16 bits. */
+const RARITY_UNIT = 4096;
+const MOST = { bytes: 64e6, intents: 20_000, vocabulary: 1_000_000, width: 1024, networks: 16, trunk: 100_000 };
+
+/** The file's bytes. Throws `bad-argument` for a model trained in full precision. */
+export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
+  const { parts, facts } = model;
+  const { space, networks, outliers } = parts;
+  const examples = await packExamples(parts.examples, Number.POSITIVE_INFINITY);
+  const u32 = (value: number) => ({ type: 'u32', value }) as const;
+  const f32 = (value: number) => ({ type: 'f32', value }) as const;
+  const answered = [...model.answers];
+  const metadata = new Map<string, WritableValue>([
+    ['general.architecture', SUPPORT_ARCHITECTURE],
+    ['general.name', facts.name],
+    ['support.version', u32(VERSION)],
+    ['support.intents', [...parts.intents]],
+    ['support.answers.intents', answered.map(([intent]) => intent)],
+    ['support.answers.texts', answered.map(([, text]) => text)],
+    ['support.networks', u32(networks.length)],
+    ['support.width', u32(networks[0].shape.width)],
+    ['support.out_of_scope_class', parts.hasOutlierClass],
+    ['support.vocabulary.hashes', space.hashes],
+    ['support.vocabulary.rarities', Uint16Array.from(space.rarity, (x) => Math.round(x * RARITY_UNIT))],
+    [trunkNames.hashes, space.trunk.hashes],
+    [trunkNames.weights, Uint16Array.from(space.trunk.weights, (x) => Math.round(x * MAX_WEIGHT))],
+    ['support.threshold', f32(facts.threshold)],
+    ['support.precision', f32(facts.precision)],
+    ['support.temperature', f32(facts.temperature)],
+    ['support.expected_out_of_scope', f32(facts.expectedOutOfScope)],
+    ['support.outlier.bias', f32(outliers.bias)],
+    ['support.held_out.accuracy', f32(facts.heldOut.accuracy)],
+    ['support.held_out.coverage', f32(facts.heldOut.coverage)],
+    ['support.held_out.precision', f32(facts.heldOut.precision)],
+    ['support.seed', { type: 'f64', value: facts.seed }],
+    ['support.trained_rows', u32(facts.trainedRows)],
+    ['support.notices', [...facts.notices]],
+    ['support.suspects', facts.suspects.map((suspect) => JSON.stringify(suspect))],
+    ['support.examples', examples.bytes],
+  ]);
+  const tensors: WritableTensor[] = [
+    { name: trunkNames.signs, shape: [TRUNK_WIDTH, space.trunk.size], format: 'q1_0', bytes: () => space.trunk.rows },
+    tensor('centre', [TRUNK_WIDTH], 'f32', space.centre),
+    tensor('outlier.mean', [SIGNALS], 'f32', outliers.mean),
+    tensor('outlier.scale', [SIGNALS], 'f32', outliers.scale),
+    tensor('outlier.weight', [SIGNALS], 'f32', outliers.weights),
+  ];
+  for (const [i, { shape, weights }] of networks.entries()) {
+    for (const [name, sizes] of networkTensors(shape.vocabulary, shape.width, shape.classes)) {
+      const values = weights[name];
+      tensors.push(tensor(`network.${i}.${name}`, sizes, name === 'bias' ? 'f32' : 'q1_0', values));
+    }
+  }
+  const pieces: Uint8Array[] = [];
+  await writeGguf({ metadata, tensors }, (bytes) => void pieces.push(bytes.slice()));
+  return joined(pieces);
+}
+
+function tensor(name: string, shape: readonly number[], format: FormatName, values: Float32Array): WritableTensor {
+  return {
+    name: name.includes('.bias') || name === 'centre' || name.startsWith('outlier') ? name : `${name}.weight`,
+    ...{ shape, format },
+    bytes: () => {
+      const coder = formatByName(format);
+      const bytes = new Uint8Array(encodedBytes(coder, values.length));
+      coder.encode(values, bytes);
+      return bytes;
+    },
+  };
+}
+
+/** A network's tensors, with the input dimension first. */
+function networkTensors(vocabulary: number, width: number, classes: number) {
+  return [
+    ['bag', [width, vocabulary]],
+    ['trunk', [TRUNK_WIDTH, width]],
+    ['head', [width, classes]],
+    ['bias', [classes]],
+  ] as const;
+}
+
+/**
+ * Loads a model from a path, URL, pulled name, bytes or any `ByteSource`.
+ * @throws OnebitError `bad-file` for what is no whole support model, `io`, `network`; the signal's reason when aborted
+ */
+export async function loadSupport(
+  input: string | URL | Uint8Array | ByteSource,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<SupportModel> {
+  const source = await sourceOf(input, options.signal);
+  try {
+    if (source.size > MOST.bytes) throw wrong(source, `must have at most ${MOST.bytes} bytes, it has ${source.size}`);
+    const gguf = await readGguf(source, options);
+    const architecture = gguf.metadata.get('general.architecture');
+    if (architecture !== SUPPORT_ARCHITECTURE) {
+      throw wrong(
+        source,
+        `must be of architecture ${SUPPORT_ARCHITECTURE}, got ${String(architecture).slice(0, 40)}`,
+        'Make one with: onebit support train',
+      );
+    }
+    return await readModel(gguf, source, options.signal);
+  } finally {
+    await source.close();
+  }
+}
+
+async function sourceOf(input: string | URL | Uint8Array | ByteSource, signal?: AbortSignal): Promise<ByteSource> {
+  if (input instanceof Uint8Array) return memorySource(input);
+  if (typeof input === 'object' && 'readInto' in input) return input;
+  return openModelBytes(String(input), { signal });
+}
+
+async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): Promise<SupportModel> {
+  const count = (key: string, max: number) => metadataNumber(gguf, key, { integer: true, min: 1, max });
+  if (count('support.version', 1e6) !== VERSION) {
+    throw wrong(
+      source,
+      `must be of version ${VERSION}, got ${count('support.version', 1e6)}`,
+      'Use the version of onebit that made it.',
+    );
+  }
+  const intents = [...metadataStrings(gguf, 'support.intents')];
+  if (intents.length < 2 || intents.length > MOST.intents || new Set(intents).size < intents.length) {
+    throw wrong(source, `must have 2 to ${MOST.intents} different intents, got ${intents.length}`);
+  }
+  const hasOutlierClass = metadataBoolean(gguf, 'support.out_of_scope_class');
+  const width = count('support.width', MOST.width);
+  const networks = count('support.networks', MOST.networks);
+  const hashes = integers(gguf, source, 'support.vocabulary.hashes', MOST.vocabulary);
+  const rarities = integers(gguf, source, 'support.vocabulary.rarities', MOST.vocabulary, hashes.length);
+  const trunkHashes = integers(gguf, source, trunkNames.hashes, MOST.trunk);
+  const trunkWeights = integers(gguf, source, trunkNames.weights, MOST.trunk, trunkHashes.length);
+  const bytesOf = (name: string, shape: readonly number[], format: FormatName) =>
+    readTensor(gguf, source, name, shape, format, signal);
+  const vectorOf = async (name: string, size: number) =>
+    finite(source, name, decoded(await bytesOf(name, [size], 'f32'), size));
+
+  const trunk = new Trunk(
+    Uint32Array.from(trunkHashes),
+    Float32Array.from(trunkWeights, (weight) => weight / MAX_WEIGHT),
+    await bytesOf(trunkNames.signs, [TRUNK_WIDTH, trunkHashes.length], 'q1_0'),
+  );
+  const rarity = Float32Array.from(rarities, (x) => x / RARITY_UNIT);
+  const space = new EvidenceSpace(Uint32Array.from(hashes), rarity, trunk, await vectorOf('centre', TRUNK_WIDTH));
+  const outliers = {
+    mean: await vectorOf('outlier.mean', SIGNALS),
+    scale: await vectorOf('outlier.scale', SIGNALS),
+    weights: await vectorOf('outlier.weight', SIGNALS),
+    bias: metadataNumber(gguf, 'support.outlier.bias'),
+  };
+  const classes = intents.length + Number(hasOutlierClass);
+  if (width % 128 !== 0) throw wrong(source, `support.width must be a multiple of 128, got ${width}`);
+  const loaded: Network[] = [];
+  for (let i = 0; i < networks; i++) {
+    const shapes = networkTensors(space.size, width, classes);
+    const bytes: Uint8Array[] = [];
+    for (const [name, shape] of shapes) {
+      bytes.push(
+        await bytesOf(
+          `network.${i}.${name}${name === 'bias' ? '' : '.weight'}`,
+          shape,
+          name === 'bias' ? 'f32' : 'q1_0',
+        ),
+      );
+    }
+    const network = new Network({ vocabulary: space.size, width, classes });
+    for (const [j, [name]] of shapes.entries()) {
+      formatByName(name === 'bias' ? 'f32' : 'q1_0').decode(bytes[j], network.weights[name]);
+      finite(source, `network.${i}.${name}`, network.weights[name]);
+    }
+    loaded.push(network);
+  }
+  return new SupportModel({
+    ...{
+      facts: factsOf(gguf),
+      intents,
+      answers: answersOf(gguf, source),
+      space,
+      networks: loaded,
+      hasOutlierClass,
+      outliers,
+    },
+    examples: await unpackExamples(Uint8Array.from(integers(gguf, source, 'support.examples', MOST.bytes))),
+  });
+}
+
+function factsOf(gguf: Gguf): SupportFacts {
+  const share = (key: string) => metadataNumber(gguf, key, { min: 0, max: 1 });
+  return {
+    name: metadataString(gguf, 'general.name', { default: 'support' }),
+    threshold: share('support.threshold'),
+    precision: share('support.precision'),
+    expectedOutOfScope: share('support.expected_out_of_scope'),
+    temperature: metadataNumber(gguf, 'support.temperature', { min: 1e-3, max: 1e3 }),
+    heldOut: {
+      accuracy: share('support.held_out.accuracy'),
+      coverage: share('support.held_out.coverage'),
+      precision: share('support.held_out.precision'),
+    },
+    seed: metadataNumber(gguf, 'support.seed'),
+    trainedRows: metadataNumber(gguf, 'support.trained_rows', { min: 0 }),
+    notices: metadataStrings(gguf, 'support.notices'),
+    suspects: metadataStrings(gguf, 'support.suspects').map(suspectOf),
+  };
+}
+
+function suspectOf(json: string): Suspect {
+  try {
+    const { text, intent, suggested, probability } = JSON.parse(json);
+    return {
+      text: String(text),
+      intent: String(intent),
+      suggested: String(suggested),
+      probability: Number(probability),
+    };
+  } catch (cause) {
+    throw new OnebitError('bad-file', 'read support model: support.suspects must be JSON objects. Train it again.', {
+      cause,
+    });
+  }
+}
+
+function answersOf(gguf: Gguf, source: ByteSource): Map<string, string> {
+  const intents = metadataStrings(gguf, 'support.answers.intents');
+  const texts = metadataStrings(gguf, 'support.answers.texts');
+  if (intents.length !== texts.length) {
+    throw wrong(source, `must have an intent for each answer, got ${intents.length} and ${texts.length}`);
+  }
+  return new Map(intents.map((intent, i) => [intent, texts[i]]));
+}
+
+function integers(gguf: Gguf, source: ByteSource, key: string, most: number, exactly?: number): Float64Array {
+  const values = metadataNumbers(gguf, key);
+  if (values.length > most || (exactly !== undefined && values.length !== exactly)) {
+    throw wrong(source, `${key} must have ${exactly ?? `at most ${most}`} numbers, got ${values.length}`);
+  }
+  return values;
+}
+
+async function readTensor(
+  gguf: Gguf,
+  source: ByteSource,
+  name: string,
+  shape: readonly number[],
+  format: FormatName,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const tensor = gguf.tensors.get(name);
+  if (!tensor || tensor.format !== format || tensor.shape.join() !== shape.join()) {
+    const got = tensor ? `${tensor.format} [${tensor.shape}]` : 'none';
+    throw wrong(source, `tensor ${name} must be ${format} [${shape}], got ${got}`);
+  }
+  const bytes = new Uint8Array(tensor.sizeBytes);
+  await source.readInto(bytes, tensor.offsetBytes, signal);
+  return bytes;
+}
+
+function decoded(bytes: Uint8Array, size: number): Float32Array {
+  const values = new Float32Array(size);
+  formatByName('f32').decode(bytes, values);
+  return values;
+}
+
+function finite(source: ByteSource, name: string, values: Float32Array): Float32Array {
+  for (const value of values) if (!Number.isFinite(value)) throw wrong(source, `${name} must be finite, got ${value}`);
+  return values;
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+function wrong(source: ByteSource, problem: string, advice = 'Train it again.'): OnebitError {
+  return new OnebitError('bad-file', `read support model: ${source.name} ${problem}. ${advice}`);
+}

@@ -1,0 +1,18 @@
+// The subpath onebit/support: models that say what a customer's query is about, and when they do not know.
+export {
+  type Confusion,
+  calibrationError,
+  evaluateSupport,
+  type IntentScore,
+  type JudgedRow,
+  judgeRows,
+  type SupportEvaluation,
+  summarise,
+} from './evaluate.ts';
+export { loadSupport, saveSupport } from './file.ts';
+export { type ReportOptions, supportReport } from './report.ts';
+export { routeQuery, type SupportAction, type SupportRoute } from './route.ts';
+export { OUT_OF_SCOPE, parseQueries, parseRows, type SupportRow } from './rows.ts';
+export { type Prediction, type RankedIntent, type SupportFacts, SupportModel } from './support-model.ts';
+export { type TrainSupportOptions, trainSupport } from './train-support.ts';
+export { updateSupport } from './update-support.ts';

@@ -1,0 +1,162 @@
+// Owns training networks on evidence: epochs in random order, several networks of different seeds, and what networks say of texts they have not seen.
+// Yields to the event loop, so that progress is shown and aborts are heard. Must not know texts or files.
+import { nextTurn } from '../../core/event-loop.ts';
+import { Random } from '../../core/random.ts';
+import { type HeldOut, signalsOf } from './calibration.ts';
+import type { Evidence } from './evidence.ts';
+import { type LearningRecipe, Network, type NetworkShape } from './network.ts';
+import { meanScores } from './support-model.ts';
+import { teacherTargets } from './teacher.ts';
+
+/** An example to learn: `target` is an intent's number, or the number of intents for a text out of scope. */
+export interface Example {
+  readonly evidence: Evidence;
+  readonly target: number;
+  /** A label's own name, which is learnt but never held out. */
+  readonly isName?: boolean;
+}
+
+export interface LearningPlan {
+  readonly recipe: LearningRecipe;
+  readonly width: number;
+  /** Networks whose scores are averaged. */
+  readonly networks: number;
+  readonly epochs: number;
+  /** Learn what a linear teacher says of the examples, not only their labels. */
+  readonly teacher: boolean;
+  readonly seed: number;
+  /** Told after each piece of work, of `1` an example. */
+  readonly onExamples: (count: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Share of the examples over which steps grow to their full size. */
+const WARM_UP = 0.02;
+/** Examples between two turns of the event loop: some 20 ms. */
+const EXAMPLES_A_TURN = 64;
+
+/** Trains the networks one after the other. */
+export async function learnNetworks(
+  examples: readonly Example[],
+  shape: NetworkShape,
+  plan: LearningPlan,
+): Promise<Network[]> {
+  const networks: Network[] = [];
+  const targets = plan.teacher
+    ? await teacherTargets(examples, shape, plan.seed, plan.signal)
+    : examples.map(({ target }) => target);
+  for (let i = 0; i < plan.networks; i++) {
+    networks.push(await learnOne(examples, targets, shape, plan, plan.seed + 7919 * i));
+  }
+  return networks;
+}
+
+async function learnOne(
+  examples: readonly Example[],
+  targets: readonly (number | Float32Array)[],
+  shape: NetworkShape,
+  plan: LearningPlan,
+  seed: number,
+): Promise<Network> {
+  const { recipe, epochs, onExamples, signal } = plan;
+  const network = new Network(shape, seed);
+  const random = new Random(seed + 0.5);
+  const order = Uint32Array.from(examples, (_, i) => i);
+  const total = epochs * examples.length;
+  let done = 0;
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    random.shuffle(order);
+    for (const index of order) {
+      const share = Math.min(1, done / (WARM_UP * total)) * (1 - done / total);
+      network.learn(examples[index].evidence, targets[index], share, recipe, random);
+      if (++done % EXAMPLES_A_TURN === 0) {
+        onExamples(EXAMPLES_A_TURN);
+        await nextTurn();
+        signal?.throwIfAborted();
+      }
+    }
+  }
+  onExamples(done % EXAMPLES_A_TURN);
+  return network;
+}
+
+/** How many examples `crossValidate` will be told of. */
+export function crossValidationWork(examples: number, plan: LearningPlan, folds: number): number {
+  return Math.round(examples * plan.epochs * plan.networks * (folds - 1));
+}
+
+/**
+ * What networks say of every example when they have not learnt it: `folds` times, all but a part is learnt and the part is judged. Where no example
+ * is out of scope, each time a share of the intents is not learnt at all, and their texts stand for those out of scope.
+ */
+export async function crossValidate(
+  examples: readonly Example[],
+  shape: NetworkShape,
+  intents: number,
+  folds: number,
+  plan: LearningPlan,
+): Promise<HeldOut[]> {
+  const hasOutlierClass = shape.classes > intents;
+  const random = new Random(plan.seed + 0.25);
+  const foldOf = foldsOf(examples, folds, random);
+  // At least two intents stay in every part.
+  const hiddenIn = (c: number) =>
+    hasOutlierClass || intents < 3 ? 255 : intents < 8 ? c : random.below(Math.max(folds, 8));
+  const hiddenBy = Uint8Array.from({ length: intents }, (_, c) => hiddenIn(c));
+  const heldOut: HeldOut[] = [];
+  for (let fold = 0; fold < folds; fold++) {
+    const isHidden = (target: number) => target < intents && hiddenBy[target] === fold;
+    const learnt = examples.filter(({ target }, i) => foldOf[i] !== fold && !isHidden(target));
+    const networks = await learnNetworks(learnt, shape, { ...plan, seed: plan.seed + 31 * (fold + 1) });
+    const seen = new Uint8Array(shape.vocabulary);
+    for (const { evidence } of learnt) for (const id of evidence.ids) seen[id] = 1;
+    for (const [i, { evidence, target, isName }] of examples.entries()) {
+      if (foldOf[i] !== fold || isName) continue;
+      const visible = onlySeen(evidence, seen);
+      const binary = plan.recipe.binary;
+      const { scores, outlierScore } = meanScores(
+        networks,
+        (n) => n.scoresOf(visible, binary),
+        intents,
+        hasOutlierClass,
+      );
+      // An intent that was hidden has an untrained score: it must not win.
+      for (let c = 0; c < intents; c++) if (isHidden(c)) scores[c] = -1e4;
+      const intent = target === intents || isHidden(target) ? -1 : target;
+      heldOut.push({ example: i, scores, intent, signals: signalsOf(scores, outlierScore, visible.known) });
+    }
+    plan.signal?.throwIfAborted();
+  }
+  return heldOut;
+}
+
+/** Evidence as a vocabulary of only the seen rows would give it. */
+function onlySeen(evidence: Evidence, seen: Uint8Array): Evidence {
+  const kept = Array.from(evidence.ids.keys()).filter((i) => seen[evidence.ids[i]]);
+  return {
+    ids: Uint32Array.from(kept, (i) => evidence.ids[i]),
+    weights: Float32Array.from(kept, (i) => evidence.weights[i]),
+    sense: evidence.sense,
+    known: evidence.ids.length > 0 ? (evidence.known * kept.length) / evidence.ids.length : 0,
+  };
+}
+
+/**
+ * Each example's part. The examples of a class are cut where they stand: neighbours in a file are often paraphrases by one person, and a text whose
+ * paraphrase was learnt is judged too well. Names belong to no part.
+ */
+function foldsOf(examples: readonly Example[], folds: number, random: Random): Uint8Array {
+  const places = new Map<number, number[]>();
+  for (const [i, { target, isName }] of examples.entries()) {
+    if (isName) continue;
+    const list = places.get(target) ?? [];
+    list.push(i);
+    places.set(target, list);
+  }
+  const result = new Uint8Array(examples.length).fill(255);
+  for (const list of places.values()) {
+    const first = random.below(folds);
+    for (const [place, i] of list.entries()) result[i] = (first + Math.floor((place * folds) / list.length)) % folds;
+  }
+  return result;
+}

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { checkRows, parseQueries, parseRows } from './rows.ts';
+
+test('CSV and JSON lines give the same rows', () => {
+  const csv = parseRows('Intent,Text,answer\nrefund,"money, please",Soon\nhours,open?,\n');
+  const json = parseRows(
+    '{"text":"money, please","intent":"refund","answer":"Soon"}\n{"text":"open?","intent":"hours"}\n',
+    'a.jsonl',
+  );
+  expect(csv).toEqual([
+    { text: 'money, please', intent: 'refund', answer: 'Soon', row: 2 },
+    { text: 'open?', intent: 'hours', row: 3 },
+  ]);
+  expect(json.map(({ row: _, ...rest }) => rest)).toEqual(csv.map(({ row: _, ...rest }) => rest));
+});
+
+test('what cannot be read says where', () => {
+  expect(() => parseRows('question,label\na,b')).toThrow(/must name the columns text and intent, got "question,label"/);
+  expect(() => parseRows('{"text":"a","intent":"b"}\n{"text":1,"intent":"b"}', 'x.jsonl')).toThrow(
+    /text of row 2 must be a string, got 1/,
+  );
+  expect(() => parseRows('{"text":', 'x.jsonl')).toThrow(/row 1 must be a JSON object/);
+});
+
+test('rows without text or intent are refused with their numbers', () => {
+  const rows = parseRows('text,intent\nhello,greet\n"  ",greet\nbye,\nsee you,part\n');
+  expect(() => checkRows(rows)).toThrow(/row 3 has no text, row 4 has no intent/);
+});
+
+test('one intent is refused, also beside rows out of scope', () => {
+  const rows = [...'abc'].map((text) => ({ text, intent: 'only' }));
+  expect(() => checkRows(rows)).toThrow(/at least two intents, got only "only"/);
+  expect(() => checkRows([...rows, { text: 'x', intent: 'oos' }])).toThrow(/at least two intents/);
+  expect(() => checkRows([])).toThrow(/at least two intents, got none/);
+});
+
+test('duplicates are kept once, contradictions are kept and reported with their rows', () => {
+  const rows = [
+    { text: 'Hello', intent: 'greet', row: 2 },
+    { text: 'hello ', intent: 'greet', answer: 'Hi', row: 3 },
+    { text: 'hello', intent: 'part', row: 9 },
+  ];
+  const { rows: kept, notices } = checkRows(rows);
+  expect(kept).toEqual([
+    { text: 'Hello', intent: 'greet', answer: 'Hi', row: 2 },
+    { text: 'hello', intent: 'part', row: 9 },
+  ]);
+  expect(notices.join(' ')).toMatch(/1 rows repeat.*rows 2 \(greet\) and 9 \(part\)/);
+});
+
+test('queries without labels come from lines, CSV and JSON lines', () => {
+  expect(parseQueries('one\n\ntwo, three\r\n')).toEqual(['one', 'two, three']);
+  expect(parseQueries('id,text\n1,"a, b"\n', 'q.csv')).toEqual(['a, b']);
+  expect(parseQueries('{"text":"x"}\n', 'q.jsonl')).toEqual(['x']);
+});

@@ -1,0 +1,182 @@
+// Owns labelled queries: reading them from CSV or JSON lines, and finding out what is wrong with them, by row. Must not know models.
+import { OnebitError } from '../../errors.ts';
+import { type CsvRecord, parseCsv } from './csv.ts';
+
+/** The label of queries that no intent covers. */
+export const OUT_OF_SCOPE = 'oos';
+
+/** A query with what it is about, and perhaps the answer to it. */
+export interface SupportRow {
+  readonly text: string;
+  readonly intent: string;
+  /** The canned answer of the intent; the last one given counts. */
+  readonly answer?: string;
+  /** Where it was read: the line, counted from 1. Default: its place in the list. */
+  readonly row?: number;
+}
+
+/** Rows that can be trained on, and what was found in them. */
+export interface CheckedRows {
+  readonly rows: readonly SupportRow[];
+  /** For people: duplicates, contradictions, rare intents. */
+  readonly notices: readonly string[];
+}
+
+const MAX_ROWS = 1_000_000;
+const MAX_INTENT_CHARACTERS = 200;
+const MAX_LISTED = 5;
+
+/** Reads `text,intent` (optionally `answer`) from CSV with a header, or JSON lines where `name` ends in .jsonl or .ndjson. Throws `bad-argument`. */
+export function parseRows(content: string, name = 'queries.csv'): SupportRow[] {
+  return /\.(jsonl|ndjson)$/i.test(name) ? parseJsonRows(content, name) : parseCsvRows(content, name);
+}
+
+/** Queries without labels: lines of text, or the `text` of CSV with such a header, or of JSON lines. */
+export function parseQueries(content: string, name = 'queries.txt'): string[] {
+  if (/\.(jsonl|ndjson)$/i.test(name))
+    return jsonLines(content, name).map(({ value, line }) => textOf(value, line, name));
+  const records = /\.csv$/i.test(name) ? parseCsv(content) : [];
+  const column = records.length > 0 ? columnsOf(records[0]).indexOf('text') : -1;
+  if (column >= 0) return records.slice(1).map((record) => record.fields[column] ?? '');
+  return content
+    .replace(/^\ufeff/, '')
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '');
+}
+
+function parseCsvRows(content: string, name: string): SupportRow[] {
+  const [header, ...records] = parseCsv(content);
+  const columns = header ? columnsOf(header) : [];
+  const [text, intent, answer] = ['text', 'intent', 'answer'].map((column) => columns.indexOf(column));
+  if (text < 0 || intent < 0) {
+    const got = header ? `"${header.fields.join(',').slice(0, 80)}"` : 'an empty file';
+    throw new OnebitError(
+      'bad-argument',
+      `read ${name}: the first line must name the columns text and intent, got ${got}. Add the line: text,intent`,
+    );
+  }
+  return records.map(({ line, fields }) => ({
+    text: fields[text] ?? '',
+    intent: (fields[intent] ?? '').trim(),
+    ...(answer >= 0 && fields[answer]?.trim() ? { answer: fields[answer].trim() } : {}),
+    row: line,
+  }));
+}
+
+function columnsOf(record: CsvRecord): string[] {
+  return record.fields.map((field) => field.trim().toLowerCase());
+}
+
+function parseJsonRows(content: string, name: string): SupportRow[] {
+  return jsonLines(content, name).map(({ value, line }) => {
+    const { intent, answer } = value;
+    if (typeof intent !== 'string') throw wrongField(name, line, 'intent', intent);
+    if (answer !== undefined && answer !== null && typeof answer !== 'string')
+      throw wrongField(name, line, 'answer', answer);
+    return { text: textOf(value, line, name), intent: intent.trim(), ...(answer ? { answer } : {}), row: line };
+  });
+}
+
+function jsonLines(content: string, name: string): { value: Record<string, unknown>; line: number }[] {
+  const found: { value: Record<string, unknown>; line: number }[] = [];
+  for (const [i, line] of content
+    .replace(/^\ufeff/, '')
+    .split('\n')
+    .entries()) {
+    if (line.trim() === '') continue;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch (cause) {
+      throw new OnebitError('bad-argument', `read ${name}: row ${i + 1} must be a JSON object. Correct the line.`, {
+        cause,
+      });
+    }
+    if (typeof value !== 'object' || value === null) throw wrongField(name, i + 1, 'the line', value);
+    found.push({ value: value as Record<string, unknown>, line: i + 1 });
+  }
+  return found;
+}
+
+function textOf(value: Record<string, unknown>, line: number, name: string): string {
+  if (typeof value.text !== 'string') throw wrongField(name, line, 'text', value.text);
+  return value.text;
+}
+
+function wrongField(name: string, line: number, field: string, got: unknown): OnebitError {
+  return new OnebitError(
+    'bad-argument',
+    `read ${name}: ${field} of row ${line} must be ${field === 'the line' ? 'a JSON object' : 'a string'}, got ${got === undefined ? 'nothing' : JSON.stringify(got).slice(0, 40)}. Correct the row.`,
+  );
+}
+
+/**
+ * Checks rows before training. Throws `bad-argument` with the numbers of rows that are empty or lack an intent, and where there are fewer than two
+ * intents. Exact duplicates are kept once; the same text under several intents is kept and reported.
+ */
+export function checkRows(rows: readonly SupportRow[]): CheckedRows {
+  if (rows.length > MAX_ROWS) throw refusal(`at most ${MAX_ROWS} rows are taken, got ${rows.length}. Take a sample`);
+  const numbered = rows.map((row, i) => ({ ...row, intent: row.intent.trim(), row: row.row ?? i + 1 }));
+  const problems: string[] = [];
+  for (const { text, intent, row } of numbered) {
+    if (text.trim() === '') problems.push(`row ${row} has no text`);
+    else if (intent === '') problems.push(`row ${row} has no intent`);
+    else if (intent.length > MAX_INTENT_CHARACTERS)
+      problems.push(`row ${row} has an intent of ${intent.length} characters`);
+  }
+  if (problems.length > 0) {
+    throw new OnebitError(
+      'bad-argument',
+      `support: every row must have a text and an intent of at most ${MAX_INTENT_CHARACTERS} characters, but ${listed(problems)}. Complete or delete these rows.`,
+      { problems },
+    );
+  }
+  const unique = new Map<string, SupportRow & { row: number }>();
+  const byText = new Map<string, (SupportRow & { row: number })[]>();
+  for (const row of numbered) {
+    const text = row.text.trim().toLowerCase();
+    const key = `${row.intent}\n${text}`;
+    const known = unique.get(key);
+    unique.set(key, known ? { ...known, ...(row.answer ? { answer: row.answer } : {}) } : row);
+    if (!known) byText.set(text, [...(byText.get(text) ?? []), row]);
+  }
+  const kept = [...unique.values()];
+  const intents = new Map<string, number>();
+  for (const { intent } of kept) intents.set(intent, (intents.get(intent) ?? 0) + 1);
+  intents.delete(OUT_OF_SCOPE);
+  if (intents.size < 2) {
+    const got = intents.size === 1 ? `only "${[...intents.keys()][0]}"` : 'none';
+    throw refusal(
+      `there must be rows of at least two intents, got ${got}. Add rows of another intent (rows labelled ${OUT_OF_SCOPE} are no intent)`,
+    );
+  }
+  return { rows: kept, notices: noticesOf(numbered.length - kept.length, byText, intents) };
+}
+
+function noticesOf(
+  duplicates: number,
+  byText: ReadonlyMap<string, readonly (SupportRow & { row: number })[]>,
+  intents: ReadonlyMap<string, number>,
+): string[] {
+  const notices: string[] = [];
+  if (duplicates > 0) notices.push(`${duplicates} rows repeat another row and were left out.`);
+  const contradictions = [...byText.values()].filter((rows) => rows.length > 1);
+  if (contradictions.length > 0) {
+    const texts = contradictions.map(
+      (rows) => `rows ${rows.map(({ row, intent }) => `${row} (${intent})`).join(' and ')}`,
+    );
+    notices.push(`the same text has several intents: ${listed(texts)}.`);
+  }
+  const rare = [...intents].filter(([, count]) => count < 5).map(([intent, count]) => `${intent} (${count})`);
+  if (rare.length > 0) notices.push(`intents with fewer than 5 examples are hard to learn: ${listed(rare)}.`);
+  return notices;
+}
+
+function listed(items: readonly string[]): string {
+  const rest = items.length - MAX_LISTED;
+  return items.slice(0, MAX_LISTED).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+}
+
+function refusal(message: string): OnebitError {
+  return new OnebitError('bad-argument', `support: ${message}.`);
+}

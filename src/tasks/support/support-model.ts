@@ -1,0 +1,156 @@
+// Owns a trained support model: what it says of a query. Must not know how it was trained or stored.
+import { OnebitError } from '../../errors.ts';
+import { type OutlierDetector, outlierProbability, signalsOf } from './calibration.ts';
+import type { EvidenceSpace } from './evidence.ts';
+import { type Network, softmax } from './network.ts';
+import type { SupportRow } from './rows.ts';
+
+/** An intent and how likely it is meant. */
+export interface RankedIntent {
+  readonly intent: string;
+  readonly probability: number;
+}
+
+/** What a model says of a query. */
+export interface Prediction {
+  /** The likeliest intent, whether it is sure enough or not. */
+  readonly intent: string;
+  /** How likely it is, if the query is about any of the intents at all. Calibrated on texts held out from training. */
+  readonly probability: number;
+  /** How likely the query is about none of the intents. */
+  readonly outOfScope: number;
+  /** How likely an answer for `intent` is right: probability · (1 − outOfScope). */
+  readonly confidence: number;
+  /** Whether the confidence reaches the threshold; if not, a person should take over. */
+  readonly answered: boolean;
+  /** The canned answer of the intent, where it has one and it is answered. */
+  readonly answer?: string;
+  /** The likeliest intents, best first. */
+  readonly intents: readonly RankedIntent[];
+}
+
+/** How the model came to be. */
+export interface SupportFacts {
+  readonly name: string;
+  readonly threshold: number;
+  /** What the threshold was chosen for. */
+  readonly precision: number;
+  /** The share of queries out of scope that was expected. */
+  readonly expectedOutOfScope: number;
+  readonly temperature: number;
+  /** Measured by cross-validation: share of held-out texts whose intent came first; at the threshold: share answered, and of these right. */
+  readonly heldOut: { readonly accuracy: number; readonly coverage: number; readonly precision: number };
+  readonly seed: number;
+  readonly trainedRows: number;
+  readonly notices: readonly string[];
+  /** Training rows whose label is probably wrong: networks that had not seen them are sure of another intent. */
+  readonly suspects: readonly Suspect[];
+}
+
+/** A row whose label is in doubt. */
+export interface Suspect {
+  readonly text: string;
+  readonly intent: string;
+  readonly suggested: string;
+  readonly probability: number;
+}
+
+/** Everything a model consists of. */
+export interface SupportParts {
+  readonly facts: SupportFacts;
+  readonly intents: readonly string[];
+  readonly answers: ReadonlyMap<string, string>;
+  readonly space: EvidenceSpace;
+  /** Weights are ±d already. */
+  readonly networks: readonly Network[];
+  /** Whether a last class of the networks stands for rows labelled oos. */
+  readonly hasOutlierClass: boolean;
+  readonly outliers: OutlierDetector;
+  /** Rows it was trained on, as many as were kept: what `update` repeats. */
+  readonly examples: readonly SupportRow[];
+}
+
+/** A trained model. Predictions are synchronous and take well under a millisecond. */
+export class SupportModel {
+  readonly facts: SupportFacts;
+  readonly intents: readonly string[];
+  readonly answers: ReadonlyMap<string, string>;
+  /** What the model is made of, to write it or to train on. */
+  readonly parts: SupportParts;
+
+  constructor(parts: SupportParts) {
+    this.parts = parts;
+    this.facts = parts.facts;
+    this.intents = parts.intents;
+    this.answers = parts.answers;
+  }
+
+  /**
+   * What a query is about. A text without a single word is out of scope.
+   * @param options.top how many of the likeliest intents to list; default 3
+   * @param options.threshold instead of the model's own
+   */
+  predict(text: string, options: { readonly top?: number; readonly threshold?: number } = {}): Prediction {
+    if (typeof text !== 'string') {
+      throw new OnebitError('bad-argument', `predict: text must be a string, got ${typeof text}. Pass the query.`);
+    }
+    const { top = 3, threshold = this.facts.threshold } = options;
+    const { space, networks, outliers, intents, hasOutlierClass } = this.parts;
+    const evidence = space.of(text);
+    const { scores, outlierScore } = meanScores(
+      networks,
+      (network) => network.scoresOf(evidence),
+      intents.length,
+      hasOutlierClass,
+    );
+    const outOfScope =
+      evidence.ids.length === 0 ? 1 : outlierProbability(outliers, signalsOf(scores, outlierScore, evidence.known));
+    softmax(scores, this.facts.temperature);
+    const ranked = best(scores, Math.max(1, Math.min(top, intents.length))).map((i) => ({
+      intent: intents[i],
+      probability: scores[i],
+    }));
+    const { intent, probability } = ranked[0];
+    const confidence = probability * (1 - outOfScope);
+    const answered = confidence >= threshold;
+    const answer = answered ? this.answers.get(intent) : undefined;
+    return {
+      intent,
+      probability,
+      outOfScope,
+      confidence,
+      answered,
+      ...(answer === undefined ? {} : { answer }),
+      intents: ranked,
+    };
+  }
+}
+
+/** The mean of the networks' scores of the intents, a new array; and of the class of rows labelled oos. */
+export function meanScores(
+  networks: readonly Network[],
+  scoresOf: (network: Network) => Float32Array,
+  intents: number,
+  hasOutlierClass: boolean,
+): { scores: Float32Array; outlierScore: number | undefined } {
+  const scores = new Float32Array(intents);
+  let outlierScore = 0;
+  for (const network of networks) {
+    const all = scoresOf(network);
+    for (let i = 0; i < intents; i++) scores[i] += all[i] / networks.length;
+    if (hasOutlierClass) outlierScore += all[intents] / networks.length;
+  }
+  return { scores, outlierScore: hasOutlierClass ? outlierScore : undefined };
+}
+
+/** Indices of the `count` largest, largest first. */
+function best(values: Float32Array, count: number): number[] {
+  const found: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    let place = found.length;
+    while (place > 0 && values[i] > values[found[place - 1]]) place--;
+    if (place < count) found.splice(place, 0, i);
+    if (found.length > count) found.pop();
+  }
+  return found;
+}

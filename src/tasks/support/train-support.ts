@@ -1,0 +1,286 @@
+// Owns training a support model from labelled queries: choosing the vocabulary that fits the file, cross-validation for everything that must hold on
+// unseen queries, and the networks that are kept. Must not know files.
+import { OnebitError } from '../../errors.ts';
+import { q1_0 } from '../../quant/q1-0.ts';
+import {
+  fitOutliers,
+  fitTemperature,
+  type HeldOut,
+  type Judged,
+  outlierProbability,
+  scopeThreshold,
+  thresholdFor,
+} from './calibration.ts';
+import { chooseEvidence, type EvidenceSpace, wordHashesOf } from './evidence.ts';
+import { packExamples } from './examples.ts';
+import { crossValidate, crossValidationWork, type Example, type LearningPlan, learnNetworks } from './learn.ts';
+import { type LearningRecipe, type Network, softmax } from './network.ts';
+import { checkRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
+import { type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
+import { embeddedTrunk, TRUNK_ROW_BYTES, TRUNK_WIDTH, type Trunk } from './trunk.ts';
+
+export interface TrainSupportOptions {
+  /** Share of answers that shall be right, from 0.5 to 0.999; the rest goes to people. Default 0.9. */
+  readonly precision?: number;
+  /** Share of real queries that is about none of the intents. Default: that of the rows, at least 0.05. */
+  readonly expectedOutOfScope?: number;
+  /** Same rows, options and seed: the same model, bit for bit. Default 1. */
+  readonly seed?: number;
+  /** The model's name in its file. Default `support`. */
+  readonly name?: string;
+  /** Most bytes of the file. Default 2,000,000. */
+  readonly maxBytes?: number;
+  /** Keep the rows in the file (compressed, as far as they fit), so that `updateSupport` needs nothing else. Default true. */
+  readonly keepExamples?: boolean;
+  /** False: full precision, to measure what 1 bit costs; such a model cannot be stored. Default true. */
+  readonly binary?: boolean;
+  /** Networks whose scores are averaged. Default 2. */
+  readonly networks?: number;
+  /** Length of the hidden vector, a multiple of 128. Default 256, or 128 where many intents or rows need the room. */
+  readonly width?: number;
+  /** Learn what a linear model in full precision says of the rows, not only their labels. Default true. */
+  readonly teacher?: boolean;
+  /** Times that each row is learnt. Default: by the number of rows. */
+  readonly epochs?: number;
+  /** Parts of the recipe to try others. */
+  readonly recipe?: Partial<Omit<LearningRecipe, 'binary'>>;
+  /** Told the share of the work that is done. */
+  readonly onProgress?: (stage: 'reading' | 'checking' | 'learning', done: number, total: number) => void;
+  /** Stops the training; it throws the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+const DEFAULT_PRECISION = 0.9;
+const DEFAULT_BYTES = 2_000_000;
+const LEAST_OUT_OF_SCOPE = 0.05;
+/** Whatever the precision, this share of what is out of scope is handed over, as long as it takes no more than so many right answers with it. */
+const SCOPE_RECALL = 0.67;
+const SCOPE_LOSS = 0.015;
+/** Every row is learnt so often that this many examples are, within bounds. */
+const LEARNT_EXAMPLES = 100_000;
+/** Words of the trunk kept although the rows lack them. */
+const COMMON_WORDS = 6000;
+/** Bytes of a row of the vocabulary besides its weights: its hash, its rarity. */
+const ENTRY_BYTES = 6;
+/** Bytes for the header, names of keys and tensors, notices and suspects. */
+const HEADER_BYTES = 24_000;
+/** A label is doubted where it gets less than this and another intent more than SURE. */
+const DOUBTED = 0.1;
+const SURE = 0.8;
+const MOST_SUSPECTS = 50;
+const MOST_SUSPECT_CHARACTERS = 200;
+const MOST_VOCABULARY = 200_000;
+
+const LEARNING = { rate: 0.1, evidenceDropout: 0.6, hiddenDropout: 0.3, smoothing: 0.02 };
+
+/**
+ * Trains a model from rows of text and intent. Rows labelled `oos` are examples of what is out of scope; without any, what the model says of intents
+ * that it was not shown stands for them. Throws `bad-argument` for rows and options that cannot work, the signal's reason when aborted.
+ */
+export async function trainSupport(
+  rows: readonly SupportRow[],
+  options: TrainSupportOptions = {},
+): Promise<SupportModel> {
+  const { signal, seed = 1, binary = true } = options;
+  const precision = within('precision', options.precision ?? DEFAULT_PRECISION, 0.5, 0.999);
+  signal?.throwIfAborted();
+  const checked = checkRows(rows);
+  const intents = [...new Set(checked.rows.map(({ intent }) => intent))]
+    .filter((intent) => intent !== OUT_OF_SCOPE)
+    .sort();
+  const outliers = checked.rows.filter(({ intent }) => intent === OUT_OF_SCOPE).length;
+  const classes = intents.length + (outliers > 0 ? 1 : 0);
+  const shape = { networks: options.networks ?? 2, width: options.width ?? 128 };
+  const texts = checked.rows.map(({ text }) => text);
+  const kept = await packExamples(
+    options.keepExamples === false ? [] : checked.rows,
+    (options.maxBytes ?? DEFAULT_BYTES) / 5,
+  );
+  const answers = new Map(checked.rows.flatMap(({ intent, answer }) => (answer ? [[intent, answer] as const] : [])));
+  const trunk = (await embeddedTrunk()).subset(COMMON_WORDS, wordHashesOf([...texts, ...intents.map(nameOf)]));
+  const named = JSON.stringify([intents, [...answers]]);
+  const room = (options.maxBytes ?? DEFAULT_BYTES) - kept.bytes.length - 2 * new TextEncoder().encode(named).length;
+  const space = chooseEvidence([...texts, ...intents.map(nameOf)], trunk, vocabularyFor(room, trunk, classes, shape));
+  const examples = examplesOf(checked.rows, intents, space);
+
+  const networkShape = { vocabulary: space.size, width: shape.width, classes };
+  const folds = examples.length < 3000 ? 8 : 4;
+  const epochs = options.epochs ?? Math.max(3, Math.min(12, Math.round(LEARNT_EXAMPLES / examples.length)));
+  const plan: LearningPlan = {
+    recipe: { ...LEARNING, ...options.recipe, binary },
+    width: shape.width,
+    networks: shape.networks,
+    teacher: options.teacher ?? true,
+    epochs,
+    seed,
+    signal,
+    onExamples: (count) => progress(count),
+  };
+  const checking = crossValidationWork(examples.length, plan, folds);
+  const learning = examples.length * epochs * shape.networks;
+  let [done, stage]: [number, 'checking' | 'learning'] = [0, 'checking'];
+  const progress = (count: number) => {
+    done += count;
+    options.onProgress?.(stage, done, checking + learning);
+  };
+  const heldOut = await crossValidate(examples, networkShape, intents.length, folds, plan);
+  stage = 'learning';
+  done = checking;
+  const networks = await learnNetworks(examples, networkShape, plan);
+  if (binary) for (const network of networks) binarise(network);
+
+  const rowShare = outliers / checked.rows.length;
+  const expectedOutOfScope = within(
+    'expectedOutOfScope',
+    options.expectedOutOfScope ?? Math.max(rowShare, LEAST_OUT_OF_SCOPE),
+    0,
+    0.9,
+  );
+  const { detector, facts } = calibrate(heldOut, precision, Math.max(expectedOutOfScope, 1e-4));
+  return new SupportModel({
+    facts: {
+      ...facts,
+      name: options.name ?? 'support',
+      seed,
+      trainedRows: checked.rows.length,
+      notices: checked.notices,
+      suspects: suspectsOf(heldOut, facts.temperature, checked.rows, intents),
+    },
+    ...{ intents, answers, space, networks, hasOutlierClass: outliers > 0, outliers: detector, examples: kept.rows },
+  });
+}
+
+/** Everything that is read off predictions of held-out texts. */
+function calibrate(heldOut: readonly HeldOut[], precision: number, expectedOutOfScope: number) {
+  const temperature = fitTemperature(heldOut);
+  const detector = fitOutliers(heldOut, expectedOutOfScope);
+  const outside = heldOut.filter(({ intent }) => intent < 0).length;
+  const inside = heldOut.length - outside;
+  // What is out of scope weighs as much as is expected of it, not as often as it happens to be among the rows.
+  const outsideWeight = outside > 0 ? (inside * expectedOutOfScope) / (1 - expectedOutOfScope) / outside : 0;
+  let right = 0;
+  const judged: Judged[] = heldOut.map(({ scores, intent, signals }) => {
+    const probabilities = Float32Array.from(scores);
+    softmax(probabilities, temperature);
+    const top = probabilities.indexOf(Math.max(...probabilities));
+    const isRight = top === intent;
+    if (isRight) right++;
+    return {
+      confidence: probabilities[top] * (1 - outlierProbability(detector, signals)),
+      right: isRight,
+      weight: intent < 0 ? outsideWeight : 1,
+    };
+  });
+  const confidences = (holds: (row: HeldOut, i: number) => boolean) => judged.filter((_, i) => holds(heldOut[i], i)).map((row) => row.confidence);
+  const outsiders = confidences(({ intent }) => intent < 0);
+  const rightOnes = confidences((_, i) => judged[i].right);
+  const threshold = Math.max(
+    thresholdFor(judged, precision),
+    scopeThreshold(outsiders, rightOnes, SCOPE_RECALL, SCOPE_LOSS),
+  );
+  const sum = (list: readonly Judged[]) => list.reduce((total, { weight }) => total + weight, 0);
+  const answered = judged.filter(({ confidence }) => confidence >= threshold);
+  const facts: Pick<SupportFacts, 'threshold' | 'precision' | 'expectedOutOfScope' | 'temperature' | 'heldOut'> = {
+    threshold,
+    precision,
+    expectedOutOfScope,
+    temperature,
+    heldOut: {
+      accuracy: right / Math.max(1, inside),
+      coverage: sum(answered) / Math.max(1e-9, sum(judged)),
+      precision: sum(answered.filter((row) => row.right)) / Math.max(1e-9, sum(answered)),
+    },
+  };
+  return { detector, facts };
+}
+
+/** The rows whose label the networks that had not seen them doubt most. */
+function suspectsOf(
+  heldOut: readonly HeldOut[],
+  temperature: number,
+  rows: readonly SupportRow[],
+  intents: readonly string[],
+): Suspect[] {
+  const suspects: Suspect[] = [];
+  for (const { example, scores, intent } of heldOut) {
+    if (intent < 0) continue;
+    const probabilities = Float32Array.from(scores);
+    softmax(probabilities, temperature);
+    const probability = Math.max(...probabilities);
+    if (probability < SURE || probabilities[intent] > DOUBTED) continue;
+    const suggested = intents[probabilities.indexOf(probability)];
+    suspects.push({
+      text: rows[example].text.slice(0, MOST_SUSPECT_CHARACTERS),
+      intent: rows[example].intent,
+      suggested,
+      probability,
+    });
+  }
+  return suspects.sort((a, b) => b.probability - a.probability).slice(0, MOST_SUSPECTS);
+}
+
+/** Rows of the vocabulary that fit what the rest of the file leaves. */
+function vocabularyFor(
+  room: number,
+  trunk: Trunk,
+  classes: number,
+  shape: { networks: number; width: number },
+): number {
+  const { networks, width } = shape;
+  if (!Number.isInteger(width / 128) || width < 128 || width > 1024) {
+    throw new OnebitError('bad-argument', `trainSupport: width must be a multiple of 128 up to 1024, got ${width}.`);
+  }
+  if (!Number.isInteger(networks) || networks < 1 || networks > 16) {
+    throw new OnebitError(
+      'bad-argument',
+      `trainSupport: networks must be a whole number from 1 to 16, got ${networks}.`,
+    );
+  }
+  const bytesOf = (weights: number) => (weights / q1_0.blockSize) * q1_0.blockBytes;
+  const fixed =
+    HEADER_BYTES +
+    trunk.size * (TRUNK_ROW_BYTES + ENTRY_BYTES) +
+    networks * (bytesOf(width * (TRUNK_WIDTH + classes)) + 4 * classes);
+  const rows = Math.floor((room - fixed) / (networks * bytesOf(width) + ENTRY_BYTES));
+  if (rows < 1000) {
+    throw new OnebitError(
+      'bad-argument',
+      `trainSupport: intents, answers and trunk leave room for ${Math.max(0, rows)} pieces of words, at least 1000 are needed. Allow more maxBytes, or shorten the answers.`,
+    );
+  }
+  return Math.min(rows, MOST_VOCABULARY);
+}
+
+/** Evidence of all rows, and of the intents' names: "card_arrival" says something of what it is about. */
+function examplesOf(rows: readonly SupportRow[], intents: readonly string[], space: EvidenceSpace): Example[] {
+  const numberOf = new Map(intents.map((intent, i) => [intent, i]));
+  const examples: Example[] = rows.map(({ text, intent }) => ({
+    evidence: space.of(text),
+    target: numberOf.get(intent) ?? intents.length,
+  }));
+  for (const [i, intent] of intents.entries()) {
+    const evidence = space.of(nameOf(intent));
+    if (evidence.ids.length > 0) examples.push({ evidence, target: i, isName: true });
+  }
+  return examples;
+}
+
+/** The words of a label: `cardArrival`, `card_arrival` and `card-arrival` are "card arrival". */
+function nameOf(intent: string): string {
+  return intent.replace(/(\p{Ll})(\p{Lu})/gu, '$1 $2').replace(/[_\-/.:]+/g, ' ');
+}
+
+/** Replaces latent weights by what Q1_0 stores of them. */
+function binarise(network: Network): void {
+  const { bag, trunk, head } = network.weights;
+  for (const matrix of [bag, trunk, head]) {
+    const bytes = new Uint8Array((matrix.length / q1_0.blockSize) * q1_0.blockBytes);
+    q1_0.encode(matrix, bytes);
+    q1_0.decode(bytes, matrix);
+  }
+}
+
+function within(name: string, value: number, low: number, high: number): number {
+  if (value >= low && value <= high) return value;
+  throw new OnebitError('bad-argument', `trainSupport: ${name} must be from ${low} to ${high}, got ${value}.`);
+}

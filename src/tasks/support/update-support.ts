@@ -1,0 +1,43 @@
+// Owns adding intents and corrections to a model. Nothing is forgotten because everything is learnt again: the rows in the model's file and the new
+// ones. Must not know files.
+import { OnebitError } from '../../errors.ts';
+import type { SupportRow } from './rows.ts';
+import type { SupportModel } from './support-model.ts';
+import { type TrainSupportOptions, trainSupport } from './train-support.ts';
+
+/**
+ * A new model of the old one's rows and `rows`: new intents, more examples, corrections (a row whose text is known replaces it), new answers. Options not
+ * given are those of the model. Throws `bad-argument` where the model's file holds no rows, and as `trainSupport`.
+ */
+export function updateSupport(
+  model: SupportModel,
+  rows: readonly SupportRow[],
+  options: TrainSupportOptions = {},
+): Promise<SupportModel> {
+  const { facts, answers, parts } = model;
+  if (parts.examples.length === 0) {
+    throw new OnebitError(
+      'bad-argument',
+      'support update: the model must hold the rows it was trained on, it was made without them. Train a new one from all rows.',
+    );
+  }
+  const corrected = new Set(rows.map(({ text }) => keyOf(text)));
+  const kept = parts.examples.filter(({ text }) => !corrected.has(keyOf(text)));
+  const answered = new Set<string>();
+  const old = kept.map(({ text, intent }) => {
+    const answer = answered.has(intent) ? undefined : answers.get(intent);
+    answered.add(intent);
+    return { text, intent, ...(answer ? { answer } : {}) };
+  });
+  return trainSupport([...old, ...rows], {
+    ...options,
+    name: options.name ?? facts.name,
+    precision: options.precision ?? facts.precision,
+    expectedOutOfScope: options.expectedOutOfScope ?? facts.expectedOutOfScope,
+    seed: options.seed ?? facts.seed,
+  });
+}
+
+function keyOf(text: string): string {
+  return text.trim().toLowerCase();
+}

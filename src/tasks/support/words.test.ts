@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { embeddedTrunk } from './trunk.ts';
+import { evidenceHashes, wordHash, wordsOf } from './words.ts';
+
+test('words are lower case, with currency and question marks, in any script', () => {
+  expect(wordsOf('Where’s my CARD? It cost £5.')).toEqual(["where's", 'my', 'card', '?', 'it', 'cost', '£', '5']);
+  expect(wordsOf('Où est ма́ма 荷物')).toEqual(['où', 'est', 'ма́ма', '荷物']);
+  expect(wordsOf(' … ')).toEqual([]);
+});
+
+test('hashes are those that the trunk was made with, by another program', async () => {
+  const { hashes, weights } = await embeddedTrunk();
+  for (const word of ['card', 'refund', 'hotel', "don't", 'the']) expect(hashes).toContain(wordHash(word));
+  expect(weights[hashes.indexOf(wordHash('the'))]).toBeLessThan(0.05);
+  expect(weights[hashes.indexOf(wordHash('refund'))]).toBeGreaterThan(0.5);
+});
+
+test('related words have related vectors', async () => {
+  const trunk = await embeddedTrunk();
+  const likeness = (a: string, b: string) => {
+    const [x, y] = [trunk.senseOf([a]).sense, trunk.senseOf([b]).sense];
+    return x.reduce((sum, value, i) => sum + value * y[i], 0);
+  };
+  expect(likeness('cash', 'payment')).toBeGreaterThan(likeness('cash', 'forest') + 0.1);
+  expect(likeness('currency', 'euro')).toBeGreaterThan(likeness('currency', 'rabbit') + 0.1);
+});
+
+test('evidence of one word: itself, its two edges, its pieces', () => {
+  const { ofWords, ofPieces } = evidenceHashes(['ab']);
+  expect(ofWords).toHaveLength(3);
+  expect(ofPieces).toHaveLength(6); // of " ab ": two, three and four characters at each place
+  expect(new Set([...ofWords, ...ofPieces]).size).toBe(9);
+});

@@ -1,0 +1,86 @@
+// Support models over HTTP: classification, routing, and chats through the official client `openai`.
+import OpenAI from 'openai';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { trainSupport } from '../../src/tasks/support/index.ts';
+import { outsideRows, trainingRows } from '../support-rows.ts';
+import { type StartedServer, startServer } from './started-server.ts';
+
+let started: StartedServer;
+beforeAll(async () => {
+  const answer = { text: 'where is it', intent: 'parcel_status', answer: 'It comes tomorrow.' };
+  const support = await trainSupport([...trainingRows, answer, ...outsideRows], {
+    epochs: 8,
+    networks: 1,
+    precision: 0.97,
+    name: 'shop',
+  });
+  started = await startServer({ support });
+}, 300_000);
+afterAll(() => started.stop());
+
+const ask = async (path: string, body: object) => {
+  const response = await started.post(path, body);
+  return { status: response.status, body: await response.json() };
+};
+
+describe('support routes', () => {
+  test('classify one query and several', async () => {
+    const { body } = await ask('/v1/classify', { input: ['where is my parcel', 'tell me a joke'], top: 2 });
+    expect(body).toMatchObject({ object: 'list', model: 'shop' });
+    expect(body.data[0]).toMatchObject({
+      index: 0,
+      intent: 'parcel_status',
+      answered: true,
+      answer: 'It comes tomorrow.',
+    });
+    expect(body.data[0].intents).toHaveLength(2);
+    expect(body.data[1]).toMatchObject({ index: 1, answered: false, answer: null });
+    expect(body.data[1].out_of_scope).toBeGreaterThan(body.data[0].out_of_scope);
+    expect((await ask('/v1/classify', { input: 'where is my parcel' })).body.data).toHaveLength(1);
+  });
+
+  test('route to an answer or to a person', async () => {
+    const { body } = await ask('/v1/route', { input: ['where is my parcel', 'tell me a joke'] });
+    expect(body.data.map(({ action }: { action: string }) => action)).toEqual(['answer', 'handover']);
+    const all = await ask('/v1/route', { input: 'tell me a joke', threshold: 0 });
+    expect(all.body.data[0].action).toBe('answer');
+  });
+
+  test('wrong requests are told what is wrong', async () => {
+    expect(await ask('/v1/classify', { input: [] })).toMatchObject({
+      status: 400,
+      body: { error: { param: 'input' } },
+    });
+    expect(await ask('/v1/route', { input: 'x', threshold: 2 })).toMatchObject({
+      status: 400,
+      body: { error: { param: 'threshold' } },
+    });
+    expect((await ask('/v1/route', { input: 'x', model: 'tiny' })).body.error).toMatchObject({
+      code: 'model_not_found',
+    });
+  });
+});
+
+test('chats with the model of its name get its answers, whole and streamed; others the language model', async () => {
+  const client = new OpenAI({ baseURL: `${started.url}/v1`, apiKey: 'none', maxRetries: 0 });
+  const messages = [{ role: 'user' as const, content: 'where is my parcel' }];
+  const whole = await client.chat.completions.create({ model: 'shop', messages });
+  expect(whole.choices[0].message.content).toBe('It comes tomorrow.');
+  expect(whole).toMatchObject({ model: 'shop', support: { action: 'answer', intent: 'parcel_status' } });
+  let streamed = '';
+  for await (const chunk of await client.chat.completions.create({ model: 'shop', messages, stream: true })) {
+    streamed += chunk.choices[0].delta.content ?? '';
+  }
+  expect(streamed).toBe('It comes tomorrow.');
+  const other = await client.chat.completions.create({ model: 'tiny', messages, max_tokens: 2 });
+  expect(other.model).toBe('tiny');
+  expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['tiny', 'shop']);
+});
+
+test('a server without a support model says so', async () => {
+  const plain = await startServer();
+  const answer = await plain.post('/v1/classify', { input: 'x' });
+  expect(answer.status).toBe(404);
+  expect((await answer.json()).error.message).toContain('no support model');
+  await plain.stop();
+});

@@ -1,0 +1,85 @@
+// `onebit support` as people run it. Runs bin/onebit.js of the built checkout.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { SupportRow } from '../src/tasks/support/rows.ts';
+import { outsideRows, trainingRows, unseenRows } from './support-rows.ts';
+
+const program = fileURLToPath(new URL('../bin/onebit.js', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'onebit-support-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const at = (name: string) => join(folder, name);
+const csv = (rows: readonly SupportRow[]) =>
+  `text,intent\n${rows.map(({ text, intent }) => `"${text}",${intent}`).join('\n')}\n`;
+
+function onebit(args: string[], input = ''): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [program, 'support', ...args], { stdio: 'pipe' });
+    const outcome = { stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk) => {
+      outcome.stdout += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      outcome.stderr += chunk;
+    });
+    child.on('close', (code) => resolve({ ...outcome, code }));
+    child.stdin.end(input);
+  });
+}
+
+beforeAll(async () => {
+  writeFileSync(at('train.csv'), csv(trainingRows.slice(0, 120)));
+  writeFileSync(at('dev.csv'), csv([...unseenRows.slice(0, 24), ...outsideRows]));
+  const { code, stderr } = await onebit(['train', at('train.csv'), '-o', at('shop.gguf'), '--precision', '0.95']);
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+}, 300_000);
+
+test('predict takes a query, a file, and lines of standard input', async () => {
+  const one = await onebit(['predict', 'where is my parcel', '-m', at('shop.gguf'), '--json']);
+  expect(JSON.parse(one.stdout)).toMatchObject({ text: 'where is my parcel', intent: 'parcel_status', answered: true });
+  const lines = await onebit(['predict', '-m', at('shop.gguf'), '--json'], 'where is my parcel\n\nrefund the shoes\n');
+  const intents = lines.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).intent);
+  expect(intents).toEqual(['parcel_status', 'refund']);
+  const file = await onebit(['predict', '-m', at('shop.gguf'), '--file', at('dev.csv')]);
+  expect(file.stdout.match(/^(answer|clarify|handover): /gm)).toHaveLength(39);
+});
+
+test('evaluate gives the documented keys', async () => {
+  const { stdout } = await onebit(['evaluate', at('dev.csv'), '-m', at('shop.gguf'), '--json']);
+  const result = JSON.parse(stdout);
+  expect(Object.keys(result)).toHaveLength(10);
+  expect(result.accuracy).toBeGreaterThan(0.8);
+  expect(result.outOfScopeRecall).toBeGreaterThan(0.5);
+});
+
+test('report writes a page', async () => {
+  const { code, stdout } = await onebit([
+    'report',
+    at('dev.csv'),
+    '-m',
+    at('shop.gguf'),
+    '-o',
+    at('report.html'),
+    '--json',
+  ]);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({ file: at('report.html'), bytes: statSync(at('report.html')).size, rows: 39 });
+  expect(readFileSync(at('report.html'), 'utf8')).toMatch(/^<!doctype html>/);
+});
+
+test('mistakes end with 1 or 2, name the row, and leave nothing behind', async () => {
+  writeFileSync(at('bad.csv'), 'text,intent\nhello,greet\n,greet\nbye,\n');
+  const bad = await onebit(['train', at('bad.csv'), '-o', at('bad.gguf')]);
+  expect(bad).toMatchObject({ code: 1, stderr: expect.stringContaining('row 3 has no text, row 4 has no intent') });
+  expect(existsSync(at('bad.gguf'))).toBe(false);
+  expect(await onebit(['train', at('bad.csv')])).toMatchObject({ code: 2 });
+  const missing = await onebit(['predict', 'x', '-m', at('none.gguf')]);
+  expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('none.gguf') });
+});
