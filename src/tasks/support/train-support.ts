@@ -34,9 +34,9 @@ export interface TrainSupportOptions {
   readonly keepExamples?: boolean;
   /** False: full precision, to measure what 1 bit costs; such a model cannot be stored. Default true. */
   readonly binary?: boolean;
-  /** Networks whose scores are averaged. Default 2. */
+  /** Networks whose scores are averaged. Default 4. */
   readonly networks?: number;
-  /** Length of the hidden vector, a multiple of 128. Default 256, or 128 where many intents or rows need the room. */
+  /** Length of the hidden vector, a multiple of 128. Default 128. */
   readonly width?: number;
   /** Learn what a linear model in full precision says of the rows, not only their labels. Default true. */
   readonly teacher?: boolean;
@@ -90,7 +90,7 @@ export async function trainSupport(
     .sort();
   const outliers = checked.rows.filter(({ intent }) => intent === OUT_OF_SCOPE).length;
   const classes = intents.length + (outliers > 0 ? 1 : 0);
-  const shape = { networks: options.networks ?? 2, width: options.width ?? 128 };
+  const shape = { networks: options.networks ?? 4, width: options.width ?? 128 };
   const texts = checked.rows.map(({ text }) => text);
   const kept = await packExamples(
     options.keepExamples === false ? [] : checked.rows,
