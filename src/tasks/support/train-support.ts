@@ -171,7 +171,8 @@ function calibrate(heldOut: readonly HeldOut[], precision: number, expectedOutOf
       weight: intent < 0 ? outsideWeight : 1,
     };
   });
-  const confidences = (holds: (row: HeldOut, i: number) => boolean) => judged.filter((_, i) => holds(heldOut[i], i)).map((row) => row.confidence);
+  const confidences = (holds: (row: HeldOut, i: number) => boolean) =>
+    judged.filter((_, i) => holds(heldOut[i], i)).map((row) => row.confidence);
   const outsiders = confidences(({ intent }) => intent < 0);
   const rightOnes = confidences((_, i) => judged[i].right);
   const threshold = Math.max(
