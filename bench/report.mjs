@@ -1,6 +1,11 @@
 // Owns: how benchmark rows are shown: a Markdown table, and a picture for the README. Must not know how they were measured.
 
-const TITLES = { onebit: 'onebit', chromium: 'onebit in Chromium', llama: 'llama.cpp (native)', wllama: 'wllama (llama.cpp in WASM)' };
+const TITLES = {
+  onebit: 'onebit',
+  chromium: 'onebit in Chromium',
+  llama: 'llama.cpp (native)',
+  wllama: 'wllama (llama.cpp in WASM)',
+};
 
 /** @param {object} report as run.mjs writes it */
 export function markdownTable({ machine, rows, bandwidth }) {

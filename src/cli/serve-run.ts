@@ -15,6 +15,7 @@ export interface ServerFlags {
   maxBody: number;
   timeout: number;
   drain: number;
+  openMetrics?: boolean;
   logTexts?: boolean;
   quiet?: boolean;
 }
@@ -38,6 +39,7 @@ export async function runServer(
     hosts: hostsFor(flags, keys),
     limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
     log: flags.quiet ? undefined : (entry) => process.stdout.write(`${JSON.stringify(entry)}\n`),
+    openMetrics: flags.openMetrics,
     logTexts: flags.logTexts,
     residentBytes: () => process.memoryUsage.rss(),
   });

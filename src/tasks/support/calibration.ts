@@ -15,6 +15,8 @@ export interface HeldOut {
 
 /** What tells queries out of scope from others: see `signalsOf`. */
 export const SIGNALS = 5;
+/** Keeps the detector's weights finite where its texts are told apart perfectly. */
+const PENALTY = 0.1;
 
 /**
  * The signals of a query: the best score over the others (as log-odds), the sum of all (log of summed exponentials), the distance between the two
@@ -87,7 +89,7 @@ export function outlierProbability(detector: OutlierDetector, signals: Float32Ar
 
 /**
  * Fits the detector, both kinds of text counting as if `share` of all queries were out of scope. Without any such text it says 0 to all.
- * Logistic regression by Newton's method, with a penalty on the weights as of one text a signal.
+ * Logistic regression by Newton's method, with a small penalty on the weights.
  */
 export function fitOutliers(heldOut: readonly HeldOut[], share: number): OutlierDetector {
   const outliers = heldOut.filter(({ intent }) => intent < 0).length;
@@ -133,8 +135,8 @@ function newtonStep(
     }
   }
   for (let i = 0; i < size; i++) {
-    if (i < SIGNALS) gradient[i] += parameters[i];
-    hessian[i][i] += i < SIGNALS ? 1 : 1e-6;
+    if (i < SIGNALS) gradient[i] += PENALTY * parameters[i];
+    hessian[i][i] += i < SIGNALS ? PENALTY : 1e-6;
   }
   const step = solve(hessian, gradient);
   for (let i = 0; i < size; i++) parameters[i] -= step[i];
