@@ -57,7 +57,7 @@ const LEAST_OUT_OF_SCOPE = 0.05;
 const SCOPE_RECALL = 0.67;
 const SCOPE_LOSS = 0.015;
 /** Every row is learnt so often that this many examples are, within bounds. */
-const LEARNT_EXAMPLES = 100_000;
+const LEARNT_EXAMPLES = 200_000;
 /** Words of the trunk kept although the rows lack them. */
 const COMMON_WORDS = 6000;
 /** Bytes of a row of the vocabulary besides its weights: its hash, its rarity. */
@@ -105,7 +105,7 @@ export async function trainSupport(
 
   const networkShape = { vocabulary: space.size, width: shape.width, classes };
   const folds = examples.length < 3000 ? 8 : 4;
-  const epochs = options.epochs ?? Math.max(3, Math.min(12, Math.round(LEARNT_EXAMPLES / examples.length)));
+  const epochs = options.epochs ?? Math.max(3, Math.min(13, Math.round(LEARNT_EXAMPLES / examples.length)));
   const plan: LearningPlan = {
     recipe: { ...LEARNING, ...options.recipe, binary },
     width: shape.width,
