@@ -1,6 +1,9 @@
 // Bits per byte against file size: 1-bit, ternary and fp16 models trained by the same command on the same text for the same time, at equal bytes and at
 // equal weights. Usage: npm run build && node bench/quality/run.mjs CORPUS HELD-OUT [--minutes 3] [--vocab 1024] [--name NAME] [--only NAMES]
+//   [--realtime] [--threads N]
 // Writes bench/results/NAME.json, NAME.md and NAME.svg (default name: quality). Rows of earlier runs with other minutes are kept.
+// The time is counted in updates: a short run measures how many a model makes in a minute on both cores (--realtime: under `chrt -r 1`, so that other
+// work does not slow it, needs root), then it gets as many as fit. So a busy machine costs patience and changes no result.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -19,6 +22,7 @@ const VARIANTS = [
   ['ternary-256', { kind: 'ternary', width: 256, layers: 3 }],
   ['fp16-48', { kind: 'float', width: 48, layers: 3 }],
   ['fp16-64', { kind: 'float', width: 64, layers: 4 }],
+  ['fp16-128', { kind: 'float', width: 128, layers: 4 }],
   ['fp16-256', { kind: 'float', width: 256, layers: 3 }],
 ];
 
@@ -29,6 +33,8 @@ const { values, positionals } = parseArgs({
     vocab: { type: 'string', default: '1024' },
     name: { type: 'string', default: 'quality' },
     only: { type: 'string' },
+    threads: { type: 'string' },
+    realtime: { type: 'boolean', default: false },
   },
 });
 const [corpus, heldOut] = positionals;
@@ -59,8 +65,28 @@ for (const [name, variant] of VARIANTS) {
 }
 rmSync(folder, { recursive: true });
 
-/** Trains one model as a user would. */
-function trained(name, { kind, width, layers }) {
+/** Trains one model as a user would, for as many updates as fit in the time. */
+function trained(name, variant) {
+  const steps = Math.round(minutes * updatesPerMinute(name, variant));
+  const { bytes, tokens, bitsPerByte, log } = train(
+    name,
+    variant,
+    steps,
+    values.threads ? ['--threads', values.threads] : [],
+  );
+  const { parameters } = log[0];
+  return { bytes, parameters, tokens, steps, tokensPerSecond: Math.round(tokens / (60 * minutes)), bitsPerByte };
+}
+
+/** Updates a minute on an undisturbed machine: the fastest of a short run, half of it before and half after weights are rounded, as in a long run. */
+function updatesPerMinute(name, variant) {
+  const { log } = train(name, variant, 16, [], values.realtime ? ['chrt', '-r', '1'] : []);
+  const updates = log.filter(({ type }) => type === 'step').slice(2);
+  const tokens = updates.at(-1).tokens / updates.at(-1).step;
+  return (60 * Math.max(...updates.map(({ tokensPerSecond }) => tokensPerSecond))) / tokens;
+}
+
+function train(name, { kind, width, layers }, steps, options, before = []) {
   const out = join(folder, `${name}.gguf`);
   const shape = [
     '--kind',
@@ -74,20 +100,25 @@ function trained(name, { kind, width, layers }) {
     '--context',
     '256',
   ];
-  const quiet = ['--no-report', '--sample-every', '0', '--json'];
-  const options = ['--valid', heldOut, '--minutes', values.minutes, '--chat-share', '0', '--batch', '4096'];
-  const args = ['bin/onebit.js', 'train', corpus, '-o', out, ...shape, ...options, ...quiet];
-  const done = JSON.parse(execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] }));
-  const [start] = readFileSync(out.replace('.gguf', '.jsonl'), 'utf8')
-    .split('\n', 1)
+  const quiet = ['--no-report', '--sample-every', '0', '--eval-every', '1000000', '--json', '--overwrite'];
+  const fixed = ['--valid', heldOut, '--steps', String(steps), '--chat-share', '0', '--batch', '4096'];
+  const [program, ...args] = [
+    ...before,
+    process.execPath,
+    'bin/onebit.js',
+    'train',
+    corpus,
+    '-o',
+    out,
+    ...shape,
+    ...fixed,
+    ...quiet,
+    ...options,
+  ];
+  const done = JSON.parse(execFileSync(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] }));
+  const log = readFileSync(out.replace('.gguf', '.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
     .map((line) => JSON.parse(line));
-  const { bytes, tokens, steps, tokensPerSecond, bitsPerByte } = done;
-  return {
-    bytes,
-    parameters: start.parameters,
-    tokens,
-    steps,
-    tokensPerSecond: Math.round(tokensPerSecond),
-    bitsPerByte,
-  };
+  return { ...done, log };
 }
