@@ -1,5 +1,5 @@
 // Makes test/golden/llama-stories260k.json and test/golden/llama-synthetic-tiny.json: what llama.cpp, an outside program,
-// answers for fixed token ids. Needs ../shared beside the repository and `npm ci --omit=optional` in bench/peers.
+// answers for fixed token ids. Needs ../shared beside the repository and `npm install --omit=optional` in bench/peers.
 // node bench/golden/llama-golden.mjs [stories260k] [synthetic]
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
