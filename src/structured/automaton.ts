@@ -2,19 +2,13 @@
 // Source: Hopcroft, Motwani and Ullman, Introduction to Automata Theory, chapters 2 to 4.
 import { OnebitError } from '../errors.ts';
 import { jsonCharacters } from './json-character.ts';
-import { type GraphEdge, type Node, nothing, type Range } from './language.ts';
+import type { Automaton, Node, Range } from './language.ts';
 import { buildStates, type State } from './program.ts';
 
-/** Most states, a kilobyte each; everyday patterns have fewer than 100. Some patterns of 30 characters would need millions. */
+/** Most states; everyday patterns have fewer than 100. Some patterns of 30 characters would need millions. */
 const MOST_STATES = 6000;
 /** Most states visited while making one, counting repeated visits: about a second. */
 const MOST_WORK = 4_000_000;
-
-/** `next[state × 256 + byte]` is −1 where the byte cannot come; state 0 is the start. */
-export interface Automaton {
-  readonly next: Int32Array;
-  readonly accepts: Uint8Array;
-}
 
 /** The automaton of a language without calls and strings. @throws OnebitError `unsupported` when it would be too large */
 export function automatonOf(language: Node): Automaton {
@@ -44,10 +38,10 @@ export function automatonOf(language: Node): Automaton {
       const set = close(targets);
       const to = table.stateOf(set.join(','), set.includes(ends[0]));
       if (to === sets.length) sets.push(set);
-      table.fill(from, low, high, to);
+      table.add(from, low, high, to);
     }
   }
-  return table.automaton();
+  return table;
 }
 
 /** Texts of both. @throws OnebitError `unsupported` when it would be too large */
@@ -62,30 +56,20 @@ export function without(a: Automaton, b: Automaton): Automaton {
 
 /** Whether no text is accepted. */
 export function isEmpty(automaton: Automaton): boolean {
-  return !automaton.accepts.includes(1);
+  return !automaton.accepts.includes(true);
 }
 
-/** The automaton as a part of a language. */
-export function languageOf({ next, accepts }: Automaton): Node {
-  const end = accepts.length;
-  const edges: GraphEdge[] = [];
-  for (let from = 0; from < accepts.length; from++) {
-    const row = next.subarray(from * 256, from * 256 + 256);
-    const targets = new Map<number, Range[]>();
-    for (let low = 0; low < 256; ) {
-      let high = low;
-      while (high < 255 && row[high + 1] === row[low]) high++;
-      if (row[low] >= 0) {
-        const ranges = targets.get(row[low]) ?? [];
-        ranges.push([low, high]);
-        targets.set(row[low], ranges);
-      }
-      low = high + 1;
-    }
-    for (const [to, ranges] of targets) edges.push([from, { kind: 'byte', ranges }, to]);
-    if (accepts[from]) edges.push([from, nothing, end]);
+/** Whether `text` is accepted, in UTF-8. */
+export function accepts(automaton: Automaton, text: string): boolean {
+  let state = 0;
+  for (const value of new TextEncoder().encode(text)) {
+    const edges = automaton.edges[state];
+    let i = 0;
+    while (i < edges.length && value > edges[i + 1]) i += 3;
+    if (i === edges.length || value < edges[i]) return false;
+    state = edges[i + 2];
   }
-  return { kind: 'graph', end, edges };
+  return automaton.accepts[state];
 }
 
 /**
@@ -94,96 +78,109 @@ export function languageOf({ next, accepts }: Automaton): Node {
  */
 export function ofLength(automaton: Automaton, min: number, max: number): Automaton {
   const table = new Table();
-  const situations: [state: number, inCharacter: number, count: number][] = [];
-  const stateOf = (state: number, inCharacter: number, count: number) => {
-    const accepts = automaton.accepts[state] === 1 && inCharacter === 0 && count >= min;
-    const counts = Number.isFinite(max) ? max + 1 : min + 1;
-    const number = table.stateOf((state * jsonCharacters.states + inCharacter) * counts + count, accepts);
-    if (number === situations.length) situations.push([state, inCharacter, count]);
+  const situations: { pair: number; count: number }[] = [];
+  /** A state and how far a character is: counting aside, where they lead is the same. */
+  const pairs: { state: number; inCharacter: number; moves: number[] }[] = [];
+  const pairOf = new Map<number, number>();
+  const counts = Number.isFinite(max) ? max + 1 : min + 1;
+  const stateOf = (pair: number, count: number) => {
+    const { state, inCharacter } = pairs[pair];
+    const number = table.stateOf(pair * counts + count, automaton.accepts[state] && inCharacter === 0 && count >= min);
+    if (number === situations.length) situations.push({ pair, count });
     return number;
   };
-  stateOf(0, 0, 0);
+  const pairNumber = (state: number, inCharacter: number) => {
+    const name = state * jsonCharacters.states + inCharacter;
+    let number = pairOf.get(name);
+    if (number === undefined) {
+      number = pairs.length;
+      pairOf.set(name, number);
+      pairs.push({ state, inCharacter, moves: overlay(automaton.edges[state], jsonCharacters.edges[inCharacter]) });
+    }
+    return number;
+  };
+  stateOf(pairNumber(0, 0), 0);
   for (let from = 0; from < situations.length; from++) {
-    const [state, inCharacter, count] = situations[from];
+    const { pair, count } = situations[from];
+    const { inCharacter, moves } = pairs[pair];
     if (inCharacter === 0 && count >= max) continue;
-    let before = { to: -1, within: -1, number: -1 };
-    for (let value = 0; value < 256; value++) {
-      const to = automaton.next[state * 256 + value];
-      const within = jsonCharacters.next[inCharacter * 256 + value];
-      if (to < 0 || within < 0) continue;
+    for (let i = 0; i < moves.length; i += 4) {
+      const within = moves[i + 3];
+      if (within < 0) continue;
       const counted = within > 0 ? count : max === Number.POSITIVE_INFINITY ? Math.min(count + 1, min) : count + 1;
-      if (to !== before.to || within !== before.within) before = { to, within, number: stateOf(to, within, counted) };
-      table.set(from, value, before.number);
+      table.add(from, moves[i], moves[i + 1], stateOf(pairNumber(moves[i + 2], within), counted));
     }
   }
-  return table.automaton();
+  return table;
 }
 
 function combine(a: Automaton, b: Automaton, wanted: boolean): Automaton {
   const table = new Table();
-  const pairs: [number, number][] = [[0, 0]];
-  const accepted = (x: number, y: number) => a.accepts[x] === 1 && (y >= 0 && b.accepts[y] === 1) === wanted;
-  const name = (x: number, y: number) => x * (b.accepts.length + 1) + y + 1;
-  table.stateOf(name(0, 0), accepted(0, 0));
+  const pairs: [number, number][] = [];
+  const stateOf = (x: number, y: number) => {
+    const accepted = a.accepts[x] && (y >= 0 && b.accepts[y]) === wanted;
+    const number = table.stateOf(x * (b.accepts.length + 1) + y + 1, accepted);
+    if (number === pairs.length) pairs.push([x, y]);
+    return number;
+  };
+  stateOf(0, 0);
   for (let from = 0; from < pairs.length; from++) {
     const [x, y] = pairs[from];
-    let before = -1;
-    let beforeX = -1;
-    let beforeY = -1;
-    for (let value = 0; value < 256; value++) {
-      const toX = a.next[x * 256 + value];
-      const toY = y < 0 ? -1 : b.next[y * 256 + value];
-      if (toX < 0 || (wanted && toY < 0)) continue;
-      if (toX !== beforeX || toY !== beforeY || before < 0) {
-        before = table.stateOf(name(toX, toY), accepted(toX, toY));
-        beforeX = toX;
-        beforeY = toY;
-        if (before === pairs.length) pairs.push([toX, toY]);
-      }
-      table.set(from, value, before);
+    const moves = overlay(a.edges[x], y < 0 ? [] : b.edges[y]);
+    for (let i = 0; i < moves.length; i += 4) {
+      if (wanted && moves[i + 3] < 0) continue;
+      table.add(from, moves[i], moves[i + 1], stateOf(moves[i + 2], moves[i + 3]));
     }
   }
-  return table.automaton();
+  return table;
 }
 
-/** States by name, with their rows. */
-class Table {
+/** Where `a` leads, in quadruples: from byte, to byte, target in `a`, target in `b` or −1. Both are triples in the order of their bytes. */
+function overlay(a: readonly number[], b: readonly number[]): number[] {
+  const moves: number[] = [];
+  let j = 0;
+  for (let i = 0; i < a.length; i += 3) {
+    const end = a[i + 1];
+    for (let low = a[i]; low <= end; ) {
+      while (j < b.length && b[j + 1] < low) j += 3;
+      const inside = j < b.length && b[j] <= low;
+      const high = Math.min(end, inside ? b[j + 1] : j < b.length ? b[j] - 1 : 255);
+      moves.push(low, high, a[i + 2], inside ? b[j + 2] : -1);
+      low = high + 1;
+    }
+  }
+  return moves;
+}
+
+/** An automaton being made: states by name. */
+class Table implements Automaton {
+  readonly edges: number[][] = [];
+  readonly accepts: boolean[] = [];
   private readonly names = new Map<string | number, number>();
-  private readonly accepted: number[] = [];
-  private rows = new Int32Array(16 * 256).fill(-1);
 
   stateOf(name: string | number, accepts: boolean): number {
     const known = this.names.get(name);
     if (known !== undefined) return known;
-    const state = this.accepted.length;
+    const state = this.edges.length;
     if (state >= MOST_STATES) throw tooLarge();
-    if ((state + 1) * 256 > this.rows.length) {
-      const rows = new Int32Array(this.rows.length * 2).fill(-1);
-      rows.set(this.rows);
-      this.rows = rows;
-    }
     this.names.set(name, state);
-    this.accepted.push(accepts ? 1 : 0);
+    this.edges.push([]);
+    this.accepts.push(accepts);
     return state;
   }
 
-  fill(from: number, low: number, high: number, to: number): void {
-    this.rows.fill(to, from * 256 + low, from * 256 + high + 1);
-  }
-
-  set(from: number, value: number, to: number): void {
-    this.rows[from * 256 + value] = to;
-  }
-
-  automaton(): Automaton {
-    return { next: this.rows.slice(0, this.accepted.length * 256), accepts: Uint8Array.from(this.accepted) };
+  /** Edges of a state come in the order of their bytes. */
+  add(from: number, low: number, high: number, to: number): void {
+    const list = this.edges[from];
+    const last = list.length - 3;
+    if (last >= 0 && list[last + 2] === to && list[last + 1] === low - 1) list[last + 1] = high;
+    else list.push(low, high, to);
   }
 }
 
 /** Ranges of bytes that no edge tells apart. */
 function columnsOf(states: readonly State[]): Range[] {
   const begins = new Uint8Array(257);
-  begins[0] = 1;
   for (const { bytes } of states) {
     for (let i = 0; i < bytes.length; i += 3) {
       begins[bytes[i]] = 1;

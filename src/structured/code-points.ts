@@ -1,7 +1,7 @@
 // Owns sets of characters, and their bytes: UTF-8 as it stands, or as written inside of a JSON string.
 // Sources: RFC 3629, RFC 8259 section 7.
-import { automatonOf, languageOf } from './automaton.ts';
-import { byte, choice, type Node, type Range, sequence, words } from './language.ts';
+import { automatonOf } from './automaton.ts';
+import { byte, choice, type Node, type Range, sequence, textsOf, words } from './language.ts';
 
 /** Sorted ranges of code points that do not touch. */
 export type CharacterSet = readonly Range[];
@@ -64,7 +64,7 @@ function remembered(known: WeakMap<CharacterSet, Node>, set: CharacterSet, make:
   let language = known.get(set);
   if (!language) {
     language = make();
-    if (set.length > MANY_RANGES) language = languageOf(automatonOf(language));
+    if (set.length > MANY_RANGES) language = textsOf(automatonOf(language));
     known.set(set, language);
   }
   return language;

@@ -1,10 +1,10 @@
 // Owns what users call to get a grammar: from a JSON schema, from nothing but "JSON", from a regular expression.
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { automatonOf, languageOf, without } from './automaton.ts';
+import { automatonOf, without } from './automaton.ts';
 import { inUtf8 } from './code-points.ts';
 import { Grammar } from './grammar.ts';
 import { anyObject } from './json-text.ts';
-import { type Node, repeat, sequence, words } from './language.ts';
+import { type Node, repeat, sequence, textsOf, words } from './language.ts';
 import { ANY_CHARACTER, wholeText } from './pattern.ts';
 import { schemaLanguage } from './schema.ts';
 
@@ -35,7 +35,7 @@ export function compileJsonObject(tokenizer: Tokenizer, options: CompileOptions 
  * @throws OnebitError `unsupported` with the name of what cannot be done, `bad-argument` where it is none or nothing matches
  */
 export function compileRegex(pattern: string, tokenizer: Tokenizer, options: CompileOptions = {}): Grammar {
-  return new Grammar(afterText(languageOf(wholeText(pattern)), options.after), tokenizer);
+  return new Grammar(afterText(textsOf(wholeText(pattern)), options.after), tokenizer);
 }
 
 /** Free text up to the first `marker`, then `language`. */
@@ -47,5 +47,5 @@ export function afterText(language: Node, marker: string | undefined): Node {
 /** Any text that does not contain `marker`. */
 export function textWithout(marker: string): Node {
   const anything = repeat(inUtf8(ANY_CHARACTER), 0, Number.POSITIVE_INFINITY);
-  return languageOf(without(automatonOf(anything), automatonOf(sequence(anything, words(marker), anything))));
+  return textsOf(without(automatonOf(anything), automatonOf(sequence(anything, words(marker), anything))));
 }

@@ -2,7 +2,12 @@
 // Sources: RFC 8259 section 7, RFC 3629 section 4.
 
 /** An automaton: `next[state × 256 + byte]` is −1 where the byte cannot come, 0 where a character is complete (0 is also where it begins). */
-export const jsonCharacters: { readonly next: Int16Array; readonly states: number } = build();
+export const jsonCharacters: {
+  readonly next: Int16Array;
+  readonly states: number;
+  /** The same by state as flat triples: from byte, to byte, next state. */
+  readonly edges: readonly (readonly number[])[];
+} = build();
 
 function build() {
   const rows: Int16Array[] = [];
@@ -68,5 +73,16 @@ function build() {
 
   const next = new Int16Array(rows.length * 256);
   for (const [i, row] of rows.entries()) next.set(row, i * 256);
-  return { next, states: rows.length };
+  return { next, states: rows.length, edges: rows.map(edgesOf) };
+}
+
+function edgesOf(row: Int16Array): number[] {
+  const edges: number[] = [];
+  for (let low = 0; low < 256; ) {
+    let high = low;
+    while (high < 255 && row[high + 1] === row[low]) high++;
+    if (row[low] >= 0) edges.push(low, high, row[low]);
+    low = high + 1;
+  }
+  return edges;
 }

@@ -17,10 +17,19 @@ export type Node =
   | { readonly kind: 'repeat'; readonly item: Node; readonly min: number; readonly max: number }
   /** Paths from place 0 to place `end`. */
   | { readonly kind: 'graph'; readonly end: number; readonly edges: readonly GraphEdge[] }
+  | { readonly kind: 'automaton'; readonly automaton: Automaton }
   /** Whatever `rule` says: the only way to recursion. */
   | { readonly kind: 'call'; readonly rule: Rule }
   /** Characters of a JSON string, `min` to `max` of them (may be Infinity), and the closing quote. */
   | { readonly kind: 'string'; readonly min: number; readonly max: number };
+
+/** A deterministic automaton: state 0 is the start. */
+export interface Automaton {
+  /** By state, flat triples in the order of their bytes: from byte, to byte, next state. Other bytes cannot come. */
+  readonly edges: readonly (readonly number[])[];
+  /** By state: whether the text may end here. */
+  readonly accepts: readonly boolean[];
+}
 
 export type GraphEdge = readonly [from: number, node: Node, to: number];
 
@@ -39,6 +48,7 @@ export const sequence = (...items: Node[]): Node => ({ kind: 'sequence', items }
 export const choice = (...items: Node[]): Node => (items.length === 1 ? items[0] : { kind: 'choice', items });
 export const repeat = (item: Node, min: number, max: number): Node => ({ kind: 'repeat', item, min, max });
 export const optional = (item: Node): Node => repeat(item, 0, 1);
+export const textsOf = (automaton: Automaton): Node => ({ kind: 'automaton', automaton });
 export const call = (rule: Rule): Node => ({ kind: 'call', rule });
 
 /** Exactly one of `texts`, in UTF-8. */

@@ -1,8 +1,8 @@
 // Owns the languages of regular expressions: where they may begin and end, what lies ahead, their characters as bytes.
 import { OnebitError } from '../errors.ts';
-import { type Automaton, automatonOf, both, without } from './automaton.ts';
+import { automatonOf, both, without } from './automaton.ts';
 import { type CharacterSet, inJson, inUtf8, LAST_CODE_POINT } from './code-points.ts';
-import { choice, type Node, repeat, sequence } from './language.ts';
+import { type Automaton, choice, type Node, repeat, sequence } from './language.ts';
 import { type Pattern, parsePattern } from './pattern-syntax.ts';
 
 type Spelling = (set: CharacterSet) => Node;

@@ -1,6 +1,6 @@
 // Owns turning a language into numbered states with edges over bytes, and removing what can never be completed. Source: Thompson (1968).
 import { OnebitError } from '../errors.ts';
-import type { Node, Rule } from './language.ts';
+import type { Automaton, Node, Rule } from './language.ts';
 
 /** Most states of a program: some 100 bytes each; everyday schemas have hundreds. Bounds hostile schemas. */
 const MOST_STATES = 100_000;
@@ -133,6 +133,9 @@ class Builder {
         this.states[stateOf(node.end)].free.push(to);
         break;
       }
+      case 'automaton':
+        this.addAutomaton(node.automaton, from, to);
+        break;
       case 'call':
         state.calls.push({ start: -1, rule: this.ruleOf(node.rule), after: to });
         break;
@@ -159,6 +162,18 @@ class Builder {
         if (i === word.length) this.states[next].free.push(to);
         at = next;
       }
+    }
+  }
+
+  private addAutomaton({ edges, accepts }: Automaton, from: number, to: number): void {
+    const first = this.states.length;
+    for (let i = 0; i < accepts.length; i++) this.state();
+    this.states[from].free.push(first);
+    for (let i = 0; i < accepts.length; i++) {
+      const { bytes, free } = this.states[first + i];
+      const list = edges[i];
+      for (let e = 0; e < list.length; e += 3) bytes.push(list[e], list[e + 1], first + list[e + 2]);
+      if (accepts[i]) free.push(to);
     }
   }
 

@@ -1,7 +1,7 @@
 // Owns the languages of arrays and objects that several schemas describe together. How to compile what is inside is told by the caller.
-import { type Automaton, automatonOf, both, isEmpty, languageOf, without } from './automaton.ts';
+import { accepts, automatonOf, both, isEmpty, without } from './automaton.ts';
 import { type ListPart, list, pair, stringOf } from './json-text.ts';
-import { type Node, never, nothing, sequence, words } from './language.ts';
+import { type Automaton, type Node, never, nothing, sequence, textsOf, words } from './language.ts';
 import { searchInJson } from './pattern.ts';
 import {
   type Atom,
@@ -140,7 +140,7 @@ function keyLanguage(
     const taken = [...declared].map((name) => JSON.stringify(name).slice(1, -1));
     automaton = without(automaton, automatonOf(words(...taken)));
   }
-  return isEmpty(automaton) ? undefined : sequence(words('"'), languageOf(automaton), words('"'));
+  return isEmpty(automaton) ? undefined : sequence(words('"'), textsOf(automaton), words('"'));
 }
 
 /** How many properties may follow the declared ones. Names can come twice, so only what holds even then can be promised. */
@@ -182,13 +182,4 @@ function mapOf({ schema, at }: Atom, keyword: string): SchemaObject {
   const value = schema[keyword] ?? {};
   if (!isObject(value)) throw malformed(`${at}/${keyword}`, 'an object of schemas', value);
   return value;
-}
-
-function accepts({ next, accepts: accepted }: Automaton, text: string): boolean {
-  let state = 0;
-  for (const value of new TextEncoder().encode(text)) {
-    state = next[state * 256 + value];
-    if (state < 0) return false;
-  }
-  return accepted[state] === 1;
 }

@@ -1,10 +1,10 @@
 // Owns the languages of numbers and strings that several schemas describe together.
 
 import { OnebitError } from '../errors.ts';
-import { type Automaton, both, languageOf, ofLength } from './automaton.ts';
+import { both, ofLength } from './automaton.ts';
 import { formats } from './formats.ts';
 import { stringOf } from './json-text.ts';
-import { type Node, sequence, words } from './language.ts';
+import { type Automaton, type Node, sequence, textsOf, words } from './language.ts';
 import { type Bound, LARGEST_MULTIPLE, numbersBetween } from './numbers.ts';
 import { searchInJson } from './pattern.ts';
 import { type Atom, countOf, malformed, numberOf, refuse } from './schema-parts.ts';
@@ -58,7 +58,7 @@ export function stringLanguage(atoms: readonly Atom[]): Node {
   const key = JSON.stringify([min, max, ...atoms.map(({ schema }) => [schema.pattern, schema.format])]);
   let language = remembered.get(key);
   if (!language) {
-    language = sequence(words('"'), languageOf(bounded(automata, min, max)), words('"'));
+    language = sequence(words('"'), textsOf(bounded(automata, min, max)), words('"'));
     if (remembered.size >= MOST_REMEMBERED) remembered.clear();
     remembered.set(key, language);
   }
@@ -105,7 +105,7 @@ export function patternAutomaton(pattern: unknown, at: string): Automaton {
 function bounded(automata: readonly Automaton[], min: number, max: number): Automaton {
   const result = automata.length > 0 ? automata.reduce(both) : searchInJson('');
   if (min === 0 && max === Number.POSITIVE_INFINITY) return result;
-  const tooShort = min > (result.accepts[0] === 0 ? 1 : 0);
+  const tooShort = min > (result.accepts[0] ? 0 : 1);
   if (!tooShort && longestBytes(result) <= max) return result;
   if (max === Number.POSITIVE_INFINITY) return ofLength(result, min, max);
   // Fewer than allowed are fine where all lengths would take too long to compile.
@@ -113,27 +113,27 @@ function bounded(automata: readonly Automaton[], min: number, max: number): Auto
 }
 
 /** Bytes of the longest text; Infinity where there is none. */
-function longestBytes({ next, accepts }: Automaton): number {
+function longestBytes({ edges, accepts }: Automaton): number {
   const longest = new Int32Array(accepts.length);
   const open = new Int8Array(accepts.length);
-  const path: { state: number; value: number }[] = [{ state: 0, value: 0 }];
+  const path: { state: number; edge: number }[] = [{ state: 0, edge: 0 }];
   open[0] = 1;
   while (path.length > 0) {
     const top = path[path.length - 1];
-    if (top.value === 256) {
+    if (top.edge === edges[top.state].length) {
       open[top.state] = 2;
       path.pop();
       const above = path[path.length - 1];
       if (above) longest[above.state] = Math.max(longest[above.state], longest[top.state] + 1);
       continue;
     }
-    const to = next[top.state * 256 + top.value++];
-    if (to < 0) continue;
+    const to = edges[top.state][top.edge + 2];
+    top.edge += 3;
     if (open[to] === 1) return Number.POSITIVE_INFINITY;
     if (open[to] === 2) longest[top.state] = Math.max(longest[top.state], longest[to] + 1);
     else {
       open[to] = 1;
-      path.push({ state: to, value: 0 });
+      path.push({ state: to, edge: 0 });
     }
   }
   return longest[0];

@@ -1,11 +1,10 @@
 // Owns compiling a JSON schema into a language: which types, which alternatives, which given values. Parts of schemas that hold together are
 // carried as lists, so that `allOf`, references and neighbours of `anyOf` need no merged schemas.
 
-import type { Automaton } from './automaton.ts';
 import { automatonOf } from './automaton.ts';
 import { recognizer } from './grammar.ts';
 import { literal } from './json-text.ts';
-import { call, choice, type Node, never, type Rule, words } from './language.ts';
+import { type Automaton, call, choice, type Node, never, type Rule, words } from './language.ts';
 import { areDisjoint, givenValues, isScalar } from './schema-alternatives.ts';
 import { arrayLanguage, type Inside, objectLanguage } from './schema-containers.ts';
 import {

@@ -10,7 +10,7 @@ export const everydaySchemas = {
     properties: {
       name: { type: 'string', minLength: 1, maxLength: 40 },
       age: { type: 'integer', minimum: 0, maximum: 120 },
-      email: { type: 'string', format: 'email' },
+      email: { type: 'string', format: 'email', maxLength: 254 },
       tags: { type: 'array', items: { enum: ['new', 'vip', 'müde'] }, maxItems: 4 },
       score: { type: 'number', minimum: 0, maximum: 1 },
     },
