@@ -19,7 +19,9 @@ const { values, positionals } = parseArgs({
   },
 });
 if (!values.output || positionals.length === 0) {
-  console.error('usage: node scripts/vary-dialogues.mjs DIALOGUES.txt... -o OUT.txt [--copies 1] [--share 0.6] [--seed 1]');
+  console.error(
+    'usage: node scripts/vary-dialogues.mjs DIALOGUES.txt... -o OUT.txt [--copies 1] [--share 0.6] [--seed 1]',
+  );
   process.exit(2);
 }
 
@@ -31,17 +33,19 @@ const NOT_NAMES = new Set(
 const MONTHS = 'January February March April May June July August September October November December'.split(' ');
 const NAME = /(?<=\b([a-z]+) )[A-Z][\p{L}\d'&-]*(?: (?:(?:of|the|and|&|de|at) )?[A-Z\d][\p{L}\d'&-]*)*/gu;
 const TIME = /(?<![\d:$.,-])(\d{1,2})(?::(\d\d))?( ?(?:[ap]\.m\.|[ap]m\b))?(?![\d:]|[-.,]\d)/gi;
-const SPOKEN_TIME = /half past|quarter|o'?clock|thirty|fifteen|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) (?:[ap]\.?m\b)|\d in the (?:morn|after|even)/i;
+const SPOKEN_TIME =
+  /half past|quarter|o'?clock|thirty|fifteen|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) (?:[ap]\.?m\b)|\d in the (?:morn|after|even)/i;
 const PHONE = /(?<!\d)\d{3}[- ]\d{3}[- ]\d{4}(?!\d)/g;
 const NUMBER = /(?<![\d:.,-])\d{3,5}(?:\.\d\d)?(?![\d:]|[-,.]\d)/g;
 const DAY = /(?<!\d)(\d{1,2})(st|nd|rd|th)\b/g;
-const COUNT = /\b(for|of|book|buy|get|need|are|want|reserve) (2|3|4|5|6|two|three|four|five|six)\b(?! ?(?:[ap]\.?m|:|-|o'))/g;
+const COUNT =
+  /\b(for|of|book|buy|get|need|are|want|reserve) (2|3|4|5|6|two|three|four|five|six)\b(?! ?(?:[ap]\.?m|:|-|o'))/g;
 const WORDS = ['two', 'three', 'four', 'five', 'six'];
 
 const random = new Random(Number(values.seed));
 const below = (n) => Math.floor(random.uniform() * n);
 const pick = (list) => list[below(list.length)];
-const digits = (text) => text.replace(/\d/g, (d, at) => (at === 0 ? String(1 + below(9)) : String(below(10))));
+const digits = (text) => text.replace(/\d/g, (_, at) => (at === 0 ? String(1 + below(9)) : String(below(10))));
 
 /** A function that gives equal keys the same made value. */
 function remembered(make) {
@@ -57,7 +61,9 @@ function suffix(day) {
   return ['th', 'st', 'nd', 'rd'][day % 10] ?? 'th';
 }
 
-const documents = positionals.flatMap((file) => readFileSync(file, 'utf8').split(/\n{2,}/)).filter((text) => text.trim());
+const documents = positionals
+  .flatMap((file) => readFileSync(file, 'utf8').split(/\n{2,}/))
+  .filter((text) => text.trim());
 
 /** Names by the word before them and by how many words they have: "in" is followed by cities, "play" by songs. */
 const pools = new Map();
@@ -70,7 +76,12 @@ for (const text of documents) {
     pools.get(key).set(match[0], (pools.get(key).get(match[0]) ?? 0) + 1);
   }
 }
-const namesOf = new Map([...pools].map(([key, names]) => [key, [...names].filter(([, n]) => n > 2).flatMap(([name, n]) => Array(Math.round(Math.sqrt(n))).fill(name))]));
+const namesOf = new Map(
+  [...pools].map(([key, names]) => [
+    key,
+    [...names].filter(([, n]) => n > 2).flatMap(([name, n]) => Array(Math.round(Math.sqrt(n))).fill(name)),
+  ]),
+);
 
 /** Another name of the same place in a sentence; one in three is put together from the words of two. */
 function otherName(before, name) {
@@ -84,7 +95,8 @@ function otherName(before, name) {
 function varyNames(text) {
   const found = new Map();
   for (const match of text.matchAll(NAME)) {
-    if (!NOT_NAMES.has(match[0].split(' ')[0]) && match[0].length > 2 && !found.has(match[0])) found.set(match[0], match[1]);
+    if (!NOT_NAMES.has(match[0].split(' ')[0]) && match[0].length > 2 && !found.has(match[0]))
+      found.set(match[0], match[1]);
   }
   const accepted = [];
   for (const name of [...found.keys()].sort((a, b) => a.length - b.length)) {
@@ -103,7 +115,13 @@ function varyNames(text) {
 function varyTimes(text) {
   if (SPOKEN_TIME.test(text)) return text;
   const hour = remembered(() => 1 + below(12));
-  const minute = remembered((key) => (key.endsWith(':00') ? '00' : random.uniform() < 0.6 ? pick(['15', '30', '45']) : String(5 * (1 + below(11))).padStart(2, '0')));
+  const minute = remembered((key) =>
+    key.endsWith(':00')
+      ? '00'
+      : random.uniform() < 0.6
+        ? pick(['15', '30', '45'])
+        : String(5 * (1 + below(11))).padStart(2, '0'),
+  );
   return text.replace(TIME, (whole, h, m, half) => {
     if ((m === undefined && half === undefined) || Number(h) > 23 || Number(h) === 0) return whole;
     const key = `${Number(h) % 12}:${m ?? '00'}`;
