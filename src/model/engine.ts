@@ -1,5 +1,6 @@
 // Owns stepping sequences through the forward pass, one step at a time however many callers there are. Must not know tokens' meaning or text.
 import { nextTurn } from '../core/event-loop.ts';
+import { OnebitError } from '../errors.ts';
 import type { Backend, KvFormat, Rows, Tensor } from '../kernels/backend.ts';
 import { KV_PAGE } from '../kernels/backend.ts';
 import type { ModelConfig } from './config.ts';
@@ -88,6 +89,12 @@ export class Engine {
       }
       signal?.throwIfAborted();
       const { rows, outputs } = assembleRows(parts);
+      if (rows.count > this.maxRows || outputs.length > this.maxOutputs) {
+        throw new OnebitError(
+          'bad-argument',
+          `step: at most ${this.maxRows} tokens and ${this.maxOutputs} outputs fit, got ${rows.count} and ${outputs.length}. Feed them in several steps.`,
+        );
+      }
       const logits = this.forward.step(rows, this.pages.pool, outputs, watch);
       const used = await use(logits, () => this.forward.states(rows.count));
       for (const part of parts) part.sequence.append(part.tokens);
