@@ -207,6 +207,8 @@ describe('going on', () => {
     expect(stopped.stderr).toMatch(/interrupted after update \d+\. Go on with the same command and --resume/);
     const usable = await onebit(['generate', '-m', at('ctrl.gguf'), '-p', 'the', '-n', '3', '--json']);
     expect(usable.code).toBe(0);
+    const onwards = await onebit(train('onwards.gguf', '--init', at('ctrl.gguf'), '--steps', '2'));
+    expect(onwards.stderr).toContain('goes on from the weights before rounding in');
     expect((await onebit([...long, '--resume'])).code).toBe(0);
     expect(readFileSync(at('ctrl.gguf')).equals(readFileSync(at('whole.gguf')))).toBe(true);
   });

@@ -1,13 +1,14 @@
 // Owns the files of a training run: corpora, checkpoints, the log. Must not know training beyond the interfaces it fills.
-import { accessSync, appendFileSync, constants, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, appendFileSync, constants, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileError, fileSource, systemCode } from '../bytes/file-source.ts';
 import { writeFileAtomically } from '../bytes/file-write.ts';
 import { OnebitError } from '../errors.ts';
-import type { CheckpointStore } from '../train/checkpoint.ts';
+import { type CheckpointStore, readNewestCheckpoint } from '../train/checkpoint.ts';
 import { type ParsedCorpus, parseCorpus } from '../train/corpus.ts';
 import type { TrainingDocument } from '../train/corpus-document.ts';
+import { type ModelShape, shapeTensors } from '../train/shape.ts';
 
 /** What JavaScript can hold as one text, with room to work. */
 const MOST_BYTES = 400_000_000;
@@ -87,6 +88,26 @@ export async function folderStore(folder: string): Promise<CheckpointStore> {
     write: (name, produce) => writeFileAtomically(join(folder, name), produce),
     remove: (name) => rm(join(folder, name), { force: true }),
   };
+}
+
+/**
+ * The weights before rounding of the run that wrote `model` and was interrupted: its newest checkpoint lies beside it. Rounded weights have forgotten how
+ * sure each sign was. Undefined where there is none, or it is of another shape.
+ */
+export async function weightsBeforeRounding(
+  model: string,
+  shape: ModelShape,
+): Promise<ReadonlyMap<string, Float32Array> | undefined> {
+  const folder = `${model}.ckpt`;
+  if (!existsSync(folder)) return undefined;
+  const checkpoint = await readNewestCheckpoint(await folderStore(folder));
+  const weights = new Map<string, Float32Array>();
+  for (const { name, rows, cols } of shapeTensors(shape)) {
+    const values = checkpoint?.trainer.arrays.get(name);
+    if (values?.length !== rows * cols) return undefined;
+    weights.set(name, values);
+  }
+  return weights;
 }
 
 /** Says early what would only fail after hours. @throws OnebitError `io` when a file cannot be written beside `path` */

@@ -7,13 +7,13 @@ import { openModelBytes } from '../bytes/open.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { presets } from '../train/presets.ts';
 import { htmlReport, RunRecord } from '../train/report.ts';
-import { readStartModel } from '../train/start-model.ts';
+import { readStartModel, type StartModel } from '../train/start-model.ts';
 import { Teacher } from '../train/teacher.ts';
 import { train } from '../train/train.ts';
 import type { TrainDone, TrainOptions } from '../train/train-options.ts';
 import { type CommandContext, numberBetween, printJson, wholeNumber } from './context.ts';
 import { summaryText, TrainDisplay } from './train-display.ts';
-import { checkWritable, folderStore, JsonLog, readCorpora, writeModel } from './train-files.ts';
+import { checkWritable, folderStore, JsonLog, readCorpora, weightsBeforeRounding, writeModel } from './train-files.ts';
 import { recipeOf, shapeOf, type TrainFlags } from './train-flags.ts';
 
 const HELP = `
@@ -50,7 +50,10 @@ export function trainCommand({ signal }: CommandContext): Command {
     )
     .option('--resume', 'go on from the newest checkpoint')
     .option('--overwrite', 'start anew although an unfinished run left checkpoints')
-    .option('--init <model>', 'go on from this model: its shape, weights and tokenizer')
+    .option(
+      '--init <model>',
+      'go on from this model: its shape, tokenizer and weights (those before rounding, if its run was interrupted and left checkpoints)',
+    )
     .option('--teacher <model>', 'learn also from the predictions of this model; takes its tokenizer')
     .option('--teacher-share <x>', 'share of the loss that follows the teacher (default: 0.5)', numberBetween(0, 1))
     .option('--threads <n>', 'threads (default: as many as help)', wholeNumber(1, 256))
@@ -133,8 +136,7 @@ async function run(corpora: string[], flags: TrainFlags, signal: AbortSignal): P
   const corpus = await readCorpora(corpora, flags);
   const valid = flags.valid ? await readCorpora(flags.valid, flags) : undefined;
   for (const message of [...corpus.notices, ...(valid?.notices ?? [])]) display.show({ type: 'notice', message });
-  const init =
-    flags.init === undefined ? undefined : await readModel(flags.init, (source) => readStartModel(source, flags.kind));
+  const init = flags.init === undefined ? undefined : await openInit(flags.init, flags, display);
   const teacher = flags.teacher === undefined ? undefined : await openTeacher(flags.teacher, flags);
   try {
     const options: TrainOptions = {
@@ -236,6 +238,14 @@ async function readModel<T>(
   } finally {
     await source.close();
   }
+}
+
+async function openInit(name: string, flags: TrainFlags, display: TrainDisplay): Promise<StartModel> {
+  const model = await readModel(name, (source) => readStartModel(source, flags.kind));
+  const weights = await weightsBeforeRounding(name, model.shape);
+  if (!weights) return model;
+  display.show({ type: 'notice', message: `goes on from the weights before rounding in ${name}.ckpt` });
+  return { ...model, weights };
 }
 
 async function openTeacher(name: string, flags: TrainFlags): Promise<{ teacher: Teacher; backend: Backend }> {
