@@ -7,8 +7,8 @@ import {
   fitTemperature,
   type HeldOut,
   type Judged,
+  leastThreshold,
   outlierProbability,
-  scopeThreshold,
   thresholdFor,
 } from './calibration.ts';
 import { chooseEvidence, type EvidenceSpace, wordHashesOf } from './evidence.ts';
@@ -53,9 +53,8 @@ export interface TrainSupportOptions {
 const DEFAULT_PRECISION = 0.9;
 const DEFAULT_BYTES = 2_000_000;
 const LEAST_OUT_OF_SCOPE = 0.05;
-/** Whatever the precision, this share of what is out of scope is handed over, as long as it takes no more than so many right answers with it. */
-const SCOPE_RECALL = 0.67;
-const SCOPE_LOSS = 0.015;
+/** Whatever the precision, what is likelier wrong than right is handed over, as long as it takes no more than so many right answers with it. */
+const MOST_RIGHT_LOST = 0.01;
 /** Every row is learnt so often that this many examples are, within bounds. */
 const LEARNT_EXAMPLES = 200_000;
 /** Words of the trunk kept although the rows lack them. */
@@ -171,14 +170,8 @@ function calibrate(heldOut: readonly HeldOut[], precision: number, expectedOutOf
       weight: intent < 0 ? outsideWeight : 1,
     };
   });
-  const confidences = (holds: (row: HeldOut, i: number) => boolean) =>
-    judged.filter((_, i) => holds(heldOut[i], i)).map((row) => row.confidence);
-  const outsiders = confidences(({ intent }) => intent < 0);
-  const rightOnes = confidences((_, i) => judged[i].right);
-  const threshold = Math.max(
-    thresholdFor(judged, precision),
-    scopeThreshold(outsiders, rightOnes, SCOPE_RECALL, SCOPE_LOSS),
-  );
+  const rightOnes = judged.filter((row) => row.right).map(({ confidence }) => confidence);
+  const threshold = Math.max(thresholdFor(judged, precision), leastThreshold(rightOnes, MOST_RIGHT_LOST));
   const sum = (list: readonly Judged[]) => list.reduce((total, { weight }) => total + weight, 0);
   const answered = judged.filter(({ confidence }) => confidence >= threshold);
   const facts: Pick<SupportFacts, 'threshold' | 'precision' | 'expectedOutOfScope' | 'temperature' | 'heldOut'> = {
