@@ -22,7 +22,8 @@ export interface CheckedRows {
   readonly notices: readonly string[];
 }
 
-const MAX_ROWS = 1_000_000;
+/** What training holds of a row takes some kilobytes: half a million would not fit in many machines. */
+const MAX_ROWS = 200_000;
 const MAX_INTENT_CHARACTERS = 200;
 const MAX_LISTED = 5;
 

@@ -13,7 +13,14 @@ import {
 } from './calibration.ts';
 import { chooseEvidence, type EvidenceSpace, wordHashesOf } from './evidence.ts';
 import { packExamples } from './examples.ts';
-import { crossValidate, crossValidationWork, type Example, type LearningPlan, learnNetworks } from './learn.ts';
+import {
+  crossValidate,
+  crossValidationWork,
+  type Example,
+  foldsFor,
+  type LearningPlan,
+  learnNetworks,
+} from './learn.ts';
 import { type LearningRecipe, type Network, softmax } from './network.ts';
 import { checkRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
 import { type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
@@ -34,9 +41,9 @@ export interface TrainSupportOptions {
   readonly keepExamples?: boolean;
   /** False: full precision, to measure what 1 bit costs; such a model cannot be stored. Default true. */
   readonly binary?: boolean;
-  /** Networks whose scores are averaged. Default 4. */
+  /** Networks whose scores are averaged. Default 3. */
   readonly networks?: number;
-  /** Length of the hidden vector, a multiple of 128. Default 128. */
+  /** Length of the hidden vector, a multiple of 128. Default 256. */
   readonly width?: number;
   /** Learn what a linear model in full precision says of the rows, not only their labels. Default true. */
   readonly teacher?: boolean;
@@ -89,7 +96,7 @@ export async function trainSupport(
     .sort();
   const outliers = checked.rows.filter(({ intent }) => intent === OUT_OF_SCOPE).length;
   const classes = intents.length + (outliers > 0 ? 1 : 0);
-  const shape = { networks: options.networks ?? 4, width: options.width ?? 128 };
+  const shape = { networks: options.networks ?? 3, width: options.width ?? 256 };
   const texts = checked.rows.map(({ text }) => text);
   const kept = await packExamples(
     options.keepExamples === false ? [] : checked.rows,
@@ -103,7 +110,7 @@ export async function trainSupport(
   const examples = examplesOf(checked.rows, intents, space);
 
   const networkShape = { vocabulary: space.size, width: shape.width, classes };
-  const folds = examples.length < 3000 ? 8 : 4;
+  const folds = foldsFor(examples.length);
   const epochs = options.epochs ?? Math.max(3, Math.min(13, Math.round(LEARNT_EXAMPLES / examples.length)));
   const plan: LearningPlan = {
     recipe: { ...LEARNING, ...options.recipe, binary },
