@@ -43,7 +43,12 @@ describe('support routes', () => {
   });
 
   test('route to an answer or to a person', async () => {
-    const unlike = ['tell me a joke', 'what is the weather like', 'who is the president of Spain', 'is there life on Mars'];
+    const unlike = [
+      'tell me a joke',
+      'what is the weather like',
+      'who is the president of Spain',
+      'is there life on Mars',
+    ];
     const actions = async (threshold?: number) => {
       const { body } = await ask('/v1/route', { input: ['where is my parcel', ...unlike], threshold });
       return body.data.map(({ action }: { action: string }) => action);

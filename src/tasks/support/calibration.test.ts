@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 import { Random } from '../../core/random.ts';
-import { fitOutliers, fitTemperature, leastThreshold, outlierProbability, signalsOf, thresholdFor } from './calibration.ts';
+import {
+  fitOutliers,
+  fitTemperature,
+  leastThreshold,
+  outlierProbability,
+  signalsOf,
+  thresholdFor,
+} from './calibration.ts';
 import { softmax } from './network.ts';
 
 const random = new Random(5);
