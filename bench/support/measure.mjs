@@ -1,6 +1,7 @@
-// Trains support models on labelled files and measures them on others: accuracy over seeds, calibration, precision, scope, speed, size; with --full the
+// Trains support models on labelled files and measures them on others: accuracy over seeds, calibration, precision, scope, speed, size; with --bits 32 the
 // same models in full precision. Prints one JSON line a run, and a table at the end.
-//   node bench/support/measure.mjs DATA [--sets banking77,clinc150,hwu64,banking77-10shot] [--seeds 3] [--full] [--keep FOLDER] [--options '{"width":256}']
+//   node bench/support/measure.mjs DATA [--sets banking77,clinc150,hwu64,banking77-10shot] [--seeds 3] [--first 1] [--bits 1,32] [--keep FOLDER]
+//     [--options '{"precision":0.95}']
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { summarise } from '../../dist/tasks/support/evaluate.js';
@@ -19,7 +20,7 @@ const { values, positionals } = parseArgs({
     sets: { type: 'string', default: 'banking77,clinc150,hwu64,banking77-10shot' },
     seeds: { type: 'string', default: '3' },
     first: { type: 'string', default: '1' },
-    full: { type: 'boolean', default: false },
+    bits: { type: 'string', default: '1' },
     options: { type: 'string', default: '{}' },
     keep: { type: 'string' },
   },
@@ -36,7 +37,7 @@ const runs = [];
 for (const set of values.sets.split(',')) {
   const [train, dev] = files[set].map(read);
   for (let seed = Number(values.first); seed < Number(values.first) + Number(values.seeds); seed++) {
-    for (const binary of values.full ? [true, false] : [true]) {
+    for (const binary of values.bits.split(',').map((bits) => bits === '1')) {
       const start = performance.now();
       let model = await trainSupport(train, { seed, binary, ...JSON.parse(values.options) });
       const seconds = (performance.now() - start) / 1000;

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 import { Random } from '../../core/random.ts';
-import { fitOutliers, fitTemperature, outlierProbability, signalsOf, thresholdFor } from './calibration.ts';
+import {
+  fitOutliers,
+  fitTemperature,
+  leastThreshold,
+  outlierProbability,
+  signalsOf,
+  thresholdFor,
+} from './calibration.ts';
 import { softmax } from './network.ts';
 
 const random = new Random(5);
@@ -47,4 +54,30 @@ test('the threshold gives the precision that was asked for on other draws', () =
     expect(share).toBeGreaterThan(precision - 0.005);
     expect(share).toBeLessThan(precision + 0.04);
   }
+});
+
+test('few texts, perfectly told apart, leave room for doubt', () => {
+  const apart = (count: number) =>
+    Array.from({ length: count }, (_, example) => ({
+      example,
+      scores: Float32Array.of(4, 0, 0),
+      intent: 0,
+      signals: new Float32Array(5),
+    }));
+  const chanceOfFirst = (count: number) => {
+    const scores = Float32Array.of(4, 0, 0);
+    softmax(scores, fitTemperature(apart(count)));
+    return scores[0];
+  };
+  // A third of the text more is of the first intent: 10 1/3 of 11.
+  expect(chanceOfFirst(10)).toBeCloseTo(10.333 / 11, 2);
+  expect(chanceOfFirst(1000)).toBeGreaterThan(0.995);
+});
+
+test('answers likelier wrong than right are handed over, unless too many right ones go with them', () => {
+  const sure = Array.from({ length: 200 }, (_, i) => 0.6 + 0.001 * i);
+  expect(leastThreshold(sure, 0.01)).toBe(0.5);
+  const unsure = sure.map((confidence, i) => (i < 20 ? 0.01 * i : confidence));
+  expect(leastThreshold(unsure, 0.01)).toBeCloseTo(0.02, 6);
+  expect(leastThreshold([], 0.01)).toBe(0);
 });

@@ -41,18 +41,22 @@ export function signalsOf(scores: Float32Array, outlierScore: number | undefined
   );
 }
 
-/** The temperature under which the held-out texts of intents are likeliest. */
+/**
+ * The temperature under which the held-out texts of intents are likeliest, together with one text more that could be of any intent: where few texts
+ * are told apart perfectly, probabilities stay those that so few can show.
+ */
 export function fitTemperature(heldOut: readonly HeldOut[]): number {
   const inScope = heldOut.filter(({ intent }) => intent >= 0);
   let [low, high] = [Math.log(0.05), Math.log(20)];
   const loss = (logTemperature: number) => {
-    let sum = 0;
+    let [sum, anyIntent] = [0, 0];
     for (const { scores, intent } of inScope) {
       const probabilities = Float32Array.from(scores);
       softmax(probabilities, Math.exp(logTemperature));
       sum -= Math.log(Math.max(probabilities[intent], 1e-12));
+      for (const probability of probabilities) anyIntent -= Math.log(Math.max(probability, 1e-12)) / scores.length;
     }
-    return sum;
+    return sum + anyIntent / Math.max(1, inScope.length);
   };
   // Golden sections: the loss has one minimum.
   const ratio = (Math.sqrt(5) - 1) / 2;
@@ -194,17 +198,11 @@ export function thresholdFor(judged: readonly Judged[], precision: number, margi
 }
 
 /**
- * The confidence below which `recall` of the held-out texts out of scope lie, or, if that is lower, `loss` of the right answers: the least that is asked
- * of a threshold besides its precision. 0 where nothing is out of scope.
+ * The least that is asked of a threshold besides its precision. Below a confidence of a half, answers are more often wrong than right; so it is a half,
+ * or, if that is lower, the confidence below which `loss` of the right answers lie. 0 where nothing was answered rightly.
  */
-export function scopeThreshold(
-  outside: readonly number[],
-  right: readonly number[],
-  recall: number,
-  loss: number,
-): number {
-  if (outside.length === 0 || right.length === 0) return 0;
-  return Math.min(quantile(outside, recall), quantile(right, loss));
+export function leastThreshold(right: readonly number[], loss: number): number {
+  return right.length === 0 ? 0 : Math.min(0.5, quantile(right, loss));
 }
 
 function quantile(values: readonly number[], share: number): number {

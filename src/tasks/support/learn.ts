@@ -80,31 +80,48 @@ async function learnOne(
   return network;
 }
 
+/** Into how many parts examples are cut, and how many of these are judged by networks that have not learnt them. */
+export interface Folds {
+  readonly parts: number;
+  readonly judged: number;
+}
+
+/** Examples of one part, where there are so many that judging one part is enough. */
+const ENOUGH_JUDGED = 10_000;
+
+/** Small data is cut finer, so that little is missing when the rest is learnt; of large data one part tells enough. */
+export function foldsFor(examples: number): Folds {
+  if (examples < 3000) return { parts: 8, judged: 8 };
+  return examples <= 4 * ENOUGH_JUDGED
+    ? { parts: 4, judged: 4 }
+    : { parts: Math.ceil(examples / ENOUGH_JUDGED), judged: 1 };
+}
+
 /** How many examples `crossValidate` will be told of. */
-export function crossValidationWork(examples: number, plan: LearningPlan, folds: number): number {
-  return Math.round(examples * plan.epochs * plan.networks * (folds - 1));
+export function crossValidationWork(examples: number, plan: LearningPlan, { parts, judged }: Folds): number {
+  return Math.round((examples * plan.epochs * plan.networks * judged * (parts - 1)) / parts);
 }
 
 /**
- * What networks say of every example when they have not learnt it: `folds` times, all but a part is learnt and the part is judged. Where no example
+ * What networks say of examples when they have not learnt them: for each judged part, all but the part is learnt and the part is judged. Where no example
  * is out of scope, each time a share of the intents is not learnt at all, and their texts stand for those out of scope.
  */
 export async function crossValidate(
   examples: readonly Example[],
   shape: NetworkShape,
   intents: number,
-  folds: number,
+  { parts, judged }: Folds,
   plan: LearningPlan,
 ): Promise<HeldOut[]> {
   const hasOutlierClass = shape.classes > intents;
   const random = new Random(plan.seed + 0.25);
-  const foldOf = foldsOf(examples, folds, random);
-  // At least two intents stay in every part.
-  const hiddenIn = (c: number) =>
-    hasOutlierClass || intents < 3 ? 255 : intents < 8 ? c : random.below(Math.max(folds, 8));
-  const hiddenBy = Uint8Array.from({ length: intents }, (_, c) => hiddenIn(c));
+  const foldOf = foldsOf(examples, parts, random);
+  // Each intent is hidden in one of eight parts; at least two intents stay in every part.
+  const turns = Uint32Array.from({ length: intents }, (_, c) => c);
+  random.shuffle(turns);
+  const hiddenBy = Uint8Array.from(turns, (turn) => (hasOutlierClass || intents < 3 ? 255 : turn % 8));
   const heldOut: HeldOut[] = [];
-  for (let fold = 0; fold < folds; fold++) {
+  for (let fold = 0; fold < judged; fold++) {
     const isHidden = (target: number) => target < intents && hiddenBy[target] === fold;
     const learnt = examples.filter(({ target }, i) => foldOf[i] !== fold && !isHidden(target));
     const networks = await learnNetworks(learnt, shape, { ...plan, seed: plan.seed + 31 * (fold + 1) });

@@ -34,6 +34,11 @@ test('one intent is refused, also beside rows out of scope', () => {
   expect(() => checkRows([])).toThrow(/at least two intents, got none/);
 });
 
+test('more rows than memory is meant for are refused with the limit', () => {
+  const row = { text: 'Hello', intent: 'greet' };
+  expect(() => checkRows(new Array(200_001).fill(row))).toThrow(/at most 200000 rows are taken, got 200001/);
+});
+
 test('duplicates are kept once, contradictions are kept and reported with their rows', () => {
   const rows = [
     { text: 'Hello', intent: 'greet', row: 2 },

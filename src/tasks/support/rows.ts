@@ -22,7 +22,8 @@ export interface CheckedRows {
   readonly notices: readonly string[];
 }
 
-const MAX_ROWS = 1_000_000;
+/** Training holds some 7 KB a row: more would not fit in many machines. */
+const MAX_ROWS = 200_000;
 const MAX_INTENT_CHARACTERS = 200;
 const MAX_LISTED = 5;
 

@@ -7,13 +7,20 @@ import {
   fitTemperature,
   type HeldOut,
   type Judged,
+  leastThreshold,
   outlierProbability,
-  scopeThreshold,
   thresholdFor,
 } from './calibration.ts';
 import { chooseEvidence, type EvidenceSpace, wordHashesOf } from './evidence.ts';
 import { packExamples } from './examples.ts';
-import { crossValidate, crossValidationWork, type Example, type LearningPlan, learnNetworks } from './learn.ts';
+import {
+  crossValidate,
+  crossValidationWork,
+  type Example,
+  foldsFor,
+  type LearningPlan,
+  learnNetworks,
+} from './learn.ts';
 import { type LearningRecipe, type Network, softmax } from './network.ts';
 import { checkRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
 import { type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
@@ -34,9 +41,9 @@ export interface TrainSupportOptions {
   readonly keepExamples?: boolean;
   /** False: full precision, to measure what 1 bit costs; such a model cannot be stored. Default true. */
   readonly binary?: boolean;
-  /** Networks whose scores are averaged. Default 4. */
+  /** Networks whose scores are averaged. Default 3. */
   readonly networks?: number;
-  /** Length of the hidden vector, a multiple of 128. Default 128. */
+  /** Length of the hidden vector, a multiple of 128. Default 256. */
   readonly width?: number;
   /** Learn what a linear model in full precision says of the rows, not only their labels. Default true. */
   readonly teacher?: boolean;
@@ -53,9 +60,8 @@ export interface TrainSupportOptions {
 const DEFAULT_PRECISION = 0.9;
 const DEFAULT_BYTES = 2_000_000;
 const LEAST_OUT_OF_SCOPE = 0.05;
-/** Whatever the precision, this share of what is out of scope is handed over, as long as it takes no more than so many right answers with it. */
-const SCOPE_RECALL = 0.67;
-const SCOPE_LOSS = 0.015;
+/** Whatever the precision, what is likelier wrong than right is handed over, as long as it takes no more than so many right answers with it. */
+const MOST_RIGHT_LOST = 0.01;
 /** Every row is learnt so often that this many examples are, within bounds. */
 const LEARNT_EXAMPLES = 200_000;
 /** Words of the trunk kept although the rows lack them. */
@@ -90,7 +96,7 @@ export async function trainSupport(
     .sort();
   const outliers = checked.rows.filter(({ intent }) => intent === OUT_OF_SCOPE).length;
   const classes = intents.length + (outliers > 0 ? 1 : 0);
-  const shape = { networks: options.networks ?? 4, width: options.width ?? 128 };
+  const shape = { networks: options.networks ?? 3, width: options.width ?? 256 };
   const texts = checked.rows.map(({ text }) => text);
   const kept = await packExamples(
     options.keepExamples === false ? [] : checked.rows,
@@ -104,7 +110,7 @@ export async function trainSupport(
   const examples = examplesOf(checked.rows, intents, space);
 
   const networkShape = { vocabulary: space.size, width: shape.width, classes };
-  const folds = examples.length < 3000 ? 8 : 4;
+  const folds = foldsFor(examples.length);
   const epochs = options.epochs ?? Math.max(3, Math.min(13, Math.round(LEARNT_EXAMPLES / examples.length)));
   const plan: LearningPlan = {
     recipe: { ...LEARNING, ...options.recipe, binary },
@@ -171,14 +177,8 @@ function calibrate(heldOut: readonly HeldOut[], precision: number, expectedOutOf
       weight: intent < 0 ? outsideWeight : 1,
     };
   });
-  const confidences = (holds: (row: HeldOut, i: number) => boolean) =>
-    judged.filter((_, i) => holds(heldOut[i], i)).map((row) => row.confidence);
-  const outsiders = confidences(({ intent }) => intent < 0);
-  const rightOnes = confidences((_, i) => judged[i].right);
-  const threshold = Math.max(
-    thresholdFor(judged, precision),
-    scopeThreshold(outsiders, rightOnes, SCOPE_RECALL, SCOPE_LOSS),
-  );
+  const rightOnes = judged.filter((row) => row.right).map(({ confidence }) => confidence);
+  const threshold = Math.max(thresholdFor(judged, precision), leastThreshold(rightOnes, MOST_RIGHT_LOST));
   const sum = (list: readonly Judged[]) => list.reduce((total, { weight }) => total + weight, 0);
   const answered = judged.filter(({ confidence }) => confidence >= threshold);
   const facts: Pick<SupportFacts, 'threshold' | 'precision' | 'expectedOutOfScope' | 'temperature' | 'heldOut'> = {

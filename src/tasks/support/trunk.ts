@@ -1,5 +1,5 @@
 // Owns the 1-bit trunk: a vector of signs for each of the commonest words, learnt from general text, which gives the sense of words that the
-// business's own queries never used. How it is made: scripts/support-trunk.py; its card: models/README.md. Must not know intents.
+// business's own queries never used. How it is made: scripts/support-trunk.mjs; its card: models/README.md. Must not know intents.
 import { openModelBytes } from '../../bytes/open.ts';
 import { OnebitError } from '../../errors.ts';
 import { metadataNumbers } from '../../gguf/metadata.ts';
