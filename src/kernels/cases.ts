@@ -270,6 +270,8 @@ interface AttentionShape {
   /** Tokens stored and attended by each sequence, in steps of `step` rows. */
   lengths: number[];
   step: number;
+  /** From this position on, one row of each sequence a step. */
+  decodeFrom?: number;
   shift?: boolean;
   /** Copies the first sequence's first page after the first step and goes on in the copy. */
   copy?: boolean;
@@ -282,13 +284,15 @@ function attentionCases(): KernelCase[] {
     { heads: 4, kvHeads: 2, headSize: 64, lengths: [KV_PAGE + 1], step: 17 },
     { heads: 16, kvHeads: 8, headSize: 128, lengths: [100], step: 100 },
     { heads: 6, kvHeads: 2, headSize: 80, lengths: [33, 5, 64], step: 9 },
+    { heads: 6, kvHeads: 2, headSize: 32, lengths: [130, 258, 129], step: 64, decodeFrom: 256 },
+    { heads: 2, kvHeads: 1, headSize: 16, lengths: [514], step: 256, decodeFrom: 512 },
     { heads: 5, kvHeads: 5, headSize: 48, lengths: [40], step: 8, shift: true },
     { heads: 4, kvHeads: 2, headSize: 16, lengths: [40, 12], step: 8, copy: true },
   ];
   return (['f32', 'f16', 'q8'] as const).flatMap((format) =>
     shapes.map((shape) => ({
       kernel: 'attention',
-      name: `${format} ${shape.heads}/${shape.kvHeads} heads of ${shape.headSize}, lengths ${shape.lengths}, step ${shape.step}${shape.shift ? ', shifted' : ''}${shape.copy ? ', copied' : ''}`,
+      name: `${format} ${shape.heads}/${shape.kvHeads} heads of ${shape.headSize}, lengths ${shape.lengths}, step ${shape.step}${shape.decodeFrom ? `, from ${shape.decodeFrom} on 1` : ''}${shape.shift ? ', shifted' : ''}${shape.copy ? ', copied' : ''}`,
       bound: kvBounds[format],
       run: (backend: Backend) => runAttention(backend, format, shape),
     })),
@@ -296,7 +300,7 @@ function attentionCases(): KernelCase[] {
 }
 
 async function runAttention(backend: Backend, format: KvFormat, shape: AttentionShape): Promise<Float32Array> {
-  const { heads, kvHeads, headSize, lengths, step } = shape;
+  const { heads, kvHeads, headSize, lengths, step, decodeFrom = Number.POSITIVE_INFINITY } = shape;
   const pagesEach = Math.ceil(Math.max(...lengths) / KV_PAGE);
   const pages = pagesEach * lengths.length + 1;
   const pool = backend.kvPool({ layers: 2, kvHeads, headSize, pages, format });
@@ -305,7 +309,8 @@ async function runAttention(backend: Backend, format: KvFormat, shape: Attention
     Int32Array.from({ length: pagesEach }, (_, i) => pages - 1 - (i * lengths.length + s)),
   );
   const outputs: number[] = [];
-  for (let from = 0; from < Math.max(...lengths); from += step) {
+  for (let from = 0, to = 0; from < Math.max(...lengths); from = to) {
+    to = from >= decodeFrom ? from + 1 : Math.min(from + step, decodeFrom);
     const positions: number[] = [];
     const sequence: number[] = [];
     if (shape.copy && from === step) {
@@ -313,7 +318,7 @@ async function runAttention(backend: Backend, format: KvFormat, shape: Attention
       pageTables[0][0] = 0;
     }
     for (const [s, length] of lengths.entries()) {
-      for (let p = from; p < Math.min(from + step, length); p++) {
+      for (let p = from; p < Math.min(to, length); p++) {
         positions.push(p);
         sequence.push(s);
       }

@@ -4,7 +4,6 @@ import { OnebitError } from '../../errors.ts';
 import {
   type Backend,
   KV_PAGE,
-  type KvFormat,
   type KvPool,
   type KvShape,
   type ReadWeight,
@@ -15,26 +14,23 @@ import {
 } from '../backend.ts';
 import { rankValues } from '../ranking.ts';
 import { type OpenedDevice, openDevice, type WebGpuOptions } from './device.ts';
-import { type Counts, type Memory, Recorder } from './recorder.ts';
+import type { Memory } from './pipelines.ts';
+import { Ranking } from './ranking.ts';
+import { type Counts, Recorder } from './recorder.ts';
+import { GpuKvPool, GpuTensor, memoryOf } from './resources.ts';
 import { RowsData, writeRotations } from './rows.ts';
 import { GpuWeight, loadWeight } from './weights.ts';
-import { attentionKernel, LARGEST_HEAD } from './wgsl/attention.ts';
-import { copyKernel, shiftKeysKernel, storeKvKernel, vectorWords } from './wgsl/kv.ts';
+import { attentionChunks, attentionKernel, combineKernel, headsOfGroup, partialElements } from './wgsl/attention.ts';
+import { copyKernel, shiftKeysKernel, storeKvKernel } from './wgsl/kv.ts';
 import { embedKernel, matmulKernel, matvecKernel, TILE } from './wgsl/products.ts';
 import { gatherRowsKernel, rmsNormKernel, ropeKernel, swigluKernel } from './wgsl/rows.ts';
-import { logSumKernel, MOST_RANKED, RANK_CHUNK, rankKernel } from './wgsl/top-k.ts';
+import { MOST_RANKED } from './wgsl/top-k.ts';
 import { weightShader } from './wgsl/weights.ts';
 
 /** Workgroups of one dimension that every device allows. */
 const MOST_GROUPS = 65_535;
 /** Rows up to which products go a row at a time: a tile would be mostly empty. */
 const MATVEC_ROWS = 4;
-
-/** What one dispatch after the other moved, as their shapes say; caches may have moved less. */
-export interface Traffic extends Counts {
-  weightBytes: number;
-  kvBytes: number;
-}
 
 /**
  * Makes a backend that computes on a GPU, in a page or, with the package `webgpu`, in Node.
@@ -44,39 +40,6 @@ export async function webgpuBackend(options: WebGpuOptions = {}): Promise<WebGpu
   return new WebGpuBackend(await openDevice(options));
 }
 
-class GpuTensor implements Tensor {
-  readonly memory: Memory;
-  readonly length: number;
-
-  constructor(memory: Memory, length: number) {
-    this.memory = memory;
-    this.length = length;
-  }
-}
-
-class GpuKvPool implements KvPool {
-  readonly layers: number;
-  readonly kvHeads: number;
-  readonly headSize: number;
-  readonly pages: number;
-  readonly format: KvFormat;
-  readonly layerPageBytes: number;
-  readonly pageBytes: number;
-  readonly memories: readonly Memory[];
-
-  constructor({ layers, kvHeads, headSize, pages, format }: KvShape, allocate: (bytes: number) => Memory) {
-    this.layers = layers;
-    this.kvHeads = kvHeads;
-    this.headSize = headSize;
-    this.pages = pages;
-    this.format = format;
-    this.layerPageBytes = 2 * kvHeads * KV_PAGE * vectorWords(format, headSize) * 4;
-    this.pageBytes = layers * this.layerPageBytes;
-    this.memories = Array.from({ length: layers }, () => allocate(pages * this.layerPageBytes));
-  }
-}
-
-const memoryOf = (tensor: Tensor): Memory => (tensor as GpuTensor).memory;
 const floatScratch = new Float32Array(1);
 const wordScratch = new Uint32Array(floatScratch.buffer);
 /** The bits of a float32, as parameters go. */
@@ -96,9 +59,9 @@ export class WebGpuBackend implements Backend {
   readonly #opened: OpenedDevice;
   readonly #recorder: Recorder;
   readonly #rows: RowsData;
-  #rankMemories: readonly Memory[] = [];
-  #weightBytes = 0;
-  #kvBytes = 0;
+  readonly #ranking: Ranking;
+  /** Partial results of split attention. */
+  #partials: Memory | undefined;
 
   /** Use `webgpuBackend`. */
   constructor(opened: OpenedDevice) {
@@ -106,11 +69,12 @@ export class WebGpuBackend implements Backend {
     this.adapter = opened.adapter;
     this.#recorder = new Recorder(opened.device);
     this.#rows = new RowsData(this.#recorder);
+    this.#ranking = new Ranking(this.#recorder);
   }
 
   /** Dispatches, submissions and bytes moved so far. */
-  traffic(): Traffic {
-    return { ...this.#recorder.counts, weightBytes: this.#weightBytes, kvBytes: this.#kvBytes };
+  traffic(): Counts {
+    return { ...this.#recorder.counts };
   }
 
   tensor(length: number): Tensor {
@@ -128,12 +92,6 @@ export class WebGpuBackend implements Backend {
   }
 
   kvPool(shape: KvShape): KvPool {
-    if (shape.headSize % 4 !== 0 || shape.headSize > LARGEST_HEAD) {
-      throw new OnebitError(
-        'unsupported',
-        `kvPool: the head size must be a multiple of 4 up to ${LARGEST_HEAD}, got ${shape.headSize}. Use the reference backend.`,
-      );
-    }
     return new GpuKvPool(shape, (bytes) =>
       this.#recorder.allocate(bytes, `a layer's cache of ${shape.pages * KV_PAGE} tokens`),
     );
@@ -161,16 +119,24 @@ export class WebGpuBackend implements Backend {
       const at = this.#rows.wordsAt();
       const params = weightParams(weight, part, count, false, at);
       const memories = [memoryOf(out), this.#recorder.hostMemory, part.memory];
-      this.#recorder.dispatch(kernel, memories, params, [Math.ceil(weight.cols / 256), count]);
+      const { firstRow, rows } = part;
+      const { tokens } = this.#rows.current;
+      const here = tokens.reduce((sum, token) => sum + (token >= firstRow && token < firstRow + rows ? 1 : 0), 0);
+      const moved = {
+        weights: (here * weight.sizeBytes) / weight.rows,
+        other: 4 * (here * weight.cols + count),
+        again: 4 * count * (Math.ceil(weight.cols / 256) - 1),
+      };
+      this.#recorder.dispatch(kernel, memories, params, [Math.ceil(weight.cols / 256), count], moved);
     }
-    this.#weightBytes += (count * weight.sizeBytes) / weight.rows;
   }
 
   rmsNorm(out: Tensor, x: Tensor, scale: Tensor, rows: number, cols: number, eps: number): void {
     const inPlace = out === x;
     const memories = [memoryOf(out), memoryOf(scale)];
     if (!inPlace) memories.push(memoryOf(x));
-    this.#recorder.dispatch(rmsNormKernel(inPlace), memories, [rows, cols, bits(eps)], spread(rows));
+    const moved = { other: 4 * cols * (2 * rows + 1), again: 4 * cols * (2 * rows - 1) };
+    this.#recorder.dispatch(rmsNormKernel(inPlace), memories, [rows, cols, bits(eps)], spread(rows), moved);
   }
 
   matmul(out: Tensor, x: Tensor, weight: Weight, rows: number, accumulate = false): void {
@@ -180,11 +146,17 @@ export class WebGpuBackend implements Backend {
     const groupRows = single ? weightShader(format, cols).groupRows : TILE;
     for (const part of parts) {
       const params = weightParams(weight as GpuWeight, part, rows, accumulate, 0);
-      const groups = spread(Math.ceil(part.rows / groupRows));
       const tokens = single ? rows : Math.ceil(rows / TILE);
-      this.#recorder.dispatch(kernel, [memoryOf(out), memoryOf(x), part.memory], params, [tokens, ...groups]);
+      const memories = [memoryOf(out), memoryOf(x), part.memory];
+      const rowGroups = Math.ceil(part.rows / groupRows);
+      const weights = (part.rows * weight.sizeBytes) / weight.rows;
+      const moved = {
+        weights,
+        other: 4 * rows * (cols + (accumulate ? 2 : 1) * part.rows),
+        again: 4 * rows * cols * (rowGroups - 1) + weights * (tokens - 1),
+      };
+      this.#recorder.dispatch(kernel, memories, params, [tokens, ...spread(rowGroups)], moved);
     }
-    this.#weightBytes += weight.sizeBytes;
   }
 
   rope(x: Tensor, heads: number, headSize: number, rope: RopeSpec): void {
@@ -193,51 +165,79 @@ export class WebGpuBackend implements Backend {
     const at = this.#rows.rotationsAt(rope);
     const params = [heads, headSize, pairs, rope.pairing === 'interleaved' ? 1 : 0, at];
     const groups = [Math.ceil((heads * pairs) / 64), count] as const;
-    this.#recorder.dispatch(ropeKernel, [memoryOf(x), this.#recorder.hostMemory], params, groups);
+    const tables = 4 * count * rope.dims;
+    const moved = { other: tables * (2 * heads + 1), again: tables * (heads - 1) };
+    this.#recorder.dispatch(ropeKernel, [memoryOf(x), this.#recorder.hostMemory], params, groups, moved);
   }
 
   storeKv(pool: KvPool, layer: number, k: Tensor, v: Tensor): void {
-    const { format, headSize, kvHeads, memories, layerPageBytes } = pool as GpuKvPool;
+    const { format, headSize, kvHeads, memories, positionBytes } = pool as GpuKvPool;
     const { count } = this.#rows.current;
     const at = this.#rows.wordsAt();
+    const places = 4 * count * 3; // position, where the page table is, page
     this.#recorder.dispatch(
       storeKvKernel(format, headSize),
       [memories[layer], memoryOf(k), memoryOf(v), this.#recorder.hostMemory],
       [kvHeads, count, at],
       [kvHeads, count, 2],
+      {
+        kv: count * positionBytes,
+        other: 8 * count * kvHeads * headSize + places,
+        again: places * (2 * kvHeads - 1),
+      },
     );
-    this.#kvBytes += (count * layerPageBytes) / KV_PAGE;
   }
 
   attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number): void {
-    const { format, headSize, kvHeads, memories, layerPageBytes } = pool as GpuKvPool;
+    const { format, headSize, kvHeads, memories, positionBytes } = pool as GpuKvPool;
     const { count, positions } = this.#rows.current;
-    const at = this.#rows.wordsAt();
-    this.#recorder.dispatch(
-      attentionKernel(format, headSize),
-      [memoryOf(out), memoryOf(q), memories[layer], this.#recorder.hostMemory],
-      [heads, kvHeads, count, at, bits(scale)],
-      [heads, count],
-    );
+    const group = headsOfGroup(heads, kvHeads, headSize);
+    const longest = positions.reduce((most, position) => Math.max(most, position + 1), 0);
+    const chunks = attentionChunks(count, heads / group, longest);
     const attended = positions.reduce((sum, position) => sum + position + 1, 0);
-    this.#kvBytes += (attended * layerPageBytes * heads) / kvHeads / KV_PAGE;
+    const results = chunks * heads * count;
+    const to = chunks > 1 ? this.#partialsFor(results * partialElements(headSize)) : memoryOf(out);
+    const at = this.#rows.wordsAt();
+    // Every row reads its sequence's positions; of rows that share them, all but the farthest find them in caches.
+    const farthest = farthestPositions(this.#rows.current);
+    const kv = farthest * positionBytes;
+    const perHead = heads / group / kvHeads;
+    this.#recorder.dispatch(
+      attentionKernel(format, headSize, group, chunks > 1),
+      [to, memoryOf(q), memories[layer], this.#recorder.hostMemory],
+      [heads, kvHeads, count, at, bits(scale), chunks],
+      [heads / group, chunks, count],
+      {
+        kv,
+        other: 4 * (count * heads * headSize + (chunks > 1 ? results * partialElements(headSize) : results * headSize)),
+        again: attended * positionBytes * perHead - kv + 4 * count * heads * headSize * (chunks - 1),
+      },
+    );
+    if (chunks === 1) return;
+    const elements = results * partialElements(headSize);
+    const moved = { other: 4 * (elements + count * heads * headSize) };
+    this.#recorder.dispatch(combineKernel(headSize), [memoryOf(out), to], [heads, chunks], [heads, count], moved);
   }
 
   swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void {
     const same = out === gate ? 'gate' : out === up ? 'up' : 'none';
     const memories = [out, ...[gate, up].filter((input) => input !== out)].map(memoryOf);
-    this.#recorder.dispatch(swigluKernel(same), memories, [length], spread(Math.ceil(length / 64)));
+    this.#recorder.dispatch(swigluKernel(same), memories, [length], spread(Math.ceil(length / 64)), {
+      other: 12 * length,
+    });
   }
 
   gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void {
     const at = this.#recorder.hostWords(indices.length);
     this.#recorder.words.set(indices, at);
     const memories = [memoryOf(out), memoryOf(x), this.#recorder.hostMemory];
-    this.#recorder.dispatch(gatherRowsKernel, memories, [cols, at], [Math.ceil(cols / 64), indices.length]);
+    const groups = [Math.ceil(cols / 64), indices.length] as const;
+    const moved = { other: 4 * indices.length * (2 * cols + 1), again: 4 * indices.length * (groups[0] - 1) };
+    this.#recorder.dispatch(gatherRowsKernel, memories, [cols, at], groups, moved);
   }
 
   shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec): void {
-    const { format, headSize, kvHeads, memories } = pool as GpuKvPool;
+    const { format, headSize, kvHeads, memories, layerPageBytes } = pool as GpuKvPool;
     if (pages.length === 0) return;
     const kernel = shiftKeysKernel(format, headSize);
     for (const memory of memories) {
@@ -248,7 +248,9 @@ export class WebGpuBackend implements Backend {
       writeRotations(this.#recorder, pagesAt - rope.dims, [-delta], rope, 1);
       const params = [kvHeads, rope.dims / 2, rope.pairing === 'interleaved' ? 1 : 0, pagesAt, pagesAt - rope.dims];
       const groups = [KV_PAGE, kvHeads, pages.length] as const;
-      this.#recorder.dispatch(kernel, [memory, this.#recorder.hostMemory], params, groups);
+      // Keys are half of a page; they are read and written.
+      const moved = { kv: pages.length * layerPageBytes, other: 4 * (pages.length + rope.dims) };
+      this.#recorder.dispatch(kernel, [memory, this.#recorder.hostMemory], params, groups, moved);
     }
   }
 
@@ -257,7 +259,8 @@ export class WebGpuBackend implements Backend {
     const words = layerPageBytes / 4;
     const groups = [Math.ceil(words / 64)] as const;
     for (const memory of memories) {
-      this.#recorder.dispatch(copyKernel, [memory], [from * words, to * words, words], groups);
+      const moved = { kv: 2 * layerPageBytes, other: 0 };
+      this.#recorder.dispatch(copyKernel, [memory], [from * words, to * words, words], groups, moved);
     }
   }
 
@@ -293,29 +296,7 @@ export class WebGpuBackend implements Backend {
 
   async topK(x: Tensor, offset: number, length: number, k: number, signal?: AbortSignal) {
     if (k > MOST_RANKED) return rankValues(await this.read(x, offset, length, signal), k);
-    const recorder = this.#recorder;
-    const count = Math.min(k, length);
-    const chunks = Math.ceil(length / RANK_CHUNK);
-    let [lists, other, sums] = this.#rankMemoriesFor(chunks, count);
-    const first = [lists, memoryOf(x), sums];
-    recorder.dispatch(rankKernel('logits', count), first, [length, count, offset], [chunks]);
-    if (chunks > 1) recorder.dispatch(logSumKernel, [sums], [chunks], [1]);
-    for (let left = length; left > RANK_CHUNK; ) {
-      left = keptOf(left, count);
-      const memories = [other, lists];
-      recorder.dispatch(rankKernel('lists', count), memories, [left, count, 0], [Math.ceil(left / RANK_CHUNK)]);
-      [lists, other] = [other, lists];
-    }
-    const found = await recorder.read(
-      [
-        { memory: sums, offsetBytes: 0, byteLength: 8 },
-        { memory: lists, offsetBytes: 0, byteLength: 8 * count },
-      ],
-      signal,
-    );
-    const [floats, words] = [new Float32Array(found), new Uint32Array(found)];
-    const top = Array.from({ length: count }, (_, i) => ({ logit: floats[2 + 2 * i], token: words[3 + 2 * i] }));
-    return { top, logSumExp: floats[0] + Math.log(floats[1]) };
+    return this.#ranking.topK(memoryOf(x), offset, length, Math.min(k, length), signal);
   }
 
   memoryBytes(): number {
@@ -326,23 +307,20 @@ export class WebGpuBackend implements Backend {
     this.#recorder.fail(new OnebitError('disposed', 'webgpu backend: the backend was disposed. Load the model again.'));
   }
 
-  /** Two memories for lists of candidates and one for the chunks' sums. */
-  #rankMemoriesFor(chunks: number, k: number): readonly Memory[] {
-    const listBytes = 8 * chunks * k;
-    const [lists, , sums] = this.#rankMemories;
-    if (!lists || lists.byteLength < listBytes || sums.byteLength < 8 * chunks) {
-      for (const memory of this.#rankMemories) this.#recorder.release(memory);
-      const sizes = [listBytes, listBytes, 8 * chunks];
-      this.#rankMemories = sizes.map((bytes) => this.#recorder.allocate(bytes, 'candidates'));
+  #partialsFor(elements: number): Memory {
+    if (!this.#partials || this.#partials.byteLength < 4 * elements) {
+      if (this.#partials) this.#recorder.release(this.#partials);
+      this.#partials = this.#recorder.allocate(2 ** Math.ceil(Math.log2(4 * elements)), 'partial attention');
     }
-    return this.#rankMemories;
+    return this.#partials;
   }
 }
 
-/** Candidates that one pass over `length` values keeps. */
-function keptOf(length: number, k: number): number {
-  const last = length % RANK_CHUNK || RANK_CHUNK;
-  return (Math.ceil(length / RANK_CHUNK) - 1) * k + Math.min(k, last);
+/** Positions that the rows of a step attend to, those of a sequence counted once. */
+function farthestPositions({ count, positions, sequence, pageTables }: Rows): number {
+  const lengths = new Int32Array(pageTables.length);
+  for (let r = 0; r < count; r++) lengths[sequence[r]] = Math.max(lengths[sequence[r]], positions[r] + 1);
+  return lengths.reduce((sum, length) => sum + length, 0);
 }
 
 /** `groups` workgroups over two dimensions. */

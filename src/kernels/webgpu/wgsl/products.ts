@@ -7,7 +7,7 @@
 // 4 × 4 sums. 64 tokens by 2,048 outputs make 128 workgroups.
 // Numerics: float32 throughout. A row's sums have the same order whatever other rows the step has, as long as the same of the two kernels computes it.
 import type { FormatName } from '../../../quant/format.ts';
-import type { Kernel } from '../recorder.ts';
+import type { Kernel } from '../pipelines.ts';
 import { inputBinding, readsBy4, weightBinding, weightShader } from './weights.ts';
 
 const LANES = 64;

@@ -1,6 +1,6 @@
 // Owns kernels that work on rows of activations: norm, rotation, SwiGLU, gathering. Must not know weights or the cache.
 // An output that is also an input has a variant of its own, because WebGPU forbids to bind a buffer twice when one binding writes.
-import type { Kernel } from '../recorder.ts';
+import type { Kernel } from '../pipelines.ts';
 
 /** out = x / rms(x) · scale; a workgroup of 64 a row, sums by a tree. `groups` [rows, or as many as fit, the rest]. */
 export function rmsNormKernel(inPlace: boolean): Kernel {

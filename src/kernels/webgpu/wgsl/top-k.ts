@@ -3,7 +3,7 @@
 // A workgroup of 256 takes 1,024 values, sorts them with their tokens (bitonic; with k = 1 a tree finds the best) and keeps k; the same kernel ranks the
 // kept ones again until one list is left. 151,669 logits and k = 20: 149 workgroups, then 3, then 1. The first pass also gives each chunk's maximum and
 // sum of exponentials, which `log-sum` joins. Ties go to the lower token.
-import type { Kernel } from '../recorder.ts';
+import type { Kernel } from '../pipelines.ts';
 
 /** Values that a workgroup ranks. */
 export const RANK_CHUNK = 1024;
