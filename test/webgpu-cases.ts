@@ -41,8 +41,16 @@ export async function runCases(filter = ''): Promise<Record<string, CaseReport>>
   return reports;
 }
 
+/** Sampling that backends do by themselves: among a few candidates, and among all. */
+export const seeded = [
+  { seed: 5, temperature: 0.8, topK: 20, topP: 0.9 },
+  { seed: 6, temperature: 1, topK: 0, topP: 0.95, minP: 0.001 },
+] as const;
+
 export interface ModelRun {
   readonly tokens: number[];
+  /** Tokens of each of `seeded`, and the bytes read back for one of them. */
+  readonly sampled: { tokens: number[]; readBackBytes: number }[];
   readonly logprobs: number[];
   /** Of one step of one token in the middle of a text. */
   readonly step: { dispatches: number; submissions: number; readBackBytes: number; uploadedBytes: number };
@@ -71,9 +79,16 @@ export async function runModel(source: string, prompt: string, maxTokens: number
     readBackBytes: after.readBackBytes - before.readBackBytes,
     uploadedBytes: after.uploadedBytes - before.uploadedBytes,
   };
+  const sampled: { tokens: number[]; readBackBytes: number }[] = [];
+  for (const sampling of seeded) {
+    const readBefore = backend.traffic().readBackBytes;
+    const result = await model.generate(prompt, { ...options, ...sampling, maxTokens: 12 }).result();
+    const readBackBytes = (backend.traffic().readBackBytes - readBefore) / 12;
+    sampled.push({ tokens: [...result.tokens], readBackBytes });
+  }
   const { memoryBytes } = model;
   await model.dispose();
-  return { tokens: [...tokens], logprobs: Array.from(scored.logprobs, Number).slice(1), step, memoryBytes };
+  return { tokens: [...tokens], sampled, logprobs: Array.from(scored.logprobs, Number).slice(1), step, memoryBytes };
 }
 
 /** Products and embeddings of weights that a binding holds 32 or 64 rows of; the largest relative error a format. */

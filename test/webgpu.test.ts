@@ -7,7 +7,7 @@ import { load } from '../src/index.ts';
 import { kernelCases } from '../src/kernels/cases.ts';
 import { webgpuBackend } from '../src/kernels/webgpu/webgpu-backend.ts';
 import { hasStories, stories260k, storiesReason } from './shared-files.ts';
-import type { CaseReport, ModelRun } from './webgpu-cases.ts';
+import { type CaseReport, type ModelRun, seeded } from './webgpu-cases.ts';
 import { type Device, missingIn, openChromium, openNode } from './webgpu-devices.ts';
 
 /** SwiftShader compiles shaders on a processor that other tests share. */
@@ -28,9 +28,14 @@ async function openFor(platform: 'chromium' | 'node'): Promise<Device> {
 async function referenceRun({ path, prompt, maxTokens }: (typeof models)[number]) {
   const model = await load(path, { backend: 'reference', contextTokens: 256 });
   const { tokens } = await model.generate(prompt, { temperature: 0, maxTokens, ignoreEndOfText: true }).result();
+  const sampled: number[][] = [];
+  for (const sampling of seeded) {
+    const options = { ...sampling, maxTokens: 12, ignoreEndOfText: true };
+    sampled.push([...(await model.generate(prompt, options).result()).tokens]);
+  }
   const { logprobs } = await model.score([...model.tokenizer.encode(prompt), ...tokens]);
   await model.dispose();
-  return { tokens: [...tokens], logprobs: Array.from(logprobs, Number).slice(1), layers: model.config.layers };
+  return { tokens: [...tokens], sampled, logprobs: Array.from(logprobs, Number).slice(1), layers: model.config.layers };
 }
 
 for (const platform of ['chromium', 'node'] as const) {
@@ -57,7 +62,7 @@ for (const platform of ['chromium', 'node'] as const) {
     for (const model of models) {
       const reason = model.there ? '' : storiesReason;
       it.skipIf(!model.there)(
-        `gives the reference’s greedy tokens of ${model.name}${reason}`,
+        `gives the reference’s greedy and seeded tokens of ${model.name}${reason}`,
         async () => {
           const expected = await referenceRun(model);
           const found = await device.call<ModelRun>(
@@ -70,8 +75,10 @@ for (const platform of ['chromium', 'node'] as const) {
           const worst = Math.max(...found.logprobs.map((value, i) => Math.abs(value - expected.logprobs[i])));
           expect(found.logprobs.length).toBe(expected.logprobs.length);
           expect(worst).toBeLessThan(2e-3);
-          // A step is one command buffer, and only the token and the sum of exponentials come back.
-          expect(found.step).toMatchObject({ submissions: 1, readBackBytes: 16 });
+          // The same seed draws the same tokens. A step is one command buffer, and only the token comes back.
+          expect(found.sampled.map(({ tokens }) => tokens)).toEqual(expected.sampled);
+          expect(found.sampled.map(({ readBackBytes }) => readBackBytes)).toEqual([4, 4]);
+          expect(found.step).toMatchObject({ submissions: 1, readBackBytes: 4 });
           expect(found.step.dispatches).toBeLessThanOrEqual(17 * expected.layers + 8);
         },
         SLOW,

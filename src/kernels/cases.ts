@@ -3,7 +3,17 @@
 import { Random } from '../core/random.ts';
 import type { FormatName } from '../quant/format.ts';
 import { formatByName } from '../quant/formats.ts';
-import { type Backend, KV_PAGE, type KvFormat, type RopeSpec, type Rows, type Tensor } from './backend.ts';
+import {
+  type Backend,
+  KV_PAGE,
+  type KvFormat,
+  type RopeSpec,
+  type Rows,
+  type Sampling,
+  type Tensor,
+} from './backend.ts';
+import { rankValues } from './ranking.ts';
+import { filterCandidates } from './sampling.ts';
 
 /**
  * How far a result may be from the reference, as shares of the reference's root mean square: of the differences' root mean square, and of the
@@ -48,6 +58,7 @@ export function kernelCases(): KernelCase[] {
     ...attentionCases(),
     ...elementwiseCases(),
     ...topKCases(),
+    ...sampleCases(),
   ];
 }
 
@@ -391,4 +402,59 @@ function topKCases(): KernelCase[] {
       return Float32Array.from([...result.top.flatMap((entry) => [entry.token % 97, entry.logit]), result.logSumExp]);
     },
   }));
+}
+
+/** How far from its share of the probability a draw may fall and still choose a token: what sums of float32 cost. */
+const DRAW_TOLERANCE = 1e-5;
+
+function sampleCases(): KernelCase[] {
+  const draws = [0, 0.2, 0.41, 0.6, 0.83, 0.97, 0.9999999];
+  const all = { temperature: 1, topK: 0, topP: 1, minP: 0 };
+  const cases: [length: number, Omit<Sampling, 'uniform'>][] = [
+    [1, all],
+    [7, { ...all, temperature: 0 }],
+    [700, { ...all, temperature: 0.5, topK: 20, topP: 0.85 }],
+    [700, { ...all, topK: 40, minP: 0.2 }],
+    [2500, { ...all, topK: 300, topP: 0.9, temperature: 1.3 }],
+    [2500, { ...all, topP: 0.5, temperature: 0.7 }],
+    [2500, { ...all, topP: 0 }],
+    [2500, { ...all, minP: 0.01, temperature: 2 }],
+    [2500, { ...all, topK: 300, topP: 0.99, minP: 0.001 }],
+    [151_669, { ...all, topP: 0.95, temperature: 0.9 }],
+    [300_000, all],
+  ];
+  return cases.map(([length, sampling]) => ({
+    kernel: 'sample',
+    name: `of ${length}, ${Object.entries(sampling).map(([name, value]) => `${name} ${value}`)}`,
+    bound: exact,
+    run: async (backend: Backend) => {
+      const values = randomValues(length, length, 3);
+      for (let i = 0; i < length; i += 11) values[i] = values[0]; // ties
+      const x = tensorOf(backend, values);
+      const share = sharesOf(values, sampling);
+      const wrong: number[] = [];
+      for (const uniform of length > 10_000 ? draws.slice(3, 5) : draws) {
+        const token = await backend.sample(x, 0, length, { ...sampling, uniform });
+        const [from, to] = share(token);
+        wrong.push(uniform < from - DRAW_TOLERANCE || uniform > to + DRAW_TOLERANCE ? 1 : 0);
+      }
+      return Float32Array.from(wrong);
+    },
+  }));
+}
+
+/** Which draws choose a token: from where to where its share of the probability lies; nowhere for tokens that are not kept. */
+function sharesOf(values: Float32Array, sampling: Omit<Sampling, 'uniform'>): (token: number) => [number, number] {
+  const { temperature } = sampling;
+  const { top, logSumExp } = rankValues(values, values.length);
+  const kept = temperature === 0 ? top.slice(0, 1) : filterCandidates(top, logSumExp, sampling);
+  const weights = kept.map(({ logit }) => Math.exp((logit - kept[0].logit) / (temperature || 1)));
+  const total = weights.reduce((a, b) => a + b, 0);
+  const shares = new Map<number, [number, number]>();
+  let from = 0;
+  for (const [i, { token }] of kept.entries()) {
+    shares.set(token, [from / total, (from + weights[i]) / total]);
+    from += weights[i];
+  }
+  return (token) => shares.get(token) ?? [2, -1];
 }

@@ -28,6 +28,14 @@ export class Memory {
   }
 }
 
+const floatScratch = new Float32Array(1);
+const wordScratch = new Uint32Array(floatScratch.buffer);
+/** The bits of a float32, as parameters go. */
+export function bits(value: number): number {
+  floatScratch[0] = value;
+  return wordScratch[0];
+}
+
 interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;

@@ -9,12 +9,14 @@ import {
   type ReadWeight,
   type RopeSpec,
   type Rows,
+  type Sampling,
   type Tensor,
   type Weight,
 } from '../backend.ts';
 import { rankValues } from '../ranking.ts';
+import { MOST_RANKED } from '../sampling.ts';
 import { type OpenedDevice, openDevice, type WebGpuOptions } from './device.ts';
-import type { Memory } from './pipelines.ts';
+import { bits, type Memory } from './pipelines.ts';
 import { Ranking } from './ranking.ts';
 import { type Counts, Recorder } from './recorder.ts';
 import { GpuKvPool, GpuTensor, memoryOf } from './resources.ts';
@@ -24,7 +26,6 @@ import { attentionChunks, attentionKernel, combineKernel, headsOfGroup, partialE
 import { copyKernel, shiftKeysKernel, storeKvKernel } from './wgsl/kv.ts';
 import { embedKernel, matmulKernel, matvecKernel, TILE } from './wgsl/products.ts';
 import { gatherRowsKernel, rmsNormKernel, ropeKernel, swigluKernel } from './wgsl/rows.ts';
-import { MOST_RANKED } from './wgsl/top-k.ts';
 import { weightShader } from './wgsl/weights.ts';
 
 /** Workgroups of one dimension that every device allows. */
@@ -38,14 +39,6 @@ const MATVEC_ROWS = 4;
  */
 export async function webgpuBackend(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
   return new WebGpuBackend(await openDevice(options));
-}
-
-const floatScratch = new Float32Array(1);
-const wordScratch = new Uint32Array(floatScratch.buffer);
-/** The bits of a float32, as parameters go. */
-function bits(value: number): number {
-  floatScratch[0] = value;
-  return wordScratch[0];
 }
 
 /** A backend of one device. Operations are recorded and submitted as one command buffer by what reads. */
@@ -297,6 +290,10 @@ export class WebGpuBackend implements Backend {
   async topK(x: Tensor, offset: number, length: number, k: number, signal?: AbortSignal) {
     if (k > MOST_RANKED) return rankValues(await this.read(x, offset, length, signal), k);
     return this.#ranking.topK(memoryOf(x), offset, length, Math.min(k, length), signal);
+  }
+
+  sample(x: Tensor, offset: number, length: number, sampling: Sampling, signal?: AbortSignal): Promise<number> {
+    return this.#ranking.sample(memoryOf(x), offset, length, sampling, signal);
   }
 
   memoryBytes(): number {
