@@ -94,7 +94,13 @@ async function planWeights(backend: WebGpuBackend): Promise<ModelWeights> {
 
 describe('a decode step of the 1.7B shape on webgpu', () => {
   const { device, dispatches } = planDevice();
-  const opened = { device, gpu: {} as GPU, adapter: 'plan', bindingBytes: 2 ** 32 };
+  const opened = {
+    device,
+    gpu: {} as GPU,
+    adapter: 'plan',
+    bindingBytes: 2 ** 32,
+    features: { subgroups: true, int8Dots: true },
+  };
   let step: (
     position: number,
     sampling: Sampling,

@@ -18,6 +18,8 @@ export class Memory {
   readonly buffer: GPUBuffer;
   readonly id: number;
   readonly byteLength: number;
+  /** How often it was written: the same number means the same contents. */
+  writes = 0;
   /** Keys of the bind groups that hold it. */
   readonly groups = new Set<string>();
 
@@ -26,6 +28,15 @@ export class Memory {
     this.id = id;
     this.byteLength = byteLength;
   }
+}
+
+/** Workgroups of one dimension that every device allows. */
+const MOST_GROUPS = 65_535;
+/** `groups` workgroups over two dimensions. */
+export function spread(groups: number): readonly [number, number] {
+  if (groups <= MOST_GROUPS) return [groups, 1];
+  const second = Math.ceil(groups / MOST_GROUPS);
+  return [Math.ceil(groups / second), second];
 }
 
 const floatScratch = new Float32Array(1);

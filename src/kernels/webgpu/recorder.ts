@@ -130,6 +130,7 @@ export class Recorder {
     this.#pass.setPipeline(pipeline);
     this.#pass.setBindGroup(0, group, [at]);
     this.#pass.dispatchWorkgroups(...(groups as [number]));
+    for (let i = 0; i < memories.length; i++) if (kernel.access[i] === 'w') memories[i].writes++;
     this.#count(moved);
     // Behind the dispatch, not before it: its host data must stay.
     if (this.#pending === MOST_DISPATCHES) this.submit();
@@ -165,6 +166,7 @@ export class Recorder {
     this.check();
     this.submit();
     this.device.queue.writeBuffer(memory.buffer, offsetBytes, data as Uint8Array<ArrayBuffer>);
+    memory.writes++;
     this.counts.uploadedBytes += data.byteLength;
   }
 

@@ -16,7 +16,9 @@ import {
 import { rankValues } from '../ranking.ts';
 import { MOST_RANKED } from '../sampling.ts';
 import { type OpenedDevice, openDevice, type WebGpuOptions } from './device.ts';
-import { bits, type Memory } from './pipelines.ts';
+import type { GpuFeatures } from './features.ts';
+import { bits, type Memory, spread } from './pipelines.ts';
+import { Products } from './products.ts';
 import { Ranking } from './ranking.ts';
 import { type Counts, Recorder } from './recorder.ts';
 import { GpuKvPool, GpuTensor, memoryOf } from './resources.ts';
@@ -24,21 +26,15 @@ import { RowsData, writeRotations } from './rows.ts';
 import { GpuWeight, loadWeight } from './weights.ts';
 import { attentionChunks, attentionKernel, combineKernel, headsOfGroup, partialElements } from './wgsl/attention.ts';
 import { copyKernel, shiftKeysKernel, storeKvKernel } from './wgsl/kv.ts';
-import { embedKernel, matmulKernel, matvecKernel, TILE } from './wgsl/products.ts';
 import { gatherRowsKernel, rmsNormKernel, ropeKernel, swigluKernel } from './wgsl/rows.ts';
-import { weightShader } from './wgsl/weights.ts';
-
-/** Workgroups of one dimension that every device allows. */
-const MOST_GROUPS = 65_535;
-/** Rows up to which products go a row at a time: a tile would be mostly empty. */
-const MATVEC_ROWS = 4;
 
 /**
  * Makes a backend that computes on a GPU, in a page or, with the package `webgpu`, in Node.
  * @throws OnebitError `unsupported` where there is no WebGPU or no adapter
  */
 export async function webgpuBackend(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
-  return new WebGpuBackend(await openDevice(options));
+  const opened = await openDevice(options);
+  return new WebGpuBackend(opened, options.activations);
 }
 
 /** A backend of one device. Operations are recorded and submitted as one command buffer by what reads. */
@@ -49,20 +45,27 @@ export class WebGpuBackend implements Backend {
   readonly limitBytes = Number.POSITIVE_INFINITY;
   /** The adapter, as far as it tells. */
   readonly adapter: string;
+  readonly features: GpuFeatures;
+  /** Whether products take activations as they are or rounded to int8: the latter only where it was asked for and the device has int8 products. */
+  readonly activations: 'f32' | 'q8';
   readonly #opened: OpenedDevice;
   readonly #recorder: Recorder;
   readonly #rows: RowsData;
   readonly #ranking: Ranking;
+  readonly #products: Products;
   /** Partial results of split attention. */
   #partials: Memory | undefined;
 
   /** Use `webgpuBackend`. */
-  constructor(opened: OpenedDevice) {
+  constructor(opened: OpenedDevice, activations: 'f32' | 'q8' = 'f32') {
     this.#opened = opened;
     this.adapter = opened.adapter;
+    this.features = opened.features;
+    this.activations = opened.features.int8Dots ? activations : 'f32';
     this.#recorder = new Recorder(opened.device);
     this.#rows = new RowsData(this.#recorder);
     this.#ranking = new Ranking(this.#recorder);
+    this.#products = new Products(this.#recorder, opened.features, this.activations === 'q8');
   }
 
   /** Dispatches, submissions and bytes moved so far. */
@@ -105,23 +108,8 @@ export class WebGpuBackend implements Backend {
   }
 
   embed(out: Tensor, table: Weight): void {
-    const weight = table as GpuWeight;
-    const { count } = this.#rows.current;
-    const kernel = embedKernel(weight.format, weight.cols);
-    for (const part of weight.parts) {
-      const at = this.#rows.wordsAt();
-      const params = weightParams(weight, part, count, false, at);
-      const memories = [memoryOf(out), this.#recorder.hostMemory, part.memory];
-      const { firstRow, rows } = part;
-      const { tokens } = this.#rows.current;
-      const here = tokens.reduce((sum, token) => sum + (token >= firstRow && token < firstRow + rows ? 1 : 0), 0);
-      const moved = {
-        weights: (here * weight.sizeBytes) / weight.rows,
-        other: 4 * (here * weight.cols + count),
-        again: 4 * count * (Math.ceil(weight.cols / 256) - 1),
-      };
-      this.#recorder.dispatch(kernel, memories, params, [Math.ceil(weight.cols / 256), count], moved);
-    }
+    const tokens = this.#rows.current.tokens;
+    this.#products.embed(memoryOf(out), table as GpuWeight, tokens, () => this.#rows.wordsAt());
   }
 
   rmsNorm(out: Tensor, x: Tensor, scale: Tensor, rows: number, cols: number, eps: number): void {
@@ -129,27 +117,17 @@ export class WebGpuBackend implements Backend {
     const memories = [memoryOf(out), memoryOf(scale)];
     if (!inPlace) memories.push(memoryOf(x));
     const moved = { other: 4 * cols * (2 * rows + 1), again: 4 * cols * (2 * rows - 1) };
-    this.#recorder.dispatch(rmsNormKernel(inPlace), memories, [rows, cols, bits(eps)], spread(rows), moved);
+    this.#recorder.dispatch(
+      rmsNormKernel(inPlace, this.features.subgroups),
+      memories,
+      [rows, cols, bits(eps)],
+      spread(rows),
+      moved,
+    );
   }
 
   matmul(out: Tensor, x: Tensor, weight: Weight, rows: number, accumulate = false): void {
-    const { format, cols, parts } = weight as GpuWeight;
-    const single = rows <= MATVEC_ROWS;
-    const kernel = single ? matvecKernel(format, cols) : matmulKernel(format, cols);
-    const groupRows = single ? weightShader(format, cols).groupRows : TILE;
-    for (const part of parts) {
-      const params = weightParams(weight as GpuWeight, part, rows, accumulate, 0);
-      const tokens = single ? rows : Math.ceil(rows / TILE);
-      const memories = [memoryOf(out), memoryOf(x), part.memory];
-      const rowGroups = Math.ceil(part.rows / groupRows);
-      const weights = (part.rows * weight.sizeBytes) / weight.rows;
-      const moved = {
-        weights,
-        other: 4 * rows * (cols + (accumulate ? 2 : 1) * part.rows),
-        again: 4 * rows * cols * (rowGroups - 1) + weights * (tokens - 1),
-      };
-      this.#recorder.dispatch(kernel, memories, params, [tokens, ...spread(rowGroups)], moved);
-    }
+    this.#products.matmul(memoryOf(out), memoryOf(x), weight as GpuWeight, rows, accumulate);
   }
 
   rope(x: Tensor, heads: number, headSize: number, rope: RopeSpec): void {
@@ -195,6 +173,7 @@ export class WebGpuBackend implements Backend {
     const farthest = farthestPositions(this.#rows.current);
     const kv = farthest * positionBytes;
     const perHead = heads / group / kvHeads;
+    const places = 4 * (2 * count + Math.ceil(farthest / KV_PAGE));
     this.#recorder.dispatch(
       attentionKernel(format, headSize, group, chunks > 1),
       [to, memoryOf(q), memories[layer], this.#recorder.hostMemory],
@@ -202,8 +181,14 @@ export class WebGpuBackend implements Backend {
       [heads / group, chunks, count],
       {
         kv,
-        other: 4 * (count * heads * headSize + (chunks > 1 ? results * partialElements(headSize) : results * headSize)),
-        again: attended * positionBytes * perHead - kv + 4 * count * heads * headSize * (chunks - 1),
+        other:
+          places +
+          4 * (count * heads * headSize + (chunks > 1 ? results * partialElements(headSize) : results * headSize)),
+        again:
+          attended * positionBytes * perHead -
+          kv +
+          4 * count * heads * headSize * (chunks - 1) +
+          places * (heads / group - 1),
       },
     );
     if (chunks === 1) return;
@@ -318,24 +303,4 @@ function farthestPositions({ count, positions, sequence, pageTables }: Rows): nu
   const lengths = new Int32Array(pageTables.length);
   for (let r = 0; r < count; r++) lengths[sequence[r]] = Math.max(lengths[sequence[r]], positions[r] + 1);
   return lengths.reduce((sum, length) => sum + length, 0);
-}
-
-/** `groups` workgroups over two dimensions. */
-function spread(groups: number): readonly [number, number] {
-  if (groups <= MOST_GROUPS) return [groups, 1];
-  const second = Math.ceil(groups / MOST_GROUPS);
-  return [Math.ceil(groups / second), second];
-}
-
-/** The struct Params of wgsl/weights.ts. */
-function weightParams(
-  { rows, cols, format }: GpuWeight,
-  part: GpuWeight['parts'][number],
-  tokens: number,
-  accumulate: boolean,
-  tokensAt: number,
-): number[] {
-  const units = Math.ceil(cols / weightShader(format, cols).unit);
-  const cols4 = Math.ceil(cols / 4);
-  return [part.rows, part.firstRow, rows, cols, cols4, units, part.scales, tokens, accumulate ? 1 : 0, tokensAt];
 }
