@@ -101,18 +101,19 @@ describe('a decode step of the 1.7B shape on webgpu', () => {
     bindingBytes: 2 ** 32,
     features: { subgroups: true, int8Dots: true },
   };
-  let step: (
+  type Step = (
     position: number,
     sampling: Sampling,
   ) => Promise<ReturnType<WebGpuBackend['traffic']> & { boundWeightBytes: number }>;
 
-  beforeAll(async () => {
-    const backend = new WebGpuBackend(opened);
+  /** A model's step on a backend that takes activations so. */
+  const prepare = async (activations: 'f32' | 'q8') => {
+    const backend = new WebGpuBackend(opened, activations);
     const forward = new Forward(shape, await planWeights(backend), backend, 1, 1);
     const { layers, kvHeads, headSize } = shape;
     const pool = backend.kvPool({ layers, kvHeads, headSize, pages: CONTEXT / 32, format: 'f16' });
     const pageTables = [Int32Array.from({ length: CONTEXT / 32 }, (_, i) => i)];
-    step = async (position, sampling) => {
+    const step: Step = async (position, sampling) => {
       const before = backend.traffic();
       dispatches.length = 0;
       const one = (value: number) => Int32Array.of(value);
@@ -125,15 +126,23 @@ describe('a decode step of the 1.7B shape on webgpu', () => {
       const weights = dispatches.slice(1).flatMap((buffers) => buffers.filter(({ label }) => /^weight /.test(label)));
       return { ...(moved as typeof before), boundWeightBytes: weights.reduce((sum, { size }) => sum + size, 0) };
     };
+    return step;
+  };
+  let steps: Record<'f32' | 'q8', Step>;
+  beforeAll(async () => {
+    steps = { f32: await prepare('f32'), q8: await prepare('q8') };
   });
 
-  for (const [context, choosing, dispatchesOfChoice] of [
-    [1, greedy, 2],
-    [256, greedy, 2],
-    [2048, few, 4],
-    [CONTEXT, all, 2],
+  for (const [context, choosing, activations, others] of [
+    [1, greedy, 'f32', 2],
+    [256, greedy, 'f32', 2],
+    [2048, few, 'f32', 4],
+    [CONTEXT, all, 'f32', 2],
+    // Queries, keys and values share rounded activations, gate and up too.
+    [256, greedy, 'q8', 2 + 4 * shape.layers + 1],
   ] as const) {
-    it(`moves at most 1.05 times weights and cache at a context of ${context}, top-k ${choosing.topK}`, async () => {
+    it(`moves at most 1.05 times weights and cache at a context of ${context}, ${activations}, top-k ${choosing.topK}`, async () => {
+      const step = steps[activations];
       await step(context - 1, choosing); // grows memory for candidates and partial results
       const moved = await step(context - 1, choosing);
       const rowBytes = (shape.width / 128) * 18;
@@ -146,12 +155,12 @@ describe('a decode step of the 1.7B shape on webgpu', () => {
       const all = moved.weightBytes + moved.kvBytes + moved.otherBytes;
       const share = all / (weightBytes + kvBytesPerToken(shape, 'f16') * context);
       console.log(
-        `1.7B shape, context ${context}: ${(all / 1e6).toFixed(1)} MB a token = ${share.toFixed(4)} x weights and cache, ` +
+        `1.7B shape, ${activations}, context ${context}: ${(all / 1e6).toFixed(1)} MB a token = ${share.toFixed(4)} x weights and cache, ` +
           `${(moved.cachedBytes / 1e6).toFixed(0)} MB again from caches, ${moved.dispatches} dispatches`,
       );
       expect(share).toBeLessThanOrEqual(1.05);
       // 16 operations a layer, one more where attention is split; embedding, gathering, norm, head.
-      expect(moved.dispatches).toBe(shape.layers * (context > 128 ? 17 : 16) + 4 + dispatchesOfChoice);
+      expect(moved.dispatches).toBe(shape.layers * (context > 128 ? 17 : 16) + 4 + others);
       expect(moved).toMatchObject({ submissions: 1, readBackBytes: 4 });
     });
   }

@@ -4,7 +4,8 @@
 // and sum (online softmax, arXiv 1805.02867), so that memory does not grow with the context: two lanes a position make the 32 scores of a page, then
 // lanes take four elements of the values each, and as many slices of the page as lanes are left. Keys and values are read once for all its heads.
 // Few rows at a long context are split (flash-decoding, Dao et al. 2023): a chunk of positions a workgroup gives a partial sum with its maximum, and
-// `combine` joins them. Chunks lie at fixed positions and an empty one adds zero, so a row's bits do not depend on the split. Numerics: float32.
+// `combine` joins them. Chunks lie at fixed positions and an empty one adds zero, so among split rows bits do not depend on the others' lengths.
+// Numerics: float32.
 import { KV_PAGE, type KvFormat } from '../../backend.ts';
 import type { Kernel } from '../pipelines.ts';
 import { load4, vectorWords } from './kv.ts';
