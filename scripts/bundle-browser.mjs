@@ -2,6 +2,7 @@
 // answers, `engine-worker.js` for the worker, and the parts that they share.
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { smallShaders } from './minify-wgsl.mjs';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 
@@ -13,6 +14,25 @@ const deeper = {
   },
 };
 
+/** What a page never runs, behind a question whether this is Node: files and the cache on disk. */
+const withoutNode = {
+  name: 'without-node',
+  load: (id) => (/\/dist\/bytes\/(file-source|cache)\.js$/.test(id) ? 'export {}' : null),
+};
+
+/** What is always used together lies in one file: fewer requests, and compressed together it is smaller. */
+const chunks = [
+  { name: 'wasm', test: /\/dist\/kernels\/wasm\/(?!generated|wasm-training)/ },
+  {
+    name: 'train',
+    test: /\/dist\/(train\/|gguf\/(write|value-bytes)|kernels\/(training|wasm\/wasm-training)|tokenizer\/train)/,
+  },
+  {
+    name: 'load',
+    test: /\/dist\/(core|bytes\/(?!browser-pull)|quant|gguf|tokenizer|chat|model|generate|load|language-model|errors|kernels\/(\w+|webgpu\/adapter)\.js)|@huggingface/,
+  },
+];
+
 export async function bundleForBrowsers() {
   const bundle = await rolldown({
     input: {
@@ -22,13 +42,14 @@ export async function bundleForBrowsers() {
     },
     platform: 'browser',
     external: [/^node:/],
-    plugins: [deeper],
+    plugins: [deeper, withoutNode, smallShaders],
     logLevel: 'silent',
   });
   await bundle.write({
     dir: `${dist}browser`,
     format: 'esm',
     minify: true,
+    codeSplitting: { includeDependenciesRecursively: false, groups: chunks },
     entryFileNames: '[name].js',
     chunkFileNames: '[name]-[hash].js',
   });

@@ -47,6 +47,11 @@ async function page(request) {
     response = await (await caches.open(cacheName)).match('./');
     if (!response) throw error;
   }
+  return isolated(response);
+}
+
+/** The response with the headers that isolate a page; an isolated page may start no worker whose file came without them. */
+function isolated(response) {
   if (response.status === 0 || response.redirected) return response;
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(isolation)) headers.set(name, value);
@@ -57,9 +62,9 @@ async function page(request) {
 async function kept(request) {
   const cache = await caches.open(cacheName);
   const whole = await cache.match(request.url);
-  if (!whole) return fetch(request);
+  if (!whole) return isolated(await fetch(request));
   const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get('range') ?? '');
-  if (!range) return whole;
+  if (!range) return isolated(whole);
   const bytes = await whole.blob();
   const start = Number(range[1]);
   const end = Math.min(bytes.size, range[2] ? Number(range[2]) + 1 : bytes.size);

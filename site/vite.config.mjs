@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { smallShaders } from '../scripts/minify-wgsl.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
@@ -37,7 +38,7 @@ export default defineConfig({
   root,
   base: './',
   resolve: { alias },
-  plugins: [listFiles],
+  plugins: [listFiles, smallShaders],
   worker: { format: 'es' },
   server: { headers, fs: { allow: ['..'] } },
   preview: { headers },

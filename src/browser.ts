@@ -23,6 +23,7 @@ export {
   type WorkerLoadOptions,
   WorkerModel,
 } from './remote/worker-model.ts';
-export { trainInWorker, WorkerTraining } from './remote/worker-training.ts';
+export { resumeTraining, trainInWorker, WorkerTraining } from './remote/worker-training.ts';
+export { type KeptTraining, listTrainings, removeTraining } from './train/browser-runs.ts';
 export { parseCorpus } from './train/corpus.ts';
 export type { TrainDone, TrainProgress, TrainSample, TrainStart, TrainStep } from './train/train-options.ts';

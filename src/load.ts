@@ -38,6 +38,11 @@ export interface LoadOptions {
   queue?: number;
   /** How keys and values are cached. Default `f16`; `q8` halves the memory at a small loss, `f32` doubles it. */
   kvFormat?: KvFormat;
+  /**
+   * What products on `webgpu` take: activations as they are (`f32`, default), or rounded to int8 (`q8`), faster where the device has int8 dot products
+   * (others stay at `f32`) and as exact as `wasm`, whose products always round to 8 bits.
+   */
+  activations?: 'f32' | 'q8';
   /** Told bytes of tensors loaded so far, of all. */
   onProgress?: LoadProgress;
   /** Stops the load; it throws the signal's reason and gives everything back. */
@@ -145,7 +150,7 @@ async function createBackend(name: BackendName, options: LoadOptions): Promise<B
   }
   if (name === 'webgpu') {
     const { webgpuBackend } = await import('./kernels/webgpu/webgpu-backend.ts');
-    return webgpuBackend();
+    return webgpuBackend({ activations: options.activations });
   }
   throw new OnebitError(
     'bad-argument',

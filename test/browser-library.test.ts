@@ -17,6 +17,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const seedling = join(root, 'models/seedling.gguf');
 const QUESTION = 'I would like to book a table for two.';
 const TEXT = 'The sun rises in the east. The moon follows the sun. The stars follow the moon.\n\n'.repeat(20);
+const documents = TEXT.split('\n\n')
+  .filter(Boolean)
+  .map((text) => ({ text }));
 const TRAINING = {
   shape: { vocabulary: 300, layers: 1, width: 128, contextLength: 64 },
   recipe: { steps: 6 },
@@ -201,6 +204,7 @@ describe.skipIf(!hasChromium)(`the library in a page${chromiumReason}`, () => {
         size: number;
         after: { sha256: string; complete: boolean }[];
         tokens: number;
+        complete: boolean[];
         left: number;
       }>(
         page,
@@ -218,6 +222,7 @@ describe.skipIf(!hasChromium)(`the library in a page${chromiumReason}`, () => {
       expect(found.size).toBe(tiny.length);
       expect(found.after).toMatchObject([{ complete: true, sha256: createHash('sha256').update(tiny).digest('hex') }]);
       expect(found.tokens).toBe(3);
+      expect(found.complete).toEqual([false, true]);
       expect(found.left).toBe(0);
       // Once from the start, once from where that broke off, and nothing to load it.
       expect(ranges).toEqual([undefined, 'bytes=40000-']);
@@ -279,9 +284,6 @@ describe.skipIf(!hasChromium)(`the library in a page${chromiumReason}`, () => {
   test(
     'trains in a worker with the same loss in every step as in Node, paused in between',
     async () => {
-      const documents = TEXT.split('\n\n')
-        .filter(Boolean)
-        .map((text) => ({ text }));
       const expected: number[] = [];
       let file: Uint8Array | undefined;
       for await (const event of train({ ...TRAINING, documents })) {
@@ -305,6 +307,67 @@ describe.skipIf(!hasChromium)(`the library in a page${chromiumReason}`, () => {
       expect(expected).toHaveLength(TRAINING.recipe.steps);
       expect(found.losses).toEqual(expected);
       expect(Buffer.compare(Buffer.from(found.file), Buffer.from(file!))).toBe(0);
+      await page.close();
+    },
+    SLOW,
+  );
+
+  test(
+    'goes on with a training whose tab was reloaded, to the same model bit for bit',
+    async () => {
+      const options = { ...TRAINING, recipe: { steps: 40 }, checkpointEvery: 2 };
+      const expected = new Map<number, number>();
+      let file: Uint8Array | undefined;
+      for await (const event of train({ ...options, documents })) {
+        if (event.type === 'step') expected.set(event.step, event.loss);
+        if (event.type === 'done') file = event.model;
+      }
+      const page = await open();
+      await run(
+        page,
+        `const training = onebit.trainInWorker({ ...options, documents, keep: 'mine' });
+        for await (const event of training) {
+          if (event.type !== 'checkpoint' || event.step < 4) continue;
+          training.pause();
+          await codeless(onebit.resumeTraining('mine').result());
+          if ((await onebit.listTrainings()).length > 0) throw new Error('a run that goes on is offered');
+          return; // leaving the loop ends the worker, as closing the tab does
+        }
+        async function codeless(promise) {
+          try { await promise; } catch (error) { if (error.code === 'bad-argument') return; }
+          throw new Error('another tab may train the same run');
+        }`,
+        { options, documents },
+      );
+      await page.reload();
+      const found = await run<{
+        kept: { name: string; steps: number };
+        losses: [number, number][];
+        file: number[];
+        left: number;
+      }>(
+        page,
+        `const [kept] = await onebit.listTrainings();
+        const losses = [];
+        let file;
+        for await (const event of onebit.resumeTraining(kept.name)) {
+          if (event.type === 'step') losses.push([event.step, event.loss]);
+          if (event.type === 'done') file = [...event.model];
+        }
+        const [after] = await onebit.listTrainings();
+        await onebit.removeTraining(kept.name);
+        const left = (await onebit.listTrainings()).length;
+        return { kept, losses, file, complete: [kept.complete, after?.complete], left };`,
+      );
+      expect(found.kept.name).toBe('mine');
+      expect(found.kept.steps).toBeGreaterThanOrEqual(4);
+      expect(found.kept.steps).toBeLessThan(40);
+      expect(found.losses.map(([step]) => step)).toEqual(
+        [...expected.keys()].filter((step) => step > found.kept.steps),
+      );
+      for (const [step, loss] of found.losses) expect(loss).toBe(expected.get(step));
+      expect(Buffer.compare(Buffer.from(found.file), Buffer.from(file!))).toBe(0);
+      expect(found.left).toBe(0);
       await page.close();
     },
     SLOW,

@@ -211,6 +211,42 @@ describe.skipIf(!hasChromium)(`the page${chromiumReason}`, () => {
   );
 
   test(
+    'offers a training that a reload interrupted, and goes on with it',
+    async () => {
+      // From a server that does not isolate pages: behind the reload the service worker does.
+      const plain = await serveFiles({ folders: { '/': join(root, 'dist/site') }, isolated: false });
+      await open({}, '#train', `${plain.origin}/`);
+      page.on('dialog', (dialog) => void dialog.accept()); // the page asks before it is left
+      await page.getByRole('button', { name: 'Use the example' }).click();
+      await page.getByLabel('Size').selectOption('small');
+      await page.getByLabel('Minutes').fill('0.6');
+      await page.getByRole('button', { name: 'Train', exact: true }).click();
+      const kept = `(async () => {
+        const root = await navigator.storage.getDirectory();
+        const runs = await root.getDirectoryHandle('onebit-training', { create: true });
+        for await (const run of runs.values()) for await (const file of run.keys()) if (file.endsWith('.ckpt')) return true;
+        return false;
+      })()`;
+      await expect.poll(() => page.evaluate(kept), { timeout: 120_000, interval: 500 }).toBe(true);
+      await page.reload();
+      const offer = page.getByRole('region', { name: 'A training to go on with' });
+      expect(await offer.getByText(/was interrupted at \d+ %, after \d+ updates/).textContent()).toBeTruthy();
+      await page.screenshot({ path: join(shots, 'train-interrupted.png'), fullPage: true });
+      await offer.getByRole('button', { name: 'Go on with it' }).click();
+      await page.getByRole('button', { name: 'Talk to it' }).waitFor();
+      expect(await page.locator('.run .status').textContent()).toMatch(/Done after \d+ updates/);
+      await page.reload();
+      await offer.getByText(/is done: \d+ updates/).waitFor();
+      await offer.getByRole('button', { name: 'Discard it' }).click();
+      await offer.waitFor({ state: 'hidden' });
+      expect(problems).toEqual([]);
+      await page.close();
+      plain.close();
+    },
+    SLOW,
+  );
+
+  test(
     'looks inside: bits, scales, sizes, attention',
     async () => {
       await open({ colorScheme: 'dark' }, '#look');

@@ -11,6 +11,8 @@ import {
 } from '../src/kernels/cases.ts';
 import { checkCase, relativeError } from '../src/kernels/conformance.ts';
 import { referenceBackend } from '../src/kernels/reference/reference-backend.ts';
+import type { WebGpuOptions } from '../src/kernels/webgpu/device.ts';
+import type { GpuFeatures } from '../src/kernels/webgpu/features.ts';
 import { type WebGpuBackend, webgpuBackend } from '../src/kernels/webgpu/webgpu-backend.ts';
 import { load } from '../src/load.ts';
 import { formatByName } from '../src/quant/formats.ts';
@@ -23,9 +25,9 @@ export interface CaseReport {
   readonly error?: string;
 }
 
-/** Runs every case whose name has `filter`; names as `kernel name`. */
-export async function runCases(filter = ''): Promise<Record<string, CaseReport>> {
-  const backend = await webgpuBackend();
+/** Runs every case whose name has `filter`, on a backend with `options`; names as `kernel name`. */
+export async function runCases(filter = '', options: WebGpuOptions = {}): Promise<Record<string, CaseReport>> {
+  const backend = await webgpuBackend(options);
   const reports: Record<string, CaseReport> = {};
   for (const kernelCase of kernelCases()) {
     const name = `${kernelCase.kernel} ${kernelCase.name}`;
@@ -41,8 +43,31 @@ export async function runCases(filter = ''): Promise<Record<string, CaseReport>>
   return reports;
 }
 
+/** Sampling that backends do by themselves: among a few candidates, and among all. */
+export const seeded = [
+  { seed: 5, temperature: 0.8, topK: 20, topP: 0.9 },
+  { seed: 6, temperature: 1, topK: 0, topP: 0.95, minP: 0.001 },
+] as const;
+
+/** What the device has beyond WebGPU's least, as far as known answers came back. */
+export async function features(): Promise<GpuFeatures> {
+  const backend = await webgpuBackend();
+  await backend.dispose();
+  return backend.features;
+}
+
+/** Log-probabilities of `tokens` with activations rounded to int8. */
+export async function scoreRounded(source: string, tokens: readonly number[]): Promise<number[]> {
+  const model = await load(source, { backend: 'webgpu', contextTokens: 256, activations: 'q8' });
+  const { logprobs } = await model.score([...tokens]);
+  await model.dispose();
+  return Array.from(logprobs, Number).slice(1);
+}
+
 export interface ModelRun {
   readonly tokens: number[];
+  /** Tokens of each of `seeded`, and the bytes read back for one of them. */
+  readonly sampled: { tokens: number[]; readBackBytes: number }[];
   readonly logprobs: number[];
   /** Of one step of one token in the middle of a text. */
   readonly step: { dispatches: number; submissions: number; readBackBytes: number; uploadedBytes: number };
@@ -71,9 +96,16 @@ export async function runModel(source: string, prompt: string, maxTokens: number
     readBackBytes: after.readBackBytes - before.readBackBytes,
     uploadedBytes: after.uploadedBytes - before.uploadedBytes,
   };
+  const sampled: { tokens: number[]; readBackBytes: number }[] = [];
+  for (const sampling of seeded) {
+    const readBefore = backend.traffic().readBackBytes;
+    const result = await model.generate(prompt, { ...options, ...sampling, maxTokens: 12 }).result();
+    const readBackBytes = (backend.traffic().readBackBytes - readBefore) / 12;
+    sampled.push({ tokens: [...result.tokens], readBackBytes });
+  }
   const { memoryBytes } = model;
   await model.dispose();
-  return { tokens: [...tokens], logprobs: Array.from(scored.logprobs, Number).slice(1), step, memoryBytes };
+  return { tokens: [...tokens], sampled, logprobs: Array.from(scored.logprobs, Number).slice(1), step, memoryBytes };
 }
 
 /** Products and embeddings of weights that a binding holds 32 or 64 rows of; the largest relative error a format. */
@@ -156,29 +188,81 @@ async function copiedPages(backend: WebGpuBackend): Promise<boolean[]> {
 
 /** What a reader and later calls throw when the device dies under the backend, and what the backend still holds. */
 export async function lostDevice(): Promise<{ reading: string; later: string; memoryBytes: number }> {
-  let device: GPUDevice | undefined;
-  const gpu = await platformGpu();
-  const watched = {
-    async requestAdapter(options?: GPURequestAdapterOptions) {
-      const adapter = await gpu.requestAdapter(options);
-      return {
-        limits: adapter!.limits,
-        info: adapter!.info,
-        async requestDevice(descriptor?: GPUDeviceDescriptor) {
-          device = await adapter!.requestDevice(descriptor);
-          return device;
-        },
-      };
-    },
-  } as unknown as GPU;
-  const backend = await webgpuBackend({ gpu: watched });
+  const devices: GPUDevice[] = [];
+  const backend = await webgpuBackend({ gpu: await watchedGpu(devices) });
   const x = backend.tensor(4);
-  device!.destroy();
+  devices[0].destroy();
   const reading = await codeOf(backend.read(x, 0, 4));
   const later = await codeOf((async () => backend.tensor(4))());
   const memoryBytes = backend.memoryBytes();
   await backend.dispose();
   return { reading, later, memoryBytes };
+}
+
+/**
+ * Loses the device in the middle of an answer: what the answer, another that waits, and a later one throw, what the backend still holds, and whether
+ * the model loaded again goes on as if nothing had been.
+ */
+export async function lostWhileGenerating(source: string): Promise<Record<string, unknown>> {
+  const devices: GPUDevice[] = [];
+  const alive = new Set<GPUBuffer>();
+  const gpu = await watchedGpu(devices, alive);
+  const own = typeof navigator === 'undefined' ? undefined : navigator;
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true, writable: true });
+  try {
+    const options = { temperature: 0, maxTokens: 12, ignoreEndOfText: true } as const;
+    const model = await load(source, { backend: 'webgpu', contextTokens: 256 });
+    const whole = await model.generate('Once', options).result();
+    const answer = async () => {
+      let tokens = 0;
+      for await (const piece of model.generate('Once', options)) {
+        tokens += piece.tokens.length;
+        if (tokens >= 3) devices[0].destroy();
+      }
+    };
+    const codes = await Promise.all([codeOf(answer()), codeOf(model.generate('One', options).result())]);
+    codes.push(await codeOf(model.generate('Once', options).result()));
+    const held = { bytes: model.backend.memoryBytes(), buffers: alive.size };
+    await model.dispose();
+    const again = await load(source, { backend: 'webgpu', contextTokens: 256 });
+    const same = (await again.generate('Once', options).result()).text === whole.text;
+    await again.dispose();
+    return { codes, held, same, devices: devices.length };
+  } finally {
+    Object.defineProperty(globalThis, 'navigator', { value: own, configurable: true, writable: true });
+  }
+}
+
+/** A GPU that hands out the platform's devices and keeps them in `devices`, and in `alive` their buffers that were not destroyed. */
+async function watchedGpu(devices: GPUDevice[], alive = new Set<GPUBuffer>()): Promise<GPU> {
+  const gpu = await platformGpu();
+  return {
+    wgslLanguageFeatures: gpu.wgslLanguageFeatures,
+    async requestAdapter(options?: GPURequestAdapterOptions) {
+      const adapter = (await gpu.requestAdapter(options))!;
+      return {
+        limits: adapter.limits,
+        info: adapter.info,
+        features: adapter.features,
+        async requestDevice(descriptor?: GPUDeviceDescriptor) {
+          const device = await adapter.requestDevice(descriptor);
+          devices.push(device);
+          const createBuffer = device.createBuffer.bind(device);
+          device.createBuffer = (described) => {
+            const buffer = createBuffer(described);
+            const destroy = buffer.destroy.bind(buffer);
+            alive.add(buffer);
+            buffer.destroy = () => {
+              alive.delete(buffer);
+              return destroy();
+            };
+            return buffer;
+          };
+          return device;
+        },
+      };
+    },
+  } as unknown as GPU;
 }
 
 async function platformGpu(): Promise<GPU> {

@@ -8,6 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
 import { rolldown } from 'rolldown';
+import { smallShaders } from '../scripts/minify-wgsl.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 /** Where Debian's chromium keeps the Vulkan loader and SwiftShader. */
@@ -33,7 +34,9 @@ export interface Device {
 /** The bundle's files by name. In pieces, because what only Node can import must stay where a page does not load it. */
 async function bundle(platform: 'browser' | 'node'): Promise<Record<string, string>> {
   const input = { cases: fileURLToPath(new URL('./webgpu-cases.ts', import.meta.url)) };
-  const built = await rolldown({ input, platform, external: [/^node:/, 'webgpu'], logLevel: 'silent' });
+  // Pages get shaders as bundles for browsers have them, Node as they are written.
+  const plugins = platform === 'browser' ? [smallShaders] : [];
+  const built = await rolldown({ input, platform, plugins, external: [/^node:/, 'webgpu'], logLevel: 'silent' });
   const { output } = await built.generate({
     format: 'esm',
     entryFileNames: '[name].mjs',

@@ -7,7 +7,7 @@ import { load } from '../src/index.ts';
 import { kernelCases } from '../src/kernels/cases.ts';
 import { webgpuBackend } from '../src/kernels/webgpu/webgpu-backend.ts';
 import { hasStories, stories260k, storiesReason } from './shared-files.ts';
-import type { CaseReport, ModelRun } from './webgpu-cases.ts';
+import { type CaseReport, type ModelRun, seeded } from './webgpu-cases.ts';
 import { type Device, missingIn, openChromium, openNode } from './webgpu-devices.ts';
 
 /** SwiftShader compiles shaders on a processor that other tests share. */
@@ -24,13 +24,30 @@ async function openFor(platform: 'chromium' | 'node'): Promise<Device> {
   return openChromium(Object.fromEntries(files));
 }
 
+const namesOf = (filter: string) =>
+  kernelCases()
+    .map(({ kernel, name }) => `${kernel} ${name}`)
+    .filter((name) => name.includes(filter));
+
 /** Tokens and log-probabilities that the reference gives. */
 async function referenceRun({ path, prompt, maxTokens }: (typeof models)[number]) {
   const model = await load(path, { backend: 'reference', contextTokens: 256 });
   const { tokens } = await model.generate(prompt, { temperature: 0, maxTokens, ignoreEndOfText: true }).result();
-  const { logprobs } = await model.score([...model.tokenizer.encode(prompt), ...tokens]);
+  const sampled: number[][] = [];
+  for (const sampling of seeded) {
+    const options = { ...sampling, maxTokens: 12, ignoreEndOfText: true };
+    sampled.push([...(await model.generate(prompt, options).result()).tokens]);
+  }
+  const all = [...model.tokenizer.encode(prompt), ...tokens];
+  const { logprobs } = await model.score(all);
   await model.dispose();
-  return { tokens: [...tokens], logprobs: Array.from(logprobs, Number).slice(1), layers: model.config.layers };
+  return {
+    all,
+    tokens: [...tokens],
+    sampled,
+    logprobs: Array.from(logprobs, Number).slice(1),
+    layers: model.config.layers,
+  };
 }
 
 for (const platform of ['chromium', 'node'] as const) {
@@ -57,7 +74,7 @@ for (const platform of ['chromium', 'node'] as const) {
     for (const model of models) {
       const reason = model.there ? '' : storiesReason;
       it.skipIf(!model.there)(
-        `gives the reference’s greedy tokens of ${model.name}${reason}`,
+        `gives the reference’s greedy and seeded tokens of ${model.name}${reason}`,
         async () => {
           const expected = await referenceRun(model);
           const found = await device.call<ModelRun>(
@@ -70,13 +87,60 @@ for (const platform of ['chromium', 'node'] as const) {
           const worst = Math.max(...found.logprobs.map((value, i) => Math.abs(value - expected.logprobs[i])));
           expect(found.logprobs.length).toBe(expected.logprobs.length);
           expect(worst).toBeLessThan(2e-3);
-          // A step is one command buffer, and only the token and the sum of exponentials come back.
-          expect(found.step).toMatchObject({ submissions: 1, readBackBytes: 16 });
+          // The same seed draws the same tokens. A step is one command buffer, and only the token comes back.
+          expect(found.sampled.map(({ tokens }) => tokens)).toEqual(expected.sampled);
+          expect(found.sampled.map(({ readBackBytes }) => readBackBytes)).toEqual([4, 4]);
+          expect(found.step).toMatchObject({ submissions: 1, readBackBytes: 4 });
           expect(found.step.dispatches).toBeLessThanOrEqual(17 * expected.layers + 8);
         },
         SLOW,
       );
     }
+
+    it(
+      'finds subgroups and int8 dot products',
+      async () => {
+        // What SwiftShader has; without them the cases below would test nothing.
+        expect(await device.call('features')).toEqual({ subgroups: true, int8Dots: true });
+      },
+      SLOW,
+    );
+
+    if (platform === 'node')
+      describe('cases of other paths', () => {
+        for (const [name, filter, options] of [
+          ['int8 products', 'matmul q', { activations: 'q8' }],
+          ['int8 products without subgroups', 'matmul q', { activations: 'q8', without: ['subgroups'] }],
+          ['float products without subgroups', 'matmul q1_0', { without: ['subgroups'] }],
+          ['norms without subgroups', 'rms-norm', { without: ['subgroups'] }],
+          ['int8 products that do not exist', 'matmul q8_0 64x64', { activations: 'q8', without: ['int8Dots'] }],
+        ] as const) {
+          it(
+            name,
+            async () => {
+              const reports = await device.call<Record<string, CaseReport>>('runCases', filter, options);
+              expect(Object.keys(reports)).toEqual(namesOf(filter));
+              expect(Object.entries(reports).filter(([, { passed }]) => !passed)).toEqual([]);
+            },
+            SLOW,
+          );
+        }
+      });
+
+    if (platform === 'node')
+      it(
+        'scores almost alike with activations rounded to int8',
+        async () => {
+          const expected = await referenceRun(models[1]);
+          const found = await device.call<number[]>('scoreRounded', seedling, expected.all);
+          const differences = found.map((value, i) => Math.abs(value - expected.logprobs[i]));
+          const mean = differences.reduce((a, b) => a + b, 0) / differences.length;
+          console.log(`int8 activations: mean ${mean.toFixed(4)}, largest ${Math.max(...differences).toFixed(4)} nats`);
+          expect(mean).toBeGreaterThan(1e-5);
+          expect(mean).toBeLessThan(0.03);
+        },
+        SLOW,
+      );
 
     it(
       'splits weights that a binding cannot hold',
@@ -113,6 +177,19 @@ for (const platform of ['chromium', 'node'] as const) {
           reading: 'device-lost',
           later: 'device-lost',
           memoryBytes: 0,
+        });
+      },
+      SLOW,
+    );
+
+    it.skipIf(!hasStories)(
+      `gives everything back when the device dies in the middle of an answer, and answers when loaded again${hasStories ? '' : storiesReason}`,
+      async () => {
+        expect(await device.call('lostWhileGenerating', device.place(stories260k))).toEqual({
+          codes: ['device-lost', 'device-lost', 'device-lost'],
+          held: { bytes: 0, buffers: 0 },
+          same: true,
+          devices: 2,
         });
       },
       SLOW,

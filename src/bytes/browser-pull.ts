@@ -1,7 +1,8 @@
 // Owns bringing a model into the browser's storage: resumed where an earlier try ended, checked by its hash, one tab at a time. Runs in dedicated
 // workers only: nowhere else may files be written in place. Source: RFC 9110, section 14 (ranges).
-import { sha256 as hashing } from '@noble/hashes/sha2.js';
+
 import { hexOf } from '../core/digest.ts';
+import { Sha256 } from '../core/sha256.ts';
 import { OnebitError } from '../errors.ts';
 import { blobSource } from './blob-source.ts';
 import {
@@ -138,7 +139,7 @@ class Partial {
   readonly #folder: FileSystemDirectoryHandle;
   readonly #key: string;
   readonly #file: SyncFile;
-  #hash = hashing.create();
+  #hash = new Sha256();
   #doneBytes = 0;
   #totalBytes: number | undefined;
   #etag: string | undefined;
@@ -282,7 +283,7 @@ class Partial {
       );
     }
     this.#file.truncate(0);
-    this.#hash = hashing.create();
+    this.#hash = new Sha256();
     this.#doneBytes = 0;
     this.#totalBytes = this.#target.sizeBytes;
     this.#etag = undefined;

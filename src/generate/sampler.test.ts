@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../core/random.ts';
+import { filterCandidates } from '../kernels/sampling.ts';
 import { resolveOptions } from './options.ts';
-import { chooseToken, filterCandidates, logSumExp, rankLogits } from './sampler.ts';
+import { chooseToken, logSumExp, rankLogits } from './sampler.ts';
 
 const logits = Float32Array.from([1, 3, 3, -2, 0.5]);
 const ranked = rankLogits(logits);

@@ -2,6 +2,7 @@
 import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
 import { KV_PAGE, type Tensor, type TopEntry } from '../kernels/backend.ts';
+import { MOST_RANKED } from '../kernels/sampling.ts';
 import { CHUNK_OUTPUTS, type Engine } from '../model/engine.ts';
 import type { KvSequence } from '../model/kv-cache.ts';
 import { applyMask, type Matcher } from '../structured/constraint.ts';
@@ -9,7 +10,7 @@ import { lookUp } from './lookup.ts';
 import type { ResolvedOptions } from './options.ts';
 import { applyPenalties, hasPenalties } from './penalties.ts';
 import type { Request } from './request.ts';
-import { chooseToken, logSumExp, rankLogits } from './sampler.ts';
+import { chooseToken, logSumExp, rankLogits, samplingOf } from './sampler.ts';
 import type { Scheduler } from './scheduler.ts';
 import { packSession, unpackSession } from './session-file.ts';
 
@@ -25,9 +26,6 @@ export interface ChosenToken {
   readonly logprob?: number;
   readonly top?: readonly TokenLogprob[];
 }
-
-/** Beyond this many candidates, ranking in the backend no longer pays; the whole row is read instead. */
-const MOST_RANKED = 256;
 
 /** A sequence of a model: its tokens, and what the model remembers of them. */
 export class Session {
@@ -214,18 +212,20 @@ export class Session {
   ): Promise<ChosenToken> {
     const { backend, config } = this.engine;
     const offset = row * config.vocabulary;
+    const { vocabulary } = config;
     const needed = Math.max(options.temperature === 0 ? 1 : options.topK, options.logprobs ?? 0, 1);
     const sampledFromAll = options.temperature > 0 && options.topK === 0;
-    if (!matcher && !hasPenalties(options) && !sampledFromAll && needed <= MOST_RANKED) {
-      const ranked = await backend.topK(
-        logits,
-        offset,
-        config.vocabulary,
-        Math.min(needed, config.vocabulary),
-        options.signal,
-      );
-      const token = chooseToken(ranked.top, ranked.logSumExp, options, random);
-      return withLogprobs(token, ranked.top, ranked.logSumExp, options);
+    if (!matcher && !hasPenalties(options)) {
+      if (options.logprobs === undefined) {
+        const sampling = samplingOf(options, random);
+        return { token: await backend.sample(logits, offset, vocabulary, sampling, options.signal) };
+      }
+      if (!sampledFromAll && needed <= MOST_RANKED) {
+        const count = Math.min(needed, vocabulary);
+        const ranked = await backend.topK(logits, offset, vocabulary, count, options.signal);
+        const token = chooseToken(ranked.top, ranked.logSumExp, options, random);
+        return withLogprobs(token, ranked.top, ranked.logSumExp, options);
+      }
     }
     const values = (await backend.read(logits, offset, config.vocabulary, options.signal)).slice();
     const original = options.logprobs === undefined ? undefined : { values: values.slice(), logSum: logSumExp(values) };

@@ -74,6 +74,20 @@ export interface TopEntry {
   readonly logit: number;
 }
 
+/** How a token is chosen from logits. */
+export interface Sampling {
+  /** Divides logits before the draw; 0 takes the likeliest. */
+  readonly temperature: number;
+  /** Only the k likeliest; 0 is all. */
+  readonly topK: number;
+  /** Of those only the likeliest that together have this probability; 1 is all. */
+  readonly topP: number;
+  /** Of those only tokens at least this share as likely as the likeliest; 0 is all. */
+  readonly minP: number;
+  /** The draw, in [0, 1): the same draw on the same logits chooses the same token. */
+  readonly uniform: number;
+}
+
 /**
  * Computes. Shapes are row-major with `rows` outermost; all activations float32. Operations are dispatched in order; outputs may be read by later
  * operations at once; `out` must not overlap an input unless an operation says so. Sizes are the caller's duty: backends may assume them.
@@ -132,6 +146,12 @@ export interface Backend {
     k: number,
     signal?: AbortSignal,
   ): Promise<{ top: TopEntry[]; logSumExp: number }>;
+
+  /**
+   * The token that `sampling` chooses among `length` logits from `offset`: the candidate, in descending order, in whose share of the probability the
+   * draw falls. Sums of float32 may decide for a neighbour where the draw falls within 1e-5 of a border.
+   */
+  sample(x: Tensor, offset: number, length: number, sampling: Sampling, signal?: AbortSignal): Promise<number>;
 
   /** Bytes currently allocated. */
   memoryBytes(): number;

@@ -3,7 +3,17 @@
 import { Random } from '../core/random.ts';
 import type { FormatName } from '../quant/format.ts';
 import { formatByName } from '../quant/formats.ts';
-import { type Backend, KV_PAGE, type KvFormat, type RopeSpec, type Rows, type Tensor } from './backend.ts';
+import {
+  type Backend,
+  KV_PAGE,
+  type KvFormat,
+  type RopeSpec,
+  type Rows,
+  type Sampling,
+  type Tensor,
+} from './backend.ts';
+import { rankValues } from './ranking.ts';
+import { filterCandidates } from './sampling.ts';
 
 /**
  * How far a result may be from the reference, as shares of the reference's root mean square: of the differences' root mean square, and of the
@@ -48,6 +58,7 @@ export function kernelCases(): KernelCase[] {
     ...attentionCases(),
     ...elementwiseCases(),
     ...topKCases(),
+    ...sampleCases(),
   ];
 }
 
@@ -270,6 +281,8 @@ interface AttentionShape {
   /** Tokens stored and attended by each sequence, in steps of `step` rows. */
   lengths: number[];
   step: number;
+  /** From this position on, one row of each sequence a step. */
+  decodeFrom?: number;
   shift?: boolean;
   /** Copies the first sequence's first page after the first step and goes on in the copy. */
   copy?: boolean;
@@ -282,13 +295,15 @@ function attentionCases(): KernelCase[] {
     { heads: 4, kvHeads: 2, headSize: 64, lengths: [KV_PAGE + 1], step: 17 },
     { heads: 16, kvHeads: 8, headSize: 128, lengths: [100], step: 100 },
     { heads: 6, kvHeads: 2, headSize: 80, lengths: [33, 5, 64], step: 9 },
+    { heads: 6, kvHeads: 2, headSize: 32, lengths: [130, 258, 129], step: 64, decodeFrom: 256 },
+    { heads: 2, kvHeads: 1, headSize: 16, lengths: [514], step: 256, decodeFrom: 512 },
     { heads: 5, kvHeads: 5, headSize: 48, lengths: [40], step: 8, shift: true },
     { heads: 4, kvHeads: 2, headSize: 16, lengths: [40, 12], step: 8, copy: true },
   ];
   return (['f32', 'f16', 'q8'] as const).flatMap((format) =>
     shapes.map((shape) => ({
       kernel: 'attention',
-      name: `${format} ${shape.heads}/${shape.kvHeads} heads of ${shape.headSize}, lengths ${shape.lengths}, step ${shape.step}${shape.shift ? ', shifted' : ''}${shape.copy ? ', copied' : ''}`,
+      name: `${format} ${shape.heads}/${shape.kvHeads} heads of ${shape.headSize}, lengths ${shape.lengths}, step ${shape.step}${shape.decodeFrom ? `, from ${shape.decodeFrom} on 1` : ''}${shape.shift ? ', shifted' : ''}${shape.copy ? ', copied' : ''}`,
       bound: kvBounds[format],
       run: (backend: Backend) => runAttention(backend, format, shape),
     })),
@@ -296,7 +311,7 @@ function attentionCases(): KernelCase[] {
 }
 
 async function runAttention(backend: Backend, format: KvFormat, shape: AttentionShape): Promise<Float32Array> {
-  const { heads, kvHeads, headSize, lengths, step } = shape;
+  const { heads, kvHeads, headSize, lengths, step, decodeFrom = Number.POSITIVE_INFINITY } = shape;
   const pagesEach = Math.ceil(Math.max(...lengths) / KV_PAGE);
   const pages = pagesEach * lengths.length + 1;
   const pool = backend.kvPool({ layers: 2, kvHeads, headSize, pages, format });
@@ -305,7 +320,8 @@ async function runAttention(backend: Backend, format: KvFormat, shape: Attention
     Int32Array.from({ length: pagesEach }, (_, i) => pages - 1 - (i * lengths.length + s)),
   );
   const outputs: number[] = [];
-  for (let from = 0; from < Math.max(...lengths); from += step) {
+  for (let from = 0, to = 0; from < Math.max(...lengths); from = to) {
+    to = from >= decodeFrom ? from + 1 : Math.min(from + step, decodeFrom);
     const positions: number[] = [];
     const sequence: number[] = [];
     if (shape.copy && from === step) {
@@ -313,7 +329,7 @@ async function runAttention(backend: Backend, format: KvFormat, shape: Attention
       pageTables[0][0] = 0;
     }
     for (const [s, length] of lengths.entries()) {
-      for (let p = from; p < Math.min(from + step, length); p++) {
+      for (let p = from; p < Math.min(to, length); p++) {
         positions.push(p);
         sequence.push(s);
       }
@@ -386,4 +402,59 @@ function topKCases(): KernelCase[] {
       return Float32Array.from([...result.top.flatMap((entry) => [entry.token % 97, entry.logit]), result.logSumExp]);
     },
   }));
+}
+
+/** How far from its share of the probability a draw may fall and still choose a token: what sums of float32 cost. */
+const DRAW_TOLERANCE = 1e-5;
+
+function sampleCases(): KernelCase[] {
+  const draws = [0, 0.2, 0.41, 0.6, 0.83, 0.97, 0.9999999];
+  const all = { temperature: 1, topK: 0, topP: 1, minP: 0 };
+  const cases: [length: number, Omit<Sampling, 'uniform'>][] = [
+    [1, all],
+    [7, { ...all, temperature: 0 }],
+    [700, { ...all, temperature: 0.5, topK: 20, topP: 0.85 }],
+    [700, { ...all, topK: 40, minP: 0.2 }],
+    [2500, { ...all, topK: 300, topP: 0.9, temperature: 1.3 }],
+    [2500, { ...all, topP: 0.5, temperature: 0.7 }],
+    [2500, { ...all, topP: 0 }],
+    [2500, { ...all, minP: 0.01, temperature: 2 }],
+    [2500, { ...all, topK: 300, topP: 0.99, minP: 0.001 }],
+    [151_669, { ...all, topP: 0.95, temperature: 0.9 }],
+    [300_000, all],
+  ];
+  return cases.map(([length, sampling]) => ({
+    kernel: 'sample',
+    name: `of ${length}, ${Object.entries(sampling).map(([name, value]) => `${name} ${value}`)}`,
+    bound: exact,
+    run: async (backend: Backend) => {
+      const values = randomValues(length, length, 3);
+      for (let i = 0; i < length; i += 11) values[i] = values[0]; // ties
+      const x = tensorOf(backend, values);
+      const share = sharesOf(values, sampling);
+      const wrong: number[] = [];
+      for (const uniform of length > 10_000 ? draws.slice(3, 5) : draws) {
+        const token = await backend.sample(x, 0, length, { ...sampling, uniform });
+        const [from, to] = share(token);
+        wrong.push(uniform < from - DRAW_TOLERANCE || uniform > to + DRAW_TOLERANCE ? 1 : 0);
+      }
+      return Float32Array.from(wrong);
+    },
+  }));
+}
+
+/** Which draws choose a token: from where to where its share of the probability lies; nowhere for tokens that are not kept. */
+function sharesOf(values: Float32Array, sampling: Omit<Sampling, 'uniform'>): (token: number) => [number, number] {
+  const { temperature } = sampling;
+  const { top, logSumExp } = rankValues(values, values.length);
+  const kept = temperature === 0 ? top.slice(0, 1) : filterCandidates(top, logSumExp, sampling);
+  const weights = kept.map(({ logit }) => Math.exp((logit - kept[0].logit) / (temperature || 1)));
+  const total = weights.reduce((a, b) => a + b, 0);
+  const shares = new Map<number, [number, number]>();
+  let from = 0;
+  for (const [i, { token }] of kept.entries()) {
+    shares.set(token, [from / total, (from + weights[i]) / total]);
+    from += weights[i];
+  }
+  return (token) => shares.get(token) ?? [2, -1];
 }

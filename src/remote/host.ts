@@ -7,6 +7,7 @@ import { type GenerateOptions, resolveOptions } from '../generate/options.ts';
 import type { ChosenToken } from '../generate/session.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { load, type ModelInput } from '../load.ts';
+import type { PlainTrainOptions, TrainOptions, TrainProgress } from '../train/train-options.ts';
 import { keptSource, outlineOf } from './files.ts';
 import {
   type CallName,
@@ -159,12 +160,13 @@ class Host {
         const report = await measureSpeed(() => model.session(), model.config.vocabulary, request, signal);
         return { ...report, step: await stepTraffic(model) };
       },
-      train: async (options, emit, running) => {
-        const { train } = await import('../train/train.ts');
-        for await (const event of train({ ...options, signal: running.signal, stop: running.stop })) {
-          emit(event);
-          await running.unpaused();
-        }
+      train: async ({ keep, ...options }, emit, running) => {
+        if (keep === undefined) await trainFor(options, emit, running);
+        else await trainKept(keep, options, emit, running);
+        return undefined;
+      },
+      resumeTraining: async ({ name }, emit, running) => {
+        await trainKept(name, undefined, emit, running);
         return undefined;
       },
     };
@@ -270,6 +272,33 @@ function infoOf(model: LanguageModel): RemoteModelInfo {
     decodeWeightBytes: model.decodeWeightBytes,
     knowsThinking: model.knowsThinking,
   };
+}
+
+/** Trains and says whether the run went to its end. */
+async function trainFor(
+  options: TrainOptions,
+  emit: (event: TrainProgress) => void,
+  running: Running,
+): Promise<boolean> {
+  const { train } = await import('../train/train.ts');
+  let complete = false;
+  for await (const event of train({ ...options, signal: running.signal, stop: running.stop })) {
+    emit(event);
+    if (event.type === 'done') complete = event.complete;
+    await running.unpaused();
+  }
+  return complete;
+}
+
+/** Trains with checkpoints in the browser's storage; without `options`, what is there goes on. */
+async function trainKept(
+  name: string,
+  options: PlainTrainOptions | undefined,
+  emit: (event: TrainProgress) => void,
+  running: Running,
+): Promise<void> {
+  const { withKeptRun } = await import('../train/browser-runs.ts');
+  await withKeptRun(name, options, (all) => trainFor(all, emit, running));
 }
 
 /** What one step of one token makes a backend do, where it counts: dispatches, bytes. */

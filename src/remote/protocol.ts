@@ -8,7 +8,7 @@ import type { FinishReason, Timings } from '../generate/generation.ts';
 import type { ChatOptions } from '../language-model.ts';
 import type { LoadOptions } from '../load.ts';
 import type { MemoryNeed } from '../model/memory.ts';
-import type { TrainOptions, TrainProgress } from '../train/train-options.ts';
+import type { PlainTrainOptions, TrainProgress } from '../train/train-options.ts';
 
 /** A model for the worker: a hub name or URL, a file that somebody chose, bytes; undefined is the embedded one. */
 export type RemoteInput = string | Blob | Uint8Array | undefined;
@@ -87,10 +87,13 @@ export interface RemoteResult {
 
 export type RemoteChatOptions = Omit<ChatOptions, 'signal' | 'constraint'>;
 
-export type RemoteTrainOptions = Omit<
-  TrainOptions,
-  'checkpoints' | 'resume' | 'overwrite' | 'init' | 'teacher' | 'stop' | 'signal'
->;
+export interface RemoteTrainOptions extends PlainTrainOptions {
+  /**
+   * Keeps checkpoints in the browser's private storage under this name, replacing what is there; `resumeTraining` goes on from them after the tab was
+   * closed. They stay, also when the run is done, until `removeTraining`.
+   */
+  readonly keep?: string;
+}
 
 /** Everything that can be called: its arguments, what it tells on the way, and what it gives. */
 export interface Calls {
@@ -118,6 +121,8 @@ export interface Calls {
     };
   };
   train: { args: RemoteTrainOptions; event: TrainProgress; result: undefined };
+  /** Goes on with a kept run. */
+  resumeTraining: { args: { name: string }; event: TrainProgress; result: undefined };
 }
 
 export type CallName = keyof Calls;

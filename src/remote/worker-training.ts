@@ -12,10 +12,14 @@ export class WorkerTraining implements AsyncIterable<TrainProgress> {
   readonly #end: () => void;
   #paused = false;
 
-  /** Use `trainInWorker`. */
-  constructor(options: RemoteTrainOptions) {
+  /** Use `trainInWorker` or `resumeTraining`. */
+  constructor(call: RemoteTrainOptions | { readonly resume: string }) {
     const worker = startWorker();
-    const { result, control } = worker.caller.call('train', options, { onEvent: (event) => this.#events.push(event) });
+    const onEvent = (event: TrainProgress) => this.#events.push(event);
+    const { result, control } =
+      'resume' in call
+        ? worker.caller.call('resumeTraining', { name: call.resume }, { onEvent })
+        : worker.caller.call('train', call, { onEvent });
     this.#control = control;
     this.#end = () => worker.end(endedError('train'));
     result.then(
@@ -63,4 +67,9 @@ export class WorkerTraining implements AsyncIterable<TrainProgress> {
 /** Trains a model in a worker; options as of `train`. */
 export function trainInWorker(options: RemoteTrainOptions): WorkerTraining {
   return new WorkerTraining(options);
+}
+
+/** Goes on in a worker with a run that was kept under `name` (option `keep`), bit for bit from its last checkpoint. */
+export function resumeTraining(name: string): WorkerTraining {
+  return new WorkerTraining({ resume: name });
 }

@@ -109,6 +109,22 @@ export async function readNewestCheckpoint(
   return undefined;
 }
 
+/** What the newest checkpoint with a whole header says of its run, without reading the weights; undefined when there is none. */
+export async function readNewestRun(store: CheckpointStore): Promise<{ run: RunState; step: number } | undefined> {
+  for (const name of (await checkpointNames(store)).reverse()) {
+    const source = await store.open(name);
+    try {
+      const { run, step } = await readHeader(source);
+      return { run, step };
+    } catch (error) {
+      if (!(error instanceof OnebitError && error.code === 'bad-file')) throw error;
+    } finally {
+      await source.close();
+    }
+  }
+  return undefined;
+}
+
 /** Reads a checkpoint and checks every hash. @throws OnebitError `bad-file` when anything does not fit */
 export async function readCheckpoint(store: CheckpointStore, name: string): Promise<Checkpoint> {
   const source = await store.open(name);

@@ -38,8 +38,10 @@ export interface TrainOptions {
   /** Updates between samples. Default: four in all. 0: none. */
   readonly sampleEvery?: number;
   readonly checkpoints?: CheckpointStore;
-  /** Updates between checkpoints. Default: one a minute. */
+  /** Updates between checkpoints. Default: as `checkpointSeconds` says. */
   readonly checkpointEvery?: number;
+  /** Seconds between checkpoints. Default 60. */
+  readonly checkpointSeconds?: number;
   /** Go on from the newest checkpoint, if there is one. */
   readonly resume?: boolean;
   /** Start anew although an unfinished run left checkpoints. */
@@ -55,6 +57,12 @@ export interface TrainOptions {
   /** Ends the run at once; it throws the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+/** Options that are plain data: they can go to a worker, and into storage. */
+export type PlainTrainOptions = Omit<
+  TrainOptions,
+  'checkpoints' | 'resume' | 'overwrite' | 'init' | 'teacher' | 'stop' | 'signal'
+>;
 
 /** What a run is about to do. */
 export interface TrainStart {

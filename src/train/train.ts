@@ -70,6 +70,7 @@ function checkNumbers(options: TrainOptions): void {
   within('evaluateEvery', 1, 1e9);
   within('sampleEvery', 0, 1e9);
   within('checkpointEvery', 1, 1e9);
+  within('checkpointSeconds', 0, 1e9);
   if (options.minutes !== undefined && options.recipe?.steps !== undefined) {
     problems.push('train: give minutes or steps, not both.');
   }
@@ -267,10 +268,10 @@ class Training {
   }
 
   #checkpointDue(): boolean {
-    const { checkpoints, checkpointEvery } = this.#options;
+    const { checkpoints, checkpointEvery, checkpointSeconds = CHECKPOINT_SECONDS } = this.#options;
     if (!checkpoints) return false;
     if (checkpointEvery !== undefined) return this.#step % checkpointEvery === 0;
-    return performance.now() - this.#checkpointAt > 1000 * CHECKPOINT_SECONDS;
+    return performance.now() - this.#checkpointAt > 1000 * checkpointSeconds;
   }
 
   /** Writes a checkpoint. A disk that refuses it does not end hours of training: the next try may succeed. */

@@ -1,7 +1,9 @@
 // Owns training in the page: the text, the size, the run, what comes out of it.
 import {
+  type KeptTraining,
   parseCorpus,
   type RemoteTrainOptions,
+  resumeTraining,
   type TrainDone,
   type TrainProgress,
   trainInWorker,
@@ -11,6 +13,7 @@ import { download, el, errorBox, field, messageOf, onFileDrop } from '../dom.ts'
 import { bytes, count, digits, duration } from '../format.ts';
 import type { ModelChoice } from '../model-slot.ts';
 import { exampleText } from './example-text.ts';
+import { canKeep, drawCurves, KEPT_AS, KeptRun } from './kept-run.ts';
 import { LossPlot } from './loss-plot.ts';
 
 interface Size {
@@ -41,6 +44,9 @@ const SIZES: Readonly<Record<string, Size>> = {
   },
 };
 
+/** What closing the tab can lose. */
+const CHECKPOINT_SECONDS = 10;
+
 /** Shorter ones are not worth a model. */
 const SHORTEST_TEXT = 200;
 
@@ -69,6 +75,7 @@ export class TrainPage {
   readonly #numbers = el('p', { class: 'numbers' });
   readonly #samples = el('ol', { class: 'samples', 'aria-label': 'Samples of what the model writes' });
   readonly #result = el('div', { class: 'result' });
+  readonly #kept = new KeptRun((kept) => void this.#resume(kept));
   readonly #run = el('div', { class: 'run', hidden: true });
   readonly #plot: LossPlot;
   #training: WorkerTraining | undefined;
@@ -137,6 +144,7 @@ export class TrainPage {
           'Training starts from random weights, first exact ones, then one bit each. It runs on your processor; the text stays here.',
         ),
       ),
+      this.#kept.root,
       form,
       this.#run,
     );
@@ -190,17 +198,27 @@ export class TrainPage {
     this.#setRunning(true);
     this.#status.textContent = 'Making a vocabulary of the text …';
     this.#run.scrollIntoView({ block: 'start', behavior: 'smooth' });
-    const training = trainInWorker({
-      ...SIZES[this.#size.value].options,
-      documents,
-      minutes: Number(this.#minutes.value),
-      seed: Number(this.#seed.value),
-      chatShare: talks ? 0.5 : 0,
-      evaluateEvery: undefined,
-      sampleEvery: undefined,
-      name: 'home-grown',
-    });
+    await this.#follow(
+      trainInWorker({
+        ...SIZES[this.#size.value].options,
+        documents,
+        minutes: Number(this.#minutes.value),
+        seed: Number(this.#seed.value),
+        chatShare: talks ? 0.5 : 0,
+        evaluateEvery: undefined,
+        sampleEvery: undefined,
+        name: 'home-grown',
+        checkpointSeconds: CHECKPOINT_SECONDS,
+        keep: (await canKeep()) ? KEPT_AS : undefined,
+      }),
+      talks,
+    );
+  }
+
+  /** Shows a run until its end. */
+  async #follow(training: WorkerTraining, talks: boolean): Promise<void> {
     this.#training = training;
+    this.#kept.hide();
     try {
       for await (const event of training) this.#tell(event, talks);
     } catch (error) {
@@ -209,6 +227,17 @@ export class TrainPage {
     }
     this.#training = undefined;
     this.#setRunning(false);
+  }
+
+  async #resume(kept: KeptTraining): Promise<void> {
+    this.#result.replaceChildren();
+    this.#samples.replaceChildren();
+    this.#plot.clear();
+    drawCurves(this.#plot, kept);
+    this.#run.hidden = false;
+    this.#setRunning(true);
+    this.#status.textContent = 'Going on from the last checkpoint …';
+    await this.#follow(resumeTraining(kept.name), (kept.options.chatShare ?? 0) > 0);
   }
 
   #setRunning(isRunning: boolean): void {

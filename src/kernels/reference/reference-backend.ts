@@ -2,9 +2,10 @@
 // Must not know other backends. Weights stay encoded as in the file and are decoded a row at a time.
 import { OnebitError } from '../../errors.ts';
 import { formatByName } from '../../quant/formats.ts';
-import type { Backend, KvPool, KvShape, ReadWeight, RopeSpec, Rows, Tensor, Weight } from '../backend.ts';
+import type { Backend, KvPool, KvShape, ReadWeight, RopeSpec, Rows, Sampling, Tensor, Weight } from '../backend.ts';
 import { KV_PAGE } from '../backend.ts';
 import { rankValues } from '../ranking.ts';
+import { sampleValues } from '../sampling.ts';
 import { attend, type ReferenceKvPool, roundToKvFormat, shiftPageKeys } from './attention.ts';
 import { rotateHead } from './rope.ts';
 
@@ -183,6 +184,10 @@ class ReferenceBackend implements Backend {
   async topK(x: Tensor, offset: number, length: number, k: number, signal?: AbortSignal) {
     const values = await this.read(x, offset, length, signal);
     return rankValues(values, k);
+  }
+
+  async sample(x: Tensor, offset: number, length: number, sampling: Sampling, signal?: AbortSignal): Promise<number> {
+    return sampleValues(await this.read(x, offset, length, signal), sampling);
   }
 
   memoryBytes(): number {

@@ -11,9 +11,11 @@ import {
   type ReadWeight,
   type RopeSpec,
   type Rows,
+  type Sampling,
   type Tensor,
   type Weight,
 } from '../backend.ts';
+import { MOST_RANKED, neededCandidates, sampleCandidates, sampleValues } from '../sampling.ts';
 import {
   OP_ATTENTION,
   OP_COPY,
@@ -354,6 +356,13 @@ export class WasmBackend implements Backend {
       logit: floats[entry + 2 * i],
     }));
     return { top, logSumExp: largest + Math.log(sum) };
+  }
+
+  async sample(x: Tensor, offset: number, length: number, sampling: Sampling, signal?: AbortSignal): Promise<number> {
+    const needed = neededCandidates(sampling);
+    if (needed === 0 || needed > MOST_RANKED) return sampleValues(await this.read(x, offset, length, signal), sampling);
+    const { top, logSumExp } = await this.topK(x, offset, length, needed, signal);
+    return sampleCandidates(top, logSumExp, sampling);
   }
 
   memoryBytes(): number {

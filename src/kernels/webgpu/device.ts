@@ -1,9 +1,17 @@
 // Owns getting a WebGPU device: the page's `navigator.gpu`, or in Node the optional package `webgpu`. Must not know kernels.
 import { OnebitError } from '../../errors.ts';
+import { type GpuFeatures, tryFeatures } from './features.ts';
 
 export interface WebGpuOptions {
   /** Where adapters come from. Default: `navigator.gpu`, else the package `webgpu`. */
   gpu?: GPU;
+  /**
+   * `q8` rounds activations to int8 in blocks of 16 before products with 1-, 2- and 8-bit weights, where the device has int8 dot
+   * products; elsewhere, and by default, they stay float32.
+   */
+  activations?: 'f32' | 'q8';
+  /** Features not to be used although the device has them. Default: none. */
+  without?: readonly (keyof GpuFeatures)[];
   /** Most bytes of one binding, below what the device allows: larger weights are split. Default: what the device allows. */
   bindingBytes?: number;
 }
@@ -15,6 +23,7 @@ export interface OpenedDevice {
   /** Vendor, architecture and description of the adapter, as far as it tells. */
   readonly adapter: string;
   readonly bindingBytes: number;
+  readonly features: GpuFeatures;
 }
 
 /** Limits worth raising to what the adapter has: larger weights in one piece, and parameters closer together. */
@@ -32,11 +41,15 @@ export async function openDevice(options: WebGpuOptions): Promise<OpenedDevice> 
   }
   const requiredLimits: Record<string, number> = {};
   for (const name of wantedLimits) requiredLimits[name] = adapter.limits[name];
-  const device = await adapter.requestDevice({ label: 'onebit', requiredLimits });
+  const requiredFeatures: GPUFeatureName[] = adapter.features?.has('subgroups') ? ['subgroups'] : [];
+  const device = await adapter.requestDevice({ label: 'onebit', requiredLimits, requiredFeatures });
+  const features = { ...(await tryFeatures(gpu, device)) };
+  for (const name of options.without ?? []) features[name] = false;
   const { vendor, architecture, description } = adapter.info;
   return {
     device,
     gpu,
+    features,
     adapter: [vendor, architecture, description].filter(Boolean).join(' '),
     bindingBytes: Math.min(
       options.bindingBytes ?? Number.POSITIVE_INFINITY,

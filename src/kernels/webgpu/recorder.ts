@@ -1,6 +1,7 @@
 // Owns the queue of a device: memory, pipelines, dispatches recorded in order, one submission at each read, and what happens when the device is lost.
 // Must not know operations. Parameters of all dispatches and what the host writes for a step go up in two copies right before the submission.
 import { OnebitError } from '../../errors.ts';
+import { type Kernel, Memory, PARAM_WORDS, Pipelines } from './pipelines.ts';
 
 // The numbers of GPUBufferUsage and GPUMapMode, which Node does not have as globals (https://www.w3.org/TR/webgpu/#buffer-usage).
 const MAP_READ = 1;
@@ -8,51 +9,39 @@ const COPY_SRC = 4;
 const COPY_DST = 8;
 const UNIFORM = 64;
 const STORAGE = 128;
-const COMPUTE_STAGE = 4;
 
-/** Most 32-bit parameters of a dispatch. */
-const PARAM_WORDS = 16;
 /** Dispatches of a submission at most; more are submitted in several. */
 const MOST_DISPATCHES = 2048;
 /** Words of host data of a submission, at first. */
 const HOST_WORDS = 1 << 16;
 
-/** A compute shader with its bindings: binding 0 its parameters, then memories, `w` to be written and read, `r` only read. */
-export interface Kernel {
-  /** Names what is computed, and how: the same key is the same code. */
-  readonly key: string;
-  readonly access: string;
-  code(): string;
-}
-
-/** Bytes on the device. */
-export class Memory {
-  readonly buffer: GPUBuffer;
-  readonly id: number;
-  readonly byteLength: number;
-  /** Keys of the bind groups that hold it. */
-  readonly groups = new Set<string>();
-
-  constructor(buffer: GPUBuffer, id: number, byteLength: number) {
-    this.buffer = buffer;
-    this.id = id;
-    this.byteLength = byteLength;
-  }
+/**
+ * Bytes that one dispatch moves between memory and workgroups, from its shapes: each byte that a workgroup of it needs once. What a workgroup reads that
+ * another one of the same dispatch has read before comes from the device's caches and is `again`.
+ */
+export interface Moved {
+  readonly weights?: number;
+  /** Keys and values, read and written. */
+  readonly kv?: number;
+  /** Activations, tables of the host, candidates. */
+  readonly other: number;
+  readonly again?: number;
 }
 
 /** What was done since the backend was made. */
 export interface Counts {
   dispatches: number;
+  weightBytes: number;
+  kvBytes: number;
+  /** Activations, tables, candidates, and the parameters of dispatches. */
+  otherBytes: number;
+  /** Bytes that workgroups read although another of their dispatch had: a matter of caches. */
+  cachedBytes: number;
   submissions: number;
   /** Bytes from the host to the device, without weights. */
   uploadedBytes: number;
   /** Bytes from the device to the host. */
   readBackBytes: number;
-}
-
-interface Pipeline {
-  readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
 }
 
 /** A part of a memory. */
@@ -66,13 +55,20 @@ const lossMessage = (why: string) => `webgpu backend: the device must live, got 
 
 export class Recorder {
   readonly device: GPUDevice;
-  readonly counts: Counts = { dispatches: 0, submissions: 0, uploadedBytes: 0, readBackBytes: 0 };
+  readonly counts: Counts = {
+    dispatches: 0,
+    weightBytes: 0,
+    kvBytes: 0,
+    otherBytes: 0,
+    cachedBytes: 0,
+    submissions: 0,
+    uploadedBytes: 0,
+    readBackBytes: 0,
+  };
   /** Changes whenever host data recorded before is gone. */
   epoch = 0;
   allocatedBytes = 0;
-  readonly #pipelines = new Map<string, Pipeline>();
-  readonly #layouts = new Map<string, GPUBindGroupLayout>();
-  readonly #groups = new Map<string, GPUBindGroup>();
+  readonly #pipelines: Pipelines;
   readonly #staging: GPUBuffer[] = [];
   readonly #memories = new Set<Memory>();
   readonly #paramStride: number;
@@ -93,6 +89,7 @@ export class Recorder {
     this.#params = new Uint32Array((MOST_DISPATCHES * this.#paramStride) / 4);
     this.#paramMemory = this.#make(this.#params.byteLength, UNIFORM | COPY_DST, 'parameters');
     this.#host = this.allocate(HOST_WORDS * 4, 'host data');
+    this.#pipelines = new Pipelines(device, this.#paramMemory);
     device.lost.then(({ message, reason }) => {
       this.fail(new OnebitError('device-lost', lossMessage(message || reason)));
     });
@@ -111,28 +108,30 @@ export class Recorder {
   release(memory: Memory): void {
     if (!this.#memories.delete(memory)) return;
     this.submit();
-    for (const key of memory.groups) this.#groups.delete(key);
+    this.#pipelines.forget(memory);
     this.allocatedBytes -= memory.byteLength;
     memory.buffer.destroy();
   }
 
-  /** Records one dispatch. `params` are 32-bit words in the order of the kernel's struct; `groups` counts workgroups. */
+  /** Records one dispatch. `params` are 32-bit words in the order of the kernel's struct; `groups` counts workgroups; `moved` is only counted. */
   dispatch(
     kernel: Kernel,
     memories: readonly Memory[],
     params: readonly number[],
     groups: readonly [x: number, y?: number, z?: number],
+    moved: Moved,
   ): void {
     this.check();
-    const { pipeline, layout } = this.#pipelineOf(kernel);
+    const { pipeline, group } = this.#pipelines.bind(kernel, memories);
     const at = this.#pending++ * this.#paramStride;
     this.#params.set(params, at / 4);
     this.#encoder ??= this.device.createCommandEncoder();
     this.#pass ??= this.#encoder.beginComputePass();
     this.#pass.setPipeline(pipeline);
-    this.#pass.setBindGroup(0, this.#groupOf(kernel, layout, memories), [at]);
+    this.#pass.setBindGroup(0, group, [at]);
     this.#pass.dispatchWorkgroups(...(groups as [number]));
-    this.counts.dispatches++;
+    for (let i = 0; i < memories.length; i++) if (kernel.access[i] === 'w') memories[i].writes++;
+    this.#count(moved);
     // Behind the dispatch, not before it: its host data must stay.
     if (this.#pending === MOST_DISPATCHES) this.submit();
   }
@@ -167,6 +166,7 @@ export class Recorder {
     this.check();
     this.submit();
     this.device.queue.writeBuffer(memory.buffer, offsetBytes, data as Uint8Array<ArrayBuffer>);
+    memory.writes++;
     this.counts.uploadedBytes += data.byteLength;
   }
 
@@ -230,9 +230,7 @@ export class Recorder {
     for (const memory of this.#memories) memory.buffer.destroy();
     for (const buffer of this.#staging.splice(0)) buffer.destroy();
     this.#memories.clear();
-    this.#groups.clear();
     this.#pipelines.clear();
-    this.#layouts.clear();
     this.allocatedBytes = 0;
     this.device.destroy();
   }
@@ -262,6 +260,14 @@ export class Recorder {
     } finally {
       if (stop) signal?.removeEventListener('abort', stop);
     }
+  }
+
+  #count({ weights = 0, kv = 0, other, again = 0 }: Moved): void {
+    this.counts.dispatches++;
+    this.counts.weightBytes += weights;
+    this.counts.kvBytes += kv;
+    this.counts.otherBytes += other + PARAM_WORDS * 4;
+    this.counts.cachedBytes += again;
   }
 
   #noteError(error: GPUError): void {
@@ -295,52 +301,5 @@ export class Recorder {
     for (const small of this.#staging.splice(0)) small.destroy();
     const size = Math.max(4096, 2 ** Math.ceil(Math.log2(bytes)));
     return this.device.createBuffer({ label: 'read back', size, usage: MAP_READ | COPY_DST });
-  }
-
-  #pipelineOf(kernel: Kernel): Pipeline {
-    let found = this.#pipelines.get(kernel.key);
-    if (!found) {
-      const layout = this.#layoutOf(kernel.access);
-      const pipeline = this.device.createComputePipeline({
-        label: kernel.key,
-        layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module: this.device.createShaderModule({ label: kernel.key, code: kernel.code() }) },
-      });
-      found = { pipeline, layout };
-      this.#pipelines.set(kernel.key, found);
-    }
-    return found;
-  }
-
-  #layoutOf(access: string): GPUBindGroupLayout {
-    let layout = this.#layouts.get(access);
-    if (!layout) {
-      const params: GPUBindGroupLayoutEntry = {
-        binding: 0,
-        visibility: COMPUTE_STAGE,
-        buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: PARAM_WORDS * 4 },
-      };
-      const memories = Array.from(access, (letter, i): GPUBindGroupLayoutEntry => {
-        const type = letter === 'w' ? 'storage' : 'read-only-storage';
-        return { binding: i + 1, visibility: COMPUTE_STAGE, buffer: { type } };
-      });
-      layout = this.device.createBindGroupLayout({ entries: [params, ...memories] });
-      this.#layouts.set(access, layout);
-    }
-    return layout;
-  }
-
-  #groupOf(kernel: Kernel, layout: GPUBindGroupLayout, memories: readonly Memory[]): GPUBindGroup {
-    let key = kernel.access;
-    for (const memory of memories) key += ` ${memory.id}`;
-    let group = this.#groups.get(key);
-    if (!group) {
-      const entries: GPUBindGroupEntry[] = memories.map(({ buffer }, i) => ({ binding: i + 1, resource: { buffer } }));
-      entries.push({ binding: 0, resource: { buffer: this.#paramMemory.buffer, size: PARAM_WORDS * 4 } });
-      group = this.device.createBindGroup({ layout, entries });
-      this.#groups.set(key, group);
-      for (const memory of memories) memory.groups.add(key);
-    }
-    return group;
   }
 }

@@ -4,85 +4,37 @@ import { OnebitError } from '../../errors.ts';
 import {
   type Backend,
   KV_PAGE,
-  type KvFormat,
   type KvPool,
   type KvShape,
   type ReadWeight,
   type RopeSpec,
   type Rows,
+  type Sampling,
   type Tensor,
   type Weight,
 } from '../backend.ts';
 import { rankValues } from '../ranking.ts';
+import { MOST_RANKED } from '../sampling.ts';
 import { type OpenedDevice, openDevice, type WebGpuOptions } from './device.ts';
-import { type Counts, type Memory, Recorder } from './recorder.ts';
+import type { GpuFeatures } from './features.ts';
+import { bits, type Memory, spread } from './pipelines.ts';
+import { Products } from './products.ts';
+import { Ranking } from './ranking.ts';
+import { type Counts, Recorder } from './recorder.ts';
+import { GpuKvPool, GpuTensor, memoryOf } from './resources.ts';
 import { RowsData, writeRotations } from './rows.ts';
 import { GpuWeight, loadWeight } from './weights.ts';
-import { attentionKernel, LARGEST_HEAD } from './wgsl/attention.ts';
-import { copyKernel, shiftKeysKernel, storeKvKernel, vectorWords } from './wgsl/kv.ts';
-import { embedKernel, matmulKernel, matvecKernel, TILE } from './wgsl/products.ts';
+import { attentionChunks, attentionKernel, combineKernel, headsOfGroup, partialElements } from './wgsl/attention.ts';
+import { copyKernel, shiftKeysKernel, storeKvKernel } from './wgsl/kv.ts';
 import { gatherRowsKernel, rmsNormKernel, ropeKernel, swigluKernel } from './wgsl/rows.ts';
-import { logSumKernel, MOST_RANKED, RANK_CHUNK, rankKernel } from './wgsl/top-k.ts';
-import { weightShader } from './wgsl/weights.ts';
-
-/** Workgroups of one dimension that every device allows. */
-const MOST_GROUPS = 65_535;
-/** Rows up to which products go a row at a time: a tile would be mostly empty. */
-const MATVEC_ROWS = 4;
-
-/** What one dispatch after the other moved, as their shapes say; caches may have moved less. */
-export interface Traffic extends Counts {
-  weightBytes: number;
-  kvBytes: number;
-}
 
 /**
  * Makes a backend that computes on a GPU, in a page or, with the package `webgpu`, in Node.
  * @throws OnebitError `unsupported` where there is no WebGPU or no adapter
  */
 export async function webgpuBackend(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
-  return new WebGpuBackend(await openDevice(options));
-}
-
-class GpuTensor implements Tensor {
-  readonly memory: Memory;
-  readonly length: number;
-
-  constructor(memory: Memory, length: number) {
-    this.memory = memory;
-    this.length = length;
-  }
-}
-
-class GpuKvPool implements KvPool {
-  readonly layers: number;
-  readonly kvHeads: number;
-  readonly headSize: number;
-  readonly pages: number;
-  readonly format: KvFormat;
-  readonly layerPageBytes: number;
-  readonly pageBytes: number;
-  readonly memories: readonly Memory[];
-
-  constructor({ layers, kvHeads, headSize, pages, format }: KvShape, allocate: (bytes: number) => Memory) {
-    this.layers = layers;
-    this.kvHeads = kvHeads;
-    this.headSize = headSize;
-    this.pages = pages;
-    this.format = format;
-    this.layerPageBytes = 2 * kvHeads * KV_PAGE * vectorWords(format, headSize) * 4;
-    this.pageBytes = layers * this.layerPageBytes;
-    this.memories = Array.from({ length: layers }, () => allocate(pages * this.layerPageBytes));
-  }
-}
-
-const memoryOf = (tensor: Tensor): Memory => (tensor as GpuTensor).memory;
-const floatScratch = new Float32Array(1);
-const wordScratch = new Uint32Array(floatScratch.buffer);
-/** The bits of a float32, as parameters go. */
-function bits(value: number): number {
-  floatScratch[0] = value;
-  return wordScratch[0];
+  const opened = await openDevice(options);
+  return new WebGpuBackend(opened, options.activations);
 }
 
 /** A backend of one device. Operations are recorded and submitted as one command buffer by what reads. */
@@ -93,24 +45,32 @@ export class WebGpuBackend implements Backend {
   readonly limitBytes = Number.POSITIVE_INFINITY;
   /** The adapter, as far as it tells. */
   readonly adapter: string;
+  readonly features: GpuFeatures;
+  /** Whether products take activations as they are or rounded to int8: the latter only where it was asked for and the device has int8 products. */
+  readonly activations: 'f32' | 'q8';
   readonly #opened: OpenedDevice;
   readonly #recorder: Recorder;
   readonly #rows: RowsData;
-  #rankMemories: readonly Memory[] = [];
-  #weightBytes = 0;
-  #kvBytes = 0;
+  readonly #ranking: Ranking;
+  readonly #products: Products;
+  /** Partial results of split attention. */
+  #partials: Memory | undefined;
 
   /** Use `webgpuBackend`. */
-  constructor(opened: OpenedDevice) {
+  constructor(opened: OpenedDevice, activations: 'f32' | 'q8' = 'f32') {
     this.#opened = opened;
     this.adapter = opened.adapter;
+    this.features = opened.features;
+    this.activations = opened.features.int8Dots ? activations : 'f32';
     this.#recorder = new Recorder(opened.device);
     this.#rows = new RowsData(this.#recorder);
+    this.#ranking = new Ranking(this.#recorder);
+    this.#products = new Products(this.#recorder, opened.features, this.activations === 'q8');
   }
 
   /** Dispatches, submissions and bytes moved so far. */
-  traffic(): Traffic {
-    return { ...this.#recorder.counts, weightBytes: this.#weightBytes, kvBytes: this.#kvBytes };
+  traffic(): Counts {
+    return { ...this.#recorder.counts };
   }
 
   tensor(length: number): Tensor {
@@ -128,12 +88,6 @@ export class WebGpuBackend implements Backend {
   }
 
   kvPool(shape: KvShape): KvPool {
-    if (shape.headSize % 4 !== 0 || shape.headSize > LARGEST_HEAD) {
-      throw new OnebitError(
-        'unsupported',
-        `kvPool: the head size must be a multiple of 4 up to ${LARGEST_HEAD}, got ${shape.headSize}. Use the reference backend.`,
-      );
-    }
     return new GpuKvPool(shape, (bytes) =>
       this.#recorder.allocate(bytes, `a layer's cache of ${shape.pages * KV_PAGE} tokens`),
     );
@@ -154,37 +108,26 @@ export class WebGpuBackend implements Backend {
   }
 
   embed(out: Tensor, table: Weight): void {
-    const weight = table as GpuWeight;
-    const { count } = this.#rows.current;
-    const kernel = embedKernel(weight.format, weight.cols);
-    for (const part of weight.parts) {
-      const at = this.#rows.wordsAt();
-      const params = weightParams(weight, part, count, false, at);
-      const memories = [memoryOf(out), this.#recorder.hostMemory, part.memory];
-      this.#recorder.dispatch(kernel, memories, params, [Math.ceil(weight.cols / 256), count]);
-    }
-    this.#weightBytes += (count * weight.sizeBytes) / weight.rows;
+    const tokens = this.#rows.current.tokens;
+    this.#products.embed(memoryOf(out), table as GpuWeight, tokens, () => this.#rows.wordsAt());
   }
 
   rmsNorm(out: Tensor, x: Tensor, scale: Tensor, rows: number, cols: number, eps: number): void {
     const inPlace = out === x;
     const memories = [memoryOf(out), memoryOf(scale)];
     if (!inPlace) memories.push(memoryOf(x));
-    this.#recorder.dispatch(rmsNormKernel(inPlace), memories, [rows, cols, bits(eps)], spread(rows));
+    const moved = { other: 4 * cols * (2 * rows + 1), again: 4 * cols * (2 * rows - 1) };
+    this.#recorder.dispatch(
+      rmsNormKernel(inPlace, this.features.subgroups),
+      memories,
+      [rows, cols, bits(eps)],
+      spread(rows),
+      moved,
+    );
   }
 
   matmul(out: Tensor, x: Tensor, weight: Weight, rows: number, accumulate = false): void {
-    const { format, cols, parts } = weight as GpuWeight;
-    const single = rows <= MATVEC_ROWS;
-    const kernel = single ? matvecKernel(format, cols) : matmulKernel(format, cols);
-    const groupRows = single ? weightShader(format, cols).groupRows : TILE;
-    for (const part of parts) {
-      const params = weightParams(weight as GpuWeight, part, rows, accumulate, 0);
-      const groups = spread(Math.ceil(part.rows / groupRows));
-      const tokens = single ? rows : Math.ceil(rows / TILE);
-      this.#recorder.dispatch(kernel, [memoryOf(out), memoryOf(x), part.memory], params, [tokens, ...groups]);
-    }
-    this.#weightBytes += weight.sizeBytes;
+    this.#products.matmul(memoryOf(out), memoryOf(x), weight as GpuWeight, rows, accumulate);
   }
 
   rope(x: Tensor, heads: number, headSize: number, rope: RopeSpec): void {
@@ -193,51 +136,86 @@ export class WebGpuBackend implements Backend {
     const at = this.#rows.rotationsAt(rope);
     const params = [heads, headSize, pairs, rope.pairing === 'interleaved' ? 1 : 0, at];
     const groups = [Math.ceil((heads * pairs) / 64), count] as const;
-    this.#recorder.dispatch(ropeKernel, [memoryOf(x), this.#recorder.hostMemory], params, groups);
+    const tables = 4 * count * rope.dims;
+    const moved = { other: tables * (2 * heads + 1), again: tables * (heads - 1) };
+    this.#recorder.dispatch(ropeKernel, [memoryOf(x), this.#recorder.hostMemory], params, groups, moved);
   }
 
   storeKv(pool: KvPool, layer: number, k: Tensor, v: Tensor): void {
-    const { format, headSize, kvHeads, memories, layerPageBytes } = pool as GpuKvPool;
+    const { format, headSize, kvHeads, memories, positionBytes } = pool as GpuKvPool;
     const { count } = this.#rows.current;
     const at = this.#rows.wordsAt();
+    const places = 4 * count * 3; // position, where the page table is, page
     this.#recorder.dispatch(
       storeKvKernel(format, headSize),
       [memories[layer], memoryOf(k), memoryOf(v), this.#recorder.hostMemory],
       [kvHeads, count, at],
       [kvHeads, count, 2],
+      {
+        kv: count * positionBytes,
+        other: 8 * count * kvHeads * headSize + places,
+        again: places * (2 * kvHeads - 1),
+      },
     );
-    this.#kvBytes += (count * layerPageBytes) / KV_PAGE;
   }
 
   attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number): void {
-    const { format, headSize, kvHeads, memories, layerPageBytes } = pool as GpuKvPool;
+    const { format, headSize, kvHeads, memories, positionBytes } = pool as GpuKvPool;
     const { count, positions } = this.#rows.current;
-    const at = this.#rows.wordsAt();
-    this.#recorder.dispatch(
-      attentionKernel(format, headSize),
-      [memoryOf(out), memoryOf(q), memories[layer], this.#recorder.hostMemory],
-      [heads, kvHeads, count, at, bits(scale)],
-      [heads, count],
-    );
+    const group = headsOfGroup(heads, kvHeads, headSize);
+    const longest = positions.reduce((most, position) => Math.max(most, position + 1), 0);
+    const chunks = attentionChunks(count, heads / group, longest);
     const attended = positions.reduce((sum, position) => sum + position + 1, 0);
-    this.#kvBytes += (attended * layerPageBytes * heads) / kvHeads / KV_PAGE;
+    const results = chunks * heads * count;
+    const to = chunks > 1 ? this.#partialsFor(results * partialElements(headSize)) : memoryOf(out);
+    const at = this.#rows.wordsAt();
+    // Every row reads its sequence's positions; of rows that share them, all but the farthest find them in caches.
+    const farthest = farthestPositions(this.#rows.current);
+    const kv = farthest * positionBytes;
+    const perHead = heads / group / kvHeads;
+    const places = 4 * (2 * count + Math.ceil(farthest / KV_PAGE));
+    this.#recorder.dispatch(
+      attentionKernel(format, headSize, group, chunks > 1),
+      [to, memoryOf(q), memories[layer], this.#recorder.hostMemory],
+      [heads, kvHeads, count, at, bits(scale), chunks],
+      [heads / group, chunks, count],
+      {
+        kv,
+        other:
+          places +
+          4 * (count * heads * headSize + (chunks > 1 ? results * partialElements(headSize) : results * headSize)),
+        again:
+          attended * positionBytes * perHead -
+          kv +
+          4 * count * heads * headSize * (chunks - 1) +
+          places * (heads / group - 1),
+      },
+    );
+    if (chunks === 1) return;
+    const elements = results * partialElements(headSize);
+    const moved = { other: 4 * (elements + count * heads * headSize) };
+    this.#recorder.dispatch(combineKernel(headSize), [memoryOf(out), to], [heads, chunks], [heads, count], moved);
   }
 
   swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void {
     const same = out === gate ? 'gate' : out === up ? 'up' : 'none';
     const memories = [out, ...[gate, up].filter((input) => input !== out)].map(memoryOf);
-    this.#recorder.dispatch(swigluKernel(same), memories, [length], spread(Math.ceil(length / 64)));
+    this.#recorder.dispatch(swigluKernel(same), memories, [length], spread(Math.ceil(length / 64)), {
+      other: 12 * length,
+    });
   }
 
   gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void {
     const at = this.#recorder.hostWords(indices.length);
     this.#recorder.words.set(indices, at);
     const memories = [memoryOf(out), memoryOf(x), this.#recorder.hostMemory];
-    this.#recorder.dispatch(gatherRowsKernel, memories, [cols, at], [Math.ceil(cols / 64), indices.length]);
+    const groups = [Math.ceil(cols / 64), indices.length] as const;
+    const moved = { other: 4 * indices.length * (2 * cols + 1), again: 4 * indices.length * (groups[0] - 1) };
+    this.#recorder.dispatch(gatherRowsKernel, memories, [cols, at], groups, moved);
   }
 
   shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec): void {
-    const { format, headSize, kvHeads, memories } = pool as GpuKvPool;
+    const { format, headSize, kvHeads, memories, layerPageBytes } = pool as GpuKvPool;
     if (pages.length === 0) return;
     const kernel = shiftKeysKernel(format, headSize);
     for (const memory of memories) {
@@ -248,7 +226,9 @@ export class WebGpuBackend implements Backend {
       writeRotations(this.#recorder, pagesAt - rope.dims, [-delta], rope, 1);
       const params = [kvHeads, rope.dims / 2, rope.pairing === 'interleaved' ? 1 : 0, pagesAt, pagesAt - rope.dims];
       const groups = [KV_PAGE, kvHeads, pages.length] as const;
-      this.#recorder.dispatch(kernel, [memory, this.#recorder.hostMemory], params, groups);
+      // Keys are half of a page; they are read and written.
+      const moved = { kv: pages.length * layerPageBytes, other: 4 * (pages.length + rope.dims) };
+      this.#recorder.dispatch(kernel, [memory, this.#recorder.hostMemory], params, groups, moved);
     }
   }
 
@@ -257,7 +237,8 @@ export class WebGpuBackend implements Backend {
     const words = layerPageBytes / 4;
     const groups = [Math.ceil(words / 64)] as const;
     for (const memory of memories) {
-      this.#recorder.dispatch(copyKernel, [memory], [from * words, to * words, words], groups);
+      const moved = { kv: 2 * layerPageBytes, other: 0 };
+      this.#recorder.dispatch(copyKernel, [memory], [from * words, to * words, words], groups, moved);
     }
   }
 
@@ -293,29 +274,11 @@ export class WebGpuBackend implements Backend {
 
   async topK(x: Tensor, offset: number, length: number, k: number, signal?: AbortSignal) {
     if (k > MOST_RANKED) return rankValues(await this.read(x, offset, length, signal), k);
-    const recorder = this.#recorder;
-    const count = Math.min(k, length);
-    const chunks = Math.ceil(length / RANK_CHUNK);
-    let [lists, other, sums] = this.#rankMemoriesFor(chunks, count);
-    const first = [lists, memoryOf(x), sums];
-    recorder.dispatch(rankKernel('logits', count), first, [length, count, offset], [chunks]);
-    if (chunks > 1) recorder.dispatch(logSumKernel, [sums], [chunks], [1]);
-    for (let left = length; left > RANK_CHUNK; ) {
-      left = keptOf(left, count);
-      const memories = [other, lists];
-      recorder.dispatch(rankKernel('lists', count), memories, [left, count, 0], [Math.ceil(left / RANK_CHUNK)]);
-      [lists, other] = [other, lists];
-    }
-    const found = await recorder.read(
-      [
-        { memory: sums, offsetBytes: 0, byteLength: 8 },
-        { memory: lists, offsetBytes: 0, byteLength: 8 * count },
-      ],
-      signal,
-    );
-    const [floats, words] = [new Float32Array(found), new Uint32Array(found)];
-    const top = Array.from({ length: count }, (_, i) => ({ logit: floats[2 + 2 * i], token: words[3 + 2 * i] }));
-    return { top, logSumExp: floats[0] + Math.log(floats[1]) };
+    return this.#ranking.topK(memoryOf(x), offset, length, Math.min(k, length), signal);
+  }
+
+  sample(x: Tensor, offset: number, length: number, sampling: Sampling, signal?: AbortSignal): Promise<number> {
+    return this.#ranking.sample(memoryOf(x), offset, length, sampling, signal);
   }
 
   memoryBytes(): number {
@@ -326,41 +289,18 @@ export class WebGpuBackend implements Backend {
     this.#recorder.fail(new OnebitError('disposed', 'webgpu backend: the backend was disposed. Load the model again.'));
   }
 
-  /** Two memories for lists of candidates and one for the chunks' sums. */
-  #rankMemoriesFor(chunks: number, k: number): readonly Memory[] {
-    const listBytes = 8 * chunks * k;
-    const [lists, , sums] = this.#rankMemories;
-    if (!lists || lists.byteLength < listBytes || sums.byteLength < 8 * chunks) {
-      for (const memory of this.#rankMemories) this.#recorder.release(memory);
-      const sizes = [listBytes, listBytes, 8 * chunks];
-      this.#rankMemories = sizes.map((bytes) => this.#recorder.allocate(bytes, 'candidates'));
+  #partialsFor(elements: number): Memory {
+    if (!this.#partials || this.#partials.byteLength < 4 * elements) {
+      if (this.#partials) this.#recorder.release(this.#partials);
+      this.#partials = this.#recorder.allocate(2 ** Math.ceil(Math.log2(4 * elements)), 'partial attention');
     }
-    return this.#rankMemories;
+    return this.#partials;
   }
 }
 
-/** Candidates that one pass over `length` values keeps. */
-function keptOf(length: number, k: number): number {
-  const last = length % RANK_CHUNK || RANK_CHUNK;
-  return (Math.ceil(length / RANK_CHUNK) - 1) * k + Math.min(k, last);
-}
-
-/** `groups` workgroups over two dimensions. */
-function spread(groups: number): readonly [number, number] {
-  if (groups <= MOST_GROUPS) return [groups, 1];
-  const second = Math.ceil(groups / MOST_GROUPS);
-  return [Math.ceil(groups / second), second];
-}
-
-/** The struct Params of wgsl/weights.ts. */
-function weightParams(
-  { rows, cols, format }: GpuWeight,
-  part: GpuWeight['parts'][number],
-  tokens: number,
-  accumulate: boolean,
-  tokensAt: number,
-): number[] {
-  const units = Math.ceil(cols / weightShader(format, cols).unit);
-  const cols4 = Math.ceil(cols / 4);
-  return [part.rows, part.firstRow, rows, cols, cols4, units, part.scales, tokens, accumulate ? 1 : 0, tokensAt];
+/** Positions that the rows of a step attend to, those of a sequence counted once. */
+function farthestPositions({ count, positions, sequence, pageTables }: Rows): number {
+  const lengths = new Int32Array(pageTables.length);
+  for (let r = 0; r < count; r++) lengths[sequence[r]] = Math.max(lengths[sequence[r]], positions[r] + 1);
+  return lengths.reduce((sum, length) => sum + length, 0);
 }

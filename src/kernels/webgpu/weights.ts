@@ -3,7 +3,8 @@ import { OnebitError } from '../../errors.ts';
 import type { Format, FormatName } from '../../quant/format.ts';
 import { formatByName } from '../../quant/formats.ts';
 import type { ReadWeight, Weight } from '../backend.ts';
-import type { Memory, Recorder } from './recorder.ts';
+import type { Memory } from './pipelines.ts';
+import type { Recorder } from './recorder.ts';
 
 /** Bytes read and uploaded at a time, about. */
 const PIECE_BYTES = 4 << 20;

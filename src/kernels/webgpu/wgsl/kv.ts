@@ -3,7 +3,7 @@
 // One memory a layer: [page][key|value][kvHead][KV_PAGE tokens][vector]. A vector of headSize elements is, in words: f32: the elements; f16: two a word,
 // within ±65504; q8: four int8 a word, then the scale max|x|/127, rounded to fp16 and kept as float32, because two vectors cannot share a word safely.
 import { KV_PAGE, type KvFormat } from '../../backend.ts';
-import type { Kernel } from '../recorder.ts';
+import type { Kernel } from '../pipelines.ts';
 
 /** Lanes of a workgroup, which handles one vector. */
 const LANES = 32;

@@ -1,13 +1,14 @@
 // Owns the products with weights: matrix-vector for few rows, tiles for many. Must not know formats (weights.ts).
 //
 // `matvec`: a workgroup of 64 computes 4 or 8 outputs of one token; its lanes take units of columns in turn, each unit's activations are loaded once
-// for all outputs; then a tree adds the lanes. Workgroups of the same weights and different tokens lie next to each other, for the cache's sake.
+// for all outputs; then the lanes are added up (reduce.ts). Workgroups of the same weights and different tokens lie next to each other, for the cache's sake.
 // Occupancy: 2,048 outputs of Q1_0 make 256 workgroups, 16,384 lanes.
 // `matmul`: a workgroup of 64 computes 32 tokens by 32 outputs; 32 columns at a time of both are expanded into 8 KB of workgroup memory; each lane keeps
 // 4 × 4 sums. 64 tokens by 2,048 outputs make 128 workgroups.
 // Numerics: float32 throughout. A row's sums have the same order whatever other rows the step has, as long as the same of the two kernels computes it.
 import type { FormatName } from '../../../quant/format.ts';
-import type { Kernel } from '../recorder.ts';
+import type { Kernel } from '../pipelines.ts';
+import { laneSums, type Reduction } from './reduce.ts';
 import { inputBinding, readsBy4, weightBinding, weightShader } from './weights.ts';
 
 const LANES = 64;
@@ -17,27 +18,29 @@ export const TILE = 32;
 const suffix = (format: FormatName, cols: number) => `${format}${readsBy4(cols) ? '' : ' by ones'}`;
 
 /** out[token, row] for each token apart: `groups` [tokens, rows / groupRows]. */
-export function matvecKernel(format: FormatName, cols: number): Kernel {
+export function matvecKernel(format: FormatName, cols: number, subgroups: boolean): Kernel {
+  const sums = laneSums(LANES, weightShader(format, cols).groupRows, subgroups);
   return {
-    key: `matvec ${suffix(format, cols)}`,
+    key: `matvec ${suffix(format, cols)}${sums.suffix}`,
     access: 'wrr',
-    code: () => matvec(format, cols),
+    code: () => matvec(format, cols, sums),
   };
 }
 
-function matvec(format: FormatName, cols: number): string {
+function matvec(format: FormatName, cols: number, sums: Reduction): string {
   const shader = weightShader(format, cols);
   const fours = shader.unit / 4;
   const rows = shader.groupRows;
   const inputs = Array.from({ length: fours }, (_, i) => `x${i}`);
-  return /* wgsl */ `
+  return /* wgsl */ `${sums.enable}
 ${weightBinding(3, shader)}
 ${inputBinding(2, cols)}
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
-var<workgroup> sums: array<f32, ${LANES * rows}>;
+${sums.declarations}
 
 @compute @workgroup_size(${LANES})
 fn main(
+  ${sums.parameters}
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
@@ -51,17 +54,10 @@ fn main(
     ${inputs.map((x, i) => `let ${x} = x4(token, unit * ${fours}u + ${i}u);`).join('\n    ')}
     for (var r = 0u; r < ${rows}u; r++) { own[r] += unitDot(min(row + r, last), unit, ${inputs.join(', ')}); }
   }
-  for (var r = 0u; r < ${rows}u; r++) { sums[r * ${LANES}u + lane] = own[r]; }
-  workgroupBarrier();
-  for (var half = ${LANES / 2}u; half > 0u; half >>= 1u) {
-    if (lane < half) {
-      for (var at = lane; at < ${LANES * rows}u; at += ${LANES}u) { sums[at] += sums[at + half]; }
-    }
-    workgroupBarrier();
-  }
+  ${sums.code}
   if (lane < ${rows}u && row + lane < p.rows) {
     let at = token * p.allRows + p.firstRow + row + lane;
-    let sum = sums[lane * ${LANES}u];
+    let sum = total(lane);
     if (p.accumulate != 0u) { y[at] += sum; } else { y[at] = sum; }
   }
 }`;

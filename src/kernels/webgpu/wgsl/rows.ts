@@ -1,22 +1,25 @@
 // Owns kernels that work on rows of activations: norm, rotation, SwiGLU, gathering. Must not know weights or the cache.
 // An output that is also an input has a variant of its own, because WebGPU forbids to bind a buffer twice when one binding writes.
-import type { Kernel } from '../recorder.ts';
+import type { Kernel } from '../pipelines.ts';
+import { laneSums } from './reduce.ts';
 
-/** out = x / rms(x) · scale; a workgroup of 64 a row, sums by a tree. `groups` [rows, or as many as fit, the rest]. */
-export function rmsNormKernel(inPlace: boolean): Kernel {
+/** out = x / rms(x) · scale; a workgroup of 64 a row. `groups` [rows, or as many as fit, the rest]. */
+export function rmsNormKernel(inPlace: boolean, subgroups: boolean): Kernel {
+  const sums = laneSums(64, 1, subgroups);
   return {
-    key: `rms-norm${inPlace ? ' in place' : ''}`,
+    key: `rms-norm${inPlace ? ' in place' : ''}${sums.suffix}`,
     access: inPlace ? 'wr' : 'wrr',
-    code: () => /* wgsl */ `
+    code: () => /* wgsl */ `${sums.enable}
 struct Params { rows: u32, cols: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<storage, read> scale: array<f32>;
 ${inPlace ? '' : '@group(0) @binding(3) var<storage, read> x: array<f32>;'}
-var<workgroup> sums: array<f32, 64>;
+${sums.declarations}
 
 @compute @workgroup_size(64)
 fn main(
+  ${sums.parameters}
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
@@ -24,15 +27,10 @@ fn main(
   let row = group.x + group.y * groups.x;
   if (row >= p.rows) { return; }
   let start = row * p.cols;
-  var sum = 0.0;
-  for (var i = lane; i < p.cols; i += 64u) { let v = ${inPlace ? 'y' : 'x'}[start + i]; sum += v * v; }
-  sums[lane] = sum;
-  workgroupBarrier();
-  for (var half = 32u; half > 0u; half >>= 1u) {
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-    workgroupBarrier();
-  }
-  let inverse = 1.0 / sqrt(sums[0] / f32(p.cols) + p.eps);
+  var own: array<f32, 1>;
+  for (var i = lane; i < p.cols; i += 64u) { let v = ${inPlace ? 'y' : 'x'}[start + i]; own[0] += v * v; }
+  ${sums.code}
+  let inverse = 1.0 / sqrt(total(0u) / f32(p.cols) + p.eps);
   for (var i = lane; i < p.cols; i += 64u) { y[start + i] = ${inPlace ? 'y' : 'x'}[start + i] * inverse * scale[i]; }
 }`,
   };

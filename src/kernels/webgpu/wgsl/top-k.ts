@@ -3,15 +3,28 @@
 // A workgroup of 256 takes 1,024 values, sorts them with their tokens (bitonic; with k = 1 a tree finds the best) and keeps k; the same kernel ranks the
 // kept ones again until one list is left. 151,669 logits and k = 20: 149 workgroups, then 3, then 1. The first pass also gives each chunk's maximum and
 // sum of exponentials, which `log-sum` joins. Ties go to the lower token.
-import type { Kernel } from '../recorder.ts';
+import type { Kernel } from '../pipelines.ts';
 
 /** Values that a workgroup ranks. */
 export const RANK_CHUNK = 1024;
-/** Largest k; beyond it a pass would keep too much to shrink the list. */
-export const MOST_RANKED = 256;
-const LANES = 256;
+/** Lanes of a workgroup. */
+export const LANES = 256;
 
-const sort = /* wgsl */ `
+/** A chunk's candidates in workgroup memory, and their order. */
+export const candidates = /* wgsl */ `
+var<workgroup> value: array<f32, ${RANK_CHUNK}>;
+var<workgroup> token: array<u32, ${RANK_CHUNK}>;
+
+fn better(a: u32, b: u32) -> bool {
+  return value[a] > value[b] || (value[a] == value[b] && token[a] < token[b]);
+}
+fn swap(a: u32, b: u32) {
+  let v = value[a]; value[a] = value[b]; value[b] = v;
+  let t = token[a]; token[a] = token[b]; token[b] = t;
+}`;
+
+/** Sorts the RANK_CHUNK entries of `value` and `token`, the best first. */
+export const sort = /* wgsl */ `
   for (var size = 2u; size <= ${RANK_CHUNK}u; size <<= 1u) {
     for (var stride = size >> 1u; stride > 0u; stride >>= 1u) {
       for (var j = lane; j < ${RANK_CHUNK / 2}u; j += ${LANES}u) {
@@ -54,17 +67,8 @@ struct Params { length: u32, k: u32, offset: u32 }
 @group(0) @binding(1) var<storage, read_write> lists: array<vec2u>;
 @group(0) @binding(2) var<storage, read> x: array<${logits ? 'f32' : 'vec2u'}>;
 ${logits ? '@group(0) @binding(3) var<storage, read_write> chunkSums: array<vec2f>;' : ''}
-var<workgroup> value: array<f32, ${RANK_CHUNK}>;
-var<workgroup> token: array<u32, ${RANK_CHUNK}>;
+${candidates}
 ${logits ? `var<workgroup> sums: array<f32, ${LANES}>;` : ''}
-
-fn better(a: u32, b: u32) -> bool {
-  return value[a] > value[b] || (value[a] == value[b] && token[a] < token[b]);
-}
-fn swap(a: u32, b: u32) {
-  let v = value[a]; value[a] = value[b]; value[b] = v;
-  let t = token[a]; token[a] = token[b]; token[b] = t;
-}
 
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {

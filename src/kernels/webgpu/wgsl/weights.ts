@@ -30,7 +30,7 @@ fn halfToFloat(h: u32) -> f32 {
 `;
 
 /** Scale of the block that holds code word `word`, of 2^shift words. */
-const blockScale = (shift: number) => /* wgsl */ `${halfToFloat}
+export const blockScale = (shift: number) => /* wgsl */ `${halfToFloat}
 fn scaleOf(word: u32) -> f32 {
   let block = word >> ${shift}u;
   return halfToFloat((w[p.scales + (block >> 1u)] >> ((block & 1u) * 16u)) & 0xffffu);

@@ -1,0 +1,71 @@
+// Owns the plain meaning of choosing a token: top-k, top-p, min-p, temperature, one draw. Must not know a backend or where draws come from.
+import type { Sampling, TopEntry } from './backend.ts';
+import { rankValues } from './ranking.ts';
+
+/** Beyond this many candidates, ranking in a backend no longer pays. */
+export const MOST_RANKED = 256;
+
+/** The token that `sampling` chooses among all of `values`. */
+export function sampleValues(values: Float32Array, sampling: Sampling): number {
+  const { top, logSumExp } = rankValues(values, neededCandidates(sampling) || values.length);
+  return sampleCandidates(top, logSumExp, sampling);
+}
+
+/** How many of the likeliest tokens `sampling` can choose from; 0 means all. */
+export function neededCandidates({ temperature, topK }: Sampling): number {
+  return temperature === 0 ? 1 : topK;
+}
+
+/**
+ * Chooses from `candidates`, likeliest first, those of logit −∞ never: top-k, top-p, min-p, then temperature, then the draw.
+ * @param logSumExp log Σ exp of the candidates' logits and of those that were left out. With top-k it is not used: probabilities are then
+ * among the kept, as in llama.cpp
+ */
+export function sampleCandidates(candidates: readonly TopEntry[], logSumExp: number, sampling: Sampling): number {
+  const { temperature, uniform } = sampling;
+  if (temperature === 0) return candidates[0].token;
+  const impossible = candidates.findIndex((entry) => entry.logit === Number.NEGATIVE_INFINITY);
+  const possible = impossible > 0 ? candidates.slice(0, impossible) : candidates;
+  const kept = filterCandidates(possible, logSumExp, sampling);
+  const max = kept[0].logit;
+  const weights = kept.map((entry) => Math.exp((entry.logit - max) / temperature));
+  let target = uniform * weights.reduce((sum, weight) => sum + weight, 0);
+  for (let i = 0; i < kept.length; i++) {
+    target -= weights[i];
+    if (target < 0) return kept[i].token;
+  }
+  return kept[kept.length - 1].token;
+}
+
+/** The candidates that top-k, top-p and min-p leave; at least one. */
+export function filterCandidates(
+  candidates: readonly TopEntry[],
+  logSumExp: number,
+  { topK, topP, minP }: Pick<Sampling, 'topK' | 'topP' | 'minP'>,
+): readonly TopEntry[] {
+  let kept = candidates;
+  let logTotal = logSumExp;
+  if (topK > 0) {
+    kept = kept.slice(0, topK);
+    logTotal = logSumExpOf(kept);
+  }
+  if (topP < 1) {
+    let cumulative = 0;
+    let count = 0;
+    while (count < kept.length && cumulative < topP) {
+      cumulative += Math.exp(kept[count].logit - logTotal);
+      count++;
+    }
+    kept = kept.slice(0, Math.max(1, count));
+  }
+  if (minP > 0) {
+    const least = kept[0].logit + Math.log(minP);
+    kept = kept.filter((entry, i) => i === 0 || entry.logit >= least);
+  }
+  return kept;
+}
+
+function logSumExpOf(entries: readonly TopEntry[]): number {
+  const max = entries[0].logit;
+  return max + Math.log(entries.reduce((sum, entry) => sum + Math.exp(entry.logit - max), 0));
+}
