@@ -8,7 +8,7 @@ test('words are lower case, with currency and question marks, in any script', ()
   expect(wordsOf(' … ')).toEqual([]);
 });
 
-test('hashes are those that the trunk was made with, by another program', async () => {
+test('hashes are those that the trunk was made with, and its senses are alike where words are', async () => {
   const { hashes, weights } = await embeddedTrunk();
   for (const word of ['card', 'refund', 'hotel', "don't", 'the']) expect(hashes).toContain(wordHash(word));
   expect(weights[hashes.indexOf(wordHash('the'))]).toBeLessThan(0.05);
