@@ -25,17 +25,29 @@ const pick = (list) => list[below(list.length)];
 const chance = (share) => random.uniform() < share;
 const list = (text) => text.split(',').map((item) => item.trim());
 
-const CITIES = list(`San Jose, San Francisco, Oakland, Berkeley, Palo Alto, Fremont, Napa, Santa Rosa, Petaluma, Sacramento, San Diego,
+const CITIES =
+  list(`San Jose, San Francisco, Oakland, Berkeley, Palo Alto, Fremont, Napa, Santa Rosa, Petaluma, Sacramento, San Diego,
   Los Angeles, Long Beach, New York, Boston, Chicago, Seattle, Portland, Denver, Austin, Dallas, Houston, Atlanta, Miami, Phoenix, Las Vegas,
   Philadelphia, Washington, Toronto, Vancouver, Mexico City, London, Paris, Berlin, Munich, Rome, Milan, Madrid, Barcelona, Lisbon, Vienna, Prague,
   Dublin, Oslo, Sydney, Melbourne, Delhi, Tokyo, Cairo, Nairobi, Livermore, Walnut Creek, Mountain View, Sunnyvale, Campbell, Milpitas`);
-const CUISINES = list('Italian, Mexican, Chinese, Indian, Thai, Japanese, French, Greek, American, Korean, Spanish, Vietnamese, vegetarian, seafood');
-const FIRST = list(`Golden, Blue, Green, Red, Silver, Old, Little, Royal, Happy, Sunny, Grand, Garden, River, Ocean, Mountain, Lucky, Olive, Lemon, Maple,
+const CUISINES = list(
+  'Italian, Mexican, Chinese, Indian, Thai, Japanese, French, Greek, American, Korean, Spanish, Vietnamese, vegetarian, seafood',
+);
+const FIRST =
+  list(`Golden, Blue, Green, Red, Silver, Old, Little, Royal, Happy, Sunny, Grand, Garden, River, Ocean, Mountain, Lucky, Olive, Lemon, Maple,
   Cedar, Stone, Copper, Jade, Amber, Rosa, Bella, Luna, Casa, Villa, Mario's, Anna's, Tony's, Sal's, Nina's, Gino's, Kim's, Park, Harbor, Market, Union`);
-const EATING = list('Kitchen, Garden, House, Grill, Table, Cafe, Bistro, Diner, Palace, Star, Dragon, Lotus, Corner, Oven, Spoon, Plate, Room, Terrace, Fork, Bar');
-const SLEEPING = list('Inn, Hotel, Suites, Lodge, House, Plaza Hotel, Park Hotel, Palace, Resort, Court, Garden Inn, Bay Inn');
-const STREETS = list('Main Street, Oak Street, Park Avenue, First Street, Mission Street, Elm Street, Lake Road, Hill Road, Market Street, Bay Street, King Street, Church Street, River Road, Mill Lane, Castro Street, Grand Avenue, Pine Street, Valley Drive');
-const PLACES = list('the airport, the train station, the museum, the city center, the stadium, the hospital, the mall, the university, the beach, the zoo, the harbor, the opera');
+const EATING = list(
+  'Kitchen, Garden, House, Grill, Table, Cafe, Bistro, Diner, Palace, Star, Dragon, Lotus, Corner, Oven, Spoon, Plate, Room, Terrace, Fork, Bar',
+);
+const SLEEPING = list(
+  'Inn, Hotel, Suites, Lodge, House, Plaza Hotel, Park Hotel, Palace, Resort, Court, Garden Inn, Bay Inn',
+);
+const STREETS = list(
+  'Main Street, Oak Street, Park Avenue, First Street, Mission Street, Elm Street, Lake Road, Hill Road, Market Street, Bay Street, King Street, Church Street, River Road, Mill Lane, Castro Street, Grand Avenue, Pine Street, Valley Drive',
+);
+const PLACES = list(
+  'the airport, the train station, the museum, the city center, the stadium, the hospital, the mall, the university, the beach, the zoo, the harbor, the opera',
+);
 const MONTHS = list('January, February, March, April, May, June, July, August, September, October, November, December');
 const DAYS = list('Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday');
 const NUMBERS = list('one, two, three, four, five, six');
@@ -77,7 +89,11 @@ const table = {
   slots: {
     restaurant: {
       make: () => same(`${pick(FIRST)} ${pick(EATING)}`),
-      ask: ['Which restaurant would you like?', 'Do you have a restaurant in mind?', 'What is the name of the restaurant?'],
+      ask: [
+        'Which restaurant would you like?',
+        'Do you have a restaurant in mind?',
+        'What is the name of the restaurant?',
+      ],
       answer: (v) => pick([`${v}.`, `${v} please.`, `I like ${v}.`, `Let's go to ${v}.`, `I want to eat at ${v}.`]),
       part: (v) => pick([`at ${v}`, `at the ${v}`]),
     },
@@ -90,13 +106,15 @@ const table = {
     people: {
       make: () => countOf(1, 6),
       ask: ['For how many people?', 'How many people will there be?', 'How many seats do you need?'],
-      answer: (v) => pick([`${v}.`, `${v} please.`, `For ${v}.`, `There will be ${v} of us.`, `A table for ${v}.`, `We are ${v}.`]),
+      answer: (v) =>
+        pick([`${v}.`, `${v} please.`, `For ${v}.`, `There will be ${v} of us.`, `A table for ${v}.`, `We are ${v}.`]),
       part: (v) => pick([`for ${v}`, `for ${v} people`]),
     },
     date: {
       make: dateOf,
       ask: ['For what day?', 'What date would you like?', 'On which day?', 'When would you like to go?'],
-      answer: (v) => pick([`${v}.`, `${onDay(v)}.`, `${v} please.`, `Make it ${v}.`, `I would like to go ${onDay(v)}.`]),
+      answer: (v) =>
+        pick([`${v}.`, `${onDay(v)}.`, `${v} please.`, `Make it ${v}.`, `I would like to go ${onDay(v)}.`]),
       part: onDay,
     },
     time: {
@@ -106,7 +124,17 @@ const table = {
       part: (v) => `at ${v}`,
     },
   },
-  open: ['I want to book a table', 'I would like to reserve a table', 'Can you book a table', 'I need a table', 'Please reserve a table', 'Book me a table', 'I want to make a reservation', 'Could you make a restaurant reservation', 'I am hungry. I want a table'],
+  open: [
+    'I want to book a table',
+    'I would like to reserve a table',
+    'Can you book a table',
+    'I need a table',
+    'Please reserve a table',
+    'Book me a table',
+    'I want to make a reservation',
+    'Could you make a restaurant reservation',
+    'I am hungry. I want a table',
+  ],
   summary: (s) => `a table for ${s.people} at ${s.restaurant} in ${s.city} ${onDay(s.date)} at ${s.time}`,
   booked: ['Your table is booked.', 'Your reservation is made.', 'I have booked your table.'],
   facts: true,
@@ -140,11 +168,25 @@ const hotel = {
     nights: {
       make: () => countOf(1, 6),
       ask: ['How many nights will you stay?', 'For how many nights?', 'How long will you stay?'],
-      answer: (v) => pick([`${v}.`, `${v} ${/^(1|one)$/.test(v) ? 'night' : 'nights'}.`, `For ${v} ${/^(1|one)$/.test(v) ? 'night' : 'nights'}.`]),
+      answer: (v) =>
+        pick([
+          `${v}.`,
+          `${v} ${/^(1|one)$/.test(v) ? 'night' : 'nights'}.`,
+          `For ${v} ${/^(1|one)$/.test(v) ? 'night' : 'nights'}.`,
+        ]),
       part: (v) => `for ${v} ${/^(1|one)$/.test(v) ? 'night' : 'nights'}`,
     },
   },
-  open: ['I want to book a hotel room', 'I need a hotel room', 'I need a room', 'Can you book a hotel', 'Please book a room', 'I am looking for a hotel', 'I would like to reserve a hotel room', 'Find me a hotel'],
+  open: [
+    'I want to book a hotel room',
+    'I need a hotel room',
+    'I need a room',
+    'Can you book a hotel',
+    'Please book a room',
+    'I am looking for a hotel',
+    'I would like to reserve a hotel room',
+    'Find me a hotel',
+  ],
   summary: (s) =>
     `${s.rooms} ${s.rooms === '1' ? 'room' : 'rooms'} at the ${s.hotel} in ${s.city} from ${s.date} for ${s.nights} ${s.nights === '1' ? 'night' : 'nights'}`,
   booked: ['Your room is booked.', 'Your reservation is made.', 'I have booked it for you.'],
@@ -161,24 +203,43 @@ const taxi = {
     people: {
       make: () => countOf(1, 4),
       ask: ['For how many people?', 'How many passengers?', 'How many of you are there?'],
-      answer: (v) => (/^(1|one)$/.test(v) ? pick(['Just me.', 'One.', 'Only me.', '1.']) : pick([`${v}.`, `There are ${v} of us.`, `For ${v}.`, `${v} people.`, `We are ${v}.`])),
+      answer: (v) =>
+        /^(1|one)$/.test(v)
+          ? pick(['Just me.', 'One.', 'Only me.', '1.'])
+          : pick([`${v}.`, `There are ${v} of us.`, `For ${v}.`, `${v} people.`, `We are ${v}.`]),
       part: (v) => pick([`for ${v}`, `for ${v} ${/^(1|one)$/.test(v) ? 'person' : 'people'}`]),
     },
     kind: {
       make: () => same(pick(['regular', 'shared', 'luxury'])),
-      ask: ['Would you like a regular, shared or luxury ride?', 'What kind of ride: regular, shared or luxury?', 'What type of ride would you like?'],
+      ask: [
+        'Would you like a regular, shared or luxury ride?',
+        'What kind of ride: regular, shared or luxury?',
+        'What type of ride would you like?',
+      ],
       answer: (v) => pick([`${v}.`, `A ${v} ride.`, `A ${v} ride please.`, `${v} please.`, `Make it a ${v} one.`]),
       part: undefined,
     },
     time: {
       make: () => (chance(0.4) ? same(pick(['now', 'right now'])) : timeOf()),
       ask: ['When do you need it?', 'At what time?', 'When should it pick you up?'],
-      answer: (v) => (/now/.test(v) ? pick(['Now.', 'Right now.', 'Now please.']) : pick([`At ${v}.`, `${v}.`, `${v} please.`])),
+      answer: (v) =>
+        /now/.test(v) ? pick(['Now.', 'Right now.', 'Now please.']) : pick([`At ${v}.`, `${v}.`, `${v} please.`]),
       part: (v) => (/now/.test(v) ? v : `at ${v}`),
     },
   },
-  open: ['I need a taxi', 'I need a cab', 'Can you get me a taxi', 'Please book a taxi', 'I want to book a ride', 'Call me a cab', 'I need a ride', 'Book a cab', 'Get me a cab'],
-  summary: (s) => `a ${s.kind} ride to ${s.to} for ${s.people} ${s.people === '1' ? 'person' : 'people'} ${/now/.test(s.time) ? 'now' : `at ${s.time}`}`,
+  open: [
+    'I need a taxi',
+    'I need a cab',
+    'Can you get me a taxi',
+    'Please book a taxi',
+    'I want to book a ride',
+    'Call me a cab',
+    'I need a ride',
+    'Book a cab',
+    'Get me a cab',
+  ],
+  summary: (s) =>
+    `a ${s.kind} ride to ${s.to} for ${s.people} ${s.people === '1' ? 'person' : 'people'} ${/now/.test(s.time) ? 'now' : `at ${s.time}`}`,
   booked: ['Your ride is on its way.', 'Your taxi is booked.', 'Your ride is booked.'],
   facts: false,
 };
@@ -211,7 +272,8 @@ function dialogue() {
   for (const name of names) {
     if (given.has(name)) continue;
     const { said, told } = slots[name];
-    const proposes = ((name === 'restaurant' && (cuisine || chance(0.3))) || (name === 'hotel' && chance(0.5))) && given.has('city');
+    const proposes =
+      ((name === 'restaurant' && (cuisine || chance(0.3))) || (name === 'hotel' && chance(0.5))) && given.has('city');
     if (name === 'restaurant' && !given.has('city') && cuisine) {
       agent(pick(kind.slots.city.ask));
       user(kind.slots.city.answer(slots.city.said));
@@ -219,7 +281,13 @@ function dialogue() {
     }
     if (proposes || (name === 'restaurant' && cuisine)) {
       const what = name === 'hotel' ? 'hotel' : cuisine ? `${cuisine} restaurant` : 'restaurant';
-      agent(pick([`${told} is a nice ${what} in ${slots.city.told}. Would you like that?`, `There is ${told}, a good ${what} in ${slots.city.told}. Is that fine?`, `How about ${told} in ${slots.city.told}?`]));
+      agent(
+        pick([
+          `${told} is a nice ${what} in ${slots.city.told}. Would you like that?`,
+          `There is ${told}, a good ${what} in ${slots.city.told}. Is that fine?`,
+          `How about ${told} in ${slots.city.told}?`,
+        ]),
+      );
       user(pick(['Yes.', 'Yes please.', 'That sounds good.', 'Sounds great.', 'Okay.', 'Perfect.', 'Fine.']));
     } else {
       agent(pick(kind.slots[name].ask));
@@ -229,24 +297,70 @@ function dialogue() {
   }
 
   const told = () => Object.fromEntries(names.map((name) => [name, slots[name].told]));
-  const confirm = () => agent(pick([`Please confirm: ${kind.summary(told())}.`, `So that is ${kind.summary(told())}. Is that right?`, `I will book ${kind.summary(told())}. Is that correct?`]));
+  const confirm = () =>
+    agent(
+      pick([
+        `Please confirm: ${kind.summary(told())}.`,
+        `So that is ${kind.summary(told())}. Is that right?`,
+        `I will book ${kind.summary(told())}. Is that correct?`,
+      ]),
+    );
   confirm();
   if (chance(0.2)) {
     const changed = pick(names.filter((name) => !['restaurant', 'hotel'].includes(name)));
     slots[changed] = kind.slots[changed].make();
-    user(pick([`No, ${kind.slots[changed].answer(slots[changed].said)}`, `Sorry, ${kind.slots[changed].answer(slots[changed].said)}`]));
+    user(
+      pick([
+        `No, ${kind.slots[changed].answer(slots[changed].said)}`,
+        `Sorry, ${kind.slots[changed].answer(slots[changed].said)}`,
+      ]),
+    );
     confirm();
   }
-  user(pick(['Yes.', 'Yes please.', 'Yes, that is right.', 'That is correct.', 'Yes, book it.', 'Right.', 'Sure.', 'Yes, thank you.', 'Correct.']));
-  agent(`${pick(kind.booked)}${chance(0.5) ? pick([' Anything else?', ' Is there anything else I can help you with?']) : ''}`);
+  user(
+    pick([
+      'Yes.',
+      'Yes please.',
+      'Yes, that is right.',
+      'That is correct.',
+      'Yes, book it.',
+      'Right.',
+      'Sure.',
+      'Yes, thank you.',
+      'Correct.',
+    ]),
+  );
+  agent(
+    `${pick(kind.booked)}${chance(0.5) ? pick([' Anything else?', ' Is there anything else I can help you with?']) : ''}`,
+  );
   const facts = { address: address(), phone: phone() };
   for (const fact of kind.facts ? ['address', 'phone'] : []) {
     if (!chance(0.3)) continue;
-    user(fact === 'address' ? pick(['What is the address?', 'Where is it?', 'Can you give me the address?']) : pick(['What is their phone number?', 'What is the phone number?', 'Can I have their number?']));
-    agent(fact === 'address' ? pick([`The address is ${facts.address}.`, `It is at ${facts.address}.`]) : pick([`Their phone number is ${facts.phone}.`, `The number is ${facts.phone}.`]));
+    user(
+      fact === 'address'
+        ? pick(['What is the address?', 'Where is it?', 'Can you give me the address?'])
+        : pick(['What is their phone number?', 'What is the phone number?', 'Can I have their number?']),
+    );
+    agent(
+      fact === 'address'
+        ? pick([`The address is ${facts.address}.`, `It is at ${facts.address}.`])
+        : pick([`Their phone number is ${facts.phone}.`, `The number is ${facts.phone}.`]),
+    );
   }
-  user(pick(['Thanks.', 'Thank you.', 'Thanks, bye.', 'No, that is all. Thanks.', 'That is all, thank you.', 'Thank you very much.', 'Great, thanks.']));
-  agent(pick(['You are welcome. Have a nice day!', 'Have a great day!', 'You are welcome!', 'Enjoy your day.', 'Goodbye!']));
+  user(
+    pick([
+      'Thanks.',
+      'Thank you.',
+      'Thanks, bye.',
+      'No, that is all. Thanks.',
+      'That is all, thank you.',
+      'Thank you very much.',
+      'Great, thanks.',
+    ]),
+  );
+  agent(
+    pick(['You are welcome. Have a nice day!', 'Have a great day!', 'You are welcome!', 'Enjoy your day.', 'Goodbye!']),
+  );
   return lines.join('\n');
 }
 
