@@ -6,11 +6,7 @@ import { addModelOptions, type CommandContext, loadModel, type ModelFlags } from
 import { speedLine } from './generate.ts';
 
 /** What a customer says. */
-const QUESTIONS = [
-  'I am looking for a place to eat in San Jose.',
-  'Italian food, please.',
-  'Book a table for two at 7 pm.',
-];
+const QUESTIONS = ['I need a taxi to the airport for two.', 'A regular ride, please.', 'At 6:30 am.'];
 
 /** The command `demo`. */
 export function demoCommand({ signal }: CommandContext): Command {
