@@ -218,7 +218,7 @@ describe('the embedded model', () => {
   test('is what npm start shows: questions, answers, speed', async () => {
     const { code, stdout, stderr } = await run(['demo']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^> I am looking for .*\n\S.*\n> /);
+    expect(stdout).toMatch(/^> I need a taxi .*\n\S.*\n> /);
     expect(stderr).toMatch(/seedling: [\s\S]*tokens at \d+ tokens\/s/);
   });
 });
