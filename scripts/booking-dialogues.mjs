@@ -3,9 +3,9 @@
 // only for what is missing, and repeating what was said. Mixed with real dialogues they teach the thread, and the real ones the language.
 //
 //   node scripts/booking-dialogues.mjs -o bookings.txt --count 16000 --seed 1
-import { renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Random } from '../dist/core/random.js';
+import { MONTHS, ordinal, writeDialogues } from './dialogue-text.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -20,8 +20,7 @@ if (!values.output) {
 }
 
 const random = new Random(Number(values.seed));
-const below = (n) => Math.floor(random.uniform() * n);
-const pick = (list) => list[below(list.length)];
+const pick = (list) => list[random.below(list.length)];
 const chance = (share) => random.uniform() < share;
 const list = (text) => text.split(',').map((item) => item.trim());
 
@@ -48,21 +47,17 @@ const STREETS = list(
 const PLACES = list(
   'the airport, the train station, the museum, the city center, the stadium, the hospital, the mall, the university, the beach, the zoo, the harbor, the opera',
 );
-const MONTHS = list('January, February, March, April, May, June, July, August, September, October, November, December');
 const DAYS = list('Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday');
 const NUMBERS = list('one, two, three, four, five, six');
 
-function suffix(day) {
-  if (day >= 11 && day <= 13) return 'th';
-  return ['th', 'st', 'nd', 'rd'][day % 10] ?? 'th';
-}
-const ordinal = (day) => `${day}${suffix(day)}`;
-const number = (low, high) => low + below(high - low + 1);
+const number = (low, high) => low + random.below(high - low + 1);
 /** A count as the customer says it and as the agent repeats it. */
 function countOf(low, high) {
   const n = number(low, high);
-  return { said: chance(0.5) ? String(n) : NUMBERS[n - 1], told: String(n), n };
+  return { said: chance(0.5) ? String(n) : NUMBERS[n - 1], told: String(n) };
 }
+/** The word that goes with a count: one night, two nights. */
+const counted = (count, one, many) => (/^(1|one)$/.test(count) ? one : many);
 const same = (text) => ({ said: text, told: text });
 function dateOf() {
   const roll = random.uniform();
@@ -169,12 +164,8 @@ const hotel = {
       make: () => countOf(1, 6),
       ask: ['How many nights will you stay?', 'For how many nights?', 'How long will you stay?'],
       answer: (v) =>
-        pick([
-          `${v}.`,
-          `${v} ${/^(1|one)$/.test(v) ? 'night' : 'nights'}.`,
-          `For ${v} ${/^(1|one)$/.test(v) ? 'night' : 'nights'}.`,
-        ]),
-      part: (v) => `for ${v} ${/^(1|one)$/.test(v) ? 'night' : 'nights'}`,
+        pick([`${v}.`, `${v} ${counted(v, 'night', 'nights')}.`, `For ${v} ${counted(v, 'night', 'nights')}.`]),
+      part: (v) => `for ${v} ${counted(v, 'night', 'nights')}`,
     },
   },
   open: [
@@ -188,7 +179,7 @@ const hotel = {
     'Find me a hotel',
   ],
   summary: (s) =>
-    `${s.rooms} ${s.rooms === '1' ? 'room' : 'rooms'} at the ${s.hotel} in ${s.city} from ${s.date} for ${s.nights} ${s.nights === '1' ? 'night' : 'nights'}`,
+    `${s.rooms} ${counted(s.rooms, 'room', 'rooms')} at the ${s.hotel} in ${s.city} from ${s.date} for ${s.nights} ${counted(s.nights, 'night', 'nights')}`,
   booked: ['Your room is booked.', 'Your reservation is made.', 'I have booked it for you.'],
   facts: true,
 };
@@ -207,7 +198,7 @@ const taxi = {
         /^(1|one)$/.test(v)
           ? pick(['Just me.', 'One.', 'Only me.', '1.'])
           : pick([`${v}.`, `There are ${v} of us.`, `For ${v}.`, `${v} people.`, `We are ${v}.`]),
-      part: (v) => pick([`for ${v}`, `for ${v} ${/^(1|one)$/.test(v) ? 'person' : 'people'}`]),
+      part: (v) => pick([`for ${v}`, `for ${v} ${counted(v, 'person', 'people')}`]),
     },
     kind: {
       make: () => same(pick(['regular', 'shared', 'luxury'])),
@@ -239,7 +230,7 @@ const taxi = {
     'Get me a cab',
   ],
   summary: (s) =>
-    `a ${s.kind} ride to ${s.to} for ${s.people} ${s.people === '1' ? 'person' : 'people'} ${/now/.test(s.time) ? 'now' : `at ${s.time}`}`,
+    `a ${s.kind} ride to ${s.to} for ${s.people} ${counted(s.people, 'person', 'people')} ${/now/.test(s.time) ? 'now' : `at ${s.time}`}`,
   booked: ['Your ride is on its way.', 'Your taxi is booked.', 'Your ride is booked.'],
   facts: false,
 };
@@ -364,7 +355,4 @@ function dialogue() {
   return lines.join('\n');
 }
 
-const dialogues = Array.from({ length: Number(values.count) }, dialogue);
-writeFileSync(`${values.output}.part`, `${dialogues.join('\n\n')}\n`);
-renameSync(`${values.output}.part`, values.output);
-console.error(`${dialogues.length} dialogues written to ${values.output}`);
+await writeDialogues(values.output, Array.from({ length: Number(values.count) }, dialogue));

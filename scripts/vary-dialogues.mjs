@@ -5,9 +5,10 @@
 //   node scripts/vary-dialogues.mjs sgd-train.txt -o varied.txt --copies 3 --share 0.6 --seed 1
 //
 // --share is how many of the dialogues are changed; the others stay as they are.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Random } from '../dist/core/random.js';
+import { MONTHS, ordinal, writeDialogues } from './dialogue-text.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -30,7 +31,6 @@ const NOT_NAMES = new Set(
   January February March April May June July August September October November December Monday Tuesday Wednesday Thursday
   Friday Saturday Sunday`.split(/\s+/),
 );
-const MONTHS = 'January February March April May June July August September October November December'.split(' ');
 const NAME = /(?<=\b([a-z]+) )[A-Z][\p{L}\d'&-]*(?: (?:(?:of|the|and|&|de|at) )?[A-Z\d][\p{L}\d'&-]*)*/gu;
 const TIME = /(?<![\d:$.,-])(\d{1,2})(?::(\d\d))?( ?(?:[ap]\.m\.|[ap]m\b))?(?![\d:]|[-.,]\d)/gi;
 const SPOKEN_TIME =
@@ -43,9 +43,9 @@ const COUNT =
 const WORDS = ['two', 'three', 'four', 'five', 'six'];
 
 const random = new Random(Number(values.seed));
-const below = (n) => Math.floor(random.uniform() * n);
-const pick = (list) => list[below(list.length)];
-const digits = (text) => text.replace(/\d/g, (_, at) => (at === 0 ? String(1 + below(9)) : String(below(10))));
+const pick = (list) => list[random.below(list.length)];
+const digits = (text) =>
+  text.replace(/\d/g, (_, at) => (at === 0 ? String(1 + random.below(9)) : String(random.below(10))));
 
 /** A function that gives equal keys the same made value. */
 function remembered(make) {
@@ -54,11 +54,6 @@ function remembered(make) {
     if (!known.has(key)) known.set(key, make(key));
     return known.get(key);
   };
-}
-
-function suffix(day) {
-  if (day >= 11 && day <= 13) return 'th';
-  return ['th', 'st', 'nd', 'rd'][day % 10] ?? 'th';
 }
 
 const documents = positionals
@@ -114,13 +109,13 @@ function varyNames(text) {
 
 function varyTimes(text) {
   if (SPOKEN_TIME.test(text)) return text;
-  const hour = remembered(() => 1 + below(12));
+  const hour = remembered(() => 1 + random.below(12));
   const minute = remembered((key) =>
     key.endsWith(':00')
       ? '00'
       : random.uniform() < 0.6
         ? pick(['15', '30', '45'])
-        : String(5 * (1 + below(11))).padStart(2, '0'),
+        : String(5 * (1 + random.below(11))).padStart(2, '0'),
   );
   return text.replace(TIME, (whole, h, m, half) => {
     if ((m === undefined && half === undefined) || Number(h) > 23 || Number(h) === 0) return whole;
@@ -133,13 +128,13 @@ function varyTimes(text) {
 function varyNumbers(text) {
   const phone = remembered(digits);
   const number = remembered((old) => (/^(19|20)\d\d$/.test(old) ? old : digits(old)));
-  const day = remembered(() => 1 + below(28));
+  const day = remembered(() => 1 + random.below(28));
   const month = random.uniform() < 0.5 ? 'March' : pick(MONTHS);
-  const shift = below(5);
+  const shift = random.below(5);
   return text
     .replace(PHONE, phone)
     .replace(NUMBER, number)
-    .replace(DAY, (_, d) => `${day(Number(d))}${suffix(day(Number(d)))}`)
+    .replace(DAY, (_, d) => ordinal(day(Number(d))))
     .replace(/\bMarch\b/g, month)
     .replace(/\bmarch\b/g, month.toLowerCase())
     .replace(COUNT, (_, before, count) => {
@@ -155,6 +150,4 @@ for (let copy = 0; copy < Number(values.copies); copy++) {
     written.push(changed ? varyNumbers(varyTimes(varyNames(text.trim()))) : text.trim());
   }
 }
-writeFileSync(`${values.output}.part`, `${written.join('\n\n')}\n`);
-renameSync(`${values.output}.part`, values.output);
-console.error(`${written.length} dialogues written to ${values.output}`);
+await writeDialogues(values.output, written);

@@ -81,6 +81,10 @@ export async function folderStore(folder: string): Promise<CheckpointStore> {
   } catch (error) {
     throw fileError('write checkpoints to', folder, error);
   }
+  return storeIn(folder);
+}
+
+function storeIn(folder: string): CheckpointStore {
   return {
     name: folder,
     list: () => readdir(folder),
@@ -91,7 +95,7 @@ export async function folderStore(folder: string): Promise<CheckpointStore> {
 }
 
 /**
- * The weights before rounding of the run that wrote `model` and was interrupted: its newest checkpoint lies beside it. Rounded weights have forgotten how
+ * The weights before rounding of the run that wrote `model`, from its newest checkpoint beside it; the folder is only read. Rounded weights have forgotten how
  * sure each sign was. Undefined where there is none, or it is of another shape.
  */
 export async function weightsBeforeRounding(
@@ -100,7 +104,7 @@ export async function weightsBeforeRounding(
 ): Promise<ReadonlyMap<string, Float32Array> | undefined> {
   const folder = `${model}.ckpt`;
   if (!existsSync(folder)) return undefined;
-  const checkpoint = await readNewestCheckpoint(await folderStore(folder));
+  const checkpoint = await readNewestCheckpoint(storeIn(folder));
   const weights = new Map<string, Float32Array>();
   for (const { name, rows, cols } of shapeTensors(shape)) {
     const values = checkpoint?.trainer.arrays.get(name);

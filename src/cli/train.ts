@@ -52,7 +52,7 @@ export function trainCommand({ signal }: CommandContext): Command {
     .option('--overwrite', 'start anew although an unfinished run left checkpoints')
     .option(
       '--init <model>',
-      'go on from this model: its shape, tokenizer and weights (those before rounding, if its run was interrupted and left checkpoints)',
+      'go on from this model: its shape, tokenizer and weights (those before rounding, where its run left checkpoints beside it)',
     )
     .option('--teacher <model>', 'learn also from the predictions of this model; takes its tokenizer')
     .option('--teacher-share <x>', 'share of the loss that follows the teacher (default: 0.5)', numberBetween(0, 1))

@@ -8,7 +8,7 @@
 // an activation instead of 4. Numerics: the rounding of activations; sums of blocks in float32.
 import type { FormatName } from '../../../quant/format.ts';
 import type { Kernel } from '../pipelines.ts';
-import { TILE } from './products.ts';
+import { beginTile, storeTile, storeTotals, TILE } from './products.ts';
 import { laneSums } from './reduce.ts';
 import { blockScale, weightBinding } from './weights.ts';
 
@@ -172,11 +172,7 @@ fn main(
     }
   }
   ${sums.code}
-  if (lane < ${INT8_GROUP_ROWS}u && row + lane < p.rows) {
-    let at = token * p.allRows + p.firstRow + row + lane;
-    let sum = total(lane);
-    if (p.accumulate != 0u) { y[at] += sum; } else { y[at] = sum; }
-  }
+  ${storeTotals(INT8_GROUP_ROWS)}
 }`,
   };
 }
@@ -193,22 +189,8 @@ var<workgroup> ws: array<u32, ${8 * TILE}>; // [four of columns, row]
 var<workgroup> tails: array<vec2f, ${2 * TILE}>; // [half of the columns, token]
 var<workgroup> scales: array<f32, ${TILE}>;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let firstToken = group.x * ${TILE}u;
-  let firstRow = (group.y + group.z * groups.y) * ${TILE}u;
-  if (firstRow >= p.rows) { return; }
-  let line = lane >> 1u;
+${beginTile}
   let half = lane & 1u;
-  let token = min(firstToken + line, p.tokens - 1u);
-  let row = min(firstRow + line, p.rows - 1u);
-  let m = (lane & 7u) * 4u;
-  let n = (lane >> 3u) * 4u;
-  var sums: array<vec4f, 4>;
   for (var unit = 0u; unit < p.units; unit++) {
     let word = wordOf(row, unit);
     let a = x4(token, unit, half);
@@ -237,15 +219,7 @@ fn main(
     }
     workgroupBarrier();
   }
-  for (var i = 0u; i < 16u; i++) {
-    let outToken = firstToken + m + (i >> 2u);
-    let outRow = firstRow + n + (i & 3u);
-    if (outToken < p.tokens && outRow < p.rows) {
-      let at = outToken * p.allRows + p.firstRow + outRow;
-      let sum = sums[i >> 2u][i & 3u];
-      if (p.accumulate != 0u) { y[at] += sum; } else { y[at] = sum; }
-    }
-  }
+  ${storeTile}
 }`,
   };
 }

@@ -15,6 +15,44 @@ const LANES = 64;
 /** Tokens and outputs of a tile. */
 export const TILE = 32;
 
+/** End of a product whose lanes are added up: a lane an output. */
+export const storeTotals = (rows: number): string => /* wgsl */ `
+  if (lane < ${rows}u && row + lane < p.rows) {
+    let at = token * p.allRows + p.firstRow + row + lane;
+    let sum = total(lane);
+    if (p.accumulate != 0u) { y[at] += sum; } else { y[at] = sum; }
+  }`;
+
+/** Beginning of a product in tiles: two lanes load a `line` of `token` and `row`, then each keeps 4 × 4 `sums` from `m` and `n` on. */
+export const beginTile = /* wgsl */ `
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let firstToken = group.x * ${TILE}u;
+  let firstRow = (group.y + group.z * groups.y) * ${TILE}u;
+  if (firstRow >= p.rows) { return; }
+  let line = lane >> 1u;
+  let token = min(firstToken + line, p.tokens - 1u);
+  let row = min(firstRow + line, p.rows - 1u);
+  let m = (lane & 7u) * 4u;
+  let n = (lane >> 3u) * 4u;
+  var sums: array<vec4f, 4>;`;
+
+/** End of a product in tiles. */
+export const storeTile = /* wgsl */ `
+  for (var i = 0u; i < 16u; i++) {
+    let outToken = firstToken + m + (i >> 2u);
+    let outRow = firstRow + n + (i & 3u);
+    if (outToken < p.tokens && outRow < p.rows) {
+      let at = outToken * p.allRows + p.firstRow + outRow;
+      let sum = sums[i >> 2u][i & 3u];
+      if (p.accumulate != 0u) { y[at] += sum; } else { y[at] = sum; }
+    }
+  }`;
+
 const suffix = (format: FormatName, cols: number) => `${format}${readsBy4(cols) ? '' : ' by ones'}`;
 
 /** out[token, row] for each token apart: `groups` [tokens, rows / groupRows]. */
@@ -55,11 +93,7 @@ fn main(
     for (var r = 0u; r < ${rows}u; r++) { own[r] += unitDot(min(row + r, last), unit, ${inputs.join(', ')}); }
   }
   ${sums.code}
-  if (lane < ${rows}u && row + lane < p.rows) {
-    let at = token * p.allRows + p.firstRow + row + lane;
-    let sum = total(lane);
-    if (p.accumulate != 0u) { y[at] += sum; } else { y[at] = sum; }
-  }
+  ${storeTotals(rows)}
 }`;
 }
 
@@ -80,22 +114,8 @@ ${inputBinding(2, cols)}
 var<workgroup> xs: array<f32, ${TILE * TILE}>; // [column, token]
 var<workgroup> ws: array<f32, ${TILE * TILE}>; // [column, row]
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let firstToken = group.x * ${TILE}u;
-  let firstRow = (group.y + group.z * groups.y) * ${TILE}u;
-  if (firstRow >= p.rows) { return; }
-  let line = lane >> 1u;
+${beginTile}
   let firstFour = (lane & 1u) * 4u;
-  let token = min(firstToken + line, p.tokens - 1u);
-  let row = min(firstRow + line, p.rows - 1u);
-  let m = (lane & 7u) * 4u;
-  let n = (lane >> 3u) * 4u;
-  var sums: array<vec4f, 4>;
   for (var base = 0u; base < p.cols4; base += 8u) {
     for (var i = firstFour; i < firstFour + 4u; i++) {
       var a = vec4f();
@@ -114,15 +134,7 @@ fn main(
     }
     workgroupBarrier();
   }
-  for (var i = 0u; i < 16u; i++) {
-    let outToken = firstToken + m + (i >> 2u);
-    let outRow = firstRow + n + (i & 3u);
-    if (outToken < p.tokens && outRow < p.rows) {
-      let at = outToken * p.allRows + p.firstRow + outRow;
-      let sum = sums[i >> 2u][i & 3u];
-      if (p.accumulate != 0u) { y[at] += sum; } else { y[at] = sum; }
-    }
-  }
+  ${storeTile}
 }`;
 }
 

@@ -6,7 +6,7 @@
 // above a value is, a chunk, a binary search and a running sum, so 32 halvings of the value's bits find it: for top-k by count, for top-p by
 // probability, for the draw by probability at the temperature. 151,669 logits: 149 workgroups, then 1.
 import type { Kernel } from '../pipelines.ts';
-import { candidates, LANES, RANK_CHUNK, sort } from './top-k.ts';
+import { candidates, LANES, loadCandidates, RANK_CHUNK, sort } from './top-k.ts';
 
 /** Replaces the list's first token by the chosen one. `groups` [1]. */
 export const drawKernel: Kernel = {
@@ -60,18 +60,10 @@ var<workgroup> sums: array<vec2f, ${LANES}>;
 
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first = group.x * ${RANK_CHUNK}u;
-  let here = min(p.length - first, ${RANK_CHUNK}u);
-  for (var i = lane; i < ${RANK_CHUNK}u; i += ${LANES}u) {
-    value[i] = -3.4e38;
-    token[i] = 0xffffffffu;
-    if (i < here) {
+  ${loadCandidates(/* wgsl */ `
       let v = x[p.offset + first + i];
       value[i] = select(v, 0.0, v == 0.0); // one zero, as keys are bits
-      token[i] = first + i;
-    }
-  }
-  workgroupBarrier();
+      token[i] = first + i;`)}
   ${sort}
   var own = vec2f();
   for (var i = 4u * lane; i < min(4u * lane + 4u, here); i++) { own += mass(i); }

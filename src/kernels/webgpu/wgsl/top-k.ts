@@ -23,6 +23,17 @@ fn swap(a: u32, b: u32) {
   let t = token[a]; token[a] = token[b]; token[b] = t;
 }`;
 
+/** Loads a chunk's candidates by WGSL that sets `value[i]` and `token[i]`; places beyond the end lose against everything. */
+export const loadCandidates = (set: string): string => /* wgsl */ `
+  let first = group.x * ${RANK_CHUNK}u;
+  let here = min(p.length - first, ${RANK_CHUNK}u);
+  for (var i = lane; i < ${RANK_CHUNK}u; i += ${LANES}u) {
+    value[i] = -3.4e38;
+    token[i] = 0xffffffffu;
+    if (i < here) { ${set} }
+  }
+  workgroupBarrier();`;
+
 /** Sorts the RANK_CHUNK entries of `value` and `token`, the best first. */
 export const sort = /* wgsl */ `
   for (var size = 2u; size <= ${RANK_CHUNK}u; size <<= 1u) {
@@ -72,16 +83,7 @@ ${logits ? `var<workgroup> sums: array<f32, ${LANES}>;` : ''}
 
 @compute @workgroup_size(${LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let first = group.x * ${RANK_CHUNK}u;
-  let here = min(p.length - first, ${RANK_CHUNK}u);
-  for (var i = lane; i < ${RANK_CHUNK}u; i += ${LANES}u) {
-    value[i] = -3.4e38;
-    token[i] = 0xffffffffu;
-    if (i < here) {
-      ${logits ? 'value[i] = x[p.offset + first + i]; token[i] = first + i;' : 'let entry = x[first + i]; value[i] = bitcast<f32>(entry.x); token[i] = entry.y;'}
-    }
-  }
-  workgroupBarrier();
+  ${loadCandidates(logits ? 'value[i] = x[p.offset + first + i]; token[i] = first + i;' : 'let entry = x[first + i]; value[i] = bitcast<f32>(entry.x); token[i] = entry.y;')}
   ${k === 1 ? best : sort}
   // Only the last list can be shorter than k, so the lists follow each other without gaps.
   for (var i = lane; i < min(p.k, here); i += ${LANES}u) {
