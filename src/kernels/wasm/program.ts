@@ -27,9 +27,9 @@ export const SHARE_WORK = 40_000;
 /** Least work of a chunk that a thread takes at a time. */
 const CHUNK_WORK = 20_000;
 /** Chunks of a large command for each thread, so that a slow thread leaves work to the others. */
-const CHUNKS_PER_THREAD = 8;
-/** Of them, those that each thread takes at once as a long one: memory delivers longer runs faster (docs/experiments.md). */
-const LONG_CHUNK = 6;
+const CHUNKS_PER_THREAD = 16;
+/** Of them, those that each thread takes at once as a long one: each start elsewhere in memory costs two microseconds (docs/experiments.md). */
+const LONG_CHUNK = 14;
 /** How long the event loop waits for a slice, about. */
 const SLICE_MS = 20;
 /** Slices with less work than this are too short to learn from. */
