@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -209,6 +210,10 @@ describe('going on', () => {
     expect(usable.code).toBe(0);
     const onwards = await onebit(train('onwards.gguf', '--init', at('ctrl.gguf'), '--steps', '2'));
     expect(onwards.stderr).toContain('goes on from the weights before rounding in');
+    cpSync(at('onwards.gguf'), at('replaced.gguf'));
+    cpSync(at('ctrl.gguf.ckpt'), at('replaced.gguf.ckpt'), { recursive: true });
+    const fromFile = await onebit(train('stale.gguf', '--init', at('replaced.gguf'), '--steps', '2'));
+    expect([fromFile.code, fromFile.stderr]).toEqual([0, expect.not.stringContaining('before rounding')]);
     expect((await onebit([...long, '--resume'])).code).toBe(0);
     expect(readFileSync(at('ctrl.gguf')).equals(readFileSync(at('whole.gguf')))).toBe(true);
   });

@@ -8,7 +8,8 @@ import { OnebitError } from '../errors.ts';
 import { type CheckpointStore, readNewestCheckpoint } from '../train/checkpoint.ts';
 import { type ParsedCorpus, parseCorpus } from '../train/corpus.ts';
 import type { TrainingDocument } from '../train/corpus-document.ts';
-import { type ModelShape, shapeTensors } from '../train/shape.ts';
+import { shapeTensors } from '../train/shape.ts';
+import type { StartModel } from '../train/start-model.ts';
 
 /** What JavaScript can hold as one text, with room to work. */
 const MOST_BYTES = 400_000_000;
@@ -96,11 +97,11 @@ function storeIn(folder: string): CheckpointStore {
 
 /**
  * The weights before rounding of the run that wrote `model`, from its newest checkpoint beside it; the folder is only read. Rounded weights have forgotten how
- * sure each sign was. Undefined where there is none, or it is of another shape.
+ * sure each sign was. Undefined where there is none, or it is not of the update that `model` has: vectors, which are stored as they are, must be equal.
  */
 export async function weightsBeforeRounding(
   model: string,
-  shape: ModelShape,
+  { shape, weights: stored }: StartModel,
 ): Promise<ReadonlyMap<string, Float32Array> | undefined> {
   const folder = `${model}.ckpt`;
   if (!existsSync(folder)) return undefined;
@@ -109,6 +110,7 @@ export async function weightsBeforeRounding(
   for (const { name, rows, cols } of shapeTensors(shape)) {
     const values = checkpoint?.trainer.arrays.get(name);
     if (values?.length !== rows * cols) return undefined;
+    if (rows === 1 && values.some((value, i) => value !== stored.get(name)?.[i])) return undefined;
     weights.set(name, values);
   }
   return weights;

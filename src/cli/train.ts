@@ -242,7 +242,7 @@ async function readModel<T>(
 
 async function openInit(name: string, flags: TrainFlags, display: TrainDisplay): Promise<StartModel> {
   const model = await readModel(name, (source) => readStartModel(source, flags.kind));
-  const weights = await weightsBeforeRounding(name, model.shape);
+  const weights = await weightsBeforeRounding(name, model);
   if (!weights) return model;
   display.show({ type: 'notice', message: `goes on from the weights before rounding in ${name}.ckpt` });
   return { ...model, weights };
