@@ -1,6 +1,5 @@
 // Owns turning a text into evidence: which known pieces it has and how much each counts, and its sense by the trunk. The vocabulary is chosen from
 // the training texts. Must not know intents or networks.
-import { Random } from '../../core/random.ts';
 import { TRUNK_WIDTH, type Trunk } from './trunk.ts';
 import { evidenceHashes, wordHash, wordsOf } from './words.ts';
 
@@ -19,16 +18,11 @@ export interface Evidence {
 /** More pieces of one text are left out: what a network takes at once. */
 export const MAX_EVIDENCE = 8192;
 
-/** Random numbers of texts are below this: so many of them stay exact that 200,000 can be added. */
-const KEYS = 2 ** 35;
-/** One row counts for no more than so many alike, so that its weight fits the file's 16 bits. */
-const MOST_ALIKE = 16;
-
 /** The vocabulary of evidence and what is needed to weigh it. */
 export class EvidenceSpace {
   /** Hashes in the order of rows. */
   readonly hashes: Uint32Array;
-  /** What a row counts before lengths are made 1: its inverse document frequency, times the root of how many it stands for. */
+  /** Inverse document frequency of each row. */
   readonly rarity: Float32Array;
   readonly trunk: Trunk;
   /** Mean sense of the training texts. */
@@ -89,67 +83,25 @@ export class EvidenceSpace {
   }
 }
 
-/** What training texts say of one hash. */
-interface Candidate {
-  readonly hash: number;
-  /** Texts that have it. */
-  count: number;
-  /** The sum of these texts' random numbers: equal for hashes that the same texts have. */
-  key: number;
-  /** Hashes that the same texts have, itself included. */
-  alike: number;
-}
-
-/**
- * Chooses the vocabulary of `texts`: at most `size` hashes, those in most texts, and of equals the ones met first. Of hashes of one view that the same
- * texts have (most pieces of a rare word) one stands for all and weighs as much: half of the vocabulary would say the same twice.
- */
+/** Chooses the vocabulary of `texts`: at most `size` hashes, those in most texts, and of equals the ones met first. */
 export function chooseEvidence(texts: readonly string[], trunk: Trunk, size: number): EvidenceSpace {
-  const views = [new Map<number, Candidate>(), new Map<number, Candidate>()];
+  const frequency = new Map<number, number>();
   const centre = new Float32Array(TRUNK_WIDTH);
-  const random = new Random(1);
   for (const text of texts) {
     const words = wordsOf(text);
     const { ofWords, ofPieces } = evidenceHashes(words);
-    const key = Math.floor(random.uniform() * KEYS);
-    countText(views[0], ofWords, key);
-    countText(views[1], ofPieces, key);
+    for (const hash of new Set([...ofWords, ...ofPieces])) frequency.set(hash, (frequency.get(hash) ?? 0) + 1);
     const { sense } = trunk.senseOf(words);
     for (let i = 0; i < TRUNK_WIDTH; i++) centre[i] += sense[i] / texts.length;
   }
-  const candidates = views.flatMap((view) => distinct(view.values()));
-  const chosen = candidates.sort((a, b) => b.count - a.count).slice(0, size);
-  const rarity = Float32Array.from(chosen, ({ count, alike }) => {
-    return Math.sqrt(Math.min(alike, MOST_ALIKE)) * (Math.log((1 + texts.length) / (1 + count)) + 1);
-  });
+  const chosen = [...frequency].sort((a, b) => b[1] - a[1]).slice(0, size);
+  const rarity = Float32Array.from(chosen, ([, count]) => Math.log((1 + texts.length) / (1 + count)) + 1);
   return new EvidenceSpace(
-    Uint32Array.from(chosen, ({ hash }) => hash),
+    Uint32Array.from(chosen, ([hash]) => hash),
     rarity,
     trunk,
     centre,
   );
-}
-
-function countText(view: Map<number, Candidate>, hashes: readonly number[], key: number): void {
-  for (const hash of new Set(hashes)) {
-    const known = view.get(hash);
-    if (known) {
-      known.count++;
-      known.key += key;
-    } else view.set(hash, { hash, count: 1, key, alike: 1 });
-  }
-}
-
-/** One of each group that the same texts have: the one met first. */
-function distinct(candidates: Iterable<Candidate>): Candidate[] {
-  const firsts = new Map<string, Candidate>();
-  for (const candidate of candidates) {
-    const texts = `${candidate.count} ${candidate.key}`;
-    const first = firsts.get(texts);
-    if (first) first.alike++;
-    else firsts.set(texts, candidate);
-  }
-  return [...firsts.values()];
 }
 
 /** Hashes of all words of `texts`, as trunks know them. */

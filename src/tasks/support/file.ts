@@ -27,8 +27,8 @@ import { MAX_WEIGHT, TRUNK_WIDTH, Trunk, trunkNames } from './trunk.ts';
 /** The value of general.architecture. */
 export const SUPPORT_ARCHITECTURE = 'onebit-support';
 const VERSION = 1;
-/** Rarities lie below 64; files hold them in 16 bits. Only their ratios count, so files with another unit read alike. */
-const RARITY_UNIT = 1024;
+/** Rarities lie between 1 and 16; files hold them in 16 bits. */
+const RARITY_UNIT = 4096;
 const MOST = { bytes: 64e6, intents: 20_000, vocabulary: 1_000_000, width: 1024, networks: 16, trunk: 100_000 };
 
 /** The file's bytes. Throws `bad-argument` for a model trained in full precision. */
