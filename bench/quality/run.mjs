@@ -1,18 +1,19 @@
 // Bits per byte against file size: 1-bit, ternary and fp16 models trained by the same command on the same text for the same time, at equal bytes and at
 // equal weights. Usage: npm run build && node bench/quality/run.mjs CORPUS HELD-OUT [--minutes 3] [--vocab 1024] [--name NAME] [--only NAMES]
-//   [--realtime] [--threads N]
+//   [--realtime] [--threads N] [--jobs N]
 // Writes bench/results/NAME.json, NAME.md and NAME.svg (default name: quality). Rows of earlier runs with other minutes are kept.
-// The time is counted in updates: a short run measures how many a model makes in a minute on both cores (--realtime: under `chrt -r 1`, so that other
-// work does not slow it, needs root), then it gets as many as fit. So a busy machine costs patience and changes no result.
-import { execFileSync } from 'node:child_process';
+// The time is counted in updates: short runs measure first how many each model makes in a minute on both cores (--realtime: under `chrt -r 1`, so that
+// other work does not slow them, needs root; speeds of an earlier run are taken from NAME.json, --measure-again forgets them). Then each model gets as
+// many as fit, --jobs of them at once. A model is the same for any number of threads, so a busy machine costs patience and changes no result.
+import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { qualityPicture, qualityTable } from './report.mjs';
 
-/** About 0.1, 0.25 and 0.5 MB as binary models; the others with as many bytes, and with as many weights as the binary one in the middle. */
+/** Binary models of about 0.2, 0.4 and 0.9 MB; the others with as many bytes, and with as many weights. */
 const VARIANTS = [
   ['binary-128', { kind: 'binary', width: 128, layers: 4 }],
   ['binary-256', { kind: 'binary', width: 256, layers: 3 }],
@@ -20,11 +21,17 @@ const VARIANTS = [
   ['ternary-128', { kind: 'ternary', width: 128, layers: 4 }],
   ['ternary-192', { kind: 'ternary', width: 192, layers: 3 }],
   ['ternary-256', { kind: 'ternary', width: 256, layers: 3 }],
+  ['fp16-32', { kind: 'float', width: 32, layers: 3 }],
   ['fp16-48', { kind: 'float', width: 48, layers: 3 }],
   ['fp16-64', { kind: 'float', width: 64, layers: 4 }],
+  ['fp16-96', { kind: 'float', width: 96, layers: 3 }],
   ['fp16-128', { kind: 'float', width: 128, layers: 4 }],
   ['fp16-256', { kind: 'float', width: 256, layers: 3 }],
 ];
+
+const SHORT_RUN = 16;
+/** Share of a run before weights are rounded (recipe.ts). */
+const FULL_PRECISION = 0.3;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -34,7 +41,9 @@ const { values, positionals } = parseArgs({
     name: { type: 'string', default: 'quality' },
     only: { type: 'string' },
     threads: { type: 'string' },
+    jobs: { type: 'string', default: '1' },
     realtime: { type: 'boolean', default: false },
+    'measure-again': { type: 'boolean', default: false },
   },
 });
 const [corpus, heldOut] = positionals;
@@ -49,44 +58,61 @@ const results = join(root, 'bench/results', values.name);
 const folder = mkdtempSync(join(tmpdir(), 'onebit-quality-'));
 const minutes = Number(values.minutes);
 const wanted = values.only?.split(',');
-const report = existsSync(`${results}.json`) ? JSON.parse(readFileSync(`${results}.json`, 'utf8')) : { rows: [] };
-report.machine = `${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`;
+const variants = VARIANTS.filter(([name]) => !wanted || wanted.includes(name));
+const readReport = () =>
+  existsSync(`${results}.json`) ? JSON.parse(readFileSync(`${results}.json`, 'utf8')) : { rows: [] };
+const updates = values['measure-again'] ? {} : (readReport().updatesPerMinute ?? {});
 
-for (const [name, variant] of VARIANTS) {
-  if (wanted && !wanted.includes(name)) continue;
-  const row = { name, ...variant, minutes, vocabulary: Number(values.vocab), ...trained(name, variant) };
-  report.rows = [...report.rows.filter((old) => old.name !== name || old.minutes !== minutes), row];
-  console.log(
-    `${name}: ${row.bytes} bytes, ${row.parameters} weights, ${row.tokens} tokens, ${row.bitsPerByte.toFixed(3)} bits/byte`,
-  );
+for (const [name, variant] of variants) {
+  updates[name] ??= await updatesPerMinute(name, variant);
+  console.log(`${name}: ${updates[name].toFixed(1)} updates a minute`);
+}
+save();
+const queue = variants.toReversed();
+await Promise.all(
+  Array.from({ length: Number(values.jobs) }, async () => {
+    for (let next = queue.pop(); next; next = queue.pop()) await addRow(...next);
+  }),
+);
+rmSync(folder, { recursive: true });
+
+/** Adds what is new to the results, where another run of this script may be writing as well. */
+function save(row) {
+  const report = readReport();
+  report.machine = `${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`;
+  report.updatesPerMinute = { ...report.updatesPerMinute, ...updates };
+  if (row) report.rows = [...report.rows.filter((old) => old.name !== row.name || old.minutes !== minutes), row];
   writeFileSync(`${results}.json`, `${JSON.stringify(report, null, 2)}\n`);
+  if (report.rows.length === 0) return;
   writeFileSync(`${results}.md`, qualityTable(report));
   writeFileSync(`${results}.svg`, qualityPicture(report));
 }
-rmSync(folder, { recursive: true });
 
 /** Trains one model as a user would, for as many updates as fit in the time. */
-function trained(name, variant) {
-  const steps = Math.round(minutes * updatesPerMinute(name, variant));
-  const { bytes, tokens, bitsPerByte, log } = train(
-    name,
-    variant,
-    steps,
-    values.threads ? ['--threads', values.threads] : [],
-  );
+async function addRow(name, variant) {
+  const steps = Math.round(minutes * updates[name]);
+  const options = values.threads ? ['--threads', values.threads] : [];
+  const { bytes, tokens, bitsPerByte, log } = await train(name, variant, steps, options);
   const { parameters } = log[0];
-  return { bytes, parameters, tokens, steps, tokensPerSecond: Math.round(tokens / (60 * minutes)), bitsPerByte };
+  const tokensPerSecond = Math.round(tokens / (60 * minutes));
+  const row = { name, ...variant, minutes, vocabulary: Number(values.vocab) };
+  Object.assign(row, { bytes, parameters, tokens, steps, tokensPerSecond, bitsPerByte });
+  console.log(`${name}: ${bytes} bytes, ${parameters} weights, ${tokens} tokens, ${bitsPerByte.toFixed(3)} bits/byte`);
+  save(row);
 }
 
-/** Updates a minute on an undisturbed machine: the fastest of a short run, half of it before and half after weights are rounded, as in a long run. */
-function updatesPerMinute(name, variant) {
-  const { log } = train(name, variant, 16, [], values.realtime ? ['chrt', '-r', '1'] : []);
-  const updates = log.filter(({ type }) => type === 'step').slice(2);
-  const tokens = updates.at(-1).tokens / updates.at(-1).step;
-  return (60 * Math.max(...updates.map(({ tokensPerSecond }) => tokensPerSecond))) / tokens;
+/** Updates a minute on an undisturbed machine: the fastest update of a short run before weights are rounded, and the fastest after, each for its share. */
+async function updatesPerMinute(name, variant) {
+  const before = values.realtime ? ['chrt', '-r', '1'] : [];
+  const { log } = await train(name, variant, SHORT_RUN, [], before);
+  const steps = log.filter(({ type }) => type === 'step');
+  const seconds = steps.map(({ tokensPerSecond }) => steps.at(-1).tokens / SHORT_RUN / tokensPerSecond);
+  const rounded = Math.ceil(FULL_PRECISION * SHORT_RUN);
+  const share = variant.kind === 'float' ? 0 : FULL_PRECISION;
+  return 60 / (share * Math.min(...seconds.slice(1, rounded)) + (1 - share) * Math.min(...seconds.slice(rounded)));
 }
 
-function train(name, { kind, width, layers }, steps, options, before = []) {
+async function train(name, { kind, width, layers }, steps, options, before = []) {
   const out = join(folder, `${name}.gguf`);
   const shape = [
     '--kind',
@@ -115,7 +141,8 @@ function train(name, { kind, width, layers }, steps, options, before = []) {
     ...quiet,
     ...options,
   ];
-  const done = JSON.parse(execFileSync(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] }));
+  const { stdout } = await promisify(execFile)(program, args, { cwd: root, maxBuffer: 2 ** 26 });
+  const done = JSON.parse(stdout);
   const log = readFileSync(out.replace('.gguf', '.jsonl'), 'utf8')
     .trim()
     .split('\n')
