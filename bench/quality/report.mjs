@@ -45,9 +45,11 @@ export function qualityPicture({ machine, rows }) {
         const [cx, cy] = point.split(',');
         lines.push(`<circle class="${kind}" cx="${cx}" cy="${cy}" r="4"/>`);
         if (i === points.length - 1) {
-          lines.push(
-            `<text class="${kind}" x="${Number(cx) - 6}" y="${Number(cy) - 9}" text-anchor="end">${KINDS[kind]}, ${minutes} min</text>`,
-          );
+          const place =
+            points.length > 1
+              ? `x="${Number(cx) - 6}" y="${Number(cy) - 9}" text-anchor="end"`
+              : `x="${cx}" y="${Number(cy) + 18}" text-anchor="middle"`;
+          lines.push(`<text class="${kind}" ${place}>${KINDS[kind]}, ${minutes} min</text>`);
         }
       }
     }
