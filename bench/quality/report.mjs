@@ -38,20 +38,16 @@ export function qualityPicture({ machine, rows }) {
         .filter((row) => row.kind === kind && row.minutes === minutes)
         .sort((a, b) => a.bytes - b.bytes);
       if (members.length === 0) continue;
-      const points = members.map((row) => `${x(Math.log10(row.bytes)).toFixed(1)},${y(row.bitsPerByte).toFixed(1)}`);
+      const points = members.map((row) => [x(Math.log10(row.bytes)).toFixed(1), y(row.bitsPerByte).toFixed(1)]);
       const dash = t === times.length - 1 ? '' : ' stroke-dasharray="5 4"';
       lines.push(`<polyline class="${kind} line" points="${points.join(' ')}"${dash}/>`);
-      for (const [i, point] of points.entries()) {
-        const [cx, cy] = point.split(',');
-        lines.push(`<circle class="${kind}" cx="${cx}" cy="${cy}" r="4"/>`);
-        if (i === points.length - 1) {
-          const place =
-            points.length > 1
-              ? `x="${Number(cx) - 6}" y="${Number(cy) - 9}" text-anchor="end"`
-              : `x="${cx}" y="${Number(cy) + 18}" text-anchor="middle"`;
-          lines.push(`<text class="${kind}" ${place}>${KINDS[kind]}, ${minutes} min</text>`);
-        }
-      }
+      for (const [cx, cy] of points) lines.push(`<circle class="${kind}" cx="${cx}" cy="${cy}" r="4"/>`);
+      const [cx, cy] = points.at(-1).map(Number);
+      const place =
+        points.length > 1
+          ? `x="${cx - 6}" y="${cy - 9}" text-anchor="end"`
+          : `x="${cx}" y="${cy + 18}" text-anchor="middle"`;
+      lines.push(`<text class="${kind}" ${place}>${KINDS[kind]}, ${minutes} min</text>`);
     }
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-labelledby="title">

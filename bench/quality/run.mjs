@@ -1,16 +1,17 @@
 // Bits per byte against file size: 1-bit, ternary and fp16 models trained by the same command on the same text for the same time, at equal bytes and at
 // equal weights. Usage: npm run build && node bench/quality/run.mjs CORPUS HELD-OUT [--minutes 3] [--vocab 1024] [--name NAME] [--only NAMES]
-//   [--realtime] [--threads N] [--jobs N]
+//   [--realtime] [--keep-speeds] [--threads N] [--jobs N]
 // Writes bench/results/NAME.json, NAME.md and NAME.svg (default name: quality). Rows of earlier runs with other minutes are kept.
 // The time is counted in updates: short runs measure first how many each model makes in a minute on both cores (--realtime: under `chrt -r 1`, so that
-// other work does not slow them, needs root; speeds of an earlier run are taken from NAME.json, --measure-again forgets them). Then each model gets as
-// many as fit, --jobs of them at once. A model is the same for any number of threads, so a busy machine costs patience and changes no result.
+// other work does not slow them, needs root; --keep-speeds: those of NAME.json, measured on this machine before). Then each model gets as many as fit,
+// --jobs of them at once. A model is the same for any number of threads, so a busy machine costs patience and changes no result.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
+import { defaultRecipe } from '../../dist/train/recipe.js';
 import { qualityPicture, qualityTable } from './report.mjs';
 
 /** Binary models of about 0.2, 0.4 and 0.9 MB; the others with as many bytes, and with as many weights. */
@@ -29,9 +30,8 @@ const VARIANTS = [
   ['fp16-256', { kind: 'float', width: 256, layers: 3 }],
 ];
 
+/** Updates of the run that measures a speed. */
 const SHORT_RUN = 16;
-/** Share of a run before weights are rounded (recipe.ts). */
-const FULL_PRECISION = 0.3;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -43,7 +43,7 @@ const { values, positionals } = parseArgs({
     threads: { type: 'string' },
     jobs: { type: 'string', default: '1' },
     realtime: { type: 'boolean', default: false },
-    'measure-again': { type: 'boolean', default: false },
+    'keep-speeds': { type: 'boolean', default: false },
   },
 });
 const [corpus, heldOut] = positionals;
@@ -61,13 +61,12 @@ const wanted = values.only?.split(',');
 const variants = VARIANTS.filter(([name]) => !wanted || wanted.includes(name));
 const readReport = () =>
   existsSync(`${results}.json`) ? JSON.parse(readFileSync(`${results}.json`, 'utf8')) : { rows: [] };
-const updates = values['measure-again'] ? {} : (readReport().updatesPerMinute ?? {});
+const updates = values['keep-speeds'] ? (readReport().updatesPerMinute ?? {}) : {};
 
 for (const [name, variant] of variants) {
   updates[name] ??= await updatesPerMinute(name, variant);
   console.log(`${name}: ${updates[name].toFixed(1)} updates a minute`);
 }
-save();
 const queue = variants.toReversed();
 await Promise.all(
   Array.from({ length: Number(values.jobs) }, async () => {
@@ -76,14 +75,13 @@ await Promise.all(
 );
 rmSync(folder, { recursive: true });
 
-/** Adds what is new to the results, where another run of this script may be writing as well. */
+/** Puts a row into the results, where another run of this script may be writing as well. */
 function save(row) {
   const report = readReport();
   report.machine = `${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`;
   report.updatesPerMinute = { ...report.updatesPerMinute, ...updates };
-  if (row) report.rows = [...report.rows.filter((old) => old.name !== row.name || old.minutes !== minutes), row];
+  report.rows = [...report.rows.filter((old) => old.name !== row.name || old.minutes !== minutes), row];
   writeFileSync(`${results}.json`, `${JSON.stringify(report, null, 2)}\n`);
-  if (report.rows.length === 0) return;
   writeFileSync(`${results}.md`, qualityTable(report));
   writeFileSync(`${results}.svg`, qualityPicture(report));
 }
@@ -107,8 +105,9 @@ async function updatesPerMinute(name, variant) {
   const { log } = await train(name, variant, SHORT_RUN, [], before);
   const steps = log.filter(({ type }) => type === 'step');
   const seconds = steps.map(({ tokensPerSecond }) => steps.at(-1).tokens / SHORT_RUN / tokensPerSecond);
-  const rounded = Math.ceil(FULL_PRECISION * SHORT_RUN);
-  const share = variant.kind === 'float' ? 0 : FULL_PRECISION;
+  const { fullPrecisionShare } = defaultRecipe;
+  const rounded = Math.ceil(fullPrecisionShare * SHORT_RUN);
+  const share = variant.kind === 'float' ? 0 : fullPrecisionShare;
   return 60 / (share * Math.min(...seconds.slice(1, rounded)) + (1 - share) * Math.min(...seconds.slice(rounded)));
 }
 
