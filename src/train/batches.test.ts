@@ -170,3 +170,12 @@ test('sequences grow to their full length while the context warms up, and any up
   expect(plan.at(5)).not.toEqual(plan.at(15));
   expect(plan.at(45)).toEqual(late);
 });
+
+test('measuring takes as many positions at a time as asked for, and the same windows', () => {
+  const texts = documents(Array(40).fill(65)).map(({ plain }) => plain);
+  const small = measuringBatches(texts, 64, 0, 256);
+  const windows = (batches: typeof small) => batches.reduce((sum, { sequences }) => sum + sequences, 0);
+  expect(Math.max(...small.map(({ sequences, length }) => sequences * length))).toBeLessThanOrEqual(256);
+  expect(small.length).toBeGreaterThan(1);
+  expect(windows(small)).toBe(windows(measuringBatches(texts, 64, 0)));
+});

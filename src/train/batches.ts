@@ -233,9 +233,14 @@ function assemble(pieces: readonly Piece[], length: number, padding: number): Ba
 
 /**
  * Batches that measure documents as `LanguageModel.score` does: windows of at most `context` tokens, of which each but the first keeps half of the one
- * before it as context.
+ * before it as context. A batch has at most `rows` positions, or is one window.
  */
-export function measuringBatches(documents: readonly EncodedDocument[], context: number, padding: number): Batch[] {
+export function measuringBatches(
+  documents: readonly EncodedDocument[],
+  context: number,
+  padding: number,
+  rows = MOST_ROWS,
+): Batch[] {
   const pieces: Piece[] = [];
   for (const document of documents) {
     const total = document.tokens.length - 1;
@@ -250,7 +255,7 @@ export function measuringBatches(documents: readonly EncodedDocument[], context:
   const batches: Batch[] = [];
   for (let from = 0; from < order.length; ) {
     let to = from;
-    while (to < order.length && (to - from + 1) * lengthOf(order[to]) <= MOST_ROWS) to++;
+    while (to < order.length && (to - from + 1) * lengthOf(order[to]) <= rows) to++;
     to = Math.max(to, from + 1);
     batches.push(assemble(order.slice(from, to), lengthOf(order[to - 1]), padding));
     from = to;

@@ -2,7 +2,7 @@
 import { nextTurn } from '../core/event-loop.ts';
 import type { Random } from '../core/random.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { measuringBatches } from './batches.ts';
+import { MOST_ROWS, measuringBatches } from './batches.ts';
 import type { EncodedDocument } from './corpus-tokens.ts';
 import type { EvaluateOptions, Trainer } from './trainer-types.ts';
 
@@ -26,16 +26,20 @@ export function leading(documents: readonly MeasuredDocument[], bytes: number): 
   });
 }
 
-/** How well the model predicts documents, each from its own start, in windows as `LanguageModel.score` has them. */
+/**
+ * How well the model predicts documents, each from its own start, in windows as `LanguageModel.score` has them, about `rows` positions at a time: no more
+ * than an update has, or measuring would take more memory than learning.
+ */
 export async function scoreHeldOut(
   trainer: Trainer,
   documents: readonly MeasuredDocument[],
   context: number,
+  rows: number,
   options: EvaluateOptions,
 ): Promise<HeldOutScore> {
   let nats = 0;
   let tokens = 0;
-  for (const batch of measuringBatches(documents, context, 0)) {
+  for (const batch of measuringBatches(documents, context, 0, Math.min(rows, MOST_ROWS))) {
     const { lossSum, weightSum } = await trainer.evaluate(batch, options);
     await nextTurn();
     nats += lossSum;

@@ -245,12 +245,12 @@ class Training {
   }
 
   async *#evaluate(bytes: number): AsyncGenerator<TrainEvaluation, void, void> {
-    const { trainer, heldOut, length } = this.#run;
+    const { trainer, heldOut, length, batchTokens } = this.#run;
     const documents = leading(heldOut, bytes);
     if (documents.length === 0) return;
     const startedAt = performance.now();
     const options = { weights: this.#weights, signal: this.#options.signal };
-    const score = await scoreHeldOut(trainer, documents, length, options);
+    const score = await scoreHeldOut(trainer, documents, length, batchTokens, options);
     const seconds = (performance.now() - startedAt) / 1000;
     const all = leading(heldOut, FINALLY_MEASURED_BYTES).reduce((sum, document) => sum + document.bytes, 0);
     // Once more than measured, for the file and whatever else the machine is doing.
@@ -300,12 +300,13 @@ class Training {
   }
 
   async *#finish(): AsyncGenerator<TrainProgress, void, void> {
-    const { trainer, heldOut, length, tokenizerMetadata } = this.#run;
+    const { trainer, heldOut, length, batchTokens, tokenizerMetadata } = this.#run;
     yield* this.#checkpoint();
     const complete = this.#clock.isOver(this.#step);
     // After an interruption people wait for the prompt: a quick measurement does.
     const documents = leading(heldOut, complete ? FINALLY_MEASURED_BYTES : MEASURED_BYTES);
-    const validation = documents.length > 0 ? await scoreHeldOut(trainer, documents, length, {}) : undefined;
+    const validation =
+      documents.length > 0 ? await scoreHeldOut(trainer, documents, length, batchTokens, {}) : undefined;
     if (validation) this.#evaluations.push({ step: this.#step, value: validation.bitsPerByte });
     const done: TrainDone = {
       type: 'done',
