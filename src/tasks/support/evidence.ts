@@ -1,7 +1,7 @@
 // Owns turning a text into evidence: which known pieces it has and how much each counts, and its sense by the trunk. The vocabulary is chosen from
 // the training texts. Must not know intents or networks.
 import { TRUNK_WIDTH, type Trunk } from './trunk.ts';
-import { evidenceHashes, wordHash, wordsOf } from './words.ts';
+import { evidenceHashes, pieceHashes, wordHash, wordsOf } from './words.ts';
 
 /** What a network sees of a text. */
 export interface Evidence {
@@ -13,7 +13,28 @@ export interface Evidence {
   readonly sense: Float32Array;
   /** Share of the text's words, pairs and pieces (by rarity, as far as that is known) that the vocabulary has: 0 for gibberish. */
   readonly known: number;
+  /** The first words in order, at most MAX_WORDS. */
+  readonly words: readonly WordEvidence[];
 }
+
+/** What a network sees of one word. */
+export interface WordEvidence {
+  /** Rows of the vocabulary: the word's own, where it has one, and those of its pieces. */
+  readonly ids: Uint32Array;
+  /** What each row counts. */
+  readonly weights: Float32Array;
+  /** The word's vector in the trunk, of length 1; zeros where the trunk lacks it. */
+  readonly sense: Float32Array;
+}
+
+/** Words of a text that are seen in order. */
+export const MAX_WORDS = 64;
+/** More pieces of one word are left out. */
+export const MAX_WORD_EVIDENCE = 256;
+/** What the pieces of a word count together, against the word itself. */
+const PIECES_SHARE = 0.5;
+/** Words that are remembered; texts repeat theirs. */
+const MAX_REMEMBERED = 20_000;
 
 /** More pieces of one text are left out: what a network takes at once. */
 export const MAX_EVIDENCE = 8192;
@@ -28,6 +49,7 @@ export class EvidenceSpace {
   /** Mean sense of the training texts. */
   readonly centre: Float32Array;
   private readonly rowOf: ReadonlyMap<number, number>;
+  private readonly remembered = new Map<string, WordEvidence>();
 
   constructor(hashes: Uint32Array, rarity: Float32Array, trunk: Trunk, centre: Float32Array) {
     this.hashes = hashes;
@@ -56,7 +78,24 @@ export class EvidenceSpace {
       weights: Float32Array.from(weights.slice(0, MAX_EVIDENCE)),
       sense,
       known: (knownWords + knownPieces) / 2,
+      words: words.slice(0, MAX_WORDS).map((word) => this.wordOf(word)),
     };
+  }
+
+  private wordOf(word: string): WordEvidence {
+    const found = this.remembered.get(word);
+    if (found) return found;
+    const own = this.rowOf.get(wordHash(word));
+    const hashes: number[] = [];
+    pieceHashes(word, hashes);
+    const rows = new Set(hashes.flatMap((hash) => this.rowOf.get(hash) ?? []));
+    const ids = [...(own === undefined ? [] : [own]), ...rows].slice(0, MAX_WORD_EVIDENCE);
+    const weights = new Float32Array(ids.length).fill(PIECES_SHARE / Math.sqrt(rows.size));
+    if (own !== undefined) weights[0] = 1;
+    const made = { ids: Uint32Array.from(ids), weights, sense: this.trunk.senseOf([word]).sense };
+    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear();
+    this.remembered.set(word, made);
+    return made;
   }
 
   /** Appends the known rows of one view with weights of length 1, and gives the share that is known. */

@@ -21,12 +21,13 @@ import { SIGNALS } from './calibration.ts';
 import { EvidenceSpace } from './evidence.ts';
 import { packExamples, unpackExamples } from './examples.ts';
 import { Network } from './network.ts';
+import { PhraseNetwork, phraseTensors } from './phrase-network.ts';
 import { type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
 import { MAX_WEIGHT, TRUNK_WIDTH, Trunk, trunkNames } from './trunk.ts';
 
 /** The value of general.architecture. */
 export const SUPPORT_ARCHITECTURE = 'onebit-support';
-const VERSION = 1;
+const VERSION = 2;
 /** Rarities lie between 1 and 16; files hold them in 16 bits. */
 const RARITY_UNIT = 4096;
 const MOST = { bytes: 64e6, intents: 20_000, vocabulary: 1_000_000, width: 1024, networks: 16, trunk: 100_000 };
@@ -46,8 +47,9 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
     ['support.intents', [...parts.intents]],
     ['support.answers.intents', answered.map(([intent]) => intent)],
     ['support.answers.texts', answered.map(([, text]) => text)],
-    ['support.networks', u32(networks.length)],
-    ['support.width', u32(networks[0].shape.width)],
+    ['support.networks', u32(networks.bags.length)],
+    ['support.width', u32(networks.bags[0].shape.width)],
+    ['support.phrase_networks', u32(networks.phrases.length)],
     ['support.out_of_scope_class', parts.hasOutlierClass],
     ['support.vocabulary.hashes', space.hashes],
     ['support.vocabulary.rarities', Uint16Array.from(space.rarity, (x) => Math.round(x * RARITY_UNIT))],
@@ -74,10 +76,14 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
     tensor('outlier.scale', [SIGNALS], 'f32', outliers.scale),
     tensor('outlier.weight', [SIGNALS], 'f32', outliers.weights),
   ];
-  for (const [i, { shape, weights }] of networks.entries()) {
+  for (const [i, { shape, weights }] of networks.bags.entries()) {
     for (const [name, sizes] of networkTensors(shape.vocabulary, shape.width, shape.classes)) {
-      const values = weights[name];
-      tensors.push(tensor(`network.${i}.${name}`, sizes, name === 'bias' ? 'f32' : 'q1_0', values));
+      tensors.push(tensor(`network.${i}.${name}`, sizes, formatOf(sizes), weights[name]));
+    }
+  }
+  for (const [i, { shape, weights }] of networks.phrases.entries()) {
+    for (const [name, sizes] of phraseTensors(shape)) {
+      tensors.push(tensor(`phrases.${i}.${name}`, sizes, formatOf(sizes), weights[name]));
     }
   }
   const pieces: Uint8Array[] = [];
@@ -87,8 +93,7 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
 
 function tensor(name: string, shape: readonly number[], format: FormatName, values: Float32Array): WritableTensor {
   return {
-    name: name.includes('.bias') || name === 'centre' || name.startsWith('outlier') ? name : `${name}.weight`,
-    ...{ shape, format },
+    ...{ name: format === 'f32' ? name : `${name}.weight`, shape, format },
     bytes: () => {
       const coder = formatByName(format);
       const bytes = new Uint8Array(encodedBytes(coder, values.length));
@@ -98,7 +103,14 @@ function tensor(name: string, shape: readonly number[], format: FormatName, valu
   };
 }
 
-/** A network's tensors, with the input dimension first. */
+/** Matrices are of 1-bit weights, vectors are not. */
+function formatOf(sizes: readonly number[]): 'q1_0' | 'f32' {
+  return sizes.length === 2 ? 'q1_0' : 'f32';
+}
+
+/** Names and sizes of a network's tensors, with the input dimension first. */
+type NetworkTensors = readonly (readonly [string, readonly number[]])[];
+
 function networkTensors(vocabulary: number, width: number, classes: number) {
   return [
     ['bag', [width, vocabulary]],
@@ -155,7 +167,6 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
   }
   const hasOutlierClass = metadataBoolean(gguf, 'support.out_of_scope_class');
   const width = count('support.width', MOST.width);
-  const networks = count('support.networks', MOST.networks);
   const hashes = integers(gguf, source, 'support.vocabulary.hashes', MOST.vocabulary);
   const rarities = integers(gguf, source, 'support.vocabulary.rarities', MOST.vocabulary, hashes.length);
   const trunkHashes = integers(gguf, source, trunkNames.hashes, MOST.trunk);
@@ -180,25 +191,38 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
   };
   const classes = intents.length + Number(hasOutlierClass);
   if (width % 128 !== 0) throw wrong(source, `support.width must be a multiple of 128, got ${width}`);
-  const loaded: Network[] = [];
-  for (let i = 0; i < networks; i++) {
-    const shapes = networkTensors(space.size, width, classes);
-    const bytes: Uint8Array[] = [];
-    for (const [name, shape] of shapes) {
-      bytes.push(
-        await bytesOf(
-          `network.${i}.${name}${name === 'bias' ? '' : '.weight'}`,
-          shape,
-          name === 'bias' ? 'f32' : 'q1_0',
-        ),
-      );
+  // Everything is read before memory for its weights is taken: a file cannot ask for more than it brings.
+  const read = async (prefix: string, tensors: NetworkTensors) => {
+    const found: { name: string; whole: string; format: FormatName; bytes: Uint8Array }[] = [];
+    for (const [name, shape] of tensors) {
+      const format = formatOf(shape);
+      const whole = `${prefix}.${name}${format === 'f32' ? '' : '.weight'}`;
+      found.push({ name, whole, format, bytes: await bytesOf(whole, shape, format) });
     }
+    return (weights: object) => {
+      for (const { name, whole, format, bytes } of found) {
+        const values = (weights as Record<string, Float32Array>)[name];
+        formatByName(format).decode(bytes, values);
+        finite(source, whole, values);
+      }
+    };
+  };
+  const bags: Network[] = [];
+  for (let i = 0; i < count('support.networks', MOST.networks); i++) {
+    const fill = await read(`network.${i}`, networkTensors(space.size, width, classes));
     const network = new Network({ vocabulary: space.size, width, classes });
-    for (const [j, [name]] of shapes.entries()) {
-      formatByName(name === 'bias' ? 'f32' : 'q1_0').decode(bytes[j], network.weights[name]);
-      finite(source, `network.${i}.${name}`, network.weights[name]);
-    }
-    loaded.push(network);
+    fill(network.weights);
+    bags.push(network);
+  }
+  const phrases: PhraseNetwork[] = [];
+  const phraseNetworks = metadataNumber(gguf, 'support.phrase_networks', { integer: true, min: 0, max: MOST.networks });
+  for (let i = 0; i < phraseNetworks; i++) {
+    const shape = { vocabulary: space.size, classes };
+    const fill = await read(`phrases.${i}`, phraseTensors(shape));
+    const network = new PhraseNetwork(shape);
+    fill(network.weights);
+    network.sumHeads(network.weights);
+    phrases.push(network);
   }
   return new SupportModel({
     ...{
@@ -206,7 +230,7 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
       intents,
       answers: answersOf(gguf, source),
       space,
-      networks: loaded,
+      networks: { bags, phrases },
       hasOutlierClass,
       outliers,
     },

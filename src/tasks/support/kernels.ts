@@ -37,6 +37,39 @@ export interface SupportKernels {
     rate: number,
     binary: number,
   ): void;
+  seenWeights(weights: number, out: number, groups: number): void;
+  slideForward(
+    matrix: number,
+    x: number,
+    out: number,
+    places: number,
+    rows: number,
+    width: number,
+    step: number,
+    count: number,
+  ): void;
+  slideBackward(
+    matrix: number,
+    matrixGradient: number,
+    x: number,
+    dx: number,
+    grad: number,
+    places: number,
+    rows: number,
+    width: number,
+    step: number,
+  ): void;
+  adamStep(
+    weights: number,
+    gradient: number,
+    means: number,
+    squares: number,
+    count: number,
+    rate: number,
+    decay: number,
+    meanScale: number,
+    squareScale: number,
+  ): void;
 }
 
 const PAGE_BYTES = 65536;
@@ -80,4 +113,9 @@ export class KernelMemory {
     this.next += Math.ceil((4 * count) / 64) * 64;
     return at;
   }
+}
+
+/** Where the kernels find an array. */
+export function at(array: Float32Array | Uint32Array): number {
+  return array.byteOffset;
 }

@@ -8,6 +8,7 @@ const evidenceOf = (id: number): Evidence => ({
   weights: Float32Array.of(1),
   sense: new Float32Array(TRUNK_WIDTH),
   known: 1,
+  words: [{ ids: Uint32Array.of(id), weights: Float32Array.of(1), sense: new Float32Array(TRUNK_WIDTH) }],
 });
 /** Three intents and texts out of scope, told apart by one piece of evidence each. */
 const examples: Example[] = Array.from({ length: 80 }, (_, i) => ({ evidence: evidenceOf(i % 4), target: i % 4 }));
@@ -21,7 +22,11 @@ test('each judged part is judged once, by networks that learnt the others', asyn
     let learnt = 0;
     const plan: LearningPlan = {
       recipe: { binary: true, rate: 0.1, evidenceDropout: 0, hiddenDropout: 0, smoothing: 0 },
-      ...{ width: 128, networks: 2, epochs: 10, teacher: false, seed: 1 },
+      ...{ bags: 1, phrases: 1, epochs: 10, teacher: false, seed: 1 },
+      phraseRecipe: {
+        ...{ binary: true, rate: 3e-3, decay: 0, smoothing: 0, batch: 8 },
+        ...{ wordDropout: 0, vectorDropout: 0, hiddenDropout: 0 },
+      },
       onExamples: (count) => {
         learnt += count;
       },

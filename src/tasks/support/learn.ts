@@ -3,9 +3,11 @@
 import { nextTurn } from '../../core/event-loop.ts';
 import { Random } from '../../core/random.ts';
 import { type HeldOut, signalsOf } from './calibration.ts';
-import type { Evidence } from './evidence.ts';
-import { type LearningRecipe, Network, type NetworkShape } from './network.ts';
-import { meanScores } from './support-model.ts';
+import type { Evidence, WordEvidence } from './evidence.ts';
+import { asStored, type LearningRecipe, Network, type NetworkShape } from './network.ts';
+import type { PhraseNetwork } from './phrase-network.ts';
+import { type PhraseRecipe, PhraseTraining } from './phrase-training.ts';
+import { meanScores, type Networks } from './support-model.ts';
 import { teacherTargets } from './teacher.ts';
 
 /** An example to learn: `target` is an intent's number, or the number of intents for a text out of scope. */
@@ -18,9 +20,11 @@ export interface Example {
 
 export interface LearningPlan {
   readonly recipe: LearningRecipe;
-  readonly width: number;
-  /** Networks whose scores are averaged. */
-  readonly networks: number;
+  /** How many networks sum the evidence. */
+  readonly bags: number;
+  readonly phraseRecipe: PhraseRecipe;
+  /** How many networks see words in order. */
+  readonly phrases: number;
   readonly epochs: number;
   /** Learn what a linear teacher says of the examples, not only their labels. */
   readonly teacher: boolean;
@@ -32,6 +36,7 @@ export interface LearningPlan {
 
 /** Share of the examples over which steps grow to their full size. */
 const WARM_UP = 0.02;
+const PHRASE_WARM_UP = 0.1;
 /** Examples between two turns of the event loop: some 20 ms. */
 const EXAMPLES_A_TURN = 64;
 
@@ -40,18 +45,49 @@ export async function learnNetworks(
   examples: readonly Example[],
   shape: NetworkShape,
   plan: LearningPlan,
-): Promise<Network[]> {
-  const networks: Network[] = [];
+): Promise<Networks> {
+  const bags: Network[] = [];
+  const phrases: PhraseNetwork[] = [];
   const targets = plan.teacher
     ? await teacherTargets(examples, shape, plan.seed, plan.signal)
     : examples.map(({ target }) => target);
-  for (let i = 0; i < plan.networks; i++) {
-    networks.push(await learnOne(examples, targets, shape, plan, plan.seed + 7919 * i));
+  for (let i = 0; i < plan.bags; i++) {
+    bags.push(await learnBag(examples, targets, shape, plan, plan.seed + 7919 * i));
   }
-  return networks;
+  for (let i = 0; i < plan.phrases; i++) {
+    phrases.push(await learnPhrases(examples, targets, shape, plan, plan.seed + 7919 * (plan.bags + i)));
+  }
+  return { bags, phrases };
 }
 
-async function learnOne(
+async function learnPhrases(
+  examples: readonly Example[],
+  targets: readonly (number | Float32Array)[],
+  shape: NetworkShape,
+  { phraseRecipe, epochs, onExamples, signal }: LearningPlan,
+  seed: number,
+): Promise<PhraseNetwork> {
+  const training = new PhraseTraining(shape, phraseRecipe, seed);
+  const random = new Random(seed + 0.5);
+  const order = Uint32Array.from(examples, (_, i) => i);
+  const steps = epochs * Math.ceil(examples.length / phraseRecipe.batch);
+  let step = 0;
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    random.shuffle(order);
+    for (let from = 0; from < order.length; from += phraseRecipe.batch) {
+      const batch = order.subarray(from, from + phraseRecipe.batch);
+      const share = Math.min(1, (step + 1) / (PHRASE_WARM_UP * steps)) * (1 - step / steps);
+      training.learn(examples, targets, batch, share);
+      step++;
+      onExamples(batch.length);
+      await nextTurn();
+      signal?.throwIfAborted();
+    }
+  }
+  return training.finish();
+}
+
+async function learnBag(
   examples: readonly Example[],
   targets: readonly (number | Float32Array)[],
   shape: NetworkShape,
@@ -77,6 +113,7 @@ async function learnOne(
     }
   }
   onExamples(done % EXAMPLES_A_TURN);
+  if (recipe.binary) asStored([network.weights.bag, network.weights.trunk, network.weights.head]);
   return network;
 }
 
@@ -99,7 +136,7 @@ export function foldsFor(examples: number): Folds {
 
 /** How many examples `crossValidate` will be told of. */
 export function crossValidationWork(examples: number, plan: LearningPlan, { parts, judged }: Folds): number {
-  return Math.round((examples * plan.epochs * plan.networks * judged * (parts - 1)) / parts);
+  return Math.round((examples * plan.epochs * (plan.bags + plan.phrases) * judged * (parts - 1)) / parts);
 }
 
 /**
@@ -126,17 +163,12 @@ export async function crossValidate(
     const learnt = examples.filter(({ target }, i) => foldOf[i] !== fold && !isHidden(target));
     const networks = await learnNetworks(learnt, shape, { ...plan, seed: plan.seed + 31 * (fold + 1) });
     const seen = new Uint8Array(shape.vocabulary);
+    const seenWords = new Map<WordEvidence, WordEvidence>();
     for (const { evidence } of learnt) for (const id of evidence.ids) seen[id] = 1;
     for (const [i, { evidence, target, isName }] of examples.entries()) {
       if (foldOf[i] !== fold || isName) continue;
-      const visible = onlySeen(evidence, seen);
-      const binary = plan.recipe.binary;
-      const { scores, outlierScore } = meanScores(
-        networks,
-        (n) => n.scoresOf(visible, binary),
-        intents,
-        hasOutlierClass,
-      );
+      const visible = onlySeen(evidence, seen, seenWords);
+      const { scores, outlierScore } = meanScores(networks, visible, intents, hasOutlierClass);
       // An intent that was hidden has an untrained score: it must not win.
       for (let c = 0; c < intents; c++) if (isHidden(c)) scores[c] = -1e4;
       const intent = target === intents || isHidden(target) ? -1 : target;
@@ -148,14 +180,23 @@ export async function crossValidate(
 }
 
 /** Evidence as a vocabulary of only the seen rows would give it. */
-function onlySeen(evidence: Evidence, seen: Uint8Array): Evidence {
-  const kept = Array.from(evidence.ids.keys()).filter((i) => seen[evidence.ids[i]]);
+function onlySeen(evidence: Evidence, seen: Uint8Array, words: Map<WordEvidence, WordEvidence>): Evidence {
+  const rows = seenRows(evidence, seen);
   return {
-    ids: Uint32Array.from(kept, (i) => evidence.ids[i]),
-    weights: Float32Array.from(kept, (i) => evidence.weights[i]),
+    ...rows,
     sense: evidence.sense,
-    known: evidence.ids.length > 0 ? (evidence.known * kept.length) / evidence.ids.length : 0,
+    words: evidence.words.map((word) => {
+      const known = words.get(word) ?? { ...seenRows(word, seen), sense: word.sense };
+      words.set(word, known);
+      return known;
+    }),
+    known: evidence.ids.length > 0 ? (evidence.known * rows.ids.length) / evidence.ids.length : 0,
   };
+}
+
+function seenRows({ ids, weights }: Pick<Evidence, 'ids' | 'weights'>, seen: Uint8Array) {
+  const kept = Array.from(ids.keys()).filter((i) => seen[ids[i]]);
+  return { ids: Uint32Array.from(kept, (i) => ids[i]), weights: Float32Array.from(kept, (i) => weights[i]) };
 }
 
 /**

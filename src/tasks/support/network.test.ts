@@ -12,7 +12,7 @@ function evidence(random: Random): Evidence {
   const ids = Uint32Array.of(1, 4, 7);
   const weights = Float32Array.from(ids, () => random.uniform() + 0.1);
   const sense = Float32Array.from({ length: TRUNK_WIDTH }, () => 0.05 * random.normal());
-  return { ids, weights, sense, known: 1 };
+  return { ids, weights, sense, known: 1, words: [] };
 }
 
 /** The network in plain TypeScript, 64-bit. */

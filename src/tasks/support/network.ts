@@ -7,8 +7,9 @@
 // Latent weights are float32 while training; with `binary` the forward pass sees them as Q1_0 will store them, and gradients go straight through.
 // Adagrad with one number a row. Must not know texts or files.
 import { Random } from '../../core/random.ts';
+import { q1_0 } from '../../quant/q1-0.ts';
 import { type Evidence, MAX_EVIDENCE } from './evidence.ts';
-import { KernelMemory } from './kernels.ts';
+import { at, KernelMemory } from './kernels.ts';
 import { TRUNK_WIDTH } from './trunk.ts';
 
 export interface NetworkShape {
@@ -221,6 +222,15 @@ export class Network {
   }
 }
 
+/** Replaces latent weights by what Q1_0 stores of them. */
+export function asStored(matrices: readonly Float32Array[]): void {
+  for (const matrix of matrices) {
+    const bytes = new Uint8Array((matrix.length / q1_0.blockSize) * q1_0.blockBytes);
+    q1_0.encode(matrix, bytes);
+    q1_0.decode(bytes, matrix);
+  }
+}
+
 /** Turns scores into probabilities in place; `temperature` above 1 makes them more alike. */
 export function softmax(scores: Float32Array, temperature = 1): void {
   let largest = Number.NEGATIVE_INFINITY;
@@ -231,8 +241,4 @@ export function softmax(scores: Float32Array, temperature = 1): void {
     sum += scores[i];
   }
   for (let i = 0; i < scores.length; i++) scores[i] /= sum;
-}
-
-function at(array: Float32Array | Uint32Array): number {
-  return array.byteOffset;
 }

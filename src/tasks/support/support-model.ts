@@ -1,8 +1,9 @@
 // Owns a trained support model: what it says of a query. Must not know how it was trained or stored.
 import { OnebitError } from '../../errors.ts';
 import { type OutlierDetector, outlierProbability, signalsOf } from './calibration.ts';
-import type { EvidenceSpace } from './evidence.ts';
+import type { Evidence, EvidenceSpace } from './evidence.ts';
 import { type Network, softmax } from './network.ts';
+import type { PhraseNetwork } from './phrase-network.ts';
 import type { SupportRow } from './rows.ts';
 
 /** An intent and how likely it is meant. */
@@ -55,6 +56,12 @@ export interface Suspect {
   readonly probability: number;
 }
 
+/** The networks of a model, whose scores are averaged. */
+export interface Networks {
+  readonly bags: readonly Network[];
+  readonly phrases: readonly PhraseNetwork[];
+}
+
 /** Everything a model consists of. */
 export interface SupportParts {
   readonly facts: SupportFacts;
@@ -62,7 +69,7 @@ export interface SupportParts {
   readonly answers: ReadonlyMap<string, string>;
   readonly space: EvidenceSpace;
   /** Weights are ±d already. */
-  readonly networks: readonly Network[];
+  readonly networks: Networks;
   /** Whether a last class of the networks stands for rows labelled oos. */
   readonly hasOutlierClass: boolean;
   readonly outliers: OutlierDetector;
@@ -97,12 +104,7 @@ export class SupportModel {
     const { top = 3, threshold = this.facts.threshold } = options;
     const { space, networks, outliers, intents, hasOutlierClass } = this.parts;
     const evidence = space.of(text);
-    const { scores, outlierScore } = meanScores(
-      networks,
-      (network) => network.scoresOf(evidence),
-      intents.length,
-      hasOutlierClass,
-    );
+    const { scores, outlierScore } = meanScores(networks, evidence, intents.length, hasOutlierClass);
     const outOfScope =
       evidence.ids.length === 0 ? 1 : outlierProbability(outliers, signalsOf(scores, outlierScore, evidence.known));
     softmax(scores, this.facts.temperature);
@@ -126,19 +128,23 @@ export class SupportModel {
   }
 }
 
-/** The mean of the networks' scores of the intents, a new array; and of the class of rows labelled oos. */
+/** The scores of the intents, a new array, and of the class of rows labelled oos: the mean of the networks of each kind, then of both kinds. */
 export function meanScores(
-  networks: readonly Network[],
-  scoresOf: (network: Network) => Float32Array,
+  { bags, phrases }: Networks,
+  evidence: Evidence,
   intents: number,
   hasOutlierClass: boolean,
 ): { scores: Float32Array; outlierScore: number | undefined } {
   const scores = new Float32Array(intents);
   let outlierScore = 0;
-  for (const network of networks) {
-    const all = scoresOf(network);
-    for (let i = 0; i < intents; i++) scores[i] += all[i] / networks.length;
-    if (hasOutlierClass) outlierScore += all[intents] / networks.length;
+  const kinds = [bags, phrases].filter(({ length }) => length > 0);
+  for (const kind of kinds) {
+    const share = 1 / (kind.length * kinds.length);
+    for (const network of kind) {
+      const all = network.scoresOf(evidence);
+      for (let i = 0; i < intents; i++) scores[i] += share * all[i];
+      if (hasOutlierClass) outlierScore += share * all[intents];
+    }
   }
   return { scores, outlierScore: hasOutlierClass ? outlierScore : undefined };
 }

@@ -21,7 +21,9 @@ import {
   type LearningPlan,
   learnNetworks,
 } from './learn.ts';
-import { type LearningRecipe, type Network, softmax } from './network.ts';
+import { type LearningRecipe, softmax } from './network.ts';
+import { phraseTensors, WORD_WIDTH } from './phrase-network.ts';
+import type { PhraseRecipe } from './phrase-training.ts';
 import { checkRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
 import { type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
 import { embeddedTrunk, TRUNK_ROW_BYTES, TRUNK_WIDTH, type Trunk } from './trunk.ts';
@@ -41,8 +43,10 @@ export interface TrainSupportOptions {
   readonly keepExamples?: boolean;
   /** False: full precision, to measure what 1 bit costs; such a model cannot be stored. Default true. */
   readonly binary?: boolean;
-  /** Networks whose scores are averaged. Default 3. */
+  /** Networks that sum the evidence of a text. Default 2. */
   readonly networks?: number;
+  /** Networks that see its words in order. Default 1; none where there are so many intents that it would take more than a quarter of the file. */
+  readonly phraseNetworks?: number;
   /** Length of the hidden vector, a multiple of 128. Default 256. */
   readonly width?: number;
   /** Learn what a linear model in full precision says of the rows, not only their labels. Default true. */
@@ -51,6 +55,7 @@ export interface TrainSupportOptions {
   readonly epochs?: number;
   /** Parts of the recipe to try others. */
   readonly recipe?: Partial<Omit<LearningRecipe, 'binary'>>;
+  readonly phraseRecipe?: Partial<Omit<PhraseRecipe, 'binary'>>;
   /** Told the share of the work that is done. */
   readonly onProgress?: (stage: 'reading' | 'checking' | 'learning', done: number, total: number) => void;
   /** Stops the training; it throws the signal's reason. */
@@ -64,6 +69,7 @@ const LEAST_OUT_OF_SCOPE = 0.05;
 const MOST_RIGHT_LOST = 0.01;
 /** Every row is learnt so often that this many examples are, within bounds. */
 const LEARNT_EXAMPLES = 200_000;
+const MOST_EPOCHS = 14;
 /** Words of the trunk kept although the rows lack them. */
 const COMMON_WORDS = 6000;
 /** Bytes of a row of the vocabulary besides its weights: its hash, its rarity. */
@@ -77,6 +83,10 @@ const MOST_SUSPECTS = 50;
 const MOST_SUSPECT_CHARACTERS = 200;
 const MOST_VOCABULARY = 200_000;
 
+const PHRASE_LEARNING = {
+  ...{ rate: 3e-3, decay: 0.1, smoothing: 0.02 },
+  ...{ wordDropout: 0.1, vectorDropout: 0.25, hiddenDropout: 0.4 },
+};
 const LEARNING = { rate: 0.1, evidenceDropout: 0.6, hiddenDropout: 0.3, smoothing: 0.02 };
 
 /**
@@ -96,26 +106,25 @@ export async function trainSupport(
     .sort();
   const outliers = checked.rows.filter(({ intent }) => intent === OUT_OF_SCOPE).length;
   const classes = intents.length + (outliers > 0 ? 1 : 0);
-  const shape = { networks: options.networks ?? 3, width: options.width ?? 256 };
+  const maxBytes = options.maxBytes ?? DEFAULT_BYTES;
+  const shape = networksFor(options, classes, maxBytes);
   const texts = checked.rows.map(({ text }) => text);
-  const kept = await packExamples(
-    options.keepExamples === false ? [] : checked.rows,
-    (options.maxBytes ?? DEFAULT_BYTES) / 5,
-  );
+  const kept = await packExamples(options.keepExamples === false ? [] : checked.rows, maxBytes / 5);
   const answers = new Map(checked.rows.flatMap(({ intent, answer }) => (answer ? [[intent, answer] as const] : [])));
   const trunk = (await embeddedTrunk()).subset(COMMON_WORDS, wordHashesOf([...texts, ...intents.map(nameOf)]));
   const named = JSON.stringify([intents, [...answers]]);
-  const room = (options.maxBytes ?? DEFAULT_BYTES) - kept.bytes.length - 2 * new TextEncoder().encode(named).length;
+  const room = maxBytes - kept.bytes.length - 2 * new TextEncoder().encode(named).length;
   const space = chooseEvidence([...texts, ...intents.map(nameOf)], trunk, vocabularyFor(room, trunk, classes, shape));
   const examples = examplesOf(checked.rows, intents, space);
 
   const networkShape = { vocabulary: space.size, width: shape.width, classes };
   const folds = foldsFor(examples.length);
-  const epochs = options.epochs ?? Math.max(3, Math.min(13, Math.round(LEARNT_EXAMPLES / examples.length)));
+  const epochs = options.epochs ?? Math.max(3, Math.min(MOST_EPOCHS, Math.round(LEARNT_EXAMPLES / examples.length)));
   const plan: LearningPlan = {
     recipe: { ...LEARNING, ...options.recipe, binary },
-    width: shape.width,
-    networks: shape.networks,
+    bags: shape.bags,
+    phraseRecipe: { ...PHRASE_LEARNING, batch: batchFor(examples.length), ...options.phraseRecipe, binary },
+    phrases: shape.phrases,
     teacher: options.teacher ?? true,
     epochs,
     seed,
@@ -123,7 +132,7 @@ export async function trainSupport(
     onExamples: (count) => progress(count),
   };
   const checking = crossValidationWork(examples.length, plan, folds);
-  const learning = examples.length * epochs * shape.networks;
+  const learning = examples.length * epochs * (shape.bags + shape.phrases);
   let [done, stage]: [number, 'checking' | 'learning'] = [0, 'checking'];
   const progress = (count: number) => {
     done += count;
@@ -133,7 +142,6 @@ export async function trainSupport(
   stage = 'learning';
   done = checking;
   const networks = await learnNetworks(examples, networkShape, plan);
-  if (binary) for (const network of networks) binarise(network);
 
   const rowShare = outliers / checked.rows.length;
   const expectedOutOfScope = within(
@@ -220,29 +228,53 @@ function suspectsOf(
   return suspects.sort((a, b) => b.probability - a.probability).slice(0, MOST_SUSPECTS);
 }
 
-/** Rows of the vocabulary that fit what the rest of the file leaves. */
-function vocabularyFor(
-  room: number,
-  trunk: Trunk,
-  classes: number,
-  shape: { networks: number; width: number },
-): number {
-  const { networks, width } = shape;
+/** How many networks of which width. */
+interface NetworksShape {
+  readonly bags: number;
+  readonly width: number;
+  readonly phrases: number;
+}
+
+function networksFor(options: TrainSupportOptions, classes: number, maxBytes: number): NetworksShape {
+  const { networks = 2, width = 256 } = options;
+  const phrases = options.phraseNetworks ?? Number(phraseBytes(classes) <= maxBytes / 4);
   if (!Number.isInteger(width / 128) || width < 128 || width > 1024) {
     throw new OnebitError('bad-argument', `trainSupport: width must be a multiple of 128 up to 1024, got ${width}.`);
   }
-  if (!Number.isInteger(networks) || networks < 1 || networks > 16) {
-    throw new OnebitError(
-      'bad-argument',
-      `trainSupport: networks must be a whole number from 1 to 16, got ${networks}.`,
-    );
+  for (const [name, count, least] of [
+    ['networks', networks, 1],
+    ['phraseNetworks', phrases, 0],
+  ] as const) {
+    if (!Number.isInteger(count) || count < least || count > 16) {
+      throw new OnebitError(
+        'bad-argument',
+        `trainSupport: ${name} must be a whole number from ${least} to 16, got ${count}.`,
+      );
+    }
   }
-  const bytesOf = (weights: number) => (weights / q1_0.blockSize) * q1_0.blockBytes;
+  return { bags: networks, width, phrases };
+}
+
+/** Bytes of a phrase network without its rows of the vocabulary. */
+function phraseBytes(classes: number): number {
+  const bytes = phraseTensors({ vocabulary: 0, classes }).map(([, sizes]) =>
+    sizes.length === 1 ? 4 * sizes[0] : bytesOf(sizes[0] * sizes[1]),
+  );
+  return bytes.reduce((sum, count) => sum + count, 0);
+}
+
+function bytesOf(weights: number): number {
+  return (weights / q1_0.blockSize) * q1_0.blockBytes;
+}
+
+/** Rows of the vocabulary that fit what the rest of the file leaves. */
+function vocabularyFor(room: number, trunk: Trunk, classes: number, { bags, width, phrases }: NetworksShape): number {
   const fixed =
     HEADER_BYTES +
     trunk.size * (TRUNK_ROW_BYTES + ENTRY_BYTES) +
-    networks * (bytesOf(width * (TRUNK_WIDTH + classes)) + 4 * classes);
-  const rows = Math.floor((room - fixed) / (networks * bytesOf(width) + ENTRY_BYTES));
+    bags * (bytesOf(width * (TRUNK_WIDTH + classes)) + 4 * classes) +
+    phrases * phraseBytes(classes);
+  const rows = Math.floor((room - fixed) / (bags * bytesOf(width) + phrases * bytesOf(WORD_WIDTH) + ENTRY_BYTES));
   if (rows < 1000) {
     throw new OnebitError(
       'bad-argument',
@@ -271,14 +303,9 @@ function nameOf(intent: string): string {
   return intent.replace(/(\p{Ll})(\p{Lu})/gu, '$1 $2').replace(/[_\-/.:]+/g, ' ');
 }
 
-/** Replaces latent weights by what Q1_0 stores of them. */
-function binarise(network: Network): void {
-  const { bag, trunk, head } = network.weights;
-  for (const matrix of [bag, trunk, head]) {
-    const bytes = new Uint8Array((matrix.length / q1_0.blockSize) * q1_0.blockBytes);
-    q1_0.encode(matrix, bytes);
-    q1_0.decode(bytes, matrix);
-  }
+/** Few examples are learnt in smaller steps, so that there are enough of them. */
+function batchFor(examples: number): number {
+  return Math.max(8, Math.min(64, 2 ** Math.round(Math.log2(examples / 24))));
 }
 
 function within(name: string, value: number, low: number, high: number): number {

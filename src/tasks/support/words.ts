@@ -35,14 +35,16 @@ export function evidenceHashes(words: readonly string[]): { ofWords: number[]; o
     ofWords.push(pairHash(KIND.pair, words[i - 1] ?? '<', word));
     if (i >= 2 && i < words.length) ofWords.push(pairHash(KIND.gap, words[i - 2], word));
   }
-  for (const word of words) {
-    for (let from = 0; from < word.length; from += MAX_WORD)
-      pieceHashes(` ${word.slice(from, from + MAX_WORD)} `, ofPieces);
-  }
+  for (const word of words) pieceHashes(word, ofPieces);
   return { ofWords, ofPieces };
 }
 
-function pieceHashes(edged: string, out: number[]): void {
+/** Appends the hashes of two to five characters of a word with its edges. */
+export function pieceHashes(word: string, out: number[]): void {
+  for (let from = 0; from < word.length; from += MAX_WORD) runHashes(` ${word.slice(from, from + MAX_WORD)} `, out);
+}
+
+function runHashes(edged: string, out: number[]): void {
   for (let from = 0; from + 2 <= edged.length; from++) {
     let hash = mix(start(KIND.piece), edged, from, from + 1);
     for (let end = from + 2; end <= Math.min(from + 5, edged.length); end++) {

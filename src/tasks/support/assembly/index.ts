@@ -136,6 +136,139 @@ export function bagAdd(ids: usize, weights: usize, count: i32, table: usize, wid
   }
 }
 
+/** out = what Q1_0 would store of `groups` groups of 128 numbers. */
+export function seenWeights(weights: usize, out: usize, groups: i32): void {
+  const end = weights + <usize>groups * <usize>GROUP * 4;
+  for (; weights < end; weights += <usize>GROUP * 4, out += <usize>GROUP * 4) {
+    const scale = f32x4.splat(groupScale(weights));
+    for (let i: usize = 0; i < <usize>GROUP * 4; i += 16) v128.store(out + i, signed(scale, v128.load(weights + i)));
+  }
+}
+
+/** out[row] = the largest matrix[row] . x[place * step ...] of `count` places; places[row] = which it was. `rows` is even. */
+export function slideForward(
+  matrix: usize,
+  x: usize,
+  out: usize,
+  places: usize,
+  rows: i32,
+  width: i32,
+  step: i32,
+  count: i32,
+): void {
+  const stride = <usize>width << 2;
+  const jump = <usize>step << 2;
+  const last = x + <usize>(count - 1) * jump;
+  const end = out + (<usize>rows << 2);
+  for (; out < end; out += 8, places += 8, matrix += 2 * stride) {
+    store<f32>(out, -Infinity);
+    store<f32>(out, -Infinity, 4);
+    for (let place = 0; place < count; place += 4) {
+      // Two rows and four places share their loads; where fewer places are left the last one is looked at again.
+      const x0 = x + <usize>place * jump;
+      const x1 = min(x0 + jump, last);
+      const x2 = min(x1 + jump, last);
+      const x3 = min(x2 + jump, last);
+      let a0 = f32x4.splat(0);
+      let a1 = f32x4.splat(0);
+      let a2 = f32x4.splat(0);
+      let a3 = f32x4.splat(0);
+      let b0 = f32x4.splat(0);
+      let b1 = f32x4.splat(0);
+      let b2 = f32x4.splat(0);
+      let b3 = f32x4.splat(0);
+      for (let i: usize = 0; i < stride; i += 16) {
+        const a = v128.load(matrix + i);
+        const b = v128.load(matrix + stride + i);
+        const v0 = v128.load(x0 + i);
+        const v1 = v128.load(x1 + i);
+        const v2 = v128.load(x2 + i);
+        const v3 = v128.load(x3 + i);
+        a0 = f32x4.add(a0, f32x4.mul(a, v0));
+        b0 = f32x4.add(b0, f32x4.mul(b, v0));
+        a1 = f32x4.add(a1, f32x4.mul(a, v1));
+        b1 = f32x4.add(b1, f32x4.mul(b, v1));
+        a2 = f32x4.add(a2, f32x4.mul(a, v2));
+        b2 = f32x4.add(b2, f32x4.mul(b, v2));
+        a3 = f32x4.add(a3, f32x4.mul(a, v3));
+        b3 = f32x4.add(b3, f32x4.mul(b, v3));
+      }
+      largest(out, places, lanes(a0), place);
+      largest(out, places, lanes(a1), place + 1);
+      largest(out, places, lanes(a2), place + 2);
+      largest(out, places, lanes(a3), place + 3);
+      largest(out + 4, places + 4, lanes(b0), place);
+      largest(out + 4, places + 4, lanes(b1), place + 1);
+      largest(out + 4, places + 4, lanes(b2), place + 2);
+      largest(out + 4, places + 4, lanes(b3), place + 3);
+    }
+  }
+}
+
+/** Keeps `value` and its place where it is larger. */
+// @ts-ignore: decorator
+@inline
+function largest(out: usize, places: usize, value: f32, place: i32): void {
+  if (value <= load<f32>(out)) return;
+  store<f32>(out, value);
+  store<i32>(places, place);
+}
+
+/**
+ * What each row's gradient gives to what it saw, x[places[row] * step ...], and to the row: dx += grad[row] * matrix[row] at that place,
+ * matrixGradient[row] += grad[row] * x there. dx 0: no gradient of x is wanted. step 0: all rows saw the same.
+ */
+export function slideBackward(
+  matrix: usize,
+  matrixGradient: usize,
+  x: usize,
+  dx: usize,
+  grad: usize,
+  places: usize,
+  rows: i32,
+  width: i32,
+  step: i32,
+): void {
+  const stride = <usize>width << 2;
+  for (let r = 0; r < rows; r++) {
+    const g = load<f32>(grad + (<usize>r << 2));
+    if (g == 0) continue;
+    const at = step == 0 ? 0 : <usize>load<u32>(places + (<usize>r << 2)) * (<usize>step << 2);
+    if (dx) addScaled(dx + at, matrix + <usize>r * stride, stride, g);
+    addScaled(matrixGradient + <usize>r * stride, x + at, stride, g);
+  }
+}
+
+/**
+ * One step of AdamW over `count` numbers (a multiple of 4), whose gradient becomes zero. `meanScale`, `squareScale`: 1 / (1 - beta^step).
+ * Source: Loshchilov & Hutter 2019 (arXiv:1711.05101).
+ */
+export function adamStep(
+  weights: usize,
+  gradient: usize,
+  means: usize,
+  squares: usize,
+  count: i32,
+  rate: f32,
+  decay: f32,
+  meanScale: f32,
+  squareScale: f32,
+): void {
+  const kept = f32x4.splat(1 - rate * decay);
+  const zero = f32x4.splat(0);
+  for (let i: usize = 0; i < <usize>count << 2; i += 16) {
+    const g = v128.load(gradient + i);
+    const mean = f32x4.add(f32x4.mul(f32x4.splat(0.9), v128.load(means + i)), f32x4.mul(f32x4.splat(0.1), g));
+    const square = f32x4.add(f32x4.mul(f32x4.splat(0.999), v128.load(squares + i)), f32x4.mul(f32x4.splat(0.001), f32x4.mul(g, g)));
+    v128.store(means + i, mean);
+    v128.store(squares + i, square);
+    v128.store(gradient + i, zero);
+    const length = f32x4.add(f32x4.sqrt(f32x4.mul(f32x4.splat(squareScale), square)), f32x4.splat(1e-8));
+    const step = f32x4.div(f32x4.mul(f32x4.splat(rate * meanScale), mean), length);
+    v128.store(weights + i, f32x4.sub(f32x4.mul(kept, v128.load(weights + i)), step));
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function lanes(x: v128): f32 {
