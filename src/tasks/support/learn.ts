@@ -77,7 +77,9 @@ async function learnPhrases(
     for (let from = 0; from < order.length; from += phraseRecipe.batch) {
       const batch = order.subarray(from, from + phraseRecipe.batch);
       const share = Math.min(1, (step + 1) / (PHRASE_WARM_UP * steps)) * (1 - step / steps);
-      training.learn(examples, targets, batch, share);
+      const texts = Array.from(batch, (i) => examples[i].evidence.words);
+      const wanted = Array.from(batch, (i) => targets[i]);
+      training.learn(texts, wanted, share);
       step++;
       onExamples(batch.length);
       await nextTurn();

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { Random } from '../../core/random.ts';
 import { q1_0 } from '../../quant/q1-0.ts';
-import type { WordEvidence } from './evidence.ts';
-import type { Example } from './learn.ts';
+import type { Evidence, WordEvidence } from './evidence.ts';
 import { softmax } from './network.ts';
 import { FILTERS, HIDDEN, type PhraseNetwork, type PhraseWeights, WORD_WIDTH } from './phrase-network.ts';
 import { PhraseTraining } from './phrase-training.ts';
@@ -22,14 +21,9 @@ function wordsOf(random: Random, ...ids: number[][]): WordEvidence[] {
   }));
 }
 
-function exampleOf(words: WordEvidence[], target: number): Example {
-  const nothing = {
-    ids: new Uint32Array(),
-    weights: new Float32Array(),
-    sense: new Float32Array(TRUNK_WIDTH),
-    known: 1,
-  };
-  return { evidence: { ...nothing, words }, target };
+function evidenceOf(words: readonly WordEvidence[]): Evidence {
+  const bag = { ids: new Uint32Array(), weights: new Float32Array() };
+  return { ...bag, sense: new Float32Array(TRUNK_WIDTH), known: 1, words };
 }
 
 /** The network in plain TypeScript, 64-bit. */
@@ -79,7 +73,7 @@ test('scores are those of the formula, for texts of no word, one word and many',
   for (const ids of [[], [[1, 2]], [[3], [4, 5]], [[0], [1], [2, 8], [3], [7, 6, 5], [], [4]]]) {
     const words = wordsOf(random, ...ids);
     const expected = plainScores(network, words);
-    network.scoresOf(exampleOf(words, 0).evidence).forEach((score, c) => {
+    network.scoresOf(evidenceOf(words)).forEach((score, c) => {
       expect(score).toBeCloseTo(expected[c], 4);
     });
   }
@@ -88,19 +82,20 @@ test('scores are those of the formula, for texts of no word, one word and many',
 test('a step goes down the slope of the loss of a batch: central differences', () => {
   const random = new Random(2);
   const shared = wordsOf(random, [1, 4]);
-  const examples = [
-    exampleOf([...wordsOf(random, [0], [2, 3]), ...shared], 1),
-    exampleOf([...shared, ...wordsOf(random, [5])], 2),
+  const texts = [
+    [...wordsOf(random, [0], [2, 3]), ...shared],
+    [...shared, ...wordsOf(random, [5])],
   ];
+  const targets = [1, 2];
   const loss = (network: { readonly weights: PhraseWeights }) =>
-    examples.reduce((sum, { evidence, target }) => {
-      const scores = Float32Array.from(plainScores(network, evidence.words));
+    texts.reduce((sum, words, i) => {
+      const scores = Float32Array.from(plainScores(network, words));
       softmax(scores);
-      return sum - Math.log(scores[target]);
+      return sum - Math.log(scores[targets[i]]);
     }, 0);
   const training = new PhraseTraining(shape, recipe, 5);
   const before = { weights: structuredClone(training.network.weights) };
-  training.learn(examples, [1, 2], Uint32Array.of(0, 1), 1);
+  training.learn(texts, targets, 1);
   const after = training.network;
   const names = ['bag', 'trunk', 'filters1', 'filters2', 'filters3', 'head', 'thresholds', 'bias'] as const;
   let probed = 0;
@@ -127,13 +122,14 @@ test('a step goes down the slope of the loss of a batch: central differences', (
 
 test('what is learnt with 1-bit weights is what is stored', () => {
   const random = new Random(3);
-  const examples = [exampleOf(wordsOf(random, [0], [1]), 0), exampleOf(wordsOf(random, [2], [3]), 2)];
+  const texts = [wordsOf(random, [0], [1]), wordsOf(random, [2], [3])];
+  const targets = [0, 2];
   const training = new PhraseTraining(shape, { ...recipe, binary: true, rate: 0.01 }, 7);
-  for (let step = 0; step < 20; step++) training.learn(examples, [0, 2], Uint32Array.of(0, 1), 1);
-  const network: PhraseNetwork = training.finish();
-  for (const { evidence, target } of examples) {
-    const scores = Array.from(network.scoresOf(evidence));
-    expect(scores.indexOf(Math.max(...scores))).toBe(target);
+  for (let step = 0; step < 20; step++) training.learn(texts, targets, 1);
+  const network = training.finish();
+  for (const [i, words] of texts.entries()) {
+    const scores = Array.from(network.scoresOf(evidenceOf(words)));
+    expect(scores.indexOf(Math.max(...scores))).toBe(targets[i]);
   }
   for (const name of ['bag', 'trunk', 'filters1', 'filters2', 'filters3', 'head'] as const) {
     const matrix = network.weights[name];

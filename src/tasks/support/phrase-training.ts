@@ -2,7 +2,6 @@
 import { Random } from '../../core/random.ts';
 import { MAX_WORDS, type WordEvidence } from './evidence.ts';
 import { at } from './kernels.ts';
-import type { Example } from './learn.ts';
 import { asStored, softmax } from './network.ts';
 import {
   HIDDEN,
@@ -98,22 +97,21 @@ export class PhraseTraining {
     fill(head, INITIAL.head);
   }
 
-  /** One step from the examples of `indices`. @param share of the recipe's rate */
-  learn(
-    examples: readonly Example[],
-    targets: readonly (number | Float32Array)[],
-    indices: Uint32Array,
-    share: number,
-  ) {
+  /**
+   * One step from a batch of texts, at most as many as the recipe says.
+   * @param targets of each text the class, or a probability for each class
+   * @param share of the recipe's rate
+   */
+  learn(texts: readonly (readonly WordEvidence[])[], targets: readonly (number | Float32Array)[], share: number): void {
     const { network, seen, vectors, vectorGradients, recipe } = this;
     this.see();
     const placeOf = new Map<WordEvidence, number>();
-    for (const index of indices) {
-      for (const word of examples[index].evidence.words) if (!placeOf.has(word)) placeOf.set(word, placeOf.size);
+    for (const words of texts) {
+      for (const word of words) if (!placeOf.has(word)) placeOf.set(word, placeOf.size);
     }
     for (const [word, place] of placeOf) network.wordVector(word, seen, vectorOf(vectors, place), recipe.binary);
     vectorGradients.fill(0, 0, placeOf.size * WORD_WIDTH);
-    for (const index of indices) this.learnOne(examples[index].evidence.words, targets[index], placeOf, indices.length);
+    for (const [i, words] of texts.entries()) this.learnOne(words, targets[i], placeOf, texts.length);
     for (const [word, place] of placeOf) network.wordBackward(word, vectorOf(vectorGradients, place), this.into);
     this.spreadHeadGradient();
     this.steps++;
