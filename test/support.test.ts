@@ -93,6 +93,14 @@ describe('its file', () => {
     expect(heavy.map(({ format }) => format)).toEqual(heavy.map(() => 'q1_0'));
   });
 
+  test('without a network that reads, as with very many intents, it works too', async () => {
+    const trained = await trainSupport(trainingRows, { ...quick, phraseNetworks: 0 });
+    const loaded = await loadSupport(await saveSupport(trained));
+    expect(loaded.parts.networks).toMatchObject({ bags: { length: 1 }, phrases: { length: 0 } });
+    for (const { text } of unseenRows) expect(loaded.predict(text).intent).toBe(trained.predict(text).intent);
+    await expect(trainSupport(trainingRows, { phraseNetworks: 1.5 })).rejects.toThrow(/phraseNetworks must be/);
+  });
+
   test('cut short or changed anywhere, it is refused or still answers, and never crashes', async () => {
     for (let i = 0; i < 60; i++) {
       const broken = bytes.slice(0, i % 3 === 0 ? Math.floor((bytes.length * i) / 60) : bytes.length);

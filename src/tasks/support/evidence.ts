@@ -33,8 +33,9 @@ export const MAX_WORDS = 64;
 export const MAX_WORD_EVIDENCE = 256;
 /** What the pieces of a word count together, against the word itself. */
 const PIECES_SHARE = 0.5;
-/** Words that are remembered; texts repeat theirs. */
+/** Words that are remembered, for texts repeat theirs: some 20 MB. Longer ones are not. */
 const MAX_REMEMBERED = 20_000;
+const LONGEST_REMEMBERED = 64;
 
 /** More pieces of one text are left out: what a network takes at once. */
 export const MAX_EVIDENCE = 8192;
@@ -94,7 +95,7 @@ export class EvidenceSpace {
     if (own !== undefined) weights[0] = 1;
     const made = { ids: Uint32Array.from(ids), weights, sense: this.trunk.senseOf([word]).sense };
     if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear();
-    this.remembered.set(word, made);
+    if (word.length <= LONGEST_REMEMBERED) this.remembered.set(word, made);
     return made;
   }
 
