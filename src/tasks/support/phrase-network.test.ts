@@ -3,7 +3,7 @@ import { Random } from '../../core/random.ts';
 import { q1_0 } from '../../quant/q1-0.ts';
 import type { Evidence, WordEvidence } from './evidence.ts';
 import { softmax } from './network.ts';
-import { FILTERS, HIDDEN, type PhraseNetwork, type PhraseWeights, WORD_WIDTH } from './phrase-network.ts';
+import { FILTERS, HIDDEN, type PhraseWeights, WORD_WIDTH } from './phrase-network.ts';
 import { PhraseTraining } from './phrase-training.ts';
 import { TRUNK_WIDTH } from './trunk.ts';
 
