@@ -2,7 +2,7 @@
 // strongest answer. It errs elsewhere than a network that sums evidence, so that both together err less.
 //
 //   word[p] = bag(rows of the word and its pieces) + trunk · sense of the word      128 numbers
-//   hidden  = ReLU(max over p of filters[n] · (word[p], … word[p + n - 1]) + bias)   n of 1, 2, 3; 256 filters each
+//   hidden  = ReLU(max over p of filters[n] · (word[p], … word[p + n - 1]) + threshold)   n of 1, 2, 3; 256 filters each
 //   scores  = (head0 + head1 + head2 + head3) · hidden + bias
 //
 // All matrices are of 1-bit weights. There are four heads because one sign a number and class is too coarse for the last layer.
