@@ -29,7 +29,7 @@ const chunks = [
   },
   {
     name: 'load',
-    test: /\/dist\/(core|bytes\/(?!browser-pull)|quant|gguf|tokenizer|chat|model|generate|load|language-model|errors|kernels\/(\w+|webgpu\/adapter)\.js)|@huggingface/,
+    test: /\/dist\/(core|bytes|quant|gguf|tokenizer|chat|model|generate|load|language-model|errors|kernels\/(\w+|webgpu\/adapter)\.js)|@huggingface/,
   },
 ];
 

@@ -1,4 +1,4 @@
-// Owns binding a file's tensors to a backend: which tensors a model has, of what shape, and loading them in file order.
+// Owns binding a file's tensors to a backend: which tensors a model has, of what shape, and loading them in the order of their use.
 // Must not know a concrete backend. Names are GGUF's, verbatim.
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
@@ -35,7 +35,7 @@ export type LoadProgress = (doneBytes: number, totalBytes: number) => void;
 
 type Shape = readonly [cols: number] | readonly [cols: number, rows: number];
 
-/** Every tensor that a model of `config` consists of, with the shape it must have, in GGUF's order of dimensions. */
+/** Every tensor that a model of `config` consists of, in the order of their use, with the shape it must have, in GGUF's order of dimensions. */
 function expectedTensors(config: ModelConfig): Map<string, Shape> {
   const { width, feedForwardWidth, headSize, vocabulary } = config;
   const queryWidth = config.heads * headSize;
@@ -91,7 +91,8 @@ export function checkTensors(gguf: Gguf, config: ModelConfig): void {
 }
 
 /**
- * Loads every tensor of the model into `backend`, in the order of the file, so that a stream is read once. `gguf` must have passed `checkTensors`.
+ * Loads every tensor of the model into `backend`, in the order of their use, since the backend may place them side by side and then read them as one
+ * stream. Files have them in many orders; within a layer that makes no difference to reading. `gguf` must have passed `checkTensors`.
  * @throws OnebitError naming the tensor; the signal's reason when aborted.
  */
 export async function loadWeights(
@@ -101,12 +102,12 @@ export async function loadWeights(
   backend: Backend,
   options: { signal?: AbortSignal; onProgress?: LoadProgress } = {},
 ): Promise<ModelWeights> {
-  const inFileOrder = [...gguf.tensors.values()].sort((a, b) => a.offsetBytes - b.offsetBytes);
-  const totalBytes = inFileOrder.reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
+  const inOrderOfUse = [...expectedTensors(config).keys()].map((name) => gguf.tensors.get(name)!);
+  const totalBytes = inOrderOfUse.reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
   const vectors = new Map<string, Tensor>();
   const matrices = new Map<string, Weight>();
   let doneBytes = 0;
-  for (const tensor of inFileOrder) {
+  for (const tensor of inOrderOfUse) {
     options.signal?.throwIfAborted();
     try {
       if (tensor.shape.length === 1) {

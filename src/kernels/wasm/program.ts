@@ -6,10 +6,12 @@ import {
   BEFORE_SHIFT,
   CODE_MASK,
   FLAG_BARRIER,
+  FLAG_LANES,
   HEADER_CHUNKS,
   HEADER_DONE,
   HEADER_END,
   LONG_SHIFT,
+  MOST_LANES,
   OP_NONE,
   RECORD_WORDS,
   RUN_DONE,
@@ -17,6 +19,7 @@ import {
   WORD_COUNTER,
   WORD_GRAIN,
   WORD_ITEMS,
+  WORD_LANE_ITEMS,
 } from './assembly/opcodes.ts';
 import type { Kernels } from './build.ts';
 import type { Heap } from './heap.ts';
@@ -29,7 +32,9 @@ const CHUNK_WORK = 20_000;
 /** Chunks of a large command for each thread, so that a slow thread leaves work to the others. */
 const CHUNKS_PER_THREAD = 16;
 /** Of them, those that each thread takes at once as a long one: each start elsewhere in memory costs two microseconds (docs/experiments.md). */
-const LONG_CHUNK = 14;
+const LONG_CHUNK = 15;
+/** Most threads that share lanes: with more, chunks might not fit the counters. */
+const MOST_LANE_THREADS = 16;
 /** How long the event loop waits for a slice, about. */
 const SLICE_MS = 20;
 /** Slices with less work than this are too short to learn from. */
@@ -74,6 +79,8 @@ export class Program {
   words: Int32Array<ArrayBufferLike>;
   floats: Float32Array<ArrayBufferLike>;
 
+  /** Lanes that large weights are cut into, so that each thread reads a part of its own of all of them. */
+  readonly lanes: number;
   readonly #heap: Heap;
   #kernels: Kernels | undefined;
   readonly #threads: Threads | undefined;
@@ -110,6 +117,7 @@ export class Program {
     this.#kernels = kernels;
     this.#threads = threads;
     this.#threadCount = threadCount;
+    this.lanes = threadCount > MOST_LANE_THREADS ? 1 : Math.min(threadCount, MOST_LANES);
     this.#barrier = threadCount > 1 ? 0 : Number.POSITIVE_INFINITY;
     this.#segment = this.#newSegment();
     this.words = this.#segment.words;
@@ -136,8 +144,11 @@ export class Program {
     return region.written < this.#finished && region.readLast < this.#finished;
   }
 
-  /** Begins a command of `items` equal items that together cost `work`. Returns the index of its word 0 in `words`. */
-  add(code: number, items: number, work: number): number {
+  /**
+   * Begins a command of `items` equal items that together cost `work`. `laneItems`: how many of them are in each of `lanes` lanes, if they are.
+   * Returns the index of its word 0 in `words`.
+   */
+  add(code: number, items: number, work: number, laneItems = items): number {
     if (this.#failure) throw this.#failure;
     if (this.#sliceWork > this.#sliceBudget || this.#next === SEGMENT_WORDS) this.#closeSlice();
     const at = this.#next;
@@ -148,7 +159,9 @@ export class Program {
     words[at] = code | (this.#sliceChunks << BEFORE_SHIFT);
     words[at + WORD_ITEMS] = items;
     words[at + WORD_COUNTER] = 0;
-    if (work >= this.#shareWork && items > 1 && this.#threadCount > 1) {
+    if (work >= this.#shareWork && laneItems < items) {
+      this.#cutLanes(at, items, laneItems);
+    } else if (work >= this.#shareWork && items > 1 && this.#threadCount > 1) {
       const most = this.#threadCount * CHUNKS_PER_THREAD;
       const grain = Math.ceil(items / Math.min(most, Math.ceil(work / Math.min(CHUNK_WORK, this.#shareWork))));
       const chunks = Math.ceil(items / grain);
@@ -161,6 +174,23 @@ export class Program {
       if (items > 0) this.#sliceChunks++;
     }
     return at;
+  }
+
+  /** Cuts the items of each lane into chunks: see shareLanes in assembly/run.ts. */
+  #cutLanes(at: number, items: number, laneItems: number): void {
+    const { words, lanes } = this;
+    const together = Math.ceil(this.#threadCount / lanes);
+    const grain = Math.ceil(laneItems / (together * CHUNKS_PER_THREAD));
+    const long = Math.max(1, Math.floor((Math.ceil(laneItems / grain) * LONG_CHUNK) / (CHUNKS_PER_THREAD * together)));
+    words[at] |= FLAG_LANES;
+    words[at + WORD_LANE_ITEMS] = laneItems;
+    words[at + WORD_GRAIN] = grain | (long << LONG_SHIFT);
+    for (let start = 0; start < items; start += laneItems) {
+      const count = Math.ceil(Math.min(laneItems, items - start) / grain);
+      const longs = Math.min(together, Math.ceil(count / long));
+      this.#sliceChunks += longs + Math.max(0, count - longs * long);
+    }
+    this.#sliceShared = true;
   }
 
   /** Notes that the command being recorded writes `region` (and perhaps reads it as well). Comes before its `reads`. */

@@ -37,7 +37,7 @@ import { type Program, Region } from './program.ts';
 import { HostRegion, RowsBlock, writeRotations } from './rows.ts';
 import { type Started, startEngine, type WasmOptions } from './start.ts';
 import type { Threads } from './threads.ts';
-import { type WasmWeight, Weights } from './weights.ts';
+import { WasmWeight, Weights } from './weights.ts';
 
 /** Makes a backend that computes in WebAssembly. Throws `unsupported` where the engine cannot run it, `device-lost` when threads do not start. */
 export async function wasmBackend(options: WasmOptions = {}): Promise<WasmBackend> {
@@ -61,17 +61,24 @@ class WasmKvPool extends Region implements KvPool {
   readonly pages: number;
   readonly format: KvFormat;
   readonly pageBytes: number;
-  readonly layerBytes: number;
+  /** A part is the keys, or the values, of one head of a layer in a page: their bytes, and how many a page has. */
+  readonly partBytes: number;
+  readonly parts: number;
+  /** Bytes of all pages' parts of one kind, which lie together. */
+  readonly planeBytes: number;
 
-  constructor(address: number, shape: KvShape, layerBytes: number) {
-    super(address, shape.pages * shape.layers * layerBytes);
+  constructor(address: number, shape: KvShape, partBytes: number) {
+    const parts = shape.layers * shape.kvHeads * 2;
+    super(address, shape.pages * parts * partBytes);
     this.layers = shape.layers;
     this.kvHeads = shape.kvHeads;
     this.headSize = shape.headSize;
     this.pages = shape.pages;
     this.format = shape.format;
-    this.layerBytes = layerBytes;
-    this.pageBytes = shape.layers * layerBytes;
+    this.partBytes = partBytes;
+    this.parts = parts;
+    this.planeBytes = shape.pages * partBytes;
+    this.pageBytes = parts * partBytes;
   }
 }
 
@@ -132,13 +139,15 @@ export class WasmBackend implements Backend {
       );
     }
     const vectorBytes = format === 'f32' ? 4 * headSize : format === 'f16' ? 2 * headSize : headSize + 4;
-    const layerBytes = kvHeads * 2 * KV_PAGE * vectorBytes;
-    const address = this.#heap.allocateZeroed(pages * layers * layerBytes, `key/value cache of ${pages} pages`);
-    return new WasmKvPool(address, shape, layerBytes);
+    const partBytes = KV_PAGE * vectorBytes;
+    const bytes = pages * layers * kvHeads * 2 * partBytes;
+    const address = this.#heap.allocateZeroed(bytes, `key/value cache of ${pages} pages`);
+    return new WasmKvPool(address, shape, partBytes);
   }
 
   free(resource: Tensor | Weight | KvPool): void {
-    this.#program.retire((resource as unknown as Region).address);
+    if (resource instanceof WasmWeight) this.#weights.free(resource);
+    else this.#program.retire((resource as unknown as Region).address);
   }
 
   write(target: Tensor, values: Float32Array, offset = 0): void {
@@ -211,8 +220,8 @@ export class WasmBackend implements Backend {
     const { words } = program;
     words[c + 1] = (k as WasmTensor).address;
     words[c + 2] = (v as WasmTensor).address;
-    words[c + 3] = cache.address + layer * cache.layerBytes;
-    words[c + 4] = cache.pageBytes;
+    words[c + 3] = cache.address + layer * cache.kvHeads * 2 * cache.planeBytes;
+    words[c + 4] = cache.planeBytes;
     words[c + 5] = cache.kvHeads;
     words[c + 6] = cache.headSize;
     words[c + 7] = kvCodes[cache.format];
@@ -236,8 +245,8 @@ export class WasmBackend implements Backend {
     const { words } = program;
     words[c + 1] = (out as WasmTensor).address;
     words[c + 2] = (q as WasmTensor).address;
-    words[c + 3] = cache.address + layer * cache.layerBytes;
-    words[c + 4] = cache.pageBytes;
+    words[c + 3] = cache.address + layer * cache.kvHeads * 2 * cache.planeBytes;
+    words[c + 4] = cache.planeBytes;
     words[c + 5] = cache.kvHeads;
     words[c + 6] = cache.headSize;
     words[c + 7] = kvCodes[cache.format];
@@ -293,7 +302,7 @@ export class WasmBackend implements Backend {
     program.reads(data);
     const { words } = program;
     words[c + 1] = cache.address;
-    words[c + 2] = cache.pageBytes;
+    words[c + 2] = cache.planeBytes;
     words[c + 3] = cache.layers * cache.kvHeads;
     words[c + 4] = cache.headSize;
     words[c + 5] = kvCodes[cache.format];
@@ -306,14 +315,18 @@ export class WasmBackend implements Backend {
   }
 
   copyKvPage(pool: KvPool, from: number, to: number): void {
-    const { address, pageBytes } = pool as WasmKvPool;
-    this.#recordCopy(pool as WasmKvPool, address + to * pageBytes, address + from * pageBytes, pageBytes);
+    const { address, partBytes, planeBytes } = pool as WasmKvPool;
+    this.#recordPageCopy(pool as WasmKvPool, to, address + from * partBytes, planeBytes);
   }
 
   async readKvPage(pool: KvPool, page: number): Promise<Uint8Array> {
-    const cache = pool as WasmKvPool;
+    const { address, pageBytes, partBytes, parts, planeBytes } = pool as WasmKvPool;
     await this.#program.finish();
-    return this.#heap.bytes(cache.address + page * cache.pageBytes, cache.pageBytes).slice();
+    const bytes = new Uint8Array(pageBytes);
+    for (let i = 0; i < parts; i++) {
+      bytes.set(this.#heap.bytes(address + i * planeBytes + page * partBytes, partBytes), i * partBytes);
+    }
+    return bytes;
   }
 
   writeKvPage(pool: KvPool, page: number, bytes: Uint8Array): void {
@@ -326,7 +339,7 @@ export class WasmBackend implements Backend {
     }
     const copy = this.#heap.allocate(bytes.length, 'write');
     this.#heap.bytes(copy, bytes.length).set(bytes);
-    this.#recordCopy(cache, cache.address + page * cache.pageBytes, copy, bytes.length);
+    this.#recordPageCopy(cache, page, copy, cache.partBytes);
     this.#program.retire(copy);
   }
 
@@ -404,13 +417,26 @@ export class WasmBackend implements Backend {
     program.words[c + 5] = listBytes;
   }
 
-  #recordCopy(target: Region, address: number, source: number, bytes: number): void {
+  /** Copies pieces of `bytes` bytes: `toStep` bytes from one to the next at `address`, `fromStep` at `source`. */
+  #recordCopy(
+    target: Region,
+    address: number,
+    source: number,
+    bytes: number,
+    pieces = 1,
+    toStep = 0,
+    fromStep = 0,
+  ): void {
     const program = this.#program;
-    const c = program.add(OP_COPY, 1, bytes >> 3);
+    const c = program.add(OP_COPY, pieces, (pieces * bytes) >> 3);
     program.writes(target);
-    program.words[c + 1] = address;
-    program.words[c + 2] = source;
-    program.words[c + 3] = bytes;
+    program.words.set([address, source, bytes, toStep, fromStep], c + 1);
+  }
+
+  /** Copies the parts of a page, `fromStep` bytes apart from `source` on, to page `page`. */
+  #recordPageCopy(cache: WasmKvPool, page: number, source: number, fromStep: number): void {
+    const { address, partBytes, parts, planeBytes } = cache;
+    this.#recordCopy(cache, address + page * partBytes, source, partBytes, parts, planeBytes, fromStep);
   }
 }
 

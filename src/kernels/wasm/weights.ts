@@ -35,6 +35,10 @@ const TILE_ROWS = 32;
 const PAIR_ROWS = 64;
 /** Bytes read and repacked at a time; there are two such buffers. */
 const PIECE_BYTES = 4 << 20;
+/** Bytes of a lane of a slab, unless one matrix needs more. */
+const LANE_BYTES = 16 << 20;
+/** Least pairs of tiles of a lane: padding the last lane to them should not count. */
+const LANE_PAIRS = 8;
 /** Most bytes of prepared activations; more rows are multiplied in several goes. */
 const PREPARED_BYTES = 64 << 20;
 
@@ -80,6 +84,14 @@ function rowsTogether(rows: number): number {
   return rows % 8 >= OCTET_ROWS ? rows : rows - (rows % 8);
 }
 
+/** Memory for one lane after the other, in which matrices lie side by side: each takes the same place in all lanes. */
+interface Slab {
+  readonly address: number;
+  readonly laneBytes: number;
+  used: number;
+  readonly matrices: Set<WasmWeight>;
+}
+
 /** A loaded matrix. */
 export class WasmWeight extends Region implements Weight {
   readonly rows: number;
@@ -89,6 +101,10 @@ export class WasmWeight extends Region implements Weight {
   readonly layout: Layout;
   /** Whether 2-bit codes include 3 (assembly/repack-q2.ts). */
   general = false;
+  /** Where a matrix in lanes is, how many pairs of tiles a lane has, and bytes from one lane to the next; in one piece: all pairs, 0. */
+  slab: Slab | undefined;
+  lanePairs: number;
+  gap = 0;
 
   constructor(address: number, format: FormatName, layout: Layout, rows: number, cols: number, sizeBytes: number) {
     super(address, sizeBytes);
@@ -97,11 +113,15 @@ export class WasmWeight extends Region implements Weight {
     this.format = format;
     this.layout = layout;
     this.sizeBytes = sizeBytes;
+    this.lanePairs = Math.ceil(rows / PAIR_ROWS);
   }
 
-  /** Word 11 of the weight's commands. */
-  get details(): number {
-    return this.layout.span * 2 + (this.general ? 1 : 0);
+  /** Words 9 to 12 of the command at `c`: how the weight is held. */
+  describe(words: Int32Array<ArrayBufferLike>, c: number): void {
+    words[c + 9] = this.gap;
+    words[c + 10] = this.layout.kind;
+    words[c + 11] = this.layout.span * 2 + (this.general ? 1 : 0);
+    words[c + 12] = this.lanePairs;
   }
 }
 
@@ -112,6 +132,8 @@ export class Weights {
   readonly #prepared: Prepared;
   readonly #octets: Prepared;
   readonly #octetScratch: HostRegion;
+  /** The slab that has room. */
+  #slab: Slab | undefined;
   /** Two pieces, the threads' scratch and the report, made with the first weight. */
   #staging: Region | undefined;
   /** Loads one after the other: they share the staging buffers. */
@@ -145,8 +167,7 @@ export class Weights {
     words[c + 3] = table.cols;
     words[c + 4] = this.#heap.words[(rows.address >>> 2) + 1];
     words[c + 5] = table.rows;
-    words[c + 10] = table.layout.kind;
-    words[c + 11] = table.details;
+    table.describe(words, c);
   }
 
   /** out[r, o] (+)= Σᵢ x[r, i] · weight[o, i]. */
@@ -216,66 +237,69 @@ export class Weights {
     tokens: number,
     accumulate: boolean,
   ) {
-    const program = this.#program;
     const scratch = this.#octetScratch.fits(this.#threads * OCTET_SCRATCH);
     const tiles = Math.ceil(weight.rows / TILE_ROWS);
     const groups = Math.ceil(tokens / 16);
     const wanted = Math.max(Math.ceil(tiles / PANEL_TILES), Math.ceil(this.#threads / groups));
     const panel = Math.min(PANEL_TILES, Math.max(LOW_PANEL, Math.ceil(tiles / wanted)));
     const panels = Math.ceil(tiles / panel);
-    const items = panels * groups;
     const work = tokens * weight.rows * weight.cols * MANY_COST;
-    const perCommand = Math.max(1, Math.ceil(items / Math.ceil(work / program.sliceWork)));
-    for (let first = 0; first < items; first += perCommand) {
-      const count = Math.min(perCommand, items - first);
-      const c = program.add(OP_PRODUCT_MANY, count, (work * count) / items);
-      program.writes(out);
-      program.reads(octets);
-      const { words } = program;
-      words[c + 1] = out.address + outOffset;
-      words[c + 2] = octets.address;
-      words[c + 3] = weight.address;
-      words[c + 4] = weight.rows;
-      words[c + 5] = weight.cols;
-      words[c + 6] = tokens;
-      words[c + 7] = accumulate ? 1 : 0;
-      words[c + 8] = first;
-      words[c + 9] = panel;
-      words[c + 10] = scratch.address;
-    }
+    const many = { panel, scratch: scratch.address };
+    const input = { region: octets, address: octets.address };
+    this.#record(OP_PRODUCT_MANY, panels * groups, work, out, outOffset, input, weight, tokens, accumulate, many);
   }
 
-  /** Products of all rows of the weight, in as many commands as keep slices short. */
+  /** Products of all rows of the weight. */
   #products(
     out: Region,
     outOffset: number,
-    input: Region,
-    inputAddress: number,
+    region: Region,
+    address: number,
     weight: WasmWeight,
     tokens: number,
     accumulate: boolean,
   ): void {
-    const program = this.#program;
-    const { kind, itemRows, productCost } = weight.layout;
-    const items = Math.ceil(weight.rows / itemRows);
+    const { itemRows, productCost } = weight.layout;
     const work = tokens * weight.rows * weight.cols * productCost;
+    const items = Math.ceil(weight.rows / itemRows);
+    this.#record(OP_PRODUCT, items, work, out, outOffset, { region, address }, weight, tokens, accumulate);
+  }
+
+  /** Records products of `items` items in as many commands as keep slices short. */
+  #record(
+    code: number,
+    items: number,
+    work: number,
+    out: Region,
+    outOffset: number,
+    input: { region: Region; address: number },
+    weight: WasmWeight,
+    tokens: number,
+    accumulate: boolean,
+    many?: { panel: number; scratch: number },
+  ): void {
+    const program = this.#program;
     const perCommand = Math.max(1, Math.ceil(items / Math.ceil(work / program.sliceWork)));
     for (let first = 0; first < items; first += perCommand) {
       const count = Math.min(perCommand, items - first);
-      const c = program.add(OP_PRODUCT, count, (work * count) / items);
+      const inLanes = weight.slab && !many && count === items;
+      const c = program.add(code, count, (work * count) / items, inLanes ? weight.lanePairs : count);
       program.writes(out);
-      program.reads(input);
+      program.reads(input.region);
       const { words } = program;
       words[c + 1] = out.address + outOffset;
-      words[c + 2] = inputAddress;
+      words[c + 2] = input.address;
       words[c + 3] = weight.address;
       words[c + 4] = weight.rows;
       words[c + 5] = weight.cols;
       words[c + 6] = tokens;
       words[c + 7] = accumulate ? 1 : 0;
       words[c + 8] = first;
-      words[c + 10] = kind;
-      words[c + 11] = weight.details;
+      weight.describe(words, c);
+      if (many) {
+        words[c + 10] = many.panel;
+        words[c + 11] = many.scratch;
+      }
     }
   }
 
@@ -284,23 +308,53 @@ export class Weights {
     const layout = layouts[format.name];
     if (layout.kind === WEIGHT_Q2 && cols % 128 !== 0) return this.#loadDecoded(format, rows, cols, read, signal);
     const tiled = layout.kind >= WEIGHT_Q1;
-    const sizeBytes = tiled ? Math.ceil(rows / TILE_ROWS) * TILE_ROWS * (fileBytes / rows) : fileBytes;
-    const address = this.#heap.allocate(sizeBytes, `weight of ${rows} x ${cols} ${format.name}`);
-    const weight = new WasmWeight(address, format.name, layout, rows, cols, sizeBytes);
+    const weight = this.#allocate(format, layout, rows, cols, fileBytes / rows);
     try {
-      if (layout.kind <= WEIGHT_BF16) await this.#readPieces(address, fileBytes, 0, read, signal);
+      if (layout.kind <= WEIGHT_BF16) await this.#readPieces(weight.address, fileBytes, read, signal);
       else await this.#loadPieces(weight, fileBytes / rows, tiled, read, signal);
     } catch (error) {
-      this.#program.retire(address);
+      this.free(weight);
       throw error;
     }
     return weight;
   }
 
+  /** Gives back a matrix's memory once no recorded command needs it. */
+  free(weight: WasmWeight): void {
+    const { slab } = weight;
+    if (!slab) this.#program.retire(weight.address);
+    else if (slab.matrices.delete(weight) && slab.matrices.size === 0) {
+      if (slab === this.#slab) this.#slab = undefined;
+      this.#program.retire(slab.address);
+    }
+  }
+
+  /** Memory for a matrix: large 1-bit ones in lanes. */
+  #allocate(format: Format, layout: Layout, rows: number, cols: number, rowBytes: number): WasmWeight {
+    const what = `weight of ${rows} x ${cols} ${format.name}`;
+    const unit = layout.kind === WEIGHT_Q1 ? PAIR_ROWS : layout.kind === WEIGHT_Q2 ? TILE_ROWS : 1;
+    const units = Math.ceil(rows / unit);
+    const most = layout.kind === WEIGHT_Q1 ? this.#program.lanes : 1;
+    const lanes = units < most * LANE_PAIRS ? 1 : most;
+    const laneUnits = Math.ceil(units / lanes);
+    const bytes = laneUnits * unit * rowBytes;
+    const weight = (address: number) => new WasmWeight(address, format.name, layout, rows, cols, lanes * bytes);
+    if (lanes === 1) return weight(this.#heap.allocate(bytes, what));
+    if (!this.#slab || this.#slab.used + bytes > this.#slab.laneBytes) {
+      const laneBytes = Math.max(LANE_BYTES, bytes);
+      this.#slab = { address: this.#heap.allocate(lanes * laneBytes, what), laneBytes, used: 0, matrices: new Set() };
+    }
+    const slab = this.#slab;
+    const placed = weight(slab.address + slab.used);
+    slab.used += bytes;
+    slab.matrices.add(placed);
+    return Object.assign(placed, { slab, lanePairs: laneUnits, gap: slab.laneBytes });
+  }
+
   /** Reads straight to where the bytes stay. */
-  async #readPieces(address: number, bytes: number, offset: number, read: ReadWeight, signal?: AbortSignal) {
+  async #readPieces(address: number, bytes: number, read: ReadWeight, signal?: AbortSignal) {
     for (let at = 0; at < bytes; at += PIECE_BYTES) {
-      await read(this.#heap.bytes(address + at, Math.min(PIECE_BYTES, bytes - at)), offset + at, signal);
+      await read(this.#heap.bytes(address + at, Math.min(PIECE_BYTES, bytes - at)), at, signal);
     }
   }
 
@@ -332,7 +386,8 @@ export class Weights {
     const program = this.#program;
     const staging = this.#staging as Region;
     const report = staging.address + staging.byteLength - 64;
-    const tiles = weight.address + row * rowBytes;
+    const { kind } = weight.layout;
+    const tiles = kind === WEIGHT_Q1 ? weight.address : weight.address + row * rowBytes;
     for (let again = true; again; ) {
       this.#heap.words[(report + REPACK_BAD) >>> 2] = -1;
       this.#heap.words[(report + REPACK_GENERAL) >>> 2] = 0;
@@ -345,8 +400,9 @@ export class Weights {
       words[c + 4] = weight.cols;
       words[c + 5] = report;
       words[c + 6] = report - this.#threads * REPACK_SCRATCH;
-      words[c + 10] = weight.layout.kind;
-      words[c + 11] = weight.details;
+      words[c + 7] = row / TILE_ROWS;
+      words[c + 8] = Math.ceil(weight.rows / TILE_ROWS);
+      weight.describe(words, c);
       await program.finish();
       again = !weight.general && this.#heap.words[(report + REPACK_GENERAL) >>> 2] !== 0;
       if (again) this.#widen(weight, row);
@@ -354,10 +410,7 @@ export class Weights {
     const bad = this.#heap.words[(report + REPACK_BAD) >>> 2];
     if (bad === -1) return;
     const blocks = weight.cols / weight.layout.span;
-    throw new OnebitError(
-      'bad-file',
-      `weight: scales must be finite, got infinity or NaN in row ${row + Math.floor(bad / blocks)}, block ${bad % blocks}. The file is damaged: download it again.`,
-    );
+    throw badScale(row + Math.floor(bad / blocks), bad % blocks);
   }
 
   /** Makes the rows before `row`, already packed, general, and those that follow. */
@@ -368,7 +421,7 @@ export class Weights {
       program.writes(weight);
       program.words[c + 1] = weight.address;
       program.words[c + 2] = weight.cols;
-      program.words[c + 11] = weight.details;
+      weight.describe(program.words, c);
     }
     weight.general = true;
   }
@@ -388,10 +441,7 @@ export class Weights {
         format.decode(piece, target as Float32Array<ArrayBuffer>);
         const bad = target.findIndex((value) => !Number.isFinite(value));
         if (bad >= 0) {
-          throw new OnebitError(
-            'bad-file',
-            `weight: scales must be finite, got infinity or NaN in row ${row + Math.floor(bad / cols)}, block ${Math.floor((bad % cols) / format.blockSize)}. The file is damaged: download it again.`,
-          );
+          throw badScale(row + Math.floor(bad / cols), Math.floor((bad % cols) / format.blockSize));
         }
       }
     } catch (error) {
@@ -410,4 +460,11 @@ export class Weights {
     }
     return this.#staging;
   }
+}
+
+function badScale(row: number, block: number): OnebitError {
+  return new OnebitError(
+    'bad-file',
+    `weight: scales must be finite, got infinity or NaN in row ${row}, block ${block}. The file is damaged: download it again.`,
+  );
 }

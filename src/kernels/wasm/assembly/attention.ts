@@ -2,7 +2,7 @@
 // All query heads of a key/value head, of several rows, pass over the pages together, so that keys and values are read once for them.
 // Every score and every output element is summed in one order, whatever rows share the pass. Source: online softmax, Milakov and
 // Gimelshein 2018 (arXiv 1805.02867).
-// The four pages are read in turn, a kilobyte of each: memory delivers four streams faster than one.
+// Keys and values are read in the order of their addresses, page by page: a cache that was filled in order is one long stream of each a head.
 import { partBytes, VALUE_COLUMNS } from './kv';
 import { exp1, expOf, HALF_FACTOR, madd, maxLane, sumLanes, sumLanes4 } from './math';
 import { KV_F16, KV_F32, PAGE_TOKENS, SPAN_PAGES } from './opcodes';
@@ -20,7 +20,7 @@ import { KV_F16, KV_F32, PAGE_TOKENS, SPAN_PAGES } from './opcodes';
 const FEW_QUERIES: i32 = 4;
 
 /**
- * Items are (kvHead, block of rows) pairs. Operands: out, q, pool at the layer, page bytes, kvHeads, headSize, format, heads, scale, rows block,
+ * Items are (kvHead, block of rows) pairs. Operands: out, q, pool at the layer, plane bytes, kvHeads, headSize, format, heads, scale, rows block,
  * scratch, scratch bytes a thread.
  */
 export function attention(c: usize, from: i32, to: i32, thread: i32): void {
@@ -70,19 +70,16 @@ function attendBlock<T>(c: usize, kvHead: i32, block: usize, scratch: usize): vo
   }
 
   const length = load<i32>(positions + (<usize>(count - 1) << 2)) + 1;
-  const head: usize = load<usize>(c, 12) + <usize>kvHead * 2 * part;
+  const plane = load<usize>(c, 16);
+  const keys: usize = load<usize>(c, 12) + <usize>kvHead * 2 * plane;
   const few = sizeof<T>() == 4 || queries <= FEW_QUERIES;
-  let touched = 0;
   for (let start = 0; start < length; start += SPAN) {
     const tokens = min(length - start, SPAN);
     const spanPages = (tokens + PAGE_TOKENS - 1) / PAGE_TOKENS;
     for (let p: usize = 0; p < <usize>spanPages; p++) {
-      const keys = head + partOffset(c, pages, start + <i32>p * PAGE_TOKENS);
-      store<usize>(parts + (p << 2), keys);
-      store<usize>(sources + (p << 2), keys);
-    }
-    for (let at = start + SPAN; at < min(start + 2 * SPAN, length); at += PAGE_TOKENS) {
-      touched ^= touch(head + partOffset(c, pages, at), 2 * part);
+      const at = keys + partOffset(pages, start + <i32>p * PAGE_TOKENS, part);
+      store<usize>(parts + (p << 2), at);
+      store<usize>(sources + (p << 2), at);
     }
     if (few) scoreSpan<T, T>(sources, parts, q, scores, queries, headSize, tokens);
     else {
@@ -94,31 +91,23 @@ function attendBlock<T>(c: usize, kvHead: i32, block: usize, scratch: usize): vo
       weigh<T>(scores + <usize>j * SCORES, state + (<usize>j << 4), visible, tokens);
     }
     for (let p: usize = 0; p < <usize>spanPages; p++) {
-      const values = load<usize>(parts + (p << 2)) + part;
-      store<usize>(sources + (p << 2), values);
-      if (sizeof<T>() == 1) scaleWeights(scores + p * (PAGE_TOKENS * 4), values + <usize>(PAGE_TOKENS * headSize), queries);
+      const at = load<usize>(parts + (p << 2)) + plane;
+      store<usize>(sources + (p << 2), at);
+      if (sizeof<T>() == 1) scaleWeights(scores + p * (PAGE_TOKENS * 4), at + <usize>(PAGE_TOKENS * headSize), queries);
     }
-    if (few) addSpan<T>(sources, sums, scores, state, queries, headSize, tokens);
+    if (few) addPages<T>(sources, sums, scores, state, queries, headSize, tokens);
     else {
       expandSpan<T>(expanded, sources, headSize, VALUE_COLUMNS, tokens);
       addSpan<f32>(sources, sums, scores, state, queries, headSize, tokens);
     }
   }
-  store<i32>(sources, touched); // so that no compiler finds the reads useless
   storeSums(load<usize>(c, 4) + rowHeads, sums, state, count, group, heads, headBytes);
 }
 
-/** How far into a head's pool the page of the token at `position` is. */
+/** How far into a head's keys (or values) the page of the token at `position` is. */
 // @ts-ignore: decorator
-@inline function partOffset(c: usize, pages: usize, position: i32): usize {
-  return <usize>load<u32>(pages + (<usize>(position / PAGE_TOKENS) << 2)) * load<usize>(c, 16);
-}
-
-/** Reads one word of each 4 KB: the machine then has the addresses, and the first lines, at hand when they are needed (measured: a tenth of the time). */
-function touch(from: usize, bytes: usize): i32 {
-  let all = 0;
-  for (let i: usize = 0; i < bytes; i += 4096) all ^= load<i32>(from + i);
-  return all;
+@inline function partOffset(pages: usize, position: i32, part: usize): usize {
+  return <usize>load<u32>(pages + (<usize>(position / PAGE_TOKENS) << 2)) * part;
 }
 
 /** Copies the block's queries together, scaled. */
@@ -230,13 +219,12 @@ function scoreSpan<T, E>(
 ): void {
   const headBytes: usize = <usize>headSize << 2;
   const step = size<E>(headBytes);
-  for (let t = 0; t < PAGE_TOKENS; t += 4) {
-    let source = sources;
-    let part = parts;
-    for (let at = t; at < tokens; at += PAGE_TOKENS) {
-      const k = load<usize>(source) + <usize>t * step;
-      const scale = load<usize>(part) + <usize>(PAGE_TOKENS * headSize + (t << 2));
-      let out = scores + (<usize>at << 2);
+  for (; tokens > 0; tokens -= PAGE_TOKENS) {
+    let k = load<usize>(sources);
+    let scale = load<usize>(parts) + <usize>(PAGE_TOKENS * headSize);
+    const end = scores + (<usize>min(tokens, PAGE_TOKENS) << 2);
+    for (; scores < end; scores += 16) {
+      let out = scores;
       let query = q;
       let j = 0;
       for (; j + 2 <= queries; j += 2) {
@@ -245,9 +233,11 @@ function scoreSpan<T, E>(
         out += 2 * SCORES;
       }
       if (j < queries) score1<T, E>(k, query, headBytes, out, scale);
-      source += 4;
-      part += 4;
+      k += 4 * step;
+      scale += 16;
     }
+    sources += 4;
+    parts += 4;
   }
 }
 
@@ -347,6 +337,18 @@ function scaleWeights(scores: usize, scales: usize, queries: i32): void {
       v128.store(scores + i, f32x4.mul(v128.load(scores + i), v128.load(scales + i)));
     }
     scores += SCORES;
+  }
+}
+
+/** As addSpan, which reads all pages of a column of elements before the next column, but page by page: the same sums. */
+function addPages<E>(
+  sources: usize, sums: usize, scores: usize, state: usize, queries: i32, headSize: i32, tokens: i32,
+): void {
+  for (; tokens > 0; tokens -= PAGE_TOKENS) {
+    addSpan<E>(sources, sums, scores, state, queries, headSize, min(tokens, PAGE_TOKENS));
+    for (let j: usize = 0; j < <usize>queries; j++) store<f32>(state + (j << 4), 1, 8);
+    sources += 4;
+    scores += PAGE_TOKENS * 4;
   }
 }
 

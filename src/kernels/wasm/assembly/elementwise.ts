@@ -32,7 +32,10 @@ export function gatherRows(c: usize, from: i32, to: i32): void {
   }
 }
 
-/** One item. Operands: out, source, bytes. */
-export function copy(c: usize): void {
-  memory.copy(load<u32>(c, 4), load<u32>(c, 8), load<u32>(c, 12));
+/** Items are pieces. Operands: out, source, bytes of a piece, bytes from one piece to the next in out, in source. */
+export function copy(c: usize, from: i32, to: i32): void {
+  const bytes: usize = load<u32>(c, 12);
+  for (let i: usize = from; i < <usize>to; i++) {
+    memory.copy(load<usize>(c, 4) + i * load<usize>(c, 16), load<usize>(c, 8) + i * load<usize>(c, 20), bytes);
+  }
 }

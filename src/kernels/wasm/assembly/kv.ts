@@ -1,6 +1,7 @@
 // Owns the paged key/value cache in memory: how vectors are stored in each format, read back, and rotated in place.
-// A page holds all layers: [layer][kvHead][key, value]. Keys are [tokens / 4][elements / 4][4 tokens][4 elements], values [column of VALUE_COLUMNS
-// elements][token][element], so that attention reads both in the order of their addresses. q8 parts end with one float32 scale a token.
+// A pool is [layer][kvHead][keys, values][page], a plane of pages for each kind: attention, which takes a head at a time, then reads pages that follow each other as one stream. A page's
+// keys (a part) are [tokens / 4][elements / 4][4 tokens][4 elements], its values [column of VALUE_COLUMNS elements][token][element], so that both are read
+// in the order of their addresses. q8 parts end with one float32 scale a token.
 import { halfValue, maxLane, toHalf4 } from './math';
 import { KV_F16, KV_F32, PAGE_TOKENS } from './opcodes';
 import { rotateHalf, rotateInterleaved } from './rope';
@@ -16,26 +17,27 @@ export function partBytes(format: i32, headSize: i32): usize {
   return <usize>(PAGE_TOKENS * (headSize + 4));
 }
 
-/** Items are rows. Operands: k, v, pool at the layer, page bytes, kvHeads, headSize, format, rows block. */
+/** Items are rows. Operands: k, v, pool at the layer, plane bytes, kvHeads, headSize, format, rows block. */
 export function storeKv(c: usize, from: i32, to: i32): void {
   const kvHeads = load<i32>(c, 20);
   const headSize = load<i32>(c, 24);
   const format = load<i32>(c, 28);
   const rows: usize = load<usize>(c, 32);
   const part = partBytes(format, headSize);
+  const plane = load<usize>(c, 16);
   const headBytes: usize = <usize>headSize * 4;
   for (let r: usize = from; r < <usize>to; r++) {
     const position = load<i32>(load<usize>(rows, 8) + r * 4);
     const pages: usize = load<usize>(load<usize>(rows, 12) + r * 4);
     const page = load<u32>(pages + (<usize>(position / PAGE_TOKENS) << 2));
     const token = position % PAGE_TOKENS;
-    let target: usize = load<usize>(c, 12) + <usize>page * load<usize>(c, 16);
+    let target: usize = load<usize>(c, 12) + <usize>page * part;
     let k: usize = load<usize>(c, 4) + r * <usize>kvHeads * headBytes;
     let v: usize = load<usize>(c, 8) + r * <usize>kvHeads * headBytes;
     for (let h = 0; h < kvHeads; h++) {
       storeKey(target, token, k, headSize, format);
-      storeValue(target + part, token, v, headSize, format);
-      target += 2 * part;
+      storeValue(target + plane, token, v, headSize, format);
+      target += 2 * plane;
       k += headBytes;
       v += headBytes;
     }
@@ -116,7 +118,7 @@ function loadKey(part: usize, token: i32, out: usize, headSize: i32, format: i32
 }
 
 /**
- * Items are (page, layer, kvHead) triples. Operands: pool, page bytes, layers * kvHeads, headSize, format, page numbers, pairs, interleaved,
+ * Items are (page, layer, kvHead) triples. Operands: pool, plane bytes, layers * kvHeads, headSize, format, page numbers, pairs, interleaved,
  * table [cos: pairs, sin: pairs], scratch, scratch bytes a thread.
  */
 export function shiftKeys(c: usize, from: i32, to: i32, thread: i32): void {
@@ -132,7 +134,7 @@ export function shiftKeys(c: usize, from: i32, to: i32, thread: i32): void {
   for (let item = from; item < to; item++) {
     const page = load<u32>(pages + (<usize>(item / layerHeads) << 2));
     const keys: usize =
-      load<usize>(c, 4) + <usize>page * load<usize>(c, 8) + <usize>(item % layerHeads) * 2 * part;
+      load<usize>(c, 4) + <usize>(item % layerHeads) * 2 * load<usize>(c, 8) + <usize>page * part;
     for (let token = 0; token < PAGE_TOKENS; token++) {
       loadKey(keys, token, scratch, headSize, format);
       if (interleaved) rotateInterleaved(scratch, table, pairs);

@@ -17,6 +17,11 @@ export const WORD_COUNTER = 15;
 export const CODE_MASK = 255;
 /** In word 0: all commands before this one must be done. */
 export const FLAG_BARRIER = 256;
+/** In word 0: the items are in lanes, so many each as word 12 says, and the counter has eight bits for each lane. */
+export const FLAG_LANES = 512;
+export const WORD_LANE_ITEMS = 12;
+/** Most lanes: four counters fit a word. */
+export const MOST_LANES = 4;
 /** Word 0 shifted right by this is the number of chunks of all commands before it in the program. */
 export const BEFORE_SHIFT = 10;
 

@@ -1,6 +1,6 @@
 // Owns products of Q1_0 weights in tiles (repack-q1.ts) with 8 or 16 tokens at a time: tokens are lanes. Must not know threads or commands.
 //
-// multiply_octets(weights, octets, out, outStride, rows, cols, tokens, accumulate, tile0, tile1, scratch): as matmul_q1_0 (products-q1.ts), for 1 to 16
+// multiply_octets(weights, lanePairs, gap, octets, out, outStride, rows, cols, tokens, accumulate, tile0, tile1, scratch): as matmul_q1_0 (products-q1.ts), for 1 to 16
 //   tokens whose tables are the one or two octets [cols / 128, OCTET_BLOCK bytes] at `octets` (tables-octet.ts); tile1 - tile0 at most PANEL_TILES;
 //   scratch OCTET_SCRATCH bytes, 64-byte aligned, a thread's own. The results are the same bits as those of matmul_q1_0.
 //
@@ -9,7 +9,7 @@
 // block are made anew for each panel of tiles, so panels should be tall.
 import { madd } from './math';
 import { OCTET_BLOCK, OCTET_STEPS, PANEL_TILES } from './opcodes';
-import { tileAt, tileStep } from './repack-q1';
+import { blockAt } from './repack-q1';
 
 /** Bytes from one table of 256 entries to the next. A line more than its size: equal bytes of a row must not all meet in one set of a cache. */
 // @ts-ignore: decorator
@@ -29,7 +29,7 @@ import { tileAt, tileStep } from './repack-q1';
 @inline const SUMS: usize = ASIDE + 64;
 
 export function multiply_octets(
-  weights: usize, octets: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32,
+  weights: usize, lanePairs: i32, gap: usize, octets: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32,
   tile0: i32, tile1: i32, scratch: usize,
 ): void {
   const blocks = cols >> 7;
@@ -55,7 +55,7 @@ export function multiply_octets(
     }
     sums = firstSums;
     for (let tile = tile0; tile < tile1; tile++) {
-      const w = weights + tileAt(tile, blocks) + <usize>b * tileStep(tile, tiles);
+      const w = weights + blockAt(lanePairs, gap, tile, b, tiles, blocks);
       orderScales(w, scratch + SCALES);
       if (both) {
         spreadIndices(w + 64, scratch + INDICES, 5);

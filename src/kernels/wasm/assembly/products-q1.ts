@@ -1,7 +1,7 @@
 // Owns products with Q1_0 weights in tiles (repack-q1.ts) by look-up tables (tables.ts). Must not know threads or commands.
 //
-// matmul_q1_0(weights, tables, out, outStride, rows, cols, tokens, accumulate, tile0, tile1): out[t, o] (+)= sum over i of x[t, i] * weight[o, i] for
-//   all tokens and the rows of tiles `tile0` to `tile1` of 32, never past `rows`. weights: the matrix's tiles in pairs. tables [tokens, cols / 128,
+// matmul_q1_0(weights, lanePairs, gap, tables, out, outStride, rows, cols, tokens, accumulate, tile0, tile1): out[t, o] (+)= sum over i of x[t, i] * weight[o, i] for
+//   all tokens and the rows of tiles `tile0` to `tile1` of 32, never past `rows`. weights: the matrix's tiles in pairs, panels and lanes. tables [tokens, cols / 128,
 //   TABLE_BLOCK bytes] of build_tables. out: f32, 4-byte aligned, token t at out + t * outStride bytes. accumulate: 0 or 1 (adds to out). cols is a
 //   multiple of 128. A token's results are the same bits for any number of tokens and any range of tiles.
 //
@@ -9,7 +9,7 @@
 // then all - (odd << 8), exact modulo 2^16. Vectors made from opaque zeros could be constants, but V8 rebuilds vector constants at every use (two more
 // instructions on the busiest ports). A pair of tiles shares its tables, and memory is read in the order of its addresses.
 import { madd } from './math';
-import { Q1_TILE_BLOCK, tileAt, tileStep } from './repack-q1';
+import { blockAt, Q1_PANEL, Q1_TILE_BLOCK, tileStep } from './repack-q1';
 import { lookUp, TABLE_BLOCK, TABLE_EXTRA, TABLE_SPLIT, TABLE_STEP, TABLES } from './tables';
 
 /** Bytes of tables that stay in a core's second-level cache while tiles meet all tokens of a chunk. */
@@ -17,8 +17,8 @@ import { lookUp, TABLE_BLOCK, TABLE_EXTRA, TABLE_SPLIT, TABLE_STEP, TABLES } fro
 @inline export const CHUNK_BYTES: i32 = 256 << 10;
 
 export function matmul_q1_0(
-  weights: usize, tables: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32,
-  tile0: i32, tile1: i32,
+  weights: usize, lanePairs: i32, gap: usize, tables: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32,
+  accumulate: i32, tile0: i32, tile1: i32,
 ): void {
   const blocks = cols >> 7;
   const tiles = (rows + 31) >> 5;
@@ -28,20 +28,26 @@ export function matmul_q1_0(
     const from = tables + <usize>first * tableBytes;
     const to = out + <usize>first * outStride;
     const count = min(chunk, tokens - first);
-    for (let tile = tile0; tile < tile1; ) {
-      const together = tile & 1 || tile + 1 == tile1 ? 1 : 2;
-      const w = weights + tileAt(tile, blocks);
-      group(w, tileStep(tile, tiles), from, to + (<usize>tile << 7), outStride, rows - (tile << 5), blocks, count, accumulate, together);
-      tile += together;
+    for (let block = 0; block < blocks; block += Q1_PANEL) {
+      const panel = from + <usize>block * TABLE_BLOCK;
+      const width = min(blocks - block, Q1_PANEL);
+      for (let tile = tile0; tile < tile1; ) {
+        const together = tile & 1 || tile + 1 == tile1 ? 1 : 2;
+        group(
+          weights + blockAt(lanePairs, gap, tile, block, tiles, blocks), tileStep(tile, tiles), panel, tableBytes, to + (<usize>tile << 7), outStride,
+          rows - (tile << 5), width, count, accumulate | block, together,
+        );
+        tile += together;
+      }
     }
   }
 }
 
-/** The products of one tile or a pair with all tokens. The first tile is `left` rows before the end, its blocks are `step` bytes apart. */
+/** A panel's products of one tile or a pair with all tokens. The first tile is `left` rows before the end, its blocks are `step` bytes apart. */
 function group(
-  w: usize, step: usize, tables: usize, out: usize, outStride: usize, left: i32, blocks: i32, tokens: i32, accumulate: i32, tiles: i32,
+  w: usize, step: usize, tables: usize, tableBytes: usize, out: usize, outStride: usize, left: i32, blocks: i32, tokens: i32, accumulate: i32,
+  tiles: i32,
 ): void {
-  const tableBytes = <usize>blocks * TABLE_BLOCK;
   if (!accumulate) {
     const bytes = <usize>min(left, tiles << 5) << 2;
     for (let t = 0; t < tokens; t++) memory.fill(out + <usize>t * outStride, 0, bytes);

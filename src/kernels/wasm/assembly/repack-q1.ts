@@ -7,43 +7,64 @@
 //   64   32 groups of 16 bytes, one for four inputs: low nibble of byte 4 i + q row 4 q + i, high nibble row 16 + 4 q + i
 //
 // Blocks of two tiles of a matrix lie in turn: block 0 of tile 0, block 0 of tile 1, block 1 of tile 0, and so on; a last odd tile's follow each
-//   other. So a product reads 64 rows in the order of addresses while it needs the same tables for both tiles.
+//   other. So a product reads 64 rows in the order of addresses while it needs the same tables for both tiles. Matrices of more than Q1_PANEL blocks in a
+//   row are cut into panels of so many columns, one after the other: the tables of a panel stay in the first-level cache while its tiles go by.
+// The pairs of a large matrix may be cut into lanes of `lanePairs` (the last may have fewer), `gap` bytes from one to the next: a thread that takes
+//   the same lane of each matrix then reads its weights as one stream (weights.ts of the host). A matrix in one piece has gap 0, lanePairs all pairs.
 //
-// repack_q1_0(source, tile, step, scratch, rows, cols): source [rows, cols / 128, 18 bytes], at most 32 rows; tile [cols / 128 blocks, `step` bytes
-//   apart], 16-byte aligned; scratch 1024 bytes, 16-byte aligned, a thread's own. Rows that are missing get scales of zero. Gives -1, or
-//   row * cols / 128 + block of a scale that is infinite or not a number.
-// decode_q1_0(tiles, row, rows, cols, out): the row's cols weights as f32; `rows` of the matrix.
+// repack_q1_0(source, tiles, lanePairs, gap, tile, count, scratch, rows, cols): source [rows, cols / 128, 18 bytes], at most 32 rows, which become
+//   tile `tile` of the matrix of `count` tiles at `tiles`, 16-byte aligned; scratch 1024 bytes, 16-byte aligned, a thread's own. Rows that are missing
+//   get scales of zero. Gives -1, or row * cols / 128 + block of a scale that is infinite or not a number.
+// decode_q1_0(tiles, lanePairs, gap, row, rows, cols, out): the row's cols weights as f32; `rows` of the matrix.
 import { HALF_FACTOR } from './math';
 import { laneOf, transpose } from './repack-transpose';
 
 // @ts-ignore: decorator
 @inline export const Q1_TILE_BLOCK: usize = 576;
 
-/** Bytes from a matrix's first tile to tile `tile`. */
+/** Blocks of 128 columns in a panel: 2,048 columns, whose tables take 9 KB. */
 // @ts-ignore: decorator
-@inline export function tileAt(tile: i32, blocks: i32): usize {
-  return <usize>((tile & ~1) * blocks + (tile & 1)) * Q1_TILE_BLOCK;
+@inline export const Q1_PANEL: i32 = 16;
+
+/** Bytes from the first tile to block `block` of tile `tile`, in a matrix of `tiles` tiles of `blocks` blocks. */
+// @ts-ignore: decorator
+@inline export function blockAt(lanePairs: i32, gap: usize, tile: i32, block: i32, tiles: i32, blocks: i32): usize {
+  let lane: usize = 0;
+  let pair = tile >> 1;
+  for (; pair >= lanePairs; pair -= lanePairs) lane += gap;
+  const first = block & ~(Q1_PANEL - 1);
+  const width = min(blocks - first, Q1_PANEL);
+  const at = 2 * (first * lanePairs + pair * width) + (tile & 1);
+  return lane + <usize>at * Q1_TILE_BLOCK + <usize>(block - first) * tileStep(tile, tiles);
 }
 
-/** Bytes from a block of tile `tile` of `tiles` to its next. */
+/** Pairs of `tiles` tiles. */
+// @ts-ignore: decorator
+@inline export function pairsOf(tiles: i32): i32 {
+  return (tiles + 1) >> 1;
+}
+
+/** Bytes from a block of tile `tile` of `tiles` to its next in the panel. */
 // @ts-ignore: decorator
 @inline export function tileStep(tile: i32, tiles: i32): usize {
   return (tile | 1) < tiles ? 2 * Q1_TILE_BLOCK : Q1_TILE_BLOCK;
 }
 
-export function repack_q1_0(source: usize, tile: usize, step: usize, scratch: usize, rows: i32, cols: i32): i32 {
+export function repack_q1_0(
+  source: usize, tiles: usize, lanePairs: i32, gap: usize, tile: i32, count: i32, scratch: usize, rows: i32, cols: i32,
+): i32 {
   const blocks = cols >> 7;
   const rowBytes = <usize>blocks * 18;
   let bad = -1;
   for (let b = 0; b < blocks; b++) {
     const from = source + <usize>b * 18;
-    const badRow = packScales(from, tile, rows, rowBytes);
+    const to = tiles + blockAt(lanePairs, gap, tile, b, count, blocks);
+    const badRow = packScales(from, to, rows, rowBytes);
     if (badRow >= 0 && bad < 0) bad = badRow * blocks + b;
     stageSigns(from, scratch, rows, rowBytes);
     transpose(scratch, scratch + 512, 16);
     transpose(scratch + 256, scratch + 768, 16);
-    joinNibbles(scratch + 512, tile + 64);
-    tile += step;
+    joinNibbles(scratch + 512, to + 64);
   }
   return bad;
 }
@@ -90,19 +111,17 @@ export function joinNibbles(from: usize, to: usize): void {
   }
 }
 
-export function decode_q1_0(tiles: usize, row: i32, rows: i32, cols: i32, out: usize): void {
+export function decode_q1_0(tiles: usize, lanePairs: i32, gap: usize, row: i32, rows: i32, cols: i32, out: usize): void {
   const blocks = cols >> 7;
   const r = row & 31;
-  const step = tileStep(row >> 5, (rows + 31) >> 5);
-  let block = tiles + tileAt(row >> 5, blocks);
   for (let b = 0; b < blocks; b++) {
+    const block = tiles + blockAt(lanePairs, gap, row >> 5, b, (rows + 31) >> 5, blocks);
     const d = scaleAt(block, r);
     for (let g = 0; g < 32; g++) {
       const bits = nibbleAt(block + 64, g, r);
       for (let i = 0; i < 4; i++) store<f32>(out + (<usize>i << 2), (bits >> i) & 1 ? d : -d);
       out += 16;
     }
-    block += step;
   }
 }
 

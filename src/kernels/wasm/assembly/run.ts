@@ -4,10 +4,10 @@ import { copy, gatherRows, swiglu } from './elementwise';
 import { shiftKeys, storeKv } from './kv';
 import { rmsNorm } from './norms';
 import {
-  BEFORE_SHIFT, CODE_MASK, FLAG_BARRIER, GRAIN_MASK, HEADER_CHUNKS, HEADER_DONE, HEADER_END, LONG_SHIFT, OP_ATTENTION, OP_COPY, OP_EMBED,
+  BEFORE_SHIFT, CODE_MASK, FLAG_BARRIER, FLAG_LANES, GRAIN_MASK, HEADER_CHUNKS, HEADER_DONE, HEADER_END, LONG_SHIFT, MOST_LANES, OP_ATTENTION, OP_COPY, OP_EMBED,
   OP_GATHER_ROWS, OP_PREPARE, OP_PREPARE_MANY, OP_PRODUCT, OP_PRODUCT_MANY, OP_REPACK, OP_RMS_NORM, OP_ROPE, OP_SHIFT_KEYS, OP_STORE_KV, OP_SWIGLU,
   OP_TOP_CHUNKS, OP_TOP_MERGE, OP_WIDEN,
-  RECORD_BYTES, RUN_DONE, WORD_COUNTER, WORD_GRAIN, WORD_ITEMS,
+  RECORD_BYTES, RUN_DONE, WORD_COUNTER, WORD_GRAIN, WORD_ITEMS, WORD_LANE_ITEMS,
 } from './opcodes';
 import { rope } from './rope';
 import { finish, nextProgram, publish, thread, threads, waitFor, withdraw } from './sync';
@@ -18,7 +18,7 @@ import { embed, prepare, prepareMany, product, productMany, repack, widen } from
 /** Does items `from` to `to` of the command at `c`. */
 function execute(c: usize, from: i32, to: i32): void {
   switch (load<u32>(c) & CODE_MASK) {
-    case OP_COPY: copy(c); break;
+    case OP_COPY: copy(c, from, to); break;
     case OP_RMS_NORM: rmsNorm(c, from, to); break;
     case OP_ROPE: rope(c, from, to); break;
     case OP_STORE_KV: storeKv(c, from, to); break;
@@ -55,6 +55,37 @@ function share(c: usize, done: usize): void {
     if (from >= items) break;
     execute(c, from, min(from + (chunk < threads ? long * grain : grain), items));
     taken++;
+  }
+  if (taken > 0) finish(done, taken);
+}
+
+/** Takes chunks of the command at `c`, those of this thread's lane first, until none is left. */
+function shareLanes(c: usize, done: usize): void {
+  const counter = c + WORD_COUNTER * 4;
+  const items = load<i32>(c + WORD_ITEMS * 4);
+  const laneItems = load<i32>(c + WORD_LANE_ITEMS * 4);
+  const grain = load<i32>(c + WORD_GRAIN * 4) & GRAIN_MASK;
+  const long = load<i32>(c + WORD_GRAIN * 4) >> LONG_SHIFT;
+  const lanes = min(threads, MOST_LANES);
+  /** Threads of a lane, each of which takes one long chunk. */
+  const together = (threads + lanes - 1) / lanes;
+  const beyond = together * (long - 1);
+  let taken = 0;
+  for (let i = 0; i < lanes; i++) {
+    const lane = (thread + i) % lanes;
+    const shift = lane << 3;
+    const start = lane * laneItems;
+    const end = min(start + laneItems, items);
+    while (true) {
+      let chunk = (atomic.load<i32>(counter) >>> shift) & 255;
+      // Looking costs less than taking when others have taken all.
+      if (start + (chunk < together ? chunk * long : chunk + beyond) * grain >= end) break;
+      chunk = (atomic.add<i32>(counter, 1 << shift) >>> shift) & 255;
+      const from = start + (chunk < together ? chunk * long : chunk + beyond) * grain;
+      if (from >= end) break;
+      execute(c, from, min(from + (chunk < together ? long * grain : grain), end));
+      taken++;
+    }
   }
   if (taken > 0) finish(done, taken);
 }
@@ -98,7 +129,8 @@ function walk(): i32 {
         return result;
       }
     }
-    share(c, done);
+    if (word & FLAG_LANES) shareLanes(c, done);
+    else share(c, done);
   }
   at = c;
   return RUN_DONE;

@@ -4,7 +4,7 @@
 // has tables of its own, of the gradient times that group's scales.
 import { toHalf4 } from './math';
 import { matmul_q1_0 } from './products-q1';
-import { Q1_TILE_BLOCK, repack_q1_0, tileAt, tileStep } from './repack-q1';
+import { pairsOf, Q1_TILE_BLOCK, repack_q1_0 } from './repack-q1';
 import { build_tables, TABLE_BLOCK } from './tables';
 import { SIGN_RANGE_BLOCKS, SIGN_TOKENS } from './training-opcodes';
 
@@ -20,6 +20,7 @@ const HALF_ONE: u16 = 0x3c00;
 export function packForward(c: usize, from: i32, to: i32, thread: i32): void {
   const rows = load<i32>(c, 12);
   const cols = load<i32>(c, 16);
+  const tiles = (rows + 31) >> 5;
   const blocks: usize = <usize>cols >> 7;
   const scratch: usize = load<usize>(c, 20) + <usize>thread * load<usize>(c, 24);
   for (let tile = from; tile < to; tile++) {
@@ -31,8 +32,7 @@ export function packForward(c: usize, from: i32, to: i32, thread: i32): void {
       source += 512;
       block += FILE_BLOCK;
     }
-    const at = load<usize>(c, 4) + tileAt(tile, <i32>blocks);
-    repack_q1_0(scratch + 1024, at, tileStep(tile, (rows + 31) >> 5), scratch, count, cols);
+    repack_q1_0(scratch + 1024, load<usize>(c, 4), pairsOf(tiles), 0, tile, tiles, scratch, count, cols);
   }
 }
 
@@ -73,7 +73,7 @@ export function packBackward(c: usize, from: i32, to: i32, thread: i32): void {
         transposeSigns(out, <usize>count * FILE_BLOCK, weights, cols, tile << 5, (first + b) << 7, rows);
       }
       const tiles: usize = load<usize>(c, 4) + <usize>(first * (cols >> 5)) * Q1_TILE_BLOCK;
-      repack_q1_0(scratch + 1024, tiles + tileAt(tile, count), tileStep(tile, cols >> 5), scratch, 32, count << 7);
+      repack_q1_0(scratch + 1024, tiles, pairsOf(cols >> 5), 0, tile, cols >> 5, scratch, 32, count << 7);
     }
   }
 }
@@ -148,7 +148,8 @@ export function signProducts(c: usize, from: i32, to: i32, thread: i32): void {
       const at: usize = <usize>first * stride;
       const out: usize = load<usize>(list) + at;
       if (base && base + at != out) memory.copy(out, base + at, <usize>count * stride);
-      matmul_q1_0(load<usize>(list, 4), tables, out, stride, rows, cols, count, base ? 1 : 0, 0, (rows + 31) >> 5);
+      const tiles = (rows + 31) >> 5;
+      matmul_q1_0(load<usize>(list, 4), pairsOf(tiles), 0, tables, out, stride, rows, cols, count, base ? 1 : 0, 0, tiles);
       list += 12;
     }
   }
@@ -184,7 +185,8 @@ export function signProductBackward(c: usize, from: i32, to: i32, thread: i32): 
         }
         const tiles: usize = load<usize>(c, 12) + <usize>(first * (cols >> 5)) * Q1_TILE_BLOCK;
         const add = first > 0 ? 1 : load<i32>(c, 32);
-        matmul_q1_0(tiles, tables, out, stride, cols, range << 7, count, add, group << 2, (group << 2) + 4);
+        const pairs = pairsOf(cols >> 5);
+        matmul_q1_0(tiles, pairs, 0, tables, out, stride, cols, range << 7, count, add, group << 2, (group << 2) + 4);
       }
     }
   }

@@ -8,14 +8,14 @@ import { matmul_q1_0 } from './products-q1';
 import { multiply_octets } from './products-q1-many';
 import { matmul_q2_0 } from './products-q2';
 import { decode_q8_0, matmul_q8_0, quantize_q8_0 } from './products-q8';
-import { decode_q1_0, repack_q1_0, tileAt, tileStep } from './repack-q1';
+import { decode_q1_0, repack_q1_0 } from './repack-q1';
 import { decode_q2_0, repack_q2_0 } from './repack-q2';
 import { build_tables } from './tables';
 import { build_octets } from './tables-octet';
 
 /**
  * Items are pairs of tiles of 32 rows (1-bit), tiles (2-bit) or groups of 8 rows. Operands: out, activations (prepared, or x for f32, f16, bf16), weight, rows, cols,
- * tokens, accumulate, first item.
+ * tokens, accumulate, first item, gap and pairs of a lane (1-bit).
  */
 export function product(c: usize, from: i32, to: i32): void {
   const out = load<usize>(c, 4);
@@ -38,7 +38,9 @@ export function product(c: usize, from: i32, to: i32): void {
     case WEIGHT_BF16: matmul_bf16(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
     case WEIGHT_Q8: matmul_q8_0(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
     case WEIGHT_Q1:
-      matmul_q1_0(weight, x, out, stride, rows, cols, tokens, add, from << 1, min(to << 1, (rows + 31) >> 5));
+      matmul_q1_0(
+        weight, load<i32>(c, 48), load<usize>(c, 36), x, out, stride, rows, cols, tokens, add, from << 1, min(to << 1, (rows + 31) >> 5),
+      );
       break;
     case WEIGHT_Q2:
       matmul_q2_0(weight, x, out, stride, rows, cols, tokens, add, from, to, details >> 1, details & 1);
@@ -48,14 +50,14 @@ export function product(c: usize, from: i32, to: i32): void {
 
 /**
  * Items are panels of `tiles` tiles with up to 16 tokens each: all panels of the first tokens, then of the next. Operands: out, octets, weight, rows,
- * cols, tokens, accumulate, first item, tiles of a panel, scratch [threads, OCTET_SCRATCH bytes].
+ * cols, tokens, accumulate, first item, gap of lanes, tiles of a panel, scratch [threads, OCTET_SCRATCH bytes], pairs of a lane.
  */
 export function productMany(c: usize, from: i32, to: i32, thread: i32): void {
   const rows = load<i32>(c, 16);
   const cols = load<i32>(c, 20);
   const tokens = load<i32>(c, 24);
-  const panel = load<i32>(c, 36);
-  const scratch: usize = load<usize>(c, 40) + <usize>(thread * OCTET_SCRATCH);
+  const panel = load<i32>(c, 40);
+  const scratch: usize = load<usize>(c, 44) + <usize>(thread * OCTET_SCRATCH);
   const stride: usize = <usize>rows << 2;
   const tiles = (rows + 31) >> 5;
   const panels = (tiles + panel - 1) / panel;
@@ -67,7 +69,8 @@ export function productMany(c: usize, from: i32, to: i32, thread: i32): void {
     const out: usize = load<usize>(c, 4) + <usize>token * stride;
     const count = min(16, tokens - token);
     multiply_octets(
-      load<usize>(c, 12), octets, out, stride, rows, cols, count, load<i32>(c, 28), tile, min(tile + panel, tiles), scratch,
+      load<usize>(c, 12), load<i32>(c, 48), load<usize>(c, 36), octets, out, stride, rows, cols, count, load<i32>(c, 28), tile,
+      min(tile + panel, tiles), scratch,
     );
   }
 }
@@ -83,7 +86,7 @@ export function prepare(c: usize, from: i32, to: i32): void {
   else build_tables(load<usize>(c, 8), load<usize>(c, 4), from, to);
 }
 
-/** Items are rows. Operands: out, table, cols, tokens, rows of the table. */
+/** Items are rows. Operands: out, table, cols, tokens, rows of the table, gap and pairs of a lane (1-bit). */
 export function embed(c: usize, from: i32, to: i32): void {
   const table = load<usize>(c, 8);
   const cols = load<i32>(c, 12);
@@ -97,15 +100,16 @@ export function embed(c: usize, from: i32, to: i32): void {
       case WEIGHT_F16: decode_f16(table, row, cols, out); break;
       case WEIGHT_BF16: decode_bf16(table, row, cols, out); break;
       case WEIGHT_Q8: decode_q8_0(table, row, cols, out); break;
-      case WEIGHT_Q1: decode_q1_0(table, row, load<i32>(c, 20), cols, out); break;
+      case WEIGHT_Q1: decode_q1_0(table, load<i32>(c, 48), load<usize>(c, 36), row, load<i32>(c, 20), cols, out); break;
       case WEIGHT_Q2: decode_q2_0(table, row, cols, details >> 1, details & 1, out); break;
     }
   }
 }
 
 /**
- * Items are tiles of 32 rows. Operands: source, tiles (of a pair's first), rows, cols, report (two words: see REPACK_BAD, REPACK_GENERAL), scratch [threads,
- * REPACK_SCRATCH bytes]. q8 stays where it is and is only checked.
+ * Items are tiles of 32 rows. Operands: source, tiles (1-bit: of the matrix; else of the source's rows), rows, cols, report (two words: see REPACK_BAD,
+ * REPACK_GENERAL), scratch [threads, REPACK_SCRATCH bytes], the first tile, tiles of the matrix, gap and pairs of a lane (1-bit). q8 stays where it is
+ * and is only checked.
  */
 export function repack(c: usize, from: i32, to: i32, thread: i32): void {
   const cols = load<i32>(c, 16);
@@ -121,7 +125,7 @@ export function repack(c: usize, from: i32, to: i32, thread: i32): void {
   let bad: i32;
   if (kind == WEIGHT_Q8) bad = firstBadScale(source, <usize>(rows * blocks));
   else if (kind == WEIGHT_Q1) {
-    bad = repackTiles(source, load<usize>(c, 8), scratch, from, to, load<i32>(c, 12), cols);
+    bad = repackTiles(c, source, scratch, from, to);
   } else {
     const tiles = load<usize>(c, 8) + <usize>from * <usize>blocks * <usize>(64 + 8 * span);
     bad = repack_q2_0(source, tiles, scratch, rows, cols, span, details & 1);
@@ -130,14 +134,15 @@ export function repack(c: usize, from: i32, to: i32, thread: i32): void {
   else if (bad >= 0) storeSmaller(report + REPACK_BAD, (from << 5) * blocks + bad);
 }
 
-/** Repacks 1-bit tiles `from` to `to` of a piece of `rows` rows that begins with a pair; `source` is the first row of tile `from`. */
-function repackTiles(source: usize, tiles: usize, scratch: usize, from: i32, to: i32, rows: i32, cols: i32): i32 {
+/** Repacks 1-bit tiles `from` to `to`; `source` is the first row of tile `from`. */
+function repackTiles(c: usize, source: usize, scratch: usize, from: i32, to: i32): i32 {
+  const tiles = load<usize>(c, 8), gap = load<usize>(c, 36), lanePairs = load<i32>(c, 48);
+  const rows = load<i32>(c, 12), cols = load<i32>(c, 16), first = load<i32>(c, 28), count = load<i32>(c, 32);
   const blocks = cols >> 7;
-  const count = (rows + 31) >> 5;
   let bad = -1;
   for (let tile = from; tile < to; tile++) {
-    const at = tiles + tileAt(tile, blocks);
-    const found = repack_q1_0(source, at, tileStep(tile, count), scratch, min(rows - (tile << 5), 32), cols);
+    const left = min(rows - (tile << 5), 32);
+    const found = repack_q1_0(source, tiles, lanePairs, gap, first + tile, count, scratch, left, cols);
     if (found >= 0 && bad < 0) bad = ((tile - from) << 5) * blocks + found;
     source += <usize>blocks * (18 * 32);
   }
