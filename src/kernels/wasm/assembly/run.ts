@@ -9,8 +9,9 @@ import {
   OP_TOP_CHUNKS, OP_TOP_MERGE, OP_WIDEN,
   RECORD_BYTES, RUN_DONE, WORD_COUNTER, WORD_GRAIN, WORD_ITEMS, WORD_LANE_ITEMS,
 } from './opcodes';
+import { Q1_TILE_BLOCK } from './repack-q1';
 import { rope } from './rope';
-import { finish, nextProgram, publish, thread, threads, waitFor, withdraw } from './sync';
+import { finish, nextProgram, publish, readWhileWaiting, thread, threads, waitFor, withdraw } from './sync';
 import { topChunks, topMerge } from './top';
 import { train } from './training-run';
 import { embed, prepare, prepareMany, product, productMany, repack, widen } from './weights';
@@ -115,14 +116,34 @@ export function resume(): i32 {
   return result;
 }
 
+/** How much of the next weights a thread reads while it waits: what the machine itself, starting anew there, is slow to fetch (docs/experiments.md). */
+const AHEAD_BYTES: i32 = 16 << 10;
+
+/** Has the thread read the beginning of its lane in the next product, from `c` on, while it waits. Gives the product's command, or `end`. */
+function lookAhead(c: usize, end: usize): usize {
+  for (; c < end; c += RECORD_BYTES) {
+    const word = load<u32>(c);
+    if ((word & CODE_MASK) != OP_PRODUCT) continue;
+    if (word & FLAG_LANES) {
+      const lane: usize = thread % min(threads, MOST_LANES);
+      const bytes = load<i32>(c + WORD_LANE_ITEMS * 4) * (2 * <i32>Q1_TILE_BLOCK) * (load<i32>(c, 20) >> 7);
+      readWhileWaiting(load<usize>(c, 12) + lane * load<usize>(c, 36), min(bytes, AHEAD_BYTES));
+    }
+    break;
+  }
+  return c;
+}
+
 /** Does this thread's share of all commands from `at`. */
 function walk(): i32 {
   const done = current + HEADER_DONE * 4;
   const end = load<usize>(current + HEADER_END * 4);
   let c = at;
+  let product: usize = 0;
   for (; c < end; c += RECORD_BYTES) {
     const word = load<u32>(c);
     if (word & FLAG_BARRIER) {
+      if (c > product) product = lookAhead(c, end);
       const result = waitFor(done, word >> BEFORE_SHIFT);
       if (result != RUN_DONE) {
         at = c;

@@ -52,12 +52,28 @@ export function finish(done: usize, chunks: i32): void {
   }
 }
 
+/** What a waiting thread reads, a word of each line, so that it is in its cache when the wait is over. */
+let ahead: usize = 0;
+let aheadEnd: usize = 0;
+/** Takes what was read: no compiler may find it useless. */
+export let seen: i32 = 0;
+
+/** Gives the thread `bytes` bytes at `from` to read the next times it waits. */
+export function readWhileWaiting(from: usize, bytes: usize): void {
+  ahead = from;
+  aheadEnd = from + bytes;
+}
+
 /** Waits until `chunks` are done. */
 export function waitFor(done: usize, chunks: i32): i32 {
   let round = 0;
   while (true) {
     for (let i = 0; i < spins; i++) {
       if (atomic.load<i32>(done) >= chunks) return RUN_DONE;
+      if (ahead < aheadEnd) {
+        seen ^= load<i32>(ahead);
+        ahead += 64;
+      }
     }
     if (atomic.load<i32>(control + CONTROL_POISON) | atomic.load<i32>(control + CONTROL_QUIT)) return RUN_BROKEN;
     if (mayWait) {
