@@ -132,6 +132,7 @@ function signCases(): TrainingCase[] {
     [33, 128, 256],
     [70, 300, 384],
     [40, 1200, 128],
+    [9, 96, 2304],
   ];
   return sizes.map(([m, rows, cols]) =>
     trainingCase('signProducts', `and back, ${m}x${rows}x${cols}`, activations8, (backend, outputs) => {

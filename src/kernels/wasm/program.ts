@@ -159,36 +159,31 @@ export class Program {
     words[at] = code | (this.#sliceChunks << BEFORE_SHIFT);
     words[at + WORD_ITEMS] = items;
     words[at + WORD_COUNTER] = 0;
-    if (work >= this.#shareWork && laneItems < items) {
-      this.#cutLanes(at, items, laneItems);
-    } else if (work >= this.#shareWork && items > 1 && this.#threadCount > 1) {
-      const most = this.#threadCount * CHUNKS_PER_THREAD;
-      const grain = Math.ceil(items / Math.min(most, Math.ceil(work / Math.min(CHUNK_WORK, this.#shareWork))));
-      const chunks = Math.ceil(items / grain);
-      const long = Math.max(1, Math.floor((chunks * LONG_CHUNK) / (CHUNKS_PER_THREAD * this.#threadCount)));
-      words[at + WORD_GRAIN] = grain | (long << LONG_SHIFT);
-      this.#sliceChunks += chunks - this.#threadCount * (long - 1);
-      this.#sliceShared = true;
-    } else {
+    if (work >= this.#shareWork && items > 1 && this.#threadCount > 1) this.#cut(at, items, work, laneItems);
+    else {
       words[at + WORD_GRAIN] = items | (1 << LONG_SHIFT);
       if (items > 0) this.#sliceChunks++;
     }
     return at;
   }
 
-  /** Cuts the items of each lane into chunks: see shareLanes in assembly/run.ts. */
-  #cutLanes(at: number, items: number, laneItems: number): void {
-    const { words, lanes } = this;
-    const together = Math.ceil(this.#threadCount / lanes);
-    const grain = Math.ceil(laneItems / (together * CHUNKS_PER_THREAD));
-    const long = Math.max(1, Math.floor((Math.ceil(laneItems / grain) * LONG_CHUNK) / (CHUNKS_PER_THREAD * together)));
-    words[at] |= FLAG_LANES;
-    words[at + WORD_LANE_ITEMS] = laneItems;
+  /** Cuts the items of each lane, or all, into chunks for the threads: see `share` in assembly/run.ts. */
+  #cut(at: number, items: number, work: number, laneItems: number): void {
+    const { words } = this;
+    const together = Math.ceil(this.#threadCount / (laneItems < items ? this.lanes : 1));
+    const laneWork = (work * laneItems) / items;
+    const most = together * CHUNKS_PER_THREAD;
+    const grain = Math.ceil(laneItems / Math.min(most, Math.ceil(laneWork / Math.min(CHUNK_WORK, this.#shareWork))));
+    const long = Math.max(1, Math.floor((Math.ceil(laneItems / grain) * LONG_CHUNK) / most));
     words[at + WORD_GRAIN] = grain | (long << LONG_SHIFT);
+    if (laneItems < items) {
+      words[at] |= FLAG_LANES;
+      words[at + WORD_LANE_ITEMS] = laneItems;
+    }
     for (let start = 0; start < items; start += laneItems) {
-      const count = Math.ceil(Math.min(laneItems, items - start) / grain);
-      const longs = Math.min(together, Math.ceil(count / long));
-      this.#sliceChunks += longs + Math.max(0, count - longs * long);
+      const chunks = Math.ceil(Math.min(laneItems, items - start) / grain);
+      const longs = Math.min(together, Math.ceil(chunks / long));
+      this.#sliceChunks += longs + Math.max(0, chunks - longs * long);
     }
     this.#sliceShared = true;
   }

@@ -188,7 +188,8 @@ export class WasmTrainingBackend implements TrainingBackend {
   signMatrix(rows: number, cols: number): SignMatrix {
     const groups = cols / 128;
     const outputBlocks = Math.ceil(rows / 128);
-    const forward = Math.ceil(rows / 32) * groups * SIGN_TILE_BYTES;
+    // Whole pairs of tiles: a last odd one leaves a gap in each panel of columns (assembly/repack-q1.ts).
+    const forward = 2 * Math.ceil(rows / 64) * groups * SIGN_TILE_BYTES;
     const backward = (cols / 32) * outputBlocks * SIGN_TILE_BYTES;
     const all = forward + backward + groups * outputBlocks * 512;
     const address = this.#heap.allocate(all, `training: sign matrix ${rows} × ${cols}`);

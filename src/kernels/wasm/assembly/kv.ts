@@ -1,6 +1,6 @@
 // Owns the paged key/value cache in memory: how vectors are stored in each format, read back, and rotated in place.
-// A pool is [layer][kvHead][keys, values][page], a plane of pages for each kind: attention, which takes a head at a time, then reads pages that follow each other as one stream. A page's
-// keys (a part) are [tokens / 4][elements / 4][4 tokens][4 elements], its values [column of VALUE_COLUMNS elements][token][element], so that both are read
+// A pool is [layer][kvHead][keys, values][page], a plane of pages for each kind: attention, which takes a head at a time, then reads pages that follow
+// each other as one stream. A page's keys (a part) are [tokens / 4][elements / 4][4 tokens][4 elements], its values [column of VALUE_COLUMNS elements][token][element], so that both are read
 // in the order of their addresses. q8 parts end with one float32 scale a token.
 import { halfValue, maxLane, toHalf4 } from './math';
 import { KV_F16, KV_F32, PAGE_TOKENS } from './opcodes';

@@ -1,7 +1,7 @@
 // Owns products with Q1_0 weights in tiles (repack-q1.ts) by look-up tables (tables.ts). Must not know threads or commands.
 //
-// matmul_q1_0(weights, lanePairs, gap, tables, out, outStride, rows, cols, tokens, accumulate, tile0, tile1): out[t, o] (+)= sum over i of x[t, i] * weight[o, i] for
-//   all tokens and the rows of tiles `tile0` to `tile1` of 32, never past `rows`. weights: the matrix's tiles in pairs, panels and lanes. tables [tokens, cols / 128,
+// matmul_q1_0(weights, lanePairs, gap, tables, out, outStride, rows, cols, tokens, accumulate, tile0, tile1): out[t, o] (+)= sum over i of x[t, i] *
+//   weight[o, i] for all tokens and the rows of tiles `tile0` to `tile1` of 32, never past `rows`. weights: tiles as repack-q1.ts lays them. tables [tokens, cols / 128,
 //   TABLE_BLOCK bytes] of build_tables. out: f32, 4-byte aligned, token t at out + t * outStride bytes. accumulate: 0 or 1 (adds to out). cols is a
 //   multiple of 128. A token's results are the same bits for any number of tokens and any range of tiles.
 //

@@ -40,35 +40,17 @@ function execute(c: usize, from: i32, to: i32): void {
   }
 }
 
-/** Takes chunks of the command at `c` until none is left. */
+/** Takes chunks of the command at `c` until none is left, those of this thread's lane first; a command without lanes is one lane. */
 function share(c: usize, done: usize): void {
   const counter = c + WORD_COUNTER * 4;
   const items = load<i32>(c + WORD_ITEMS * 4);
   const grain = load<i32>(c + WORD_GRAIN * 4) & GRAIN_MASK;
   const long = load<i32>(c + WORD_GRAIN * 4) >> LONG_SHIFT;
-  /** Chunks that the long ones take beyond one each. */
-  const beyond = threads * (long - 1);
-  let taken = 0;
-  // Looking costs less than taking when others have taken all.
-  while ((atomic.load<i32>(counter) + beyond) * grain < items) {
-    const chunk = atomic.add<i32>(counter, 1);
-    const from = (chunk < threads ? chunk * long : chunk + beyond) * grain;
-    if (from >= items) break;
-    execute(c, from, min(from + (chunk < threads ? long * grain : grain), items));
-    taken++;
-  }
-  if (taken > 0) finish(done, taken);
-}
-
-/** Takes chunks of the command at `c`, those of this thread's lane first, until none is left. */
-function shareLanes(c: usize, done: usize): void {
-  const counter = c + WORD_COUNTER * 4;
-  const items = load<i32>(c + WORD_ITEMS * 4);
-  const laneItems = load<i32>(c + WORD_LANE_ITEMS * 4);
-  const grain = load<i32>(c + WORD_GRAIN * 4) & GRAIN_MASK;
-  const long = load<i32>(c + WORD_GRAIN * 4) >> LONG_SHIFT;
-  const lanes = min(threads, MOST_LANES);
-  /** Threads of a lane, each of which takes one long chunk. */
+  const inLanes = (load<u32>(c) & FLAG_LANES) != 0;
+  const lanes = inLanes ? min(threads, MOST_LANES) : 1;
+  const laneItems = inLanes ? load<i32>(c + WORD_LANE_ITEMS * 4) : items;
+  const mask = inLanes ? 255 : -1;
+  /** Threads of a lane, each of which takes one long chunk, and chunks that the long ones take beyond one each. */
   const together = (threads + lanes - 1) / lanes;
   const beyond = together * (long - 1);
   let taken = 0;
@@ -78,10 +60,10 @@ function shareLanes(c: usize, done: usize): void {
     const start = lane * laneItems;
     const end = min(start + laneItems, items);
     while (true) {
-      let chunk = (atomic.load<i32>(counter) >>> shift) & 255;
+      let chunk = (atomic.load<i32>(counter) >>> shift) & mask;
       // Looking costs less than taking when others have taken all.
       if (start + (chunk < together ? chunk * long : chunk + beyond) * grain >= end) break;
-      chunk = (atomic.add<i32>(counter, 1 << shift) >>> shift) & 255;
+      chunk = (atomic.add<i32>(counter, 1 << shift) >>> shift) & mask;
       const from = start + (chunk < together ? chunk * long : chunk + beyond) * grain;
       if (from >= end) break;
       execute(c, from, min(from + (chunk < together ? long * grain : grain), end));
@@ -150,8 +132,7 @@ function walk(): i32 {
         return result;
       }
     }
-    if (word & FLAG_LANES) shareLanes(c, done);
-    else share(c, done);
+    share(c, done);
   }
   at = c;
   return RUN_DONE;
