@@ -3,6 +3,7 @@
 import { Random } from './core/random.ts';
 import { OnebitError } from './errors.ts';
 import type { GenerateOptions } from './generate/options.ts';
+import { exp } from './kernels/elementary.ts';
 import type { LanguageModel } from './language-model.ts';
 import { type BackendName, load } from './load.ts';
 import type { TrainingDocument } from './train/corpus-document.ts';
@@ -100,7 +101,7 @@ export class OneBitModel {
     const found = new Map<string, number>();
     for (const { token, logprob } of first.logprobs?.[0]?.top ?? []) {
       const word = await this.#wordFrom(model, tokens, token);
-      if (word !== '') found.set(word, (found.get(word) ?? 0) + Math.exp(logprob));
+      if (word !== '') found.set(word, (found.get(word) ?? 0) + exp(logprob));
     }
     return [...found]
       .map(([word, probability]) => ({ word, probability }))

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../core/random.ts';
+import { logSumExp, rankLogits } from '../kernels/ranking.ts';
 import { filterCandidates } from '../kernels/sampling.ts';
 import { resolveOptions } from './options.ts';
-import { chooseToken, logSumExp, rankLogits } from './sampler.ts';
+import { chooseToken } from './sampler.ts';
 
 const logits = Float32Array.from([1, 3, 3, -2, 0.5]);
 const ranked = rankLogits(logits);

@@ -2,6 +2,7 @@
 import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
 import { KV_PAGE, type Tensor, type TopEntry } from '../kernels/backend.ts';
+import { logSumExp, rankLogits } from '../kernels/ranking.ts';
 import { MOST_RANKED } from '../kernels/sampling.ts';
 import { CHUNK_OUTPUTS, type Engine } from '../model/engine.ts';
 import type { KvSequence } from '../model/kv-cache.ts';
@@ -10,7 +11,7 @@ import { lookUp } from './lookup.ts';
 import type { ResolvedOptions } from './options.ts';
 import { applyPenalties, hasPenalties } from './penalties.ts';
 import type { Request } from './request.ts';
-import { chooseToken, logSumExp, rankLogits, samplingOf } from './sampler.ts';
+import { chooseToken, samplingOf } from './sampler.ts';
 import type { Scheduler } from './scheduler.ts';
 import { packSession, unpackSession } from './session-file.ts';
 
@@ -134,9 +135,16 @@ export class Session {
         const chunk = Array.from({ length: count }, (_, i) => tokens[from + i]);
         await request.step(chunk, async (logits, first) => {
           const values = await this.engine.backend.read(logits, first * vocabulary, count * vocabulary, signal);
+          const chosen = chunk.map((_, i) => values[i * vocabulary + tokens[from + i + 1]]);
           for (let i = 0; i < count; i++) {
-            const row = values.subarray(i * vocabulary, (i + 1) * vocabulary);
-            logprobs[from + i] = row[tokens[from + i + 1]] - logSumExp(row);
+            const { logSumExp } = await this.engine.backend.topK(
+              logits,
+              (first + i) * vocabulary,
+              vocabulary,
+              1,
+              signal,
+            );
+            logprobs[from + i] = chosen[i] - logSumExp;
           }
         });
       }
@@ -232,7 +240,8 @@ export class Session {
     if (matcher) applyMask(values, matcher.mask());
     applyPenalties(values, [...this.sequence.tokens, newest], options, this.breakers);
     const ranked = rankLogits(values, sampledFromAll ? undefined : needed);
-    const token = chooseToken(ranked, logSumExp(values), options, random);
+    // Where top-k chooses, nobody asks for the sum.
+    const token = chooseToken(ranked, sampledFromAll ? logSumExp(values) : 0, options, random);
     matcher?.accept(token);
     if (!original) return { token };
     const top = rankLogits(original.values, Math.max(1, options.logprobs!));

@@ -1,5 +1,6 @@
 // Owns the plain meaning of choosing a token: top-k, top-p, min-p, temperature, one draw. Must not know a backend or where draws come from.
 import type { Sampling, TopEntry } from './backend.ts';
+import { exp, log } from './elementary.ts';
 import { rankValues } from './ranking.ts';
 
 /** Beyond this many candidates, ranking in a backend no longer pays. */
@@ -28,7 +29,7 @@ export function sampleCandidates(candidates: readonly TopEntry[], logSumExp: num
   const possible = impossible > 0 ? candidates.slice(0, impossible) : candidates;
   const kept = filterCandidates(possible, logSumExp, sampling);
   const max = kept[0].logit;
-  const weights = kept.map((entry) => Math.exp((entry.logit - max) / temperature));
+  const weights = kept.map((entry) => exp((entry.logit - max) / temperature));
   let target = uniform * weights.reduce((sum, weight) => sum + weight, 0);
   for (let i = 0; i < kept.length; i++) {
     target -= weights[i];
@@ -53,13 +54,13 @@ export function filterCandidates(
     let cumulative = 0;
     let count = 0;
     while (count < kept.length && cumulative < topP) {
-      cumulative += Math.exp(kept[count].logit - logTotal);
+      cumulative += exp(kept[count].logit - logTotal);
       count++;
     }
     kept = kept.slice(0, Math.max(1, count));
   }
   if (minP > 0) {
-    const least = kept[0].logit + Math.log(minP);
+    const least = kept[0].logit + log(minP);
     kept = kept.filter((entry, i) => i === 0 || entry.logit >= least);
   }
   return kept;
@@ -67,5 +68,5 @@ export function filterCandidates(
 
 function logSumExpOf(entries: readonly TopEntry[]): number {
   const max = entries[0].logit;
-  return max + Math.log(entries.reduce((sum, entry) => sum + Math.exp(entry.logit - max), 0));
+  return max + log(entries.reduce((sum, entry) => sum + exp(entry.logit - max), 0));
 }

@@ -1,5 +1,6 @@
 // Owns the angles of rotary positions with the scalings that files ask for: none, linear, YaRN.
 // Source: YaRN (arXiv 2309.00071) in the form of Hugging Face's implementation, which ggml's agrees with.
+import { exp, log } from '../kernels/elementary.ts';
 
 export interface YarnScaling {
   /** How many times longer the context became. */
@@ -12,14 +13,14 @@ export interface YarnScaling {
 
 /** Angle a position for each of the dims/2 pairs: base^(−2i/dims). [dims/2] radians. */
 export function ropeFrequencies(dims: number, base: number): Float64Array {
-  return Float64Array.from({ length: dims / 2 }, (_, i) => base ** ((-2 * i) / dims));
+  return Float64Array.from({ length: dims / 2 }, (_, i) => exp(((-2 * i) / dims) * log(base)));
 }
 
 /** YaRN: fast pairs keep their angle, slow pairs are stretched by `factor`, with a linear ramp between. Returns new frequencies. */
 export function yarnFrequencies(plain: Float64Array, base: number, yarn: YarnScaling): Float64Array {
   const dims = plain.length * 2;
   const pairOfRotations = (rotations: number) =>
-    (dims * Math.log(yarn.originalContext / (rotations * 2 * Math.PI))) / (2 * Math.log(base));
+    (dims * log(yarn.originalContext / (rotations * 2 * Math.PI))) / (2 * log(base));
   const low = Math.max(0, Math.floor(pairOfRotations(yarn.betaFast)));
   const high = Math.min(dims - 1, Math.ceil(pairOfRotations(yarn.betaSlow)));
   return plain.map((frequency, i) => {
@@ -30,5 +31,5 @@ export function yarnFrequencies(plain: Float64Array, base: number, yarn: YarnSca
 
 /** YaRN's factor on cos and sin, so that attention keeps its temperature: 0.1 · ln(factor) + 1. */
 export function yarnMagnitude(factor: number): number {
-  return factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1;
+  return factor <= 1 ? 1 : 0.1 * log(factor) + 1;
 }

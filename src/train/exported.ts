@@ -1,9 +1,9 @@
 // Owns running a model in training as its file will be run: the exported tensors in the inference engine, so that what training measures is, to the
 // bit, what users get. Must not know updates.
 import { memorySource } from '../bytes/memory-source.ts';
-import { logSumExp } from '../generate/sampler.ts';
 import { writeGguf } from '../gguf/write.ts';
 import type { Backend, Tensor } from '../kernels/backend.ts';
+import { logSumExp } from '../kernels/ranking.ts';
 import type { Engine } from '../model/engine.ts';
 import { openEngine, runSequence } from './engine-run.ts';
 import type { Batch, EvaluationResult, ExportedModel } from './trainer-types.ts';

@@ -1,5 +1,6 @@
 // Owns the decoder's forward pass over whole sequences and its gradient, block by block, forward and backward side by side. The same graph as
 // model/forward.ts runs, operation for operation. Must not know optimisers, data or a concrete backend.
+import { writeRotations } from '../kernels/rotations.ts';
 import type { AttentionShape, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
 import { ropeFrequencies } from '../model/rope-scaling.ts';
 import { linear, linearBackward } from './linear.ts';
@@ -226,14 +227,7 @@ export class Graph {
 /** Cosines and sines [length][cos, sin], as the forward pass of inference computes them. */
 function rotations(length: number, headSize: number, base: number): Float32Array {
   const frequencies = Float32Array.from(ropeFrequencies(headSize, base));
-  const half = headSize / 2;
   const table = new Float32Array(length * headSize);
-  for (let position = 0; position < length; position++) {
-    for (let i = 0; i < half; i++) {
-      const angle = position * frequencies[i];
-      table[position * headSize + i] = Math.cos(angle);
-      table[position * headSize + half + i] = Math.sin(angle);
-    }
-  }
+  writeRotations(table, 0, [...Array(length).keys()], { dims: headSize, frequencies }, 1);
   return table;
 }

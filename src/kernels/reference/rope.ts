@@ -1,5 +1,6 @@
 // Owns the plain rotation of one head by its position. Source: RoFormer (arXiv 2104.09864); pairings as in GPT-NeoX (half) and LLaMA (interleaved).
 import type { RopeSpec } from '../backend.ts';
+import { cosSin } from '../elementary.ts';
 
 /** Rotates `head` [headSize] in place: pair (a, b) at angle θ becomes (a cos θ − b sin θ, a sin θ + b cos θ), times the magnitude. */
 export function rotateHead(head: Float32Array, position: number, rope: RopeSpec): void {
@@ -8,8 +9,7 @@ export function rotateHead(head: Float32Array, position: number, rope: RopeSpec)
     const first = rope.pairing === 'half' ? i : 2 * i;
     const second = rope.pairing === 'half' ? i + pairs : 2 * i + 1;
     const angle = position * rope.frequencies[i];
-    const cos = Math.cos(angle) * rope.magnitude;
-    const sin = Math.sin(angle) * rope.magnitude;
+    const [cos, sin] = cosSin(angle).map((part) => part * rope.magnitude);
     const [a, b] = [head[first], head[second]];
     head[first] = a * cos - b * sin;
     head[second] = a * sin + b * cos;

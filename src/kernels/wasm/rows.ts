@@ -2,6 +2,7 @@
 // Must not know operations. Data that recorded commands still need is never overwritten: it gets new memory instead.
 import { OnebitError } from '../../errors.ts';
 import { KV_PAGE, type RopeSpec, type Rows } from '../backend.ts';
+import { writeRotations } from '../rotations.ts';
 import type { Heap } from './heap.ts';
 import { type Program, Region } from './program.ts';
 
@@ -182,24 +183,5 @@ class RopeTable {
     this.#region = region;
     this.#version = version;
     return region;
-  }
-}
-
-/** Writes [positions][cos: dims/2, sin: dims/2] at element `at`, computed in float64 as the reference does. */
-export function writeRotations(
-  floats: Float32Array<ArrayBufferLike>,
-  at: number,
-  positions: ArrayLike<number>,
-  rope: RopeSpec,
-  magnitude: number,
-): void {
-  const pairs = rope.dims / 2;
-  for (let r = 0; r < positions.length; r++) {
-    for (let i = 0; i < pairs; i++) {
-      const angle = positions[r] * rope.frequencies[i];
-      floats[at + i] = Math.cos(angle) * magnitude;
-      floats[at + pairs + i] = Math.sin(angle) * magnitude;
-    }
-    at += rope.dims;
   }
 }

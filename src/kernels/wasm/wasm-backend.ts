@@ -15,6 +15,8 @@ import {
   type Tensor,
   type Weight,
 } from '../backend.ts';
+import { exp, log } from '../elementary.ts';
+import { writeRotations } from '../rotations.ts';
 import { MOST_RANKED, neededCandidates, sampleCandidates, sampleValues } from '../sampling.ts';
 import {
   OP_ATTENTION,
@@ -34,7 +36,7 @@ import {
 import type { WasmBuild } from './build.ts';
 import type { Heap } from './heap.ts';
 import { type Program, Region } from './program.ts';
-import { HostRegion, RowsBlock, writeRotations } from './rows.ts';
+import { HostRegion, RowsBlock } from './rows.ts';
 import { type Started, startEngine, type WasmOptions } from './start.ts';
 import type { Threads } from './threads.ts';
 import { WasmWeight, Weights } from './weights.ts';
@@ -361,14 +363,14 @@ export class WasmBackend implements Backend {
     let largest = Number.NEGATIVE_INFINITY;
     for (const part of parts) largest = Math.max(largest, floats[part + 1]);
     let sum = 0;
-    for (const part of parts) sum += floats[part + 2] * Math.exp(floats[part + 1] - largest);
+    for (const part of parts) sum += floats[part + 2] * exp(floats[part + 1] - largest);
     const entry = (merged + TOP_HEAD_BYTES) / 4;
     const found = words[merged / 4];
     const top = Array.from({ length: found }, (_, i) => ({
       token: words[entry + 2 * i + 1],
       logit: floats[entry + 2 * i],
     }));
-    return { top, logSumExp: largest + Math.log(sum) };
+    return { top, logSumExp: largest + log(sum) };
   }
 
   async sample(x: Tensor, offset: number, length: number, sampling: Sampling, signal?: AbortSignal): Promise<number> {

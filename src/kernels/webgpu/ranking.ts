@@ -1,5 +1,6 @@
 // Owns ranking logits on the device: its memory, its dispatches, and what is read back. The shaders are wgsl/top-k.ts.
 import type { Sampling, TopEntry } from '../backend.ts';
+import { log } from '../elementary.ts';
 import { MOST_RANKED, neededCandidates } from '../sampling.ts';
 import { bits, type Memory } from './pipelines.ts';
 import type { Recorder } from './recorder.ts';
@@ -32,7 +33,7 @@ export class Ranking {
     const found = await this.#recorder.read(segments, signal);
     const [floats, words] = [new Float32Array(found), new Uint32Array(found)];
     const top = Array.from({ length: count }, (_, i) => ({ logit: floats[2 + 2 * i], token: words[3 + 2 * i] }));
-    return { top, logSumExp: floats[0] + Math.log(floats[1]) };
+    return { top, logSumExp: floats[0] + log(floats[1]) };
   }
 
   /** The token that `sampling` chooses among `length` values from element `offset`; it alone is read back. */

@@ -161,6 +161,11 @@ export class Recorder {
     return this.#hostWords;
   }
 
+  /** `words`, seen as float32. */
+  get floats(): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.#hostWords.buffer);
+  }
+
   /** Writes to memory behind everything recorded. Offset and length are multiples of 4. */
   upload(memory: Memory, offsetBytes: number, data: Uint8Array | Float32Array | Uint32Array): void {
     this.check();

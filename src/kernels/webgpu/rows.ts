@@ -2,6 +2,7 @@
 // It goes up with the submission that needs it; when the rest of a step falls into another submission, it is written again.
 import { OnebitError } from '../../errors.ts';
 import { KV_PAGE, type RopeSpec, type Rows } from '../backend.ts';
+import { writeRotations } from '../rotations.ts';
 import type { Recorder } from './recorder.ts';
 
 interface Place {
@@ -74,28 +75,8 @@ export class RowsData {
     if (known?.epoch === this.#recorder.epoch) return known.at;
     const { positions } = this.current;
     const at = this.#recorder.hostWords(positions.length * rope.dims);
-    writeRotations(this.#recorder, at, positions, rope, rope.magnitude);
+    writeRotations(this.#recorder.floats, at, positions, rope, rope.magnitude);
     this.#tables.set(rope, { epoch: this.#recorder.epoch, at });
     return at;
-  }
-}
-
-/** Writes [positions][cos: dims/2, sin: dims/2] at word `at` of the host data, computed in float64 as the reference does. */
-export function writeRotations(
-  recorder: Recorder,
-  at: number,
-  positions: ArrayLike<number>,
-  rope: RopeSpec,
-  magnitude: number,
-): void {
-  const pairs = rope.dims / 2;
-  const floats = new Float32Array(recorder.words.buffer);
-  for (let r = 0; r < positions.length; r++) {
-    for (let i = 0; i < pairs; i++) {
-      const angle = positions[r] * rope.frequencies[i];
-      floats[at + i] = Math.cos(angle) * magnitude;
-      floats[at + pairs + i] = Math.sin(angle) * magnitude;
-    }
-    at += rope.dims;
   }
 }

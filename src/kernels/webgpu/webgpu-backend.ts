@@ -14,6 +14,7 @@ import {
   type Weight,
 } from '../backend.ts';
 import { rankValues } from '../ranking.ts';
+import { writeRotations } from '../rotations.ts';
 import { MOST_RANKED } from '../sampling.ts';
 import { type OpenedDevice, openDevice, type WebGpuOptions } from './device.ts';
 import type { GpuFeatures } from './features.ts';
@@ -22,7 +23,7 @@ import { Products } from './products.ts';
 import { Ranking } from './ranking.ts';
 import { type Counts, Recorder } from './recorder.ts';
 import { GpuKvPool, GpuTensor, memoryOf } from './resources.ts';
-import { RowsData, writeRotations } from './rows.ts';
+import { RowsData } from './rows.ts';
 import { GpuWeight, loadWeight } from './weights.ts';
 import { attentionChunks, attentionKernel, combineKernel, headsOfGroup, partialElements } from './wgsl/attention.ts';
 import { copyKernel, shiftKeysKernel, storeKvKernel } from './wgsl/kv.ts';
@@ -223,7 +224,7 @@ export class WebGpuBackend implements Backend {
       const pagesAt = this.#recorder.hostWords(pages.length + rope.dims) + rope.dims;
       this.#recorder.words.set(pages, pagesAt);
       // The stored keys carry the magnitude already.
-      writeRotations(this.#recorder, pagesAt - rope.dims, [-delta], rope, 1);
+      writeRotations(this.#recorder.floats, pagesAt - rope.dims, [-delta], rope, 1);
       const params = [kvHeads, rope.dims / 2, rope.pairing === 'interleaved' ? 1 : 0, pagesAt, pagesAt - rope.dims];
       const groups = [KV_PAGE, kvHeads, pages.length] as const;
       // Keys are half of a page; they are read and written.

@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { Random } from '../core/random.ts';
+import { cosSin, exp, log } from './elementary.ts';
+
+const random = new Random(1);
+const spread = (low: number, high: number) =>
+  Array.from({ length: 20_000 }, () => low + (high - low) * random.uniform());
+const exponents = spread(-700, 700);
+const numbers = [...exponents.map((x) => Math.exp(x)), ...spread(0.5, 2)];
+const angles = [...spread(-10, 10), ...spread(-1e6, 1e6)];
+
+/** Largest distance of `found` from `expected`, in units of `scale(expected)` times 2⁻⁵². */
+function unitsOff(found: number[], expected: number[], scale = Math.abs): number {
+  return Math.max(...found.map((value, i) => Math.abs(value - expected[i]) / scale(expected[i]))) * 2 ** 52;
+}
+
+describe('elementary functions', () => {
+  test("agree with the engine's own", () => {
+    expect(unitsOff(exponents.map(exp), exponents.map(Math.exp))).toBeLessThanOrEqual(2);
+    expect(unitsOff(numbers.map(log), numbers.map(Math.log))).toBeLessThanOrEqual(2);
+    const found = angles.map(cosSin);
+    const one = () => 1;
+    expect(
+      unitsOff(
+        found.map(([cos]) => cos),
+        angles.map(Math.cos),
+        one,
+      ),
+    ).toBeLessThanOrEqual(2);
+    expect(
+      unitsOff(
+        found.map(([, sin]) => sin),
+        angles.map(Math.sin),
+        one,
+      ),
+    ).toBeLessThanOrEqual(2);
+  });
+
+  test('give these bits in every engine', () => {
+    const values = [...spread(-50, 0).map(exp), ...spread(0, 1000).map(log), ...spread(0, 4096).flatMap(cosSin)];
+    const digest = createHash('sha256').update(Float64Array.from(values)).digest('hex');
+    expect(digest).toBe('7739ca033e1a8cfc64d6428e10389905702b4552648419e751a8072b9d86b3a0');
+  });
+
+  test('at the ends of their ranges', () => {
+    expect([exp(0), exp(-1000), exp(1000), exp(Number.NEGATIVE_INFINITY)]).toEqual([1, 0, Number.POSITIVE_INFINITY, 0]);
+    expect([log(1), log(0), log(Number.POSITIVE_INFINITY)]).toEqual([
+      0,
+      Number.NEGATIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+    ]);
+    expect([exp(Number.NaN), log(Number.NaN), log(-1)]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+    expect(unitsOff([log(Number.MAX_VALUE)], [Math.log(Number.MAX_VALUE)])).toBeLessThanOrEqual(1);
+    expect(cosSin(0)).toEqual([1, 0]);
+  });
+});

@@ -1,0 +1,22 @@
+// Owns the cosines and sines of rotary positions as the backends read them. Must not know a backend.
+import type { RopeSpec } from './backend.ts';
+import { cosSin } from './elementary.ts';
+
+/** Writes [positions][cos: dims/2, sin: dims/2], times `magnitude`, at element `at`; computed in float64. */
+export function writeRotations(
+  floats: Float32Array<ArrayBufferLike>,
+  at: number,
+  positions: ArrayLike<number>,
+  rope: Pick<RopeSpec, 'dims' | 'frequencies'>,
+  magnitude: number,
+): void {
+  const pairs = rope.dims / 2;
+  for (let r = 0; r < positions.length; r++) {
+    for (let i = 0; i < pairs; i++) {
+      const [cos, sin] = cosSin(positions[r] * rope.frequencies[i]);
+      floats[at + i] = cos * magnitude;
+      floats[at + pairs + i] = sin * magnitude;
+    }
+    at += rope.dims;
+  }
+}
