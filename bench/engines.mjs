@@ -63,10 +63,10 @@ export async function measureOnce(engine, job) {
   return read(await answer([script, ...args(job).map(String)], job));
 }
 
-/** Read bandwidth of the memory, measured as the engines are: in a process of its own, by the same scheduler. */
-export async function readBandwidthOnce(threads, { realtime, timeoutMs }) {
+/** Read bandwidth of the memory, measured as the engines are: in a process of its own, by the same scheduler, over as many passes as tokens. */
+export async function readBandwidthOnce(threads, { passes, realtime, timeoutMs }) {
   const script = here('bandwidth/read-bandwidth.mjs');
-  const [row] = await answer([script, '--threads', String(threads), '--rounds', '10', '--json'], {
+  const [row] = await answer([script, '--threads', String(threads), '--rounds', String(passes), '--json'], {
     realtime,
     timeoutMs,
   });

@@ -11,8 +11,8 @@ const TITLES = {
 export function markdownTable({ machine, rows, bandwidth }) {
   const head = [
     `Machine: ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.platform}.`,
-    `Load average when the run began: ${machine.loadAverage}${machine.realtime ? '; every engine under the real-time scheduler (`chrt -r 1`)' : ''}.`,
-    `Read bandwidth in WASM: ${bandwidth.map((b) => `${b.threads} thread${plural(b.threads)} ${gb(b.best)} GB/s best, ${gb(b.median)} median`).join('; ')}.`,
+    `Load average when the run began: ${machine.loadAverage}${machine.realtime ? `; every engine under the real-time scheduler (\`chrt -r 1\`, ${throttle(machine)})` : ''}.`,
+    `Read bandwidth in WASM, of as many passes over 256 MB as tokens: ${bandwidth.map((b) => `${b.threads} thread${plural(b.threads)} ${gb(b.best)} GB/s best, ${gb(b.median)} median, fastest pass ${gb(b.fastestPass)}`).join('; ')}.`,
     'Tokens per second: best of the rounds (median; lowest). Ratio: against llama.cpp with the same threads, best against best (median against median).',
   ];
   const columns = [
@@ -29,6 +29,7 @@ export function markdownTable({ machine, rows, bandwidth }) {
   return `${head.join('  \n')}\n\n${[columns, columns.map(() => '---'), ...body].map(line).join('\n')}\n`;
 }
 
+const throttle = ({ realtimeMicroseconds: us }) => (us < 0 ? 'unthrottled' : `${us / 1e4} % of each second`);
 const plural = (count) => (count === 1 ? '' : 's');
 const number = (value) => (Number.isFinite(value) ? value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0) : '–');
 const gb = (value) => (Number.isFinite(value) ? (value / 1e9).toFixed(1) : '–');
