@@ -351,33 +351,20 @@ export class WasmBackend implements Backend {
   }
 
   async topK(x: Tensor, offset: number, length: number, k: number, signal?: AbortSignal) {
-    const chunks = Math.ceil(length / TOP_CHUNK);
-    const count = Math.min(k, length);
-    const listBytes = TOP_HEAD_BYTES + 8 * Math.min(count, TOP_CHUNK);
-    const lists = this.#topLists.fresh((chunks + 1) * listBytes + 8 * count);
-    const merged = lists.address + chunks * listBytes;
-    this.#recordTopK(x as WasmTensor, offset, length, count, chunks, lists, listBytes);
-    await this.#program.finish(signal);
-    const { words, floats } = this.#heap;
-    const parts = Array.from({ length: chunks }, (_, i) => (lists.address + i * listBytes) / 4);
+    const { top, parts } = await this.#rank(x as WasmTensor, offset, length, k, true, signal);
+    const { floats } = this.#heap;
     let largest = Number.NEGATIVE_INFINITY;
     for (const part of parts) largest = Math.max(largest, floats[part + 1]);
     let sum = 0;
     for (const part of parts) sum += floats[part + 2] * exp(floats[part + 1] - largest);
-    const entry = (merged + TOP_HEAD_BYTES) / 4;
-    const found = words[merged / 4];
-    const top = Array.from({ length: found }, (_, i) => ({
-      token: words[entry + 2 * i + 1],
-      logit: floats[entry + 2 * i],
-    }));
     return { top, logSumExp: largest + log(sum) };
   }
 
   async sample(x: Tensor, offset: number, length: number, sampling: Sampling, signal?: AbortSignal): Promise<number> {
     const needed = neededCandidates(sampling);
     if (needed === 0 || needed > MOST_RANKED) return sampleValues(await this.read(x, offset, length, signal), sampling);
-    const { top, logSumExp } = await this.topK(x, offset, length, needed, signal);
-    return sampleCandidates(top, logSumExp, sampling);
+    const { top } = await this.#rank(x as WasmTensor, offset, length, needed, false, signal);
+    return sampleCandidates(top, 0, sampling);
   }
 
   memoryBytes(): number {
@@ -392,31 +379,29 @@ export class WasmBackend implements Backend {
     this.#heap.drop();
   }
 
-  #recordTopK(
-    x: WasmTensor,
-    offset: number,
-    length: number,
-    k: number,
-    chunks: number,
-    lists: Region,
-    listBytes: number,
-  ) {
+  /** The `k` likeliest, and the words at which the head of each chunk's list begins; its sum of exponentials is there if `sums`. */
+  async #rank(x: WasmTensor, offset: number, length: number, k: number, sums: boolean, signal?: AbortSignal) {
+    const chunks = Math.ceil(length / TOP_CHUNK);
+    const count = Math.min(k, length);
+    const listBytes = TOP_HEAD_BYTES + 8 * Math.min(count, TOP_CHUNK);
+    const lists = this.#topLists.fresh((chunks + 1) * listBytes + 8 * count);
+    const merged = lists.address + chunks * listBytes;
     const program = this.#program;
-    let c = program.add(OP_TOP_CHUNKS, chunks, 8 * length);
+    let c = program.add(OP_TOP_CHUNKS, chunks, (sums ? 8 : 2) * length);
     program.writes(lists);
     program.reads(x);
-    program.words[c + 1] = x.address + offset * 4;
-    program.words[c + 2] = length;
-    program.words[c + 3] = k;
-    program.words[c + 4] = lists.address;
-    program.words[c + 5] = listBytes;
-    c = program.add(OP_TOP_MERGE, 1, k * chunks);
+    program.words.set([x.address + offset * 4, length, count, lists.address, listBytes, sums ? 1 : 0], c + 1);
+    c = program.add(OP_TOP_MERGE, 1, count * chunks);
     program.writes(lists);
-    program.words[c + 1] = lists.address + chunks * listBytes;
-    program.words[c + 2] = chunks;
-    program.words[c + 3] = k;
-    program.words[c + 4] = lists.address;
-    program.words[c + 5] = listBytes;
+    program.words.set([merged, chunks, count, lists.address, listBytes], c + 1);
+    await program.finish(signal);
+    const { words, floats } = this.#heap;
+    const entry = (merged + TOP_HEAD_BYTES) / 4;
+    const top = Array.from({ length: words[merged / 4] }, (_, i) => ({
+      token: words[entry + 2 * i + 1],
+      logit: floats[entry + 2 * i],
+    }));
+    return { top, parts: Array.from({ length: chunks }, (_, i) => (lists.address + i * listBytes) / 4) };
   }
 
   /** Copies pieces of `bytes` bytes: `toStep` bytes from one to the next at `address`, `fromStep` at `source`. */

@@ -3,7 +3,7 @@
 import { exp1, expOf, sumLanes } from './math';
 import { TOP_CHUNK, TOP_HEAD_BYTES } from './opcodes';
 
-/** Items are chunks of TOP_CHUNK values. Operands: x, length, k, lists, list bytes. */
+/** Items are chunks of TOP_CHUNK values. Operands: x, length, k, lists, list bytes, whether exponentials are summed. */
 export function topChunks(c: usize, from: i32, to: i32): void {
   const x: usize = load<usize>(c, 4);
   const length = load<i32>(c, 8);
@@ -16,7 +16,7 @@ export function topChunks(c: usize, from: i32, to: i32): void {
     listTop(list, x, first, last, k);
     const largest = load<f32>(list, TOP_HEAD_BYTES);
     store<f32>(list, largest, 4);
-    store<f32>(list, sumOfExponentials(x + (<usize>first << 2), last - first, largest), 8);
+    if (load<i32>(c, 24)) store<f32>(list, sumOfExponentials(x + (<usize>first << 2), last - first, largest), 8);
   }
 }
 
