@@ -2,12 +2,15 @@
 import { OnebitError } from '../errors.ts';
 import { type Backend, KV_PAGE, type KvPool, type RopeSpec } from '../kernels/backend.ts';
 
-/** Hands out the pages of one pool. A page can have several holders; whoever wants to write into a shared one copies it first. */
+/**
+ * Hands out the pages of one pool, to each sequence such as follow each other if it can: attention reads them as one stream. A page can have several holders; whoever wants to write into
+ * a shared one copies it first.
+ */
 export class KvPages {
   readonly pool: KvPool;
   private readonly backend: Backend;
-  private readonly free: number[];
   private readonly counts: Int32Array;
+  private free: number;
   private readonly reclaim: () => boolean;
 
   /** @param reclaim asked when no page is free: gives back a page that is held only in case it is useful again, or says false. */
@@ -15,13 +18,13 @@ export class KvPages {
     this.backend = backend;
     this.pool = pool;
     this.reclaim = reclaim;
-    this.free = Array.from({ length: pool.pages }, (_, i) => pool.pages - 1 - i);
     this.counts = new Int32Array(pool.pages);
+    this.free = pool.pages;
   }
 
   /** Pages that nobody holds. */
   get available(): number {
-    return this.free.length;
+    return this.free;
   }
 
   /** How many hold `page`. */
@@ -29,18 +32,19 @@ export class KvPages {
     return this.counts[page];
   }
 
-  /** A page of one's own. @throws OnebitError `out-of-memory` when all pages are held. */
-  take(): number {
-    while (this.free.length === 0 && this.reclaim());
-    const page = this.free.pop();
-    if (page === undefined) throw outOfPages(this.pool);
+  /** A page of one's own, the one behind `after` if it is free. @throws OnebitError `out-of-memory` when all pages are held. */
+  take(after = -1): number {
+    while (this.free === 0 && this.reclaim());
+    if (this.free === 0) throw outOfPages(this.pool);
+    const page = this.counts[after + 1] === 0 ? after + 1 : this.roomiest();
     this.counts[page] = 1;
+    this.free--;
     return page;
   }
 
-  /** A page of one's own with the contents of `page`. @throws OnebitError `out-of-memory` */
-  copy(page: number): number {
-    const copy = this.take();
+  /** A page of one's own with the contents of `page`, the one behind `after` if it is free. @throws OnebitError `out-of-memory` */
+  copy(page: number, after?: number): number {
+    const copy = this.take(after);
     this.backend.copyKvPage(this.pool, page, copy);
     return copy;
   }
@@ -50,7 +54,17 @@ export class KvPages {
   }
 
   give(page: number): void {
-    if (--this.counts[page] === 0) this.free.push(page);
+    if (--this.counts[page] === 0) this.free++;
+  }
+
+  /** The middle of the longest run of free pages: its beginning is left to whoever holds the page before it. */
+  private roomiest(): number {
+    let [best, length] = [0, 0];
+    for (let start = 0, end = 0; start < this.counts.length; start = end + 1) {
+      for (end = start; this.counts[end] === 0; ) end++;
+      if (end - start > length) [best, length] = [start, end - start];
+    }
+    return best + (length >> 1);
   }
 }
 
@@ -101,7 +115,7 @@ export class KvSequence {
   /** Takes pages so that `length` tokens fit and the new ones can be written. @throws OnebitError `out-of-memory` */
   reserve(length: number): void {
     if (this.sharesEnd(length)) this.own(Math.floor(this.tokens.length / KV_PAGE));
-    while (this.held.length * KV_PAGE < length) this.held.push(this.pages.take());
+    while (this.held.length * KV_PAGE < length) this.held.push(this.pages.take(this.held.at(-1)));
   }
 
   /** Notes that `tokens` were stored behind the present ones; their pages must be reserved. */
@@ -160,7 +174,7 @@ export class KvSequence {
 
   private own(index: number): void {
     const page = this.held[index];
-    this.held[index] = this.pages.copy(page);
+    this.held[index] = this.pages.copy(page, this.held[index - 1]);
     this.pages.give(page);
   }
 }
