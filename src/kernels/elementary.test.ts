@@ -44,13 +44,9 @@ describe('elementary functions', () => {
   });
 
   test('at the ends of their ranges', () => {
-    expect([exp(0), exp(-1000), exp(1000), exp(Number.NEGATIVE_INFINITY)]).toEqual([1, 0, Number.POSITIVE_INFINITY, 0]);
-    expect([log(1), log(0), log(Number.POSITIVE_INFINITY)]).toEqual([
-      0,
-      Number.NEGATIVE_INFINITY,
-      Number.POSITIVE_INFINITY,
-    ]);
-    expect([exp(Number.NaN), log(Number.NaN), log(-1)]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+    expect([exp(0), exp(-1000), exp(Number.NEGATIVE_INFINITY), exp(Number.NaN)]).toEqual([1, 0, 0, Number.NaN]);
+    expect([log(1), log(Number.POSITIVE_INFINITY), log(Number.NaN)]).toEqual([0, Number.POSITIVE_INFINITY, Number.NaN]);
+    expect(unitsOff([exp(709), log(2 ** -1022)], [Math.exp(709), Math.log(2 ** -1022)])).toBeLessThanOrEqual(2);
     expect(unitsOff([log(Number.MAX_VALUE)], [Math.log(Number.MAX_VALUE)])).toBeLessThanOrEqual(1);
     expect(cosSin(0)).toEqual([1, 0]);
   });

@@ -9,10 +9,9 @@ const STEPS = 64;
 /** 2 to i/64. */
 const stepExp = Float64Array.from({ length: STEPS }, (_, i) => series((i * Math.LN2) / STEPS, 20));
 
-/** eˣ; 0 where the result would be subnormal. */
+/** eˣ for x up to 709; 0 where the result would be subnormal. */
 export function exp(x: number): number {
-  if (!(x > -708)) return Number.isNaN(x) ? x : 0;
-  if (x > 709) return Number.POSITIVE_INFINITY;
+  if (x < -708) return 0;
   const steps = Math.floor(x * (STEPS / Math.LN2) + 0.5);
   return (
     series(x - steps * (LN2[0] / STEPS) - steps * (LN2[1] / STEPS), 6) *
@@ -28,13 +27,11 @@ function series(x: number, terms: number): number {
   return sum;
 }
 
-/** ln x; −∞ for 0 and subnormal numbers. */
+/** ln x for x of at least 2⁻¹⁰²². */
 export function log(x: number): number {
   if (!(x < Number.POSITIVE_INFINITY)) return x;
-  if (x < 0) return Number.NaN;
   word[0] = x;
   let power = (halves[1] >>> 20) - 1023;
-  if (power === -1023) return Number.NEGATIVE_INFINITY;
   halves[1] = (halves[1] & 0xfffff) | 0x3ff00000;
   let fraction = word[0];
   if (fraction > Math.SQRT2) {
@@ -60,12 +57,8 @@ export function cosSin(x: number): readonly [cos: number, sin: number] {
     sin = 1 - (square / (i * (i + 1))) * sin;
   }
   sin *= rest;
-  return [
-    [cos, sin],
-    [-sin, cos],
-    [-cos, -sin],
-    [sin, -cos],
-  ][quarter & 3] as [number, number];
+  if (quarter & 1) [cos, sin] = [-sin, cos];
+  return quarter & 2 ? [-cos, -sin] : [cos, sin];
 }
 
 /** 2 to the `power`, −1022..1023. */

@@ -29,7 +29,7 @@ function rankFew(logits: Float32Array, k: number): TopEntry[] {
 }
 
 /** log Σ exp over all of `logits`. */
-export function logSumExp(logits: Float32Array): number {
+export function logSumExp(logits: Iterable<number>): number {
   let max = Number.NEGATIVE_INFINITY;
   for (const logit of logits) if (logit > max) max = logit;
   let sum = 0;

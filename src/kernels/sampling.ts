@@ -1,15 +1,15 @@
 // Owns the plain meaning of choosing a token: top-k, top-p, min-p, temperature, one draw. Must not know a backend or where draws come from.
 import type { Sampling, TopEntry } from './backend.ts';
 import { exp, log } from './elementary.ts';
-import { rankValues } from './ranking.ts';
+import { logSumExp as logSumExpOf, rankValues } from './ranking.ts';
 
 /** Beyond this many candidates, ranking in a backend no longer pays. */
 export const MOST_RANKED = 256;
 
 /** The token that `sampling` chooses among all of `values`. */
 export function sampleValues(values: Float32Array, sampling: Sampling): number {
-  const { top, logSumExp } = rankValues(values, neededCandidates(sampling) || values.length);
-  return sampleCandidates(top, logSumExp, sampling);
+  const ranked = rankValues(values, neededCandidates(sampling) || values.length);
+  return sampleCandidates(ranked.top, ranked.logSumExp, sampling);
 }
 
 /** How many of the likeliest tokens `sampling` can choose from; 0 means all. */
@@ -48,7 +48,7 @@ export function filterCandidates(
   let logTotal = logSumExp;
   if (topK > 0) {
     kept = kept.slice(0, topK);
-    logTotal = logSumExpOf(kept);
+    logTotal = logSumExpOf(kept.map((entry) => entry.logit));
   }
   if (topP < 1) {
     let cumulative = 0;
@@ -64,9 +64,4 @@ export function filterCandidates(
     kept = kept.filter((entry, i) => i === 0 || entry.logit >= least);
   }
   return kept;
-}
-
-function logSumExpOf(entries: readonly TopEntry[]): number {
-  const max = entries[0].logit;
-  return max + log(entries.reduce((sum, entry) => sum + exp(entry.logit - max), 0));
 }

@@ -280,11 +280,7 @@ export class WasmBackend implements Backend {
     program.writes(out as WasmTensor);
     program.reads(x as WasmTensor);
     program.reads(list);
-    const { words } = program;
-    words[c + 1] = (out as WasmTensor).address;
-    words[c + 2] = (x as WasmTensor).address;
-    words[c + 3] = list.address;
-    words[c + 4] = cols * 4;
+    program.words.set([(out as WasmTensor).address, (x as WasmTensor).address, list.address, cols * 4], c + 1);
   }
 
   shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec): void {
@@ -302,18 +298,19 @@ export class WasmBackend implements Backend {
     const c = program.add(OP_SHIFT_KEYS, items, 8 * items * KV_PAGE * cache.headSize);
     program.writes(cache);
     program.reads(data);
-    const { words } = program;
-    words[c + 1] = cache.address;
-    words[c + 2] = cache.planeBytes;
-    words[c + 3] = cache.layers * cache.kvHeads;
-    words[c + 4] = cache.headSize;
-    words[c + 5] = kvCodes[cache.format];
-    words[c + 6] = data.address;
-    words[c + 7] = rope.dims >> 1;
-    words[c + 8] = rope.pairing === 'interleaved' ? 1 : 0;
-    words[c + 9] = data.address + tableOffset;
-    words[c + 10] = data.address + scratchOffset;
-    words[c + 11] = scratchBytes;
+    const interleaved = rope.pairing === 'interleaved' ? 1 : 0;
+    const operands = [
+      ...[cache.address, cache.planeBytes, cache.layers * cache.kvHeads, cache.headSize, kvCodes[cache.format]],
+      ...[
+        data.address,
+        rope.dims >> 1,
+        interleaved,
+        data.address + tableOffset,
+        data.address + scratchOffset,
+        scratchBytes,
+      ],
+    ];
+    program.words.set(operands, c + 1);
   }
 
   copyKvPage(pool: KvPool, from: number, to: number): void {

@@ -162,11 +162,8 @@ export class Weights {
     program.writes(out);
     program.reads(rows);
     const { words } = program;
-    words[c + 1] = out.address;
-    words[c + 2] = table.address;
-    words[c + 3] = table.cols;
-    words[c + 4] = this.#heap.words[(rows.address >>> 2) + 1];
-    words[c + 5] = table.rows;
+    const tokens = this.#heap.words[(rows.address >>> 2) + 1];
+    words.set([out.address, table.address, table.cols, tokens, table.rows], c + 1);
     table.describe(words, c);
   }
 
