@@ -298,19 +298,10 @@ export class WasmBackend implements Backend {
     const c = program.add(OP_SHIFT_KEYS, items, 8 * items * KV_PAGE * cache.headSize);
     program.writes(cache);
     program.reads(data);
-    const interleaved = rope.pairing === 'interleaved' ? 1 : 0;
-    const operands = [
-      ...[cache.address, cache.planeBytes, cache.layers * cache.kvHeads, cache.headSize, kvCodes[cache.format]],
-      ...[
-        data.address,
-        rope.dims >> 1,
-        interleaved,
-        data.address + tableOffset,
-        data.address + scratchOffset,
-        scratchBytes,
-      ],
-    ];
-    program.words.set(operands, c + 1);
+    const { words } = program;
+    words.set([cache.address, cache.planeBytes, cache.layers * cache.kvHeads, cache.headSize], c + 1);
+    words.set([kvCodes[cache.format], data.address, rope.dims >> 1, rope.pairing === 'interleaved' ? 1 : 0], c + 5);
+    words.set([data.address + tableOffset, data.address + scratchOffset, scratchBytes], c + 9);
   }
 
   copyKvPage(pool: KvPool, from: number, to: number): void {
