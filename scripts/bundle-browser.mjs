@@ -33,17 +33,6 @@ const chunks = [
   },
 ];
 
-/** Takes out the notes for bundlers that the minifier leaves: nothing reads these files again. */
-const withoutNotes = {
-  name: 'without-notes',
-  generateBundle(_, files) {
-    for (const file of Object.values(files)) {
-      if (file.type === 'chunk')
-        file.code = file.code.replace(/(?<=([\w$])?)\/\* @__PURE__ \*\/ /g, (_, word) => (word ? ' ' : ''));
-    }
-  },
-};
-
 export async function bundleForBrowsers() {
   const bundle = await rolldown({
     input: {
@@ -53,13 +42,14 @@ export async function bundleForBrowsers() {
     },
     platform: 'browser',
     external: [/^node:/],
-    plugins: [deeper, withoutNode, smallShaders, withoutNotes],
+    plugins: [deeper, withoutNode, smallShaders],
     logLevel: 'silent',
   });
   await bundle.write({
     dir: `${dist}browser`,
     format: 'esm',
     minify: true,
+    comments: { annotation: false }, // notes for bundlers, which no longer read these files
     codeSplitting: { includeDependenciesRecursively: false, groups: chunks },
     entryFileNames: '[name].js',
     chunkFileNames: '[name]-[hash].js',

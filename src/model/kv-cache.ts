@@ -3,8 +3,8 @@ import { OnebitError } from '../errors.ts';
 import { type Backend, KV_PAGE, type KvPool, type RopeSpec } from '../kernels/backend.ts';
 
 /**
- * Hands out the pages of one pool, to each sequence such as follow each other if it can: attention reads them as one stream. A page can have several holders; whoever wants to write into
- * a shared one copies it first.
+ * Hands out the pages of one pool, to each sequence such as follow each other if it can: attention reads them as one stream. A page can have several
+ * holders; whoever wants to write into a shared one copies it first.
  */
 export class KvPages {
   readonly pool: KvPool;
