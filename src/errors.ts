@@ -14,6 +14,8 @@ export type ErrorCode =
   | 'network'
   /** More memory is needed than the bound or the platform allows. */
   | 'out-of-memory'
+  /** What was sent costs more steps, time or memory to prepare than one request may spend. */
+  | 'over-budget'
   /** Too many requests wait already. Try again later. */
   | 'busy'
   /** The object was disposed before the call. */

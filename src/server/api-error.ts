@@ -82,6 +82,7 @@ export function toApiError(error: unknown): ApiError {
   switch (error.code as string) {
     case 'bad-argument':
     case 'unsupported':
+    case 'over-budget':
       return new ApiError(400, error.message, options);
     case 'busy':
       return new ApiError(429, error.message, { ...busy, code: 'queue_full' });
