@@ -1,4 +1,5 @@
 // Owns a text as one vector: the mean of the final states of its tokens, of length 1. Must not know text.
+import { lengthOf } from '../core/elementary.ts';
 import { OnebitError } from '../errors.ts';
 import { CHUNK_STATES } from './request.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -35,6 +36,6 @@ export async function embedTokens(
     request.close();
     sequence.dispose();
   }
-  const length = Math.hypot(...sums) || 1;
+  const length = lengthOf(sums) || 1;
   return Float32Array.from(sums, (sum) => sum / length);
 }
