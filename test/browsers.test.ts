@@ -1,6 +1,5 @@
 // The package and its page in the browsers that people have: Chromium, Firefox, WebKit. Chat and training to the same bits as in Node, threads and storage
 // where the browser has them, and all of it under the policy that `onebit serve` sends with the page. Needs dist/ (`npm run build`).
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { siteIn } from '../src/cli/serve-site.ts';
