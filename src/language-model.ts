@@ -7,7 +7,7 @@ import { type AttentionMap, attentionMap } from './evaluate/attention.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
 import { embedTokens } from './generate/embed.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
-import { type GenerateOptions, resolveOptions } from './generate/options.ts';
+import { checkOwner, type GenerateOptions, resolveOptions } from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { Session } from './generate/session.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
@@ -77,14 +77,15 @@ export class LanguageModel {
     this.assertAlive('generate');
     const resolved = resolveOptions(options);
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
-    return new Generation(tokens, resolved, this.tokenizer, this.sharedSession());
+    return new Generation(tokens, resolved, this.tokenizer, this.sharedSession(resolved.owner));
   }
 
   /** Answers the last of `messages`. The conversation so far is not evaluated again where the cache still holds it. */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     this.assertAlive('chat');
     const prompt = this.chatPrompt(messages, options);
-    return new Generation(prompt, resolveOptions(options), this.tokenizer, this.sharedSession());
+    const resolved = resolveOptions(options);
+    return new Generation(prompt, resolved, this.tokenizer, this.sharedSession(resolved.owner));
   }
 
   /** The token ids of a conversation, ready to be answered. Text of control tokens inside messages stays ordinary text. */
@@ -145,17 +146,27 @@ export class LanguageModel {
     return this.tokenizer.decode(tokens);
   }
 
-  /** A session of your own: its cache can be cut back, saved and restored. Dispose of it when done. */
-  session(): Session {
+  /**
+   * A session of your own: its cache can be cut back, saved and restored. Dispose of it when done.
+   * @param options `owner`: whose cached beginnings it may use, as in `GenerateOptions`
+   */
+  session(options: { owner?: string } = {}): Session {
     this.assertAlive('session');
-    return new Session(this.scheduler, this.contextTokens, this.breakers);
+    checkOwner(options.owner, 'session');
+    return new Session(this.scheduler, this.contextTokens, this.breakers, { owner: options.owner });
   }
 
-  /** Continues `prompt` in a session of your own. */
+  /** Continues `prompt` in a session of your own, which has its owner already. */
   generateIn(session: Session, prompt: string | ArrayLike<number>, options: GenerateOptions = {}): Generation {
     this.assertAlive('generate');
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
     const use = { session, end: () => {} };
+    if (options.owner !== undefined && options.owner !== session.owner) {
+      throw new OnebitError(
+        'bad-argument',
+        'generate: owner must be the one of the session, got another. Leave it out, or start a session of that owner.',
+      );
+    }
     return new Generation(tokens, resolveOptions(options), this.tokenizer, use);
   }
 
@@ -167,9 +178,9 @@ export class LanguageModel {
     await this.engine.backend.dispose();
   }
 
-  /** A session for one request, whose cache is then everybody's. */
-  private sharedSession(): SessionUse {
-    const session = new Session(this.scheduler, this.contextTokens, this.breakers, { shared: true });
+  /** A session for one request, whose cache is then everybody's who has the same owner. */
+  private sharedSession(owner: string): SessionUse {
+    const session = new Session(this.scheduler, this.contextTokens, this.breakers, { shared: true, owner });
     return { session, end: () => session.dispose() };
   }
 

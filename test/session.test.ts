@@ -43,6 +43,34 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
       expect(await take(session, prompt, 12)).toEqual(fresh.tokens);
     }));
 
+  test('requests and sessions of one owner do not find what another left', () =>
+    withModel(
+      async (model) => {
+        const prompt = model.tokenize(text.repeat(3));
+        const said = await model.generate(prompt, { ...greedy, owner: 'shop' }).result();
+        for (const owner of ['rival', undefined, '']) {
+          const other = await model.generate(prompt, { ...greedy, owner, maxTokens: 1 }).result();
+          expect(other.cachedTokens).toBe(owner === '' ? prompt.length - 1 : 0);
+          const messages = [{ role: 'user', content: text }] as const;
+          expect((await model.chat(messages, { owner: `chat of ${owner}`, maxTokens: 1 }).result()).cachedTokens).toBe(
+            0,
+          );
+        }
+        const own = model.session({ owner: 'shop' });
+        const again = await model.generateIn(own, prompt, greedy).result();
+        expect(again.cachedTokens).toBe(prompt.length - 1);
+        expect(again.tokens).toEqual(said.tokens);
+        const fresh = model.session({ owner: 'somebody new' });
+        expect((await model.generateIn(fresh, prompt, greedy).result()).cachedTokens).toBe(0);
+        expect(() => model.generateIn(fresh, prompt, { owner: 'shop' })).toThrow(
+          /owner must be the one of the session/,
+        );
+        expect(() => model.generate(prompt, { owner: 7 as never })).toThrow(/owner must be a text/);
+        for (const session of [own, fresh]) session.dispose();
+      },
+      { kvTokens: 2048 },
+    ));
+
   test('a prompt in chunks and one token at a time give the same tokens', () =>
     withModel(async (model) => {
       const prompt = model.tokenize(text.repeat(3));

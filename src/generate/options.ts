@@ -55,6 +55,12 @@ export interface GenerateOptions extends SamplingOptions {
   lookupTokens?: number;
   /** When the context is full: `stop` (finish reason `length`) or `slide` (forget the oldest, keep the first page). Default `stop`. */
   overflow?: 'stop' | 'slide';
+  /**
+   * Whose request this is. What the cache keeps of it shortens later requests of the same owner and is never found by another: not in `cachedTokens`,
+   * not in the time to the first token. Default: the common owner `''`. The cache's memory is shared: an owner who keeps more than the others in it
+   * loses pages as they come, one who keeps to an equal share does not (docs/serving.md).
+   */
+  owner?: string;
   /** Stops prefill and generation within one step; the iteration throws the signal's reason. */
   signal?: AbortSignal;
 }
@@ -92,6 +98,12 @@ const ranges: Record<string, Range> = {
   lookupTokens: { min: 0, max: 15, integer: true },
 };
 
+/** @throws OnebitError `bad-argument` for an owner that is not a text */
+export function checkOwner(owner: unknown, operation: string): void {
+  if (owner === undefined || typeof owner === 'string') return;
+  throw new OnebitError('bad-argument', `${operation}: owner must be a text, got ${typeof owner}.`);
+}
+
 /** Fills in defaults and checks every value. @throws OnebitError `bad-argument` naming the option. */
 export function resolveOptions(options: GenerateOptions): ResolvedOptions {
   for (const [name, range] of Object.entries(ranges)) {
@@ -109,6 +121,7 @@ export function resolveOptions(options: GenerateOptions): ResolvedOptions {
   if (options.seed !== undefined && !Number.isFinite(options.seed)) {
     throw new OnebitError('bad-argument', `generate: seed must be a finite number, got ${String(options.seed)}.`);
   }
+  checkOwner(options.owner, 'generate');
   const stop = typeof options.stop === 'string' ? [options.stop] : (options.stop ?? []);
   if (!Array.isArray(stop) || stop.some((text) => typeof text !== 'string' || text.length === 0)) {
     throw new OnebitError('bad-argument', 'generate: stop must be a string or strings, none empty.');
@@ -140,6 +153,7 @@ export function resolveOptions(options: GenerateOptions): ResolvedOptions {
     special: options.special ?? false,
     lookupTokens: options.lookupTokens ?? 0,
     overflow: options.overflow ?? 'stop',
+    owner: options.owner ?? '',
     signal: options.signal,
     constraint: options.constraint,
   };

@@ -38,14 +38,14 @@ class Toy {
       },
       read: async () => new Float32Array(),
     } as unknown as Backend;
-    this.pages = new KvPages(this.backend, { pages } as KvPool, () => this.prefixes.evict());
+    this.pages = new KvPages(this.backend, { pages } as KvPool, (owner) => this.prefixes.evict(owner));
     this.prefixes = new PrefixCache(this.pages);
     const limits = { parallel: 16, queue: Number.POSITIVE_INFINITY, ...options };
     this.scheduler = new Scheduler(this as unknown as Engine, limits);
   }
 
-  newSequence(): KvSequence {
-    return new KvSequence(this.pages);
+  newSequence(owner?: string): KvSequence {
+    return new KvSequence(this.pages, owner);
   }
 
   async step<Result>(

@@ -186,7 +186,7 @@ export class Scheduler implements RequestOwner {
     let needed = this.running.size + sequence.pagesNeeded(request.goal);
     for (const other of this.running) needed += other.sequence.pagesNeeded(other.goal);
     if (needed <= pages.available) return true;
-    const known = prefixes.find([...sequence.tokens, ...feed!.prefix]);
+    const known = prefixes.find(sequence.owner, [...sequence.tokens, ...feed!.prefix]);
     // Known pages need not be taken, but those that only the cache holds cannot be evicted any more.
     needed -= Math.max(0, Math.floor(known.length / KV_PAGE) - Math.floor(sequence.length / KV_PAGE));
     const whole = known.pages.slice(0, Math.floor(known.length / KV_PAGE));
@@ -200,7 +200,7 @@ export class Scheduler implements RequestOwner {
     const feed = request.feed!;
     if (feed.done < feed.prefix.length && sequence.exactLength === sequence.length) {
       const tokens = [...sequence.tokens, ...feed.prefix.slice(feed.done)];
-      const known = this.engine.prefixes.find(tokens);
+      const known = this.engine.prefixes.find(sequence.owner, tokens);
       const gain = known.length - sequence.length;
       if (gain > 0) {
         sequence.adopt(known.pages, tokens.slice(0, known.length));

@@ -41,20 +41,26 @@ export class Session {
 
   /**
    * @param breakers tokens across which DRY sees no repetition
-   * @param shared what the session held is kept for others when a generation ends, and nothing stays in the session
+   * @param shared what the session held is kept for others of its owner when a generation ends, and nothing stays in the session
+   * @param owner whose cached beginnings it may use
    */
   constructor(
     scheduler: Scheduler,
     contextTokens: number,
     breakers: ReadonlySet<number> = new Set(),
-    { shared = false } = {},
+    { shared = false, owner = '' } = {},
   ) {
     this.scheduler = scheduler;
     this.engine = scheduler.engine;
     this.contextTokens = contextTokens;
     this.breakers = breakers;
     this.shared = shared;
-    this.sequence = this.engine.newSequence();
+    this.sequence = this.engine.newSequence(owner);
+  }
+
+  /** Whose cached beginnings it uses. */
+  get owner(): string {
+    return this.sequence.owner;
   }
 
   /** The tokens that the cache holds. */

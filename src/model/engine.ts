@@ -64,12 +64,13 @@ export class Engine {
       pages: Math.ceil(options.kvTokens / KV_PAGE),
       format: options.kvFormat,
     });
-    this.pages = new KvPages(backend, pool, () => this.prefixes.evict());
+    this.pages = new KvPages(backend, pool, (owner) => this.prefixes.evict(owner));
     this.prefixes = new PrefixCache(this.pages);
   }
 
-  newSequence(): KvSequence {
-    return new KvSequence(this.pages);
+  /** A sequence of `owner`, who alone finds again what it leaves in the prefix cache. Default: whoever names none. */
+  newSequence(owner?: string): KvSequence {
+    return new KvSequence(this.pages, owner);
   }
 
   /**

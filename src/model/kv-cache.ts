@@ -11,10 +11,10 @@ export class KvPages {
   private readonly backend: Backend;
   private readonly counts: Int32Array;
   private free: number;
-  private readonly reclaim: () => boolean;
+  private readonly reclaim: (owner: string) => boolean;
 
-  /** @param reclaim asked when no page is free: gives back a page that is held only in case it is useful again, or says false. */
-  constructor(backend: Backend, pool: KvPool, reclaim: () => boolean) {
+  /** @param reclaim asked when no page is free for `owner`: gives back a page that is held only in case it is useful again, or says false. */
+  constructor(backend: Backend, pool: KvPool, reclaim: (owner: string) => boolean) {
     this.backend = backend;
     this.pool = pool;
     this.reclaim = reclaim;
@@ -32,9 +32,9 @@ export class KvPages {
     return this.counts[page];
   }
 
-  /** A page of one's own, the one behind `after` if it is free. @throws OnebitError `out-of-memory` when all pages are held. */
-  take(after = -1): number {
-    while (this.free === 0 && this.reclaim());
+  /** A page for `owner` alone, the one behind `after` if it is free. @throws OnebitError `out-of-memory` when all pages are held. */
+  take(owner: string, after = -1): number {
+    while (this.free === 0 && this.reclaim(owner));
     if (this.free === 0) throw outOfPages(this.pool);
     const page = this.counts[after + 1] === 0 ? after + 1 : this.roomiest();
     this.counts[page] = 1;
@@ -42,9 +42,9 @@ export class KvPages {
     return page;
   }
 
-  /** A page of one's own with the contents of `page`, the one behind `after` if it is free. @throws OnebitError `out-of-memory` */
-  copy(page: number, after?: number): number {
-    const copy = this.take(after);
+  /** A page for `owner` alone with the contents of `page`, the one behind `after` if it is free. @throws OnebitError `out-of-memory` */
+  copy(owner: string, page: number, after?: number): number {
+    const copy = this.take(owner, after);
     this.backend.copyKvPage(this.pool, page, copy);
     return copy;
   }
@@ -78,14 +78,17 @@ export function outOfPages(pool: KvPool): OnebitError {
 
 /** The cached tokens of one sequence. Token i lies at position i. */
 export class KvSequence {
+  /** Whose it is: what it leaves in the prefix cache, others do not find. */
+  readonly owner: string;
   private readonly pages: KvPages;
   private held: number[] = [];
   private slidFrom = Number.POSITIVE_INFINITY;
   /** Ids of the tokens whose keys and values are stored. */
   readonly tokens: number[] = [];
 
-  constructor(pages: KvPages) {
+  constructor(pages: KvPages, owner = '') {
     this.pages = pages;
+    this.owner = owner;
   }
 
   get length(): number {
@@ -115,7 +118,7 @@ export class KvSequence {
   /** Takes pages so that `length` tokens fit and the new ones can be written. @throws OnebitError `out-of-memory` */
   reserve(length: number): void {
     if (this.sharesEnd(length)) this.own(Math.floor(this.tokens.length / KV_PAGE));
-    while (this.held.length * KV_PAGE < length) this.held.push(this.pages.take(this.held.at(-1)));
+    while (this.held.length * KV_PAGE < length) this.held.push(this.pages.take(this.owner, this.held.at(-1)));
   }
 
   /** Notes that `tokens` were stored behind the present ones; their pages must be reserved. */
@@ -174,7 +177,7 @@ export class KvSequence {
 
   private own(index: number): void {
     const page = this.held[index];
-    this.held[index] = this.pages.copy(page, this.held[index - 1]);
+    this.held[index] = this.pages.copy(this.owner, page, this.held[index - 1]);
     this.pages.give(page);
   }
 }

@@ -20,7 +20,7 @@ class TokenPool {
       },
       shiftKeys: () => {},
     } as unknown as Backend;
-    this.pages = new KvPages(this.backend, { pages } as KvPool, () => this.cache.evict());
+    this.pages = new KvPages(this.backend, { pages } as KvPool, (owner) => this.cache.evict(owner));
     this.cache = new PrefixCache(this.pages);
   }
 
@@ -44,9 +44,9 @@ class TokenPool {
   }
 
   /** A sequence of `tokens` that takes what is known; gives it and how much was. */
-  begin(tokens: readonly number[]): { sequence: KvSequence; known: number } {
-    const sequence = new KvSequence(this.pages);
-    const known = this.cache.find(tokens);
+  begin(tokens: readonly number[], owner = ''): { sequence: KvSequence; known: number } {
+    const sequence = new KvSequence(this.pages, owner);
+    const known = this.cache.find(owner, tokens);
     sequence.adopt(known.pages, tokens.slice(0, known.length));
     this.feed(sequence, tokens.slice(known.length));
     return { sequence, known: known.length };
@@ -61,11 +61,11 @@ describe('prefix cache', () => {
     const { sequence } = pool.begin(range(100));
     pool.cache.keep(sequence, 100);
     sequence.dispose();
-    expect(pool.cache.find(range(200)).length).toBe(100);
-    expect(pool.cache.find(range(200), 70).length).toBe(70);
-    expect(pool.cache.find([...range(40), 999, ...range(60, 41)]).length).toBe(40);
-    expect(pool.cache.find([...range(33), 999]).length).toBe(32); // one token of a page is not worth a copy
-    expect(pool.cache.find(range(50, 1)).length).toBe(0);
+    expect(pool.cache.find('', range(200)).length).toBe(100);
+    expect(pool.cache.find('', range(200), 70).length).toBe(70);
+    expect(pool.cache.find('', [...range(40), 999, ...range(60, 41)]).length).toBe(40);
+    expect(pool.cache.find('', [...range(33), 999]).length).toBe(32); // one token of a page is not worth a copy
+    expect(pool.cache.find('', range(50, 1)).length).toBe(0);
     expect(pool.pages.available).toBe(12);
   });
 
@@ -77,8 +77,8 @@ describe('prefix cache', () => {
       sequence.dispose();
     }
     expect(pool.cache.evictable).toBe(3);
-    expect(pool.cache.find(range(64)).length).toBe(64);
-    expect(pool.cache.find([...range(40), 7, 7]).length).toBe(42);
+    expect(pool.cache.find('', range(64)).length).toBe(64);
+    expect(pool.cache.find('', [...range(40), 7, 7]).length).toBe(42);
   });
 
   test('equal pages that two evaluated at once become one', () => {
@@ -97,13 +97,13 @@ describe('prefix cache', () => {
       pool.cache.keep(sequence, 64);
       sequence.dispose();
     }
-    pool.cache.find(range(64)); // now the second is the older
+    pool.cache.find('', range(64)); // now the second is the older
     const { sequence } = pool.begin(range(32, 5000));
-    expect(pool.cache.find(range(64, 1000)).length).toBe(32);
-    expect(pool.cache.find(range(64)).length).toBe(64);
+    expect(pool.cache.find('', range(64, 1000)).length).toBe(32);
+    expect(pool.cache.find('', range(64)).length).toBe(64);
     pool.feed(sequence, range(96, 5032));
-    expect(pool.cache.evict()).toBe(false);
-    expect(() => pool.pages.take()).toThrow(/all 128 tokens of cache memory are in use/);
+    expect(pool.cache.evict('')).toBe(false);
+    expect(() => pool.pages.take('')).toThrow(/all 128 tokens of cache memory are in use/);
   });
 
   test('what a sequence uses stays known under pressure', () => {
@@ -114,8 +114,8 @@ describe('prefix cache', () => {
     pool.cache.keep(other, 64);
     other.dispose();
     pool.begin(range(64, 2000));
-    expect(pool.cache.find(range(64)).length).toBe(64);
-    expect(pool.cache.find(range(64, 1000)).length).toBe(0);
+    expect(pool.cache.find('', range(64)).length).toBe(64);
+    expect(pool.cache.find('', range(64, 1000)).length).toBe(0);
   });
 
   test('a sequence that slides makes its pages its own first', () => {
@@ -127,6 +127,38 @@ describe('prefix cache', () => {
     sequence.slide(1, 2, pool.backend, {} as never);
     expect(sequence.exactLength).toBe(32);
     expect(pool.stored(other)).toEqual(range(128));
+  });
+
+  test('nobody finds what another owner left, whoever evaluated it first', () => {
+    const pool = new TokenPool(16);
+    for (const owner of ['shop', 'rival']) {
+      const { sequence, known } = pool.begin(range(70), owner);
+      expect(known).toBe(0);
+      pool.cache.keep(sequence, 70);
+      expect(pool.cache.find(owner, range(70)).length).toBe(70);
+      sequence.dispose();
+    }
+    expect(pool.cache.find('', range(70)).length).toBe(0);
+    expect(pool.cache.evictable).toBe(6);
+  });
+
+  test('an owner who keeps to an equal share loses nothing to others, however much they say', () => {
+    const pool = new TokenPool(8);
+    const say = (owner: string, from: number, length: number) => {
+      const { sequence } = pool.begin(range(length, from), owner);
+      pool.cache.keep(sequence, length);
+      sequence.dispose();
+    };
+    say('small', 0, 2 * KV_PAGE);
+    for (let round = 1; round < 40; round++) {
+      say('busy', round * 1000, 3 * KV_PAGE);
+      say('third', round * 1000, 2 * KV_PAGE);
+    }
+    expect(pool.cache.find('small', range(2 * KV_PAGE)).length).toBe(2 * KV_PAGE);
+    say('small', 5000, 8 * KV_PAGE); // and gets what others hold beyond theirs
+    expect(pool.cache.find('small', range(8 * KV_PAGE, 5000)).length).toBeGreaterThan(2 * KV_PAGE);
+    while (pool.cache.evict('small'));
+    expect(pool.pages.available).toBe(8);
   });
 
   test('over thousands of random turns it never gives a wrong page, forgets nothing without need, and leaks none', () => {
@@ -151,7 +183,7 @@ describe('prefix cache', () => {
         if (random.below(2) === 0) {
           pool.cache.keep(sequence, sequence.length);
           // A single token of a page is not looked for.
-          expect(pool.cache.find(sequence.tokens).length).toBe(
+          expect(pool.cache.find('', sequence.tokens).length).toBe(
             sequence.length - (sequence.length % KV_PAGE === 1 ? 1 : 0),
           );
         }
@@ -164,7 +196,7 @@ describe('prefix cache', () => {
     }
     for (const sequence of live) sequence.dispose();
     expect(pool.pages.available + pool.cache.evictable).toBe(40);
-    while (pool.cache.evict());
+    while (pool.cache.evict(''));
     expect(pool.pages.available).toBe(40);
   });
 });
