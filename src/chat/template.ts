@@ -2,18 +2,11 @@
 // Message content can never become control tokens: see `ChatTemplate.render`.
 import type { Budget } from '../core/budget.ts';
 import { OnebitError } from '../errors.ts';
+import { ADAPTATIONS, adaptationsThatMayFind, missingFrom, withToolsAsText } from './adaptations.ts';
 import { CHATML } from './chatml.ts';
+import { type Conversation, turnsOf, withArguments } from './conversation.ts';
 import { Float, JinjaTemplate, TemplateError, Work } from './jinja/jinja.ts';
 import type { ChatMessage } from './messages.ts';
-import {
-  ADAPTATIONS,
-  adaptationsThatMayFind,
-  type Conversation,
-  missingFrom,
-  turnsOf,
-  withArguments,
-  withToolsAsText,
-} from './turns.ts';
 
 /** Templates of real models have up to some 30,000 characters. */
 const LONGEST_TEMPLATE = 1 << 17;

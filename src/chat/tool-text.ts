@@ -1,7 +1,7 @@
 // Owns how tools, calls and their results are told to models whose template does not know them: as text, calls in Qwen's form, in few words, because
 // such models are small and have short contexts. Must not know templates.
 
-import type { Turn } from './turns.ts';
+import type { Turn } from './conversation.ts';
 
 /** What such a model is told of `tools`, which are in OpenAI's form. */
 export function describeTools(tools: unknown): string {

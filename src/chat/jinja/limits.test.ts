@@ -85,20 +85,20 @@ const MESSAGES = [{ role: 'user', content: 'hello' }];
 describe('a hostile template', () => {
   test.each(Object.keys(HOSTILE))('ends soon: %s', (name) => {
     const template = new JinjaTemplate(HOSTILE[name]);
-    const [start, memory] = [performance.now(), process.memoryUsage().heapUsed];
+    const [start, memory] = [process.cpuUsage(), process.memoryUsage().heapUsed];
     const error = errorOf(() => template.render({ messages: MESSAGES }));
     expect(error).toBeInstanceOf(OnebitError);
     expect(error).toMatchObject({ code: 'over-budget' });
     // Measured 0 to 160 ms on a quiet core
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(cpuMsSince(start)).toBeLessThan(3_000);
     expect(process.memoryUsage().heapUsed - memory).toBeLessThan(200e6);
   });
 
   test.each(Object.keys(SOURCES))('is read or refused: %s', (name) => {
-    const start = performance.now();
+    const start = process.cpuUsage();
     const error = errorOf(() => new JinjaTemplate(SOURCES[name]).render({}));
     if (error !== undefined) expect(error instanceof TemplateError || error instanceof OnebitError).toBe(true);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(cpuMsSince(start)).toBeLessThan(3_000);
   });
 });
 
@@ -110,6 +110,12 @@ test('a long conversation has the room it needs', () => {
   const messages = Array.from({ length: 10_000 }, (_, i) => ({ role: 'user', content: `${i} ${'word '.repeat(50)}` }));
   expect(template.render({ messages })).toHaveLength(10_000 * (250 + 28) + 38_890);
 });
+
+/** Of computing, however busy the machine is. */
+function cpuMsSince(start: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000;
+}
 
 function errorOf(run: () => unknown): unknown {
   try {
