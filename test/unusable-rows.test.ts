@@ -31,9 +31,7 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
       });
       const loading = load(bytes, { backend, threads: 1 });
       await expect(loading).rejects.toMatchObject({ code: 'bad-file' });
-      await expect(loading).rejects.toThrow(
-        new RegExp(`must be finite.*.*tensor '${name}'`),
-      );
+      await expect(loading).rejects.toThrow(new RegExp(`must be finite.*.*tensor '${name}'`));
     }
   });
 

@@ -1,10 +1,11 @@
 // Owns a digest of many bytes that costs little: it tells damaged or other bytes from the same ones, and is no protection against somebody who makes
-// bytes to fit. Must not know what is hashed. Four lanes of xor, multiplication by an odd number and xor with
-// a shift of itself, each step one-to-one in its state and in
-// its word, so that a change in one word always changes the digest.
+// bytes to fit. Must not know what is hashed. Four lanes that take every fourth word each; a step is one-to-one in its state and in its word, so that a
+// change in one word always changes the digest. Source of the step: MurmurHash3 by Austin Appleby (public domain).
 
 const BLOCK_BYTES = 16;
 const ODD = [0x9e3779b1, 0x85ebca77, 0xc2b2ae3d, 0x27d4eb2f] as const;
+const SPREAD = 0x1b873593;
+const OFFSET = 0x52dce729;
 
 /** A digest of bytes that come piece by piece; how they are cut makes no difference. */
 export class FastDigest {
@@ -12,7 +13,7 @@ export class FastDigest {
   private readonly tail = new Uint8Array(BLOCK_BYTES);
   private length = 0;
 
-  /** Takes the next bytes; about 0.15 s a gigabyte. */
+  /** Takes the next bytes; about 0.2 s a gigabyte. */
   update(bytes: Uint8Array): void {
     const held = this.length % BLOCK_BYTES;
     this.length += bytes.length;
@@ -52,15 +53,20 @@ export class FastDigest {
     const words = new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
     let [a, b, c, d] = lanes;
     for (let i = 0; i < words.length; i += 4) {
-      a = Math.imul(a ^ words[i], ODD[0]);
-      b = Math.imul(b ^ words[i + 1], ODD[1]);
-      c = Math.imul(c ^ words[i + 2], ODD[2]);
-      d = Math.imul(d ^ words[i + 3], ODD[3]);
-      a ^= a >>> 15;
-      b ^= b >>> 15;
-      c ^= c >>> 15;
-      d ^= d >>> 15;
+      a ^= spread(Math.imul(words[i], ODD[0]));
+      b ^= spread(Math.imul(words[i + 1], ODD[1]));
+      c ^= spread(Math.imul(words[i + 2], ODD[2]));
+      d ^= spread(Math.imul(words[i + 3], ODD[3]));
+      a = (Math.imul((a << 13) | (a >>> 19), 5) + OFFSET) | 0;
+      b = (Math.imul((b << 13) | (b >>> 19), 5) + OFFSET) | 0;
+      c = (Math.imul((c << 13) | (c >>> 19), 5) + OFFSET) | 0;
+      d = (Math.imul((d << 13) | (d >>> 19), 5) + OFFSET) | 0;
     }
     lanes.set([a, b, c, d]);
   }
+}
+
+/** Makes every bit of a word matter for many bits of the state before it gets there. */
+function spread(product: number): number {
+  return Math.imul((product << 15) | (product >>> 17), SPREAD);
 }
