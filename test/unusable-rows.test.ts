@@ -69,6 +69,8 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
         /must be a finite number/,
       );
     }
+    await expect(model.score('Hello')).rejects.toThrow(/must be finite/);
+    await expect(model.embed('Hello')).rejects.toThrow(/must be finite/);
     await model.dispose();
   });
 

@@ -160,7 +160,12 @@ export class Session {
           }
         });
       }
-      return logprobs;
+      const bad = logprobs.find((logprob) => !Number.isFinite(logprob));
+      if (bad === undefined) return logprobs;
+      throw new OnebitError(
+        'bad-file',
+        `score: log-probabilities must be finite numbers, got ${bad}. The model's weights are damaged or far too large.`,
+      );
     } finally {
       this.close(request);
     }
