@@ -52,8 +52,10 @@ async function* run(
 }
 
 /** How many tokens the model would read. */
-export function countTokens(model: LanguageModel, request: MessagesRequest): object {
-  return { input_tokens: promptFor(model, taskOfMessages(request)).prompt.length };
+export async function countTokens(model: LanguageModel, request: MessagesRequest, exchange: Exchange): Promise<object> {
+  const { prompt } = await promptFor(model, taskOfMessages(request), exchange);
+  exchange.reserveReading(prompt.length);
+  return { input_tokens: prompt.length };
 }
 
 function head(exchange: Exchange) {

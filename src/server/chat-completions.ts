@@ -6,8 +6,9 @@ import type { ChatTask } from './chat-task.ts';
 import { usageOf } from './choices.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
-import { chatLogprobs } from './logprobs.ts';
+import { type ChatLogprobs, chatLogprobs } from './logprobs.ts';
 import { type ChatRequest, messagesOf } from './schemas/chat.ts';
+import { formOfFields } from './schemas/form.ts';
 
 interface Head {
   readonly id: string;
@@ -38,26 +39,28 @@ export function chatTask(request: ChatRequest): ChatTask {
       typeof choice === 'string' ? choice : choice.type === 'function' ? choice.function : choice.allowed_tools.mode,
     allowedTools: allowed?.tools.map((tool) => tool.function.name),
     parallelToolCalls: request.parallel_tool_calls ?? true,
-    format: request.response_format ?? undefined,
+    format: formOfFields(request),
     thinking: wantsThinking(request.reasoning_effort, request.chat_template_kwargs?.enable_thinking),
     truncate: false,
     maxTokens: request.max_completion_tokens ?? request.max_tokens ?? undefined,
     logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
-    names: { messages: 'messages', format: 'response_format' },
+    names: { messages: 'messages' },
   };
 }
 
 /** The whole answer. */
 export async function chatCompletion(model: LanguageModel, request: ChatRequest, exchange: Exchange): Promise<object> {
   const choices = Array.from({ length: request.n ?? 1 }, () => new Choice());
-  for await (const step of runChat(model, chatTask(request), exchange)) choices[step.index].add(step);
+  for await (const step of runChat(model, chatTask(request), exchange)) {
+    choices[step.index].add(step, request.logprobs ? chatLogprobs(step.tokens, model.tokenizer) : []);
+  }
   exchange.finishReason = choices[0].finish;
   return {
     ...head(exchange, 'chat.completion'),
     choices: choices.map((choice, index) => ({
       index,
       message: choice.message(),
-      logprobs: request.logprobs ? chatLogprobs(choice.tokens, model.tokenizer) : null,
+      logprobs: request.logprobs ? { content: choice.logprobs, refusal: null } : null,
       finish_reason: choice.finish,
     })),
     usage: usageOf(exchange),
@@ -67,16 +70,16 @@ export async function chatCompletion(model: LanguageModel, request: ChatRequest,
 /** Collects the steps of one choice. */
 class Choice {
   finish: ChatFinish = 'stop';
-  readonly tokens: ChatStep['tokens'][number][] = [];
+  readonly logprobs: ChatLogprobs['content'][number][] = [];
   private content = '';
   private reasoning = '';
   private readonly calls: ApiToolCall[] = [];
 
-  add({ delta, tokens, finish }: ChatStep): void {
+  add({ delta, finish }: ChatStep, logprobs: ChatLogprobs['content']): void {
     this.content += delta.content ?? '';
     this.reasoning += delta.reasoning ?? '';
     for (const call of delta.toolCalls ?? []) this.calls.push(apiToolCall(call));
-    this.tokens.push(...tokens);
+    this.logprobs.push(...logprobs);
     if (finish) this.finish = finish;
   }
 
@@ -113,7 +116,8 @@ export async function* chatChunks(
       ...(delta.content === undefined ? {} : { content: delta.content }),
       ...(delta.toolCalls === undefined ? {} : { tool_calls: numbered(delta.toolCalls, index, calls) }),
     };
-    const logprobs = request.logprobs && tokens.length > 0 ? chatLogprobs(tokens, model.tokenizer) : null;
+    const entries = request.logprobs ? chatLogprobs(tokens, model.tokenizer) : [];
+    const logprobs: ChatLogprobs | null = entries.length > 0 ? { content: entries, refusal: null } : null;
     if (Object.keys(shown).length > 0 || logprobs) yield chunk(index, shown, logprobs, null);
     if (finish) {
       if (index === 0) exchange.finishReason = finish;

@@ -1,15 +1,17 @@
 // Owns /api/…, which Ollama's clients speak: chat, generate and embed over the same engine, and what they ask about models.
 import type { z } from 'zod';
 import type { LanguageModel } from '../language-model.ts';
+import { constraintOfForm } from './answer-form.ts';
 import { type ChatStep, runChat } from './chat-run.ts';
 import { counted, roomFor } from './choices.ts';
-import { tokensOf } from './completions.ts';
 import { embeddings } from './embeddings.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
 import { chatLogprobs } from './logprobs.ts';
 import type { ModelShelf } from './model-shelf.ts';
+import { tokensOf } from './prompt.ts';
 import {
+  formOfOllama,
   maxTokensOf,
   type OllamaChatRequest,
   type OllamaGenerateRequest,
@@ -46,7 +48,7 @@ export async function* ollamaLines(
     const calls = delta.toolCalls?.map((call) => ({
       function: { name: call.name, arguments: JSON.parse(call.arguments) as unknown },
     }));
-    const logprobs = request.logprobs && tokens.length > 0 ? { logprobs: chatLogprobs(tokens, model.tokenizer).content } : {}; // biome-ignore format: short
+    const logprobs = request.logprobs && tokens.length > 0 ? { logprobs: chatLogprobs(tokens, model.tokenizer) } : {}; // biome-ignore format: short
     if (Object.keys(delta).length > 0 || 'logprobs' in logprobs) {
       yield { data: { ...head(), ...says(delta.content ?? '', delta.reasoning, calls), ...logprobs, done: false } };
     }
@@ -149,16 +151,21 @@ async function* continued(
   request: OllamaGenerateRequest,
   exchange: Exchange,
 ): AsyncGenerator<Step, void, void> {
-  const prompt = tokensOf(request.prompt ?? '', model);
-  exchange.usage.promptTokens = prompt.length;
+  const prompt = await tokensOf(request.prompt ?? '', model, exchange.budget);
+  const form = formOfOllama(request);
+  const constraint = form && (await constraintOfForm(model, form, exchange));
+  const wanted = maxTokensOf(request);
+  const answerTokens = roomFor(prompt.length, model.contextTokens, wanted, 'prompt');
+  const need = { promptTokens: prompt.length, answers: 1, answerTokens, known: wanted !== undefined };
+  const logprobs = request.logprobs ? (request.top_logprobs ?? 0) : undefined;
+  const { signal, owner } = exchange;
   const pieces = counted(
     model.generate(prompt, {
-      ...generateOptionsOf(samplingOf(request), 0, model.config.vocabulary),
-      maxTokens: roomFor(prompt.length, model.contextTokens, maxTokensOf(request), 'prompt'),
-      logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
-      signal: exchange.signal,
+      ...generateOptionsOf(samplingOf(request), model.config.vocabulary),
+      ...{ maxTokens: exchange.reserve(need), constraint, logprobs, signal, owner },
     }),
     exchange,
+    logprobs,
   );
   for (;;) {
     const { value, done } = await pieces.next();

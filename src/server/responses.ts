@@ -59,7 +59,7 @@ async function* run(
   exchange: Exchange,
   store: ResponseStore,
 ): AsyncGenerator<Event, void, void> {
-  const items = conversationOf(request, exchange.key?.name, store);
+  const items = await conversationOf(request, exchange, store);
   const task = responseTask(request, items);
   const steps = runChat(model, task, exchange);
   const output = new Output();
@@ -75,7 +75,7 @@ async function* run(
   for (let step = first; !step.done; step = await steps.next()) {
     const { delta, tokens, thinks } = step.value;
     if (thinks) logprobs = [];
-    else if (task.logprobs !== undefined) logprobs.push(...chatLogprobs(tokens, model.tokenizer).content);
+    else if (task.logprobs !== undefined) logprobs.push(...chatLogprobs(tokens, model.tokenizer));
     if (delta.reasoning !== undefined) yield* output.text('reasoning', delta.reasoning);
     if (delta.content !== undefined) {
       yield* output.text('message', delta.content, logprobs);
@@ -89,8 +89,7 @@ async function* run(
   yield* output.close(status);
   const final = body(status);
   if (request.store ?? true) {
-    store.put(id, {
-      owner: exchange.key?.name,
+    store.put(id, exchange.owner, {
       response: final,
       input: items,
       items: [...items, ...(output.items as InputItem[])],
