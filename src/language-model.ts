@@ -97,20 +97,18 @@ export class LanguageModel {
   }
 
   /**
-   * What `chatPrompt` gives, for what somebody sent: within a budget, with turns of the event loop for others in between. Of more than `most` tokens it
-   * gives some more than `most`, not all.
+   * What `chatPrompt` gives, for messages of any length that somebody else sent: within a budget, with turns of the event loop for others.
+   * @throws OnebitError `too-long` for more than `maxTokens`, `over-budget` where the budget ends; the reason of its signal
    */
-  async chatTokens(
+  async chatPromptAsync(
     messages: readonly ChatMessage[],
-    options: ChatTemplateOptions,
-    budget: Budget,
-    most: number,
+    options: ChatTemplateOptions & { readonly budget: Budget; readonly maxTokens: number },
   ): Promise<Int32Array> {
+    const { budget, maxTokens } = options;
     const tokens: number[] = [];
     for (const piece of this.chatTemplate().render(messages, options)) {
-      if (tokens.length > most) break;
-      const read = { special: true, bos: false, most: most - tokens.length };
-      for (const token of await this.tokenizer.encodeInTurns(piece, budget, read)) tokens.push(token);
+      const read = { special: true, bos: false, maxTokens: maxTokens - tokens.length, budget };
+      for (const token of await this.tokenizer.encodeAsync(piece, read)) tokens.push(token);
     }
     return this.begun(tokens);
   }

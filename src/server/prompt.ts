@@ -2,6 +2,7 @@
 import type { ChatMessage } from '../chat/messages.ts';
 import type { ChatTemplateOptions } from '../chat/template.ts';
 import type { Budget } from '../core/budget.ts';
+import { OnebitError } from '../errors.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { ApiError, badField } from './api-error.ts';
 
@@ -14,7 +15,7 @@ export function tooLong(contextTokens: number, param: string, promptTokens?: num
 
 /** Characters of the longest text that could fit the context, whatever it says. */
 export function mostCharacters({ contextTokens, tokenizer }: LanguageModel): number {
-  return contextTokens * tokenizer.longestTokenBytes;
+  return contextTokens * tokenizer.longestToken;
 }
 
 /** A prompt may be a text, texts, token ids, or lists of them. */
@@ -40,11 +41,10 @@ export async function tokensOf(
   if (prompt.length > (isText ? mostCharacters(model) : contextTokens)) {
     throw tooLong(contextTokens, param, isText ? undefined : prompt.length);
   }
-  const tokens = isText
-    ? await tokenizer.encodeInTurns(prompt, budget, { bos: tokenizer.addBos, most: contextTokens })
-    : idsOf(prompt, model, param);
+  const options = { bos: tokenizer.addBos, maxTokens: contextTokens, budget };
+  const tokens = isText ? await unlessTooLong(tokenizer.encodeAsync(prompt, options)) : idsOf(prompt, model, param);
+  if (!tokens) throw tooLong(contextTokens, param);
   if (tokens.length === 0) throw badField(param, `${param}: must have at least one token, got none.`);
-  if (tokens.length > contextTokens) throw tooLong(contextTokens, param);
   return tokens;
 }
 
@@ -75,11 +75,20 @@ export async function conversationTokens(
     messages = withoutOldest(messages);
   }
   for (;;) {
-    const tokens = await model.chatTokens(messages, options, budget, contextTokens);
-    if (tokens.length < contextTokens || (tokens.length === contextTokens && !truncate)) return tokens;
+    const maxTokens = truncate ? contextTokens - 1 : contextTokens;
+    const tokens = await unlessTooLong(model.chatPromptAsync(messages, { ...options, budget, maxTokens }));
+    if (tokens) return tokens;
     if (!truncate || messages.length === 1) throw tooLong(contextTokens, param);
     messages = withoutOldest(messages);
   }
+}
+
+/** Undefined for a text that has more tokens than it may. */
+function unlessTooLong(tokens: Promise<Int32Array>): Promise<Int32Array | undefined> {
+  return tokens.catch((error) => {
+    if (error instanceof OnebitError && error.code === 'too-long') return undefined;
+    throw error;
+  });
 }
 
 /** Whether messages may fit; a template can leave out what an assistant thought, even where that is a part of the text. */

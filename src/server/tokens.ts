@@ -25,7 +25,7 @@ export async function tokenize(
   const { budget } = exchange;
   const { tokenizer } = model;
   const bos = request.add_special === true && tokenizer.addBos;
-  const ids = await tokenizer.encodeInTurns(text, budget, { special: request.parse_special ?? false, bos });
+  const ids = await tokenizer.encodeAsync(text, { special: request.parse_special ?? false, bos, budget });
   exchange.reserveReading(ids.length);
   const shown: unknown[] = [];
   if (request.with_pieces) budget.hold('tokenize', PIECE_BYTES * ids.length);
