@@ -54,7 +54,6 @@ describe('wrong requests', () => {
     ['an empty prompt', '/v1/completions', { prompt: '' }, 'prompt'],
     ['a suffix', '/v1/completions', { prompt: 'a', suffix: 'b' }, 'suffix'],
     ['best_of', '/v1/completions', { prompt: 'a', best_of: 3 }, 'best_of'],
-    ['echo with logprobs', '/v1/completions', { prompt: 'a', echo: true, logprobs: 1 }, 'echo'],
     ['negative tokens', '/v1/detokenize', { tokens: [-1] }, 'tokens.0'],
     ['nothing to tokenize', '/v1/tokenize', {}, 'content'],
   ])('%s', async (_, path, body, param) => {
