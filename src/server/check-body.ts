@@ -110,15 +110,16 @@ async function checkList(
   values: readonly unknown[],
   budget: Budget,
 ): Promise<Checked> {
-  const { minimum = 0, maximum = Number.POSITIVE_INFINITY } = schema._zod.bag as { minimum?: number; maximum?: number };
-  if (values.length > maximum) return mistake(`Too big: expected at most ${maximum} elements, got ${values.length}`);
-  if (values.length < minimum) return mistake(`Too small: expected at least ${minimum} elements, got ${values.length}`);
+  const { least, most } = boundsOf(schema);
+  if (values.length > most) return mistake(`Too big: expected at most ${most} elements, got ${values.length}`);
+  if (values.length < least) return mistake(`Too small: expected at least ${least} elements, got ${values.length}`);
+  const isTokenId = tokenIdsOf(element);
   const whole: unknown[] = [];
   for (let from = 0; from < values.length; from += STRETCH) {
     await budget.turn('the body');
     for (let i = from; i < Math.min(values.length, from + STRETCH); i++) {
       budget.spend('the body');
-      if (isTokenId(values[i], element)) {
+      if (isTokenId(values[i])) {
         whole.push(values[i]);
         continue;
       }
@@ -131,11 +132,24 @@ async function checkList(
   return { value: whole };
 }
 
-/** Whole numbers are many, where they are tokens: zod would take a second for a million. */
-function isTokenId(value: unknown, { _zod }: Schema): boolean {
-  if (typeof value !== 'number' || (_zod as z.core.$ZodTypes['_zod']).def.type !== 'number') return false;
-  const { minimum, maximum } = _zod.bag as { minimum?: number; maximum?: number };
-  return Number.isInteger(value) && minimum !== undefined && value >= minimum && value <= (maximum ?? 0);
+/** The length of a list, or size of a number, that a schema asks for. */
+function boundsOf(schema: Schema): { least: number; most: number } {
+  let least = Number.NEGATIVE_INFINITY;
+  let most = Number.POSITIVE_INFINITY;
+  for (const { _zod } of schema._zod.def.checks ?? []) {
+    const { check, minimum, maximum, value } = _zod.def as { check: string } & Record<string, number>;
+    if (check === 'min_length' || check === 'greater_than') least = Math.max(least, minimum ?? value);
+    if (check === 'max_length' || check === 'less_than') most = Math.min(most, maximum ?? value);
+  }
+  return { least, most };
+}
+
+/** Tells what is a token's id, where the elements of a list are such: zod would take a second for a million. */
+function tokenIdsOf(element: Schema): (value: unknown) => boolean {
+  const { type, format } = element._zod.def as { type: string; format?: string };
+  if (type !== 'number' || format !== 'safeint') return () => false;
+  const { least, most } = boundsOf(element);
+  return (value) => typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most;
 }
 
 async function checkUnion(options: readonly Schema[], value: unknown, budget: Budget): Promise<Checked> {
@@ -143,7 +157,9 @@ async function checkUnion(options: readonly Schema[], value: unknown, budget: Bu
   for (const option of options) {
     const checked = await check(option, value, budget);
     if ('value' in checked) return checked;
-    if (checked.mistake.path.length > best.path.length) best = checked.mistake;
+    const isKind = Array.isArray(value) && option._zod.def.type === 'array';
+    const deeper = checked.mistake.path.length - best.path.length;
+    if (deeper > 0 || (deeper === 0 && isKind && best.message === NONE_FITS)) best = checked.mistake;
   }
   return { mistake: best };
 }

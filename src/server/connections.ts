@@ -21,12 +21,14 @@ export function boundConnections(
   const firstThat = (is: (socket: Socket) => boolean) => [...open.keys()].find(is);
   server.maxConnections = most + SPARE;
   server.on('connection', (socket) => {
-    open.set(socket, undefined);
+    const others = open.size;
     socket.once('close', () => open.delete(socket));
     socket.on('error', () => {}); // that of a client who goes in the middle of a refusal nobody else may hear
-    if (open.size <= most) return;
-    const goes = firstThat(isIdle) ?? firstThat((other) => !isWaiting(other));
-    (goes ?? socket).destroy();
+    const goes = others < most ? undefined : (firstThat(isIdle) ?? firstThat((other) => !isWaiting(other)) ?? socket);
+    open.set(socket, undefined);
+    if (!goes) return;
+    open.delete(goes);
+    goes.destroy();
   });
   return (incoming, outgoing) => {
     if (!open.has(incoming.socket)) return;

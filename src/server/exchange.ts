@@ -131,8 +131,8 @@ export class Exchange {
    */
   reserve(need: TokenNeed): number {
     this.leaveGate();
-    this.usage.promptTokens = need.promptTokens;
     this.reservation = this.key?.reserve(need, performance.now());
+    this.usage.promptTokens = need.promptTokens;
     if (this.ended) this.reservation?.settle(0, performance.now());
     return this.reservation?.answerTokens ?? need.answerTokens;
   }

@@ -54,6 +54,7 @@ export async function listen(
     (incoming, outgoing) => {
       answers.set(incoming.socket, outgoing);
       noteRequest(incoming, outgoing);
+      closeAfterRefusal(incoming, outgoing);
       if (incoming.headers.host === undefined && incoming.httpVersion !== '1.0') refuse(outgoing, invalidUrl());
       else void listener(incoming, outgoing);
     },
@@ -78,6 +79,15 @@ export async function listen(
   return {
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
     close: () => closeServer(server),
+  };
+}
+
+/** After an answer to a body that is still coming the connection is closed, and the answer says so: nobody shall send the next request into it. */
+function closeAfterRefusal(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  const writeHead = outgoing.writeHead.bind(outgoing) as (...head: unknown[]) => ServerResponse;
+  outgoing.writeHead = (...head: unknown[]) => {
+    if (!incoming.complete) outgoing.shouldKeepAlive = false;
+    return writeHead(...head);
   };
 }
 

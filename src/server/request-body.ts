@@ -1,5 +1,6 @@
 // Owns reading a request's JSON safely: its type, its encoding, its size and depth while it arrives. Everything in it is untrusted.
 import type { Budget } from '../core/budget.ts';
+import { OnebitError } from '../errors.ts';
 import { ApiError } from './api-error.ts';
 import { decompressed } from './decompress.ts';
 import { JsonScan } from './json-scan.ts';
@@ -65,7 +66,8 @@ async function readText(body: ReadableStream<Uint8Array>, maxBytes: number, budg
     pieces.push(decoder.decode());
   } catch (error) {
     void reader.cancel().catch(() => {}); // a client that does not stop sending is not waited for
-    throw error instanceof TypeError ? notReadable(error) : error;
+    if (error instanceof ApiError || error instanceof OnebitError || budget.signal?.aborted) throw error;
+    throw notJson('The body must be UTF-8, and compressed as its header content-encoding says.', error);
   }
   await budget.nextTurn('the body');
   return pieces.join('');
@@ -80,12 +82,6 @@ function inTime<Result>(result: Promise<Result>, endMs: number): Promise<Result>
     }, endMs - performance.now());
     result.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-}
-
-/** Decoders of texts and of compressed bytes both throw a TypeError; Node's of compressed bytes says which it is. */
-function notReadable(cause: TypeError & { code?: string }): ApiError {
-  if (cause.code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return notJson('The body must be UTF-8.', cause);
-  return notJson('The body must be UTF-8, and compressed as its header content-encoding says.', cause);
 }
 
 function notJson(message: string, cause?: unknown): ApiError {
