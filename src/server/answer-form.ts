@@ -1,10 +1,11 @@
 // Owns which form an answer must have: JSON of a schema, text of a pattern, calls of tools; compiled once for all requests of an owner that ask for the
 // same.
+import type { Budget } from '../core/budget.ts';
 import { OnebitError } from '../errors.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { compileRegex, compileSchema } from '../structured/compile.ts';
+import { compileRegexAsync, compileSchemaAsync } from '../structured/compile.ts';
 import type { Constraint } from '../structured/constraint.ts';
-import { compileToolCalls } from '../structured/tool-calls.ts';
+import { compileToolCallsAsync } from '../structured/tool-calls.ts';
 import { badField } from './api-error.ts';
 import { type ChatTask, isForced, mayCallOften } from './chat-task.ts';
 import type { Exchange } from './exchange.ts';
@@ -51,7 +52,7 @@ export async function constraintOf(
   // The form of the answer is compiled alone first, so that what is wrong with it is not said of the tools.
   if (answer !== undefined) await constraintOfForm(model, asked!, exchange);
   return compiled(model, exchange, ['tools', after, choice, parallel, plain, answer], 'tools', () =>
-    compileToolCalls(plain, model.tokenizer, { choice, parallel, after, answer }),
+    compileToolCallsAsync(plain, model.tokenizer, { choice, parallel, after, answer, budget: exchange.budget }),
   );
 }
 
@@ -62,13 +63,20 @@ export function constraintOfForm(
   exchange: Exchange,
   after?: string,
 ): Promise<Constraint> {
-  return compiled(model, exchange, ['form', after, form], param, () => compileForm(form, model, after));
+  return compiled(model, exchange, ['form', after, form], param, () =>
+    compileForm(form, model, after, exchange.budget),
+  );
 }
 
-function compileForm(form: AnswerForm, { tokenizer }: LanguageModel, after: string | undefined): Constraint {
+function compileForm(
+  form: AnswerForm,
+  { tokenizer }: LanguageModel,
+  after: string | undefined,
+  budget: Budget,
+): Promise<Constraint> {
   return 'schema' in form
-    ? compileSchema(form.schema, tokenizer, { after })
-    : compileRegex(form.pattern, tokenizer, { after });
+    ? compileSchemaAsync(form.schema, tokenizer, { after, budget })
+    : compileRegexAsync(form.pattern, tokenizer, { after, budget });
 }
 
 /** A form cannot be held where the answer may not end. */
@@ -81,7 +89,7 @@ async function compiled(
   { owner, budget }: Exchange,
   what: unknown[],
   param: string,
-  compile: () => Constraint | Promise<Constraint>,
+  compile: () => Promise<Constraint>,
 ): Promise<Constraint> {
   await budget.nextTurn('the form of the answer');
   const forms = formsOf(model, owner);
@@ -103,7 +111,7 @@ function formsOf(model: LanguageModel, owner: string): Map<string, Constraint> {
   return forms;
 }
 
-async function refusingByName(param: string, compile: () => Constraint | Promise<Constraint>): Promise<Constraint> {
+async function refusingByName(param: string, compile: () => Promise<Constraint>): Promise<Constraint> {
   try {
     return await compile();
   } catch (error) {

@@ -29,8 +29,8 @@ export interface Observer {
 
 /** Characters of a path that the log shows. */
 const LONGEST_PATH = 200;
-/** Steps of preparing: reading a million tokens takes some 10 million. */
-const PREPARE_STEPS = 1e9;
+/** Steps of preparing: some seconds of compiling a form. */
+const PREPARE_STEPS = 50e6;
 /** Memory of a request: of preparing it, and of log-probabilities. */
 const REQUEST_BYTES = 128 << 20;
 /** Memory of a token's log-probability until it is written. */

@@ -25,6 +25,6 @@ export const DEFAULT_LIMITS: ServerLimits = {
   pingMs: 10_000,
   stallMs: 60_000,
   storedBytes: 64 << 20,
-  prepareMs: 10_000,
+  prepareMs: 20_000,
   bodiesBytes: 32 << 20,
 };
