@@ -37,9 +37,13 @@ export async function* runChat(
 ): AsyncGenerator<ChatStep, void, void> {
   const { tools, prompt } = await promptFor(model, task, exchange);
   const tail = model.tokenizer.decode(prompt.slice(-TAIL_TOKENS), { special: true });
-  const parsing = { startsInReasoning: /<think>\s*$/.test(tail), tools: tools.length > 0, onlyCalls: isForced(task) };
-  const thinks = parsing.startsInReasoning || (task.thinking && model.knowsThinking);
+  const startsInReasoning = /<think>\s*$/.test(tail);
+  const thinks = startsInReasoning || (task.thinking && model.knowsThinking);
   const constraint = await constraintOf(model, task, tools, thinks, exchange);
+  const parsing = {
+    ...{ startsInReasoning, tools: tools.length > 0, onlyCalls: isForced(task) },
+    wellFormed: constraint !== undefined,
+  };
   const shared = generateOptionsOf(task.sampling, model.config.vocabulary);
   const answers = task.sampling.n ?? 1;
   const answerTokens = roomFor(prompt.length, model.contextTokens, task.maxTokens, task.names.messages);
@@ -72,6 +76,9 @@ async function* runChoice(
   exchange: Exchange,
 ): AsyncGenerator<ChatStep, void, void> {
   const pieces = counted(model.generate(prompt, options), exchange, options.logprobs);
+  /** Not counted while no thought has come: there may be none between the tags. */
+  let reasoningTokens = 0;
+  let hasThought = false;
   for (;;) {
     const { value, done } = await pieces.next();
     if (done) {
@@ -81,9 +88,14 @@ async function* runChoice(
     }
     const delta = parser.push(value.text);
     const thinks = parser.isReasoning || delta.reasoning !== undefined;
-    if (thinks) exchange.usage.reasoningTokens += value.tokens.length;
+    if (thinks) reasoningTokens += value.tokens.length;
+    if (delta.reasoning !== undefined || hasThought) {
+      hasThought = true;
+      exchange.usage.reasoningTokens += reasoningTokens;
+      reasoningTokens = 0;
+    }
     if (!manyCalls && parser.callCount > 0) {
-      const toolCalls = delta.toolCalls?.slice(0, 1);
+      const toolCalls = delta.toolCalls?.filter((call) => call.index === 0);
       yield { index, delta: { ...delta, toolCalls }, tokens: value.tokens, thinks, finish: 'tool_calls' };
       await pieces.return(undefined as never);
       return;

@@ -1,5 +1,6 @@
 // Owns /api/…, which Ollama's clients speak: chat, generate and embed over the same engine, and what they ask about models.
 import type { z } from 'zod';
+import { completeJson } from '../chat/call-reader.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { constraintOfForm } from './answer-form.ts';
 import { type ChatStep, runChat } from './chat-run.ts';
@@ -44,12 +45,20 @@ export async function* ollamaLines(
     yield { data: { ...head(), ...says(''), done: true, done_reason: 'load' } };
     return;
   }
+  /** Calls that are not complete. */
+  let written: { readonly name: string; text: string; done: boolean }[] = [];
   for await (const { delta, tokens, finish } of stepsOf(model, request, exchange)) {
-    const calls = delta.toolCalls?.map((call) => ({
-      function: { name: call.name, arguments: JSON.parse(call.arguments) as unknown },
-    }));
+    for (const part of delta.toolCalls ?? []) {
+      if (part.name !== undefined) written.push({ name: part.name, text: '', done: false });
+      const call = written[written.length - 1];
+      call.text += part.arguments;
+      call.done = part.done;
+    }
+    const complete = written.filter((call) => call.done || finish);
+    written = written.filter((call) => !complete.includes(call));
+    const calls = complete.length === 0 ? undefined : complete.map(({ name, text }) => ({ function: { name, arguments: completeJson(text) } })); // biome-ignore format: short
     const logprobs = request.logprobs && tokens.length > 0 ? { logprobs: chatLogprobs(tokens, model.tokenizer) } : {}; // biome-ignore format: short
-    if (Object.keys(delta).length > 0 || 'logprobs' in logprobs) {
+    if (delta.content !== undefined || delta.reasoning !== undefined || calls || 'logprobs' in logprobs) {
       yield { data: { ...head(), ...says(delta.content ?? '', delta.reasoning, calls), ...logprobs, done: false } };
     }
     if (!finish) continue;
