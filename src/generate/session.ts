@@ -132,43 +132,65 @@ export class Session {
    * Log-probabilities of `tokens[1..]`, each given all before it; element i belongs to token i + 1. Leaves the cache holding all but the last.
    */
   async score(tokens: ArrayLike<number>, signal?: AbortSignal): Promise<Float64Array> {
+    return Float64Array.from(await this.rank(tokens, 0, signal), ({ logprob }) => logprob!);
+  }
+
+  /** Like `score`: tokens[1..] with their log-probabilities, and so many of the likeliest in the place of each. */
+  async rank(tokens: ArrayLike<number>, alternatives: number, signal?: AbortSignal): Promise<ChosenToken[]> {
     this.assertIdle('score');
     this.checkPrompt(tokens);
     const request = this.open(signal);
     try {
       this.sequence.truncate(0);
       const { vocabulary } = this.engine.config;
-      const logprobs = new Float64Array(Math.max(0, tokens.length - 1));
-      for (let from = 0; from < logprobs.length; from += CHUNK_OUTPUTS) {
-        const count = Math.min(CHUNK_OUTPUTS, logprobs.length - from);
+      const ranked: ChosenToken[] = [];
+      for (let from = 0; from < tokens.length - 1; from += CHUNK_OUTPUTS) {
+        const count = Math.min(CHUNK_OUTPUTS, tokens.length - 1 - from);
         const chunk = Array.from({ length: count }, (_, i) => tokens[from + i]);
         await request.step(chunk, async (logits, first) => {
           const values = await this.engine.backend.read(logits, first * vocabulary, count * vocabulary, signal);
           const chosen = chunk.map((_, i) => values[i * vocabulary + tokens[from + i + 1]]);
-          if (this.choosable.gaps.length > 0) {
-            for (let i = 0; i < count; i++) {
-              const row = values.slice(i * vocabulary, (i + 1) * vocabulary);
-              this.choosable.exclude(row);
-              logprobs[from + i] = chosen[i] - logSumExp(row);
-            }
-            return;
-          }
           for (let i = 0; i < count; i++) {
-            const offset = (first + i) * vocabulary;
-            const { logSumExp } = await this.engine.backend.topK(logits, offset, this.choosable.length, 1, signal);
-            logprobs[from + i] = chosen[i] - logSumExp;
+            const row = () => values.slice(i * vocabulary, (i + 1) * vocabulary);
+            const { logSumExp, top } = await this.rankRow(logits, (first + i) * vocabulary, alternatives, row, signal);
+            const logprob = chosen[i] - logSumExp;
+            if (!Number.isFinite(logprob)) {
+              throw new OnebitError(
+                'bad-file',
+                `score: log-probabilities must be finite numbers, got ${logprob}. The model's weights are damaged or far too large.`,
+              );
+            }
+            ranked.push({
+              token: tokens[from + i + 1],
+              logprob,
+              top: top.map(({ token, logit }) => ({ token, logprob: logit - logSumExp })),
+            });
           }
         });
       }
-      const bad = logprobs.find((logprob) => !Number.isFinite(logprob));
-      if (bad === undefined) return logprobs;
-      throw new OnebitError(
-        'bad-file',
-        `score: log-probabilities must be finite numbers, got ${bad}. The model's weights are damaged or far too large.`,
-      );
+      return ranked;
     } finally {
       this.close(request);
     }
+  }
+
+  /** The `count` likeliest of a row of logits that can be chosen, and log Σ exp over all that can. */
+  private async rankRow(
+    logits: Tensor,
+    offset: number,
+    count: number,
+    valuesOf: () => Float32Array,
+    signal?: AbortSignal,
+  ): Promise<{ top: readonly TopEntry[]; logSumExp: number }> {
+    const { length, gaps } = this.choosable;
+    const most = Math.min(Math.max(1, count), length - gaps.length);
+    if (gaps.length === 0) {
+      const { top, logSumExp } = await this.engine.backend.topK(logits, offset, length, most, signal);
+      return { top: top.slice(0, count), logSumExp };
+    }
+    const values = valuesOf();
+    this.choosable.exclude(values);
+    return { top: rankLogits(values, most).slice(0, count), logSumExp: logSumExp(values) };
   }
 
   /** The tokens and the cache as bytes, for `restore` on the same weights, backend and KV format. */
