@@ -6,6 +6,7 @@ import type { Budget } from './core/budget.ts';
 import { OnebitError } from './errors.ts';
 import { type AttentionMap, attentionMap } from './evaluate/attention.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
+import { type Choosable, choosableOf } from './generate/choosable.ts';
 import { embedTokens } from './generate/embed.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
 import { checkOwner, type GenerateOptions, resolveOptions } from './generate/options.ts';
@@ -32,6 +33,7 @@ export class LanguageModel {
   private readonly engine: Engine;
   private readonly chatTemplate: () => ChatTemplate;
   private readonly breakers: ReadonlySet<number>;
+  private readonly choosable: Choosable;
   private readonly scheduler: Scheduler;
   private disposed = false;
 
@@ -47,6 +49,7 @@ export class LanguageModel {
       template ??= chatTemplateOf(gguf, tokenizer);
       return template;
     };
+    this.choosable = choosableOf(tokenizer);
     this.breakers = new Set(DRY_BREAKERS.flatMap((text) => [...tokenizer.encode(text, { bos: false })]));
   }
 
@@ -183,7 +186,10 @@ export class LanguageModel {
   session(options: { owner?: string } = {}): Session {
     this.assertAlive('session');
     checkOwner(options.owner, 'session');
-    return new Session(this.scheduler, this.contextTokens, this.breakers, { owner: options.owner });
+    return new Session(this.scheduler, this.contextTokens, this.breakers, {
+      owner: options.owner,
+      choosable: this.choosable,
+    });
   }
 
   /** Continues `prompt` in a session of your own, which has its owner already. */
@@ -210,7 +216,8 @@ export class LanguageModel {
 
   /** A session for one request, whose cache is then everybody's who has the same owner. */
   private sharedSession(owner: string): SessionUse {
-    const session = new Session(this.scheduler, this.contextTokens, this.breakers, { shared: true, owner });
+    const { choosable } = this;
+    const session = new Session(this.scheduler, this.contextTokens, this.breakers, { shared: true, owner, choosable });
     return { session, end: () => session.dispose() };
   }
 
