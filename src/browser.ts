@@ -27,3 +27,6 @@ export { resumeTraining, trainInWorker, WorkerTraining } from './remote/worker-t
 export { type KeptTraining, listTrainings, removeTraining } from './train/browser-runs.ts';
 export { parseCorpus } from './train/corpus.ts';
 export type { TrainDone, TrainProgress, TrainSample, TrainStart, TrainStep } from './train/train-options.ts';
+export type { Spread } from './evaluate/speed.ts';
+export type { GpuEntry } from './kernels/webgpu/adapter.ts';
+export type { MemoryNeed } from './model/memory.ts';

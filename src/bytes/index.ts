@@ -4,3 +4,5 @@ export { httpSource } from './http-source.ts';
 export { memorySource } from './memory-source.ts';
 export { openModelBytes } from './open.ts';
 export type { ByteSource } from './source.ts';
+export type { HttpSourceOptions } from './http-source.ts';
+export type { OpenOptions } from './open.ts';

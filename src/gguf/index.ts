@@ -10,3 +10,6 @@ export {
   writableMetadata,
   writeGguf,
 } from './write.ts';
+export type { Metadata, NumberRequirement } from './metadata.ts';
+export type { GgufValueType } from './types.ts';
+export type { TypedNumber } from './write.ts';

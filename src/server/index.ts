@@ -6,3 +6,4 @@ export type { ServerLimits } from './limits.ts';
 export { ModelShelf, type ShelfEntry, type ShelfOptions } from './model-shelf.ts';
 export { openApiDocument } from './openapi.ts';
 export type { SiteFiles } from './page.ts';
+export type { Lease } from './model-shelf.ts';

@@ -15,7 +15,7 @@ export class Grammar implements Constraint {
   private readonly masks: TokenMasks;
   private readonly tokenizer: Tokenizer;
 
-  /** Compile functions make grammars; see `compileSchema`. */
+  /** @internal Compile functions make grammars; see `compileSchema`. */
   constructor(language: Node, tokenizer: Tokenizer) {
     this.machine = new Machine(buildProgram(language));
     this.masks = new TokenMasks(this.machine, trieOf(tokenizer));

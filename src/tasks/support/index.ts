@@ -16,3 +16,6 @@ export { OUT_OF_SCOPE, parseQueries, parseRows, type SupportRow } from './rows.t
 export { type Prediction, type RankedIntent, type SupportFacts, SupportModel } from './support-model.ts';
 export { type TrainSupportOptions, trainSupport } from './train-support.ts';
 export { updateSupport } from './update-support.ts';
+export type { LearningRecipe } from './network.ts';
+export type { PhraseRecipe } from './phrase-training.ts';
+export type { Suspect } from './support-model.ts';

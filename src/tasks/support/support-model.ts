@@ -85,6 +85,7 @@ export class SupportModel {
   /** What the model is made of, to write it or to train on. */
   readonly parts: SupportParts;
 
+  /** @internal Use `trainSupport` or `loadSupport`. */
   constructor(parts: SupportParts) {
     this.parts = parts;
     this.facts = parts.facts;
