@@ -38,6 +38,8 @@ async function publintProblems(tarball) {
 async function typeProblems(tarball) {
   const { problems } = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)));
   return problems
-    .filter(({ kind, entrypoint }) => !EXPECTED.has(kind) && !/engine-worker|models|package\.json/.test(entrypoint ?? ''))
+    .filter(
+      ({ kind, entrypoint }) => !EXPECTED.has(kind) && !/engine-worker|models|package\.json/.test(entrypoint ?? ''),
+    )
     .map((problem) => `types: ${problem.kind} ${JSON.stringify({ ...problem, kind: undefined })}`);
 }

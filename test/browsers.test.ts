@@ -58,7 +58,9 @@ beforeAll(async () => {
     files: { '/tiny.gguf': tiny },
     handle: (_request, response, path) => {
       // Workers follow the policy of their own file, so that all files have it.
-      const policy = path.startsWith('/strict/') ? PAGE_POLICY.replace('worker-src \'self\' blob:', "worker-src 'self'") : PAGE_POLICY;
+      const policy = path.startsWith('/strict/')
+        ? PAGE_POLICY.replace("worker-src 'self' blob:", "worker-src 'self'")
+        : PAGE_POLICY;
       response.setHeader('content-security-policy', policy);
       if (!path.endsWith('/page')) return false;
       if (path === '/alone/page') response.removeHeader('cross-origin-opener-policy');

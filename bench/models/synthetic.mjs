@@ -12,7 +12,16 @@ import { Random, TYPES, weightBytes } from './random-weights.mjs';
 const SIZES = {
   tiny: { width: 256, layers: 4, heads: 4, kvHeads: 2, headSize: 64, feedForward: 768, tied: true, yarn: [4, 8192] },
   '0.6b': { width: 1024, layers: 28, heads: 16, kvHeads: 8, headSize: 128, feedForward: 3072, tied: true },
-  '1.7b': { width: 2048, layers: 28, heads: 16, kvHeads: 8, headSize: 128, feedForward: 6144, tied: true, yarn: [4, 8192] },
+  '1.7b': {
+    width: 2048,
+    layers: 28,
+    heads: 16,
+    kvHeads: 8,
+    headSize: 128,
+    feedForward: 6144,
+    tied: true,
+    yarn: [4, 8192],
+  },
   '4b': {
     ...{ width: 2560, layers: 36, heads: 32, kvHeads: 8, headSize: 128, feedForward: 9728, tied: true },
     ...{ ropeBase: 5e6, yarn: [4, 8192] },

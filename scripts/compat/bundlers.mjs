@@ -69,7 +69,15 @@ export const bundlers = [
     packages: ['rollup@4', '@rollup/plugin-node-resolve'],
     async run(project, expected) {
       project.write({ 'page.js': PAGE, 'public/index.html': html('/app/page.js') });
-      const args = ['page.js', 'onebit/engine-worker', '-d', 'public/app', '-p', 'node-resolve={browser:true}', '--silent'];
+      const args = [
+        'page.js',
+        'onebit/engine-worker',
+        '-d',
+        'public/app',
+        '-p',
+        'node-resolve={browser:true}',
+        '--silent',
+      ];
       project.bin('rollup/dist/bin/rollup', args);
       copyModel(project);
       await expectFolder(project.path('public'), expected);

@@ -58,11 +58,16 @@ export async function answersAt(url) {
     const page = await browser.newPage();
     page.on('pageerror', (error) => problems.push(String(error)));
     page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-    page.on('response', (response) => response.status() >= 400 && problems.push(`${response.status()} ${response.url()}`));
+    page.on(
+      'response',
+      (response) => response.status() >= 400 && problems.push(`${response.status()} ${response.url()}`),
+    );
     await page.goto(url);
-    await page.waitForFunction(`document.title.startsWith('answers: ')`, undefined, { timeout: MOST_MS }).catch((error) => {
-      throw new Error([error.message, ...problems].join('\n'));
-    });
+    await page
+      .waitForFunction(`document.title.startsWith('answers: ')`, undefined, { timeout: MOST_MS })
+      .catch((error) => {
+        throw new Error([error.message, ...problems].join('\n'));
+      });
     const answers = JSON.parse((await page.title()).slice('answers: '.length));
     if (answers.error) throw new Error([answers.error, ...problems].join('\n'));
     return answers;

@@ -41,7 +41,15 @@ export class Project {
   /** Installs the packed package and others; gives nothing back, throws what npm says. */
   install(tarball, packages = [], { type = 'module' } = {}) {
     this.write({ 'package.json': JSON.stringify({ name: 'app', private: true, type }) });
-    this.run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error', tarball, ...packages]);
+    this.run('npm', [
+      'install',
+      '--no-audit',
+      '--no-fund',
+      '--ignore-scripts',
+      '--loglevel=error',
+      tarball,
+      ...packages,
+    ]);
   }
 
   path(...parts) {

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundlers } from './bundlers.mjs';
-import { pack, Project } from './project.mjs';
+import { Project, pack } from './project.mjs';
 import { NODE_PROGRAM, runtimes } from './runtimes.mjs';
 import { writeTable } from './table.mjs';
 
@@ -21,7 +21,9 @@ const chosen = wanted.length === 0 ? cells : cells.filter(({ id }) => wanted.som
 
 if (process.argv.includes('--list')) console.log(cells.map(({ id }) => id).join('\n'));
 else if (chosen.length === 0) {
-  console.error(`test:compat: cells must be some of ${cells.map(({ id }) => id).join(', ')}; got ${wanted.join(', ')}.`);
+  console.error(
+    `test:compat: cells must be some of ${cells.map(({ id }) => id).join(', ')}; got ${wanted.join(', ')}.`,
+  );
   process.exitCode = 2;
 } else process.exitCode = (await runCells()) ? 0 : 1;
 
@@ -31,9 +33,13 @@ async function runCells() {
   const results = {};
   try {
     const tarball = pack(folder);
-    const expected = execFileSync(process.execPath, ['--input-type=module', '-e', NODE_PROGRAM.replace("'onebit'", `'${root}dist/index.js'`)], {
-      encoding: 'utf8',
-    });
+    const expected = execFileSync(
+      process.execPath,
+      ['--input-type=module', '-e', NODE_PROGRAM.replace("'onebit'", `'${root}dist/index.js'`)],
+      {
+        encoding: 'utf8',
+      },
+    );
     for (const cell of chosen) {
       const problem = await problemOf(cell, tarball, expected);
       console.log(`${problem ? '✗' : '✓'} ${cell.name}${problem ? `\n${problem}` : ''}`);

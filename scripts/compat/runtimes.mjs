@@ -28,10 +28,16 @@ const node = [20, 22, 24, 26].map((major) => ({
   async run(project, expected) {
     const folder = `node_modules/node-${platform === 'win32' ? 'win' : platform}-${arch}/bin`;
     const program = project.path(folder, platform === 'win32' ? 'node.exe' : 'node');
-    project.write({ 'index.mjs': NODE_PROGRAM, 'index.cjs': NODE_PROGRAM.replace(/import (.*) from (.*);/, 'const $1 = require($2);') });
+    project.write({
+      'index.mjs': NODE_PROGRAM,
+      'index.cjs': NODE_PROGRAM.replace(/import (.*) from (.*);/, 'const $1 = require($2);'),
+    });
     expectText(project.run(program, ['index.mjs']), expected);
     expectText(project.run(program, ['index.cjs']), expected); // CommonJS
-    expectText(project.run(program, ['node_modules/onebit/bin/onebit.js', '--version']).replace(/\s/g, '').split('.').length, 3);
+    expectText(
+      project.run(program, ['node_modules/onebit/bin/onebit.js', '--version']).replace(/\s/g, '').split('.').length,
+      3,
+    );
   },
 }));
 
@@ -92,7 +98,12 @@ const compilers = [
   name: `TypeScript ${typescript}, ${moduleResolution}`,
   packages: [`typescript@${typescript}`],
   async run(project) {
-    const options = { module, moduleResolution, target: 'es2022', lib: ['es2023', 'dom', 'dom.iterable', 'dom.asynciterable'] };
+    const options = {
+      module,
+      moduleResolution,
+      target: 'es2022',
+      lib: ['es2023', 'dom', 'dom.iterable', 'dom.asynciterable'],
+    };
     const compilerOptions = { ...options, strict: true, skipLibCheck: false, types: [], noEmit: true };
     project.write({ 'tsconfig.json': JSON.stringify({ compilerOptions, include: ['app.ts'] }), 'app.ts': TYPED });
     project.bin('typescript/bin/tsc', ['-p', 'tsconfig.json']);

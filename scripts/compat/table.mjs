@@ -20,5 +20,8 @@ export function writeTable(root, cells, results) {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : '# Compatibility\n';
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
   const section = '\n## Bundlers, runtimes, compilers\n\n';
-  writeFileSync(path, begin < 0 ? `${text.trimEnd()}\n${section}${table}\n` : text.slice(0, begin) + table + text.slice(end + END.length));
+  writeFileSync(
+    path,
+    begin < 0 ? `${text.trimEnd()}\n${section}${table}\n` : text.slice(0, begin) + table + text.slice(end + END.length),
+  );
 }

@@ -9,7 +9,9 @@ export function packaged(find: () => URL, name: string): URL {
     const url = find();
     // Vite, while it serves a page for development, keeps the code elsewhere than the files.
     const moved = url.pathname.includes('/node_modules/.vite/');
-    return moved ? new URL(url.href.replace(/\/node_modules\/\.vite\/.*$/, `/node_modules/onebit/models/${name}`)) : url;
+    return moved
+      ? new URL(url.href.replace(/\/node_modules\/\.vite\/.*$/, `/node_modules/onebit/models/${name}`))
+      : url;
   } catch {
     return new URL(`file:///C:/onebit/${name}`);
   }

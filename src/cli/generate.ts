@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { OnebitError } from '../errors.ts';
 import type { GenerationResult } from '../generate/generation.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { compileRegex, compileSchema } from '../structured/compile.ts';
+import { compileRegexAsync, compileSchemaAsync } from '../structured/compile.ts';
 import type { Grammar } from '../structured/grammar.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags, printJson, wholeNumber } from './context.ts';
 import { addSamplingOptions, generateOptionsOf, type SamplingFlags } from './sampling-options.ts';
@@ -67,8 +67,8 @@ async function constraintOf({ jsonSchema, regex }: GenerateFlags, model: Languag
   if (jsonSchema !== undefined && regex !== undefined) {
     throw new OnebitError('bad-argument', 'generate: --json-schema or --regex must be given, got both. Leave one out.');
   }
-  if (regex !== undefined) return compileRegex(regex, model.tokenizer);
-  return jsonSchema === undefined ? undefined : compileSchema(await readSchema(jsonSchema), model.tokenizer);
+  if (regex !== undefined) return compileRegexAsync(regex, model.tokenizer);
+  return jsonSchema === undefined ? undefined : compileSchemaAsync(await readSchema(jsonSchema), model.tokenizer);
 }
 
 async function readSchema(path: string): Promise<unknown> {

@@ -40,7 +40,9 @@ function newWorker(): Worker {
   if (VITE_CACHE.test(here)) {
     return new Worker(here.replace(VITE_CACHE, '/node_modules/onebit/dist/remote/engine-worker.js'), options);
   }
-  if (new URL(here).origin === globalThis.location?.origin) {
+  const { origin, protocol } = new URL(here);
+  // webpack gives the path that the code had where it was built.
+  if (origin === globalThis.location?.origin || protocol === 'file:') {
     // Exactly what bundlers look for. Vite 7 can bundle no worker that loads parts later, so Vite gets one that is a single file already.
     if ((import.meta as { env?: { MODE?: string } }).env?.MODE) {
       return new Worker(new URL(/* webpackIgnore: true */ '../browser/whole-worker.js', import.meta.url), {

@@ -82,7 +82,7 @@ export class SupportModel {
   readonly facts: SupportFacts;
   readonly intents: readonly string[];
   readonly answers: ReadonlyMap<string, string>;
-  /** What the model is made of, to write it or to train on. */
+  /** @internal What the model is made of, to write it or to train on. */
   readonly parts: SupportParts;
 
   /** @internal Use `trainSupport` or `loadSupport`. */
