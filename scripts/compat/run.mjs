@@ -5,7 +5,7 @@
 //   npm run test:compat -- --list
 // Needs npm's registry, and Chromium for the bundlers of pages. Results are kept in docs/compatibility.json.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
