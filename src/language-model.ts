@@ -37,6 +37,7 @@ export class LanguageModel {
   private readonly scheduler: Scheduler;
   private disposed = false;
 
+  /** @internal Use `load`. */
   constructor(gguf: Gguf, tokenizer: Tokenizer, engine: Engine, contextTokens: number, limits: SchedulerOptions) {
     this.config = engine.config;
     this.metadata = gguf.metadata;
