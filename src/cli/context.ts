@@ -8,10 +8,16 @@ import { progressLine } from './progress.ts';
 
 /** What the program gives to each command. */
 export interface CommandContext {
-  /** Aborted by Ctrl-C and SIGTERM. */
+  /** Aborted by Ctrl-C, SIGTERM and --timeout. */
   readonly signal: AbortSignal;
-  /** Says that the command runs until a signal comes: ending then is success. */
-  readonly endsBySignal: () => void;
+  /** Says that the command runs until a signal comes: ending then is success, and may take so many milliseconds. */
+  readonly endsBySignal: (graceMs: number) => void;
+  /** Says that the command has something to save when a signal comes, and takes its time for that. */
+  readonly endsInOrder: () => void;
+  /** Does work that may keep the event loop for long, for a file or a prompt asks for it: meanwhile signals end the process at once. */
+  readonly uncaught: <Result>(work: () => Result | Promise<Result>) => Promise<Result>;
+  /** Sends the next Ctrl-C to `catcher`; without one they stop the command again. */
+  readonly catchInterrupt: (catcher?: () => void) => void;
 }
 
 /** How models are run. */
@@ -91,9 +97,4 @@ export function numberBetween(min: number, max: number): (text: string) => numbe
     }
     return value;
   };
-}
-
-/** Prints the one JSON document of a command. */
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }

@@ -6,7 +6,8 @@ import type { GenerationResult } from '../generate/generation.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { compileRegex, compileSchema } from '../structured/compile.ts';
 import type { Grammar } from '../structured/grammar.ts';
-import { addModelOptions, type CommandContext, loadModel, type ModelFlags, printJson, wholeNumber } from './context.ts';
+import { addModelOptions, type CommandContext, loadModel, type ModelFlags, wholeNumber } from './context.ts';
+import { note, printJson, printModelText } from './print.ts';
 import { addSamplingOptions, generateOptionsOf, type SamplingFlags } from './sampling-options.ts';
 import { readStandardInput } from './standard-input.ts';
 
@@ -26,7 +27,7 @@ Examples:
   cat letter.txt | onebit generate -p - --json`;
 
 /** The command `generate`: continues a prompt. */
-export function generateCommand({ signal }: CommandContext): Command {
+export function generateCommand(context: CommandContext): Command {
   const command = new Command('generate').description('continue a prompt');
   addSamplingOptions(addModelOptions(command))
     .option('-p, --prompt <text>', 'what to continue; - reads it from standard input (default: empty)')
@@ -36,28 +37,27 @@ export function generateCommand({ signal }: CommandContext): Command {
     .option('--json-schema <file>', 'allow only JSON of this schema')
     .option('--regex <pattern>', 'allow only text that this regular expression matches as a whole')
     .addHelpText('after', HELP)
-    .action((flags: GenerateFlags) => generate(flags, signal));
+    .action((flags: GenerateFlags) => generate(flags, context));
   return command;
 }
 
-async function generate(flags: GenerateFlags, signal: AbortSignal): Promise<void> {
+async function generate(flags: GenerateFlags, { signal, uncaught }: CommandContext): Promise<void> {
   const prompt = flags.prompt === '-' ? await readStandardInput() : (flags.prompt ?? '');
   const model = await loadModel(flags, signal);
   try {
-    const generation = model.generate(prompt, {
-      ...generateOptionsOf(flags, signal),
-      special: flags.special,
-      logprobs: flags.logprobs,
-      constraint: await constraintOf(flags, model),
-    });
-    if (flags.json) {
-      printJson(await generation.result());
-      return;
-    }
+    const generation = await uncaught(async () =>
+      model.generate(prompt, {
+        ...generateOptionsOf(flags, signal),
+        special: flags.special,
+        logprobs: flags.logprobs,
+        constraint: await constraintOf(flags, model),
+      }),
+    );
+    if (flags.json) return printJson(await generation.result());
     process.stdout.write(prompt);
-    for await (const piece of generation) process.stdout.write(piece.text);
+    for await (const piece of generation) printModelText(piece.text);
     process.stdout.write('\n');
-    process.stderr.write(`${speedLine(await generation.result())}\n`);
+    note(speedLine(await generation.result()));
   } finally {
     await model.dispose();
   }

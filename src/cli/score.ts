@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { OnebitError } from '../errors.ts';
-import { addModelOptions, type CommandContext, loadModel, type ModelFlags, printJson } from './context.ts';
+import { addModelOptions, type CommandContext, loadModel, type ModelFlags } from './context.ts';
+import { print, printJson } from './print.ts';
 import { progressLine } from './progress.ts';
 
 interface ScoreFlags extends ModelFlags {
@@ -56,8 +57,8 @@ async function score(flags: ScoreFlags, command: Command, signal: AbortSignal): 
     if (flags.json) {
       printJson(scored);
     } else {
-      process.stdout.write(
-        `${scored.bitsPerByte.toFixed(4)} bits per byte, ${scored.natsPerToken.toFixed(4)} nats per token (${scored.tokensScored} tokens, ${scored.bytes} bytes, ${scored.documents} documents)\n`,
+      print(
+        `${scored.bitsPerByte.toFixed(4)} bits per byte, ${scored.natsPerToken.toFixed(4)} nats per token (${scored.tokensScored} tokens, ${scored.bytes} bytes, ${scored.documents} documents)`,
       );
     }
   } finally {

@@ -1,9 +1,11 @@
 // Owns `onebit support predict` and `onebit support evaluate`.
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
+import { printable } from '../core/printable.ts';
 import { calibrationError, judgeRows, parseQueries, type SupportModel, summarise } from '../tasks/support/index.ts';
 import { routeQuery } from '../tasks/support/route.ts';
-import { type CommandContext, numberBetween, printJson, wholeNumber } from './context.ts';
+import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
+import { print, printJson, printJsonLine } from './print.ts';
 import { openSupport, readRows, readText } from './support-files.ts';
 
 interface AskFlags {
@@ -81,12 +83,10 @@ export function evaluateSupportCommand({ signal }: CommandContext): Command {
         ['calibration error', percent(calibrationError(judged))],
         ['queries a second', String(result.queriesPerSecond)],
       ];
-      process.stdout.write(
-        `${judged.length} rows, threshold ${(flags.threshold ?? model.facts.threshold).toFixed(3)}\n`,
-      );
-      for (const [name, value] of lines) process.stdout.write(`  ${name.padEnd(32)}${value}\n`);
+      print(`${judged.length} rows, threshold ${(flags.threshold ?? model.facts.threshold).toFixed(3)}`);
+      for (const [name, value] of lines) print(`  ${name.padEnd(32)}${value}`);
       for (const { intent, predicted, count } of result.confusion.slice(0, 10)) {
-        process.stdout.write(`  ${String(count).padStart(4)} × ${intent} taken for ${predicted}\n`);
+        print(printable(`  ${String(count).padStart(4)} × ${intent} taken for ${predicted}`));
       }
     });
 }
@@ -101,11 +101,9 @@ function show(model: SupportModel, text: string, flags: AskFlags): void {
   const { action, prediction, text: said } = routeQuery(model, text, { threshold: flags.threshold });
   const { intents } = flags.top === undefined ? prediction : model.predict(text, { top: flags.top });
   if (flags.json) {
-    process.stdout.write(
-      `${JSON.stringify({ text, ...prediction, action, answer: prediction.answer ?? null, intents })}\n`,
-    );
+    printJsonLine({ text, ...prediction, action, answer: prediction.answer ?? null, intents });
     return;
   }
   const ranked = intents.map(({ intent, probability }) => `${intent} ${(100 * probability).toFixed(0)} %`).join(', ');
-  process.stdout.write(`${action}: ${said}\n  ${ranked}; out of scope ${(100 * prediction.outOfScope).toFixed(0)} %\n`);
+  print(`${action}: ${said}\n  ${printable(ranked)}; out of scope ${(100 * prediction.outOfScope).toFixed(0)} %`);
 }

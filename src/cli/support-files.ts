@@ -1,9 +1,9 @@
 // Owns the files that the support commands read and write. Must not know what is done with them.
 import { readFile, stat } from 'node:fs/promises';
 import { fileError } from '../bytes/file-source.ts';
-import { writeFileAtomically } from '../bytes/file-write.ts';
 import { OnebitError } from '../errors.ts';
-import { loadSupport, parseRows, type SupportModel, type SupportRow, saveSupport } from '../tasks/support/index.ts';
+import { loadSupport, parseRows, type SupportModel, type SupportRow } from '../tasks/support/index.ts';
+import { modelPathOf } from './file-identity.ts';
 
 const MOST_BYTES = 400_000_000;
 
@@ -38,11 +38,10 @@ export function openSupport(path: string, signal: AbortSignal): Promise<SupportM
   return loadSupport(path, { signal });
 }
 
-/** Writes a model, whole or not at all, and gives its size in bytes. */
-export async function writeSupport(path: string, model: SupportModel): Promise<number> {
-  const bytes = await saveSupport(model);
-  await writeFileAtomically(path, (append) => append(bytes));
-  return bytes.length;
+/** The files that a command on `files` and the model of `-m` reads. */
+export async function supportInputs(files: readonly string[], model?: string): Promise<string[]> {
+  const path = model === undefined ? undefined : await modelPathOf(model);
+  return path === undefined ? [...files] : [...files, path];
 }
 
 async function standardInput(): Promise<Uint8Array> {
