@@ -16,6 +16,8 @@ export type ErrorCode =
   | 'out-of-memory'
   /** What was sent costs more steps, time or memory to prepare than one request may spend. */
   | 'over-budget'
+  /** A text has more tokens than were allowed. */
+  | 'too-long'
   /** Too many requests wait already. Try again later. */
   | 'busy'
   /** The object was disposed before the call. */

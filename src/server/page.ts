@@ -10,9 +10,22 @@ const TYPES: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
   gguf: 'application/octet-stream',
 };
-/** Everything from here; workers also from blobs (the engine's threads); models from wherever the user says. */
-const POLICY =
-  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; img-src 'self' data:; connect-src 'self' https: http: data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/**
+ * The least that the page needs, sent with all its files, because a worker follows the policy of its own file: everything from here, WebAssembly,
+ * threads from blobs, models from wherever the user says. See docs/browser.md.
+ */
+export const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self' blob:",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "manifest-src 'self'",
+  "connect-src 'self' https: http:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
 /** The page has threads only when it is isolated from other origins; its workers must say the same. */
 const ISOLATION = {
   'cross-origin-opener-policy': 'same-origin',
@@ -35,7 +48,8 @@ export async function siteResponse(files: SiteFiles, path: string): Promise<Resp
     'content-type': TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream',
     // Names in assets/ hold a hash of the contents.
     'cache-control': name.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
-    ...(isPage ? { 'content-security-policy': POLICY } : {}),
+    'content-security-policy': PAGE_POLICY,
+    'x-content-type-options': 'nosniff',
   };
   return new Response(isPage ? withServer(new TextDecoder().decode(found)) : found, { headers });
 }

@@ -11,11 +11,9 @@ function partition(texts: string[], source: string): Part[] {
     texts.map((_, token) => token),
     (token) => new TextEncoder().encode(texts[token]).length,
   );
-  tokens.partition(
-    source,
-    (from, to) => parts.push(source.slice(from, to)),
-    (token) => parts.push(token),
-  );
+  for (const part of tokens.parts(source)) {
+    if (part) parts.push(part.token < 0 ? source.slice(part.from, part.to) : part.token);
+  }
   return parts;
 }
 

@@ -8,6 +8,17 @@ interface Node {
   token: number;
 }
 
+/** A stretch of a text: an added token, or text without any where `token` is −1. */
+export interface Part {
+  readonly from: number;
+  readonly to: number;
+  readonly token: number;
+}
+
+/** Characters looked at between two rests; each may cost a walk along the longest added token. */
+const LOOKS_PER_REST = 4096;
+const NONE: readonly never[] = [];
+
 interface Candidate {
   readonly at: number;
   readonly token: number;
@@ -42,36 +53,44 @@ export class AddedTokens {
     }
   }
 
-  /** Calls `text(from, to)` for each stretch without added tokens and `added(token)` for each added token, from left to right. */
-  partition(source: string, text: (from: number, to: number) => void, added: (token: number) => void): void {
+  /** The stretches without added tokens and the added tokens, from left to right; undefined where the caller may rest. */
+  *parts(source: string): Generator<Part | undefined, void, void> {
     let from = 0;
-    for (const { at, token } of this.#find(source)) {
-      if (at > from) text(from, at);
-      added(token);
-      from = at + this.#texts[token].length;
+    for (const found of this.#clusters(source)) {
+      for (const { at, token } of found) {
+        const to = at + this.#texts[token].length;
+        if (at > from) yield { from, to: at, token: -1 };
+        yield { from: at, to, token };
+        from = to;
+      }
+      if (found.length === 0) yield undefined;
     }
-    if (from < source.length) text(from, source.length);
+    if (from < source.length) yield { from, to: source.length, token: -1 };
   }
 
-  #find(source: string): Candidate[] {
+  /** Added tokens in groups that do not touch the text of each other; an empty group where the caller may rest. */
+  *#clusters(source: string): Generator<readonly Candidate[], void, void> {
     const { next } = this.#root;
-    if (next.size === 0) return [];
-    const found: Candidate[] = [];
+    if (next.size === 0) return;
+    let found: Candidate[] = [];
     const only = next.size === 1 ? String.fromCharCode([...next.keys()][0]) : undefined;
-    let overlaps = false;
     let free = 0;
-    for (let at = 0; at < source.length; at++) {
+    for (let at = 0, looks = 1; at < source.length; at++, looks++) {
+      if (looks % LOOKS_PER_REST === 0) yield NONE;
       if (only !== undefined) {
         at = source.indexOf(only, at);
         if (at < 0) break;
       } else if (!next.has(source.charCodeAt(at))) continue;
       const token = this.#longestAt(source, at, source.length);
       if (token < 0) continue;
-      if (at < free) overlaps = true;
+      if (at >= free) {
+        if (found.length > 0) yield this.#resolve(source, found, free);
+        found = [];
+      }
       free = Math.max(free, at + this.#texts[token].length);
       found.push({ at, token });
     }
-    return overlaps ? this.#resolve(source, found) : found;
+    if (found.length > 0) yield this.#resolve(source, found, free);
   }
 
   /** The longest token at `at` that ends by `to`, or −1. */
@@ -86,9 +105,13 @@ export class AddedTokens {
     return token;
   }
 
-  /** Chooses among overlapping candidates: most bytes first, then the lower id, then the leftmost; what no longer fits is tried shorter. */
-  #resolve(source: string, found: readonly Candidate[]): Candidate[] {
-    const taken = new Uint8Array(source.length);
+  /**
+   * Chooses among candidates before `end` that overlap: most bytes first, then the lower id, then the leftmost; what no longer fits is tried shorter.
+   */
+  #resolve(source: string, found: readonly Candidate[], end: number): readonly Candidate[] {
+    if (found.length === 1) return found;
+    const start = found[0].at;
+    const taken = new Uint8Array(end - start);
     const chosen: Candidate[] = [];
     const byLength: Candidate[][] = [];
     const file = (candidate: Candidate) => {
@@ -102,9 +125,9 @@ export class AddedTokens {
       for (const candidate of row) {
         const end = candidate.at + this.#texts[candidate.token].length;
         let fits = candidate.at;
-        while (fits < end && !taken[fits]) fits++;
+        while (fits < end && !taken[fits - start]) fits++;
         if (fits === end) {
-          taken.fill(1, candidate.at, end);
+          taken.fill(1, candidate.at - start, end - start);
           chosen.push(candidate);
           continue;
         }

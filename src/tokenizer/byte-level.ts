@@ -1,6 +1,7 @@
 // Owns byte-level byte-pair encoding (`tokenizer.ggml.model` = gpt2): the byte alphabet, merges, words to ids, ids to bytes.
 // A trainer that writes its vocabulary with `textOfBytes` and cuts words with the same pre-tokenizer gets the same ids here and in llama.cpp.
 // Source: GPT-2's bytes_to_unicode and merge order; llama.cpp for what a file may leave out.
+import type { Steps } from '../core/steps.ts';
 import { type Merges, mergeSymbols, PairTable } from './pair-merger.ts';
 import type { PreTokenizer } from './pre-tokenizer.ts';
 import { stringOfUnits } from './text-bytes.ts';
@@ -44,9 +45,17 @@ export function bytesOfText(text: string): Uint8Array {
 
 /** Turns text without added tokens into ids, and ids into bytes. */
 export interface TextEncoding {
-  encode(source: string, from: number, to: number, out: TokenList): void;
+  /** Appends the ids of source[from, to) to `out`; rests now and then. */
+  encode(source: string, from: number, to: number, out: TokenList): Steps;
   bytesOf(token: number): Uint8Array;
+  /** Whether every byte gives a token, so that a text has at least its length divided by the longest token's. */
+  readonly isComplete: boolean;
 }
+
+/** Longer words rest while they are encoded, and are encoded by themselves. */
+export const LONG_WORD = 4096;
+/** Characters after which encoding rests. */
+export const UNITS_PER_REST = 4096;
 
 /** Builds the encoding of a byte-level vocabulary; a merge that names a token the file does not have is a problem of the file. */
 export function byteLevelEncoding(
@@ -64,24 +73,49 @@ export function byteLevelEncoding(
     const token = ids.get(String.fromCharCode(characterOfByte[byte]));
     tokenOfByte[byte] = token !== undefined && isText(types[token]) ? token : missing;
   }
-  let symbols = new Int32Array(256);
-  const encodeWord = (word: string): Int32Array => {
-    if (symbols.length < 3 * word.length) symbols = new Int32Array(3 * word.length);
-    const bytes = symbols;
-    const count = writeUtf8(word, bytes);
+  const scratch = new Int32Array(256);
+  const encodeWord = function* (word: string): Steps<Int32Array> {
+    let bytes = scratch;
+    let count = 0;
+    if (3 * word.length <= scratch.length) count = writeUtf8(word, bytes);
+    else {
+      bytes = new Int32Array(new TextEncoder().encode(word));
+      count = bytes.length;
+    }
     if (pre.wholeWords) {
       const token = ids.get(textOfBytes(Uint8Array.from(bytes.subarray(0, count))));
       if (token !== undefined && isText(types[token])) return Int32Array.of(token);
     }
     for (let i = 0; i < count; i++) bytes[i] = tokenOfByte[bytes[i]];
-    const tokens = bytes.slice(0, mergeSymbols(bytes, count, merges));
-    if (symbols.length > 4096) symbols = new Int32Array(256);
+    const tokens = bytes.slice(0, yield* mergeSymbols(bytes, count, merges));
     return tokens.includes(missing) ? tokens.filter((token) => token !== missing) : tokens;
   };
   const cache = new WordCache(encodeWord);
   return {
-    encode: (source, from, to, out) =>
-      pre.split(source, from, to, (start, end) => out.append(cache.tokens(source, start, end))),
+    isComplete: !tokenOfByte.includes(missing),
+    *encode(source, from, to, out) {
+      const place = { stretchEnd: from };
+      let at = from;
+      while (at < to) {
+        const rest = at + UNITS_PER_REST;
+        let longEnd = -1;
+        const take = (start: number, end: number): boolean => {
+          if (end - start > LONG_WORD) {
+            longEnd = end;
+            return true;
+          }
+          out.append(cache.tokens(source, start, end));
+          at = end;
+          return at >= rest;
+        };
+        pre.split(source, at, to, take, place);
+        if (longEnd >= 0) {
+          out.append(yield* encodeWord(source.slice(at, longEnd)));
+          at = longEnd;
+        }
+        yield;
+      }
+    },
     bytesOf: (token) => {
       if (types[token] === NORMAL) return bytesOfText(texts[token]);
       if (types[token] === BYTE) return byteTokenBytes(texts[token]);

@@ -1,5 +1,6 @@
 // Owns merging neighbouring symbols in order of rank: the loop that both kinds of vocabulary share. Knows ids, not text.
-// Words up to SHORT symbols are scanned, longer ones go through a heap: n log n, so a text without a space cannot stall it.
+// Words up to SHORT symbols are scanned, longer ones go through a heap: n log n, so a text without a space cannot stall it. Long ones rest now and then.
+import type { Steps } from '../core/steps.ts';
 
 /**
  * A hash table from pairs of symbol ids (0..2³¹−1) to one number each. Seeded at random: a file cannot choose pairs that collide.
@@ -82,9 +83,12 @@ export interface Merges {
 const SHORT = 40;
 const scratch = new Int32Array(SHORT);
 
-/** Merges symbols[0, count) in place, lowest rank first, until no pair merges. Returns how many are left. */
-export function mergeSymbols(symbols: Int32Array, count: number, merges: Merges): number {
-  return count <= SHORT ? mergeShort(symbols, count, merges) : mergeLong(symbols, count, merges);
+/** How many merges, or looks for one, go without a rest. */
+const MERGES_PER_REST = 8192;
+
+/** Merges symbols[0, count) in place, lowest rank first, until no pair merges. Gives how many are left; rests when there are many. */
+export function* mergeSymbols(symbols: Int32Array, count: number, merges: Merges): Steps<number> {
+  return count <= SHORT ? mergeShort(symbols, count, merges) : yield* mergeLong(symbols, count, merges);
 }
 
 function mergeShort(symbols: Int32Array, count: number, merges: Merges): number {
@@ -111,13 +115,18 @@ function mergeShort(symbols: Int32Array, count: number, merges: Merges): number 
   }
 }
 
-function mergeLong(symbols: Int32Array, count: number, merges: Merges): number {
+function* mergeLong(symbols: Int32Array, count: number, merges: Merges): Steps<number> {
   const { rank, result } = merges;
   const next = new Int32Array(count);
   const previous = new Int32Array(count);
   /** The merge of the symbol at i with the one after it; −1 where there is none or i is gone. */
   const found = new Int32Array(count).fill(-1);
-  const heap = new KeyHeap(count);
+  // Outdated entries are recognised by their rank; one that fits by chance names the same merge at the same place.
+  const isLive = (key: number) => {
+    const left = key % POSITIONS;
+    return found[left] >= 0 && rank[found[left]] === (key - left) / POSITIONS;
+  };
+  const heap = new KeyHeap(count, isLive);
   for (let i = 0; i < count; i++) {
     previous[i] = i - 1;
     next[i] = i + 1;
@@ -126,11 +135,20 @@ function mergeLong(symbols: Int32Array, count: number, merges: Merges): number {
     found[left] = merges.find(symbols[left], symbols[right]);
     if (found[left] >= 0) heap.push(rank[found[left]] * POSITIONS + left);
   };
-  for (let i = 0; i + 1 < count; i++) look(i, i + 1);
+  let untilRest = MERGES_PER_REST;
+  for (let i = 0; i + 1 < count; i++) {
+    look(i, i + 1);
+    if (--untilRest > 0) continue;
+    untilRest = MERGES_PER_REST;
+    yield;
+  }
   for (let key = heap.pop(); key >= 0; key = heap.pop()) {
+    if (--untilRest <= 0) {
+      untilRest = MERGES_PER_REST;
+      yield;
+    }
+    if (!isLive(key)) continue;
     const left = key % POSITIONS;
-    // Outdated entries are recognised by their rank; one that fits by chance names the same merge at the same place.
-    if (found[left] < 0 || rank[found[left]] !== (key - left) / POSITIONS) continue;
     const right = next[left];
     symbols[left] = result[found[left]];
     found[right] = -1;
@@ -150,21 +168,20 @@ function mergeLong(symbols: Int32Array, count: number, merges: Merges): number {
 /** Heap keys are rank·2³¹ + position: exact in a float64, and ordered by rank, then leftmost. */
 const POSITIONS = 2 ** 31;
 
-/** A binary heap of numbers, lowest first. */
+/** A binary heap of numbers, lowest first. When it is full, what is outdated is thrown out: a word of megabytes shall not take all memory. */
 class KeyHeap {
   #keys: Float64Array;
+  readonly #isLive: (key: number) => boolean;
   #size = 0;
 
-  constructor(capacity: number) {
-    this.#keys = new Float64Array(capacity);
+  /** @param live how many keys can be live at once, about. */
+  constructor(live: number, isLive: (key: number) => boolean) {
+    this.#keys = new Float64Array(live + (live >> 1));
+    this.#isLive = isLive;
   }
 
   push(key: number): void {
-    if (this.#size === this.#keys.length) {
-      const grown = new Float64Array(2 * this.#size);
-      grown.set(this.#keys);
-      this.#keys = grown;
-    }
+    if (this.#size === this.#keys.length) this.#makeRoom();
     const keys = this.#keys;
     let at = this.#size++;
     while (at > 0) {
@@ -179,10 +196,14 @@ class KeyHeap {
   /** Takes the lowest key, or −1 where there is none. */
   pop(): number {
     if (this.#size === 0) return -1;
+    const lowest = this.#keys[0];
+    this.#sink(0, this.#keys[--this.#size]);
+    return lowest;
+  }
+
+  /** Puts `key` where it belongs at or below `at`. */
+  #sink(at: number, key: number): void {
     const keys = this.#keys;
-    const lowest = keys[0];
-    const key = keys[--this.#size];
-    let at = 0;
     for (let child = 1; child < this.#size; child = 2 * at + 1) {
       if (child + 1 < this.#size && keys[child + 1] < keys[child]) child++;
       if (keys[child] >= key) break;
@@ -190,6 +211,16 @@ class KeyHeap {
       at = child;
     }
     keys[at] = key;
-    return lowest;
+  }
+
+  #makeRoom(): void {
+    const keys = this.#keys;
+    const size = this.#size;
+    this.#size = 0;
+    for (let i = 0; i < size; i++) if (this.#isLive(keys[i])) keys[this.#size++] = keys[i];
+    if (this.#size < size) for (let at = (this.#size >> 1) - 1; at >= 0; at--) this.#sink(at, keys[at]);
+    if (this.#size <= 0.75 * keys.length) return;
+    this.#keys = new Float64Array(2 * keys.length);
+    this.#keys.set(keys.subarray(0, this.#size));
   }
 }

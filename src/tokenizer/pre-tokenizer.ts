@@ -2,8 +2,18 @@
 // Source: the regular expressions of the models' tokenizer.json as llama.cpp applies them; written out by hand because a Unicode regex caps the speed.
 import { characterClasses, LETTER, NUMBER, OTHER, PUNCTUATION, SPACE } from './character-classes.ts';
 
-/** Cuts text[from, to) into words, left to right and without gaps; `word(start, end)` in UTF-16 units. */
-export type Splitter = (text: string, from: number, to: number, word: (start: number, end: number) => void) => void;
+/**
+ * Cuts text[from, to) into words, left to right and without gaps; `word(start, end)` in UTF-16 units. Where `word` says true it stops; going on from
+ * any end of a word, with the same `place`, gives the same words as without the stop.
+ */
+export type Splitter = (text: string, from: number, to: number, word: WordOf, place?: Place) => void;
+/** Takes a word; true stops. */
+export type WordOf = (start: number, end: number) => unknown;
+/** What a splitter knows about where it is: one object for each walk through a text. */
+export interface Place {
+  /** Where the stretch ends that the last word was in. */
+  stretchEnd: number;
+}
 
 /** What one `tokenizer.ggml.pre` means. */
 export interface PreTokenizer {
@@ -77,7 +87,7 @@ function splitModern(digits: number): Splitter {
       const unit = text.charCodeAt(at);
       if (unit === APOSTROPHE && contraction(text, at, to, 0x20)) {
         at += contraction(text, at, to, 0x20);
-        word(start, at);
+        if (word(start, at) === true) return;
         continue;
       }
       const kind = classAt(classes, text, at);
@@ -94,7 +104,7 @@ function splitModern(digits: number): Splitter {
           while (at < to && isLineBreak(text.charCodeAt(at))) at++;
         } else at = spaceOrLinesEnd(classes, text, start, to);
       }
-      word(start, at);
+      if (word(start, at) === true) return;
     }
   };
 }
@@ -126,7 +136,7 @@ const splitGpt2: Splitter = (text, from, to, word) => {
       else if (kind === LETTER || kind === NUMBER) at = runEnd(classes, text, body, to, kind);
       else at = otherEnd(classes, text, body, to);
     }
-    word(start, at);
+    if (word(start, at) === true) return;
   }
 };
 
@@ -134,41 +144,51 @@ const splitGpt2: Splitter = (text, from, to, word) => {
 const SYMBOLS = new Set([...'$+<=>^~|'].map((c) => c.charCodeAt(0)));
 
 /** llama.cpp's `default`: punctuation runs apart, then GPT-2's split, then numbers apart, then ASCII digits in threes. */
-const splitDefault: Splitter = (text, from, to, word) => {
+const splitDefault: Splitter = (text, from, to, word, place = { stretchEnd: from }) => {
   const classes = characterClasses();
   const isMark = (at: number) => classAt(classes, text, at) === PUNCTUATION || SYMBOLS.has(text.charCodeAt(at));
-  const numbersApart = (start: number, end: number) => {
+  const numbersApart = (start: number, end: number): boolean => {
     for (let at = start; at < end; ) {
       const stop = runEnd(classes, text, at, end, NUMBER);
-      if (stop > at) digitsInThrees(text, at, stop, word);
+      if (stop > at && digitsInThrees(text, at, stop, word)) return true;
       at = stop;
       while (at < end && classAt(classes, text, at) !== NUMBER) at += widthAt(text, at);
-      if (at > stop) word(stop, at);
+      if (at > stop && word(stop, at) === true) return true;
     }
+    return false;
   };
-  for (let at = from; at < to; ) {
-    const start = at;
+  let stopped = false;
+  for (let at = from; at < to && !stopped; at = place.stretchEnd) {
     const marks = isMark(at);
-    while (at < to && isMark(at) === marks) at += widthAt(text, at);
-    if (marks) word(start, at);
-    else splitGpt2(text, start, at, numbersApart);
+    if (place.stretchEnd <= at) {
+      let end = at;
+      while (end < to && isMark(end) === marks) end += widthAt(text, end);
+      place.stretchEnd = end;
+    }
+    if (marks) stopped = word(at, place.stretchEnd) === true;
+    else {
+      splitGpt2(text, at, place.stretchEnd, (start, end) => {
+        stopped = numbersApart(start, end);
+        return stopped;
+      });
+    }
   }
 };
 
-/** Cuts a run of numbers into the matches of `[0-9][0-9][0-9]` and what lies between them. */
-function digitsInThrees(text: string, from: number, to: number, word: (start: number, end: number) => void): void {
+/** Cuts a run of numbers into the matches of `[0-9][0-9][0-9]` and what lies between them. True where `word` stopped it. */
+function digitsInThrees(text: string, from: number, to: number, word: WordOf): boolean {
   let start = from;
   let digits = 0;
   for (let at = from; at < to; at++) {
     const unit = text.charCodeAt(at);
     digits = unit >= 0x30 && unit <= 0x39 ? digits + 1 : 0;
     if (digits < 3) continue;
-    if (at - 2 > start) word(start, at - 2);
-    word(at - 2, at + 1);
+    if (at - 2 > start && word(start, at - 2) === true) return true;
+    if (word(at - 2, at + 1) === true) return true;
     start = at + 1;
     digits = 0;
   }
-  if (start < to) word(start, to);
+  return start < to && word(start, to) === true;
 }
 
 const qwen2: PreTokenizer = { split: splitModern(1), wholeWords: false, addBos: false };

@@ -1,10 +1,11 @@
 // Owns SentencePiece-style vocabularies (`tokenizer.ggml.model` = llama): scores, byte fallback, the space that becomes U+2581.
 // Works on strings with one byte a character, since llama.cpp falls back byte by byte also where the text is not UTF-8. Source: llama.cpp.
-import { byteTokenBytes, isText, type TextEncoding } from './byte-level.ts';
+import type { Steps } from '../core/steps.ts';
+import { byteTokenBytes, isText, LONG_WORD, type TextEncoding, UNITS_PER_REST } from './byte-level.ts';
 import { type Merges, mergeSymbols, PairTable } from './pair-merger.ts';
 import { byteString, bytesOfByteString } from './text-bytes.ts';
 import { BYTE, describe, type Metadata, NORMAL, type Problems, type Vocabulary } from './vocabulary.ts';
-import { WordCache } from './word-cache.ts';
+import { TokenList, WordCache } from './word-cache.ts';
 
 /** U+2581, which stands for a space in token texts, as bytes. */
 const SPACE = '\xe2\x96\x81';
@@ -26,9 +27,9 @@ export function sentencePieceEncoding(metadata: Metadata, vocabulary: Vocabulary
   for (const [piece, token] of pieces)
     if (token < texts.length && piece.includes(SPACE, leadingSpaces(piece, 0))) apart = false;
 
-  const encodeWord = (word: string): Int32Array => {
+  const encodeWord = function* (word: string): Steps<Int32Array> {
     const symbols = new Int32Array(word.length);
-    const rest: number[] = [];
+    const tokens = new TokenList();
     let count = 0;
     for (let at = 0; at < word.length; ) {
       const length = characterLength(word, at);
@@ -36,33 +37,40 @@ export function sentencePieceEncoding(metadata: Metadata, vocabulary: Vocabulary
       // A character in no token merges with nothing: the number past all symbols says where its bytes are.
       symbols[count++] = symbol ?? pieces.size + texts.length + at;
       at += length;
+      if (count % UNITS_PER_REST === 0) yield;
     }
-    const left = mergeSymbols(symbols, count, merges);
+    const left = yield* mergeSymbols(symbols, count, merges);
     const texted = merges.texts;
     for (let i = 0; i < left; i++) {
       const symbol = symbols[i];
+      if (i % UNITS_PER_REST === UNITS_PER_REST - 1) yield;
       if (symbol < texts.length) {
-        rest.push(symbol);
+        tokens.push(symbol);
         continue;
       }
       const at = symbol - pieces.size - texts.length;
       const bytes = at < 0 ? texted[symbol] : word.slice(at, at + characterLength(word, at));
-      for (let k = 0; k < bytes.length; k++) rest.push(...byteTokens[bytes.charCodeAt(k)]);
+      for (let k = 0; k < bytes.length; k++) for (const token of byteTokens[bytes.charCodeAt(k)]) tokens.push(token);
     }
-    return Int32Array.from(rest);
+    return tokens.toArray();
   };
   const cache = new WordCache(encodeWord);
   return {
-    encode: (source, from, to, out) => {
+    isComplete: byteTokens.every((tokens) => tokens.length > 0),
+    *encode(source, from, to, out) {
       const text = source.slice(from, to).replaceAll(' ', SPACE);
-      // No token has a space inside or at its end: words can be merged one by one.
-      if (!apart) return out.append(cache.tokens(text, 0, text.length));
+      let rest = UNITS_PER_REST;
       for (let start = 0; start < text.length; ) {
-        let end = leadingSpaces(text, start);
+        // No token has a space inside or at its end: words can be merged one by one.
+        let end = apart ? leadingSpaces(text, start) : text.length;
         // Character by character: bytes that are not UTF-8 can swallow a part of a space.
         while (end < text.length && !text.startsWith(SPACE, end)) end += characterLength(text, end);
-        out.append(cache.tokens(text, start, end));
+        if (end - start > LONG_WORD) out.append(yield* encodeWord(text.slice(start, end)));
+        else out.append(cache.tokens(text, start, end));
         start = end;
+        if (start < rest) continue;
+        rest = start + UNITS_PER_REST;
+        yield;
       }
     },
     bytesOf: (token) => {

@@ -1,6 +1,8 @@
 // Owns what the rest of the package calls a tokenizer: built from a file's metadata, text to ids and back. Knows no model and no chat template.
 // llama.cpp is the judge of ids. Where it and the tokenizers library differ: no NFC normalisation here (ids of composed text are the same);
 // control tokens and fill-in-the-middle tokens are not made from plain text; overlapping added tokens go to the longest.
+import { Budget } from '../core/budget.ts';
+import { restSteps, runSteps, type Steps } from '../core/steps.ts';
 import { OnebitError } from '../errors.ts';
 import { AddedTokens } from './added-tokens.ts';
 import { byteLevelEncoding, type TextEncoding } from './byte-level.ts';
@@ -16,6 +18,16 @@ export interface EncodeOptions {
   readonly special?: boolean;
   /** Whether to put `bos` first; 'bad-argument' where there is none. Default: false, whatever `addBos` says. */
   readonly bos?: boolean;
+}
+
+/** How to read a text that somebody else sent. */
+export interface BoundedEncodeOptions extends EncodeOptions {
+  /** Most tokens that the text may have; more are refused as soon as that is certain, of a text far too long before it is looked at. */
+  readonly maxTokens?: number;
+  /** What the request may still spend; its signal ends the work. Default: only `signal`. */
+  readonly budget?: Budget;
+  /** Ends the work with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** How to write tokens. */
@@ -43,6 +55,11 @@ export interface Tokenizer {
    * SentencePiece-style ones keep them by byte tokens; both as llama.cpp does.
    */
   encode(text: string | Uint8Array, options?: EncodeOptions): Int32Array;
+  /**
+   * As `encode`, for texts of any length that somebody else sent: the event loop gets its turns, and the work ends early.
+   * @throws OnebitError `too-long` for more than `maxTokens`, `over-budget` where the budget ends; the reason of the signal
+   */
+  encodeAsync(text: string | Uint8Array, options?: BoundedEncodeOptions): Promise<Int32Array>;
   /**
    * The text of tokens that stand at the start of a text (a SentencePiece-style vocabulary loses the space it puts there; to continue a text
    * use `decoder`). Bytes that are not UTF-8 become U+FFFD.
@@ -124,6 +141,8 @@ class FileTokenizer implements Tokenizer {
   readonly #spaceFirst: boolean;
   readonly #added: AddedTokens;
   readonly #addedWithSpecial: AddedTokens;
+  /** The most characters, or bytes where these are the units, that one token stands for. */
+  readonly #longest: number;
 
   /** @param units what one character of the strings given to `encoding` is. */
   constructor(vocabulary: Vocabulary, encoding: TextEncoding, units: 'characters' | 'bytes', spaceFirst: boolean) {
@@ -138,6 +157,7 @@ class FileTokenizer implements Tokenizer {
     this.#units = units;
     this.#spaceFirst = spaceFirst;
     const texts = units === 'bytes' ? vocabulary.texts.map(byteString) : vocabulary.texts;
+    this.#longest = texts.reduce((most, text) => Math.max(most, text.length), 1);
     const byteLength = (token: number) => byteString(vocabulary.texts[token]).length;
     this.#added = new AddedTokens(texts, vocabulary.added, byteLength);
     this.#addedWithSpecial = new AddedTokens(texts, vocabulary.addedWithSpecial, byteLength);
@@ -145,6 +165,27 @@ class FileTokenizer implements Tokenizer {
 
   encode(text: string | Uint8Array, options: EncodeOptions = {}): Int32Array {
     const out = new TokenList();
+    runSteps(this.#encode(text, options, out));
+    return out.toArray();
+  }
+
+  async encodeAsync(text: string | Uint8Array, options: BoundedEncodeOptions = {}): Promise<Int32Array> {
+    const { maxTokens = Number.POSITIVE_INFINITY, signal, budget = new Budget({ signal }) } = options;
+    const check = (tokens: number) => {
+      signal?.throwIfAborted();
+      if (!(tokens > maxTokens)) return;
+      throw new OnebitError(
+        'too-long',
+        `encode: the text must have at most ${maxTokens} tokens, got more. Send a shorter one.`,
+      );
+    };
+    check(this.#encoding.isComplete ? text.length / this.#longest : 0);
+    const out = new TokenList();
+    await restSteps(this.#encode(text, options, out), budget, 'encode', () => check(out.length));
+    return out.toArray();
+  }
+
+  *#encode(text: string | Uint8Array, options: EncodeOptions, out: TokenList): Steps {
     if (options.bos) {
       if (this.bos === undefined)
         throw new OnebitError(
@@ -157,19 +198,19 @@ class FileTokenizer implements Tokenizer {
     if (this.#units === 'bytes') source = typeof text === 'string' ? byteString(text) : stringOfUnits(text);
     else source = typeof text === 'string' ? text : decodeUtf8(text);
     let afterAdded = true;
-    (options.special ? this.#addedWithSpecial : this.#added).partition(
-      source,
-      (from, to) => {
-        if (this.#spaceFirst && afterAdded) this.#encoding.encode(` ${source.slice(from, to)}`, 0, to - from + 1, out);
-        else this.#encoding.encode(source, from, to, out);
+    for (const part of (options.special ? this.#addedWithSpecial : this.#added).parts(source)) {
+      if (!part) yield;
+      else if (part.token < 0) {
+        const { from, to } = part;
+        if (this.#spaceFirst && afterAdded) {
+          yield* this.#encoding.encode(` ${source.slice(from, to)}`, 0, to - from + 1, out);
+        } else yield* this.#encoding.encode(source, from, to, out);
         afterAdded = false;
-      },
-      (token) => {
-        out.push(token);
+      } else {
+        out.push(part.token);
         afterAdded = true;
-      },
-    );
-    return out.toArray();
+      }
+    }
   }
 
   decode(tokens: ArrayLike<number>, options: DecodeOptions = {}): string {

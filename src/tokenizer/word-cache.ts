@@ -1,9 +1,14 @@
 // Owns the growing list of ids that encoding writes, and the memory of words already encoded. Knows nothing of how they are encoded.
+import { runSteps, type Steps } from '../core/steps.ts';
 
 /** A list of token ids that grows. */
 export class TokenList {
   #tokens = new Int32Array(256);
   #count = 0;
+
+  get length(): number {
+    return this.#count;
+  }
 
   push(token: number): void {
     if (this.#count === this.#tokens.length) this.#reserve(1);
@@ -23,7 +28,7 @@ export class TokenList {
   }
 
   #reserve(more: number): void {
-    const grown = new Int32Array(2 * (this.#count + more));
+    const grown = new Int32Array(Math.ceil(1.5 * (this.#count + more)));
     grown.set(this.#tokens);
     this.#tokens = grown;
   }
@@ -37,20 +42,20 @@ const MOST_WORDS = 65536;
 /** Remembers the ids of short words, a bounded number of them. */
 export class WordCache {
   readonly #words = new Map<string, Int32Array>();
-  readonly #encode: (word: string) => Int32Array;
+  readonly #encode: (word: string) => Steps<Int32Array>;
 
   /** @param encode the ids of a word; always the same for the same word. */
-  constructor(encode: (word: string) => Int32Array) {
+  constructor(encode: (word: string) => Steps<Int32Array>) {
     this.#encode = encode;
   }
 
   /** The ids of source[from, to). */
   tokens(source: string, from: number, to: number): Int32Array {
     const word = source.slice(from, to);
-    if (to - from > LONGEST_WORD) return this.#encode(word);
+    if (to - from > LONGEST_WORD) return runSteps(this.#encode(word));
     let tokens = this.#words.get(word);
     if (!tokens) {
-      tokens = this.#encode(word);
+      tokens = runSteps(this.#encode(word));
       if (this.#words.size >= MOST_WORDS) this.#words.clear();
       // A slice keeps all of its source alive: the key is made anew.
       this.#words.set(detached(word), tokens);

@@ -3,7 +3,8 @@ import type { ChatMessage } from '../chat/messages.ts';
 import { CHATML, ChatTemplate } from '../chat/template.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { DOCUMENT_START } from '../tokenizer/train-metadata.ts';
-import { parseDialogue, renderForTraining } from './corpus-chat.ts';
+import { ChatTurns } from './chat-turns.ts';
+import { parseDialogue } from './corpus-chat.ts';
 import type { TrainingDocument } from './corpus-document.ts';
 
 /** A document ready to train on. */
@@ -27,6 +28,7 @@ export interface EncodedForms {
 export class DocumentEncoder {
   readonly #tokenizer: Tokenizer;
   readonly #template: ChatTemplate;
+  readonly #turns: ChatTurns;
 
   /** @param template Jinja; ChatML where undefined */
   constructor(tokenizer: Tokenizer, template: string = CHATML) {
@@ -37,6 +39,7 @@ export class DocumentEncoder {
     }
     const textOf = (token?: number) => (token === undefined ? undefined : tokenizer.decode([token], { special: true }));
     this.#template = new ChatTemplate(template, special, { bos: textOf(tokenizer.bos), eos: textOf(tokenizer.eos) });
+    this.#turns = new ChatTurns(this.#template);
   }
 
   /** The document as training shows it: begin token where the model wants one, text, end of text. */
@@ -90,7 +93,7 @@ export class DocumentEncoder {
   #conversation(messages: readonly ChatMessage[]): EncodedDocument & { readonly counted: Uint8Array } {
     const tokens = this.#start();
     const counted: number[] = tokens.map(() => 0);
-    for (const { pieces, learn } of renderForTraining(messages, this.#template)) {
+    for (const { pieces, learn } of this.#turns.stretches(messages)) {
       for (const token of this.#pieces(pieces)) {
         tokens.push(token);
         counted.push(learn ? 1 : 0);
