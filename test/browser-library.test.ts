@@ -405,7 +405,9 @@ test('is small: 100 kB of JavaScript and 80 kB of WebAssembly, compressed', () =
   };
   const files = readdirSync(folder);
   const used = (part: string) => files.filter((name) => name.startsWith(part));
-  const chat = weigh(reach(['onebit.js', 'engine-worker.js', ...used('host'), ...used('wasm-backend'), ...used('relaxed')], false));
+  const chat = weigh(
+    reach(['onebit.js', 'engine-worker.js', ...used('host'), ...used('wasm-backend'), ...used('relaxed')], false),
+  );
   const all = weigh(reach(['onebit.js', 'engine-worker.js'], true));
   console.log('dist/browser, to chat:', chat, 'all, training and every backend included:', all);
   expect(chat.gzip).toBeLessThanOrEqual(100_000);

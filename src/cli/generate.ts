@@ -1,5 +1,4 @@
 // Owns `onebit generate`.
-import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { OnebitError } from '../errors.ts';
 import type { GenerationResult } from '../generate/generation.ts';
@@ -8,11 +7,12 @@ import { compileRegex, compileSchema } from '../structured/compile.ts';
 import type { Grammar } from '../structured/grammar.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags, wholeNumber } from './context.ts';
 import { note, printJson, printModelText } from './print.ts';
+import { readInputJson, readInputText } from './read-input.ts';
 import { addSamplingOptions, generateOptionsOf, type SamplingFlags } from './sampling-options.ts';
-import { readStandardInput } from './standard-input.ts';
 
 interface GenerateFlags extends ModelFlags, SamplingFlags {
   prompt?: string;
+  promptFile?: string;
   special?: boolean;
   logprobs?: number;
   json?: boolean;
@@ -31,6 +31,7 @@ export function generateCommand(context: CommandContext): Command {
   const command = new Command('generate').description('continue a prompt');
   addSamplingOptions(addModelOptions(command))
     .option('-p, --prompt <text>', 'what to continue; - reads it from standard input (default: empty)')
+    .option('--prompt-file <path>', 'a file with what to continue')
     .option('--special', 'read control tokens such as <|im_start|> in the prompt')
     .option('--logprobs <n>', 'with --json: exact log-probabilities, with n alternatives', wholeNumber(0, 1000))
     .option('--json', 'print one JSON document: text, promptTokens, tokens, finishReason, timings')
@@ -42,7 +43,7 @@ export function generateCommand(context: CommandContext): Command {
 }
 
 async function generate(flags: GenerateFlags, { signal, uncaught }: CommandContext): Promise<void> {
-  const prompt = flags.prompt === '-' ? await readStandardInput() : (flags.prompt ?? '');
+  const prompt = await promptOf(flags);
   const model = await loadModel(flags, signal);
   try {
     const generation = await uncaught(async () =>
@@ -68,15 +69,20 @@ async function constraintOf({ jsonSchema, regex }: GenerateFlags, model: Languag
     throw new OnebitError('bad-argument', 'generate: --json-schema or --regex must be given, got both. Leave one out.');
   }
   if (regex !== undefined) return compileRegex(regex, model.tokenizer);
-  return jsonSchema === undefined ? undefined : compileSchema(await readSchema(jsonSchema), model.tokenizer);
+  return jsonSchema === undefined
+    ? undefined
+    : compileSchema(await readInputJson(jsonSchema, 'read JSON schema'), model.tokenizer);
 }
 
-async function readSchema(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw new OnebitError('io', `generate: ${path} must be a JSON schema, got ${(cause as Error).message}.`, { cause });
+async function promptOf({ prompt, promptFile }: GenerateFlags): Promise<string> {
+  if (prompt !== undefined && promptFile !== undefined) {
+    throw new OnebitError(
+      'bad-argument',
+      'generate: --prompt or --prompt-file must be given, got both. Leave one out.',
+    );
   }
+  if (promptFile !== undefined || prompt === '-') return readInputText(promptFile ?? '-', 'read prompt');
+  return prompt ?? '';
 }
 
 /** One line about how fast it went. */

@@ -12,7 +12,7 @@ import { note, printError } from './print.ts';
 import { pullCommand } from './pull.ts';
 import { scoreCommand } from './score.ts';
 import { serveCommand } from './serve.ts';
-import { Stopping } from './stopping.ts';
+import { printStop, Stopping } from './stopping.ts';
 import { supportCommand } from './support.ts';
 import { trainCommand } from './train.ts';
 
@@ -84,8 +84,7 @@ function leaves(command: Command): Command[] {
 
 function report(error: unknown, { signal, exitCode }: Stopping): number {
   if (signal.aborted) {
-    if (signal.reason instanceof OnebitError) printError(signal.reason.message);
-    else note('\ninterrupted');
+    printStop(signal.reason);
     return exitCode;
   }
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE; // it has printed its message

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { nextTurn } from '../core/event-loop.ts';
 import { OnebitError } from '../errors.ts';
+import { note, printError } from './print.ts';
 import type { StallWatchData } from './stall-watch.ts';
 
 /** 128 and the number of the signal, as shells say it; 124 as timeout(1) does. */
@@ -18,6 +19,12 @@ const STALL_MS = 1000;
 const ORDERLY_STALL_MS = 60_000;
 /** How long a command that has nothing to put in order may take to notice that it shall end. */
 const GRACE_MS = 2000;
+
+/** Says why the command ends before its work is done. */
+export function printStop(reason: unknown): void {
+  if (reason instanceof OnebitError) printError(reason.message);
+  else note('\ninterrupted');
+}
 
 /**
  * Ends the program when it is told to. The first signal aborts `signal`; whoever does not notice is ended after a while, at the second signal at once.
@@ -111,7 +118,13 @@ export class Stopping {
     const again = this.#abort.signal.aborted;
     this.#exitCode ||= exitCode;
     if (again) process.exit(this.#exitCode);
-    if (Number.isFinite(this.#graceMs)) setTimeout(() => process.exit(this.#exitCode), this.#graceMs).unref();
+    if (Number.isFinite(this.#graceMs)) {
+      const end = () => {
+        printStop(reason);
+        process.exit(this.#exitCode);
+      };
+      setTimeout(end, this.#graceMs).unref();
+    }
     this.#abort.abort(reason);
   }
 

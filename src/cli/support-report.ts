@@ -4,7 +4,7 @@ import { judgeRows, supportReport } from '../tasks/support/index.ts';
 import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
 import { Outputs } from './outputs.ts';
 import { print, printJson } from './print.ts';
-import { openSupport, readRows, supportInputs } from './support-files.ts';
+import { openSupport, readLabelled, supportInputs } from './support-files.ts';
 
 interface ReportFlags {
   model: string;
@@ -39,7 +39,7 @@ export function reportSupportCommand({ signal }: CommandContext): Command {
       const outputs = await Outputs.claim([{ option: '--output', path: output, kind: 'report' }], inputs);
       try {
         const model = await openSupport(flags.model, signal);
-        const { judged } = await judgeRows(model, await readRows([file]), { signal });
+        const { judged } = await judgeRows(model, await readLabelled([file]), { signal });
         const options = { source: file, costPerQuery: cost, currency, queriesPerMonth: queries };
         const bytes = new TextEncoder().encode(supportReport(model, judged, options));
         const path = await outputs.writeResult(output, bytes);

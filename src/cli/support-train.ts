@@ -11,7 +11,7 @@ import {
 import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
 import { Outputs } from './outputs.ts';
 import { note, print, printJson } from './print.ts';
-import { openSupport, readRows, supportInputs } from './support-files.ts';
+import { openSupport, readLabelled, supportInputs } from './support-files.ts';
 
 interface TrainSupportFlags {
   output: string;
@@ -54,7 +54,7 @@ export function trainSupportCommand({ signal }: CommandContext): Command {
     .addHelpText('after', TRAIN_HELP)
     .action(async (files: string[], flags: TrainSupportFlags) => {
       await make(flags, await supportInputs(files), signal, async () => {
-        const rows = await readRows(files);
+        const rows = await readLabelled(files);
         return (options) => trainSupport(rows, { name: nameFrom(flags.output), ...options });
       });
     });
@@ -72,7 +72,7 @@ export function updateSupportCommand({ signal }: CommandContext): Command {
     .action(async (files: string[], flags: TrainSupportFlags) => {
       await make(flags, await supportInputs(files, flags.model), signal, async () => {
         const model = await openSupport(flags.model, signal);
-        const rows = await readRows(files);
+        const rows = await readLabelled(files);
         return (options) => updateSupport(model, rows, options);
       });
     });

@@ -1,6 +1,6 @@
 // Owns the files of a training run: corpora, checkpoints, the log. Must not know training beyond the interfaces it fills.
 import { appendFileSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { fileError, fileSource } from '../bytes/file-source.ts';
 import { temporaryPath, writeFileAtomically } from '../bytes/file-write.ts';
@@ -11,9 +11,8 @@ import type { TrainingDocument } from '../train/corpus-document.ts';
 import { shapeTensors } from '../train/shape.ts';
 import type { StartModel } from '../train/start-model.ts';
 import { isOwnFile } from './own-files.ts';
+import { readInput } from './read-input.ts';
 
-/** What JavaScript can hold as one text, with room to work. */
-const MOST_BYTES = 400_000_000;
 const TEXT_ENDINGS = new Set(['.txt', '.md', '.text', '.jsonl']);
 
 export interface CorpusFlags {
@@ -45,19 +44,7 @@ export async function readCorpora(
 }
 
 async function readCorpus(path: string, flags: CorpusFlags): Promise<ParsedCorpus> {
-  let bytes: Uint8Array;
-  try {
-    const { size } = await stat(path);
-    if (size > MOST_BYTES) {
-      throw new OnebitError(
-        'bad-argument',
-        `read corpus: ${path} must have at most ${MOST_BYTES} bytes, got ${size}. Split it and name all parts.`,
-      );
-    }
-    bytes = await readFile(path);
-  } catch (error) {
-    throw error instanceof OnebitError ? error : fileError('read corpus', path, error);
-  }
+  const bytes = await readInput(path, 'read corpus');
   const format = extname(path) === '.jsonl' ? 'chat' : flags.whole ? 'whole' : 'documents';
   return parseCorpus(path, bytes, { format, replaceInvalid: flags.replaceInvalid });
 }
