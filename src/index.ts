@@ -9,10 +9,22 @@ export { type ChosenToken, Session, type TokenLogprob } from './generate/session
 export { type ChatOptions, LanguageModel } from './language-model.ts';
 export { type BackendName, EMBEDDED_MODEL, type LoadOptions, load } from './load.ts';
 export { type LearnOptions, type NextWord, OneBitModel, type OneBitModelOptions } from './one-bit-model.ts';
-export { type CompileOptions, compileJsonObject, compileRegex, compileSchema } from './structured/compile.ts';
+export {
+  type CompileOptions,
+  compileJsonObject,
+  compileRegex,
+  compileRegexAsync,
+  compileSchema,
+  compileSchemaAsync,
+} from './structured/compile.ts';
 export type { Constraint, Matcher } from './structured/constraint.ts';
 export { Grammar } from './structured/grammar.ts';
-export { compileToolCalls, type ToolCallOptions, type ToolDescription } from './structured/tool-calls.ts';
+export {
+  compileToolCalls,
+  compileToolCallsAsync,
+  type ToolCallOptions,
+  type ToolDescription,
+} from './structured/tool-calls.ts';
 export * from './tasks/support/index.ts';
 export { parseCorpus } from './train/corpus.ts';
 export type { TrainingDocument } from './train/corpus-document.ts';

@@ -16,7 +16,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CHATML } from '../src/chat/template.ts';
+import { CHATML } from '../src/chat/chatml.ts';
 import { tinyModel } from './tiny-model.ts';
 
 const program = fileURLToPath(new URL('../bin/onebit.js', import.meta.url));

@@ -5,6 +5,8 @@ export interface ToolCall {
   readonly name: string;
   /** JSON text. */
   readonly arguments: string;
+  /** By which the result names the call. */
+  readonly id?: string;
 }
 
 /** One turn of a conversation. */
@@ -15,4 +17,8 @@ export interface ChatMessage {
   readonly reasoning?: string;
   /** What an assistant asked for; the answers follow as messages of role `tool`, in the same order. */
   readonly toolCalls?: readonly ToolCall[];
+  /** Of a result: the `id` of its call. */
+  readonly toolCallId?: string;
+  /** Of a result: the name of the function. */
+  readonly name?: string;
 }

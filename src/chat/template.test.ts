@@ -47,7 +47,7 @@ describe('ChatTemplate', () => {
 
   test('does not let a template loop for ever', () => {
     const nested = '{% for i in range(5000) %}{% for j in range(5000) %}x{% endfor %}{% endfor %}';
-    expect(() => new ChatTemplate(nested, specials, tokens).render([])).toThrow(/ranges must give at most/);
+    expect(() => new ChatTemplate(nested, specials, tokens).render([])).toThrow(/budget/);
   });
 
   const call = (id: number) => ({ name: 'weather', arguments: `{"city": ${id}}` });

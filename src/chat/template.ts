@@ -1,41 +1,15 @@
 // Owns turning messages into the text that a model was trained on, by the file's own template or ChatML.
-// Message content can never become control tokens: see `renderChat`.
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
+// Message content can never become control tokens: see `ChatTemplate.render`.
+import type { Budget } from '../core/budget.ts';
 import { OnebitError } from '../errors.ts';
+import { ADAPTATIONS, adaptationsThatMayFind, missingFrom, withToolsAsText } from './adaptations.ts';
+import { CHATML } from './chatml.ts';
+import { type Conversation, turnsOf, withArguments } from './conversation.ts';
+import { Float, JinjaTemplate, TemplateError, Work } from './jinja/jinja.ts';
 import type { ChatMessage } from './messages.ts';
-import { describeTools, type TemplateMessage, toolsAsText } from './tool-text.ts';
 
-/** Qwen's format, for files that bring no template. With tools it is the text that Qwen's models were trained on. */
-export const CHATML = `{%- set system = messages[0].content if messages and messages[0].role == 'system' else none -%}
-{%- if tools -%}
-{{ '<|im_start|>system\\n' + (system + '\\n\\n' if system else '') }}
-{{- '# Tools\\n\\nYou may call one or more functions to assist with the user query.\\n\\n' }}
-{{- 'You are provided with function signatures within <tools></tools> XML tags:\\n<tools>' }}
-{%- for tool in tools -%}{{ '\\n' + (tool | tojson) }}{%- endfor -%}
-{{ '\\n</tools>\\n\\nFor each function call, return a json object with function name and arguments within ' }}
-{{- '<tool_call></tool_call> XML tags:\\n<tool_call>\\n{"name": <function-name>, "arguments": <args-json-object>}\\n</tool_call>' }}
-{{- '<|im_end|>\\n' }}
-{%- endif -%}
-{%- for message in messages -%}
-{%- if message.role == 'tool' -%}
-{%- if loop.first or messages[loop.index0 - 1].role != 'tool' -%}{{ '<|im_start|>user' }}{%- endif -%}
-{{ '\\n<tool_response>\\n' + message.content + '\\n</tool_response>' }}
-{%- if loop.last or messages[loop.index0 + 1].role != 'tool' -%}{{ '<|im_end|>\\n' }}{%- endif -%}
-{%- elif not (tools and loop.first and message.role == 'system') -%}
-{{ '<|im_start|>' + message.role + '\\n' + message.content }}
-{%- for call in message.tool_calls or [] -%}
-{%- if message.content or not loop.first -%}{{ '\\n' }}{%- endif -%}
-{{ '<tool_call>\\n{"name": "' + call.function.name + '", "arguments": ' + call.function.arguments + '}\\n</tool_call>' }}
-{%- endfor -%}
-{{ '<|im_end|>' + '\\n' }}
-{%- endif -%}
-{%- endfor -%}
-{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}`;
-
-/** Templates of real models have up to some 15,000 characters. */
-const LONGEST_TEMPLATE = 1 << 18;
-/** Most numbers that the ranges of one rendering may give together: templates loop over messages, and a hostile one must not loop for ever. */
-const RANGE_BUDGET = 10_000;
+/** Templates of real models have up to some 30,000 characters. */
+const LONGEST_TEMPLATE = 1 << 17;
 /** A Unicode noncharacter, "intended for internal use": marks where control-token text inside a message is broken up. */
 const BREAK = '\uFDD0';
 
@@ -46,14 +20,18 @@ export interface ChatTemplateOptions {
   addGenerationPrompt?: boolean;
   /** Tool descriptions in OpenAI's form. Models whose template does not know tools are told of them as text. */
   tools?: readonly unknown[];
+  /** More variables for the template, as JSON has them: what servers call `chat_template_kwargs`. */
+  variables?: Readonly<Record<string, unknown>>;
+  /** What the rendering may cost beside its own limits: that of the request it belongs to. */
+  budget?: Budget;
 }
 
 export class ChatTemplate {
   /** Whether thinking can be asked for. */
   readonly knowsThinking: boolean;
   private readonly knowsTools: boolean;
-  private readonly program: ReturnType<typeof parse>;
-  private readonly specialTexts: readonly string[];
+  private readonly template: JinjaTemplate;
+  private readonly specials: RegExp | undefined;
   private readonly tokenTexts: Record<string, string>;
 
   /**
@@ -70,7 +48,7 @@ export class ChatTemplate {
       );
     }
     try {
-      this.program = parse(tokenize(source ?? CHATML, { lstrip_blocks: true, trim_blocks: true }));
+      this.template = new JinjaTemplate(source ?? CHATML);
     } catch (cause) {
       throw new OnebitError('bad-file', `chat: the file's chat template cannot be parsed: ${messageOf(cause)}`, {
         cause,
@@ -78,103 +56,119 @@ export class ChatTemplate {
     }
     this.knowsThinking = /\benable_thinking\b/.test(source ?? CHATML);
     this.knowsTools = /\btools\b/.test(source ?? CHATML);
-    this.specialTexts = specialTexts.filter((text) => text.length > 1);
+    this.specials = patternOf(specialTexts);
     this.tokenTexts = { bos_token: tokens.bos ?? '', eos_token: tokens.eos ?? '' };
   }
 
   /**
    * The conversation as pieces of text, to be encoded one by one with special tokens allowed and then joined. Where a message contains the text of
    * a control token, the pieces part inside of it, so that no piece contains it and it stays ordinary text.
-   * @throws OnebitError `bad-argument` when the template refuses the messages
+   * @throws OnebitError `bad-argument` when the template refuses the messages, `over-budget` when it does more than they are worth
    */
   render(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string[] {
-    try {
-      let turns = messages.map((message) => this.breakUp(asTemplatesExpect(message)) as TemplateMessage);
-      const tools = options.tools && options.tools.length > 0 ? this.breakUp(options.tools) : null;
-      if (!this.knowsTools && (tools || messages.some(({ role, toolCalls }) => role === 'tool' || toolCalls?.length))) {
-        turns = toolsAsText(turns, tools ? describeTools(tools) : '');
-      }
-      const environment = new Environment();
-      const variables = {
-        ...globals(),
-        ...this.tokenTexts,
-        messages: turns,
-        tools,
-        add_generation_prompt: options.addGenerationPrompt ?? true,
-        enable_thinking: options.thinking ?? false,
-      };
-      for (const [name, value] of Object.entries(variables)) environment.set(name, value);
-      const text = String(new Interpreter(environment).run(this.program).value);
-      return text.split(BREAK).filter((piece) => piece.length > 0);
-    } catch (cause) {
-      throw new OnebitError('bad-argument', `chat: the model's template refused the messages: ${messageOf(cause)}`, {
-        cause,
-      });
-    }
+    const work = new Work(options.budget);
+    const given: Conversation = { turns: turnsOf(messages), tools: options.tools?.length ? options.tools : null };
+    const conversation = this.knowsTools ? given : withToolsAsText(given);
+    const variables = this.breakUp(options.variables ?? {}, work) as object;
+    const write = (conversation: Conversation) =>
+      this.template.render(
+        {
+          ...this.tokenTexts,
+          documents: null,
+          add_generation_prompt: options.addGenerationPrompt ?? true,
+          enable_thinking: options.thinking ?? false,
+          ...variables,
+          messages: this.breakUp(withArguments(conversation), work),
+          tools: this.breakUp(conversation.tools, work),
+        },
+        work,
+      );
+    return adapted(conversation, write)
+      .split(BREAK)
+      .filter((piece) => piece.length > 0);
   }
 
   /** Breaks up control tokens in all texts of `value`, names of fields too. */
-  private breakUp(value: unknown): unknown {
+  private breakUp(value: unknown, work: Work, depth = 0): unknown {
+    work.grant(8);
+    work.enter(depth);
     if (typeof value === 'string') return this.breakUpText(value);
-    if (Array.isArray(value)) return value.map((element) => this.breakUp(element));
-    if (typeof value !== 'object' || value === null) return value;
+    if (Array.isArray(value)) return value.map((element) => this.breakUp(element, work, depth + 1));
+    if (typeof value !== 'object' || value === null || value instanceof Float) return value;
+    const fields = Object.entries(value).filter(([, field]) => field !== undefined);
     return Object.fromEntries(
-      Object.entries(value).map(([name, field]) => [this.breakUpText(name), this.breakUp(field)]),
+      fields.map(([name, field]) => [this.breakUpText(name), this.breakUp(field, work, depth + 1)]),
     );
   }
 
+  /** A break after the first character of every place where a control token's text begins, overlapping ones too. */
   private breakUpText(content: string): string {
-    let broken = content.replaceAll(BREAK, '');
-    for (const text of this.specialTexts) {
-      if (broken.includes(text)) broken = broken.replaceAll(text, `${text[0]}${BREAK}${text.slice(1)}`);
+    const text = content.replaceAll(BREAK, '');
+    if (!this.specials) return text;
+    const pieces: string[] = [];
+    let from = 0;
+    this.specials.lastIndex = 0;
+    for (let match = this.specials.exec(text); match; match = this.specials.exec(text)) {
+      const at = match.index + 1;
+      pieces.push(text.slice(from, at));
+      from = at;
+      this.specials.lastIndex = at;
     }
-    return broken;
+    pieces.push(text.slice(from));
+    return pieces.join(BREAK);
   }
 }
 
-/** A message as templates know it, in the field names of Hugging Face's implementations. */
-function asTemplatesExpect({ role, content, reasoning, toolCalls }: ChatMessage): Record<string, unknown> {
-  return {
-    role,
-    content,
-    ...(reasoning === undefined ? {} : { reasoning_content: reasoning }),
-    ...(toolCalls === undefined || toolCalls.length === 0
-      ? {}
-      : { tool_calls: toolCalls.map((call) => ({ type: 'function', function: call })) }),
+/**
+ * What `write` makes of the conversation: as it is, or, where the template refuses that, with the fewest adaptations with which it does not. Templates that
+ * leave out what was said last, or the calls, are tried with those that may mend it.
+ */
+function adapted(conversation: Conversation, write: (conversation: Conversation) => string): string {
+  const attempt = (conversation: Conversation) => {
+    try {
+      const text = write(conversation);
+      return { text, missing: missingFrom(text.replaceAll(BREAK, ''), conversation), error: undefined };
+    } catch (error) {
+      if (error instanceof TemplateError) return { text: '', missing: undefined, error };
+      throw error;
+    }
   };
+  const plain = attempt(conversation);
+  if (plain.missing?.length === 0) return plain.text;
+  let best = plain;
+  for (const adaptations of subsets(plain.missing ? adaptationsThatMayFind(plain.missing) : ADAPTATIONS)) {
+    let changed = conversation;
+    const helps = adaptations.every((adapt) => {
+      const before = changed;
+      changed = adapt(changed);
+      return changed !== before;
+    });
+    if (!helps) continue;
+    const result = attempt(changed);
+    if (!result.missing) continue;
+    if (!best.missing || result.missing.length < best.missing.length) best = result;
+    if (result.missing.length === 0) break;
+  }
+  if (best.missing) return best.text;
+  throw new OnebitError('bad-argument', `chat: the model's template refused the messages: ${messageOf(plain.error)}`, {
+    cause: plain.error,
+  });
 }
 
-/** What templates expect to find, as in Hugging Face's implementations. */
-function globals(): Record<string, unknown> {
-  let budget = RANGE_BUDGET;
-  const range = (start: number, stop?: number | null, step = 1): number[] => {
-    const [from, to] = typeof stop === 'number' ? [start, stop] : [0, start];
-    const length = Math.max(0, Math.ceil((to - from) / step));
-    budget -= length;
-    if (!(budget >= 0)) throw new Error(`ranges must give at most ${RANGE_BUDGET} numbers`);
-    return Array.from({ length }, (_, i) => from + i * step);
-  };
-  const raise = (message: unknown) => {
-    throw new Error(String(message));
-  };
-  const literals = { true: true, True: true, false: false, False: false, none: null, None: null };
-  return { ...literals, range, raise_exception: raise, strftime_now: (format: string) => strftime(new Date(), format) };
+/** All subsets of one to three, smallest first. */
+function subsets<T>(items: readonly T[]): T[][] {
+  const pick = (count: number, from: number): T[][] =>
+    count === 0
+      ? [[]]
+      : items.slice(from).flatMap((item, i) => pick(count - 1, from + i + 1).map((rest) => [item, ...rest]));
+  return [1, 2, 3].flatMap((count) => pick(count, 0));
 }
 
-function strftime(date: Date, format: string): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  const month = (style: 'long' | 'short') => date.toLocaleString('en-US', { month: style });
-  const parts: Record<string, () => string> = {
-    '%Y': () => String(date.getFullYear()),
-    '%m': () => two(date.getMonth() + 1),
-    '%d': () => two(date.getDate()),
-    '%H': () => two(date.getHours()),
-    '%M': () => two(date.getMinutes()),
-    '%b': () => month('short'),
-    '%B': () => month('long'),
-    '%%': () => '%',
-  };
-  return format.replace(/%[YmdHMbB%]/g, (code) => parts[code]());
+/** Finds all texts of control tokens of more than one character. */
+function patternOf(texts: readonly string[]): RegExp | undefined {
+  const long = texts.filter((text) => text.length > 1);
+  if (long.length === 0) return undefined;
+  return new RegExp(long.map((text) => text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')).join('|'), 'g');
 }
 
 function messageOf(cause: unknown): string {

@@ -1,12 +1,7 @@
 // Owns how tools, calls and their results are told to models whose template does not know them: as text, calls in Qwen's form, in few words, because
 // such models are small and have short contexts. Must not know templates.
 
-/** A message as templates have it. */
-export interface TemplateMessage {
-  readonly role: string;
-  readonly content: string;
-  readonly tool_calls?: readonly { readonly function: { readonly name: string; readonly arguments: string } }[];
-}
+import type { Turn } from './conversation.ts';
 
 /** What such a model is told of `tools`, which are in OpenAI's form. */
 export function describeTools(tools: unknown): string {
@@ -18,8 +13,8 @@ export function describeTools(tools: unknown): string {
  * `messages` without calls and results: both are written into the content, results as a user's turn.
  * @param tools the text that describes the tools, for the system's turn; '' for none
  */
-export function toolsAsText(messages: readonly TemplateMessage[], tools: string): TemplateMessage[] {
-  const plain: TemplateMessage[] = [];
+export function writeToolsAsText(messages: readonly Turn[], tools: string): Turn[] {
+  const plain: Turn[] = [];
   let results = '';
   const giveResults = () => {
     if (results !== '') plain.push({ role: 'user', content: results });
@@ -40,9 +35,11 @@ export function toolsAsText(messages: readonly TemplateMessage[], tools: string)
   return [{ role: 'system', content: `${first.content}\n\n${tools}` }, ...rest];
 }
 
-function withCalls({ tool_calls, ...message }: TemplateMessage): TemplateMessage {
-  const calls = (tool_calls ?? []).map(
-    ({ function: { name, arguments: text } }) => `<tool_call>\n{"name": "${name}", "arguments": ${text}}\n</tool_call>`,
+function withCalls({ tool_calls, ...turn }: Turn): Turn {
+  if (!tool_calls) return turn;
+  const calls = tool_calls.map(
+    ({ function: { name, arguments: text } }) =>
+      `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": ${text || '{}'}}\n</tool_call>`,
   );
-  return { ...message, content: [message.content, ...calls].filter((part) => part !== '').join('\n') };
+  return { ...turn, content: [turn.content, ...calls].filter((part) => part).join('\n') };
 }

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { OnebitError } from '../errors.ts';
 import type { GenerationResult } from '../generate/generation.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { compileRegex, compileSchema } from '../structured/compile.ts';
+import { compileRegexAsync, compileSchemaAsync } from '../structured/compile.ts';
 import type { Grammar } from '../structured/grammar.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags, wholeNumber } from './context.ts';
 import { note, printJson, printModelText } from './print.ts';
@@ -68,10 +68,17 @@ async function constraintOf({ jsonSchema, regex }: GenerateFlags, model: Languag
   if (jsonSchema !== undefined && regex !== undefined) {
     throw new OnebitError('bad-argument', 'generate: --json-schema or --regex must be given, got both. Leave one out.');
   }
-  if (regex !== undefined) return compileRegex(regex, model.tokenizer);
-  return jsonSchema === undefined
-    ? undefined
-    : compileSchema(await readInputJson(jsonSchema, 'read JSON schema'), model.tokenizer);
+  if (regex !== undefined) return compileRegexAsync(regex, model.tokenizer);
+  return jsonSchema === undefined ? undefined : compileSchemaAsync(await readSchema(jsonSchema), model.tokenizer);
+}
+
+async function readSchema(path: string): Promise<unknown> {
+  try {
+    return await readInputJson(path, 'read schema');
+  } catch (cause) {
+    if (!(cause instanceof OnebitError)) throw cause;
+    throw new OnebitError(cause.code, `generate: ${path} must be a JSON schema. ${cause.message}`, { cause });
+  }
 }
 
 async function promptOf({ prompt, promptFile }: GenerateFlags): Promise<string> {

@@ -243,7 +243,10 @@ export class Session {
     }
     const values = (await backend.read(logits, offset, config.vocabulary, options.signal)).slice();
     const original = options.logprobs === undefined ? undefined : { values: values.slice(), logSum: logSumExp(values) };
-    if (matcher) applyMask(values, matcher.mask());
+    if (matcher) {
+      await matcher.prepare?.();
+      applyMask(values, matcher.mask());
+    }
     applyPenalties(values, [...this.sequence.tokens, newest], options, this.breakers);
     const ranked = rankLogits(values, sampledFromAll ? undefined : needed);
     // Where top-k chooses, nobody asks for the sum.

@@ -1,57 +1,78 @@
 // Owns deterministic automata over bytes, for what trees of languages cannot say: both of two languages, or one without another.
 // Source: Hopcroft, Motwani and Ullman, Introduction to Automata Theory, chapters 2 to 4.
 import { OnebitError } from '../errors.ts';
-import { jsonCharacters } from './json-character.ts';
-import type { Automaton, Node, Range } from './language.ts';
+import type { Automaton, Node } from './language.ts';
 import { buildStates, type State } from './program.ts';
+import type { Meter, Work } from './work.ts';
 
 /** Most states; everyday patterns have fewer than 100. Some patterns of 30 characters would need millions. */
-const MOST_STATES = 6000;
-/** Most states visited while making one, counting repeated visits: about a second. */
-const MOST_WORK = 4_000_000;
+const MOST_STATES = 20_000;
 
-/** The automaton of a language without calls and strings. @throws OnebitError `unsupported` when it would be too large */
-export function automatonOf(language: Node): Automaton {
-  const { states, starts, ends } = buildStates(language);
-  const columns = columnsOf(states);
+/** The automaton of a language without calls and followed languages. @throws OnebitError `unsupported` when it would be too large */
+export function* automatonOf(language: Node, meter: Meter): Work<Automaton> {
+  const { states, starts, ends } = yield* buildStates(language, meter);
   const table = new Table();
-  let work = 0;
+  let held = 0;
+  /** What `from` reaches freely, of which only states with bytes and the end matter. */
   const close = (from: Iterable<number>) => {
     const reached = new Set(from);
     for (const at of reached) for (const to of states[at].free) reached.add(to);
-    work += reached.size;
-    if (work > MOST_WORK) throw tooLarge();
-    return [...reached].sort((a, b) => a - b);
+    const kept: number[] = [];
+    for (const at of reached) if (states[at].bytes.length > 0 || at === ends[0]) kept.push(at);
+    return { set: kept.sort((a, b) => a - b), cost: reached.size + kept.length };
   };
-  const sets: number[][] = [close([starts[0]])];
-  table.stateOf(sets[0].join(','), sets[0].includes(ends[0]));
+  const stateOf = (set: number[]) => table.stateOf(set.join(','), set.includes(ends[0]));
+  const sets: number[][] = [close([starts[0]]).set];
+  stateOf(sets[0]);
   for (let from = 0; from < sets.length; from++) {
-    for (const [low, high] of columns) {
-      const targets: number[] = [];
-      for (const at of sets[from]) {
-        const { bytes } = states[at];
-        for (let i = 0; i < bytes.length; i += 3)
-          if (low >= bytes[i] && low <= bytes[i + 1]) targets.push(bytes[i + 2]);
-        work += bytes.length / 3;
+    for (const { low, high, targets } of moves(states, sets[from])) {
+      const { set, cost } = close(targets);
+      if (meter.spend(3 * cost + targets.length)) yield;
+      const to = stateOf(set);
+      if (to === sets.length) {
+        sets.push(set);
+        meter.hold(set.length * 16 + 200);
+        held += set.length * 16 + 200;
       }
-      if (targets.length === 0) continue;
-      const set = close(targets);
-      const to = table.stateOf(set.join(','), set.includes(ends[0]));
-      if (to === sets.length) sets.push(set);
       table.add(from, low, high, to);
     }
   }
+  meter.hold(-held);
   return table;
 }
 
+/** Where a set of states leads, by ranges of bytes in order. */
+function moves(states: readonly State[], set: readonly number[]) {
+  const edges: number[] = [];
+  const begins = new Uint8Array(257);
+  for (const at of set) {
+    const { bytes } = states[at];
+    for (let i = 0; i < bytes.length; i += 3) {
+      edges.push(bytes[i], bytes[i + 1], bytes[i + 2]);
+      begins[bytes[i]] = 1;
+      begins[bytes[i + 1] + 1] = 1;
+    }
+  }
+  const found: { low: number; high: number; targets: number[] }[] = [];
+  for (let low = 0; low < 256; ) {
+    let high = low;
+    while (high < 255 && !begins[high + 1]) high++;
+    const targets: number[] = [];
+    for (let i = 0; i < edges.length; i += 3) if (low >= edges[i] && low <= edges[i + 1]) targets.push(edges[i + 2]);
+    if (targets.length > 0) found.push({ low, high, targets });
+    low = high + 1;
+  }
+  return found;
+}
+
 /** Texts of both. @throws OnebitError `unsupported` when it would be too large */
-export function both(a: Automaton, b: Automaton): Automaton {
-  return combine(a, b, true);
+export function both(a: Automaton, b: Automaton, meter: Meter): Work<Automaton> {
+  return combine(a, b, true, meter);
 }
 
 /** Texts of `a` that are not of `b`. @throws OnebitError `unsupported` when it would be too large */
-export function without(a: Automaton, b: Automaton): Automaton {
-  return combine(a, b, false);
+export function without(a: Automaton, b: Automaton, meter: Meter): Work<Automaton> {
+  return combine(a, b, false, meter);
 }
 
 /** Whether no text is accepted. */
@@ -72,49 +93,7 @@ export function accepts(automaton: Automaton, text: string): boolean {
   return automaton.accepts[state];
 }
 
-/**
- * Texts of `automaton`, which are characters of JSON strings, with `min` to `max` characters (may be Infinity).
- * @throws OnebitError `unsupported` when it would be too large
- */
-export function ofLength(automaton: Automaton, min: number, max: number): Automaton {
-  const table = new Table();
-  const situations: { pair: number; count: number }[] = [];
-  /** A state and how far a character is: counting aside, where they lead is the same. */
-  const pairs: { state: number; inCharacter: number; moves: number[] }[] = [];
-  const pairOf = new Map<number, number>();
-  const counts = Number.isFinite(max) ? max + 1 : min + 1;
-  const stateOf = (pair: number, count: number) => {
-    const { state, inCharacter } = pairs[pair];
-    const number = table.stateOf(pair * counts + count, automaton.accepts[state] && inCharacter === 0 && count >= min);
-    if (number === situations.length) situations.push({ pair, count });
-    return number;
-  };
-  const pairNumber = (state: number, inCharacter: number) => {
-    const name = state * jsonCharacters.states + inCharacter;
-    let number = pairOf.get(name);
-    if (number === undefined) {
-      number = pairs.length;
-      pairOf.set(name, number);
-      pairs.push({ state, inCharacter, moves: overlay(automaton.edges[state], jsonCharacters.edges[inCharacter]) });
-    }
-    return number;
-  };
-  stateOf(pairNumber(0, 0), 0);
-  for (let from = 0; from < situations.length; from++) {
-    const { pair, count } = situations[from];
-    const { inCharacter, moves } = pairs[pair];
-    if (inCharacter === 0 && count >= max) continue;
-    for (let i = 0; i < moves.length; i += 4) {
-      const within = moves[i + 3];
-      if (within < 0) continue;
-      const counted = within > 0 ? count : max === Number.POSITIVE_INFINITY ? Math.min(count + 1, min) : count + 1;
-      table.add(from, moves[i], moves[i + 1], stateOf(pairNumber(moves[i + 2], within), counted));
-    }
-  }
-  return table;
-}
-
-function combine(a: Automaton, b: Automaton, wanted: boolean): Automaton {
+function* combine(a: Automaton, b: Automaton, wanted: boolean, meter: Meter): Work<Automaton> {
   const table = new Table();
   const pairs: [number, number][] = [];
   const stateOf = (x: number, y: number) => {
@@ -127,16 +106,45 @@ function combine(a: Automaton, b: Automaton, wanted: boolean): Automaton {
   for (let from = 0; from < pairs.length; from++) {
     const [x, y] = pairs[from];
     const moves = overlay(a.edges[x], y < 0 ? [] : b.edges[y]);
+    if (meter.spend(moves.length)) yield;
     for (let i = 0; i < moves.length; i += 4) {
       if (wanted && moves[i + 3] < 0) continue;
       table.add(from, moves[i], moves[i + 1], stateOf(moves[i + 2], moves[i + 3]));
     }
   }
-  return table;
+  return trimmed(table);
+}
+
+/** The automaton without states from which nothing is accepted; the start stays. */
+function trimmed({ edges, accepts }: Automaton): Automaton {
+  const incoming: number[][] = edges.map(() => []);
+  for (const [from, list] of edges.entries()) for (let i = 2; i < list.length; i += 3) incoming[list[i]].push(from);
+  const number = new Int32Array(edges.length).fill(-1);
+  const work: number[] = [];
+  const keep = (state: number) => {
+    if (number[state] >= 0) return;
+    number[state] = 1;
+    work.push(state);
+  };
+  for (const [state, accepted] of accepts.entries()) if (accepted) keep(state);
+  for (let at = work.pop(); at !== undefined; at = work.pop()) incoming[at].forEach(keep);
+  number[0] = 1;
+  let states = 0;
+  for (let state = 0; state < edges.length; state++) if (number[state] >= 0) number[state] = states++;
+  if (states === edges.length) return { edges, accepts };
+  const kept: number[][] = [];
+  for (const [state, list] of edges.entries()) {
+    if (number[state] < 0) continue;
+    const own: number[] = [];
+    for (let i = 0; i < list.length; i += 3)
+      if (number[list[i + 2]] >= 0) own.push(list[i], list[i + 1], number[list[i + 2]]);
+    kept.push(own);
+  }
+  return { edges: kept, accepts: accepts.filter((_, state) => number[state] >= 0) };
 }
 
 /** Where `a` leads, in quadruples: from byte, to byte, target in `a`, target in `b` or −1. Both are triples in the order of their bytes. */
-function overlay(a: readonly number[], b: readonly number[]): number[] {
+export function overlay(a: readonly number[], b: readonly number[]): number[] {
   const moves: number[] = [];
   let j = 0;
   for (let i = 0; i < a.length; i += 3) {
@@ -176,25 +184,6 @@ class Table implements Automaton {
     if (last >= 0 && list[last + 2] === to && list[last + 1] === low - 1) list[last + 1] = high;
     else list.push(low, high, to);
   }
-}
-
-/** Ranges of bytes that no edge tells apart. */
-function columnsOf(states: readonly State[]): Range[] {
-  const begins = new Uint8Array(257);
-  for (const { bytes } of states) {
-    for (let i = 0; i < bytes.length; i += 3) {
-      begins[bytes[i]] = 1;
-      begins[bytes[i + 1] + 1] = 1;
-    }
-  }
-  const columns: Range[] = [];
-  for (let low = 0; low < 256; ) {
-    let high = low;
-    while (high < 255 && !begins[high + 1]) high++;
-    columns.push([low, high]);
-    low = high + 1;
-  }
-  return columns;
 }
 
 function tooLarge(): OnebitError {

@@ -2,6 +2,7 @@
 // Sources: RFC 3629, RFC 8259 section 7.
 import { automatonOf } from './automaton.ts';
 import { byte, choice, type Node, type Range, sequence, textsOf, words } from './language.ts';
+import { finish, Meter } from './work.ts';
 
 /** Sorted ranges of code points that do not touch. */
 export type CharacterSet = readonly Range[];
@@ -64,7 +65,7 @@ function remembered(known: WeakMap<CharacterSet, Node>, set: CharacterSet, make:
   let language = known.get(set);
   if (!language) {
     language = make();
-    if (set.length > MANY_RANGES) language = textsOf(automatonOf(language));
+    if (set.length > MANY_RANGES) language = textsOf(finish(automatonOf(language, new Meter())));
     known.set(set, language);
   }
   return language;

@@ -12,6 +12,8 @@ export interface Matcher {
    * Never empty. Valid until the next call; must not be changed.
    */
   mask(): Uint32Array;
+  /** Makes the next mask with turns of the event loop in between, where it takes long; `mask` returns it then. @throws OnebitError `over-budget` */
+  prepare?(): Promise<void>;
   /** Moves on by a token. @throws OnebitError `bad-argument` when the mask does not allow it */
   accept(token: number): void;
   /** Whether the text so far is complete: the generation may end here. */

@@ -6,7 +6,7 @@ const MONTH_DAY =
   '(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))';
 const DATE = `(?:[0-9]{4}-${MONTH_DAY}|${LEAP_YEAR}-02-29)`;
 const TIME = '(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])';
-const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,46}[A-Za-z0-9])?';
+const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 const MAILBOX = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
 const MAIL_LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?';
 const BYTE = '(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
@@ -36,7 +36,7 @@ export const formats: ReadonlyMap<string, string> = new Map([
   ['date-time', `^${DATE}T${TIME}$`],
   ['duration', `^P(?:${N}W|(?:${N}Y(?:${N}M)?(?:${N}D)?|${N}M(?:${N}D)?|${N}D)(?:T${CLOCK})?|T${CLOCK})$`],
   ['email', `^${MAILBOX}(?:\\.${MAILBOX})*@(?:${MAIL_LABEL}\\.)+${MAIL_LABEL}$`],
-  ['hostname', `^${LABEL}(?:\\.${LABEL}){0,4}$`],
+  ['hostname', `^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*$`],
   ['ipv4', `^${IPV4}$`],
   ['ipv6', `^(?:${IPV6})$`],
   ['uuid', '^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$'],

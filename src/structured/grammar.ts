@@ -1,4 +1,5 @@
 // Owns a compiled form of text for one vocabulary, and following a generation through it.
+import { nextTurn } from '../core/event-loop.ts';
 import { OnebitError } from '../errors.ts';
 import { stringOfUnits } from '../tokenizer/text-bytes.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -8,6 +9,11 @@ import { Machine, type Situation } from './machine.ts';
 import { buildProgram } from './program.ts';
 import { TokenMasks } from './token-masks.ts';
 import { trieOf } from './token-trie.ts';
+import { finish, type Meter, type Work } from './work.ts';
+
+/** Steps of a generation, some 50 ns each: so many, and so many more for each token. */
+const STEPS = 100_000_000;
+const STEPS_PER_TOKEN = 500_000;
 
 /** A form of text, compiled for a vocabulary: what option `constraint` takes. Any number of generations can share it; what one learns, all use. */
 export class Grammar implements Constraint {
@@ -16,9 +22,9 @@ export class Grammar implements Constraint {
   private readonly tokenizer: Tokenizer;
 
   /** Compile functions make grammars; see `compileSchema`. */
-  constructor(language: Node, tokenizer: Tokenizer) {
-    this.machine = new Machine(buildProgram(language));
-    this.masks = new TokenMasks(this.machine, trieOf(tokenizer));
+  constructor(machine: Machine, tokenizer: Tokenizer) {
+    this.machine = machine;
+    this.masks = new TokenMasks(machine, trieOf(tokenizer));
     this.tokenizer = tokenizer;
   }
 
@@ -28,23 +34,19 @@ export class Grammar implements Constraint {
 
   /** Whether `text` is of this form, from its beginning to its end. */
   accepts(text: string): boolean {
-    return accepts(this.machine, text);
+    let situation: Situation | null = this.machine.start;
+    for (const value of new TextEncoder().encode(text)) {
+      situation = this.machine.step(situation, value);
+      if (!situation) return false;
+    }
+    return situation.ended;
   }
 }
 
-/** Tells whether texts are of the form `language`, without a vocabulary. */
-export function recognizer(language: Node): (text: string) => boolean {
-  const machine = new Machine(buildProgram(language));
-  return (text) => accepts(machine, text);
-}
-
-function accepts(machine: Machine, text: string): boolean {
-  let situation: Situation | null = machine.start;
-  for (const value of new TextEncoder().encode(text)) {
-    situation = machine.step(situation, value);
-    if (!situation) return false;
-  }
-  return situation.ended;
+/** The grammar of a language. */
+export function* grammarOf(language: Node, tokenizer: Tokenizer, meter: Meter): Work<Grammar> {
+  const program = yield* buildProgram(language, meter);
+  return new Grammar(new Machine(program), tokenizer);
 }
 
 class GrammarMatcher implements Matcher {
@@ -53,6 +55,7 @@ class GrammarMatcher implements Matcher {
   private readonly tokenizer: Tokenizer;
   private situation: Situation;
   private ended = false;
+  private stepsLeft = STEPS;
 
   constructor(machine: Machine, masks: TokenMasks, tokenizer: Tokenizer) {
     this.machine = machine;
@@ -70,7 +73,25 @@ class GrammarMatcher implements Matcher {
   }
 
   mask(): Uint32Array {
-    return this.masks.of(this.situation);
+    return finish(this.makeMask());
+  }
+
+  async prepare(): Promise<void> {
+    const work = this.makeMask();
+    while (!work.next().done) await nextTurn();
+  }
+
+  private makeMask(): Work<Uint32Array> {
+    return this.masks.of(this.situation, (steps) => this.spend(steps));
+  }
+
+  private spend(steps: number): void {
+    this.stepsLeft -= steps;
+    if (this.stepsLeft >= 0) return;
+    throw new OnebitError(
+      'over-budget',
+      'generate: the form must cost at most a few seconds to follow, got one that costs more. Use fewer alternatives, or simpler patterns.',
+    );
   }
 
   accept(token: number): void {
@@ -78,6 +99,8 @@ class GrammarMatcher implements Matcher {
       this.ended = true;
       return;
     }
+    this.stepsLeft += STEPS_PER_TOKEN;
+    const before = this.machine.steps;
     let situation: Situation | null = this.situation;
     const bytes = this.tokenizer.isSpecial(token) ? new Uint8Array(0) : this.tokenizer.bytesOf(token);
     for (const value of bytes) situation = situation && this.machine.step(situation, value);
@@ -88,5 +111,6 @@ class GrammarMatcher implements Matcher {
       );
     }
     this.situation = situation;
+    this.spend(this.machine.steps - before);
   }
 }

@@ -1,8 +1,10 @@
 // Owns how JSON values are written: white space, numbers, literals, lists and objects of given parts. Knows no schemas. Source: RFC 8259.
+import { JsonString } from './json-string.ts';
 import {
   byte,
   call,
   choice,
+  followed,
   type GraphEdge,
   type Node,
   nothing,
@@ -44,7 +46,7 @@ export const anyNumber: Node = sequence(
   optional(exponent),
 );
 /** A string with `min` to `max` characters. */
-export const stringOf = (min: number, max: number): Node => sequence(words('"'), { kind: 'string', min, max });
+export const stringOf = (min: number, max: number): Node => sequence(words('"'), followed(new JsonString(min, max)));
 
 /** One part of a list. */
 export interface ListPart {

@@ -20,8 +20,7 @@ export type Node =
   | { readonly kind: 'automaton'; readonly automaton: Automaton }
   /** Whatever `rule` says: the only way to recursion. */
   | { readonly kind: 'call'; readonly rule: Rule }
-  /** Characters of a JSON string, `min` to `max` of them (may be Infinity), and the closing quote. */
-  | { readonly kind: 'string'; readonly min: number; readonly max: number };
+  | { readonly kind: 'followed'; readonly language: Followed };
 
 /** A deterministic automaton: state 0 is the start. */
 export interface Automaton {
@@ -29,6 +28,26 @@ export interface Automaton {
   readonly edges: readonly (readonly number[])[];
   /** By state: whether the text may end here. */
   readonly accepts: readonly boolean[];
+}
+
+/** Where a text stands in a `Followed`. */
+export type Standing = object | number;
+
+/**
+ * A language that is followed by code, because it would have too many states: numbers by arithmetic, counted characters, long lists of words.
+ * It has a text, and from every standing that `start` and `step` give there is a way to the end.
+ */
+export interface Followed {
+  readonly start: Standing;
+  /** Where the text stands after another byte; undefined where it cannot come. */
+  step(standing: Standing, byte: number): Standing | undefined;
+  mayEnd(standing: Standing): boolean;
+  /** Equal keys are equal standings. */
+  key(standing: Standing): string;
+  /** Standings with equal ones allow the same texts of up to 256 bytes. Default: the key. */
+  maskKey?(standing: Standing): string;
+  /** What tells strings, whose masks are computed once a vocabulary: see `StringWalk`. */
+  inString?(standing: Standing): { readonly state: number; readonly least: number; readonly free: number } | undefined;
 }
 
 export type GraphEdge = readonly [from: number, node: Node, to: number];
@@ -50,8 +69,14 @@ export const repeat = (item: Node, min: number, max: number): Node => ({ kind: '
 export const optional = (item: Node): Node => repeat(item, 0, 1);
 export const textsOf = (automaton: Automaton): Node => ({ kind: 'automaton', automaton });
 export const call = (rule: Rule): Node => ({ kind: 'call', rule });
+export const followed = (language: Followed): Node => ({ kind: 'followed', language });
 
 /** Exactly one of `texts`, in UTF-8. */
 export function words(...texts: string[]): Node {
+  return oneOf(texts);
+}
+
+/** As `words`, for lists that may be long. */
+export function oneOf(texts: readonly string[]): Node {
   return { kind: 'words', words: texts.map(byteString) };
 }

@@ -1,33 +1,36 @@
 // Owns following a text byte by byte through a program, with a stack where rules call each other. Knows no tokens.
-// All ways in which the text so far can be read are followed at once; what was computed is remembered (a lazily built automaton).
-import { jsonCharacters } from './json-character.ts';
+// All ways in which the text so far can be read are followed at once. Ways that go on alike are one: whoever calls a rule at the same place shares
+// its frame (a graph-structured stack, Tomita 1987), and a call at the end of a rule needs no frame, so chained alternatives cost their size.
+// What was computed is remembered (a lazily built automaton).
+import { OnebitError } from '../errors.ts';
+import type { Followed, Standing } from './language.ts';
 import type { Program } from './program.ts';
 
-/** Situations remembered at most, some 2 KB each; then all are forgotten. */
+/** Situations remembered at most, some 2 KB each, and readings in all of them, some 100 bytes each; then all are forgotten. */
 const MOST_SITUATIONS = 4096;
-const QUOTE = 0x22;
+const MOST_READINGS = 200_000;
+/** Ways to read one text at the same time. */
+const MOST_WAYS = 30_000;
 
-/** Where to go on when the rules entered so far end. Equal stacks are the same object. */
+/** Where to go on when a rule ends, one or several ways. Equal stacks are the same object until forgotten. */
 export interface Stack {
   readonly id: number;
-  /** −1 at the bottom. */
+  readonly frames: readonly Frame[];
+  /** Whether the text may end with the rule. */
+  readonly isBottom: boolean;
+}
+
+interface Frame {
   readonly after: number;
-  readonly below: Stack | undefined;
-  readonly above: Map<number, Stack>;
+  readonly below: Stack;
 }
 
-/** Inside of a JSON string: its bounds, and how many characters are complete (no more than matter). */
-export interface InString {
-  readonly min: number;
-  readonly max: number;
-  readonly count: number;
-}
-
-/** One way to read the text so far: a state of the program, or of `jsonCharacters` inside of a string. */
+/** One way to read the text so far: a state of the program, or where a followed language (by number) stands. */
 export interface Reading {
   readonly state: number;
+  readonly followed: number;
+  readonly standing: Standing;
   readonly stack: Stack;
-  readonly string: InString | undefined;
 }
 
 /** All ways to read the text so far. Equal situations are the same object until forgotten. */
@@ -41,31 +44,44 @@ export interface Situation {
   mask: Uint32Array | undefined;
 }
 
+/** Callers of one rule that have not been put together yet. */
+interface Callers {
+  readonly frames: Map<number, Frame>;
+  isBottom: boolean;
+}
+
 export class Machine {
-  readonly bottom: Stack = { id: 0, after: -1, below: undefined, above: new Map() };
+  readonly bottom: Stack = { id: 0, frames: [], isBottom: true };
   readonly start: Situation;
+  /** Steps taken since the beginning: readings looked at. */
+  steps = 0;
   private readonly program: Program;
   private readonly known = new Map<string, Situation>();
+  private readonly knownStacks = new Map<string, Stack>();
+  private readings = 0;
   private stacks = 1;
 
   constructor(program: Program) {
     this.program = program;
-    this.start = this.situation([{ state: program.starts[0], stack: this.bottom, string: undefined }]);
+    this.start = this.situation([plain(program.starts[0], this.bottom)]);
   }
 
-  /** What follows after `value`, or null. */
+  /** What follows after `value`, or null. @throws OnebitError `over-budget` where the text can be read in too many ways at once */
   step(from: Situation, value: number): Situation | null {
     const known = from.next?.[value];
     if (known !== undefined) return known;
     const reached: Reading[] = [];
+    this.steps += from.readings.length;
     for (const reading of from.readings) {
-      if (reading.string) this.stepString(reading, reading.string, value, reached);
-      else {
-        const { bytes } = this.program.states[reading.state];
-        for (let i = 0; i < bytes.length; i += 3) {
-          if (value < bytes[i] || value > bytes[i + 1]) continue;
-          reached.push({ state: bytes[i + 2], stack: reading.stack, string: undefined });
-        }
+      if (reading.followed >= 0) {
+        const standing = this.program.followed[reading.followed].step(reading.standing, value);
+        if (standing !== undefined) reached.push({ ...reading, standing });
+        continue;
+      }
+      const { bytes } = this.program.states[reading.state];
+      for (let i = 0; i < bytes.length; i += 3) {
+        if (value < bytes[i] || value > bytes[i + 1]) continue;
+        reached.push(plain(bytes[i + 2], reading.stack));
       }
     }
     const next = reached.length === 0 ? null : this.situation(reached);
@@ -75,59 +91,90 @@ export class Machine {
     return next;
   }
 
-  /** A situation of exactly this reading, whose state must have edges over bytes or lie in a string. */
+  followedAt(reading: Reading): Followed | undefined {
+    return reading.followed < 0 ? undefined : this.program.followed[reading.followed];
+  }
+
+  /** What names a reading without its stack. */
+  localKey(reading: Reading): string | number {
+    const language = this.followedAt(reading);
+    if (!language) return reading.state;
+    return `${reading.followed}:${language.maskKey?.(reading.standing) ?? language.key(reading.standing)}`;
+  }
+
+  /** A situation of exactly this reading, with nothing below it. It must be one of a situation. */
   only(reading: Reading): Situation {
-    return { readings: [reading], ended: false, next: undefined, mask: undefined };
+    return { readings: [{ ...reading, stack: this.bottom }], ended: false, next: undefined, mask: undefined };
   }
 
   /** The situation right after the rule on top of `stack` has ended. */
   afterTop(stack: Stack): Situation {
-    return this.situation([{ state: stack.after, stack: stack.below!, string: undefined }]);
+    return this.situation(stack.frames.map(({ after, below }) => plain(after, below)));
   }
 
-  private stepString({ state, stack }: Reading, string: InString, value: number, reached: Reading[]): void {
-    const { min, max, count } = string;
-    if (state === 0 && value === QUOTE) {
-      if (count >= min) reached.push({ state: stack.after, stack: stack.below!, string: undefined });
-      return;
-    }
-    const next = jsonCharacters.next[state * 256 + value];
-    if (next < 0 || (state === 0 && count >= max)) return;
-    if (next > 0) {
-      reached.push({ state: next, stack, string });
-      return;
-    }
-    const counted = max === Number.POSITIVE_INFINITY ? Math.min(count + 1, min) : count + 1;
-    reached.push({ state: 0, stack, string: { min, max, count: counted } });
-  }
-
+  /** Follows what needs no byte. Rules are entered in an order in which none calls an earlier one first, so that all callers of one are known. */
   private situation(from: Reading[]): Situation {
-    const { states, ends } = this.program;
-    const found = new Map<string, Reading>();
+    const { states, levels, followed, isTail } = this.program;
+    const found = new Set<string | number>();
     const readings: [string, Reading][] = [];
     let ended = false;
-    const work = from.reverse();
-    for (let at = work.pop(); at; at = work.pop()) {
-      const key = keyOf(at);
-      if (found.has(key)) continue;
-      found.set(key, at);
-      if (at.string) {
-        readings.push([key, at]);
-        continue;
+    const rules: Map<number, Callers>[] = [];
+    const languages = new Map<number, Callers>();
+    let work = from.reverse();
+    const leave = (stack: Stack) => {
+      ended ||= stack.isBottom;
+      for (const { after, below } of stack.frames) work.push(plain(after, below));
+    };
+    const enter = (callers: Map<number, Callers>, number: number, after: number, stack: Stack) => {
+      let own = callers.get(number);
+      if (!own) {
+        own = { frames: new Map(), isBottom: false };
+        callers.set(number, own);
       }
-      const { stack } = at;
-      const state = states[at.state];
-      if (state.bytes.length > 0) readings.push([key, at]);
-      for (const target of state.free) work.push({ state: target, stack, string: undefined });
-      for (const edge of state.calls) {
-        work.push({ state: edge.start, stack: this.push(stack, edge.after), string: undefined });
+      if (!isTail[after]) own.frames.set(stack.id * states.length + after, { after, below: stack });
+      else {
+        own.isBottom ||= stack.isBottom;
+        for (const frame of stack.frames) own.frames.set(frame.below.id * states.length + frame.after, frame);
       }
-      for (const { min, max, after } of state.strings) {
-        work.push({ state: 0, stack: this.push(stack, after), string: { min, max, count: 0 } });
+    };
+    const follow = () => {
+      for (let at = work.pop(); at; at = work.pop()) {
+        if (found.size > MOST_WAYS) throw tooManyWays();
+        this.steps++;
+        const { stack } = at;
+        if (at.followed >= 0) {
+          const key = `${at.followed}:${followed[at.followed].key(at.standing)}:${stack.id}`;
+          if (found.has(key)) continue;
+          found.add(key);
+          readings.push([key, at]);
+          if (followed[at.followed].mayEnd(at.standing)) leave(stack);
+          continue;
+        }
+        const number = stack.id * states.length + at.state;
+        if (found.has(number)) continue;
+        found.add(number);
+        const state = states[at.state];
+        if (state.bytes.length > 0) readings.push([String(number), at]);
+        for (const target of state.free) work.push(plain(target, stack));
+        for (const { rule, after } of state.calls) {
+          rules[levels[rule]] ??= new Map();
+          enter(rules[levels[rule]], rule, after, stack);
+        }
+        for (const { language, after } of state.followed) enter(languages, language, after, stack);
+        if (at.state === this.program.ends[state.rule]) leave(stack);
       }
-      if (at.state !== ends[state.rule]) continue;
-      if (stack.below) work.push({ state: stack.after, stack: stack.below, string: undefined });
-      else ended = true;
+    };
+    follow();
+    for (let level = 0; level < rules.length; level++) {
+      for (const [rule, callers] of rules[level] ?? []) {
+        work = [plain(this.program.starts[rule], this.stackOf(callers))];
+        follow();
+      }
+    }
+    for (const [language, callers] of languages) {
+      const standing = followed[language].start;
+      work = [{ state: -1, followed: language, standing, stack: this.stackOf(callers) }];
+      follow();
     }
     readings.sort(([a], [b]) => (a < b ? -1 : 1));
     return this.intern(readings, ended);
@@ -138,28 +185,39 @@ export class Machine {
     let situation = this.known.get(key);
     if (situation) return situation;
     situation = { readings: readings.map(([, reading]) => reading), ended, next: undefined, mask: undefined };
-    if (this.known.size >= MOST_SITUATIONS) this.forget();
+    this.readings += readings.length;
+    if (this.known.size >= MOST_SITUATIONS || this.readings > MOST_READINGS) this.forget(readings.length);
     this.known.set(key, situation);
     return situation;
   }
 
   /** Those who hold a situation can go on with it: ids of stacks are never used again. */
-  private forget(): void {
+  private forget(readings: number): void {
     for (const situation of this.known.values()) situation.next = undefined;
     this.known.clear();
-    this.bottom.above.clear();
+    this.knownStacks.clear();
+    this.readings = readings;
   }
 
-  private push(below: Stack, after: number): Stack {
-    let stack = below.above.get(after);
+  private stackOf({ frames, isBottom }: Callers): Stack {
+    if (isBottom && frames.size === 0) return this.bottom;
+    const key = `${[...frames.keys()].sort((a, b) => a - b).join(' ')}${isBottom ? '.' : ''}`;
+    let stack = this.knownStacks.get(key);
     if (!stack) {
-      stack = { id: this.stacks++, after, below, above: new Map() };
-      below.above.set(after, stack);
+      stack = { id: this.stacks++, frames: [...frames.values()], isBottom };
+      this.knownStacks.set(key, stack);
     }
     return stack;
   }
 }
 
-function keyOf({ state, stack, string }: Reading): string {
-  return string ? `${state}:${stack.id}:${string.min}:${string.max}:${string.count}` : `${state}:${stack.id}`;
+function plain(state: number, stack: Stack): Reading {
+  return { state, followed: -1, standing: 0, stack };
+}
+
+function tooManyWays(): OnebitError {
+  return new OnebitError(
+    'over-budget',
+    `generate: a text must be readable in at most ${MOST_WAYS} ways of its form at once, got more. Use fewer alternatives that begin alike.`,
+  );
 }

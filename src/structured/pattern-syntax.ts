@@ -2,6 +2,7 @@
 import { OnebitError } from '../errors.ts';
 import { type CharacterSet, characterSet, complement, LAST_CODE_POINT } from './code-points.ts';
 import type { Range } from './language.ts';
+import type { Meter, Work } from './work.ts';
 
 export type Pattern =
   | { readonly kind: 'set'; readonly set: CharacterSet }
@@ -16,6 +17,7 @@ export type Pattern =
 const LONGEST_PATTERN = 4096;
 const DEEPEST_GROUP = 64;
 const MOST_REPEATS = 5000;
+const MOST_PROPERTIES_OF_ONE = 20;
 
 const DIGITS = characterSet([[0x30, 0x39]]);
 const WORD = characterSet([
@@ -61,13 +63,22 @@ const CONTROL_ESCAPES: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, 
  * Reads `source`.
  * @throws OnebitError `bad-argument` where it is no regular expression, `unsupported` with the name of what cannot be done
  */
-export function parsePattern(source: string): Pattern {
+export function* parsePattern(source: string, meter: Meter): Work<Pattern> {
   if (source.length > LONGEST_PATTERN) {
     throw new OnebitError(
       'unsupported',
       `pattern: must have at most ${LONGEST_PATTERN} characters, got ${source.length}. Use a shorter one.`,
     );
   }
+  meter.spend(source.length);
+  const names = new Set([...source.matchAll(/\\[pP](\{[\w=]{1,60}\})/g)].map(([, name]) => name));
+  if (names.size > MOST_PROPERTIES_OF_ONE) {
+    throw new OnebitError(
+      'unsupported',
+      `pattern: must have at most ${MOST_PROPERTIES_OF_ONE} different \\p{…}, got ${names.size}. Use fewer.`,
+    );
+  }
+  for (const name of names) yield* learnProperty(name, meter);
   return new Parser(source).parse();
 }
 
@@ -153,9 +164,7 @@ class Parser {
       case '?':
         throw this.bad(`${character} must follow what it repeats`);
       case '{':
-      case '}':
-      case ']':
-        throw this.bad(`${character} alone must be written \\${character}`);
+        throw this.bad('{ alone must be written \\{');
       default:
         return { kind: 'set', set: single(character) };
     }
@@ -247,7 +256,7 @@ class Parser {
     const match = /^\{[\w=]{1,60}\}/.exec(this.rest(64));
     if (!match) throw this.bad(`\\${letter} must be followed by a property in {}`);
     this.at += match[0].length;
-    const set = propertySet(match[0]);
+    const set = properties.get(match[0]);
     if (!set) throw this.bad(`\\p${match[0]} must be a property that Unicode has`);
     return letter === 'p' ? set : complement(set);
   }
@@ -296,17 +305,17 @@ const properties = new Map<string, CharacterSet>();
 const MOST_PROPERTIES = 50;
 
 /** Asks JavaScript's own tables (some 50 ms a property, remembered). */
-function propertySet(name: string): CharacterSet | undefined {
-  const known = properties.get(name);
-  if (known) return known;
+function* learnProperty(name: string, meter: Meter): Work<void> {
+  if (properties.has(name)) return;
   let test: RegExp;
   try {
     test = new RegExp(`^\\p${name}$`, 'u');
   } catch {
-    return undefined;
+    return;
   }
   const ranges: [number, number][] = [];
   for (let code = 0; code <= LAST_CODE_POINT; code++) {
+    if (code % 4096 === 0 && meter.spend(4096)) yield;
     if (!test.test(String.fromCodePoint(code))) continue;
     const last = ranges[ranges.length - 1];
     if (last && last[1] === code - 1) last[1] = code;
@@ -314,5 +323,4 @@ function propertySet(name: string): CharacterSet | undefined {
   }
   if (properties.size >= MOST_PROPERTIES) properties.clear();
   properties.set(name, ranges);
-  return ranges;
 }

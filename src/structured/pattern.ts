@@ -2,89 +2,75 @@
 import { OnebitError } from '../errors.ts';
 import { automatonOf, both, without } from './automaton.ts';
 import { type CharacterSet, inJson, inUtf8, LAST_CODE_POINT } from './code-points.ts';
-import { type Automaton, choice, type Node, repeat, sequence } from './language.ts';
+import { type Automaton, choice, type Node, never, repeat, sequence, textsOf } from './language.ts';
 import { type Pattern, parsePattern } from './pattern-syntax.ts';
+import type { Meter, Work } from './work.ts';
 
 type Spelling = (set: CharacterSet) => Node;
 
 /** Patterns come again with every request; formats are patterns too. */
 const MOST_REMEMBERED = 64;
+const MOST_ALTERNATIVES = 200;
 const searched = new Map<string, Automaton>();
+const counts = new Map<string, Searched>();
 
 export const ANY_CHARACTER: CharacterSet = [[0, LAST_CODE_POINT]];
 
+/** What a pattern says of a string: its characters, and how many of them. */
+export interface Searched {
+  readonly automaton: Automaton;
+  readonly min: number;
+  readonly max: number;
+}
+
 /** Characters of a JSON string, without its quotes, in which `source` finds something: the meaning of `pattern` in JSON Schema. */
-export function searchInJson(source: string): Automaton {
-  let automaton = searched.get(source);
-  if (!automaton) {
-    automaton = read(parsePattern(source), inJson, true);
-    if (searched.size >= MOST_REMEMBERED) searched.clear();
-    searched.set(source, automaton);
-  }
+export function* searchInJson(source: string, meter: Meter): Work<Automaton> {
+  const automaton = searched.get(source) ?? (yield* read(yield* parsePattern(source, meter), inJson, true, meter));
+  remember(searched, source, automaton);
   return automaton;
 }
 
-/** Texts that `source` matches from beginning to end, in UTF-8. */
-export function wholeText(source: string): Automaton {
-  return read(parsePattern(source), inUtf8, false);
-}
-
-function read(pattern: Pattern, spell: Spelling, search: boolean): Automaton {
-  const alternatives = pattern.kind === 'choice' ? pattern.items : [pattern];
-  if (alternatives.every((item) => !findsAhead(item))) {
-    return automatonOf(choice(...alternatives.map((item) => alternative(item, spell, search))));
+/** As `searchInJson`, but with the number of characters apart where the pattern counts all of the text: `^[a-z]{1,500}$`, `^(?=.{3,80}$)…`. */
+export function* searchAndCount(source: string, meter: Meter): Work<Searched> {
+  let known = counts.get(source);
+  if (!known) {
+    const { pattern, min, max, conditions } = apart(yield* parsePattern(source, meter));
+    let automaton = yield* read(pattern, inJson, true, meter);
+    for (const condition of conditions)
+      automaton = yield* both(automaton, yield* read(condition, inJson, true, meter), meter);
+    known = { automaton, min, max };
   }
-  if (alternatives.length > 1) throw misplaced('looking ahead in one of several alternatives');
-  return readAhead(alternatives[0], spell, search);
+  remember(counts, source, known);
+  return known;
 }
 
-/** `^(?=a)(?!b)c` is c, and begins with a, and does not begin with b. */
-function readAhead(pattern: Pattern, spell: Spelling, search: boolean): Automaton {
-  let items = [...itemsOf(pattern)];
-  const begins = items[0]?.kind === 'begin';
-  if (begins) items = items.slice(1);
-  else if (search) throw misplaced('looking ahead without ^ before it');
-  const conditions: { item: Pattern; negative: boolean }[] = [];
-  while (items[0]?.kind === 'ahead') conditions.push(items.shift() as { item: Pattern; negative: boolean } & Pattern);
-  if (items.some(findsAhead)) throw misplaced('looking ahead elsewhere than at the beginning');
-  const rest: Pattern = { kind: 'sequence', items: [{ kind: 'begin' }, ...items] };
-  let automaton = automatonOf(alternative(rest, spell, search));
-  for (const { item, negative } of conditions) {
-    const beginning: Pattern = { kind: 'sequence', items: [{ kind: 'begin' }, item] };
-    const condition = automatonOf(alternative(beginning, spell, true));
-    automaton = negative ? without(automaton, condition) : both(automaton, condition);
+function remember<T>(list: Map<string, T>, source: string, value: T): void {
+  if (!list.has(source) && list.size >= MOST_REMEMBERED) list.delete(list.keys().next().value!);
+  list.set(source, value);
+}
+
+/** Takes apart what counts characters of the whole text. */
+function apart(pattern: Pattern): { pattern: Pattern; min: number; max: number; conditions: Pattern[] } {
+  const found = { pattern, min: 0, max: Number.POSITIVE_INFINITY, conditions: [] as Pattern[] };
+  const alternatives = isPlaced(pattern) ? alternativesOf(pattern) : [];
+  if (alternatives.length !== 1 || alternatives[0][0]?.kind !== 'begin') return found;
+  const items = [...alternatives[0]];
+  const counted = (list: Items): boolean => {
+    const [item, end] = list;
+    if (list.length !== 2 || item.kind !== 'repeat' || item.item.kind !== 'set' || end.kind !== 'end') return false;
+    found.min = Math.max(found.min, item.min);
+    found.max = Math.min(found.max, item.max);
+    const any: Pattern = { ...item, min: 0, max: Number.POSITIVE_INFINITY };
+    found.conditions.push({ kind: 'sequence', items: [{ kind: 'begin' }, any, { kind: 'end' }] });
+    return true;
+  };
+  while (items[1]?.kind === 'ahead' && !items[1].negative) {
+    const inner = alternativesOf(items[1].item);
+    if (inner.length !== 1 || !counted(inner[0].flatMap(itemsOf))) break;
+    items.splice(1, 1);
   }
-  return automaton;
-}
-
-function findsAhead(pattern: Pattern): boolean {
-  if (pattern.kind === 'ahead') return true;
-  if (pattern.kind === 'repeat') return findsAhead(pattern.item);
-  return 'items' in pattern && pattern.items.some(findsAhead);
-}
-
-/** A pattern with anything before and after it, unless `^` and `$` forbid. */
-function alternative(pattern: Pattern, spell: Spelling, search: boolean): Node {
-  const anything = repeat(spell(ANY_CHARACTER), 0, Number.POSITIVE_INFINITY);
-  if (pattern.kind === 'choice') return choice(...pattern.items.map((item) => alternative(item, spell, search)));
-  let items = itemsOf(pattern);
-  const begins = items[0]?.kind === 'begin';
-  if (begins) items = items.slice(1);
-  const ends = items[items.length - 1]?.kind === 'end';
-  if (ends) items = items.slice(0, -1);
-  if (items.length === 1 && items[0].kind === 'choice' && items[0].items.some(hasAnchor)) {
-    const wrap = (item: Pattern): Pattern => ({
-      kind: 'sequence',
-      items: [
-        ...(begins ? [{ kind: 'begin' } as const] : []),
-        ...itemsOf(item),
-        ...(ends ? [{ kind: 'end' } as const] : []),
-      ],
-    });
-    return choice(...items[0].items.map((item) => alternative(wrap(item), spell, search)));
-  }
-  const middle = items.map((item) => plain(item, spell));
-  return sequence(...(search && !begins ? [anything] : []), ...middle, ...(search && !ends ? [anything] : []));
+  if (counted(items.slice(1).flatMap(itemsOf))) return { ...found, pattern: found.conditions.pop()! };
+  return { ...found, pattern: { kind: 'sequence', items } };
 }
 
 /** Sequences in sequences come from groups. */
@@ -92,10 +78,114 @@ function itemsOf(pattern: Pattern): readonly Pattern[] {
   return pattern.kind === 'sequence' ? pattern.items.flatMap(itemsOf) : [pattern];
 }
 
-function hasAnchor(pattern: Pattern): boolean {
-  if (pattern.kind === 'begin' || pattern.kind === 'end') return true;
-  if (pattern.kind === 'repeat') return hasAnchor(pattern.item);
-  return 'items' in pattern && pattern.items.some(hasAnchor);
+/** Texts that `source` matches from beginning to end, in UTF-8. */
+export function* wholeText(source: string, meter: Meter): Work<Automaton> {
+  return yield* read(yield* parsePattern(source, meter), inUtf8, false, meter);
+}
+
+function* read(pattern: Pattern, spell: Spelling, search: boolean, meter: Meter): Work<Automaton> {
+  const items: Node[] = [];
+  for (const alternative of alternativesOf(pattern))
+    items.push(yield* alternativeOf(alternative, spell, search, meter));
+  return yield* automatonOf(choice(...items), meter);
+}
+
+type Items = readonly Pattern[];
+
+/** The alternatives of a pattern, each a sequence in which `^`, `$` and what lies ahead stand in no group. */
+function alternativesOf(pattern: Pattern): readonly Items[] {
+  if (!isPlaced(pattern)) return [[pattern]];
+  switch (pattern.kind) {
+    case 'choice':
+      return limited(pattern.items.flatMap(alternativesOf));
+    case 'sequence':
+      return pattern.items.reduce<readonly Items[]>(
+        (found, item) => {
+          const next = alternativesOf(item);
+          return limited(found.flatMap((before) => next.map((after) => [...before, ...after])));
+        },
+        [[]],
+      );
+    case 'repeat':
+      if (pattern.max !== 1) throw misplaced('^, $ or looking ahead in what repeats');
+      return pattern.min === 1 ? alternativesOf(pattern.item) : [[], ...alternativesOf(pattern.item)];
+    default:
+      return [[pattern]];
+  }
+}
+
+function limited(alternatives: Items[]): Items[] {
+  if (alternatives.length > MOST_ALTERNATIVES)
+    throw misplaced(`^, $ or looking ahead in more than ${MOST_ALTERNATIVES} alternatives`);
+  return alternatives;
+}
+
+/** Whether it matters where in the text it stands. */
+function isPlaced(pattern: Pattern): boolean {
+  if (pattern.kind === 'begin' || pattern.kind === 'end' || pattern.kind === 'ahead') return true;
+  if (pattern.kind === 'repeat') return isPlaced(pattern.item);
+  return 'items' in pattern && pattern.items.some(isPlaced);
+}
+
+/** The texts in which the items are found one after another: from the beginning to the end, or with anything around them on request. */
+function* alternativeOf(given: Items, spell: Spelling, search: boolean, meter: Meter): Work<Node> {
+  const anything = repeat(spell(ANY_CHARACTER), 0, Number.POSITIVE_INFINITY);
+  let items = given;
+  let begins = !search;
+  const begin = items.findLastIndex(({ kind }) => kind === 'begin');
+  if (begin >= 0) {
+    // Before `^` nothing can come. What lies ahead there lies ahead here.
+    if (!items.slice(0, begin).every(isNullable)) return never;
+    items = [...items.slice(0, begin).filter(({ kind }) => kind === 'ahead'), ...items.slice(begin + 1)];
+    begins = true;
+  }
+  let tail: Node[] = search ? [anything] : [];
+  const end = items.findIndex(({ kind }) => kind === 'end');
+  if (end >= 0) {
+    const rest = items.slice(end + 1);
+    if (!rest.every(isNullable)) return never;
+    if (rest.some(({ kind }) => kind === 'ahead')) throw misplaced('looking ahead after $');
+    items = items.slice(0, end);
+    tail = [];
+  }
+  for (let ahead = lastAhead(items); ahead >= 0; ahead = lastAhead(items)) {
+    const { item, negative } = items[ahead] as Pattern & { kind: 'ahead' };
+    const after = yield* automatonOf(
+      sequence(...items.slice(ahead + 1).map((one) => plain(one, spell)), ...tail),
+      meter,
+    );
+    const wanted: Node[] = [];
+    for (const alternative of alternativesOf(item)) {
+      // `^` looks back only where nothing lies before.
+      if (alternative.some(({ kind }) => kind === 'begin') && !(begins && items.slice(0, ahead).every(isNullable)))
+        throw misplaced('^ in what lies ahead');
+      wanted.push(yield* alternativeOf([{ kind: 'begin' }, ...alternative], spell, true, meter));
+    }
+    const condition = yield* automatonOf(choice(...wanted), meter);
+    tail = [textsOf(yield* negative ? without(after, condition, meter) : both(after, condition, meter))];
+    items = items.slice(0, ahead);
+  }
+  return sequence(...(begins ? [] : [anything]), ...items.map((item) => plain(item, spell)), ...tail);
+}
+
+function lastAhead(items: Items): number {
+  return items.findLastIndex(({ kind }) => kind === 'ahead');
+}
+
+/** Whether the empty text matches. */
+function isNullable(pattern: Pattern): boolean {
+  switch (pattern.kind) {
+    case 'set':
+      return false;
+    case 'sequence':
+      return pattern.items.every(isNullable);
+    case 'choice':
+      return pattern.items.some(isNullable);
+    case 'repeat':
+      return pattern.min === 0 || isNullable(pattern.item);
+    default:
+      return true;
+  }
 }
 
 function plain(pattern: Pattern, spell: Spelling): Node {
@@ -108,12 +198,8 @@ function plain(pattern: Pattern, spell: Spelling): Node {
       return choice(...pattern.items.map((item) => plain(item, spell)));
     case 'repeat':
       return repeat(plain(pattern.item, spell), pattern.min, pattern.max);
-    case 'begin':
-      throw misplaced('^ elsewhere than at the beginning of an alternative');
-    case 'end':
-      throw misplaced('$ elsewhere than at the end of an alternative');
-    case 'ahead':
-      throw misplaced('looking ahead elsewhere than at the beginning');
+    default:
+      throw misplaced('^, $ or looking ahead here');
   }
 }
 

@@ -1,21 +1,24 @@
 // Owns turning a language into numbered states with edges over bytes, and removing what can never be completed. Source: Thompson (1968).
 import { OnebitError } from '../errors.ts';
-import type { Automaton, Node, Rule } from './language.ts';
+import type { Automaton, Followed, Node, Rule } from './language.ts';
+import { WordList } from './word-list.ts';
+import type { Meter, Work } from './work.ts';
 
-/** Most states of a program: some 100 bytes each; everyday schemas have hundreds. Bounds hostile schemas. */
-const MOST_STATES = 100_000;
+/** Most states of a program: some 300 bytes each; everyday schemas have hundreds. Bounds hostile schemas. */
+const MOST_STATES = 200_000;
+const BYTES_PER_STATE = 300;
+/** More bytes than this in a list of words are followed without states. */
+const MANY_WORD_BYTES = 20_000;
 
 /** A call: what begins, and where to go on after it. */
 export interface CallEdge {
-  readonly start: number;
   readonly rule: number;
   readonly after: number;
 }
 
-/** The characters of a JSON string and its closing quote. */
-export interface StringEdge {
-  readonly min: number;
-  readonly max: number;
+/** A text of a followed language. */
+export interface FollowedEdge {
+  readonly language: number;
   readonly after: number;
 }
 
@@ -24,32 +27,41 @@ export interface State {
   readonly bytes: number[];
   readonly free: number[];
   readonly calls: CallEdge[];
-  readonly strings: StringEdge[];
+  readonly followed: FollowedEdge[];
   /** The rule to which the state belongs. */
   readonly rule: number;
 }
 
 /** States of all rules in one list; rule 0 is the whole. */
-export interface Program {
+export interface States {
   readonly states: readonly State[];
   readonly starts: readonly number[];
   readonly ends: readonly number[];
+  readonly followed: readonly Followed[];
+}
+
+export interface Program extends States {
+  /** By rule: it calls only rules of higher levels before its first byte. */
+  readonly levels: readonly number[];
+  /** By state: whether nothing follows in its rule. */
+  readonly isTail: Uint8Array;
 }
 
 /**
  * The program of `root`. Every state of it can be completed.
  * @throws OnebitError `bad-argument` when no text satisfies it, `unsupported` when it is too large or a rule begins with itself
  */
-export function buildProgram(root: Node): Program {
-  const program = buildStates(root);
+export function* buildProgram(root: Node, meter: Meter): Work<Program> {
+  const program = yield* buildStates(root, meter);
+  if (meter.spend(program.states.length * 4)) yield;
   prune(program);
-  refuseLeftRecursion(program);
-  return program;
+  if (meter.spend(program.states.length * 2)) yield;
+  return { ...program, levels: levelsOf(program), isTail: tailsOf(program) };
 }
 
 /** The program of `root` as it comes, with what can never be completed. @throws OnebitError `unsupported` when it is too large */
-export function buildStates(root: Node): Program {
-  return new Builder().build(root);
+export function buildStates(root: Node, meter: Meter): Work<States> {
+  return new Builder(meter).build(root);
 }
 
 class Builder {
@@ -58,22 +70,28 @@ class Builder {
   private readonly ends: number[] = [];
   private readonly rules = new Map<Rule, number>();
   private readonly waiting: Rule[] = [];
+  private readonly languages = new Map<Followed, number>();
+  private readonly meter: Meter;
   private rule = 0;
 
-  build(root: Node): Program {
+  constructor(meter: Meter) {
+    this.meter = meter;
+  }
+
+  *build(root: Node): Work<States> {
     this.ruleOf({ node: root });
     for (let next = this.waiting.pop(); next; next = this.waiting.pop()) {
+      const before = this.states.length;
       this.rule = this.rules.get(next)!;
       const [start, end] = [this.state(), this.state()];
       this.starts[this.rule] = start;
       this.ends[this.rule] = end;
       this.add(next.node, start, end);
+      if (this.meter.spend(4 * (this.states.length - before))) yield;
     }
+    this.meter.hold(this.states.length * BYTES_PER_STATE);
     const { states, starts, ends } = this;
-    for (const { calls } of states) {
-      for (const [i, { rule, after }] of calls.entries()) calls[i] = { start: starts[rule], rule, after };
-    }
-    return { states, starts, ends };
+    return { states, starts, ends, followed: [...this.languages.keys()] };
   }
 
   private ruleOf(rule: Rule): number {
@@ -93,7 +111,7 @@ class Builder {
         `compile: the form must need at most ${MOST_STATES} states, got more. Use smaller bounds, or fewer alternatives.`,
       );
     }
-    this.states.push({ bytes: [], free: [], calls: [], strings: [], rule: this.rule });
+    this.states.push({ bytes: [], free: [], calls: [], followed: [], rule: this.rule });
     return this.states.length - 1;
   }
 
@@ -137,31 +155,43 @@ class Builder {
         this.addAutomaton(node.automaton, from, to);
         break;
       case 'call':
-        state.calls.push({ start: -1, rule: this.ruleOf(node.rule), after: to });
+        state.calls.push({ rule: this.ruleOf(node.rule), after: to });
         break;
-      case 'string':
-        state.strings.push({ min: node.min, max: node.max, after: to });
+      case 'followed':
+        this.addFollowed(node.language, from, to);
     }
+  }
+
+  private addFollowed(language: Followed, from: number, to: number): void {
+    let number = this.languages.get(language);
+    if (number === undefined) {
+      number = this.languages.size;
+      this.languages.set(language, number);
+    }
+    this.states[from].followed.push({ language: number, after: to });
   }
 
   /** As a tree of shared beginnings: thousands of alternatives stay one state at a time. */
   private addWords(list: readonly string[], from: number, to: number): void {
-    const byPrefix = new Map<string, number>([['', from]]);
+    if (list.length > 1 && list.reduce((sum, word) => sum + word.length, 0) > MANY_WORD_BYTES) {
+      if (list.includes('')) this.states[from].free.push(to);
+      this.addFollowed(new WordList(list.filter((word) => word !== '')), from, to);
+      return;
+    }
+    const known = new Map<number, number>();
     for (const word of new Set(list)) {
-      if (word === '') this.states[from].free.push(to);
       let at = from;
-      for (let i = 1; i <= word.length; i++) {
-        const unit = word.charCodeAt(i - 1);
-        const prefix = word.slice(0, i);
-        let next = byPrefix.get(prefix);
+      for (let i = 0; i < word.length; i++) {
+        const unit = word.charCodeAt(i);
+        let next = known.get(at * 256 + unit);
         if (next === undefined) {
           next = this.state();
-          byPrefix.set(prefix, next);
+          known.set(at * 256 + unit, next);
           this.states[at].bytes.push(unit, unit, next);
         }
-        if (i === word.length) this.states[next].free.push(to);
         at = next;
       }
+      this.states[at].free.push(to);
     }
   }
 
@@ -202,34 +232,36 @@ class Builder {
 }
 
 /** Removes edges to states from which their rule cannot be completed. */
-function prune({ states, starts, ends }: Program): void {
+function prune({ states, starts, ends }: States): void {
   const completes = new Uint8Array(states.length);
   const incoming: number[][] = states.map(() => []);
   const callers: number[][] = starts.map(() => []);
   for (const [from, state] of states.entries()) {
     for (let i = 0; i < state.bytes.length; i += 3) incoming[state.bytes[i + 2]].push(from);
     for (const to of state.free) incoming[to].push(from);
-    for (const { after } of state.strings) incoming[after].push(from);
-    for (const { rule } of state.calls) callers[rule].push(from);
+    for (const { after } of state.followed) incoming[after].push(from);
+    for (const { rule, after } of state.calls) {
+      callers[rule].push(from);
+      incoming[after].push(from);
+    }
   }
-  for (const [from, state] of states.entries()) for (const { after } of state.calls) incoming[after].push(from);
   const reaches = (from: number) => {
-    const { bytes, free, strings, calls } = states[from];
-    if (free.some((to) => completes[to]) || strings.some(({ after }) => completes[after])) return true;
-    if (calls.some(({ start, after }) => completes[start] && completes[after])) return true;
+    const { bytes, free, followed, calls } = states[from];
+    if (free.some((to) => completes[to]) || followed.some(({ after }) => completes[after])) return true;
+    if (calls.some(({ rule, after }) => completes[starts[rule]] && completes[after])) return true;
     for (let i = 2; i < bytes.length; i += 3) if (completes[bytes[i]]) return true;
     return false;
   };
   const work = [...ends];
   for (const end of ends) completes[end] = 1;
   for (let at = work.pop(); at !== undefined; at = work.pop()) {
-    const { rule } = states[at];
-    const before = at === starts[rule] ? [...incoming[at], ...callers[rule]] : incoming[at];
-    for (const from of before) {
-      if (completes[from] || !reaches(from)) continue;
+    const visit = (from: number) => {
+      if (completes[from] || !reaches(from)) return;
       completes[from] = 1;
       work.push(from);
-    }
+    };
+    for (const from of incoming[at]) visit(from);
+    if (at === starts[states[at].rule]) for (const from of callers[states[at].rule]) visit(from);
   }
   if (!completes[starts[0]]) {
     throw new OnebitError(
@@ -238,7 +270,7 @@ function prune({ states, starts, ends }: Program): void {
     );
   }
   if (!completes.includes(0)) return;
-  for (const { bytes, free, calls, strings } of states) {
+  for (const { bytes, free, calls, followed } of states) {
     const kept: number[] = [];
     for (let i = 0; i < bytes.length; i += 3)
       if (completes[bytes[i + 2]]) kept.push(bytes[i], bytes[i + 1], bytes[i + 2]);
@@ -248,12 +280,12 @@ function prune({ states, starts, ends }: Program): void {
       free.filter((to) => completes[to]),
     );
     replace(
-      strings,
-      strings.filter(({ after }) => completes[after]),
+      followed,
+      followed.filter(({ after }) => completes[after]),
     );
     replace(
       calls,
-      calls.filter(({ start, after }) => completes[start] && completes[after]),
+      calls.filter(({ rule, after }) => completes[starts[rule]] && completes[after]),
     );
   }
 }
@@ -263,53 +295,93 @@ function replace<T>(list: T[], kept: readonly T[]): void {
   for (const item of kept) list.push(item);
 }
 
-/** A rule that can begin with itself before any byte would be entered for ever. */
-function refuseLeftRecursion({ states, starts, ends }: Program): void {
+/** States after which nothing comes in their rule: a call before one needs no way back. */
+function tailsOf({ states, starts, ends }: States): Uint8Array {
+  const isTail = new Uint8Array(states.length);
+  for (const rule of starts.keys()) isTail[ends[rule]] = 1;
+  const isPlain = ({ bytes, calls, followed }: State) => bytes.length + calls.length + followed.length === 0;
+  // Free edges mostly lead to later states; what is missed only costs a frame.
+  for (let pass = 0; pass < 4; pass++) {
+    for (let at = states.length - 1; at >= 0; at--) {
+      const state = states[at];
+      if (isPlain(state) && state.free.length > 0 && state.free.every((to) => isTail[to])) isTail[at] = 1;
+    }
+  }
+  return isTail;
+}
+
+/** Levels of rules; makes free ways past rules that may be empty. A rule that can begin with itself before any byte would be entered for ever. */
+function levelsOf({ states, starts, ends }: States): number[] {
   const empty = emptyRules(states, starts, ends);
-  const open = new Int8Array(starts.length);
-  const firstCalls = (rule: number) => {
-    const found = new Set<number>();
-    for (const at of freelyReached(states, starts[rule], empty))
-      for (const edge of states[at].calls) found.add(edge.rule);
-    return [...found];
-  };
-  const path: { rule: number; rest: number[] }[] = [{ rule: 0, rest: firstCalls(0) }];
-  open[0] = 1;
-  while (path.length > 0) {
-    const top = path[path.length - 1];
-    const next = top.rest.pop();
-    if (next === undefined) {
-      open[top.rule] = 2;
-      path.pop();
-    } else if (open[next] === 1) {
-      throw new OnebitError(
-        'unsupported',
-        'compile: a definition must not begin with itself, got one that does. Let it stand inside an array or object.',
-      );
-    } else if (open[next] === 0) {
-      open[next] = 1;
-      path.push({ rule: next, rest: firstCalls(next) });
+  if (empty.size > 0) {
+    for (const { calls, free } of states) for (const { rule, after } of calls) if (empty.has(rule)) free.push(after);
+  }
+  const levels: number[] = new Array(starts.length).fill(-1);
+  const open = new Uint8Array(starts.length);
+  const order: number[] = [];
+  const firstCalls: number[][] = [];
+  const callsOf = (rule: number) => (firstCalls[rule] ??= callsBeforeBytes(states, starts[rule]));
+  const path: { rule: number; at: number }[] = [];
+  for (const root of starts.keys()) {
+    if (open[root] === 0) {
+      open[root] = 1;
+      path.push({ rule: root, at: 0 });
+    }
+    while (path.length > 0) {
+      const top = path[path.length - 1];
+      const next = callsOf(top.rule)[top.at++];
+      if (next === undefined) {
+        open[top.rule] = 2;
+        order.push(top.rule);
+        path.pop();
+      } else if (open[next] === 1) {
+        throw new OnebitError(
+          'unsupported',
+          'compile: a definition must not begin with itself, got one that does. Let it stand inside an array or object.',
+        );
+      } else if (open[next] === 0) {
+        open[next] = 1;
+        path.push({ rule: next, at: 0 });
+      }
     }
   }
-}
-
-function emptyRules(states: readonly State[], starts: readonly number[], ends: readonly number[]): Set<number> {
-  const empty = new Set<number>();
-  for (let before = -1; before !== empty.size; ) {
-    before = empty.size;
-    for (const rule of starts.keys()) {
-      if (!empty.has(rule) && freelyReached(states, starts[rule], empty).has(ends[rule])) empty.add(rule);
-    }
+  for (const rule of order.reverse()) {
+    levels[rule] = Math.max(levels[rule], 0);
+    for (const next of callsOf(rule)) levels[next] = Math.max(levels[next], levels[rule] + 1);
   }
-  return empty;
+  return levels;
 }
 
-/** States reached from `start` without a byte, over rules that may be empty. */
-function freelyReached(states: readonly State[], start: number, empty: ReadonlySet<number>): Set<number> {
+function callsBeforeBytes(states: readonly State[], start: number): number[] {
+  const found = new Set<number>();
   const reached = new Set([start]);
   for (const at of reached) {
     for (const to of states[at].free) reached.add(to);
-    for (const { rule, after } of states[at].calls) if (empty.has(rule)) reached.add(after);
+    for (const { rule } of states[at].calls) found.add(rule);
   }
-  return reached;
+  return [...found];
+}
+
+/** Rules whose text may be empty. */
+function emptyRules(states: readonly State[], starts: readonly number[], ends: readonly number[]): Set<number> {
+  const empty = new Set<number>();
+  const waiting = new Map<number, number[]>();
+  const work = [...starts.keys()];
+  for (let rule = work.pop(); rule !== undefined; rule = work.pop()) {
+    if (empty.has(rule)) continue;
+    const reached = new Set([starts[rule]]);
+    for (const at of reached) {
+      for (const to of states[at].free) reached.add(to);
+      for (const call of states[at].calls) {
+        if (empty.has(call.rule)) reached.add(call.after);
+        else if (waiting.has(call.rule)) waiting.get(call.rule)!.push(rule);
+        else waiting.set(call.rule, [rule]);
+      }
+    }
+    if (!reached.has(ends[rule])) continue;
+    empty.add(rule);
+    for (const caller of waiting.get(rule) ?? []) work.push(caller);
+    waiting.delete(rule);
+  }
+  return empty;
 }

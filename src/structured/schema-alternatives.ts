@@ -1,12 +1,18 @@
 // Owns seeing that no value satisfies two alternatives, so that `oneOf` may be read as `anyOf`. Only what is plain to see counts.
-import { type Atom, isObject, malformed, type Part, partUnder, refuse } from './schema-parts.ts';
+import { isScalar } from './json-values.ts';
+import { type Atom, isObject, malformed, type Part, partUnder } from './schema-parts.ts';
 
-/** Alternatives are compared in pairs. */
-const MOST_BRANCHES = 300;
 /** How deep alternatives in alternatives are looked into. */
 const DEEPEST = 3;
+const MOST_BRANCHES = 100;
 
-type Flatten = (part: Part) => Atom[] | undefined;
+/** Parts taken apart: keywords that all hold, and alternatives of each of which one holds. */
+export interface Flat {
+  readonly atoms: readonly Atom[];
+  readonly choices: readonly Part[];
+}
+
+type Flatten = (part: Part) => Flat | undefined;
 
 /** The values to which `enum` and `const` of an atom restrict, one list each. */
 export function givenValues({ schema, at }: Atom): (readonly unknown[])[] {
@@ -19,32 +25,16 @@ export function givenValues({ schema, at }: Atom): (readonly unknown[])[] {
   return lists;
 }
 
-export function isScalar(value: unknown): boolean {
-  return typeof value !== 'object' || value === null;
+/** Whether it is plain that no value satisfies both. */
+export function areDisjoint(a: Flat | undefined, b: Flat | undefined, flatten: Flatten): boolean {
+  return excludeEachOther(a, b, flatten, DEEPEST);
 }
 
-/** @throws OnebitError `unsupported` unless every two of `branches` exclude each other */
-export function areDisjoint(branches: readonly Part[], at: string, flatten: Flatten): void {
-  if (branches.length > MOST_BRANCHES)
-    throw refuse(at, `oneOf with more than ${MOST_BRANCHES} alternatives`, 'Use anyOf.');
-  const flat = branches.map((branch) => flatten(branch));
-  for (let i = 0; i < flat.length; i++) {
-    for (let k = 0; k < i; k++) {
-      if (excludeEachOther(flat[k], flat[i], flatten, DEEPEST)) continue;
-      throw refuse(
-        at,
-        `oneOf whose alternatives ${k} and ${i} may both hold`,
-        'Use anyOf, or give both a required property with different const values.',
-      );
-    }
-  }
-}
-
-function excludeEachOther(a: Atom[] | undefined, b: Atom[] | undefined, flatten: Flatten, depth: number): boolean {
+function excludeEachOther(a: Flat | undefined, b: Flat | undefined, flatten: Flatten, depth: number): boolean {
   if (!a || !b) return true;
-  const [typesA, typesB] = [typesOf(a), typesOf(b)];
+  const [typesA, typesB] = [typesOf(a.atoms), typesOf(b.atoms)];
   if (typesA && typesB && ![...typesA].some((type) => typesB.has(type))) return true;
-  const [valuesA, valuesB] = [scalarsOf(a), scalarsOf(b)];
+  const [valuesA, valuesB] = [scalarsOf(a.atoms), scalarsOf(b.atoms)];
   if (valuesA && valuesB && ![...valuesA].some((value) => valuesB.has(value))) return true;
   if (typesA?.size === 1 && typesB?.size === 1 && typesA.has('object') && typesB.has('object')) {
     if (objectsExclude(a, b, flatten, depth) || objectsExclude(b, a, flatten, depth)) return true;
@@ -53,13 +43,14 @@ function excludeEachOther(a: Atom[] | undefined, b: Atom[] | undefined, flatten:
 }
 
 /** A property that `a` requires has values there that `b` never allows. */
-function objectsExclude(a: readonly Atom[], b: readonly Atom[], flatten: Flatten, depth: number): boolean {
+function objectsExclude(a: Flat, b: Flat, flatten: Flatten, depth: number): boolean {
   if (depth === 0) return false;
-  for (const name of a.flatMap(({ schema }) => (Array.isArray(schema.required) ? schema.required : []))) {
-    const own = propertyOf(a, name, flatten);
-    for (const atom of b) {
+  for (const name of a.atoms.flatMap(({ schema }) => (Array.isArray(schema.required) ? schema.required : []))) {
+    const own = propertyOf(a.atoms, name, flatten);
+    for (const atom of b.atoms) {
+      const { properties, patternProperties, additionalProperties, '-absent': absent } = atom.schema;
+      if (Array.isArray(absent) && absent.includes(name)) return true;
       const theirs = propertyOf([atom], name, flatten);
-      const { properties, patternProperties, additionalProperties } = atom.schema;
       const isUnknown = !isObject(properties) || !Object.hasOwn(properties, name);
       if (isUnknown && additionalProperties === false && patternProperties === undefined) return true;
       if (own && theirs && excludeEachOther(own, theirs, flatten, depth - 1)) return true;
@@ -68,33 +59,34 @@ function objectsExclude(a: readonly Atom[], b: readonly Atom[], flatten: Flatten
   return false;
 }
 
-function propertyOf(atoms: readonly Atom[], name: unknown, flatten: Flatten): Atom[] | undefined {
+function propertyOf(atoms: readonly Atom[], name: unknown, flatten: Flatten): Flat | undefined {
   const found: Atom[] = [];
+  const choices: Part[] = [];
+  let any = false;
   for (const atom of atoms) {
     const { properties } = atom.schema;
     if (typeof name !== 'string' || !isObject(properties) || !Object.hasOwn(properties, name)) continue;
-    found.push(...(flatten(partUnder(atom, properties[name], 'properties', name)) ?? []));
+    const flat = flatten(partUnder(atom, properties[name], 'properties', name));
+    if (!flat) continue;
+    any = true;
+    found.push(...flat.atoms);
+    choices.push(...flat.choices);
   }
-  return found.length > 0 ? found : undefined;
+  return any ? { atoms: found, choices } : undefined;
 }
 
 /** Whether `a` has alternatives all of which exclude `b`. */
-function splits(a: readonly Atom[], b: Atom[], flatten: Flatten, depth: number): boolean {
+function splits(a: Flat, b: Flat, flatten: Flatten, depth: number): boolean {
   if (depth === 0) return false;
-  for (const atom of a) {
-    for (const keyword of ['anyOf', 'oneOf']) {
-      const branches = atom.schema[keyword];
-      if (!Array.isArray(branches) || branches.length > MOST_BRANCHES) continue;
-      const all = branches.every((schema, i) =>
-        excludeEachOther(flatten(partUnder(atom, schema, keyword, i)), b, flatten, depth - 1),
-      );
-      if (all) return true;
-    }
-  }
-  return false;
+  return a.choices.some(
+    ({ alternatives = [] }) =>
+      alternatives.length <= MOST_BRANCHES &&
+      alternatives.every((parts) => parts.some((part) => excludeEachOther(flatten(part), b, flatten, depth - 1))),
+  );
 }
 
-function typesOf(atoms: readonly Atom[]): Set<string> | undefined {
+/** The types to which the atoms restrict; undefined where they say nothing. Integers are numbers. */
+export function typesOf(atoms: readonly Atom[]): Set<string> | undefined {
   let types: Set<string> | undefined;
   for (const { schema } of atoms) {
     if (schema.type === undefined) continue;

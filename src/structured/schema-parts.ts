@@ -1,4 +1,4 @@
-// Owns taking schemas apart: references, allOf, which keywords there are, and refusing by name what cannot be kept. Knows no languages.
+// Owns the words of JSON Schema: parts of schemas, which keywords there are, and refusing by name what cannot be kept. Knows no languages.
 // Source: JSON Schema 2020-12, core and validation, with the older spellings that are still written.
 import { OnebitError } from '../errors.ts';
 
@@ -11,35 +11,86 @@ export interface Part {
   readonly at: string;
   /** Names the part; equal names mean equal schemas. */
   readonly name: string;
+  /** Whether values must not satisfy it. */
+  readonly not?: boolean;
+  /** Instead of a schema: all parts of one of these lists. */
+  readonly alternatives?: readonly (readonly Part[])[];
+  /** Names of the schemas with `unevaluated…` keywords within which the part speaks of the same value. */
+  readonly within?: readonly string[];
+  /** Whether it is an atom: nothing is left to be taken apart. */
+  readonly isAtom?: boolean;
+  /** Whether it is no schema of the user's but follows from one: it says nothing on which properties there are. */
+  readonly made?: boolean;
 }
 
-/** A part that is an object of known keywords, without `$ref` and `allOf`. */
+/** A part in the place of a schema inside of what is made. */
+export class Inner {
+  readonly part: Part;
+
+  constructor(part: Part) {
+    this.part = part;
+  }
+}
+
+/** A part that is an object of known keywords about one value, without those that refer to other schemas for the same value. */
 export interface Atom extends Part {
   readonly schema: SchemaObject;
 }
 
-/** Say nothing about which values are valid. */
-const ANNOTATIONS = new Set([
-  ...['title', 'description', 'default', 'examples', 'example', '$schema', '$comment', 'deprecated', 'readOnly'],
-  ...['writeOnly', 'contentMediaType', 'contentEncoding', 'contentSchema', '$defs', 'definitions', '$anchor'],
-  ...['discriminator', 'xml', 'externalDocs', 'markdownDescription', 'enumNames'],
-]);
-const GENERAL = new Set(['type', 'enum', 'const', 'anyOf', 'oneOf', 'nullable', '$ref', 'allOf']);
+/** What only `made` parts say. Users' keywords of these names are not looked at. */
+export interface Made {
+  /** Properties that are not there. */
+  readonly '-absent'?: readonly string[];
+  /** Values that are not meant; no arrays or objects. */
+  readonly '-values'?: readonly unknown[];
+  readonly '-patterns'?: readonly string[];
+  readonly '-formats'?: readonly string[];
+  readonly '-multiples'?: readonly number[];
+  /** At least one property with another name than these, not found by `patterns`, found by `pattern`, satisfies the part. */
+  readonly '-some'?: Some;
+  readonly '-someValue'?: unknown;
+  /** At least one item from here on satisfies the part. */
+  readonly '-item'?: number;
+  readonly '-itemValue'?: unknown;
+}
+
+export interface Some {
+  readonly names: readonly string[];
+  readonly patterns: readonly string[];
+  readonly pattern?: string;
+}
+
+const MADE = [
+  '-absent',
+  '-values',
+  '-patterns',
+  '-formats',
+  '-multiples',
+  '-some',
+  '-someValue',
+  '-item',
+  '-itemValue',
+];
+
 /** Keywords that speak only of values of one type. */
 export const KEYWORDS_OF: Readonly<Record<string, readonly string[]>> = {
   number: ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'],
   string: ['minLength', 'maxLength', 'pattern', 'format'],
-  array: ['items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems'],
+  array: [
+    ...['items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems', 'contains', 'minContains'],
+    ...['maxContains', 'unevaluatedItems'],
+  ],
   object: [
     ...['properties', 'required', 'additionalProperties', 'patternProperties', 'propertyNames', 'minProperties'],
     ...['maxProperties', 'unevaluatedProperties'],
   ],
 };
-const KNOWN = new Set([...GENERAL, ...Object.values(KEYWORDS_OF).flat()]);
+/** Keywords of an atom. */
+const OWN = new Set(['type', 'enum', 'const', 'nullable', ...Object.values(KEYWORDS_OF).flat()]);
+/** What would change the meaning and cannot be kept. All other unknown keywords are notes, as the standard says. */
+const UNSUPPORTED = new Set(['$dynamicRef', '$recursiveRef']);
 /** Bounds nesting: pointers are kept for every part. */
 const LONGEST_POINTER = 4000;
-/** References in a row without anything between them. */
-const MOST_PARTS = 200;
 
 export function refuse(
   at: string,
@@ -50,82 +101,92 @@ export function refuse(
 }
 
 export function malformed(at: string, requirement: string, value: unknown): OnebitError {
-  let text = typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? 'undefined');
+  let text = typeof value === 'function' ? 'a function' : (briefly(value) ?? 'undefined');
   if (text.length > 60) text = `${text.slice(0, 60)}…`;
   return new OnebitError('bad-argument', `compileSchema: ${at || '/'} must be ${requirement}, got ${text}.`);
 }
 
-/** The part under `keys` of another. */
+function briefly(value: unknown): string | undefined {
+  if (Array.isArray(value) && value.length > 20) return `a list of ${value.length}`;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return 'what is no JSON';
+  }
+}
+
+/** A step of a JSON pointer. */
+export function pointer(key: string | number): string {
+  return `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
+/** The part under `keys` of another, about a value inside. */
 export function partUnder(part: Part, schema: unknown, ...keys: (string | number)[]): Part {
-  const path = keys.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
-  if (part.at.length > LONGEST_POINTER)
+  if (schema instanceof Inner) return schema.part;
+  const path = keys.map(pointer).join('');
+  if (part.at.length > LONGEST_POINTER) {
     throw refuse(
       `${part.at.slice(0, 60)}…`,
       `a schema nested deeper than ${LONGEST_POINTER} characters of its JSON pointer`,
     );
-  return { schema, at: part.at + path, name: `#${part.at}${path}` };
-}
-
-/** An atom without some keywords; undefined where none is left that matters. */
-export function lacking(atom: Atom, ...keywords: string[]): Atom | undefined {
-  const entries = Object.entries(atom.schema).filter(([key]) => KNOWN.has(key) && !keywords.includes(key));
-  if (entries.length === 0) return undefined;
-  return { schema: Object.fromEntries(entries), at: atom.at, name: `${atom.name}-${keywords.join('-')}` };
-}
-
-/** Follows references and `allOf`; undefined where a part is `false`. */
-export function atomsOf(parts: readonly Part[], root: unknown): Atom[] | undefined {
-  const atoms = new Map<string, Atom>();
-  const work = [...parts].reverse();
-  const seen = new Set<string>();
-  for (let part = work.pop(); part; part = work.pop()) {
-    const { schema, at, name } = part;
-    if (schema === true || seen.has(name)) continue;
-    if (schema === false) return undefined;
-    if (!isObject(schema)) throw malformed(at, 'a schema: an object, true or false', schema);
-    seen.add(name);
-    if (seen.size > MOST_PARTS) throw refuse(at, `more than ${MOST_PARTS} schemas that hold together`);
-    checkKeywords(schema, at);
-    const own = lacking({ schema, at, name }, '$ref', 'allOf');
-    if (own) atoms.set(name, '$ref' in schema || 'allOf' in schema ? own : { schema, at, name });
-    if ('allOf' in schema) {
-      for (const [i, item] of [...schemaList(schema.allOf, `${at}/allOf`).entries()].reverse())
-        work.push(partUnder(part, item, 'allOf', i));
-    }
-    if ('$ref' in schema) work.push(resolve(schema.$ref, at, root));
   }
-  return [...atoms.values()];
+  return { schema, at: part.at + path, name: `${part.name}${path}` };
 }
 
-/** @throws OnebitError naming the keyword and its place */
-function checkKeywords(schema: SchemaObject, at: string): void {
+/** The part under `keys` of another that speaks of the same value. */
+export function besides(part: Part, schema: unknown, ...keys: (string | number)[]): Part {
+  const inner = partUnder(part, schema, ...keys);
+  return part.within ? { ...inner, within: part.within } : inner;
+}
+
+/** A part that says what follows from `part`. */
+export function made(part: Part, name: string, schema: SchemaObject & Made): Part {
+  return { schema, at: part.at, name: `${part.name}!${name}`, made: true };
+}
+
+/** The opposite of a part. */
+export function opposite(part: Part): Part {
+  const { within: _, ...rest } = part;
+  return part.not ? { ...rest, not: false, name: part.name.slice(1) } : { ...rest, not: true, name: `!${part.name}` };
+}
+
+/** The keywords of an atom; undefined where there are none. */
+export function ownKeywords(part: Part, schema: SchemaObject): SchemaObject | undefined {
+  const own: Record<string, unknown> = {};
+  let any = false;
   for (const key of Object.keys(schema)) {
-    if (KNOWN.has(key) || ANNOTATIONS.has(key) || key.startsWith('x-')) continue;
-    if ((key === '$id' || key === 'id') && at === '') continue;
-    if (key === '$vocabulary' && at === '') continue;
-    throw refuse(`${at}/${key}`, `the keyword ${JSON.stringify(key.slice(0, 60))}`);
+    if (UNSUPPORTED.has(key)) throw refuse(`${part.at}/${key}`, `the keyword ${JSON.stringify(key)}`);
+    if (!OWN.has(key) && !(part.made && MADE.includes(key))) continue;
+    own[key] = schema[key];
+    any = true;
   }
+  return any ? own : undefined;
 }
 
-function resolve(reference: unknown, at: string, root: unknown): Part {
-  if (typeof reference !== 'string') throw malformed(`${at}/$ref`, 'a text', reference);
-  if (reference !== '#' && !reference.startsWith('#/')) {
-    throw refuse(`${at}/$ref`, `a reference other than #/… (${JSON.stringify(reference.slice(0, 60))})`);
+/** Keywords without schemas in them: atoms of only these are equal where their keywords are. */
+const PLAIN = new Set([
+  ...['type', 'enum', 'const', 'nullable', 'minItems', 'maxItems', 'minProperties', 'maxProperties', 'required'],
+  ...[...KEYWORDS_OF.number, ...KEYWORDS_OF.string],
+]);
+const LONGEST_PLAIN = 50;
+
+/** What names an atom. */
+export function nameOf(own: SchemaObject, otherwise: string): string {
+  for (const [key, value] of Object.entries(own)) {
+    if (!PLAIN.has(key)) return otherwise;
+    if (typeof value === 'string' ? value.length > 1000 : Array.isArray(value) && value.length > LONGEST_PLAIN)
+      return otherwise;
+    if (typeof value === 'object' && !(Array.isArray(value) && value.every((item) => typeof item === 'string')))
+      return otherwise;
   }
-  let target = root;
-  let text: string;
-  try {
-    text = decodeURIComponent(reference.slice(1));
-  } catch {
-    throw malformed(`${at}/$ref`, 'a JSON pointer', reference);
-  }
-  for (const key of text.split('/').slice(1)) {
-    const name = key.replaceAll('~1', '/').replaceAll('~0', '~');
-    const inside = typeof target === 'object' && target !== null && Object.hasOwn(target, name);
-    if (!inside) throw malformed(`${at}/$ref`, 'a reference to a part of the schema', reference);
-    target = (target as Record<string, unknown>)[name];
-  }
-  return { schema: target, at: text, name: `#${text}` };
+  return `=${JSON.stringify(own)}`;
+}
+
+/** An atom without some keywords; undefined where none is left. */
+export function lacking(atom: Atom, ...keywords: string[]): Atom | undefined {
+  const entries = Object.entries(atom.schema).filter(([key]) => !keywords.includes(key));
+  if (entries.length === 0) return undefined;
+  return { ...atom, schema: Object.fromEntries(entries), name: `${atom.name}-${keywords.join('-')}` };
 }
 
 export function isObject(value: unknown): value is SchemaObject {
@@ -137,10 +198,27 @@ export function schemaList(value: unknown, at: string): readonly unknown[] {
   return value;
 }
 
+/** Schemas by name. */
+export function mapOf({ schema, at }: { schema: SchemaObject; at: string }, keyword: string): SchemaObject {
+  const value = schema[keyword] ?? {};
+  if (!isObject(value)) throw malformed(`${at}/${keyword}`, 'an object of schemas', value);
+  return value;
+}
+
+/** Names of properties. */
+export function namesOf(value: unknown, at: string): readonly string[] {
+  // Draft 3 writes a yes or no here.
+  if (value === undefined || typeof value === 'boolean') return [];
+  if (!Array.isArray(value) || value.some((name) => typeof name !== 'string')) {
+    throw malformed(at, 'a list of names', value);
+  }
+  return value;
+}
+
 /** A whole number ≥ 0 of an atom. */
-export function countOf({ schema, at }: Atom, keyword: string): number | undefined {
+export function countOf({ schema, at, made }: Atom, keyword: string): number | undefined {
   const value = numberOf({ schema, at, name: '' }, keyword);
-  if (value !== undefined && (!Number.isInteger(value) || value < 0)) {
+  if (value !== undefined && (!Number.isInteger(value) || value < 0) && !made) {
     throw malformed(`${at}/${keyword}`, 'a whole number from 0', value);
   }
   return value;

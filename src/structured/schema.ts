@@ -2,136 +2,180 @@
 // carried as lists, so that `allOf`, references and neighbours of `anyOf` need no merged schemas.
 
 import { automatonOf } from './automaton.ts';
-import { recognizer } from './grammar.ts';
 import { literal } from './json-text.ts';
-import { type Automaton, call, choice, type Node, never, type Rule, words } from './language.ts';
-import { areDisjoint, givenValues, isScalar } from './schema-alternatives.ts';
-import { arrayLanguage, type Inside, objectLanguage } from './schema-containers.ts';
-import {
-  type Atom,
-  atomsOf,
-  KEYWORDS_OF,
-  lacking,
-  malformed,
-  type Part,
-  partUnder,
-  refuse,
-  schemaList,
-} from './schema-parts.ts';
-import { numberLanguage, stringAutomaton, stringLanguage } from './schema-scalars.ts';
+import { canonical, isScalar, typeOf } from './json-values.ts';
+import { type Automaton, call, choice, type Node, never, oneOf, type Rule, textsOf, words } from './language.ts';
+import { numbersWithin } from './numbers.ts';
+import { searchInJson } from './pattern.ts';
+import { References } from './references.ts';
+import { type Flat, givenValues } from './schema-alternatives.ts';
+import { arrayLanguage } from './schema-arrays.ts';
+import { Flattener } from './schema-flatten.ts';
+import { literalSchema } from './schema-negation.ts';
+import { isWithin, numberRange } from './schema-numbers.ts';
+import { type Inside, objectLanguage } from './schema-objects.ts';
+import { type Atom, KEYWORDS_OF, lacking, made, malformed, type Part, refuse } from './schema-parts.ts';
+import { isString, stringAutomaton, stringLanguage } from './schema-strings.ts';
+import type { Meter, Work } from './work.ts';
 
 /** Most different combinations of schemas; each becomes a rule. */
-const MOST_RULES = 5000;
+const MOST_RULES = 20_000;
 const TYPES = ['object', 'array', 'string', 'number', 'boolean', 'null'];
 
 /** Compiles `schema`, or the part of it that `parts` name. What the rules are, JSON Schema 2020-12 says; what is left out is refused by name. */
-export function schemaLanguage(schema: unknown, parts: readonly Part[] = [{ schema, at: '', name: '#' }]): Node {
-  return new Compiler(schema).language(parts);
+export function schemaLanguage(
+  schema: unknown,
+  meter: Meter,
+  parts: readonly Part[] = [{ schema, at: '', name: '#' }],
+): Work<Node> {
+  return new Compiler(schema, meter).language(parts);
 }
 
 class Compiler implements Inside {
-  private readonly root: unknown;
+  readonly meter: Meter;
+  private readonly flattener: Flattener;
   private readonly rules = new Map<string, Rule>();
-  private readonly waiting: { rule: Rule; parts: readonly Part[] }[] = [];
+  private readonly numbers = new Map<string, number>();
+  private readonly waiting: { rule: Rule; flat: Flat }[] = [];
 
-  constructor(root: unknown) {
-    this.root = root;
+  constructor(root: unknown, meter: Meter) {
+    this.meter = meter;
+    this.flattener = new Flattener(root, new References(root, meter), meter);
   }
 
-  language(parts: readonly Part[]): Node {
+  *language(parts: readonly Part[]): Work<Node> {
     const language = this.value(parts);
-    for (let next = this.waiting.pop(); next; next = this.waiting.pop()) next.rule.node = this.describe(next.parts);
+    for (let next = this.waiting.pop(); next; next = this.waiting.pop()) {
+      next.rule.node = yield* this.describe(next.flat);
+      if (this.meter.spend(50)) yield;
+    }
     return language;
   }
 
   value(parts: readonly Part[]): Node {
-    const key = [...new Set(parts.map(({ name }) => name))].sort().join('\n');
+    const flat = this.flattener.flatten(parts);
+    if (!flat) return never;
+    const numbers = [...flat.atoms, ...flat.choices].map(({ name }) => this.numberOf(name));
+    const key = numbers.sort((a, b) => a - b).join(' ');
     let rule = this.rules.get(key);
     if (!rule) {
       if (this.rules.size >= MOST_RULES) throw refuse(parts[0]?.at ?? '', `more than ${MOST_RULES} different schemas`);
+      this.meter.hold(300 + 4 * key.length);
       rule = { node: never };
       this.rules.set(key, rule);
-      this.waiting.push({ rule, parts });
+      this.waiting.push({ rule, flat });
     }
     return call(rule);
   }
 
-  names(parts: readonly Part[]): Automaton | undefined {
-    const atoms = atomsOf(parts, this.root);
-    if (!atoms) return automatonOf(never);
-    const { types, values } = this.typesAndValues(atoms);
-    for (const { schema, at } of atoms) {
-      if (schema.anyOf !== undefined || schema.oneOf !== undefined) throw refuse(at, 'anyOf in propertyNames');
+  private numberOf(name: string): number {
+    let number = this.numbers.get(name);
+    if (number === undefined) {
+      number = this.numbers.size;
+      this.numbers.set(name, number);
+      this.meter.hold(100 + 2 * name.length);
     }
-    if (!types.has('string')) return automatonOf(never);
-    if (!values) return stringAutomaton(atoms);
-    const texts = values.filter((value) => typeof value === 'string').map((text) => JSON.stringify(text).slice(1, -1));
-    return automatonOf(words(...texts));
+    return number;
+  }
+
+  *names(parts: readonly Part[]): Work<Automaton | undefined> {
+    const flat = this.flattener.flatten(parts);
+    if (!flat) return yield* automatonOf(never, this.meter);
+    const [first, ...others] = flat.choices;
+    if (first) {
+      const items: Node[] = [];
+      for (const alternative of first.alternatives!) {
+        const automaton = yield* this.names([...flat.atoms, ...others, ...alternative]);
+        items.push(textsOf(automaton ?? (yield* searchInJson('', this.meter))));
+      }
+      return yield* automatonOf(choice(...items), this.meter);
+    }
+    const { types, values } = this.typesAndValues(flat.atoms, ['string']);
+    if (!types.has('string')) return yield* automatonOf(never, this.meter);
+    if (!values) return yield* stringAutomaton(flat.atoms, this.meter);
+    const texts: string[] = [];
+    for (const text of values) {
+      if (typeof text !== 'string' || !(yield* isString(text, flat.atoms, this.meter))) continue;
+      texts.push(JSON.stringify(text).slice(1, -1));
+    }
+    return yield* automatonOf(oneOf(texts), this.meter);
   }
 
   /** Alternatives first, then given values, then types. */
-  private describe(parts: readonly Part[]): Node {
-    const atoms = atomsOf(parts, this.root);
-    if (!atoms) return never;
-    for (const keyword of ['anyOf', 'oneOf']) {
-      const atom = atoms.find(({ schema }) => schema[keyword] !== undefined);
-      if (!atom) continue;
-      const at = `${atom.at}/${keyword}`;
-      const branches = schemaList(atom.schema[keyword], at).map((schema, i) => partUnder(atom, schema, keyword, i));
-      if (keyword === 'oneOf') areDisjoint(branches, at, (part) => atomsOf([part], this.root));
-      const rest = atoms.flatMap((other) => (other === atom ? (lacking(atom, keyword) ?? []) : other));
-      return choice(...branches.map((branch) => this.value([...rest, branch])));
+  private *describe({ atoms, choices }: Flat): Work<Node> {
+    const { types, integer, values } = this.typesAndValues(atoms, TYPES);
+    if (types.size === 0) return never;
+    const [first, ...others] = choices;
+    if (first) {
+      const rules = new Set<Rule>();
+      for (const alternative of first.alternatives!) {
+        const node = this.value([...atoms, ...others, ...alternative]);
+        if (node.kind === 'call') rules.add(node.rule);
+        if (this.meter.spend(20)) yield;
+      }
+      return choice(...[...rules].map(call));
     }
-    const { types, integer, values } = this.typesAndValues(atoms);
-    return values ? this.given(values, atoms, types, integer) : this.ofTypes(atoms, types, integer);
+    return yield* values ? this.given(values, atoms, types, integer) : this.ofTypes(atoms, types, integer);
   }
 
-  private ofTypes(atoms: readonly Atom[], types: ReadonlySet<string>, integer: boolean): Node {
+  private *ofTypes(atoms: readonly Atom[], types: ReadonlySet<string>, integer: boolean): Work<Node> {
+    const excluded = new Set(atoms.flatMap(({ schema }) => (schema['-values'] as unknown[]) ?? []));
     const items: Node[] = [];
-    if (types.has('object')) items.push(objectLanguage(atoms, this));
-    if (types.has('array')) items.push(arrayLanguage(atoms, this));
-    if (types.has('string')) items.push(stringLanguage(atoms));
-    if (types.has('number')) items.push(numberLanguage(atoms, integer));
-    if (types.has('boolean')) items.push(words('true', 'false'));
-    if (types.has('null')) items.push(words('null'));
+    if (types.has('object')) items.push(yield* objectLanguage(atoms, this));
+    if (types.has('array')) items.push(arrayLanguage(atoms, (parts) => this.value(parts)));
+    if (types.has('string')) items.push(yield* stringLanguage(atoms, this.meter));
+    if (types.has('number')) items.push(numbersWithin(numberRange(atoms, integer)));
+    if (types.has('boolean')) {
+      items.push(words(...[true, false].filter((value) => !excluded.has(value)).map(String)));
+    }
+    if (types.has('null') && !excluded.has(null)) items.push(words('null'));
     return choice(...items);
   }
 
   /** Those of `values` that the other keywords allow. */
-  private given(
+  private *given(
     values: readonly unknown[],
     atoms: readonly Atom[],
     types: ReadonlySet<string>,
     integer: boolean,
-  ): Node {
-    const typed = values.filter(
-      (value) => types.has(typeOf(value)) && !(integer && typeof value === 'number' && !Number.isInteger(value)),
-    );
-    const isBound = (keywords: readonly string[]) =>
-      atoms.find(({ schema }) => keywords.some((keyword) => schema[keyword] !== undefined));
-    const scalars = typed.filter(isScalar);
+  ): Work<Node> {
+    const excluded = new Set(atoms.flatMap(({ schema }) => (schema['-values'] as unknown[]) ?? []));
+    const isBound = (type: string) =>
+      atoms.some(({ schema }) =>
+        Object.keys(schema).some((key) => key.startsWith('-') || KEYWORDS_OF[type].includes(key)),
+      );
+    const numbers = isBound('number') || integer ? numberRange(atoms, integer) : undefined;
+    const strings = isBound('string');
+    const rest = atoms.flatMap((atom) => lacking(atom, 'enum', 'const') ?? []);
+    const scalars: string[] = [];
     const nodes: Node[] = [];
-    for (const type of ['object', 'array']) {
-      const found = typed.filter((value) => typeOf(value) === type);
-      const bound = found.length > 0 ? isBound(KEYWORDS_OF[type]) : undefined;
-      if (bound) throw refuse(bound.at, `enum or const of ${type}s beside keywords for ${type}s`);
-      nodes.push(...found.map(literal));
+    for (const value of values) {
+      if (this.meter.spend(4)) yield;
+      const type = typeOf(value);
+      if (!types.has(type)) continue;
+      if (!isScalar(value)) {
+        const at = atoms[0] ?? { schema: {}, at: '', name: '#' };
+        nodes.push(
+          isBound(type) ? this.value([...rest, made(at, canonical(value), literalSchema(value))]) : literal(value),
+        );
+        continue;
+      }
+      if (excluded.has(value)) continue;
+      if (typeof value === 'number' && numbers && !isWithin(value, numbers)) continue;
+      if (typeof value === 'string' && strings && !(yield* isString(value, atoms, this.meter))) continue;
+      scalars.push(JSON.stringify(value));
     }
-    const bound = isBound([...KEYWORDS_OF.number, ...KEYWORDS_OF.string]);
-    const isAllowed =
-      bound && scalars.length > 0
-        ? recognizer(this.ofTypes(atoms, new Set(['string', 'number', 'boolean', 'null']), false))
-        : () => true;
-    return choice(words(...scalars.map((value) => JSON.stringify(value)).filter(isAllowed)), ...nodes);
+    return choice(oneOf(scalars), ...nodes);
   }
 
-  private typesAndValues(atoms: readonly Atom[]) {
+  /** @param meant the types that are looked for where nothing says which */
+  private typesAndValues(atoms: readonly Atom[], meant: readonly string[]) {
     let types = new Set(TYPES);
     let integer = false;
     let said = false;
-    for (const { schema, at } of atoms) {
+    for (const { schema, at, made: isMade } of atoms) {
       if (schema.type === undefined) continue;
-      said = true;
+      said ||= !isMade;
       const names = Array.isArray(schema.type) ? schema.type : [schema.type];
       for (const name of names) {
         if (name !== 'integer' && !TYPES.includes(name))
@@ -143,35 +187,26 @@ class Compiler implements Inside {
       types = new Set([...types].filter((type) => own.has(type)));
     }
     const lists = atoms.flatMap(givenValues);
-    const values =
-      lists.length === 0
-        ? undefined
-        : lists.reduce((a, b) => a.filter((value) => b.some((other) => isSame(value, other))));
-    if (!said && !values) {
+    let values: readonly unknown[] | undefined = lists[0];
+    if (values) {
+      this.meter.spend(lists.reduce((sum, list) => sum + 10 * list.length, 0));
+      const seen = new Map(values.map((value) => [canonical(value), value]));
+      for (const list of lists.slice(1)) {
+        const other = new Set(list.map(canonical));
+        for (const key of seen.keys()) if (!other.has(key)) seen.delete(key);
+      }
+      values = [...seen.values()];
+    }
+    if (!said && !values && meant.length > 1) {
       // Whoever writes `properties` means an object.
-      const meant = Object.entries(KEYWORDS_OF).filter(([, keywords]) =>
-        atoms.some(({ schema }) => keywords.some((keyword) => schema[keyword] !== undefined)),
+      const found = Object.entries(KEYWORDS_OF).filter(([, keywords]) =>
+        atoms.some(({ schema, made: isMade }) => !isMade && keywords.some((keyword) => schema[keyword] !== undefined)),
       );
-      if (meant.length > 0) types = new Set(meant.map(([type]) => type));
+      if (found.length > 0) {
+        const own = new Set(found.map(([type]) => type));
+        types = new Set([...types].filter((type) => own.has(type)));
+      }
     }
     return { types, integer, values };
   }
-}
-
-function typeOf(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'array' : typeof value;
-}
-
-function isSame(a: unknown, b: unknown): boolean {
-  return a === b || canonical(a) === canonical(b);
-}
-
-/** JSON with sorted keys. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, inner) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }

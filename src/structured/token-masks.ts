@@ -1,16 +1,24 @@
 // Owns which tokens a situation allows: walks of the machine over the tree of tokens, and what is remembered of them.
 // What a token does inside of the rule it begins in does not depend on the stack, so it is computed once a state; only tokens that go beyond
 // the rule's end are followed for each stack. Idea: XGrammar (arXiv 2411.15100).
-import type { Machine, Reading, Situation, Stack } from './machine.ts';
+import type { Machine, Reading, Situation } from './machine.ts';
 import { stringWalkOf } from './string-walk.ts';
 import type { TokenTrie } from './token-trie.ts';
+import type { Work } from './work.ts';
 
 /** Masks of situations kept, 19 KB each with 151,669 tokens. */
 const MOST_MASKS = 256;
 /** States of which it is remembered what tokens do. */
-const MOST_STATES = 1024;
+const MOST_WALKS = 1024;
 /** Up to this many tokens are kept as a list, more as a mask. */
 const FEW = 2048;
+/** More readings than this are followed together. */
+const MANY_READINGS = 24;
+/** Nodes of the tree between two looks at the clock: well under a millisecond. */
+const NODES_PER_LOOK = 2000;
+const SLICE_MS = 10;
+
+type Pace = () => boolean;
 
 /** What tokens do that begin in a state, as far as its rule goes. */
 interface LocalWalk {
@@ -25,9 +33,8 @@ export class TokenMasks {
   private readonly machine: Machine;
   private readonly trie: TokenTrie;
   private readonly words: number;
-  private readonly walks = new Map<number, LocalWalk>();
+  private readonly walks = new Map<string | number, LocalWalk>();
   private readonly masked = new Set<Situation>();
-  private readonly along: Situation[] = [];
 
   constructor(machine: Machine, trie: TokenTrie) {
     this.machine = machine;
@@ -35,15 +42,25 @@ export class TokenMasks {
     this.words = Math.ceil(trie.vocabularySize / 32);
   }
 
-  /** The mask of `situation`; shared, not to be changed. */
-  of(situation: Situation): Uint32Array {
+  /** Makes the mask of `situation` in slices of some 10 ms; shared, not to be changed. */
+  *of(situation: Situation, spend: (steps: number) => void): Work<Uint32Array> {
     if (situation.mask) return situation.mask;
     const mask = new Uint32Array(this.words);
-    for (const reading of situation.readings) {
-      if (reading.string) this.addString(reading, mask);
-      else this.addReading(reading, mask);
+    const allow = (token: number) => {
+      mask[token >>> 5] |= 1 << (token & 31);
+    };
+    const pace = this.pace(spend);
+    if (situation.readings.length > MANY_READINGS) yield* this.walk(0, situation, pace, allow);
+    else {
+      for (const reading of situation.readings) {
+        const exits = yield* this.addReading(reading, pace, mask);
+        // Tokens that go on after the rule on top of the stack has ended.
+        if (exits.length === 0 || reading.stack.frames.length === 0) continue;
+        const after = this.machine.afterTop(reading.stack);
+        for (const exit of exits) yield* this.walk(exit, after, pace, allow);
+      }
     }
-    if (situation.ended) for (const token of this.trie.endTokens) mask[token >>> 5] |= 1 << (token & 31);
+    if (situation.ended) for (const token of this.trie.endTokens) allow(token);
     situation.mask = mask;
     this.masked.add(situation);
     if (this.masked.size > MOST_MASKS) {
@@ -54,41 +71,32 @@ export class TokenMasks {
     return mask;
   }
 
-  private addReading({ state, stack }: Reading, mask: Uint32Array): void {
-    const walk = this.localWalk(state);
+  /** Adds the tokens that stay within the reading's rule. Returns where it is left in the middle of tokens. */
+  private *addReading(reading: Reading, pace: Pace, mask: Uint32Array): Work<ArrayLike<number> & Iterable<number>> {
+    const string = this.machine.followedAt(reading)?.inString?.(reading.standing);
+    if (string) {
+      const walk = stringWalkOf(this.trie, string.state);
+      const exits: number[] = [];
+      walk.addTokens(string.free, mask);
+      walk.addEnds(string.least, string.free, mask, exits);
+      return exits;
+    }
+    const walk = yield* this.localWalk(reading, pace);
     if (walk.mask) for (let word = 0; word < mask.length; word++) mask[word] |= walk.mask[word];
     else for (const token of walk.tokens!) mask[token >>> 5] |= 1 << (token & 31);
-    this.addBeyond(walk.exits, stack, mask);
+    return walk.exits;
   }
 
-  private addString({ state, stack, string }: Reading, mask: Uint32Array): void {
-    const { min, max, count } = string!;
-    const walk = stringWalkOf(this.trie, state);
-    walk.addTokens(max - count, mask);
-    const exits: number[] = [];
-    walk.addEnds(min - count, max - count, mask, exits);
-    this.addBeyond(exits, stack, mask);
-  }
-
-  /** Adds the tokens that go on after the rule on top of `stack` has ended at one of `exits`. */
-  private addBeyond(exits: ArrayLike<number>, stack: Stack, mask: Uint32Array): void {
-    if (exits.length === 0 || !stack.below) return;
-    const after = this.machine.afterTop(stack);
-    const allow = (token: number) => {
-      mask[token >>> 5] |= 1 << (token & 31);
-    };
-    for (let i = 0; i < exits.length; i++) this.walk(exits[i], after, allow);
-  }
-
-  private localWalk(state: number): LocalWalk {
-    let walk = this.walks.get(state);
+  private *localWalk(reading: Reading, pace: Pace): Work<LocalWalk> {
+    const key = this.machine.localKey(reading);
+    let walk = this.walks.get(key);
     if (walk) return walk;
     const tokens: number[] = [];
     const exits: number[] = [];
-    const start = this.machine.only({ state, stack: this.machine.bottom, string: undefined });
-    this.walk(
+    yield* this.walk(
       0,
-      start,
+      this.machine.only(reading),
+      pace,
       (token) => tokens.push(token),
       (node) => exits.push(node),
     );
@@ -98,19 +106,30 @@ export class TokenMasks {
       for (const token of tokens) mask[token >>> 5] |= 1 << (token & 31);
       walk = { tokens: undefined, mask, exits: walk.exits };
     }
-    if (this.walks.size >= MOST_STATES) this.walks.clear();
-    this.walks.set(state, walk);
+    if (this.walks.size >= MOST_WALKS) this.walks.clear();
+    this.walks.set(key, walk);
     return walk;
   }
 
   /** Follows all tokens below `root`, where the situation is `start`; tells those that stay possible, and where the bottom of the stack is left. */
-  private walk(root: number, start: Situation, allow: (token: number) => void, leave?: (node: number) => void): void {
+  private *walk(
+    root: number,
+    start: Situation,
+    pace: Pace,
+    allow: (token: number) => void,
+    leave?: (node: number) => void,
+  ): Work<void> {
     const { byte, depth, end, token, twin } = this.trie;
-    const { along, machine } = this;
-    along[depth[root]] = start;
+    const { machine } = this;
+    const base = depth[root];
+    const along: Situation[] = [start];
     const to = end[root];
-    for (let node = root + 1; node < to; ) {
-      const from = along[depth[node] - 1];
+    for (let node = root + 1, left = NODES_PER_LOOK; node < to; left--) {
+      if (left === 0) {
+        left = NODES_PER_LOOK;
+        if (pace()) yield;
+      }
+      const from = along[depth[node] - 1 - base];
       const known = from.next?.[byte[node]];
       const situation = known === undefined ? machine.step(from, byte[node]) : known;
       if (situation === null) {
@@ -119,8 +138,22 @@ export class TokenMasks {
       }
       for (let id = token[node]; id >= 0; id = twin[id]) allow(id);
       if (situation.ended && leave && end[node] > node + 1) leave(node);
-      along[depth[node]] = situation;
+      along[depth[node] - base] = situation;
       node = situation.readings.length === 0 ? end[node] : node + 1;
     }
+  }
+
+  /** Spends what was done since the last call; says whether a slice is over. */
+  private pace(spend: (steps: number) => void): Pace {
+    let steps = this.machine.steps;
+    let began = performance.now();
+    return () => {
+      spend(this.machine.steps - steps + NODES_PER_LOOK / 4);
+      steps = this.machine.steps;
+      const now = performance.now();
+      if (now - began < SLICE_MS) return false;
+      began = now;
+      return true;
+    };
   }
 }

@@ -19,7 +19,7 @@ export interface TokenTrie {
 }
 
 /** Longest token taken into the tree, in bytes; the longest of Qwen's has 128. */
-const LONGEST_TOKEN = 1024;
+const LONGEST_TOKEN = 256;
 const tries = new WeakMap<Tokenizer, TokenTrie>();
 
 /** The tree of `tokenizer`, built at the first call (some 0.3 s for 151,669 tokens). @throws OnebitError `unsupported` where a byte has no token */

@@ -2,11 +2,12 @@
 // Source: the chat template of Qwen3: `<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>`.
 import { OnebitError } from '../errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { afterText, type CompileOptions, textWithout } from './compile.ts';
-import { Grammar } from './grammar.ts';
+import { afterText, type CompileOptions, inTurns, textWithout } from './compile.ts';
+import { type Grammar, grammarOf } from './grammar.ts';
 import { choice, type Node, nothing, optional, repeat, sequence, words } from './language.ts';
 import { schemaLanguage } from './schema.ts';
 import { isObject } from './schema-parts.ts';
+import { finish, Meter, type Work } from './work.ts';
 
 /** A tool in OpenAI's form. */
 export interface ToolDescription {
@@ -44,23 +45,46 @@ export function compileToolCalls(
   tokenizer: Tokenizer,
   options: ToolCallOptions = {},
 ): Grammar {
+  return finish(toolCallWork(tools, tokenizer, options));
+}
+
+/** As `compileToolCalls`, with turns of the event loop in between where it takes longer than some 10 ms. */
+export function compileToolCallsAsync(
+  tools: readonly ToolDescription[],
+  tokenizer: Tokenizer,
+  options: ToolCallOptions = {},
+): Promise<Grammar> {
+  return inTurns(toolCallWork, tools, tokenizer, options);
+}
+
+function* toolCallWork(
+  tools: readonly ToolDescription[],
+  tokenizer: Tokenizer,
+  options: ToolCallOptions,
+): Work<Grammar> {
+  const meter = new Meter(options.budget);
   const { choice: wanted = 'auto', parallel = true } = options;
   const named = typeof wanted === 'object' ? tools.filter((tool) => tool.function.name === wanted.name) : tools;
   if (named.length === 0) {
     const missing = typeof wanted === 'object' ? JSON.stringify(wanted.name) : 'no tools';
     throw new OnebitError('bad-argument', `compileToolCalls: the choice must be among the tools, got ${missing}.`);
   }
-  const call = choice(...named.map((tool) => callOf(tool, tools.indexOf(tool))));
+  const forms: Node[] = [];
+  for (const tool of named) forms.push(yield* callOf(tool, tools.indexOf(tool), meter));
+  const call = choice(...forms);
   const more = parallel ? repeat(sequence(words('\n'), call), 0, Number.POSITIVE_INFINITY) : nothing;
   const calls = sequence(call, more);
-  const free = () =>
-    options.answer === undefined
-      ? sequence(textWithout(OPEN), optional(calls))
-      : choice(calls, schemaLanguage(options.answer));
-  return new Grammar(afterText(wanted === 'auto' ? free() : calls, options.after), tokenizer);
+  let form = calls;
+  if (wanted === 'auto') {
+    form =
+      options.answer === undefined
+        ? sequence(yield* textWithout(OPEN, meter), optional(calls))
+        : choice(calls, yield* schemaLanguage(options.answer, meter));
+  }
+  return yield* grammarOf(yield* afterText(form, options.after, meter), tokenizer, meter);
 }
 
-function callOf(tool: ToolDescription, index: number): Node {
+function* callOf(tool: ToolDescription, index: number, meter: Meter): Work<Node> {
   const { name, parameters } = tool.function;
   if (typeof name !== 'string' || name === '') {
     throw new OnebitError(
@@ -70,17 +94,17 @@ function callOf(tool: ToolDescription, index: number): Node {
   }
   return sequence(
     words(`${OPEN}\n{"name": ${JSON.stringify(name)}, "arguments": `),
-    argumentsOf(parameters, `/tools/${index}/function/parameters`),
+    yield* argumentsOf(parameters, `/tools/${index}/function/parameters`, meter),
     words(`}\n${CLOSE}`),
   );
 }
 
 /** Arguments are an object even where the schema does not say so. */
-function argumentsOf(parameters: unknown, at: string): Node {
+function* argumentsOf(parameters: unknown, at: string, meter: Meter): Work<Node> {
   const isEmpty =
     parameters === undefined || parameters === null || (isObject(parameters) && Object.keys(parameters).length === 0);
   if (isEmpty) return words('{}');
-  return schemaLanguage(parameters, [
+  return yield* schemaLanguage(parameters, meter, [
     { schema: parameters, at, name: `#${at}` },
     { schema: ARGUMENTS, at, name: 'arguments' },
   ]);

@@ -1,7 +1,8 @@
 // The quick way to cut conversations gives what the template gives, and leaves to it what is not plain.
 import { describe, expect, test } from 'vitest';
+import { CHATML } from '../chat/chatml.ts';
 import type { ChatMessage } from '../chat/messages.ts';
-import { CHATML, ChatTemplate } from '../chat/template.ts';
+import { ChatTemplate } from '../chat/template.ts';
 import { ChatTurns } from './chat-turns.ts';
 import { renderForTraining } from './corpus-chat.ts';
 

@@ -1,6 +1,8 @@
 // Owns documents as token ids: where begin and end tokens stand, and which predictions count. Must not know batches or models.
+
+import { CHATML } from '../chat/chatml.ts';
 import type { ChatMessage } from '../chat/messages.ts';
-import { CHATML, ChatTemplate } from '../chat/template.ts';
+import { ChatTemplate } from '../chat/template.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { DOCUMENT_START } from '../tokenizer/train-metadata.ts';
 import { ChatTurns } from './chat-turns.ts';

@@ -1,5 +1,5 @@
 // Owns the GGUF that training gives: the model, its tokenizer, its chat template. Must not know where the bytes go.
-import { CHATML } from '../chat/template.ts';
+import { CHATML } from '../chat/chatml.ts';
 import type { WritableValue } from '../gguf/write.ts';
 import { exportedFile } from './exported.ts';
 import type { TokenizerMetadata } from './start-model.ts';

@@ -43,8 +43,9 @@ describe(`regular expressions (seed ${seed})`, () => {
     ['a\\b', 'word boundaries'],
     ['(a)\\1', 'references back'],
     ['(?<=a)b', 'looking behind'],
-    ['a(?=b)c', 'looking ahead elsewhere'],
-    ['a^b', '^ elsewhere'],
+    ['(a(?=b)){2}', 'looking ahead in what repeats'],
+    ['a^b', 'some text must satisfy'],
+    ['a(?=b)c', 'some text must satisfy'],
     ['a{6000}', 'more than 5000 repeats'],
     ['(', 'every ( must be closed'],
     ['[b-a]', 'two ends in order'],
@@ -52,8 +53,8 @@ describe(`regular expressions (seed ${seed})`, () => {
     ['\\p{Nothing}', 'a property that Unicode has'],
     [`${'('.repeat(200)}a${')'.repeat(200)}`, 'groups more than 64 deep'],
     ['a'.repeat(5000), 'at most 4096 characters'],
-    ['((a{1000}){1000}){1000}', 'at most 100000 states'],
-    ['(a|b)*a(a|b){40}', 'at most 6000 states'],
+    ['((a{1000}){1000}){1000}', 'at most 200000 states'],
+    ['(a|b)*a(a|b){40}', 'at most 20000 states'],
     ['[^\\s\\S]', 'some text must satisfy'],
   ])('what cannot be done is refused %#', (source, message) => {
     expect(() => compileRegex(source, qwen)).toThrow(message);
@@ -62,17 +63,13 @@ describe(`regular expressions (seed ${seed})`, () => {
 
 describe('schemas', () => {
   test.each([
-    [{ properties: { a: { uniqueItems: true } } }, '/properties/a/uniqueItems'],
-    [{ type: 'object', properties: { 'a/b': { not: {} } } }, '/properties/a~1b/not'],
-    [{ if: {}, else: {} }, '"if" is not supported, got it at /if'],
-    [{ items: { minimun: 3 } }, '/items/minimun'],
-    [{ type: 'string', format: 'credit-card' }, 'the format "credit-card" is not supported, got it at /format'],
-    [{ type: 'number', multipleOf: 0.01 }, '/multipleOf'],
+    [{ properties: { a: { $dynamicRef: '#a' } } }, '/properties/a/$dynamicRef'],
+    [{ type: 'array', not: { uniqueItems: true } }, '/not/uniqueItems'],
     [{ type: 'string', pattern: '(a)\\1' }, 'at /pattern: pattern: references back'],
     [{ $ref: 'https://example.com/schema' }, '/$ref'],
     [{ $ref: '#/$defs/missing' }, '/$ref must be a reference to a part of the schema'],
-    [{ oneOf: [{ type: 'number' }, { type: 'integer' }] }, '/oneOf'],
-    [{ oneOf: [{ properties: { a: {} } }, { properties: { b: {} } }] }, 'alternatives 0 and 1 may both hold'],
+    [{ type: 'object', properties: { a: { not: {} } }, required: ['a'] }, 'some text must satisfy'],
+    [{ oneOf: [{ type: 'string' }, { type: 'string' }] }, 'some text must satisfy'],
     [{ type: 'object', minProperties: 3 }, '/minProperties'],
     [{ type: 'array', minItems: 100_000 }, '/minItems'],
     [{ type: 'text' }, '/type must be one of'],
@@ -202,8 +199,8 @@ describe(`tool calls (seed ${seed})`, () => {
   });
 
   test('with parameters that cannot be kept are refused with their place', () => {
-    const bad = { type: 'function', function: { name: 'f', parameters: { type: 'object', not: {} } } } as const;
-    expect(() => compileToolCalls([tools[0], bad], qwen)).toThrow('/tools/1/function/parameters/not');
+    const bad = { type: 'function', function: { name: 'f', parameters: { $dynamicRef: '#a' } } } as const;
+    expect(() => compileToolCalls([tools[0], bad], qwen)).toThrow('/tools/1/function/parameters/$dynamicRef');
   });
 });
 

@@ -73,11 +73,15 @@ export type ResponseFormat = z.output<typeof responseFormat>;
 
 /** The conversation as the model knows it. @throws ApiError 400 for content that is not text */
 export function messagesOf(messages: ChatRequest['messages']): ChatMessage[] {
-  return messages.map(({ role, content, reasoning_content, tool_calls }, i) => ({
+  return messages.map(({ role, content, reasoning_content, tool_calls, tool_call_id, name }, i) => ({
     role: role === 'developer' ? 'system' : role,
     content: textOf(content, `messages.${i}.content`),
     ...(reasoning_content ? { reasoning: reasoning_content } : {}),
-    ...(tool_calls?.length ? { toolCalls: tool_calls.map((call) => call.function) } : {}),
+    ...(tool_calls?.length
+      ? { toolCalls: tool_calls.map(({ id, function: call }) => ({ ...call, ...(id ? { id } : {}) })) }
+      : {}),
+    ...(tool_call_id ? { toolCallId: tool_call_id } : {}),
+    ...(name ? { name } : {}),
   }));
 }
 

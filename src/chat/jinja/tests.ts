@@ -1,0 +1,82 @@
+// Owns the tests: `value is name`. Must not know syntax.
+import {
+  Callable,
+  compare,
+  countOf,
+  Float,
+  isEqual,
+  isIn,
+  isNumber,
+  isWhole,
+  kindOf,
+  numberOf,
+  Once,
+  type Value,
+} from './values.ts';
+import { TemplateError, type Work } from './work.ts';
+
+type Test = (value: Value, args: readonly Value[], work: Work) => boolean;
+
+const equals: Test = (value, [other], work) => isEqual(value, other, work);
+const differs: Test = (value, [other], work) => !isEqual(value, other, work);
+const less: Test = (value, [other], work) => compare(value, other, work) < 0;
+const atMost: Test = (value, [other], work) => compare(value, other, work) <= 0;
+const more: Test = (value, [other], work) => compare(value, other, work) > 0;
+const atLeast: Test = (value, [other], work) => compare(value, other, work) >= 0;
+const isWholeNumber: Test = (value) => isWhole(value) && typeof value !== 'boolean';
+
+const TESTS: Record<string, Test> = {
+  boolean: (value) => typeof value === 'boolean',
+  callable: (value) => value instanceof Callable,
+  defined: (value) => value !== undefined,
+  divisibleby: (value, [by]) => countOf(value, 'what is divided') % countOf(by, 'what it is divided by') === 0,
+  eq: equals,
+  equalto: equals,
+  '==': equals,
+  ne: differs,
+  '!=': differs,
+  lt: less,
+  lessthan: less,
+  '<': less,
+  le: atMost,
+  '<=': atMost,
+  gt: more,
+  greaterthan: more,
+  '>': more,
+  ge: atLeast,
+  '>=': atLeast,
+  even: (value) => countOf(value, 'what is even') % 2 === 0,
+  odd: (value) => countOf(value, 'what is odd') % 2 !== 0,
+  true: (value) => value === true,
+  false: (value) => value === false,
+  float: (value) => value instanceof Float,
+  in: (value, [container], work) => isIn(value, container, work),
+  integer: isWholeNumber,
+  iterable: (value) =>
+    value === undefined ||
+    typeof value === 'string' ||
+    Array.isArray(value) ||
+    value instanceof Map ||
+    value instanceof Once,
+  lower: (value) => typeof value === 'string' && value === value.toLowerCase() && value !== value.toUpperCase(),
+  upper: (value) => typeof value === 'string' && value === value.toUpperCase() && value !== value.toLowerCase(),
+  mapping: (value) => value instanceof Map,
+  none: (value) => value === null,
+  number: (value) => isNumber(value),
+  sameas: (value, [other]) =>
+    isNumber(value) && isNumber(other)
+      ? kindOf(value) === kindOf(other) && numberOf(value) === numberOf(other)
+      : value === other,
+  sequence: (value) => value === undefined || typeof value === 'string' || Array.isArray(value) || value instanceof Map,
+  string: (value) => typeof value === 'string',
+  undefined: (value) => value === undefined,
+  escaped: () => false,
+};
+
+/** `value is name(args)`. @throws TemplateError where there is no such test */
+export function passes(name: string, value: Value, args: readonly Value[], work: Work): boolean {
+  work.step();
+  if (typeof value === 'string') work.scan(value.length);
+  if (!Object.hasOwn(TESTS, name)) throw new TemplateError(`there is no test '${name}'`);
+  return TESTS[name](value, args, work);
+}

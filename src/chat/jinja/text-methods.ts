@@ -1,0 +1,296 @@
+// Owns the methods of texts, as Python's `str` has them. Must not know syntax.
+import { formatFields } from './format.ts';
+import { isSpace, stripEnd, stripStart } from './lexer.ts';
+import {
+  type Arguments,
+  bind,
+  countOf,
+  elementsOf,
+  HIGH_SURROGATE,
+  lengthOf,
+  textOf,
+  tuple,
+  type Value,
+} from './values.ts';
+import { TemplateError, type Work } from './work.ts';
+
+type Method = (text: string, args: readonly Value[], work: Work) => Value;
+
+/** Methods with the names of their arguments; a place past 0 and before the end counts characters as Python does. */
+const METHODS: Record<string, readonly [names: readonly string[], method: Method]> = {
+  upper: [[], (text) => text.toUpperCase()],
+  lower: [[], (text) => text.toLowerCase()],
+  casefold: [[], (text) => text.toUpperCase().toLowerCase()],
+  swapcase: [[], (text, _, work) => swapCase(text, work)],
+  title: [[], (text, _, work) => titled(text, work)],
+  capitalize: [[], capitalize],
+  strip: [['chars'], (text, [characters]) => strip(text, characters)],
+  lstrip: [['chars'], (text, [characters]) => stripStart(text, stripper(characters))],
+  rstrip: [['chars'], (text, [characters]) => stripEnd(text, stripper(characters))],
+  split: [['sep', 'maxsplit'], (text, [by, most], work) => split(text, by, most, work)],
+  rsplit: [['sep', 'maxsplit'], (text, [by, most], work) => splitFromEnd(text, by, most, work)],
+  splitlines: [['keepends'], splitLines],
+  partition: [['sep'], (text, [by]) => partition(text, textOf(by, 'partition'), (part) => text.indexOf(part), 'start')],
+  rpartition: [
+    ['sep'],
+    (text, [by]) => partition(text, textOf(by, 'rpartition'), (part) => text.lastIndexOf(part), 'end'),
+  ],
+  join: [
+    ['iterable'],
+    (text, [parts], work) =>
+      join(
+        elementsOf(parts, work).map((part) => textOf(part, 'what is joined')),
+        text,
+        work,
+      ),
+  ],
+  replace: [
+    ['old', 'new', 'count'],
+    (text, [from, to, count], work) => replace(text, textOf(from, 'replace'), textOf(to, 'replace'), count, work),
+  ],
+  startswith: [
+    ['prefix', 'start', 'end'],
+    (text, [parts, from, to], work) => edge(parts, part(text, from, to, work), 'startsWith'),
+  ],
+  endswith: [
+    ['suffix', 'start', 'end'],
+    (text, [parts, from, to], work) => edge(parts, part(text, from, to, work), 'endsWith'),
+  ],
+  removeprefix: [
+    ['prefix'],
+    (text, [start]) => (text.startsWith(textOf(start, 'prefix')) ? text.slice((start as string).length) : text),
+  ],
+  removesuffix: [
+    ['suffix'],
+    (text, [end]) =>
+      end !== '' && text.endsWith(textOf(end, 'suffix')) ? text.slice(0, -(end as string).length) : text,
+  ],
+  find: [['sub', 'start', 'end'], (text, args, work) => find(text, args, 'indexOf', work)],
+  rfind: [['sub', 'start', 'end'], (text, args, work) => find(text, args, 'lastIndexOf', work)],
+  index: [['sub', 'start', 'end'], (text, args, work) => found(find(text, args, 'indexOf', work))],
+  rindex: [['sub', 'start', 'end'], (text, args, work) => found(find(text, args, 'lastIndexOf', work))],
+  count: [
+    ['sub', 'start', 'end'],
+    (text, [sub, from, to], work) => occurrences(part(text, from, to, work), textOf(sub, 'count'), work),
+  ],
+  center: [['width', 'fillchar'], (text, args, work) => center(text, args, work)],
+  ljust: [['width', 'fillchar'], (text, args, work) => text + filling(text, args, work)],
+  rjust: [['width', 'fillchar'], (text, args, work) => filling(text, args, work) + text],
+  zfill: [
+    ['width'],
+    (text, [width], work) => text.replace(/^[-+]?/, (sign) => sign + filling(text, [width, '0'], work)),
+  ],
+  expandtabs: [
+    ['tabsize'],
+    (text, [size], work) => expandTabs(text, size === undefined ? 8 : countOf(size, 'tabsize'), work),
+  ],
+  isdigit: [[], (text) => /^[\p{Nd}\p{No}]+$/u.test(text)],
+  isdecimal: [[], (text) => /^\p{Nd}+$/u.test(text)],
+  isnumeric: [[], (text) => /^\p{N}+$/u.test(text)],
+  isalpha: [[], (text) => /^\p{L}+$/u.test(text)],
+  isalnum: [[], (text) => /^[\p{L}\p{N}]+$/u.test(text)],
+  isascii: [[], (text) => !/[^\0-\x7f]/.test(text)],
+  isspace: [[], (text) => text !== '' && stripStart(text) === ''],
+  isidentifier: [[], (text) => /^[\p{ID_Start}_]\p{ID_Continue}*$/u.test(text)],
+  islower: [[], (text) => text === text.toLowerCase() && text !== text.toUpperCase()],
+  isupper: [[], (text) => text === text.toUpperCase() && text !== text.toLowerCase()],
+  istitle: [[], (text, _, work) => /\p{L}/u.test(text) && text === titled(text, work)],
+};
+
+/** The method `name` of `text`, or undefined where texts have none of that name. */
+export function textMethod(text: string, name: string): ((args: Arguments, work: Work) => Value) | undefined {
+  if (name === 'format') return (args, work) => formatFields(text, args, work);
+  if (!Object.hasOwn(METHODS, name)) return undefined;
+  const [names, method] = METHODS[name];
+  return (args, work) => {
+    work.make(text.length);
+    return method(text, bind(name, names, args), work);
+  };
+}
+
+function titled(text: string, work: Work): string {
+  work.step(text.length);
+  return text.replace(/\p{L}+/gu, capitalize);
+}
+
+function swapCase(text: string, work: Work): string {
+  work.step(text.length);
+  return text.replace(/\p{L}/gu, (letter) => {
+    const upper = letter.toUpperCase();
+    return letter === upper ? letter.toLowerCase() : upper;
+  });
+}
+
+export function capitalize(text: string): string {
+  const [first = ''] = text;
+  return first.toUpperCase() + text.slice(first.length).toLowerCase();
+}
+
+/** Without white space at both ends, or without the characters of `characters`. */
+export function strip(text: string, characters: Value): string {
+  const strips = stripper(characters);
+  return stripStart(stripEnd(text, strips), strips);
+}
+
+function stripper(characters: Value): (code: number) => boolean {
+  if (characters === undefined || characters === null) return isSpace;
+  const text = textOf(characters, 'strip');
+  const set = new Set(Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)));
+  return (code) => set.has(code);
+}
+
+/** Splits at `by`, or at white space, from the start; at most `most` times. */
+export function split(text: string, by: Value, most: Value, work: Work): string[] {
+  const limit = most === undefined ? -1 : countOf(most, 'maxsplit');
+  const times = limit < 0 ? Number.POSITIVE_INFINITY : limit;
+  const atSpaces = by === undefined || by === null;
+  const whole = atSpaces ? stripStart(text) : text;
+  const parts: string[] = [];
+  let at = 0;
+  while (parts.length < times) {
+    work.step();
+    const [end, next] = nextSplit(whole, by, at);
+    if (end < 0) break;
+    parts.push(whole.slice(at, end));
+    at = next;
+  }
+  if (!atSpaces || at < whole.length) parts.push(whole.slice(at));
+  return parts;
+}
+
+/** Where the next separator begins and ends. */
+function nextSplit(text: string, by: Value, from: number): [number, number] {
+  if (by !== undefined && by !== null) {
+    if (by === '') throw new TemplateError('a text cannot be split at nothing');
+    const at = text.indexOf(textOf(by, 'split'), from);
+    return [at, at + (by as string).length];
+  }
+  let at = from;
+  while (at < text.length && !isSpace(text.charCodeAt(at))) at++;
+  if (at >= text.length) return [-1, -1];
+  let next = at;
+  while (isSpace(text.charCodeAt(next))) next++;
+  return [at, next];
+}
+
+function splitFromEnd(text: string, by: Value, most: Value, work: Work): string[] {
+  const reverse = (value: string) => Array.from(value).reverse().join('');
+  work.step(text.length);
+  const parts = split(reverse(text), typeof by === 'string' ? reverse(by) : by, most, work);
+  return parts.map(reverse).reverse();
+}
+
+function splitLines(text: string, [keep]: readonly Value[], work: Work): string[] {
+  const lines: string[] = [];
+  for (let start = 0, at = 0; start < text.length; start = at) {
+    work.step();
+    while (at < text.length && !LINE_ENDS.includes(text[at])) at++;
+    const end = at;
+    at += text[at] === '\r' && text[at + 1] === '\n' ? 2 : 1;
+    lines.push(text.slice(start, keep ? at : end));
+  }
+  return lines;
+}
+/** As Python has them. */
+const LINE_ENDS = '\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029';
+
+function partition(text: string, by: string, find: (part: string) => number, side: 'start' | 'end'): Value {
+  const at = find(by);
+  if (at < 0) return tuple(side === 'start' ? [text, '', ''] : ['', '', text]);
+  return tuple([text.slice(0, at), by, text.slice(at + by.length)]);
+}
+
+/** `parts` joined by `between`. */
+export function join(parts: readonly string[], between: string, work: Work): string {
+  let length = between.length * Math.max(0, parts.length - 1);
+  for (const part of parts) length += part.length;
+  work.make(length);
+  return parts.join(between);
+}
+
+/** How often `part` occurs in `text`, without overlaps. */
+function occurrences(text: string, part: string, work: Work): number {
+  if (part === '') return lengthOf(text, work) + 1;
+  let count = 0;
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) {
+    work.step();
+    count++;
+  }
+  return count;
+}
+
+/** Replaces the first `count` occurrences, or all. */
+export function replace(text: string, from: string, to: string, count: Value, work: Work): string {
+  const limit = count === undefined || count === null ? -1 : countOf(count, 'count');
+  const times = Math.min(occurrences(text, from, work), limit < 0 ? Number.POSITIVE_INFINITY : limit);
+  work.make(text.length + times * (to.length - from.length));
+  if (times === 0) return text;
+  work.step(from === '' ? text.length : times);
+  const pieces = from === '' ? ['', ...Array.from(text), ''] : text.split(from);
+  const replaced = pieces.slice(0, times + 1).join(to);
+  return (
+    replaced +
+    pieces
+      .slice(times + 1)
+      .map((piece) => from + piece)
+      .join('')
+  );
+}
+
+function edge(parts: Value, text: string, method: 'startsWith' | 'endsWith'): boolean {
+  if (Array.isArray(parts)) return parts.some((part) => text[method](textOf(part, method)));
+  return text[method](textOf(parts, method));
+}
+
+/** `text[from:to]`, as Python counts characters. */
+export function part(text: string, from: Value, to: Value, work: Work): string {
+  const [start, end] = [from, to].map((at) => (at === undefined || at === null ? undefined : countOf(at, 'a place')));
+  if (start === undefined && end === undefined) return text;
+  work.scan(text.length);
+  if (!HIGH_SURROGATE.test(text)) return text.slice(start, end);
+  work.step(text.length);
+  return Array.from(text).slice(start, end).join('');
+}
+
+function find(text: string, [sub, from, to]: readonly Value[], method: 'indexOf' | 'lastIndexOf', work: Work): number {
+  const at = part(text, from, to, work)[method](textOf(sub, 'what is looked for'));
+  if (at < 0) return -1;
+  const start = from === undefined || from === null ? 0 : countOf(from, 'a place');
+  const before = start < 0 ? Math.max(0, lengthOf(text, work) + start) : start;
+  const within = part(text, from, to, work).slice(0, at);
+  return before + lengthOf(within, work);
+}
+
+function found(at: number): number {
+  if (at < 0) throw new TemplateError('the text that is looked for is not there');
+  return at;
+}
+
+function filling(text: string, [width, filler = ' ']: readonly Value[], work: Work): string {
+  const missing = Math.max(0, countOf(width, 'a width') - lengthOf(text, work));
+  work.make(missing);
+  return textOf(filler, 'fillchar').repeat(missing);
+}
+
+/** As Python does: of an odd rest the left gets more where the width is odd. */
+export function center(text: string, [width, filler = ' ']: readonly Value[], work: Work): string {
+  const fill = filling(text, [width, filler], work);
+  const left = (fill.length >> 1) + (fill.length & countOf(width, 'a width') & 1);
+  return fill.slice(0, left) + text + fill.slice(left);
+}
+
+function expandTabs(text: string, size: number, work: Work): string {
+  let [expanded, column] = ['', 0];
+  for (const character of text) {
+    const piece = character === '\t' ? ' '.repeat(size > 0 ? checked(size - (column % size), work) : 0) : character;
+    work.fits(expanded.length + piece.length);
+    expanded += piece;
+    column = character === '\n' || character === '\r' ? 0 : column + piece.length;
+  }
+  return expanded;
+}
+
+function checked(length: number, work: Work): number {
+  work.make(length);
+  return length;
+}

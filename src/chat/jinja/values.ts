@@ -1,0 +1,244 @@
+// Owns the values that templates compute with, as Python has them: what is true, equal, smaller, in what, and how JavaScript's values become them.
+// Must not know syntax.
+import { TemplateError, type Work } from './work.ts';
+
+/** Whole numbers are `number` while they are safe, else `bigint`; other numbers are `Float`, because 1.0 prints otherwise than 1. */
+export type Value =
+  | undefined
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Float
+  | readonly Value[]
+  | Dictionary
+  | Namespace
+  | Once
+  | Callable
+  | LoopValue;
+export type Key = string | number | bigint | boolean | null;
+export type Dictionary = Map<Key, Value>;
+
+export class Float {
+  readonly value: number;
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+/** A list that cannot change, which only printing tells from others. */
+export class Tuple extends Array<Value> {
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+}
+
+export function tuple(items: readonly Value[]): Tuple {
+  return Tuple.from(items) as Tuple;
+}
+
+/** What `{% set ns.name = ... %}` changes. */
+export class Namespace {
+  readonly values: Map<string, Value>;
+  constructor(values: Map<string, Value>) {
+    this.values = values;
+  }
+}
+
+/** What filters such as `map` give: it is gone through once, is always true and has no length. */
+export class Once {
+  private items: readonly Value[];
+  constructor(items: readonly Value[]) {
+    this.items = items;
+  }
+  take(): readonly Value[] {
+    const { items } = this;
+    this.items = [];
+    return items;
+  }
+}
+
+export interface Arguments {
+  readonly list: readonly Value[];
+  readonly named: ReadonlyMap<string, Value>;
+}
+
+/** A function, a macro, or a method bound to its object. */
+export class Callable {
+  readonly name: string;
+  readonly call: (args: Arguments, work: Work) => Value;
+  constructor(name: string, call: (args: Arguments, work: Work) => Value) {
+    this.name = name;
+    this.call = call;
+  }
+}
+
+/** `loop` inside `{% for %}`. */
+export interface LoopValue {
+  readonly isLoop: true;
+  readonly attribute: (name: string) => Value;
+  /** Goes through other elements in the same way. */
+  readonly call: (value: Value) => Value;
+}
+
+export function isLoop(value: Value): value is LoopValue {
+  return typeof value === 'object' && value !== null && 'isLoop' in value;
+}
+
+/** `args` in the order of `names`; what is not given is undefined. @throws TemplateError for one too many, or unknown */
+export function bind(what: string, names: readonly string[], { list, named }: Arguments): Value[] {
+  if (list.length > names.length) {
+    throw new TemplateError(`${what} takes at most ${names.length} arguments, got ${list.length}`);
+  }
+  const bound: Value[] = names.map((name, i) => (i < list.length ? list[i] : named.get(name)));
+  for (const name of named.keys()) {
+    if (!names.includes(name)) throw new TemplateError(`${what} has no argument '${name}'`);
+  }
+  return bound;
+}
+
+export function isNumber(value: Value): value is number | bigint | Float | boolean {
+  return isWhole(value) || value instanceof Float;
+}
+
+/** A whole number; as in Python, true and false are. */
+export function isWhole(value: Value): value is number | bigint | boolean {
+  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean';
+}
+
+export function numberOf(value: number | bigint | Float | boolean): number {
+  return value instanceof Float ? value.value : Number(value);
+}
+
+/** A whole number from `value`, safe to count with. */
+export function countOf(value: Value, what: string): number {
+  if (isWhole(value) && Number.isSafeInteger(Number(value))) return Number(value);
+  throw new TemplateError(`${what} must be a whole number, got ${kindOf(value)}`);
+}
+
+export function textOf(value: Value, what: string): string {
+  if (typeof value === 'string') return value;
+  throw new TemplateError(`${what} must be a text, got ${kindOf(value)}`);
+}
+
+/** What Python calls the type. */
+export function kindOf(value: Value): string {
+  if (value === undefined) return 'undefined';
+  if (value === null) return 'None';
+  if (typeof value === 'string') return 'str';
+  if (typeof value === 'boolean') return 'bool';
+  if (typeof value === 'number' || typeof value === 'bigint') return 'int';
+  if (value instanceof Float) return 'float';
+  if (value instanceof Tuple) return 'tuple';
+  if (Array.isArray(value)) return 'list';
+  if (value instanceof Map) return 'dict';
+  if (value instanceof Namespace) return 'namespace';
+  if (value instanceof Once) return 'generator';
+  return value instanceof Callable ? 'function' : 'loop';
+}
+
+export function isTrue(value: Value): boolean {
+  if (value === undefined || value === null || value === '' || value === false) return false;
+  if (isNumber(value)) return numberOf(value) !== 0;
+  if (Array.isArray(value)) return value.length > 0;
+  return value instanceof Map ? value.size > 0 : true;
+}
+
+/** The elements of `value`: characters, keys. @throws TemplateError where it has none */
+export function elementsOf(value: Value, work: Work): readonly Value[] {
+  if (value === undefined) return [];
+  if (Array.isArray(value)) return value;
+  if (value instanceof Once) return value.take();
+  if (typeof value === 'string') {
+    work.step(value.length);
+    return Array.from(value);
+  }
+  if (value instanceof Map) {
+    work.step(value.size);
+    return [...value.keys()];
+  }
+  throw new TemplateError(`${kindOf(value)} has no elements`);
+}
+
+/** Characters of a text as Python counts them. */
+export function lengthOf(text: string, work: Work): number {
+  work.scan(text.length);
+  let length = text.length;
+  if (HIGH_SURROGATE.test(text)) for (const _ of text.matchAll(PAIR)) length--;
+  return length;
+}
+export const HIGH_SURROGATE = /[\ud800-\udbff]/;
+const PAIR = /[\ud800-\udbff][\udc00-\udfff]/g;
+
+/** A value as the key of a dictionary. @throws TemplateError where it cannot be one */
+export function keyOf(value: Value): Key {
+  if (value instanceof Float && Number.isSafeInteger(value.value)) return value.value;
+  if (value === null || typeof value === 'string' || isWhole(value)) return value;
+  throw new TemplateError(`a ${kindOf(value)} cannot be a key`);
+}
+
+export function isEqual(a: Value, b: Value, work: Work, depth = 0): boolean {
+  work.enter(depth);
+  if (typeof a === 'string' && typeof b === 'string') {
+    if (a.length === b.length) work.scan(a.length);
+    return a === b;
+  }
+  if (a === b) return true;
+  if (isNumber(a) && isNumber(b)) return numberOf(a) === numberOf(b);
+  if (Array.isArray(a) && Array.isArray(b)) {
+    if (a.length !== b.length || a instanceof Tuple !== b instanceof Tuple) return false;
+    return a.every((element, i) => isEqual(element, b[i], work, depth + 1));
+  }
+  if (a instanceof Map && b instanceof Map) {
+    if (a.size !== b.size) return false;
+    for (const [key, value] of a) if (!b.has(key) || !isEqual(value, b.get(key), work, depth + 1)) return false;
+    return true;
+  }
+  return false;
+}
+
+/** Below 0 where `a` comes first. @throws TemplateError where the two have no order */
+export function compare(a: Value, b: Value, work: Work, depth = 0): number {
+  work.enter(depth);
+  if (isNumber(a) && isNumber(b)) return numberOf(a) - numberOf(b);
+  if (typeof a === 'string' && typeof b === 'string') {
+    work.scan(Math.min(a.length, b.length));
+    return a < b ? -1 : a > b ? 1 : 0;
+  }
+  if (Array.isArray(a) && Array.isArray(b)) {
+    for (let i = 0; i < Math.min(a.length, b.length); i++) {
+      if (!isEqual(a[i], b[i], work, depth + 1)) return compare(a[i], b[i], work, depth + 1);
+    }
+    return a.length - b.length;
+  }
+  throw new TemplateError(`${kindOf(a)} and ${kindOf(b)} have no order`);
+}
+
+export function isIn(element: Value, container: Value, work: Work): boolean {
+  if (typeof container === 'string') {
+    work.scan(container.length);
+    return container.includes(textOf(element, 'what is looked for in a text'));
+  }
+  if (container instanceof Map) return container.has(keyOf(element));
+  return elementsOf(container, work).some((other) => isEqual(element, other, work));
+}
+
+function isFloat(value: object): boolean {
+  return value instanceof Float;
+}
+
+/** JavaScript's values, as JSON has them, as the template's; the limits of `work` widen by what it is given. */
+export function fromJson(value: unknown, work: Work, depth = 0): Value {
+  work.grant(typeof value === 'string' ? 8 + value.length : 8);
+  work.enter(depth);
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? value : new Float(value);
+  if (typeof value !== 'object' || value === null || isFloat(value)) return value as Value;
+  if (Array.isArray(value)) return value.map((element) => fromJson(element, work, depth + 1));
+  return new Map(
+    Object.entries(value).map(([key, field]) => [
+      fromJson(key, work, depth + 1) as string,
+      fromJson(field, work, depth + 1),
+    ]),
+  );
+}
