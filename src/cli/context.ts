@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { KvFormat } from '../kernels/backend.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { type BackendName, EMBEDDED_MODEL, load } from '../load.ts';
+import { type BackendName, EMBEDDED_MODEL, type LoadOptions, load } from '../load.ts';
 import { progressLine } from './progress.ts';
+import { withModelHint } from './suggest.ts';
 
 /** What the program gives to each command. */
 export interface CommandContext {
@@ -64,14 +65,16 @@ export function modelNameOf({ model = 'seedling' }: { model?: string }): string 
 export async function loadModel(flags: ModelFlags, signal: AbortSignal): Promise<LanguageModel> {
   const progress = progressLine();
   try {
-    return await load(modelNameOf(flags), {
+    const name = modelNameOf(flags);
+    const options: LoadOptions = {
       backend: flags.backend,
       threads: flags.threads,
       contextTokens: flags.ctx,
       kvFormat: flags.kv,
       signal,
       onProgress: (done, total) => progress.update('loading', done, total),
-    });
+    };
+    return await withModelHint(name, 'language', () => load(name, options));
   } finally {
     progress.clear();
   }

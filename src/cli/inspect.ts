@@ -9,6 +9,7 @@ import { type MemoryNeed, memoryNeed } from '../model/memory.ts';
 import { type CommandContext, modelNameOf } from './context.ts';
 import { print, printJson } from './print.ts';
 import { formatBytes } from './progress.ts';
+import { withModelHint } from './suggest.ts';
 
 interface InspectFlags {
   model?: string;
@@ -37,7 +38,7 @@ export function inspectCommand({ signal }: CommandContext): Command {
 }
 
 async function inspect(path: string, flags: InspectFlags, signal: AbortSignal): Promise<void> {
-  const source = await openSource(path, { signal });
+  const source = await withModelHint(path, 'language', () => openSource(path, { signal }));
   try {
     const gguf = await readGguf(source, { signal });
     const config = readModelConfig(gguf);

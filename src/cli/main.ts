@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { OnebitError } from '../errors.ts';
 import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
+import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
 import { demoCommand } from './demo.ts';
 import { generateCommand } from './generate.ts';
@@ -13,6 +14,7 @@ import { pullCommand } from './pull.ts';
 import { scoreCommand } from './score.ts';
 import { serveCommand } from './serve.ts';
 import { printStop, Stopping } from './stopping.ts';
+import { meantByCommand, meantByWords } from './suggest.ts';
 import { supportCommand } from './support.ts';
 import { trainCommand } from './train.ts';
 
@@ -23,6 +25,7 @@ const EXIT_USAGE = 2;
 export async function main(args: string[]): Promise<number> {
   const stopping = new Stopping();
   let endsBySignal = false;
+  let root: Command | undefined;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0); // the reader has seen enough
     throw error;
@@ -38,9 +41,12 @@ export async function main(args: string[]): Promise<number> {
       uncaught: (work) => stopping.uncaught(work),
       catchInterrupt: (catcher) => stopping.catchInterrupt(catcher),
     };
-    await program(context, stopping).parseAsync(args, { from: 'user' });
+    root = program(context, stopping);
+    await root.parseAsync(args, { from: 'user' });
     return endsBySignal ? 0 : stopping.exitCode || Number(process.exitCode ?? 0);
   } catch (error) {
+    const hint = error instanceof CommanderError && root ? await hintFor(error, root) : undefined;
+    if (hint) note(hint);
     return report(error, stopping);
   } finally {
     stopping.end();
@@ -67,6 +73,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     trainCommand,
     supportCommand,
     demoCommand,
+    completionCommand,
   ];
   for (const command of commands) root.addCommand(command(context));
   const bounded = new Set(leaves(root).filter(({ options }) => !options.some(({ long }) => long === '--timeout')));
@@ -76,6 +83,13 @@ function program(context: CommandContext, stopping: Stopping): Command {
   root.hook('preAction', (_, command) => stopping.begin(bounded.has(command) ? command.opts().timeout : undefined));
   for (const command of [root, ...root.commands]) command.exitOverride().showHelpAfterError('(see --help)');
   return root;
+}
+
+/** What was probably meant where the command line is wrong. */
+async function hintFor({ code }: CommanderError, root: Command): Promise<string | undefined> {
+  if (code === 'commander.unknownCommand') return meantByCommand(root.args);
+  const command = root.commands.find((child) => child.name() === root.args[0]);
+  return code === 'commander.excessArguments' && command ? meantByWords(command.name(), command.args) : undefined;
 }
 
 function leaves(command: Command): Command[] {

@@ -2,6 +2,7 @@
 import { loadSupport, readRows, type SupportModel, type SupportRow } from '../tasks/support/index.ts';
 import { modelPathOf } from './file-identity.ts';
 import { readInput } from './read-input.ts';
+import { withModelHint } from './suggest.ts';
 
 /** Labelled rows of several files; `-` is standard input. Errors name the file and the row. */
 export async function readLabelled(paths: readonly string[]): Promise<SupportRow[]> {
@@ -15,7 +16,7 @@ export async function readLabelled(paths: readonly string[]): Promise<SupportRow
 
 /** Loads the model of `-m`. */
 export function openSupport(path: string, signal: AbortSignal): Promise<SupportModel> {
-  return loadSupport(path, { signal });
+  return withModelHint(path, 'support', () => loadSupport(path, { signal }));
 }
 
 /** The files that a command on `files` and the model of `-m` reads. */

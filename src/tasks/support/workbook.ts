@@ -4,7 +4,7 @@ import { OnebitError } from '../../errors.ts';
 import { checkColumns, columnOf, type Table } from './table.ts';
 
 /** More would be no table of queries, and unpack to more than a machine should hold. */
-const MOST = { bytes: 64e6, entries: 2000, unpackedBytes: 256e6 };
+const MOST = { bytes: 64e6, entries: 2000, unpackedBytes: 128e6 };
 const END_SIGNATURE = 0x06054b50;
 const ENTRY_SIGNATURE = 0x02014b50;
 const DEFLATED = 8;
