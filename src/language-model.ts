@@ -2,6 +2,7 @@
 
 import type { ChatMessage } from './chat/messages.ts';
 import { ChatTemplate, type ChatTemplateOptions } from './chat/template.ts';
+import type { Budget } from './core/budget.ts';
 import { OnebitError } from './errors.ts';
 import { type AttentionMap, attentionMap } from './evaluate/attention.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
@@ -9,7 +10,7 @@ import { embedTokens } from './generate/embed.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
 import { checkOwner, type GenerateOptions, resolveOptions } from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
-import { Session } from './generate/session.ts';
+import { type ChosenToken, Session } from './generate/session.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Engine } from './model/engine.ts';
@@ -92,9 +93,24 @@ export class LanguageModel {
   chatPrompt(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): Int32Array {
     const pieces = this.chatTemplate().render(messages, options);
     const tokens = pieces.flatMap((piece) => [...this.tokenizer.encode(piece, { special: true, bos: false })]);
-    const { addBos, bos } = this.tokenizer;
-    if (addBos && bos !== undefined && tokens[0] !== bos) tokens.unshift(bos);
-    return Int32Array.from(tokens);
+    return this.begun(tokens);
+  }
+
+  /**
+   * What `chatPrompt` gives, for messages of any length that somebody else sent: within a budget, with turns of the event loop for others.
+   * @throws OnebitError `too-long` for more than `maxTokens`, `over-budget` where the budget ends; the reason of its signal
+   */
+  async chatPromptAsync(
+    messages: readonly ChatMessage[],
+    options: ChatTemplateOptions & { readonly budget: Budget; readonly maxTokens: number },
+  ): Promise<Int32Array> {
+    const { budget, maxTokens } = options;
+    const tokens: number[] = [];
+    for (const piece of this.chatTemplate().render(messages, options)) {
+      const read = { special: true, bos: false, maxTokens: maxTokens - tokens.length, budget };
+      for (const token of await this.tokenizer.encodeAsync(piece, read)) tokens.push(token);
+    }
+    return this.begun(tokens);
   }
 
   /** Whether the model's template lets it be told to think before it answers. */
@@ -105,6 +121,20 @@ export class LanguageModel {
   /** How likely the model finds a text or tokens: exact log-probabilities, nats a token, bits a byte. */
   score(input: string | ArrayLike<number>, options: ScoreOptions = {}): Promise<Score> {
     return this.scoreDocuments([input], options);
+  }
+
+  /** tokens[1..] with their log-probabilities, each given all before it, and so many of the likeliest in the place of each. */
+  async tokenLogprobs(
+    tokens: ArrayLike<number>,
+    options: { alternatives?: number; signal?: AbortSignal; owner?: string } = {},
+  ): Promise<ChosenToken[]> {
+    this.assertAlive('tokenLogprobs');
+    const session = this.session({ owner: options.owner });
+    try {
+      return await session.rank(tokens, options.alternatives ?? 0, options.signal);
+    } finally {
+      session.dispose();
+    }
   }
 
   /** Like `score` for several documents, each from its own start. */
@@ -182,6 +212,13 @@ export class LanguageModel {
   private sharedSession(owner: string): SessionUse {
     const session = new Session(this.scheduler, this.contextTokens, this.breakers, { shared: true, owner });
     return { session, end: () => session.dispose() };
+  }
+
+  /** `tokens` with the begin token where the model wants one and the template wrote none. */
+  private begun(tokens: number[]): Int32Array {
+    const { addBos, bos } = this.tokenizer;
+    if (addBos && bos !== undefined && tokens[0] !== bos) tokens.unshift(bos);
+    return Int32Array.from(tokens);
   }
 
   private assertAlive(operation: string): void {

@@ -13,7 +13,7 @@ import type { TrainStep } from './train/train-options.ts';
 export interface OneBitModelOptions {
   /** Same seed and text, same model. Default 1. */
   readonly seed?: number;
-  /** Updates of the network. Default 80: some seconds for a page of text. */
+  /** Updates of the network. Default 300: some seconds for a page of text. */
   readonly steps?: number;
   readonly threads?: number;
   /** What computes predictions. Default `auto`. */
@@ -34,8 +34,6 @@ export interface NextWord {
   readonly probability: number;
 }
 
-/** Tokens of the vocabulary; a page of text fills hardly more. */
-const VOCABULARY = 512;
 const CONTEXT = 64;
 /** Places of the text from which it is also shown, so that the model knows how to go on from any word. */
 const MOST_STARTS = 400;
@@ -67,14 +65,12 @@ export class OneBitModel {
    * @throws OnebitError `bad-argument` for a text without words
    */
   async train(text: string, options: LearnOptions = {}): Promise<void> {
-    const { seed = 1, steps = 80, threads } = this.#options;
+    const { seed = 1, steps = 300, threads } = this.#options;
     const events = train({
       documents: documentsOf(text, seed),
       validation: [],
-      shape: { vocabulary: VOCABULARY, layers: 2, width: 128, contextLength: CONTEXT, feedForwardWidth: 256 },
-      recipe: { steps, fullPrecisionShare: 0.4 },
-      batchTokens: 1024,
-      chatShare: 0,
+      shape: { contextLength: CONTEXT },
+      recipe: { steps },
       sampleEvery: 0,
       seed,
       threads,

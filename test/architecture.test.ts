@@ -25,7 +25,8 @@ const allowed: Record<string, string[]> = {
   train: ['model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],
 };
 /** Files that may name Node's modules: where bytes come from, worker start-up, the command line, the server's adapter. */
-const platformFiles = /^(bytes\/|cli\/|server\/node-adapter\.ts$|kernels\/wasm\/(threads|build)\.ts$)/;
+const platformFiles =
+  /^(bytes\/|cli\/|server\/(node-adapter|decompress-node)\.ts$|kernels\/wasm\/(threads|build)\.ts$)/;
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.includes('assembly/'))

@@ -43,7 +43,7 @@ test('a run bounded by time goes on with another time until its learning rate be
   const first = await steps({ checkpoints, recipe, minutes: 0.3 }, ({ progress }) => progress > 0.15);
   const more = { checkpoints, recipe, resume: true };
   await expect(steps({ ...more, minutes: 3, recipe: { ...recipe, learningRate: 0.001 } }, () => true)).rejects.toThrow(
-    /learningRate was 0\.02, is 0\.001/,
+    /learningRate was 0\.006, is 0\.001/,
   );
   const second = await steps({ ...more, minutes: 3 }, () => true);
   expect(second[0].step).toBe(first.at(-1)!.step + 1);

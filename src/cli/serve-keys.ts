@@ -7,7 +7,7 @@ import { readInputJson } from './read-input.ts';
 export async function serveKeys(plain: readonly string[] = [], file?: string): Promise<KeyConfig[]> {
   const { hashKey } = await import('../server/keys.ts');
   const fromEnvironment = process.env.ONEBIT_API_KEY ? [process.env.ONEBIT_API_KEY] : [];
-  const keys = [...plain, ...fromEnvironment];
+  const keys = [...new Set([...plain, ...fromEnvironment])];
   const hashed = keys.map(async (key, i) => ({ name: `key-${i + 1}`, sha256: await hashKey(key) }));
   return [...(await Promise.all(hashed)), ...(file === undefined ? [] : await keysOfFile(file))];
 }

@@ -81,7 +81,12 @@ export function trainCommand({ signal, endsInOrder }: CommandContext): Command {
 function addShapeOptions(command: Command): void {
   command
     .addOption(
-      new Option('--preset <name>', 'shape and recipe to start from').choices(Object.keys(presets)).default('tiny'),
+      new Option(
+        '--preset <name>',
+        'shape and recipe to start from; auto: as the size of the corpus and the time ask for',
+      )
+        .choices(['auto', ...Object.keys(presets)])
+        .default('auto'),
     )
     .option('--width <n>', 'length of the residual vector (a multiple of 128 for binary)', wholeNumber(8, 1 << 16))
     .option('--layers <n>', 'layers', wholeNumber(1, 1024))
@@ -321,7 +326,11 @@ async function openTeacher(name: string, flags: TrainFlags): Promise<{ teacher: 
   const backend = await wasmBackend({ threads: flags.threads });
   try {
     const teacher = await readModel(name, (source) =>
-      Teacher.open(source, backend, flags.context ?? presets[flags.preset].shape.contextLength),
+      Teacher.open(
+        source,
+        backend,
+        flags.context ?? (flags.preset === 'seedling' ? presets.seedling : presets.tiny).shape.contextLength,
+      ),
     );
     return { teacher, backend };
   } catch (error) {

@@ -128,6 +128,11 @@ export class Session {
    * Log-probabilities of `tokens[1..]`, each given all before it; element i belongs to token i + 1. Leaves the cache holding all but the last.
    */
   async score(tokens: ArrayLike<number>, signal?: AbortSignal): Promise<Float64Array> {
+    return Float64Array.from(await this.rank(tokens, 0, signal), ({ logprob }) => logprob!);
+  }
+
+  /** Like `score`: tokens[1..] with their log-probabilities, and so many of the likeliest in the place of each. */
+  async rank(tokens: ArrayLike<number>, alternatives: number, signal?: AbortSignal): Promise<ChosenToken[]> {
     this.assertIdle('score');
     this.checkPrompt(tokens);
     this.busy = true;
@@ -135,26 +140,26 @@ export class Session {
     try {
       this.sequence.truncate(0);
       const { vocabulary } = this.engine.config;
-      const logprobs = new Float64Array(Math.max(0, tokens.length - 1));
-      for (let from = 0; from < logprobs.length; from += CHUNK_OUTPUTS) {
-        const count = Math.min(CHUNK_OUTPUTS, logprobs.length - from);
+      const ranked: ChosenToken[] = [];
+      for (let from = 0; from < tokens.length - 1; from += CHUNK_OUTPUTS) {
+        const count = Math.min(CHUNK_OUTPUTS, tokens.length - 1 - from);
         const chunk = Array.from({ length: count }, (_, i) => tokens[from + i]);
         await request.step(chunk, async (logits, first) => {
           const values = await this.engine.backend.read(logits, first * vocabulary, count * vocabulary, signal);
           const chosen = chunk.map((_, i) => values[i * vocabulary + tokens[from + i + 1]]);
           for (let i = 0; i < count; i++) {
-            const { logSumExp } = await this.engine.backend.topK(
-              logits,
-              (first + i) * vocabulary,
-              vocabulary,
-              1,
-              signal,
-            );
-            logprobs[from + i] = chosen[i] - logSumExp;
+            const offset = (first + i) * vocabulary;
+            const most = Math.min(Math.max(1, alternatives), vocabulary);
+            const { logSumExp, top } = await this.engine.backend.topK(logits, offset, vocabulary, most, signal);
+            ranked.push({
+              token: tokens[from + i + 1],
+              logprob: chosen[i] - logSumExp,
+              top: top.slice(0, alternatives).map(({ token, logit }) => ({ token, logprob: logit - logSumExp })),
+            });
           }
         });
       }
-      return logprobs;
+      return ranked;
     } finally {
       request.close();
       this.busy = false;

@@ -2,9 +2,8 @@
 import type { z } from 'zod';
 import type { LanguageModel } from '../language-model.ts';
 import { badField } from './api-error.ts';
-import { roomFor } from './choices.ts';
-import { promptsOf, tokensOf } from './completions.ts';
 import type { Exchange } from './exchange.ts';
+import { promptsOf, tokensOf } from './prompt.ts';
 import type { embeddingRequest } from './schemas/others.ts';
 
 /** The vectors of all inputs, in their order. */
@@ -18,11 +17,9 @@ export async function embeddings(
   if (dimensions > width) {
     throw badField('dimensions', `dimensions: this model gives at most ${width}, got ${dimensions}.`);
   }
-  const inputs = promptsOf(request.input).map((input) => tokensOf(input, model, 'input'));
-  for (const tokens of inputs) {
-    roomFor(tokens.length, model.contextTokens, undefined, 'input');
-    exchange.usage.promptTokens += tokens.length;
-  }
+  const inputs: Int32Array[] = [];
+  for (const input of promptsOf(request.input)) inputs.push(await tokensOf(input, model, exchange.budget, 'input'));
+  exchange.reserveReading(inputs.reduce((sum, { length }) => sum + length, 0));
   const data: object[] = [];
   for (const [index, tokens] of inputs.entries()) {
     const vector = shortened(await model.embed(tokens, { signal: exchange.signal }), dimensions);

@@ -37,6 +37,9 @@ interface Slot {
   idle?: ReturnType<typeof setTimeout>;
 }
 
+/** How long a load that was stopped may take to see it. */
+const LONGEST_STOP_MS = 5000;
+
 /** The models of one server. */
 export class ModelShelf {
   private readonly slots = new Map<string, Slot>();
@@ -73,13 +76,21 @@ export class ModelShelf {
     return this.slot(id).entry.needBytes();
   }
 
-  /** Lends the model `id`, the first one where none is named; loads it if need be. @throws ApiError 404, or 503 while there is no room */
-  async borrow(id?: string | null): Promise<Lease> {
+  /**
+   * Lends the model `id`, the first one where none is named; loads it if need be. A load goes on for others when `signal` aborts the waiting for it.
+   * @throws ApiError 404, or 503 while there is no room; the reason of `signal`
+   */
+  async borrow(id?: string | null, signal?: AbortSignal): Promise<Lease> {
     const slot = this.slot(id ?? this.ids[0]);
     slot.users++;
     clearTimeout(slot.idle);
     try {
-      const model = slot.model ?? (await this.inTurn(() => this.load(slot)));
+      const model =
+        slot.model ??
+        (await orAborted(
+          this.inTurn(() => this.load(slot)),
+          signal,
+        ));
       let released = false;
       const release = () => {
         if (!released) this.giveBack(slot);
@@ -95,7 +106,7 @@ export class ModelShelf {
   /** Puts all models away. */
   async dispose(): Promise<void> {
     this.closed.abort(new OnebitError('disposed', 'serve: the server is shutting down.'));
-    await this.lastLoad;
+    await orAborted(this.lastLoad, AbortSignal.timeout(LONGEST_STOP_MS)).catch(() => {});
     for (const slot of this.slots.values()) {
       clearTimeout(slot.idle);
       await this.unload(slot);
@@ -121,9 +132,11 @@ export class ModelShelf {
   private async load(slot: Slot): Promise<LanguageModel> {
     if (slot.model) return slot.model; // somebody else wanted it too
     this.closed.signal.throwIfAborted();
+    if (slot.users === 0) throw new OnebitError('disposed', 'serve: nobody waits for this model any more.');
     await this.makeRoom(await slot.entry.needBytes());
     slot.model = await slot.entry.load(this.closed.signal);
     slot.bytes = slot.model.memoryBytes;
+    if (slot.users === 0) this.unloadLater(slot);
     return slot.model;
   }
 
@@ -152,9 +165,14 @@ export class ModelShelf {
 
   private giveBack(slot: Slot): void {
     slot.users--;
+    this.unloadLater(slot);
+  }
+
+  private unloadLater(slot: Slot): void {
     slot.usedAtMs = performance.now();
     const { idleMs } = this.options;
     if (slot.users > 0 || idleMs === undefined || this.slots.size === 1 || this.closed.signal.aborted) return;
+    clearTimeout(slot.idle);
     slot.idle = setTimeout(() => {
       void this.inTurn(async () => {
         if (slot.users === 0) await this.unload(slot);
@@ -168,4 +186,15 @@ export class ModelShelf {
     slot.bytes = 0;
     await model?.dispose();
   }
+}
+
+/** What `result` gives, or the reason of `signal` when that is aborted before. */
+function orAborted<Result>(result: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  if (!signal) return result;
+  return new Promise((resolve, reject) => {
+    const give = () => reject(signal.reason);
+    if (signal.aborted) give();
+    signal.addEventListener('abort', give, { once: true });
+    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', give));
+  });
 }

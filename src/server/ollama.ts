@@ -1,15 +1,18 @@
 // Owns /api/…, which Ollama's clients speak: chat, generate and embed over the same engine, and what they ask about models.
 import type { z } from 'zod';
+import { completeJson } from '../chat/call-reader.ts';
 import type { LanguageModel } from '../language-model.ts';
+import { constraintOfForm } from './answer-form.ts';
 import { type ChatStep, runChat } from './chat-run.ts';
 import { counted, roomFor } from './choices.ts';
-import { tokensOf } from './completions.ts';
 import { embeddings } from './embeddings.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
 import { chatLogprobs } from './logprobs.ts';
 import type { ModelShelf } from './model-shelf.ts';
+import { tokensOf } from './prompt.ts';
 import {
+  formOfOllama,
   maxTokensOf,
   type OllamaChatRequest,
   type OllamaGenerateRequest,
@@ -42,12 +45,20 @@ export async function* ollamaLines(
     yield { data: { ...head(), ...says(''), done: true, done_reason: 'load' } };
     return;
   }
+  /** Calls that are not complete. */
+  let written: { readonly name: string; text: string; done: boolean }[] = [];
   for await (const { delta, tokens, finish } of stepsOf(model, request, exchange)) {
-    const calls = delta.toolCalls?.map((call) => ({
-      function: { name: call.name, arguments: JSON.parse(call.arguments) as unknown },
-    }));
-    const logprobs = request.logprobs && tokens.length > 0 ? { logprobs: chatLogprobs(tokens, model.tokenizer).content } : {}; // biome-ignore format: short
-    if (Object.keys(delta).length > 0 || 'logprobs' in logprobs) {
+    for (const part of delta.toolCalls ?? []) {
+      if (part.name !== undefined) written.push({ name: part.name, text: '', done: false });
+      const call = written[written.length - 1];
+      call.text += part.arguments;
+      call.done = part.done;
+    }
+    const complete = written.filter((call) => call.done || finish);
+    written = written.filter((call) => !complete.includes(call));
+    const calls = complete.length === 0 ? undefined : complete.map(({ name, text }) => ({ function: { name, arguments: completeJson(text) } })); // biome-ignore format: short
+    const logprobs = request.logprobs && tokens.length > 0 ? { logprobs: chatLogprobs(tokens, model.tokenizer) } : {}; // biome-ignore format: short
+    if (delta.content !== undefined || delta.reasoning !== undefined || calls || 'logprobs' in logprobs) {
       yield { data: { ...head(), ...says(delta.content ?? '', delta.reasoning, calls), ...logprobs, done: false } };
     }
     if (!finish) continue;
@@ -149,16 +160,21 @@ async function* continued(
   request: OllamaGenerateRequest,
   exchange: Exchange,
 ): AsyncGenerator<Step, void, void> {
-  const prompt = tokensOf(request.prompt ?? '', model);
-  exchange.usage.promptTokens = prompt.length;
+  const prompt = await tokensOf(request.prompt ?? '', model, exchange.budget);
+  const form = formOfOllama(request);
+  const constraint = form && (await constraintOfForm(model, form, exchange));
+  const wanted = maxTokensOf(request);
+  const answerTokens = roomFor(prompt.length, model.contextTokens, wanted, 'prompt');
+  const need = { promptTokens: prompt.length, answers: 1, answerTokens, known: wanted !== undefined };
+  const logprobs = request.logprobs ? (request.top_logprobs ?? 0) : undefined;
+  const { signal, owner } = exchange;
   const pieces = counted(
     model.generate(prompt, {
-      ...generateOptionsOf(samplingOf(request), 0, model.config.vocabulary),
-      maxTokens: roomFor(prompt.length, model.contextTokens, maxTokensOf(request), 'prompt'),
-      logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
-      signal: exchange.signal,
+      ...generateOptionsOf(samplingOf(request), model.config.vocabulary),
+      ...{ maxTokens: exchange.reserve(need), constraint, logprobs, signal, owner },
     }),
     exchange,
+    logprobs,
   );
   for (;;) {
     const { value, done } = await pieces.next();

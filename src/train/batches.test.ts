@@ -103,7 +103,7 @@ test('a corpus without two tokens is refused', () => {
 });
 
 test('pieces of a long document in which nothing counts are left out', () => {
-  const counted = new Uint8Array(200);
+  const counted = new Float32Array(200);
   counted.fill(1, 150, 160);
   const plan = new BatchPlan([{ plain: { tokens: Int32Array.from({ length: 200 }, (_, i) => i + 1), counted } }], 0, {
     ...options,

@@ -175,7 +175,7 @@ function cutDocument(document: EncodedDocument, length: number, random: Random):
 }
 
 function countsAnything({ document, learnFrom, to }: Piece): boolean {
-  return document.counted!.subarray(learnFrom + 1, to + 1).includes(1);
+  return document.counted!.subarray(learnFrom + 1, to + 1).some((weight) => weight > 0);
 }
 
 /** Positions that a piece takes. */

@@ -40,6 +40,18 @@ describe('dialogues', () => {
     ]);
   });
 
+  test('questions and answers, customers and shops are speakers too', () => {
+    for (const [asks, answers] of [
+      ['Q', 'A'],
+      ['Question', 'Answer'],
+      ['CUSTOMER', 'Shop'],
+      ['guest', 'staff'],
+    ]) {
+      const roles = parseDialogue(`${asks}: Are you open?\n${answers}: We are.`)?.map(({ role }) => role);
+      expect(roles).toEqual(['user', 'assistant']);
+    }
+  });
+
   test('other texts are none', () => {
     for (const text of ['Once upon a time', 'User: alone', 'User: a\nno label', 'Note: a\nUser: b']) {
       expect(parseDialogue(text)).toBeUndefined();
@@ -82,12 +94,16 @@ describe('tokens', () => {
     expect([plain.counted, chat]).toEqual([undefined, undefined]);
   });
 
-  test('a dialogue has a second form in the chat template, of which everything counts', () => {
+  test('a dialogue has a second form in the chat template, of which the turns of the user count less', () => {
     const { chat } = encoder.forms({ text: 'User: hello\nAgent: hi' }, true);
     expect(text(chat!().tokens)).toBe(
       '<|endoftext|><|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\nhi<|im_end|>\n',
     );
-    expect(chat!().counted).toBeUndefined();
+    const { tokens, counted } = chat!();
+    const answer = tokens.filter((_, i) => counted![i] === 1);
+    expect(text(answer)).toBe('hi<|im_end|>');
+    expect(Math.min(...counted!)).toBeGreaterThan(0);
+    expect(Math.min(...counted!)).toBeLessThan(0.5);
     expect(encoder.forms({ text: 'User: hello\nAgent: hi' }, false).chat).toBeUndefined();
   });
 
@@ -109,6 +125,9 @@ describe('tokens', () => {
   test('measured bytes are those of the predicted tokens', () => {
     const measured = encoder.measured({ text: 'Zwölf' });
     expect([measured.bytes, text(measured.tokens)]).toEqual([6, '<|endoftext|>Zwölf']);
+    const dialogue = encoder.measured({ text: 'User: hello\nAgent: hi' }, true);
+    expect(text(dialogue.tokens)).toContain('assistant\nhi<|im_end|>');
+    expect(dialogue.bytes).toBe('User: hello\nAgent: hi'.length);
     expect(encoder.measured({ messages: conversation }).bytes).toBe('Hello thereSee you'.length);
   });
 });

@@ -44,28 +44,48 @@ function documentOf(value: unknown, wrong: (what: string) => OnebitError): Train
   return { messages: messages.map(({ role, content }) => ({ role, content })) };
 }
 
-const SPEAKERS: Readonly<Record<string, ChatMessage['role']>> = {
-  user: 'user',
-  customer: 'user',
-  human: 'user',
-  agent: 'assistant',
-  assistant: 'assistant',
-  system: 'assistant', // in dialogue data sets the machine is often called so
-  bot: 'assistant',
-};
+/** How texts name who speaks, in small letters. */
+const SPEAKERS: ReadonlyMap<string, ChatMessage['role']> = new Map([
+  ...['user', 'customer', 'human', 'client', 'guest', 'visitor', 'caller', 'patient', 'student', 'question', 'q'].map(
+    (name) => [name, 'user'] as const,
+  ),
+  // In dialogue data sets the machine is often called the system.
+  ...['agent', 'assistant', 'system', 'bot', 'support', 'staff', 'clerk', 'shop', 'operator', 'teacher', 'ai'].map(
+    (name) => [name, 'assistant'] as const,
+  ),
+  ...['answer', 'a'].map((name) => [name, 'assistant'] as const),
+]);
 
 /** The turns of a dialogue in which each line starts with its speaker (`User: ...`, `Agent: ...`), or nothing where the text is none. */
 export function parseDialogue(text: string): ChatMessage[] | undefined {
   const messages: { role: ChatMessage['role']; content: string }[] = [];
   for (const line of text.split('\n')) {
     const match = /^([A-Za-z]+): ?(.*)$/.exec(line);
-    const role = match ? SPEAKERS[match[1].toLowerCase()] : undefined;
+    const role = match ? SPEAKERS.get(match[1].toLowerCase()) : undefined;
     if (!match || !role) return undefined;
     const previous = messages[messages.length - 1];
     if (previous?.role === role) previous.content += `\n${match[2]}`;
     else messages.push({ role, content: match[2] });
   }
   return messages.length > 1 && messages.some(({ role }) => role === 'assistant') ? messages : undefined;
+}
+
+/** The turns of a document that is a conversation, in whichever form it is written. */
+export function turnsOf(document: TrainingDocument): readonly ChatMessage[] | undefined {
+  return 'messages' in document ? document.messages : parseDialogue(document.text);
+}
+
+/**
+ * The texts of documents as training shows them, to make a vocabulary from. In the form of a chat the names of the roles stand in every turn, and
+ * sentences begin a line: a vocabulary made of the plain form would spell both letter by letter, and sequences would be twice as long.
+ * @param asChat whether dialogues are shown in the chat template
+ */
+export function* vocabularyTexts(documents: readonly TrainingDocument[], asChat: boolean): Generator<string> {
+  for (const document of documents) {
+    const turns = 'messages' in document || asChat ? turnsOf(document) : undefined;
+    if (turns) yield turns.map(({ role, content }) => `${role}\n${content}\n`).join('');
+    else if ('text' in document) yield document.text;
+  }
 }
 
 /** A stretch of a rendered conversation: pieces to encode one by one (see `ChatTemplate.render`), and whether it is to be learnt. */

@@ -11,6 +11,17 @@ export function documentKey(document: TrainingDocument): string {
   return 'text' in document ? document.text : JSON.stringify(document.messages);
 }
 
+/** What people wrote of a document: its text, or what is said in its turns, without the names of roles and other marks. */
+export function documentText(document: TrainingDocument): string {
+  return 'text' in document ? document.text : document.messages.map(({ content }) => content).join('\n');
+}
+
+/** Characters of a document that are learnt: its text, or the assistant's turns. */
+export function learntCharacters(document: TrainingDocument): number {
+  if ('text' in document) return document.text.length;
+  return document.messages.reduce((sum, { role, content }) => sum + (role === 'assistant' ? content.length : 0), 0);
+}
+
 /** A 32-bit hash of a text, another for each seed. FNV-1a over UTF-16 units with a final mix. */
 export function hashText(text: string, seed: number): number {
   let hash = Math.imul((seed ^ 0x811c9dc5) >>> 0, 0x9e3779b1);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { parseCorpus, splitCorpus } from './corpus.ts';
+import { LEAST_HELD_OUT, parseCorpus, splitCorpus } from './corpus.ts';
 import { documentKey, hashDocuments, hashText, type TrainingDocument } from './corpus-document.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const texts = (documents: readonly TrainingDocument[]) => documents.map(documentKey);
 const parse = (text: string, options = {}) => texts(parseCorpus('c.txt', bytes(text), options).documents);
-const many = Array.from({ length: 500 }, (_, i) => ({ text: `document number ${i} with some words in it` }));
+const many = Array.from({ length: 4000 }, (_, i) => ({ text: `document number ${i} with some words in it` }));
 
 describe('reading text', () => {
   test('documents are separated by lines that are blank', () => {
@@ -56,8 +56,8 @@ describe('holding documents out', () => {
     const split = splitCorpus(many, 1);
     expect(new Set(texts(splitCorpus([...many].reverse(), 1).validation))).toEqual(new Set(texts(split.validation)));
     expect(texts(splitCorpus(many, 2).validation)).not.toEqual(texts(split.validation));
-    expect(split.validation.length).toBeGreaterThan(5);
-    expect(split.validation.length).toBeLessThan(20);
+    expect(split.validation.length).toBeGreaterThan(60);
+    expect(split.validation.length).toBeLessThan(110);
     expect(split.training.length + split.validation.length).toBe(many.length);
   });
 
@@ -69,7 +69,7 @@ describe('holding documents out', () => {
   });
 
   test('of one long document the end is held out, of a short one nothing', () => {
-    const text = 'some words and a line\n'.repeat(400);
+    const text = 'some words and a line\n'.repeat(2000);
     const { training, validation } = splitCorpus([{ text }], 1);
     expect(text.startsWith(texts(training)[0])).toBe(true);
     expect(text.endsWith(texts(validation)[0])).toBe(true);
@@ -78,8 +78,19 @@ describe('holding documents out', () => {
   });
 
   test('where all documents are alike they are learnt', () => {
-    const { training, validation } = splitCorpus([{ text: 'a' }, { text: 'a' }], 1);
+    const text = 'the same words again and again. '.repeat(1000);
+    const { training, validation } = splitCorpus([{ text }, { text }], 1);
     expect([training.length, validation.length]).toEqual([2, 0]);
+  });
+
+  test('a corpus that cannot spare two thousand characters is all learnt; a larger one holds out at least so many', () => {
+    for (const count of [2, 40, 200, 900]) {
+      expect(splitCorpus(many.slice(0, count), 1).validation).toEqual([]);
+    }
+    for (const count of [1200, 2000]) {
+      const { validation } = splitCorpus(many.slice(0, count), 1);
+      expect(texts(validation).join('').length).toBeGreaterThanOrEqual(LEAST_HELD_OUT);
+    }
   });
 });
 

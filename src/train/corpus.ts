@@ -1,7 +1,7 @@
 // Owns what a training text is: documents from bytes, and which of them are held out. Must not know files, tokens or models.
 import { decodeText } from '../core/decode-text.ts';
 import { parseChatLines } from './corpus-chat.ts';
-import { documentKey, hashText, type TrainingDocument } from './corpus-document.ts';
+import { documentKey, hashText, learntCharacters, type TrainingDocument } from './corpus-document.ts';
 
 /** How bytes become documents. */
 export interface ParseOptions {
@@ -72,18 +72,21 @@ export interface CorpusSplit {
 /** Share of the corpus that is held out, and the most characters. */
 const HELD_OUT_SHARE = 0.02;
 const HELD_OUT_CHARACTERS = 200_000;
-/** A lone document shorter than this is all learnt from: its end would say nothing. */
-const SHORTEST_CUT = 4000;
+/** Fewer characters say nothing about a model: the figure would be that of a few lucky or unlucky lines. */
+export const LEAST_HELD_OUT = 2000;
+/** More than this share is not taken from what there is to learn, also where that is little. */
+const MOST_HELD_OUT_SHARE = 0.05;
 
 /**
- * Holds out the documents whose hash is lowest: always the same for a seed, wherever they stand, and all copies of a text together. Of a single long
- * document the end is held out; of a short one nothing.
+ * Holds out the documents whose hash is lowest: always the same for a seed, wherever they stand, and all copies of a text together. Of a single
+ * document the end is held out. Corpora too small to spare LEAST_HELD_OUT characters are all learnt from.
  */
 export function splitCorpus(documents: readonly TrainingDocument[], seed: number): CorpusSplit {
-  if (documents.length === 1) return splitOne(documents[0]);
   const order = byHash(documents, seed);
   const total = order.reduce((sum, { length }) => sum + length, 0);
-  const wanted = Math.min(total * HELD_OUT_SHARE, HELD_OUT_CHARACTERS);
+  if (total * MOST_HELD_OUT_SHARE < LEAST_HELD_OUT) return { training: [...documents], validation: [] };
+  if (documents.length === 1) return splitOne(documents[0]);
+  const wanted = Math.min(Math.max(total * HELD_OUT_SHARE, LEAST_HELD_OUT), HELD_OUT_CHARACTERS);
   const held = new Set<number>();
   const validation: TrainingDocument[] = [];
   let characters = 0;
@@ -93,8 +96,8 @@ export function splitCorpus(documents: readonly TrainingDocument[], seed: number
     validation.push(document);
     characters += length;
   }
-  // All documents alike: nothing is left that was not seen.
-  if (validation.length === documents.length) return { training: [...documents], validation: [] };
+  // Documents alike, or a few long ones: too little would be left to learn from.
+  if (characters > total / 2) return { training: [...documents], validation: [] };
   return { training: documents.filter((_, index) => !held.has(index)), validation };
 }
 
@@ -106,15 +109,15 @@ export function shuffleDocuments(documents: readonly TrainingDocument[], seed: n
 function byHash(documents: readonly TrainingDocument[], seed: number) {
   const keyed = documents.map((document, index) => {
     const key = documentKey(document);
-    return { document, index, length: key.length, hash: hashText(key, seed) };
+    return { document, index, length: learntCharacters(document), hash: hashText(key, seed) };
   });
   return keyed.sort((a, b) => a.hash - b.hash || a.index - b.index);
 }
 
 function splitOne(document: TrainingDocument): CorpusSplit {
-  if (!('text' in document) || document.text.length < SHORTEST_CUT) return { training: [document], validation: [] };
+  if (!('text' in document)) return { training: [document], validation: [] };
   const { text } = document;
-  const wanted = text.length - Math.min(HELD_OUT_CHARACTERS, Math.floor(text.length * 0.05));
+  const wanted = text.length - Math.min(HELD_OUT_CHARACTERS, Math.floor(text.length * MOST_HELD_OUT_SHARE));
   const line = text.lastIndexOf('\n', wanted);
   const space = text.lastIndexOf(' ', wanted);
   const cut = line > text.length / 2 ? line : space > text.length / 2 ? space : wanted;

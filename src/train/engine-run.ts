@@ -43,3 +43,44 @@ export async function runSequence(
     sequence.dispose();
   }
 }
+
+/** How a model goes on. */
+export interface Continuation {
+  /** Most tokens to add. */
+  readonly most: number;
+  /** Tokens that end it; they are not part of it. */
+  readonly ends: ReadonlySet<number>;
+}
+
+/** The likeliest tokens after `tokens`, one by one. Stops at the end of the context. */
+export async function continueSequence(
+  engine: Engine,
+  tokens: Int32Array,
+  { most, ends }: Continuation,
+  signal?: AbortSignal,
+): Promise<number[]> {
+  const { vocabulary, contextLength } = engine.config;
+  const sequence = engine.newSequence();
+  const added: number[] = [];
+  const likeliest = async (logits: Tensor) => {
+    const row = await engine.backend.read(logits, 0, vocabulary, signal);
+    let best = 0;
+    for (let token = 1; token < vocabulary; token++) if (row[token] > row[best]) best = token;
+    return best;
+  };
+  try {
+    let next = tokens;
+    while (added.length < most && tokens.length + added.length < contextLength) {
+      for (; next.length > STEP_LOGITS; next = next.subarray(STEP_LOGITS)) {
+        await engine.step([{ sequence, tokens: next.subarray(0, STEP_LOGITS), outputs: [] }], async () => {}, signal);
+      }
+      const token = await engine.step([{ sequence, tokens: next, outputs: [next.length - 1] }], likeliest, signal);
+      if (ends.has(token)) break;
+      added.push(token);
+      next = Int32Array.of(token);
+    }
+  } finally {
+    sequence.dispose();
+  }
+  return added;
+}

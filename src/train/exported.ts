@@ -5,7 +5,7 @@ import { writeGguf } from '../gguf/write.ts';
 import type { Backend, Tensor } from '../kernels/backend.ts';
 import { logSumExp } from '../kernels/ranking.ts';
 import type { Engine } from '../model/engine.ts';
-import { openEngine, runSequence } from './engine-run.ts';
+import { type Continuation, continueSequence, openEngine, runSequence } from './engine-run.ts';
 import type { Batch, EvaluationResult, ExportedModel } from './trainer-types.ts';
 
 /** The bytes of a GGUF file. */
@@ -74,6 +74,11 @@ export class ExportedRun {
     }
     const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
     return { lossSum: sum(losses), weightSum: sum(weights), losses };
+  }
+
+  /** The likeliest tokens after `tokens`. */
+  goOn(tokens: Int32Array, how: Continuation, signal?: AbortSignal): Promise<number[]> {
+    return continueSequence(this.#engine, tokens, how, signal);
   }
 
   async dispose(): Promise<void> {

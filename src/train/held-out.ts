@@ -61,14 +61,13 @@ const SAMPLE_CANDIDATES = 40;
 export async function sampleText(
   trainer: Trainer,
   tokenizer: Tokenizer,
-  prompt: string,
+  prompt: Int32Array,
   count: number,
   random: Random,
   weights: EvaluateOptions['weights'],
 ): Promise<string> {
   const { contextLength, vocabulary } = trainer.shape;
-  const start = [...tokenizer.encode(prompt, { bos: tokenizer.addBos && tokenizer.bos !== undefined })];
-  const tokens = start.slice(0, contextLength - 1);
+  const tokens = [...prompt.subarray(0, contextLength - 1)];
   const first = tokens.length;
   while (tokens.length < Math.min(first + count, contextLength)) {
     const length = Math.min(contextLength, Math.ceil(tokens.length / 32) * 32);

@@ -3,7 +3,8 @@ import { OnebitError } from '../errors.ts';
 import { defaultRecipe, type Recipe } from './recipe.ts';
 import { type ModelShape, modelShape, type WeightKind } from './shape.ts';
 
-export type PresetName = 'tiny' | 'seedling';
+/** `auto`: what follows from the corpus and the time (defaults.ts). */
+export type PresetName = 'auto' | 'tiny' | 'seedling';
 
 /** What a preset decides unless the user does. */
 export interface Preset {
@@ -16,7 +17,7 @@ export interface Preset {
   readonly chatShare: number;
 }
 
-export const presets: Readonly<Record<PresetName, Preset>> = {
+export const presets: Readonly<Record<Exclude<PresetName, 'auto'>, Preset>> = {
   // A minute or two on two cores.
   tiny: {
     name: 'tiny',
@@ -54,12 +55,12 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
 };
 
 /** The preset of this name. @throws OnebitError `bad-argument` when there is none */
-export function presetOf(name: string = 'tiny'): Preset {
-  const preset = presets[name as PresetName];
+export function presetOf(name: string): Preset {
+  const preset = presets[name as keyof typeof presets];
   if (preset) return preset;
   throw new OnebitError(
     'bad-argument',
-    `train: preset must be one of ${Object.keys(presets).join(', ')}, got '${name}'.`,
+    `train: preset must be one of auto, ${Object.keys(presets).join(', ')}, got '${name}'.`,
   );
 }
 
@@ -77,7 +78,9 @@ export function shapeFrom(preset: Preset, given: Partial<ModelShape>): ModelShap
 export function recipeFrom(preset: Preset, given: Partial<Recipe>, weights: WeightKind): Recipe {
   const numbers = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const rates: Partial<Recipe> =
-    numbers.optimizer === 'adamw' ? { learningRate: weights === 'float' ? 0.002 : 0.006 } : {};
+    numbers.optimizer === 'adamw' && preset.recipe.optimizer !== 'adamw'
+      ? { learningRate: weights === 'float' ? 0.002 : 0.006 }
+      : {};
   const start: Partial<Recipe> = weights === 'float' ? { fullPrecisionShare: 0 } : {};
   const recipe = { ...defaultRecipe, ...preset.recipe, ...rates, ...start, ...numbers };
   // Warming up for longer than a tenth of a short run would leave little of it.

@@ -4,13 +4,16 @@ import { OnebitError } from '../errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type TrainedVocabulary, trainVocabulary } from '../tokenizer/train.ts';
 import { TRAINED_SPECIAL, tokenizerMetadata, tokenizerOf } from '../tokenizer/train-metadata.ts';
+import { type Question, questionsOf } from './answers.ts';
 import { type Batches, BatchPlan, ContextWarmup } from './batches.ts';
 import { type Checkpoint, checkIdentity, type RunState, readNewestCheckpoint } from './checkpoint.ts';
-import { shuffleDocuments, splitCorpus } from './corpus.ts';
-import { documentKey, hashDocuments, type TrainingDocument } from './corpus-document.ts';
+import { LEAST_HELD_OUT, shuffleDocuments, splitCorpus } from './corpus.ts';
+import { turnsOf, vocabularyTexts } from './corpus-chat.ts';
+import { documentText, hashDocuments, type TrainingDocument } from './corpus-document.ts';
 import { DocumentEncoder, type EncodedForms } from './corpus-tokens.ts';
+import { type CorpusSize, corpusSize, LEAST_CORPUS, presetFor, readableDocuments } from './defaults.ts';
 import type { MeasuredDocument } from './held-out.ts';
-import { presetOf, recipeFrom, shapeFrom } from './presets.ts';
+import { recipeFrom, shapeFrom } from './presets.ts';
 import type { Recipe } from './recipe.ts';
 import { checkShape, type ModelShape } from './shape.ts';
 import type { TokenizerMetadata } from './start-model.ts';
@@ -33,13 +36,22 @@ export interface Run {
   readonly seed: number;
   readonly training: readonly TrainingDocument[];
   readonly heldOut: readonly MeasuredDocument[];
-  /** Beginnings of texts to continue now and then. */
-  readonly prompts: readonly string[];
+  /** Beginnings to continue now and then. */
+  readonly prompts: readonly SamplePrompt[];
+  /** What a small corpus asks; empty for others. */
+  readonly questions: readonly Question[];
+  readonly encoder: DocumentEncoder;
   readonly corpusTokens: number;
   readonly bytesPerToken: number;
   readonly identity: RunState['identity'];
   readonly resumed?: RunState;
   readonly notices: readonly string[];
+}
+
+/** What a sample goes on from. */
+export interface SamplePrompt {
+  readonly text: string;
+  readonly tokens: Int32Array;
 }
 
 /** Updates of a run that time bounds: more than there ever will be, so that only the clock ends it. */
@@ -54,20 +66,39 @@ const LENGTH_STEP = 8;
 export async function prepareRun(options: TrainOptions): Promise<Run> {
   const notices: string[] = [];
   const seed = options.seed ?? 1;
-  const { training, validation } = options.validation
+  const split = options.validation
     ? { training: [...options.documents], validation: shuffleDocuments(options.validation, seed) }
     : splitCorpus(options.documents, seed);
-  if (training.length === 0) {
+  if (split.training.length === 0) {
     throw new OnebitError('bad-argument', 'train: the corpus must have text, got none. Give it a file with some.');
   }
   const checkpoint = await findCheckpoint(options, notices);
-  const preset = presetOf(options.preset);
+  // A run that goes on keeps what followed from its time when it began.
+  const planned = (checkpoint?.run.identity.planned as number | undefined) ?? options.minutes;
+  const { validation } = split;
+  const training = readableDocuments(split.training, planned, seed);
+  if (training.length < split.training.length) {
+    notices.push(
+      `reads ${training.length} of ${split.training.length} documents, drawn evenly: more than it can learn from in ${planned} minutes.`,
+    );
+  }
+  const size = corpusSize(training);
+  const preset = presetFor(
+    { preset: options.preset, steps: options.recipe?.steps, minutes: planned, goesOn: options.init !== undefined },
+    size,
+  );
+  const chatShare = options.chatShare ?? preset.chatShare;
+  const asChat = chatShare >= 0.5;
   const borrowed = borrowedTokenizer(options);
   const wanted = options.init?.shape ?? shapeFrom(preset, options.shape ?? {});
   const vocabulary = borrowed
     ? undefined
     : (checkpoint?.run.vocabulary ??
-      trainVocabulary(texts(training), { size: wanted.vocabulary, special: TRAINED_SPECIAL, signal: options.signal }));
+      trainVocabulary(vocabularyTexts(training, asChat), {
+        size: wanted.vocabulary,
+        special: TRAINED_SPECIAL,
+        signal: options.signal,
+      }));
   const metadata = borrowed ?? tokenizerMetadata(vocabulary!);
   const tokenizer = tokenizerOf(metadata);
   const shape = options.init ? wanted : { ...wanted, vocabulary: tokenizer.vocabularySize };
@@ -76,7 +107,6 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
   const steps = options.minutes === undefined ? options.recipe?.steps : UNBOUNDED;
   const recipe = recipeFrom(preset, { ...options.recipe, steps }, shape.weights);
   const batchTokens = Math.max(length, options.batchTokens ?? preset.batchTokens);
-  const chatShare = options.chatShare ?? preset.chatShare;
   const contextWarmup = options.contextWarmup || undefined;
   const identity = {
     corpus: await hashDocuments(training),
@@ -86,6 +116,7 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
     ...prefixed('shape', shape),
     ...prefixed('recipe', recipe),
     minutes: options.minutes,
+    planned,
     length,
     batchTokens,
     chatShare,
@@ -99,9 +130,8 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
   const template = metadata.get('tokenizer.chat_template');
   const encoder = new DocumentEncoder(tokenizer, typeof template === 'string' ? template : undefined);
   const encoded = training.map((document) => encoder.forms(document, chatShare > 0));
-  const heldOut = validation.map((document) => encoder.measured(document)).filter(({ bytes }) => bytes > 0);
-  if (heldOut.length === 0)
-    notices.push('the corpus is too small to hold anything out: bits per byte are of the training text.');
+  const heldOut = validation.map((document) => encoder.measured(document, asChat)).filter(({ bytes }) => bytes > 0);
+  notices.push(...sizeNotices(size, heldOut));
   const batchOptions = { length, batchTokens, chatShare, seed };
   const plan =
     contextWarmup === undefined
@@ -128,7 +158,9 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
     seed,
     training,
     heldOut,
-    prompts: promptsOf(validation.length > 0 ? validation : training),
+    prompts: promptsOf(validation.length > 0 ? validation : training, encoder, asChat),
+    questions: questionsOf(training, seed),
+    encoder,
     ...sizesOf(encoded, training),
     identity: JSON.parse(JSON.stringify(identity)),
     resumed,
@@ -196,13 +228,6 @@ function sequenceLength(options: TrainOptions, shape: ModelShape): number {
   throw new OnebitError('bad-argument', `train: the context must be at least ${LENGTH_STEP} tokens, got ${wanted}.`);
 }
 
-function* texts(documents: readonly TrainingDocument[]): Generator<string> {
-  for (const document of documents) {
-    if ('text' in document) yield document.text;
-    else for (const { content } of document.messages) yield content;
-  }
-}
-
 function prefixed(prefix: string, values: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [`${prefix}.${key}`, value]));
 }
@@ -218,17 +243,47 @@ async function hashWeights(weights: ReadonlyMap<string, Float32Array>): Promise<
 
 function sizesOf(encoded: readonly EncodedForms[], documents: readonly TrainingDocument[]) {
   const corpusTokens = encoded.reduce((sum, { plain }) => sum + plain.tokens.length, 0);
-  const bytes = documents.reduce((sum, document) => sum + new TextEncoder().encode(documentKey(document)).length, 0);
+  const bytes = documents.reduce((sum, document) => sum + new TextEncoder().encode(documentText(document)).length, 0);
   return { corpusTokens, bytesPerToken: bytes / Math.max(1, corpusTokens) };
 }
 
 const PROMPTS = 16;
 const PROMPT_WORDS = 6;
 
-/** The first words of some documents. */
-function promptsOf(documents: readonly TrainingDocument[]): string[] {
+/** The first words of some documents; of conversations what the assistant is asked. */
+function promptsOf(
+  documents: readonly TrainingDocument[],
+  encoder: DocumentEncoder,
+  asChat: boolean,
+): readonly SamplePrompt[] {
   return documents.slice(0, PROMPTS).map((document) => {
-    const text = 'text' in document ? document.text : (document.messages[0]?.content ?? '');
-    return (/^(\s*\S+){1,6}/.exec(text.slice(0, 400))?.[0] ?? text.slice(0, 20 * PROMPT_WORDS)).slice(0, 200);
+    const turns = 'messages' in document || asChat ? turnsOf(document) : undefined;
+    const at = turns?.findIndex(({ role }) => role === 'assistant') ?? -1;
+    if (turns && at > 0) {
+      return { text: turns[at - 1].content, tokens: encoder.prompt(turns.slice(0, at)) };
+    }
+    const whole = 'text' in document ? document.text : (document.messages[0]?.content ?? '');
+    const words = /^(\s*\S+){1,6}/.exec(whole.slice(0, 400))?.[0] ?? whole.slice(0, 20 * PROMPT_WORDS);
+    const text = words.slice(0, 200);
+    return { text, tokens: encoder.beginning(text) };
   });
+}
+
+/** What a reader should know before believing the numbers of a small corpus. */
+function sizeNotices(size: CorpusSize, heldOut: readonly MeasuredDocument[]): string[] {
+  const notices: string[] = [];
+  if (size.characters < LEAST_CORPUS) {
+    notices.push(
+      `there is little text: ${size.characters} characters. A model can learn them by heart, and nothing beyond; from about ${LEAST_CORPUS} on it begins to answer what is put in other words.`,
+    );
+  }
+  const bytes = heldOut.reduce((sum, document) => sum + document.bytes, 0);
+  if (bytes === 0) {
+    notices.push('nothing is held out, there is too little text for that: bits per byte are of the training text.');
+  } else if (bytes < LEAST_HELD_OUT) {
+    notices.push(
+      `the held-out text is too short to judge by: ${bytes} bytes. Its bits per byte depend on chance; from ${LEAST_HELD_OUT} bytes on they say something.`,
+    );
+  }
+  return notices;
 }

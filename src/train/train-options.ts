@@ -1,4 +1,5 @@
 // Owns what a caller asks of a training run and what a run tells, as types. Must not know how it is done.
+import type { AnswerScore } from './answers.ts';
 import type { CheckpointStore } from './checkpoint.ts';
 import type { TrainingDocument } from './corpus-document.ts';
 import type { HeldOutScore } from './held-out.ts';
@@ -16,7 +17,7 @@ export interface TrainOptions {
   readonly validation?: readonly TrainingDocument[];
   /** `general.name` of the file. */
   readonly name?: string;
-  /** Default `tiny`. */
+  /** Default `auto`: shape and recipe follow from the size of the corpus and the time (defaults.ts). */
   readonly preset?: PresetName;
   /** Numbers in place of the preset's; not with `init`, but for `contextLength`, which then only bounds the sequences. */
   readonly shape?: Partial<ModelShape>;
@@ -37,6 +38,8 @@ export interface TrainOptions {
   readonly evaluateEvery?: number;
   /** Updates between samples. Default: four in all. 0: none. */
   readonly sampleEvery?: number;
+  /** Questions of the corpus that the model is asked twenty times on the way, always the same ones. Default 0. */
+  readonly askOnTheWay?: number;
   readonly checkpoints?: CheckpointStore;
   /** Updates between checkpoints. Default: as `checkpointSeconds` says. */
   readonly checkpointEvery?: number;
@@ -115,6 +118,12 @@ export interface TrainSample {
   readonly text: string;
 }
 
+/** What the model answers to some questions of the corpus; `askOnTheWay` says how many. */
+export interface TrainAnswers extends AnswerScore {
+  readonly type: 'answers';
+  readonly step: number;
+}
+
 export interface TrainCheckpoint {
   readonly type: 'checkpoint';
   readonly step: number;
@@ -141,6 +150,8 @@ export interface TrainDone {
   readonly loss: number;
   /** Of the held-out documents with the weights of the file; undefined when none were held out. */
   readonly validation?: HeldOutScore;
+  /** Of the questions of a small corpus, up to 100 of them; undefined for corpora without, or with more than can be learnt by heart. */
+  readonly answers?: AnswerScore;
   /** While updating, without measurements and checkpoints. */
   readonly tokensPerSecond: number;
   readonly seconds: number;
@@ -153,6 +164,7 @@ export type TrainProgress =
   | TrainStep
   | TrainEvaluation
   | TrainSample
+  | TrainAnswers
   | TrainCheckpoint
   | TrainNotice
   | TrainDone;

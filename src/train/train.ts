@@ -2,6 +2,7 @@
 import { nextTurn } from '../core/event-loop.ts';
 import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
+import { type AnswerScore, askQuestions } from './answers.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import { leading, sampleText, scoreHeldOut } from './held-out.ts';
 import { modelFile } from './model-file.ts';
@@ -22,7 +23,11 @@ import type { Batch, StepResult } from './trainer-types.ts';
 /** Held-out bytes that a measurement on the way looks at; the one at the end takes all, up to the second number. */
 const MEASURED_BYTES = 24_000;
 const FINALLY_MEASURED_BYTES = 400_000;
+/** Of those at the end, so many for each minute: a short run is for learning. */
+const BYTES_PER_MINUTE = 80_000;
 const SAMPLE_TOKENS = 60;
+/** Questions that the finished model is asked. */
+const FINAL_QUESTIONS = 100;
 const CHECKPOINT_SECONDS = 60;
 /** Updates whose loss is no number are left out; so many in a row end the run. */
 const MOST_BROKEN = 3;
@@ -69,6 +74,7 @@ function checkNumbers(options: TrainOptions): void {
   within('seed', -1e300, 1e300);
   within('evaluateEvery', 1, 1e9);
   within('sampleEvery', 0, 1e9);
+  within('askOnTheWay', 0, 100);
   within('checkpointEvery', 1, 1e9);
   within('checkpointSeconds', 0, 1e9);
   if (options.minutes !== undefined && options.recipe?.steps !== undefined) {
@@ -81,6 +87,8 @@ function checkNumbers(options: TrainOptions): void {
 class Training {
   readonly #run: Run;
   readonly #options: TrainOptions;
+  /** Held-out bytes that are measured at the end. */
+  readonly #finalBytes: number;
   readonly #clock: RunClock;
   readonly #losses: Curve;
   readonly #evaluations: CurvePoint[];
@@ -99,6 +107,10 @@ class Training {
   constructor(run: Run, options: TrainOptions, startedAt: number) {
     this.#run = run;
     this.#options = options;
+    this.#finalBytes = Math.min(
+      FINALLY_MEASURED_BYTES,
+      Math.max(MEASURED_BYTES, BYTES_PER_MINUTE * (options.minutes ?? Number.POSITIVE_INFINITY)),
+    );
     const { resumed } = run;
     const before = {
       seconds: (resumed?.elapsedSeconds ?? 0) + (performance.now() - startedAt) / 1000,
@@ -135,6 +147,7 @@ class Training {
       const after = this.#clock.progress(this.#step);
       yield this.#stepEvent(result, after);
       if (this.#due(this.#options.evaluateEvery, before, after, 20) && after < 1) yield* this.#evaluate(MEASURED_BYTES);
+      if (this.#due(undefined, before, after, 20) && after < 1) yield* this.#ask();
       if (this.#due(this.#options.sampleEvery, before, after, 4)) yield* this.#sample();
       if (this.#checkpointDue()) yield* this.#checkpoint();
     }
@@ -252,7 +265,7 @@ class Training {
     const options = { weights: this.#weights, signal: this.#options.signal };
     const score = await scoreHeldOut(trainer, documents, length, batchTokens, options);
     const seconds = (performance.now() - startedAt) / 1000;
-    const all = leading(heldOut, FINALLY_MEASURED_BYTES).reduce((sum, document) => sum + document.bytes, 0);
+    const all = leading(heldOut, this.#finalBytes).reduce((sum, document) => sum + document.bytes, 0);
     // Once more than measured, for the file and whatever else the machine is doing.
     this.#clock.reserveSeconds((2 * seconds * all) / score.bytes + 0.5);
     this.#evaluations.push({ step: this.#step, value: score.bitsPerByte });
@@ -263,8 +276,19 @@ class Training {
     const { prompts, trainer, tokenizer, seed } = this.#run;
     const random = new Random(seed + this.#step);
     const prompt = prompts[random.below(prompts.length)];
-    const text = await sampleText(trainer, tokenizer, prompt, SAMPLE_TOKENS, random, this.#weights);
-    yield { type: 'sample', step: this.#step, prompt, text };
+    const text = await sampleText(trainer, tokenizer, prompt.tokens, SAMPLE_TOKENS, random, this.#weights);
+    yield { type: 'sample', step: this.#step, prompt: prompt.text, text };
+  }
+
+  async *#ask(): AsyncGenerator<TrainProgress, void, void> {
+    const score = await this.#answers(this.#options.askOnTheWay ?? 0);
+    if (score) yield { type: 'answers', step: this.#step, ...score };
+  }
+
+  async #answers(most: number): Promise<AnswerScore | undefined> {
+    const { trainer, tokenizer, encoder, questions } = this.#run;
+    const score = await askQuestions(trainer, tokenizer, encoder, questions.slice(0, most), this.#options.signal);
+    return score.asked > 0 ? score : undefined;
   }
 
   #checkpointDue(): boolean {
@@ -304,13 +328,14 @@ class Training {
     yield* this.#checkpoint();
     const complete = this.#clock.isOver(this.#step);
     // After an interruption people wait for the prompt: a quick measurement does.
-    const documents = leading(heldOut, complete ? FINALLY_MEASURED_BYTES : MEASURED_BYTES);
+    const documents = leading(heldOut, complete ? this.#finalBytes : MEASURED_BYTES);
     const validation =
       documents.length > 0 ? await scoreHeldOut(trainer, documents, length, batchTokens, {}) : undefined;
     if (validation) this.#evaluations.push({ step: this.#step, value: validation.bitsPerByte });
     const done: TrainDone = {
       type: 'done',
       model: await modelFile(trainer, this.#options.name ?? 'onebit', tokenizerMetadata),
+      answers: await this.#answers(complete ? FINAL_QUESTIONS : 0),
       complete,
       steps: this.#step,
       tokens: this.#tokens,

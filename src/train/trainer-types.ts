@@ -1,5 +1,6 @@
 // Owns what callers of a trainer see: batches, results, saved state, exported tensors. Must not know kernels or how anything is computed.
 import type { WritableTensor, WritableValue } from '../gguf/write.ts';
+import type { Continuation } from './engine-run.ts';
 import type { Recipe } from './recipe.ts';
 import type { ModelShape } from './shape.ts';
 
@@ -110,6 +111,8 @@ export interface Trainer {
   evaluate(batch: Batch, options?: EvaluateOptions): Promise<EvaluationResult>;
   /** Logits [rows, vocabulary] of a batch's tokens. */
   logits(batch: Pick<Batch, 'sequences' | 'length' | 'tokens'>, options?: EvaluateOptions): Promise<Float32Array>;
+  /** The likeliest tokens after `tokens`, as the file's model would write them. */
+  goOn(tokens: Int32Array, how: Continuation, signal?: AbortSignal): Promise<number[]>;
   /** A copy of the whole state. */
   save(): Promise<TrainerState>;
   /** Goes on from a saved state of the same shape; the run continues bit for bit. Throws `bad-argument` when it does not fit. */

@@ -3,6 +3,7 @@ import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
 import type { Backend } from '../kernels/backend.ts';
 import type { TrainingBackend } from '../kernels/training.ts';
+import type { Continuation } from './engine-run.ts';
 import { exportTensor, shapeMetadata } from './export.ts';
 import { ExportedRun } from './exported.ts';
 import { Graph } from './graph.ts';
@@ -149,6 +150,11 @@ class DecoderTrainer implements Trainer {
     const { graph, head } = this.#networkFor(batch);
     graph.forward(batch.tokens);
     return head.logits(graph.normed, options.signal);
+  }
+
+  async goOn(tokens: Int32Array, how: Continuation, signal?: AbortSignal): Promise<number[]> {
+    this.#checkIds(tokens, 'tokens');
+    return (await this.#exportedRun()).goOn(tokens, how, signal);
   }
 
   async save(): Promise<TrainerState> {

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { ChatMessage } from '../../chat/messages.ts';
 import type { ChatTask } from '../chat-task.ts';
-import { type ResponseFormat, toolSchema } from './chat.ts';
+import { toolSchema } from './chat.ts';
+import { type AskedForm, formFields, formOfFields } from './form.ts';
 import { type SamplingRequest, samplingFields } from './sampling.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
@@ -25,6 +26,7 @@ const options = z.object({
 });
 const noImages = z.array(z.unknown()).max(0, 'Not supported: must be empty').nullish();
 const shared = {
+  ...formFields,
   model: z.string(),
   stream: z.boolean().nullish().describe('Default true'),
   format: z
@@ -80,12 +82,12 @@ export function taskOfOllama(request: OllamaChatRequest | OllamaGenerateRequest)
     toolChoice: 'auto',
     allowedTools: undefined,
     parallelToolCalls: true,
-    format: formatOf(request.format),
+    format: formOfOllama(request),
     thinking: request.think != null && request.think !== false,
     truncate: true, // as Ollama does
     maxTokens: maxTokensOf(request),
     logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
-    names: { messages: isChat ? 'messages' : 'prompt', format: 'format' },
+    names: { messages: isChat ? 'messages' : 'prompt' },
   };
 }
 
@@ -118,7 +120,9 @@ function messageOf({ role, content, thinking, tool_calls }: OllamaChatRequest['m
   };
 }
 
-function formatOf(format: OllamaChatRequest['format']): ResponseFormat | undefined {
-  if (format == null || format === '') return undefined;
-  return format === 'json' ? { type: 'json_object' } : { type: 'json_schema', json_schema: { schema: format } };
+/** The form that a request asks for. @throws ApiError 400 where several fields ask for one */
+export function formOfOllama(request: OllamaChatRequest | OllamaGenerateRequest): AskedForm | undefined {
+  const { format } = request;
+  if (format == null || format === '') return formOfFields(request);
+  return formOfFields(request, { form: { schema: format === 'json' ? { type: 'object' } : format }, param: 'format' });
 }
