@@ -40,12 +40,9 @@ async function wholeIfSmall(source: ByteSource): Promise<ByteSource> {
 }
 
 async function openInNode(name: string, options: OpenOptions): Promise<ByteSource> {
-  const { fileSource } = await import('./file-source.ts');
+  const { fileSource, pathOf } = await import('./file-source.ts');
   const { fileSize, findCached, proxyFetch } = await import('./cache.ts');
-  if (name.startsWith('file:')) {
-    const { fileURLToPath } = await import('node:url');
-    return fileSource(fileURLToPath(name));
-  }
+  if (name.startsWith('file:')) return fileSource(pathOf(name));
   if ((await fileSize(name)) !== undefined) return fileSource(name);
   const entry = await findCached(name, options.folder);
   if (entry) return fileSource(entry.path);

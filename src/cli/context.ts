@@ -49,7 +49,11 @@ export function addComputeOptions(command: Command): Command {
     .addOption(
       new Option('--backend <name>', 'what computes').choices(['auto', 'wasm', 'webgpu', 'reference']).default('auto'),
     )
-    .option('--threads <n>', 'threads of the wasm backend (default: all cores)', wholeNumber(1, 256))
+    .option(
+      '--threads <n>',
+      'threads of the wasm backend (default: all cores up to four, half of more, at most eight)',
+      wholeNumber(1, 256),
+    )
     .option('--ctx <tokens>', "context length (default: the model's, at most 4096)", wholeNumber(1, 1 << 28))
     .addOption(
       new Option('--kv <format>', 'format of the key/value cache').choices(['f32', 'f16', 'q8']).default('f16'),
