@@ -5,6 +5,7 @@ export { type ErrorCode, OnebitError } from './errors.ts';
 export type { AttentionMap } from './evaluate/attention.ts';
 export type { SpeedReport, SpeedRequest } from './evaluate/speed.ts';
 export { isRealGpu } from './kernels/webgpu/adapter.ts';
+export { EMBEDDED_MODEL } from './load.ts';
 export type {
   ModelOutline,
   RemoteModelInfo,
@@ -24,6 +25,7 @@ export {
   WorkerModel,
 } from './remote/worker-model.ts';
 export { resumeTraining, trainInWorker, WorkerTraining } from './remote/worker-training.ts';
+export type { AnswerScore } from './train/answers.ts';
 export { type KeptTraining, listTrainings, removeTraining } from './train/browser-runs.ts';
 export { parseCorpus } from './train/corpus.ts';
 export type { TrainDone, TrainProgress, TrainSample, TrainStart, TrainStep } from './train/train-options.ts';
