@@ -68,7 +68,12 @@ export class ChatPage {
       el('button', { type: 'button', onclick: () => this.#panel.dialog.showModal() }, 'Settings'),
       this.#goes,
     );
-    root.append(this.#banner.element, this.#log, el('div', { class: 'bottom' }, form, foot));
+    root.append(
+      el('h1', { class: 'unseen' }, 'Chat'),
+      this.#banner.element,
+      this.#log,
+      el('div', { class: 'bottom' }, form, foot),
+    );
     this.#panel.onForget = () => {
       forgetAll();
       location.reload();
@@ -169,7 +174,7 @@ export class ChatPage {
       el(
         'div',
         { class: 'welcome' },
-        el('h1', {}, isOwn ? 'A language model in one megabyte' : name),
+        el('h2', { class: 'title' }, isOwn ? 'A language model in one megabyte' : name),
         el(
           'p',
           {},

@@ -149,6 +149,7 @@ export class TrainPage {
       form,
       this.#run,
     );
+    this.#minutes.addEventListener('input', () => this.#describe());
     void this.#useExample(EXAMPLES[0]);
     addEventListener('beforeunload', (event) => {
       if (this.#training) event.preventDefault();
@@ -175,7 +176,10 @@ export class TrainPage {
     const { length } = this.#text.value;
     try {
       const documents = length === 0 ? 0 : documentsOf(this.#text.value).length;
-      this.#about.textContent = length === 0 ? '' : `${count(length)} characters, ${count(documents)} documents`;
+      this.#about.textContent =
+        length === 0
+          ? ''
+          : `${count(length)} characters, ${count(documents)} documents, ${duration(60 * Number(this.#minutes.value))}`;
     } catch (error) {
       this.#about.textContent = messageOf(error);
     }
