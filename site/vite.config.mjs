@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { smallShaders } from '../scripts/minify-wgsl.mjs';
+import { thirdParty } from '../scripts/third-party.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const { exports, repository, homepage } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
@@ -36,7 +37,7 @@ const listFiles = {
   generateBundle(_options, bundle) {
     // What the page needs without a network; previews are for others, and the trunk of another task is nobody's here.
     const files = [...Object.keys(bundle), 'manifest.webmanifest', 'icon-192.png'].filter(
-      (name) => !/\.map$|preview|support-trunk/.test(name),
+      (name) => !/\.(map|txt)$|preview|support-trunk/.test(name),
     );
     const source = readFileSync(new URL('service-worker.js', import.meta.url), 'utf8');
     this.emitFile({
@@ -47,13 +48,25 @@ const listFiles = {
   },
 };
 
+/** Whose code the page and its workers hold. */
+const folders = new Set();
+
+/** Vite 8 can divide a worker: the page loads only the parts that it uses. */
+const dividedWorker = {
+  name: 'divided-worker',
+  transform: (code, id) =>
+    id.endsWith('/remote/start-worker.js')
+      ? code.replace(/\/\* webpackIgnore: true \*\/ '..\/browser\/whole-worker.js'/, "'./engine-worker.js'")
+      : null,
+};
+
 export default defineConfig({
   root,
   base: './',
   resolve: { alias },
   define: { __SOURCE__: JSON.stringify(source) },
-  plugins: [addresses, listFiles, smallShaders],
-  worker: { format: 'es' },
+  plugins: [addresses, dividedWorker, thirdParty({ folders }), listFiles, smallShaders],
+  worker: { format: 'es', plugins: () => [thirdParty({ folders, write: false })] },
   server: { headers, fs: { allow: ['..'] } },
   preview: { headers },
   optimizeDeps: { exclude: ['onebit'] },
