@@ -20,7 +20,7 @@ Examples:
   onebit support predict -m support.gguf --file queries.txt --json
   tail -f queries.log | onebit support predict -m support.gguf --json
 
-Without TEXT and --file, queries are read from standard input, one a line, and answered as they come. With --json each
+Without TEXT and --file, queries are read from standard input, one per line, and answered as they come. With --json each
 query gives one line: text, intent, probability, outOfScope, confidence, answered, action, answer, intents.`;
 
 const EVALUATE_HELP = `
@@ -35,7 +35,7 @@ export function predictSupportCommand({ signal }: CommandContext): Command {
     .argument('[text...]', 'the query; without it, lines of standard input')
     .option('--file <path>', 'a file of queries: a line each, CSV with a column text, or JSON lines')
     .option('--top <n>', 'intents to list (default: 3)', wholeNumber(1, 1000))
-    .option('--json', 'print one JSON line a query')
+    .option('--json', 'print one JSON line per query')
     .addHelpText('after', PREDICT_HELP)
     .action(async (words: string[], flags: AskFlags) => {
       const model = await openSupport(flags.model, signal);
@@ -79,7 +79,7 @@ export function evaluateSupportCommand({ signal }: CommandContext): Command {
         ['answers that are right', percent(result.precisionAtThreshold)],
         ['out of scope and not answered', percent(result.outOfScopeRecall)],
         ['calibration error', percent(calibrationError(judged))],
-        ['queries a second', String(result.queriesPerSecond)],
+        ['queries per second', String(result.queriesPerSecond)],
       ];
       process.stdout.write(
         `${judged.length} rows, threshold ${(flags.threshold ?? model.facts.threshold).toFixed(3)}\n`,

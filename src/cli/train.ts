@@ -45,7 +45,7 @@ export function trainCommand({ signal }: CommandContext): Command {
   return command
     .option(
       '--checkpoint-every <updates>',
-      'write a checkpoint after so many updates (default: one a minute)',
+      'write a checkpoint after so many updates (default: one per minute)',
       wholeNumber(1, 1e9),
     )
     .option('--resume', 'go on from the newest checkpoint')
