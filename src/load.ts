@@ -30,7 +30,7 @@ export interface LoadOptions {
    * threads as the page may have. `webgpu` has only run on an emulated GPU so far (docs/webgpu.md).
    */
   backend?: BackendName;
-  /** Threads of the wasm backend. Default: all cores. */
+  /** Threads of the wasm backend. Default: all cores up to four, half of more than four (two share a core there), at most eight. */
   threads?: number;
   /** Most tokens of one sequence. Default: what the model was made for, at most 4,096; memory for it is used as the context fills. */
   contextTokens?: number;

@@ -3,14 +3,18 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { siteIn } from '../src/cli/serve-site.ts';
-import { load } from '../src/index.ts';
+import { FastDigest } from '../src/core/fast-digest.ts';
+import { Random } from '../src/core/random.ts';
+import { type LanguageModel, load } from '../src/index.ts';
 import { PAGE_POLICY } from '../src/server/page.ts';
+import { type SupportRow, saveSupport, trainSupport } from '../src/tasks/support/index.ts';
 import { chromium } from './browsers/chromium.ts';
 import { firefox } from './browsers/firefox.ts';
 import type { RunningBrowser, Tab } from './browsers/tab.ts';
 import { webkit } from './browsers/webkit.ts';
 import { type FileServer, serveFiles } from './chromium.ts';
 import { type StartedServer, startServer } from './server/started-server.ts';
+import { trainingRows } from './support-rows.ts';
 import { tinyModel } from './tiny-model.ts';
 
 const SLOW = 240_000;
@@ -46,6 +50,46 @@ async function resultsOf(onebit: typeof import('../src/index.ts'), tiny: Uint8Ar
   const losses: number[] = [];
   for await (const event of onebit.train(TRAINING)) if (event.type === 'step') losses.push(event.loss);
   return { text, tokens: [...tokens], logprobs: [...logprobs], losses };
+}
+
+const SUPPORT_ROWS = trainingRows.filter((_, i) => i % 5 === 0);
+
+/** Digests of what is computed outside the kernels. Runs in the page too: it may use nothing but its arguments. */
+async function bitsOf(
+  tools: typeof import('../src/core/elementary.ts') & {
+    Random: typeof Random;
+    FastDigest: typeof FastDigest;
+    trainSupport: typeof trainSupport;
+    saveSupport: typeof saveSupport;
+  },
+  model: LanguageModel,
+  rows: readonly SupportRow[],
+): Promise<{ digest: string; vector: string; support: string }> {
+  const digestOf = (bytes: Uint8Array) => {
+    const digest = new tools.FastDigest();
+    digest.update(bytes);
+    return digest.hex();
+  };
+  const random = new tools.Random(1);
+  const values: number[] = [];
+  for (let i = 0; i < 20_000; i++) {
+    const x = random.uniform();
+    values.push(
+      tools.exp(1400 * x - 700),
+      tools.log(x),
+      ...tools.cosSin(8000 * x - 4000),
+      tools.power(x, 1 + (i % 50)),
+    );
+    values.push(random.normal());
+  }
+  const vector = await model.embed('The sea is wide.');
+  await model.dispose();
+  const support = await tools.saveSupport(await tools.trainSupport(rows, { epochs: 1, networks: 1, seed: 2 }));
+  return {
+    digest: digestOf(new Uint8Array(Float64Array.from(values).buffer)),
+    vector: digestOf(new Uint8Array(vector.buffer)),
+    support: digestOf(support),
+  };
 }
 
 let files: FileServer;
@@ -146,6 +190,23 @@ for (const kind of [chromium, firefox, webkit]) {
           await model.dispose();
           return { losses, build };`);
         expect(losses).toEqual(expected[build]!.losses);
+      },
+      SLOW,
+    );
+
+    test(
+      'computes functions, random numbers, vectors and a support model to the bits that Node has',
+      async () => {
+        const { digest, vector, support } = await withPackage<Awaited<ReturnType<typeof bitsOf>>>(
+          `const modules = ['core/elementary', 'core/random', 'core/fast-digest', 'tasks/support/index'];
+          const [elementary, { Random }, { FastDigest }, support] = await Promise.all(
+            modules.map((name) => import('/onebit/dist/' + name + '.js')));
+          const model = await onebit.load('/tiny.gguf', { backend: 'reference' });
+          return (${bitsOf})({ ...elementary, Random, FastDigest, ...support }, model, ${JSON.stringify(SUPPORT_ROWS)});`,
+        );
+        const model = await load(await tinyModel(), { backend: 'reference' });
+        const own = { ...(await import('../src/core/elementary.ts')), Random, FastDigest, trainSupport, saveSupport };
+        expect({ digest, vector, support }).toEqual(await bitsOf(own, model, SUPPORT_ROWS));
       },
       SLOW,
     );
