@@ -8,7 +8,7 @@ export const NORMAL = 1;
 export const UNKNOWN = 2;
 export const CONTROL = 3;
 export const USER_DEFINED = 4;
-const UNUSED = 5;
+export const UNUSED = 5;
 export const BYTE = 6;
 
 /** Longest text of an added token, in UTF-16 units; the longest in known models has 60. Bounds the search for them. */
