@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { smallShaders } from './minify-wgsl.mjs';
+import { thirdParty } from './third-party.mjs';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 
@@ -34,15 +35,19 @@ const chunks = [
 ];
 
 export async function bundleForBrowsers() {
+  const worker = `${dist}remote/engine-worker.js`;
+  const entries = { onebit: `${dist}cdn.js`, structured: `${dist}cdn-structured.js`, 'engine-worker': worker };
+  await write(entries, { includeDependenciesRecursively: false, groups: chunks }, [thirdParty()]);
+  // The worker as one file, for bundlers that cannot divide one (src/remote/start-worker.ts).
+  await write({ 'whole-worker': worker }, false, []);
+}
+
+async function write(input, codeSplitting, plugins) {
   const bundle = await rolldown({
-    input: {
-      onebit: `${dist}cdn.js`,
-      structured: `${dist}cdn-structured.js`,
-      'engine-worker': `${dist}remote/engine-worker.js`,
-    },
+    input,
     platform: 'browser',
     external: [/^node:/],
-    plugins: [deeper, withoutNode, smallShaders],
+    plugins: [deeper, withoutNode, smallShaders, ...plugins],
     logLevel: 'silent',
   });
   await bundle.write({
@@ -50,7 +55,7 @@ export async function bundleForBrowsers() {
     format: 'esm',
     minify: true,
     comments: { annotation: false }, // notes for bundlers, which no longer read these files
-    codeSplitting: { includeDependenciesRecursively: false, groups: chunks },
+    codeSplitting,
     entryFileNames: '[name].js',
     chunkFileNames: '[name]-[hash].js',
   });

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { smallShaders } from '../scripts/minify-wgsl.mjs';
+import { thirdParty } from '../scripts/third-party.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
@@ -24,7 +25,7 @@ const headers = {
 const listFiles = {
   name: 'list-files',
   generateBundle(_options, bundle) {
-    const files = Object.keys(bundle).filter((name) => !name.endsWith('.map'));
+    const files = Object.keys(bundle).filter((name) => !/\.(map|txt)$/.test(name));
     const source = readFileSync(new URL('service-worker.js', import.meta.url), 'utf8');
     this.emitFile({
       type: 'asset',
@@ -34,12 +35,24 @@ const listFiles = {
   },
 };
 
+/** Whose code the page and its workers hold. */
+const folders = new Set();
+
+/** Vite 8 can divide a worker: the page loads only the parts that it uses. */
+const dividedWorker = {
+  name: 'divided-worker',
+  transform: (code, id) =>
+    id.endsWith('/remote/start-worker.js')
+      ? code.replace(/\/\* webpackIgnore: true \*\/ '..\/browser\/whole-worker.js'/, "'./engine-worker.js'")
+      : null,
+};
+
 export default defineConfig({
   root,
   base: './',
   resolve: { alias },
-  plugins: [listFiles, smallShaders],
-  worker: { format: 'es' },
+  plugins: [dividedWorker, thirdParty({ folders }), listFiles, smallShaders],
+  worker: { format: 'es', plugins: () => [thirdParty({ folders, write: false })] },
   server: { headers, fs: { allow: ['..'] } },
   preview: { headers },
   optimizeDeps: { exclude: ['onebit'] },

@@ -72,7 +72,6 @@ test.skipIf(!hasChromium)(
     const options = {
       root: folder,
       logLevel: 'silent',
-      worker: { format: 'es' },
       resolve: { preserveSymlinks: true },
     } as const;
     await build({ ...options, build: { outDir: 'built', target: 'es2022' } });

@@ -1,12 +1,24 @@
 // Owns taking a model's answer apart while it is written: what it thought (`<think>`), what it says, and which tools it calls (`<tool_call>` with
 // JSON inside, as Qwen's models write). Must not know tokens or HTTP.
+import { CallReader } from './call-reader.ts';
 import type { ToolCall } from './messages.ts';
+
+/** A call, or more of one: the first part of a call has its name. */
+export interface ToolCallPart {
+  /** Which of the calls of the answer it is. */
+  readonly index: number;
+  readonly name?: string;
+  /** What came of the JSON of the arguments. */
+  readonly arguments: string;
+  /** Whether the call is complete with this part. */
+  readonly done: boolean;
+}
 
 /** What became certain. Empty fields are left out. */
 export interface AnswerDelta {
   readonly reasoning?: string;
   readonly content?: string;
-  readonly toolCalls?: readonly ToolCall[];
+  readonly toolCalls?: readonly ToolCallPart[];
 }
 
 export interface AnswerParserOptions {
@@ -16,6 +28,8 @@ export interface AnswerParserOptions {
   readonly tools?: boolean;
   /** Whether calls are all that may come, so that one which was cut off is no content. Default false. */
   readonly onlyCalls?: boolean;
+  /** Whether calls are certain to be well-formed, so that they are given while they are written; otherwise when they are complete. Default false. */
+  readonly wellFormed?: boolean;
 }
 
 const THINK = '<think>';
@@ -27,21 +41,25 @@ type State = 'start' | 'reasoning' | 'after-reasoning' | 'content' | 'call';
 
 /** Takes pieces of an answer, gives its parts. What might still become a tag is held back. */
 export class AnswerParser {
-  /** Tool calls found so far. */
+  /** Complete tool calls found so far. */
   callCount = 0;
   private readonly tools: boolean;
   private readonly onlyCalls: boolean;
+  private readonly wellFormed: boolean;
   private state: State;
   private pending = '';
   private reasoning = '';
   /** Whether any thought was given, before which space is dropped. */
   private reasoned = false;
   private content = '';
-  private calls: ToolCall[] = [];
+  private calls: ToolCallPart[] = [];
+  /** Reads the call that is being written, where calls are given meanwhile. */
+  private reader = new CallReader();
 
   constructor(options: AnswerParserOptions = {}) {
     this.tools = options.tools ?? false;
     this.onlyCalls = options.onlyCalls ?? false;
+    this.wellFormed = options.wellFormed ?? false;
     this.state = options.startsInReasoning ? 'reasoning' : 'start';
   }
 
@@ -57,12 +75,17 @@ export class AnswerParser {
     return this.take();
   }
 
-  /** Gives what was held back, at the end of the answer. A call that was not finished is given as content, but not where calls came before it. */
+  /**
+   * Gives what was held back, at the end of the answer. A call that was not finished is given as content, but not where it was given as a call as far as
+   * it came, nor where calls came before it.
+   */
   flush(): AnswerDelta {
+    const given = this.state === 'call' && this.reader.name !== undefined;
+    const rest = this.state === 'call' ? CALL + this.reader.head + this.pending : this.pending;
     const begunCall = this.state === 'call' || (this.tools && CALL.startsWith(this.pending.trim()));
     const dropped = begunCall && (this.onlyCalls || this.callCount > 0);
     if (this.state === 'reasoning') this.reasoning += this.pending;
-    else if (!dropped) this.content += (this.state === 'call' ? CALL : '') + this.pending;
+    else if (!given && !dropped) this.content += rest;
     this.pending = '';
     return this.take();
   }
@@ -117,19 +140,40 @@ export class AnswerParser {
   }
 
   private readCall(): boolean {
+    if (this.wellFormed) return this.readWellFormed();
     const end = this.pending.indexOf(END_CALL);
     if (end < 0) return false;
     const body = this.pending.slice(0, end);
     const call = parseToolCall(body);
     if (call) {
-      this.calls.push(call);
-      this.callCount++;
+      this.calls.push({ index: this.callCount++, ...call, done: true });
       this.pending = this.pending.slice(end + END_CALL.length).trimStart();
     } else {
       this.content += CALL + body + END_CALL;
       this.pending = this.pending.slice(end + END_CALL.length);
     }
     this.state = call ? 'after-reasoning' : 'content';
+    return true;
+  }
+
+  /** Gives what came of a call; what is behind its arguments only closes it. */
+  private readWellFormed(): boolean {
+    if (!this.reader.isDone) {
+      const named = this.reader.name !== undefined;
+      const text = this.reader.push(this.pending);
+      const { name, isDone } = this.reader;
+      this.pending = this.reader.rest;
+      if (name !== undefined && !(named && text === '')) {
+        this.calls.push({ index: this.callCount, ...(named ? {} : { name }), arguments: text, done: isDone });
+      }
+      if (!isDone) return false;
+      this.callCount++;
+    }
+    const end = this.pending.indexOf(END_CALL);
+    if (end < 0) return false;
+    this.pending = this.pending.slice(end + END_CALL.length).trimStart();
+    this.reader = new CallReader();
+    this.state = 'after-reasoning';
     return true;
   }
 

@@ -1,31 +1,20 @@
 // Owns reading API keys for `onebit serve`: from flags, the environment and a file. Plain keys are hashed at once.
-import { readFile } from 'node:fs/promises';
 import { OnebitError } from '../errors.ts';
 import type { KeyConfig } from '../server/keys.ts';
+import { readInputJson } from './read-input.ts';
 
 /** All keys that may ask; none means everybody may. @throws OnebitError `bad-argument` or `io` when the file is not as it should be */
 export async function serveKeys(plain: readonly string[] = [], file?: string): Promise<KeyConfig[]> {
   const { hashKey } = await import('../server/keys.ts');
   const fromEnvironment = process.env.ONEBIT_API_KEY ? [process.env.ONEBIT_API_KEY] : [];
-  const keys = [...plain, ...fromEnvironment];
+  const keys = [...new Set([...plain, ...fromEnvironment])];
   const hashed = keys.map(async (key, i) => ({ name: `key-${i + 1}`, sha256: await hashKey(key) }));
   return [...(await Promise.all(hashed)), ...(file === undefined ? [] : await keysOfFile(file))];
 }
 
 async function keysOfFile(file: string): Promise<KeyConfig[]> {
   const { keyFile } = await import('../server/schemas/key-file.ts');
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new OnebitError('io', `api keys: cannot read ${file}: ${(cause as Error).message}.`, { cause });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new OnebitError('bad-argument', `api keys: ${file} must be JSON.`, { cause });
-  }
+  const value = await readInputJson(file, 'read API keys');
   const parsed = keyFile.safeParse(value);
   if (parsed.success) return parsed.data.keys;
   const [issue] = parsed.error.issues;

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
 import { modelEntries } from './serve-models.ts';
-import { runServer, type ServerFlags } from './serve-run.ts';
+import { graceOf, runServer, type ServerFlags } from './serve-run.ts';
 import { builtSite } from './serve-site.ts';
 import { openSupport } from './support-files.ts';
 
@@ -53,7 +53,7 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .option('--quiet', 'log nothing')
     .addHelpText('after', HELP)
     .action(async (flags: ServeFlags, { parent }: Command) => {
-      endsBySignal();
+      endsBySignal(graceOf(flags));
       await serve(flags, signal, parent?.version());
     });
 }

@@ -1,5 +1,6 @@
 // Owns what a training run looks like on a terminal and in plain logs. Must not know files or training.
 import type { WriteStream } from 'node:tty';
+import { printableLines } from '../core/printable.ts';
 import { drawCurve } from '../train/report-curve.ts';
 import type { TrainDone, TrainProgress, TrainStep } from '../train/train-options.ts';
 
@@ -38,7 +39,7 @@ export class TrainDisplay {
   /** Prints a line above the one that is redrawn. */
   line(text: string): void {
     this.clear();
-    this.#stream.write(`${text}\n`);
+    this.#stream.write(`${printableLines(text)}\n`);
   }
 
   clear(): void {

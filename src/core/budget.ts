@@ -1,7 +1,7 @@
 // Owns the budget that one request carries: how many steps, how many bytes and how much time may be spent on what somebody sent.
 // Whatever computes from untrusted input (templates, schemas, patterns, texts) takes the request's budget and spends from it.
 import { OnebitError } from '../errors.ts';
-import { nextTurn } from './event-loop.ts';
+import { turnInLine } from './event-loop.ts';
 
 /** What a budget allows. What is left out is not bounded. */
 export interface BudgetLimits {
@@ -76,11 +76,23 @@ export class Budget {
   /** Gives the event loop a turn where one is due, so that others are served. Throws as `spend` does. */
   async turn(what: string): Promise<void> {
     this.look(what);
-    if (!this.isTurnDue) return;
+    if (this.isTurnDue) await this.nextTurn(what);
+  }
+
+  /** Gives the event loop a turn in any case: before work that takes long and cannot be cut. Throws as `spend` does. */
+  nextTurn(what: string): Promise<void> {
+    return this.wait(what, turnInLine());
+  }
+
+  /** Waits for something else; that takes no time from the budget. Afterwards throws as `spend` does. */
+  async wait<Result>(what: string, other: Promise<Result>): Promise<Result> {
     this.pause();
-    await nextTurn();
-    this.resume();
-    this.look(what);
+    try {
+      return await other;
+    } finally {
+      this.resume();
+      this.look(what);
+    }
   }
 
   /** Books the time computed so far; call it before waiting for something else than `turn`, and `resume` after it. */

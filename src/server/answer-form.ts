@@ -1,16 +1,23 @@
-// Owns which form an answer must have: JSON of a schema, or calls of tools; compiled once for all requests that ask for the same.
+// Owns which form an answer must have: JSON of a schema, text of a pattern, calls of tools; compiled once for all requests of an owner that ask for the
+// same.
+import type { Budget } from '../core/budget.ts';
 import { OnebitError } from '../errors.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { compileSchema } from '../structured/compile.ts';
+import { compileRegexAsync, compileSchemaAsync } from '../structured/compile.ts';
 import type { Constraint } from '../structured/constraint.ts';
-import { compileToolCalls } from '../structured/tool-calls.ts';
+import { compileToolCallsAsync } from '../structured/tool-calls.ts';
 import { badField } from './api-error.ts';
 import { type ChatTask, isForced, mayCallOften } from './chat-task.ts';
+import type { Exchange } from './exchange.ts';
 import type { Tool } from './schemas/chat.ts';
+import type { AnswerForm, AskedForm } from './schemas/form.ts';
 
-/** Forms kept for each model, those used last. */
+/** Forms kept for each model and owner, those used last; and owners. Nobody learns by the time a form takes what another has asked for. */
 const MOST_KEPT = 32;
-const kept = new WeakMap<LanguageModel, Map<string, Constraint>>();
+const MOST_OWNERS = 64;
+/** Forms whose descriptions have more characters are not kept. */
+const LONGEST_KEPT = 1 << 16;
+const kept = new WeakMap<LanguageModel, Map<string, Map<string, Constraint>>>();
 
 /**
  * What holds the answer of `task` to the form it asks for; undefined where it asks for none. Calls are held to their schemas where they are forced,
@@ -19,55 +26,94 @@ const kept = new WeakMap<LanguageModel, Map<string, Constraint>>();
  * @param thinks whether thoughts come first
  * @throws ApiError 400 naming the field, for what is no schema or has features that are not supported
  */
-export function formOf(
+export async function constraintOf(
   model: LanguageModel,
   task: ChatTask,
   tools: readonly Tool[],
   thinks: boolean,
-): Constraint | undefined {
-  const { toolChoice, names } = task;
+  exchange: Exchange,
+): Promise<Constraint | undefined> {
+  const { toolChoice, format: asked } = task;
   const parallel = mayCallOften(task);
-  const format = task.format?.type === 'text' ? undefined : task.format;
   const after = thinks ? '</think>' : undefined;
   const forced = isForced(task);
-  if ((format || forced) && task.sampling.ignore_eos) {
-    throw badField('ignore_eos', 'ignore_eos: not supported where the answer has a form, which says where it ends.');
+  if ((asked || forced) && task.sampling.ignore_eos) throw endless();
+  if (asked && tools.length === 0) return constraintOfForm(model, asked, exchange, after);
+  if (tools.length === 0 || !(forced || asked || tools.some((tool) => tool.function.strict))) return undefined;
+  if (asked && !('schema' in asked.form)) {
+    throw badField(asked.param, `${asked.param}: only a JSON Schema is supported together with tools.`, 'unsupported');
   }
-  const schema = format && (format.type === 'json_object' ? { type: 'object' } : (format.json_schema.schema ?? {}));
-  if (schema && tools.length === 0) {
-    return compiled(model, ['schema', after, schema], names.format, () =>
-      compileSchema(schema, model.tokenizer, { after }),
-    );
-  }
-  if (tools.length === 0 || !(forced || schema || tools.some((tool) => tool.function.strict))) return undefined;
-  const answer = forced ? undefined : schema;
+  const answer = !forced && asked && 'schema' in asked.form ? asked.form.schema : undefined;
   const choice = toolChoice === 'none' ? 'auto' : toolChoice;
   const plain = tools.map(({ type, function: { name, parameters } }) => ({
     type,
     function: { name, parameters: parameters ?? undefined },
   }));
   // The form of the answer is compiled alone first, so that what is wrong with it is not said of the tools.
-  if (answer)
-    compiled(model, ['schema', undefined, answer], names.format, () => compileSchema(answer, model.tokenizer));
-  return compiled(model, ['tools', after, choice, parallel, plain, answer], 'tools', () =>
-    compileToolCalls(plain, model.tokenizer, { choice, parallel, after, answer }),
+  if (answer !== undefined) await constraintOfForm(model, asked!, exchange);
+  return compiled(model, exchange, ['tools', after, choice, parallel, plain, answer], 'tools', () =>
+    compileToolCallsAsync(plain, model.tokenizer, { choice, parallel, after, answer, budget: exchange.budget }),
   );
 }
 
-function compiled(model: LanguageModel, what: unknown[], param: string, compile: () => Constraint): Constraint {
-  const forms = kept.get(model) ?? new Map<string, Constraint>();
-  kept.set(model, forms);
+/** What holds an answer to a form. @param after what comes first, as `</think>`. @throws ApiError 400 naming the field */
+export function constraintOfForm(
+  model: LanguageModel,
+  { form, param }: AskedForm,
+  exchange: Exchange,
+  after?: string,
+): Promise<Constraint> {
+  return compiled(model, exchange, ['form', after, form], param, () =>
+    compileForm(form, model, after, exchange.budget),
+  );
+}
+
+function compileForm(
+  form: AnswerForm,
+  { tokenizer }: LanguageModel,
+  after: string | undefined,
+  budget: Budget,
+): Promise<Constraint> {
+  return 'schema' in form
+    ? compileSchemaAsync(form.schema, tokenizer, { after, budget })
+    : compileRegexAsync(form.pattern, tokenizer, { after, budget });
+}
+
+/** A form cannot be held where the answer may not end. */
+export function endless(): Error {
+  return badField('ignore_eos', 'ignore_eos: not supported where the answer has a form, which says where it ends.');
+}
+
+async function compiled(
+  model: LanguageModel,
+  { owner, budget }: Exchange,
+  what: unknown[],
+  param: string,
+  compile: () => Promise<Constraint>,
+): Promise<Constraint> {
+  await budget.nextTurn('the form of the answer');
+  const forms = formsOf(model, owner);
   const key = JSON.stringify(what);
-  const form = forms.get(key) ?? refusingByName(param, compile);
+  const form = forms.get(key) ?? (await refusingByName(param, compile));
   forms.delete(key);
-  forms.set(key, form);
+  if (key.length <= LONGEST_KEPT) forms.set(key, form);
   if (forms.size > MOST_KEPT) forms.delete(forms.keys().next().value!);
   return form;
 }
 
-function refusingByName(param: string, compile: () => Constraint): Constraint {
+function formsOf(model: LanguageModel, owner: string): Map<string, Constraint> {
+  const owners = kept.get(model) ?? new Map<string, Map<string, Constraint>>();
+  kept.set(model, owners);
+  const forms = owners.get(owner) ?? new Map<string, Constraint>();
+  owners.delete(owner);
+  owners.set(owner, forms);
+  if (owners.size > MOST_OWNERS) owners.delete(owners.keys().next().value!);
+  return forms;
+}
+
+async function refusingByName(param: string, compile: () => Promise<Constraint>): Promise<Constraint> {
   try {
-    return compile();
+    return await compile();
   } catch (error) {
     if (!(error instanceof OnebitError)) throw error;
     throw badField(param, `${param}: ${error.message}`, error.code);

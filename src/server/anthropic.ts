@@ -1,4 +1,5 @@
 // Owns /v1/messages, which Anthropic's clients speak: answers as blocks, whole or as the events by which blocks grow.
+import { completeJson } from '../chat/call-reader.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { type ChatStep, promptFor, runChat } from './chat-run.ts';
 import type { ServerEvent } from './event-stream.ts';
@@ -19,6 +20,7 @@ export async function message(model: LanguageModel, request: MessagesRequest, ex
     for (const _ of blocks.add(step)); // the events are for those who stream
     end = step;
   }
+  for (const _ of blocks.close());
   return { ...head(exchange), content: blocks.all, ...reasonOf(end, exchange), usage: usageOf(exchange) };
 }
 
@@ -52,8 +54,10 @@ async function* run(
 }
 
 /** How many tokens the model would read. */
-export function countTokens(model: LanguageModel, request: MessagesRequest): object {
-  return { input_tokens: promptFor(model, taskOfMessages(request)).prompt.length };
+export async function countTokens(model: LanguageModel, request: MessagesRequest, exchange: Exchange): Promise<object> {
+  const { prompt } = await promptFor(model, taskOfMessages(request), exchange);
+  exchange.reserveReading(prompt.length);
+  return { input_tokens: prompt.length };
 }
 
 function head(exchange: Exchange) {
@@ -85,6 +89,8 @@ function usageOf({ usage }: Exchange): object {
 class Blocks {
   readonly all: Block[] = [];
   private open = false;
+  /** JSON of the input of the last block, where that is a call. */
+  private input = '';
 
   *add({ delta }: ChatStep): Generator<Event, void, void> {
     if (delta.reasoning !== undefined) {
@@ -98,16 +104,21 @@ class Blocks {
       yield this.grow({ type: 'text_delta', text: delta.content });
     }
     for (const { name, arguments: partial_json } of delta.toolCalls ?? []) {
-      yield* this.close();
-      const id = `toolu_${crypto.randomUUID().replaceAll('-', '').slice(0, 24)}`;
-      const block = yield* this.begin('tool_use', () => ({ type: 'tool_use', id, name, input: {} }));
-      block.input = JSON.parse(partial_json);
-      yield this.grow({ type: 'input_json_delta', partial_json });
+      if (name !== undefined) {
+        yield* this.close();
+        const id = `toolu_${crypto.randomUUID().replaceAll('-', '').slice(0, 24)}`;
+        yield* this.begin('tool_use', () => ({ type: 'tool_use', id, name, input: {} }));
+        this.input = '';
+      }
+      this.input += partial_json;
+      if (partial_json !== '') yield this.grow({ type: 'input_json_delta', partial_json });
     }
   }
 
   /** Ends the last block. */
   *close(): Generator<Event, void, void> {
+    const last = this.all.at(-1);
+    if (this.open && last?.type === 'tool_use') last.input = completeJson(this.input);
     if (this.open) yield { type: 'content_block_stop', index: this.all.length - 1 };
     this.open = false;
   }

@@ -7,6 +7,8 @@ export interface ApiErrorOptions {
   /** The field of the request that is wrong. */
   readonly param?: string;
   readonly retryAfterSeconds?: number;
+  /** The methods that the route takes. */
+  readonly allow?: string;
   readonly cause?: unknown;
 }
 
@@ -27,6 +29,7 @@ export class ApiError extends Error {
   readonly code: string | null;
   readonly param: string | null;
   readonly retryAfterSeconds: number | undefined;
+  private readonly allow: string | undefined;
 
   constructor(status: number, message: string, options: ApiErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -35,6 +38,7 @@ export class ApiError extends Error {
     this.code = options.code ?? null;
     this.param = options.param ?? null;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.allow = options.allow;
   }
 
   /** The body of the answer. */
@@ -53,6 +57,7 @@ export class ApiError extends Error {
   toResponse(form: ErrorForm = 'openai'): Response {
     const headers: Record<string, string> = { 'content-type': 'application/json' };
     if (this.retryAfterSeconds !== undefined) headers['retry-after'] = String(Math.ceil(this.retryAfterSeconds));
+    if (this.allow !== undefined) headers.allow = this.allow;
     if (this.status === 401) headers['www-authenticate'] = 'Bearer';
     return new Response(JSON.stringify(this.bodyIn(form)), { status: this.status, headers });
   }

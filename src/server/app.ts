@@ -3,29 +3,41 @@ import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { matchedRoutes } from 'hono/route';
 import type { z } from 'zod';
+import { Budget } from '../core/budget.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
 import { countTokens, message, messageEvents } from './anthropic.ts';
 import { ApiError, invalidUrl, toApiError } from './api-error.ts';
+import { BodyGate } from './body-gate.ts';
 import { chatChunks, chatCompletion } from './chat-completions.ts';
+import { checkBody } from './check-body.ts';
 import { completion, completionChunks } from './completions.ts';
 import { embeddings } from './embeddings.ts';
 import { eventStream, type ServerEvent } from './event-stream.ts';
-import { Exchange, type LogEntry } from './exchange.ts';
+import { Exchange, type LogEntry, plainPath } from './exchange.ts';
+import { jsonPieces } from './json-answer.ts';
+import { isSmall } from './json-size.ts';
 import { type KeyConfig, KeyRing } from './keys.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { ServerObserver } from './observe.ts';
-import { ollamaAnswer, ollamaEmbed, ollamaLines, ollamaModels, ollamaShow } from './ollama.ts';
+import { ollamaAnswer, ollamaEmbed, ollamaEmbedding, ollamaLines } from './ollama.ts';
+import { ollamaModels, ollamaShow } from './ollama-models.ts';
 import { openApiDocument } from './openapi.ts';
 import { SITE_PATHS, type SiteFiles, siteResponse } from './page.ts';
-import { readBody } from './request-body.ts';
+import { announcedBytes, readBody } from './request-body.ts';
 import { countInput, inputList } from './response-input.ts';
 import { ResponseStore, type StoredResponse } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
 import { countRequest, messagesRequest } from './schemas/anthropic.ts';
 import { chatRequest } from './schemas/chat.ts';
-import { ollamaChatRequest, ollamaEmbedRequest, ollamaGenerateRequest, ollamaShowRequest } from './schemas/ollama.ts';
+import {
+  ollamaChatRequest,
+  ollamaEmbeddingRequest,
+  ollamaEmbedRequest,
+  ollamaGenerateRequest,
+  ollamaShowRequest,
+} from './schemas/ollama.ts';
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
 import { classifyRequest, routeRequest } from './schemas/support.ts';
@@ -56,8 +68,17 @@ export interface ServerOptions {
   readonly residentBytes?: () => number;
 }
 
+/** How long requests that were stopped may take to see it, at the end of the server. */
+const LATEST_END_MS = 5000;
+
 type Env = { Bindings: { exchange: Exchange } };
 type Ctx = Context<Env>;
+
+/** What the bodies of all routes that need a model may say. */
+interface Asked {
+  readonly model?: string | null;
+  readonly stream?: boolean | null;
+}
 
 /** What answers a route that needs a model. */
 interface Answers<Body> {
@@ -73,6 +94,7 @@ export class OnebitServer {
   private readonly limits: ServerLimits;
   private readonly observer: ServerObserver;
   private readonly responses: ResponseStore;
+  private readonly gate: BodyGate;
   private readonly active = new Set<Exchange>();
   private readonly app: Hono<Env>;
   private draining = false;
@@ -83,14 +105,15 @@ export class OnebitServer {
     this.keys = options.keys && options.keys.length > 0 ? new KeyRing(options.keys) : undefined;
     this.options = options;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.responses = new ResponseStore(this.limits.storedCharacters);
+    this.responses = new ResponseStore(this.limits.storedCharacters ?? this.limits.storedBytes);
+    this.gate = new BodyGate(this.limits.bodiesBytes);
     this.observer = new ServerObserver(this.shelf, options);
     this.app = this.routes();
   }
 
   /** Answers a request. Never throws. */
   readonly fetch = async (request: Request): Promise<Response> => {
-    const exchange = new Exchange(request, this.limits.requestMs, { requestEnded: (ended) => this.finish(ended) });
+    const exchange = new Exchange(request, this.limits, { requestEnded: (ended) => this.finish(ended) });
     this.active.add(exchange);
     let response: Response;
     try {
@@ -116,8 +139,10 @@ export class OnebitServer {
     const timer = setTimeout(() => {
       for (const exchange of this.active) exchange.abort(shuttingDown());
     }, ms);
+    const late = setTimeout(this.whenIdle, ms + LATEST_END_MS);
     await idle;
     clearTimeout(timer);
+    clearTimeout(late);
   }
 
   /** Puts all models away. */
@@ -126,7 +151,7 @@ export class OnebitServer {
   }
 
   private routes(): Hono<Env> {
-    const app = new Hono<Env>();
+    const app = new Hono<Env>({ getPath: pathOf });
     const { corsOrigins } = this.options;
     app.use('*', async (c, next) => {
       if (!URL.canParse(c.req.url)) throw invalidUrl();
@@ -140,8 +165,8 @@ export class OnebitServer {
     app.get('/openapi.json', (c) => c.json(openApiDocument()));
     for (const path of ['/', ...SITE_PATHS]) app.get(path, (c) => this.sitePage(c));
     app.get('/metrics', async (c) => {
-      if (!this.options.openMetrics) await this.identify(c);
-      return c.body(this.observer.render(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+      const key = this.options.openMetrics ? undefined : await this.identify(c);
+      return c.body(this.observer.render(key), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
     });
     for (const path of ['/v1/*', '/api/*']) {
       app.use(path, async (c, next) => {
@@ -154,7 +179,6 @@ export class OnebitServer {
     app.get('/v1/models', (c) => c.json({ object: 'list', data: this.modelIds.map((id) => modelObject(id)) }));
     app.get('/v1/models/:id{.+}', (c) => c.json(this.oneModel(c.req.param('id'))));
     this.supportRoutes(app, this.options.support);
-    this.post(app, '/v1/chat/completions', chatRequest, { whole: chatCompletion, stream: chatChunks });
     this.post(app, '/v1/completions', completionRequest, { whole: completion, stream: completionChunks });
     this.post(app, '/v1/embeddings', embeddingRequest, { whole: embeddings });
     this.post(app, '/v1/tokenize', tokenizeRequest, { whole: tokenize });
@@ -166,18 +190,21 @@ export class OnebitServer {
     this.post(app, '/v1/responses/input_tokens', responsesRequest, {
       whole: (model, body, exchange) => countInput(model, body, exchange, this.responses),
     });
-    app.get('/v1/responses/:id', (c) => c.json(this.storedResponse(c).response));
-    app.get('/v1/responses/:id/input_items', (c) => c.json(inputList(this.storedResponse(c).input)));
+    app.get('/v1/responses/:id', async (c) => this.json(c, (await this.storedResponse(c)).response));
+    app.get('/v1/responses/:id/input_items', async (c) =>
+      this.json(c, inputList((await this.storedResponse(c)).input)),
+    );
     app.delete('/v1/responses/:id', (c) => {
-      this.storedResponse(c);
-      this.responses.delete(c.req.param('id'));
-      return c.json({ id: c.req.param('id'), object: 'response', deleted: true });
+      const id = c.req.param('id');
+      if (!this.responses.delete(id, c.env.exchange.owner)) throw noSuchResponse();
+      return c.json({ id, object: 'response', deleted: true });
     });
     this.post(app, '/v1/messages', messagesRequest, { whole: message, stream: messageEvents });
     this.post(app, '/v1/messages/count_tokens', countRequest, { whole: countTokens });
     this.post(app, '/api/chat', ollamaChatRequest, { whole: ollamaAnswer, stream: ollamaLines });
     this.post(app, '/api/generate', ollamaGenerateRequest, { whole: ollamaAnswer, stream: ollamaLines });
     this.post(app, '/api/embed', ollamaEmbedRequest, { whole: ollamaEmbed });
+    this.post(app, '/api/embeddings', ollamaEmbeddingRequest, { whole: ollamaEmbedding });
     this.post(app, '/api/show', ollamaShowRequest, { whole: ollamaShow });
     app.get('/api/tags', async (c) => c.json(await ollamaModels(this.shelf, false)));
     app.get('/api/ps', async (c) => c.json(await ollamaModels(this.shelf, true)));
@@ -196,44 +223,79 @@ export class OnebitServer {
   ): void {
     app.post(path, async (c) => {
       const exchange = c.env.exchange;
-      const body = await this.readLogged(c, schema);
-      const model = exchange.use(await this.shelf.borrow(body.model as string | null | undefined));
-      const streams = (body.stream as boolean | null | undefined) ?? exchange.errorForm === 'ollama';
-      if (!answers.stream || !streams) return c.json(await answers.whole(model, body, exchange));
-      return this.stream(answers.stream(model, body, exchange), exchange);
+      const body = await checkBody(schema, await this.readJson(c), exchange.budget);
+      return this.answer(c, body, answers);
     });
+  }
+
+  private async answer<Body extends Asked>(c: Ctx, body: Body, answers: Answers<Body>): Promise<Response> {
+    const { exchange } = c.env;
+    if (this.options.logTexts) exchange.prompt = body;
+    const { budget, signal } = exchange;
+    const askedMs = performance.now();
+    const model = exchange.use(await budget.wait('load', this.shelf.borrow(body.model, signal)));
+    exchange.loadMs = performance.now() - askedMs;
+    const streams = body.stream ?? exchange.errorForm === 'ollama';
+    if (!answers.stream || !streams) return this.json(c, await answers.whole(model, body, exchange));
+    return this.stream(answers.stream(model, body, exchange), exchange);
+  }
+
+  /** An answer, in one piece where it is short. */
+  private async json(c: Ctx, answer: object): Promise<Response> {
+    if (isSmall(answer)) return c.json(answer);
+    const { signal } = c.env.exchange;
+    const encoder = new TextEncoder();
+    const pieces: Uint8Array[] = [];
+    for await (const piece of jsonPieces(answer, new Budget({ signal }))) pieces.push(encoder.encode(piece));
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        const piece = pieces.shift();
+        if (piece) controller.enqueue(piece);
+        else controller.close();
+      },
+    });
+    return c.body(body, 200, { 'content-type': 'application/json' });
   }
 
   /** The routes of a support model. A chat that it does not answer goes on to the language models. */
   private supportRoutes(app: Hono<Env>, support: SupportModel | undefined): void {
     const answers =
-      <Schema extends z.ZodObject>(schema: Schema, answer: (model: SupportModel, body: z.output<Schema>) => object) =>
+      <Schema extends z.ZodObject>(
+        schema: Schema,
+        answer: (model: SupportModel, body: z.output<Schema>, exchange: Exchange) => Promise<object>,
+      ) =>
       async (c: Ctx) => {
-        const body = await this.readLogged(c, schema);
+        const { exchange } = c.env;
+        const body = await checkBody(schema, await this.readJson(c), exchange.budget);
+        if (this.options.logTexts) exchange.prompt = body;
         const asked = body.model as string | null | undefined;
-        if (support && (asked == null || asked === support.facts.name)) return c.json(answer(support, body));
+        if (support && (asked == null || asked === support.facts.name)) {
+          return this.json(c, await answer(support, body, exchange));
+        }
         const advice = support ? `The support model here is ${support.facts.name}` : 'There is no support model here';
         throw new ApiError(404, `${advice}.`, { code: 'model_not_found', param: 'model' });
       };
     app.post('/v1/classify', answers(classifyRequest, classify));
     app.post('/v1/route', answers(routeRequest, route));
-    if (!support) return;
-    app.post('/v1/chat/completions', async (c, next) => {
-      if (this.shelf.ids.length > 0) {
-        const { model } = await readBody(c.req.raw.clone(), chatRequest, this.limits.bodyBytes);
-        if (model !== support.facts.name) return next();
-      }
-      const body = await this.readLogged(c, chatRequest);
+    app.post('/v1/chat/completions', async (c) => {
       const { exchange } = c.env;
+      const body = await checkBody(chatRequest, await this.readJson(c), exchange.budget);
+      const isForSupport = support && (this.shelf.ids.length === 0 || body.model === support.facts.name);
+      if (!isForSupport) return this.answer(c, body, { whole: chatCompletion, stream: chatChunks });
+      if (this.options.logTexts) exchange.prompt = body;
       if (body.stream) return this.stream(supportChatChunks(support, body, exchange), exchange);
       return c.json(supportChat(support, body, exchange));
     });
   }
 
-  private async readLogged<Schema extends z.ZodObject>(c: Ctx, schema: Schema): Promise<z.output<Schema>> {
-    const body = await readBody(c.req.raw, schema, this.limits.bodyBytes);
-    if (this.options.logTexts) c.env.exchange.prompt = body;
-    return body;
+  /** The body as JSON; large ones are read as long as there is room for them. */
+  private async readJson(c: Ctx): Promise<unknown> {
+    const { raw } = c.req;
+    const { budget, signal } = c.env.exchange;
+    const { bodyBytes } = this.limits;
+    const leave = await budget.wait('the body', this.gate.enter(announcedBytes(raw, bodyBytes), signal));
+    c.env.exchange.enterGate(leave);
+    return readBody(raw, bodyBytes, budget);
   }
 
   /** Names of all models, the default one first. */
@@ -296,17 +358,18 @@ export class OnebitServer {
     throw new ApiError(404, 'There is no model of this name here.', { code: 'model_not_found', param: 'model' });
   }
 
-  private storedResponse(c: Ctx): StoredResponse {
-    const found = this.responses.get(c.req.param('id') ?? '', c.env.exchange.key?.name);
+  private async storedResponse(c: Ctx): Promise<StoredResponse> {
+    const { owner, budget } = c.env.exchange;
+    const found = await this.responses.get(c.req.param('id') ?? '', owner, budget);
     if (found) return found;
-    throw new ApiError(404, 'There is no such response here (any more).', { code: 'response_not_found' });
+    throw noSuchResponse();
   }
 
   private nothingAt({ req }: Ctx): ApiError {
-    const methods = this.app.routes.filter((route) => route.path === req.path && route.method !== 'ALL');
-    if (methods.length > 0) {
-      const allowed = methods.map((route) => route.method).join(', ');
-      return new ApiError(405, `This route takes ${allowed}.`, { code: 'method_not_allowed' });
+    const routes = this.app.routes.filter(({ path, method }) => method !== 'ALL' && patternOf(path).test(req.path));
+    if (routes.length > 0) {
+      const allow = [...new Set(routes.map((route) => route.method))].join(', ');
+      return new ApiError(405, `This route takes ${allow}.`, { code: 'method_not_allowed', allow });
     }
     return new ApiError(404, 'There is no such route. GET /openapi.json says what there is.', { code: 'not_found' });
   }
@@ -340,6 +403,20 @@ function modelObject(id: string): object {
 /** The pattern that matched: of all requests few, whatever is asked for. */
 function routeOf(c: Ctx): string {
   return matchedRoutes(c).findLast((route) => route.method !== 'ALL')?.path ?? 'none';
+}
+
+/** The path that is asked for; clients that join addresses may write two slashes where there is one. */
+function pathOf(request: Request): string {
+  return URL.canParse(request.url) ? plainPath(new URL(request.url).pathname) : '/';
+}
+
+/** What the paths of a route match. */
+function patternOf(route: string): RegExp {
+  return new RegExp(`^${route.replace(/:\w+\{(.+?)\}/g, '$1').replace(/:\w+/g, '[^/]+')}$`);
+}
+
+function noSuchResponse(): ApiError {
+  return new ApiError(404, 'There is no such response here (any more).', { code: 'response_not_found' });
 }
 
 function shuttingDown(): ApiError {

@@ -3,13 +3,14 @@ import { type AnswerDelta, AnswerParser } from '../chat/answer-parser.ts';
 import type { GenerateOptions } from '../generate/options.ts';
 import type { ChosenToken } from '../generate/session.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { formOf } from './answer-form.ts';
+import { constraintOf } from './answer-form.ts';
 import { badField } from './api-error.ts';
 import { type ChatTask, isForced, mayCallOften } from './chat-task.ts';
 import { counted, interleave, roomFor } from './choices.ts';
 import type { Exchange } from './exchange.ts';
+import { conversationTokens } from './prompt.ts';
 import type { Tool } from './schemas/chat.ts';
-import { generateOptionsOf } from './schemas/sampling.ts';
+import { generateOptionsOf, withSeed } from './schemas/sampling.ts';
 
 export type ChatFinish = 'stop' | 'length' | 'tool_calls';
 
@@ -28,31 +29,42 @@ export interface ChatStep {
 /** Tokens of the prompt's end that may hold `<think>` and what surrounds it. */
 const TAIL_TOKENS = 8;
 
-/** Answers `task`. Checks everything at once; nothing runs before the first step is asked for. @throws ApiError 400 */
-export function runChat(
+/** Answers `task`. Checks everything before the first step. @throws ApiError 400, 429 */
+export async function* runChat(
   model: LanguageModel,
   task: ChatTask,
   exchange: Exchange,
 ): AsyncGenerator<ChatStep, void, void> {
-  const { tools, prompt } = promptFor(model, task);
-  const maxTokens = roomFor(prompt.length, model.contextTokens, task.maxTokens, task.names.messages);
+  const { tools, prompt } = await promptFor(model, task, exchange);
+  exchange.promptIds = prompt;
   const tail = model.tokenizer.decode(prompt.slice(-TAIL_TOKENS), { special: true });
-  const parsing = { startsInReasoning: /<think>\s*$/.test(tail), tools: tools.length > 0, onlyCalls: isForced(task) };
-  const thinks = parsing.startsInReasoning || (task.thinking && model.knowsThinking);
-  const constraint = formOf(model, task, tools, thinks);
-  exchange.usage.promptTokens = prompt.length;
-  const choices = Array.from({ length: task.sampling.n ?? 1 }, (_, index) => {
+  const startsInReasoning = /<think>\s*$/.test(tail);
+  const thinks = startsInReasoning || (task.thinking && model.knowsThinking);
+  const constraint = await constraintOf(model, task, tools, thinks, exchange);
+  const parsing = {
+    ...{ startsInReasoning, tools: tools.length > 0, onlyCalls: isForced(task) },
+    wellFormed: constraint !== undefined,
+  };
+  const shared = generateOptionsOf(task.sampling, model.config.vocabulary);
+  const answers = task.sampling.n ?? 1;
+  const answerTokens = roomFor(prompt.length, model.contextTokens, task.maxTokens, task.names.messages);
+  const maxTokens = exchange.reserve({
+    ...{ promptTokens: prompt.length, answers, answerTokens },
+    known: task.maxTokens !== undefined,
+  });
+  const choices = Array.from({ length: answers }, (_, index) => {
     const options = {
-      ...generateOptionsOf(task.sampling, index, model.config.vocabulary),
+      ...withSeed(shared, index),
       maxTokens,
       constraint,
       logprobs: task.logprobs,
       signal: exchange.signal,
+      owner: exchange.owner,
     };
     const parser = new AnswerParser(parsing);
     return runChoice(model, prompt, options, parser, index, mayCallOften(task), exchange);
   });
-  return interleave(choices);
+  yield* interleave(choices);
 }
 
 async function* runChoice(
@@ -64,7 +76,10 @@ async function* runChoice(
   manyCalls: boolean,
   exchange: Exchange,
 ): AsyncGenerator<ChatStep, void, void> {
-  const pieces = counted(model.generate(prompt, options), exchange);
+  const pieces = counted(model.generate(prompt, options), exchange, options.logprobs);
+  /** Not counted while no thought has come: there may be none between the tags. */
+  let reasoningTokens = 0;
+  let hasThought = false;
   for (;;) {
     const { value, done } = await pieces.next();
     if (done) {
@@ -74,9 +89,14 @@ async function* runChoice(
     }
     const delta = parser.push(value.text);
     const thinks = parser.isReasoning || delta.reasoning !== undefined;
-    if (thinks) exchange.usage.reasoningTokens += value.tokens.length;
+    if (thinks) reasoningTokens += value.tokens.length;
+    if (delta.reasoning !== undefined || hasThought) {
+      hasThought = true;
+      exchange.usage.reasoningTokens += reasoningTokens;
+      reasoningTokens = 0;
+    }
     if (!manyCalls && parser.callCount > 0) {
-      const toolCalls = delta.toolCalls?.slice(0, 1);
+      const toolCalls = delta.toolCalls?.filter((call) => call.index === 0);
       yield { index, delta: { ...delta, toolCalls }, tokens: value.tokens, thinks, finish: 'tool_calls' };
       await pieces.return(undefined as never);
       return;
@@ -86,21 +106,18 @@ async function* runChoice(
 }
 
 /** What the model reads, and the tools that it is told of. @throws ApiError 400 */
-export function promptFor(model: LanguageModel, task: ChatTask): { tools: readonly Tool[]; prompt: Int32Array } {
+export async function promptFor(
+  model: LanguageModel,
+  task: ChatTask,
+  { budget }: Exchange,
+): Promise<{ tools: readonly Tool[]; prompt: Int32Array }> {
   const tools = toolsFor(task);
-  let messages = task.messages;
-  for (;;) {
-    const prompt = model.chatPrompt(messages, { tools, thinking: task.thinking });
-    if (!task.truncate || prompt.length < model.contextTokens || messages.length === 1) return { tools, prompt };
-    messages = withoutOldest(messages);
-  }
-}
-
-/** Without the first quarter, at least one, of what is neither the system's nor the last. */
-function withoutOldest(messages: ChatTask['messages']): ChatTask['messages'] {
-  const old = messages.slice(0, -1).filter((message) => message.role !== 'system');
-  const dropped = new Set(old.slice(0, Math.ceil(old.length / 4)));
-  return dropped.size > 0 ? messages.filter((message) => !dropped.has(message)) : messages.slice(-1);
+  const { messages, thinking, truncate, names, openEnd = 'answer', before } = task;
+  const continueLast = openEnd === 'continue' && messages.at(-1)?.role === 'assistant';
+  const bounds = { budget, param: names.messages, truncate, continueLast, before };
+  const options = { tools, thinking, addGenerationPrompt: openEnd !== 'none' };
+  const prompt = await conversationTokens(messages, model, options, bounds);
+  return { tools, prompt };
 }
 
 /** The tools to tell the model of. */

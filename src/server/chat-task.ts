@@ -1,6 +1,7 @@
 // Owns what every route that answers conversations asks for. Must not know how it is done.
 import type { ChatMessage } from '../chat/messages.ts';
-import type { ResponseFormat, Tool } from './schemas/chat.ts';
+import type { Tool } from './schemas/chat.ts';
+import type { AskedForm } from './schemas/form.ts';
 import type { SamplingRequest } from './schemas/sampling.ts';
 
 /** Whether the answer must consist of calls. */
@@ -19,15 +20,20 @@ export interface ChatTask {
   readonly sampling: SamplingRequest;
   readonly tools: readonly Tool[];
   readonly toolChoice: 'none' | 'auto' | 'required' | { readonly name: string };
+  /** Tokens of an earlier conversation, which the messages go on with. */
+  readonly before?: readonly number[];
+  /** What comes behind the messages: an answer (the default), more of the last message where that is the assistant's, or whatever the model says. */
+  readonly openEnd?: 'answer' | 'continue' | 'none';
   /** Names of the tools that may be called; undefined for all. */
   readonly allowedTools: readonly string[] | undefined;
   readonly parallelToolCalls: boolean;
-  readonly format: ResponseFormat | undefined;
+  /** The form of the answer, and the field that asked for it. */
+  readonly format: AskedForm | undefined;
   readonly thinking: boolean;
   /** Whether the oldest messages are left out where the context cannot hold all. */
   readonly truncate: boolean;
   readonly maxTokens: number | undefined;
   /** Alternatives to report with log-probabilities; undefined for none. */
   readonly logprobs: number | undefined;
-  readonly names: { readonly messages: string; readonly format: string };
+  readonly names: { readonly messages: string };
 }

@@ -1,7 +1,7 @@
 // Owns running the choices of one request: several generations at once, their pieces in the order they come, their tokens counted.
 import type { Generation, GenerationResult, Piece } from '../generate/generation.ts';
-import { ApiError } from './api-error.ts';
 import type { Exchange } from './exchange.ts';
+import { tooLong } from './prompt.ts';
 
 /** What all `sources` give, in the order it comes. Ends them all when it is ended. */
 export async function* interleave<Item>(sources: readonly AsyncGenerator<Item>[]): AsyncGenerator<Item, void, void> {
@@ -28,9 +28,11 @@ export async function* interleave<Item>(sources: readonly AsyncGenerator<Item>[]
 export async function* counted(
   generation: Generation,
   exchange: Exchange,
+  logprobs?: number | null,
 ): AsyncGenerator<Piece, GenerationResult, void> {
   for await (const piece of generation) {
     exchange.countTokens(piece.tokens.length);
+    if (logprobs != null) exchange.holdLogprobs(piece.tokens.length, logprobs);
     exchange.answer += piece.text;
     yield piece;
   }
@@ -47,11 +49,7 @@ export function roomFor(
   param: string,
 ): number {
   if (promptTokens > contextTokens) {
-    throw new ApiError(
-      400,
-      `The prompt has ${promptTokens} tokens, the context of this model ${contextTokens}. Shorten it.`,
-      { code: 'context_length_exceeded', param },
-    );
+    throw tooLong(contextTokens, param, promptTokens);
   }
   const room = contextTokens - promptTokens + 1;
   return Math.min(wanted ?? room, room);

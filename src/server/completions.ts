@@ -1,13 +1,17 @@
 // Owns /v1/completions: prompts as text or tokens, their continuations whole or as a stream.
 import type { ChosenToken } from '../generate/session.ts';
 import type { LanguageModel } from '../language-model.ts';
+import type { Constraint } from '../structured/constraint.ts';
+import { constraintOfForm, endless } from './answer-form.ts';
 import { badField } from './api-error.ts';
 import { counted, interleave, roomFor, usageOf } from './choices.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
-import { textLogprobs } from './logprobs.ts';
+import { joinLogprobs, type TextLogprobs, TextLogprobsWriter } from './logprobs.ts';
+import { promptsOf, tokensOf } from './prompt.ts';
+import { formOfFields } from './schemas/form.ts';
 import type { CompletionRequest } from './schemas/others.ts';
-import { generateOptionsOf } from './schemas/sampling.ts';
+import { generateOptionsOf, withSeed } from './schemas/sampling.ts';
 
 /** As OpenAI's documentation has it. */
 const DEFAULT_TOKENS = 16;
@@ -17,8 +21,16 @@ const MOST_CHOICES = 128;
 interface Step {
   readonly index: number;
   readonly text: string;
-  readonly tokens: readonly ChosenToken[];
+  readonly logprobs: TextLogprobs | null;
   readonly finish: 'stop' | 'length' | null;
+}
+
+/** One prompt and what is asked of it. */
+interface Task {
+  readonly request: CompletionRequest;
+  readonly prompt: Int32Array;
+  readonly maxTokens: number;
+  readonly constraint: Constraint | undefined;
 }
 
 /** The whole answer. */
@@ -27,19 +39,19 @@ export async function completion(
   request: CompletionRequest,
   exchange: Exchange,
 ): Promise<object> {
-  const choices: { text: string; tokens: ChosenToken[]; finish: string | null }[] = [];
-  for await (const { index, text, tokens, finish } of run(model, request, exchange)) {
-    choices[index] ??= { text: '', tokens: [], finish: null };
+  const choices: { text: string; logprobs: TextLogprobs[]; finish: string | null }[] = [];
+  for await (const { index, text, logprobs, finish } of run(model, request, exchange)) {
+    choices[index] ??= { text: '', logprobs: [], finish: null };
     choices[index].text += text;
-    choices[index].tokens.push(...tokens);
+    if (logprobs) choices[index].logprobs.push(logprobs);
     choices[index].finish = finish;
   }
   return {
     ...head(exchange),
-    choices: choices.map(({ text, tokens, finish }, index) => ({
+    choices: choices.map(({ text, logprobs, finish }, index) => ({
       index,
       text,
-      logprobs: request.logprobs == null ? null : textLogprobs(tokens, model.tokenizer, 0),
+      logprobs: request.logprobs == null ? null : joinLogprobs(logprobs, text),
       finish_reason: finish,
     })),
     usage: usageOf(exchange),
@@ -54,77 +66,88 @@ export async function* completionChunks(
 ): AsyncGenerator<ServerEvent, void, void> {
   const withUsage = request.stream_options?.include_usage ?? false;
   const shared = { ...head(exchange), ...(withUsage ? { usage: null } : {}) };
-  const offsets = new Map<number, number>();
-  for await (const { index, text, tokens, finish } of run(model, request, exchange)) {
-    const offset = offsets.get(index) ?? 0;
-    offsets.set(index, offset + text.length);
-    const logprobs = request.logprobs == null ? null : textLogprobs(tokens, model.tokenizer, offset);
+  for await (const { index, text, logprobs, finish } of run(model, request, exchange)) {
     yield { data: { ...shared, choices: [{ index, text, logprobs, finish_reason: finish }] } };
   }
   if (withUsage) yield { data: { ...shared, choices: [], usage: usageOf(exchange) } };
   yield { data: '[DONE]' };
 }
 
-function run(model: LanguageModel, request: CompletionRequest, exchange: Exchange): AsyncGenerator<Step, void, void> {
-  const prompts = promptsOf(request.prompt).map((prompt) => tokensOf(prompt, model));
+async function* run(
+  model: LanguageModel,
+  request: CompletionRequest,
+  exchange: Exchange,
+): AsyncGenerator<Step, void, void> {
+  const given = promptsOf(request.prompt);
   const n = request.n ?? 1;
-  if (prompts.length * n > MOST_CHOICES) {
-    throw badField('n', `n: prompts times n must be at most ${MOST_CHOICES}, got ${prompts.length * n}.`);
+  const answers = given.length * n;
+  if (answers > MOST_CHOICES) {
+    throw badField('n', `n: prompts times n must be at most ${MOST_CHOICES}, got ${answers}.`);
   }
-  if (request.echo && request.logprobs != null) {
-    throw badField('echo', 'echo: not supported together with logprobs.', 'unsupported');
-  }
-  const choices = prompts.flatMap((prompt, p) => {
-    const wanted = request.max_tokens ?? DEFAULT_TOKENS;
-    const maxTokens = roomFor(prompt.length, model.contextTokens, wanted, 'prompt');
-    exchange.usage.promptTokens += prompt.length;
-    return Array.from({ length: n }, (_, i) => runChoice(model, request, prompt, maxTokens, p * n + i, exchange));
+  const prompts: Int32Array[] = [];
+  for (const prompt of given) prompts.push(await tokensOf(prompt, model, exchange.budget));
+  const form = formOfFields(request);
+  if (form && request.ignore_eos) throw endless();
+  const constraint = form && (await constraintOfForm(model, form, exchange));
+  const wanted = request.max_tokens ?? DEFAULT_TOKENS;
+  const answerTokens = exchange.reserve({
+    promptTokens: prompts.reduce((sum, { length }) => sum + length, 0),
+    answers,
+    answerTokens: wanted,
+    known: true,
   });
-  return interleave(choices);
+  const choices = prompts.flatMap((prompt, p) => {
+    const maxTokens = roomFor(prompt.length, model.contextTokens, answerTokens, 'prompt');
+    const task = { request, prompt, maxTokens, constraint };
+    return Array.from({ length: n }, (_, i) => runChoice(model, task, p * n + i, exchange));
+  });
+  yield* interleave(choices);
 }
 
 async function* runChoice(
   model: LanguageModel,
-  request: CompletionRequest,
-  prompt: Int32Array,
-  maxTokens: number,
+  { request, prompt, maxTokens, constraint }: Task,
   index: number,
   exchange: Exchange,
 ): AsyncGenerator<Step, void, void> {
+  const { signal, owner } = exchange;
+  const writer = request.logprobs == null ? undefined : new TextLogprobsWriter(model.tokenizer);
+  if (request.echo) {
+    const text = model.detokenize(prompt);
+    const tokens = writer && (await promptLogprobs(model, prompt, request.logprobs ?? 0, exchange));
+    yield { index, text, logprobs: writer && tokens ? writer.add(tokens, text, true) : null, finish: null };
+  }
   const generation = model.generate(prompt, {
-    ...generateOptionsOf(request, index, model.config.vocabulary),
+    ...withSeed(generateOptionsOf(request, model.config.vocabulary), index),
     maxTokens,
+    constraint,
     logprobs: request.logprobs ?? undefined,
-    signal: exchange.signal,
+    ...{ signal, owner },
   });
-  if (request.echo) yield { index, text: model.detokenize(prompt), tokens: [], finish: null };
-  const pieces = counted(generation, exchange);
+  const pieces = counted(generation, exchange, request.logprobs);
   for (;;) {
     const { value, done } = await pieces.next();
     if (!done) {
-      yield { index, text: value.text, tokens: value.tokens, finish: null };
+      const logprobs = writer?.add(value.tokens, value.text) ?? null;
+      yield { index, text: value.text, logprobs, finish: null };
       continue;
     }
     if (index === 0) exchange.finishReason = value.finishReason;
-    yield { index, text: '', tokens: [], finish: value.finishReason };
+    yield { index, text: '', logprobs: null, finish: value.finishReason };
     return;
   }
 }
 
-/** A prompt may be a text, texts, token ids, or lists of them. */
-export function promptsOf(prompt: CompletionRequest['prompt']): (string | readonly number[])[] {
-  if (typeof prompt === 'string') return [prompt];
-  return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as (string | number[])[]);
-}
-
-/** Token ids of a prompt. @throws ApiError 400 for ids that the vocabulary does not have, or nothing at all */
-export function tokensOf(prompt: string | readonly number[], model: LanguageModel, param = 'prompt'): Int32Array {
-  const tokens = typeof prompt === 'string' ? model.tokenize(prompt) : Int32Array.from(prompt);
-  const { vocabularySize } = model.tokenizer;
-  const bad = tokens.find((token) => token >= vocabularySize);
-  if (bad !== undefined) throw badField(param, `${param}: tokens must be below ${vocabularySize}, got ${bad}.`);
-  if (tokens.length === 0) throw badField(param, `${param}: must have at least one token, got none.`);
-  return tokens;
+/** The prompt's own tokens with their log-probabilities, which the first one does not have. */
+async function promptLogprobs(
+  model: LanguageModel,
+  prompt: Int32Array,
+  alternatives: number,
+  exchange: Exchange,
+): Promise<ChosenToken[]> {
+  exchange.holdLogprobs(prompt.length, alternatives);
+  const { signal, owner } = exchange;
+  return [{ token: prompt[0] }, ...(await model.tokenLogprobs(prompt, { alternatives, signal, owner }))];
 }
 
 function head(exchange: Exchange) {

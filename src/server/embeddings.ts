@@ -1,10 +1,11 @@
 // Owns /v1/embeddings: texts or tokens as vectors, in numbers or in base64 of little-endian float32, which is what the official client asks for.
+
 import type { z } from 'zod';
+import { lengthOf } from '../core/elementary.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { badField } from './api-error.ts';
-import { roomFor } from './choices.ts';
-import { promptsOf, tokensOf } from './completions.ts';
 import type { Exchange } from './exchange.ts';
+import { promptsOf, tokensOf } from './prompt.ts';
 import type { embeddingRequest } from './schemas/others.ts';
 
 /** The vectors of all inputs, in their order. */
@@ -18,11 +19,9 @@ export async function embeddings(
   if (dimensions > width) {
     throw badField('dimensions', `dimensions: this model gives at most ${width}, got ${dimensions}.`);
   }
-  const inputs = promptsOf(request.input).map((input) => tokensOf(input, model, 'input'));
-  for (const tokens of inputs) {
-    roomFor(tokens.length, model.contextTokens, undefined, 'input');
-    exchange.usage.promptTokens += tokens.length;
-  }
+  const inputs: Int32Array[] = [];
+  for (const input of promptsOf(request.input)) inputs.push(await tokensOf(input, model, exchange.budget, 'input'));
+  exchange.reserveReading(inputs.reduce((sum, { length }) => sum + length, 0));
   const data: object[] = [];
   for (const [index, tokens] of inputs.entries()) {
     const vector = shortened(await model.embed(tokens, { signal: exchange.signal }), dimensions);
@@ -42,7 +41,7 @@ export async function embeddings(
 function shortened(vector: Float32Array, dimensions: number): Float32Array {
   if (dimensions === vector.length) return vector;
   const first = vector.slice(0, dimensions);
-  const length = Math.hypot(...first);
+  const length = lengthOf(first);
   return length > 0 ? first.map((value) => value / length) : first;
 }
 

@@ -1,7 +1,9 @@
 // Owns one request while it is answered: its signal, its model, what it has used; and telling log and metrics when it has ended.
+import { Budget } from '../core/budget.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { ApiError, type ErrorForm } from './api-error.ts';
-import type { ApiKey } from './keys.ts';
+import type { ApiKey, Reservation, TokenNeed } from './keys.ts';
+import type { ServerLimits } from './limits.ts';
 import type { Lease } from './model-shelf.ts';
 
 /** Tokens of a request; sums over its choices. */
@@ -27,6 +29,17 @@ export interface Observer {
 
 /** Characters of a path that the log shows. */
 const LONGEST_PATH = 200;
+/** Steps of preparing: some seconds of compiling a form. */
+const PREPARE_STEPS = 50e6;
+/** Memory of a request: of preparing it, and of log-probabilities. */
+const REQUEST_BYTES = 128 << 20;
+/** Memory of a token's log-probability until it is written. */
+const LOGPROB_BYTES = 330;
+
+/** A path with single slashes. */
+export function plainPath(path: string): string {
+  return path.replace(/\/{2,}/g, '/');
+}
 
 /** One request and its answer. */
 export class Exchange {
@@ -34,16 +47,22 @@ export class Exchange {
   readonly method: string;
   readonly path: string;
   readonly beganMs = performance.now();
+  /** What may be spent on what was sent, before the model runs and when its answer is written. */
+  readonly budget: Budget;
   readonly usage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
   /** The route's pattern, which has few values. */
   route = 'none';
   status = 0;
+  /** Time that was waited for the model. */
+  loadMs = 0;
   key: ApiKey | undefined;
   modelId: string | undefined;
   finishReason: string | undefined;
   firstTokenMs: number | undefined;
   lastTokenMs: number | undefined;
   error: ApiError | undefined;
+  /** The prompt's tokens, for answers that give them back. */
+  promptIds: ArrayLike<number> & Iterable<number> = [];
   /** Text of prompt and answer, where the log wants them. */
   prompt: unknown;
   answer = '';
@@ -55,18 +74,27 @@ export class Exchange {
   private readonly clientSignal: AbortSignal;
   private readonly onClientGone = () => this.abort(this.clientSignal.reason);
   private lease: Lease | undefined;
+  private reservation: Reservation | undefined;
+  private leaveGate: () => void = () => {};
   private ended = false;
 
-  constructor(request: Request, limitMs: number, observer: Observer) {
+  constructor(request: Request, { requestMs, prepareMs }: ServerLimits, observer: Observer) {
     this.method = request.method;
-    this.path = URL.canParse(request.url) ? new URL(request.url).pathname.slice(0, LONGEST_PATH) : '';
+    this.path = URL.canParse(request.url) ? plainPath(new URL(request.url).pathname).slice(0, LONGEST_PATH) : '';
     this.observer = observer;
     this.timer = setTimeout(() => {
-      this.abort(new ApiError(504, `The answer took longer than ${limitMs / 1000} s.`, { code: 'timeout' }));
-    }, limitMs);
+      this.abort(new ApiError(504, `The answer took longer than ${requestMs / 1000} s.`, { code: 'timeout' }));
+    }, requestMs);
+    const { signal } = this.controller;
+    this.budget = new Budget({ steps: PREPARE_STEPS, bytes: REQUEST_BYTES, computeMs: prepareMs, signal });
     this.clientSignal = request.signal;
     if (this.clientSignal.aborted) this.onClientGone();
     this.clientSignal.addEventListener('abort', this.onClientGone);
+  }
+
+  /** Whose request it is: what it leaves on the server nobody else finds. */
+  get owner(): string {
+    return this.key?.id ?? '';
   }
 
   /** Whose clients ask by this path: they read errors in their own form. */
@@ -85,13 +113,42 @@ export class Exchange {
     this.controller.abort(reason);
   }
 
-  /** Notes the model, which stays loaded until the end of the request. */
+  /** Notes the model, which stays loaded until the end of the request. @throws the reason of the signal; then the model is given back at once */
   use(lease: Lease): LanguageModel {
-    if (this.ended) lease.release();
+    if (this.ended || this.signal.aborted) lease.release();
     this.signal.throwIfAborted();
     this.lease = lease;
     this.modelId = lease.id;
     return lease.model;
+  }
+
+  /** Notes how to leave the room for large bodies, which is held until the request is prepared. */
+  enterGate(leave: () => void): void {
+    this.leaveGate = leave;
+    if (this.ended) leave();
+  }
+
+  /**
+   * To be called when the request is prepared and before the model runs: takes from the key's allowance what it may use.
+   * @returns tokens that each answer may have
+   * @throws ApiError 429 while that is not there
+   */
+  reserve(need: TokenNeed): number {
+    this.leaveGate();
+    this.reservation = this.key?.reserve(need, performance.now());
+    this.usage.promptTokens = need.promptTokens;
+    if (this.ended) this.reservation?.settle(0, performance.now());
+    return this.reservation?.answerTokens ?? need.answerTokens;
+  }
+
+  /** Like `reserve` for what the model only reads. */
+  reserveReading(promptTokens: number): void {
+    this.reserve({ promptTokens, answers: 0, answerTokens: 0, known: true });
+  }
+
+  /** Counts the memory of tokens with so many alternatives each. @throws OnebitError `over-budget` */
+  holdLogprobs(tokens: number, alternatives: number): void {
+    this.budget.hold('logprobs', LOGPROB_BYTES * tokens * (alternatives + 1));
   }
 
   /** Notes that tokens came. */
@@ -109,7 +166,8 @@ export class Exchange {
     clearTimeout(this.timer);
     this.clientSignal.removeEventListener('abort', this.onClientGone); // Node may keep the signal; it must not keep all of this
     this.lease?.release();
-    this.key?.spend(this.usage.promptTokens + this.usage.completionTokens, performance.now());
+    this.leaveGate();
+    this.reservation?.settle(this.usage.promptTokens + this.usage.completionTokens, performance.now());
     this.observer.requestEnded(this);
   }
 }

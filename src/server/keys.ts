@@ -5,27 +5,45 @@ import { ApiError } from './api-error.ts';
 
 /** A key as it is configured. */
 export interface KeyConfig {
-  /** Shown in the log and the metrics. */
+  /** Shown in the log and the metrics; where several keys have it, with the beginning of `sha256`. */
   readonly name: string;
   /** Hex. Of a random key; a password would need a slow hash. */
   readonly sha256: string;
   readonly requestsPerMinute?: number;
-  /** Prompt and answer together. */
+  /** Prompt and answer together; what is tokenized or embedded counts too. */
   readonly tokensPerMinute?: number;
+  /** Whether its /metrics are those of the whole server. Default false: its own. */
+  readonly operator?: boolean;
 }
+
+/** Tokens that were taken from a key's allowance for one request. */
+export interface Reservation {
+  /** Tokens that each answer may have. */
+  readonly answerTokens: number;
+  /** Gives back what was not used. */
+  settle(usedTokens: number, nowMs: number): void;
+}
+
+/** An answer whose length nobody said gets at least so many tokens, or the request waits. */
+const LEAST_ANSWER = 256;
 
 /** A key and what it has used. */
 export class ApiKey {
   readonly name: string;
+  /** Nobody else has it: what the key leaves on the server is found by it. */
+  readonly id: string;
   readonly hash: Uint8Array;
+  readonly isOperator: boolean;
   private readonly requests: Allowance | undefined;
   private readonly tokens: Allowance | undefined;
 
-  constructor({ name, sha256, requestsPerMinute, tokensPerMinute }: KeyConfig) {
+  constructor({ name, sha256, requestsPerMinute, tokensPerMinute, operator = false }: KeyConfig) {
     if (!/^[0-9a-f]{64}$/i.test(sha256)) {
       throw new OnebitError('bad-argument', `api keys: sha256 of '${name}' must be 64 hexadecimal digits.`);
     }
     this.name = name;
+    this.id = sha256.toLowerCase();
+    this.isOperator = operator;
     this.hash = Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(sha256.slice(2 * i, 2 * i + 2), 16));
     this.requests = requestsPerMinute === undefined ? undefined : new Allowance(requestsPerMinute);
     this.tokens = tokensPerMinute === undefined ? undefined : new Allowance(tokensPerMinute);
@@ -34,25 +52,52 @@ export class ApiKey {
   /** Counts a request. @throws ApiError 429 when the key has used what it may use */
   admit(nowMs: number): void {
     const waitMs = Math.max(this.requests?.waitMs(nowMs, 1) ?? 0, this.tokens?.waitMs(nowMs, 1) ?? 0);
-    if (waitMs > 0) {
-      throw new ApiError(429, 'This API key has used what it may use a minute. Wait, then try again.', {
-        code: 'rate_limit_exceeded',
-        retryAfterSeconds: waitMs / 1000,
-      });
-    }
+    if (waitMs > 0) throw usedUp(waitMs);
     this.requests?.take(nowMs, 1);
   }
 
-  /** Counts tokens after the fact: the next request waits until they are paid for. */
-  spend(tokens: number, nowMs: number): void {
-    this.tokens?.take(nowMs, tokens);
+  /**
+   * Takes what a request may use before it runs: its prompts, and `answers` answers. Where the allowance of a minute does not hold the answers wanted,
+   * they may be as long as it does.
+   * @param answerTokens most tokens of an answer; `known` false where the request did not say, so that fewer will do
+   * @throws ApiError 429 while that is not there
+   */
+  reserve({ promptTokens, answers, answerTokens, known }: TokenNeed, nowMs: number): Reservation {
+    const { tokens } = this;
+    if (!tokens) return { answerTokens, settle: () => {} };
+    const wanted = known ? answerTokens : Math.min(answerTokens, LEAST_ANSWER);
+    const waitMs = tokens.waitMs(nowMs, promptTokens + answers * wanted);
+    if (waitMs > 0) throw usedUp(waitMs);
+    const granted = Math.max(
+      Math.min(answerTokens, 1),
+      Math.min(answerTokens, Math.floor((tokens.left - promptTokens) / Math.max(1, answers))),
+    );
+    const reserved = promptTokens + answers * granted;
+    tokens.take(nowMs, reserved);
+    return { answerTokens: granted, settle: (used, atMs) => tokens.take(atMs, used - reserved) };
   }
+}
+
+/** What a request may use. */
+export interface TokenNeed {
+  readonly promptTokens: number;
+  readonly answers: number;
+  readonly answerTokens: number;
+  readonly known: boolean;
+}
+
+function usedUp(waitMs: number): ApiError {
+  return new ApiError(429, 'This API key has used what it may use a minute. Wait, then try again.', {
+    code: 'rate_limit_exceeded',
+    retryAfterSeconds: waitMs / 1000,
+  });
 }
 
 /** What may be used a minute; flows in evenly, up to a minute's worth. */
 class Allowance {
+  /** Below 0 where more was used than there was. */
+  left: number;
   private readonly perMinute: number;
-  private left: number;
   private atMs = 0;
 
   constructor(perMinute: number) {
@@ -60,7 +105,7 @@ class Allowance {
     this.left = perMinute;
   }
 
-  /** How long until `amount` is there. */
+  /** How long until `amount` is there, or all that can be. */
   waitMs(nowMs: number, amount: number): number {
     this.refill(nowMs);
     return Math.max(0, ((Math.min(amount, this.perMinute) - this.left) / this.perMinute) * 60_000);
@@ -83,7 +128,13 @@ export class KeyRing {
   private readonly keys: readonly ApiKey[];
 
   constructor(keys: readonly KeyConfig[]) {
-    this.keys = keys.map((key) => new ApiKey(key));
+    this.keys = keys.map((key) => {
+      const isShared = keys.filter(({ name }) => name === key.name).length > 1;
+      return new ApiKey(isShared ? { ...key, name: `${key.name}#${key.sha256.slice(0, 8)}` } : key);
+    });
+    const ids = this.keys.map(({ id }) => id);
+    const twice = this.keys.find(({ id }, i) => ids.indexOf(id) < i);
+    if (twice) throw new OnebitError('bad-argument', `api keys: a key may be given once, got '${twice.name}' again.`);
   }
 
   /** The key that `authorization` presents. Takes the same time whichever key it is, and whether it is one. @throws ApiError 401 */

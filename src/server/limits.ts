@@ -9,8 +9,14 @@ export interface ServerLimits {
   readonly pingMs: number;
   /** How long a client may leave what was sent to it unread. */
   readonly stallMs: number;
-  /** Characters of answers of /v1/responses and their conversations that are kept for `previous_response_id`. */
-  readonly storedCharacters: number;
+  /** Bytes of memory in which answers of /v1/responses and their conversations are kept for `previous_response_id`. */
+  readonly storedBytes: number;
+  /** The former name of `storedBytes`, which counts where it is given. */
+  readonly storedCharacters?: number;
+  /** Milliseconds that may be computed for one request before the model runs: reading the body, schemas, templates, tokens. */
+  readonly prepareMs: number;
+  /** Bytes of large bodies that are in memory at once, over all requests. */
+  readonly bodiesBytes: number;
 }
 
 export const DEFAULT_LIMITS: ServerLimits = {
@@ -18,5 +24,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   requestMs: 600_000,
   pingMs: 10_000,
   stallMs: 60_000,
-  storedCharacters: 64 << 20,
+  storedBytes: 64 << 20,
+  prepareMs: 20_000,
+  bodiesBytes: 32 << 20,
 };

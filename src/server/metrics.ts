@@ -6,7 +6,7 @@ type Labels = Readonly<Record<string, string | number>>;
 const SECONDS = [0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1, 2.5, 5, 10, 20, 40, 80, 160, 320];
 
 /** A family of series of one name. */
-abstract class Family {
+export abstract class Family {
   readonly name: string;
   readonly help: string;
   abstract readonly type: string;

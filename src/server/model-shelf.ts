@@ -1,6 +1,6 @@
 // Owns which models are in memory: loaded when asked for, within a bound, put away when nobody has used them for a while.
 import { OnebitError } from '../errors.ts';
-import type { LanguageModel } from '../language-model.ts';
+import type { LanguageModel, ModelFacts } from '../language-model.ts';
 import { ApiError } from './api-error.ts';
 
 /** A model that can be loaded. */
@@ -10,6 +10,8 @@ export interface ShelfEntry {
   /** Bytes it will take. */
   needBytes(): Promise<number>;
   load(signal: AbortSignal): Promise<LanguageModel>;
+  /** What the file is, for those who list models. */
+  facts?(): Promise<ModelFacts>;
 }
 
 export interface ShelfOptions {
@@ -36,6 +38,9 @@ interface Slot {
   usedAtMs: number;
   idle?: ReturnType<typeof setTimeout>;
 }
+
+/** How long a load that was stopped may take to see it. */
+const LONGEST_STOP_MS = 5000;
 
 /** The models of one server. */
 export class ModelShelf {
@@ -73,13 +78,27 @@ export class ModelShelf {
     return this.slot(id).entry.needBytes();
   }
 
-  /** Lends the model `id`, the first one where none is named; loads it if need be. @throws ApiError 404, or 503 while there is no room */
-  async borrow(id?: string | null): Promise<Lease> {
+  /** What is known of the model `id` without loading it; undefined where nothing is. */
+  async facts(id: string): Promise<ModelFacts | undefined> {
+    const { model, entry } = this.slot(id);
+    return model ? model.facts() : entry.facts?.().catch(() => undefined);
+  }
+
+  /**
+   * Lends the model `id`, the first one where none is named; loads it if need be. A load goes on for others when `signal` aborts the waiting for it.
+   * @throws ApiError 404, or 503 while there is no room; the reason of `signal`
+   */
+  async borrow(id?: string | null, signal?: AbortSignal): Promise<Lease> {
     const slot = this.slot(id ?? this.ids[0]);
     slot.users++;
     clearTimeout(slot.idle);
     try {
-      const model = slot.model ?? (await this.inTurn(() => this.load(slot)));
+      const model =
+        slot.model ??
+        (await orAborted(
+          this.inTurn(() => this.load(slot)),
+          signal,
+        ));
       let released = false;
       const release = () => {
         if (!released) this.giveBack(slot);
@@ -95,7 +114,7 @@ export class ModelShelf {
   /** Puts all models away. */
   async dispose(): Promise<void> {
     this.closed.abort(new OnebitError('disposed', 'serve: the server is shutting down.'));
-    await this.lastLoad;
+    await orAborted(this.lastLoad, AbortSignal.timeout(LONGEST_STOP_MS)).catch(() => {});
     for (const slot of this.slots.values()) {
       clearTimeout(slot.idle);
       await this.unload(slot);
@@ -121,9 +140,11 @@ export class ModelShelf {
   private async load(slot: Slot): Promise<LanguageModel> {
     if (slot.model) return slot.model; // somebody else wanted it too
     this.closed.signal.throwIfAborted();
+    if (slot.users === 0) throw new OnebitError('disposed', 'serve: nobody waits for this model any more.');
     await this.makeRoom(await slot.entry.needBytes());
     slot.model = await slot.entry.load(this.closed.signal);
     slot.bytes = slot.model.memoryBytes;
+    if (slot.users === 0) this.unloadLater(slot);
     return slot.model;
   }
 
@@ -152,9 +173,14 @@ export class ModelShelf {
 
   private giveBack(slot: Slot): void {
     slot.users--;
+    this.unloadLater(slot);
+  }
+
+  private unloadLater(slot: Slot): void {
     slot.usedAtMs = performance.now();
     const { idleMs } = this.options;
     if (slot.users > 0 || idleMs === undefined || this.slots.size === 1 || this.closed.signal.aborted) return;
+    clearTimeout(slot.idle);
     slot.idle = setTimeout(() => {
       void this.inTurn(async () => {
         if (slot.users === 0) await this.unload(slot);
@@ -168,4 +194,15 @@ export class ModelShelf {
     slot.bytes = 0;
     await model?.dispose();
   }
+}
+
+/** What `result` gives, or the reason of `signal` when that is aborted before. */
+function orAborted<Result>(result: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  if (!signal) return result;
+  return new Promise((resolve, reject) => {
+    const give = () => reject(signal.reason);
+    if (signal.aborted) give();
+    signal.addEventListener('abort', give, { once: true });
+    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', give));
+  });
 }

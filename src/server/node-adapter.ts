@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { OnebitError } from '../errors.ts';
 import { ApiError, invalidUrl, toApiError } from './api-error.ts';
+import { boundConnections } from './connections.ts';
 
 export interface ListenOptions {
   readonly port: number;
@@ -13,7 +14,7 @@ export interface ListenOptions {
   readonly bodyMs?: number;
   /** Silence on a connection in the middle of an answer, after which it is cut. */
   readonly silenceMs?: number;
-  /** Most connections at once. */
+  /** Most connections at once; beyond them those go that wait for no answer, the oldest first. Default 1024. */
   readonly connections?: number;
 }
 
@@ -52,11 +53,13 @@ export async function listen(
     },
     (incoming, outgoing) => {
       answers.set(incoming.socket, outgoing);
+      noteRequest(incoming, outgoing);
+      closeAfterRefusal(incoming, outgoing);
       if (incoming.headers.host === undefined && incoming.httpVersion !== '1.0') refuse(outgoing, invalidUrl());
       else void listener(incoming, outgoing);
     },
   );
-  server.maxConnections = options.connections ?? 1024;
+  const noteRequest = boundConnections(server, options.connections ?? 1024);
   server.timeout = options.silenceMs ?? 700_000;
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const answer = answers.get(socket);
@@ -76,6 +79,15 @@ export async function listen(
   return {
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
     close: () => closeServer(server),
+  };
+}
+
+/** After an answer to a body that is still coming the connection is closed, and the answer says so: nobody shall send the next request into it. */
+function closeAfterRefusal(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  const writeHead = outgoing.writeHead.bind(outgoing) as (...head: unknown[]) => ServerResponse;
+  outgoing.writeHead = (...head: unknown[]) => {
+    if (!incoming.complete) outgoing.shouldKeepAlive = false;
+    return writeHead(...head);
   };
 }
 

@@ -1,7 +1,9 @@
-// Owns what operators see: metrics and the log of requests. No text of prompts or answers unless it was asked for.
+// Owns what operators see: metrics and the log of requests. No text of prompts or answers unless it was asked for. A key sees what it did itself.
 import type { Exchange, LogEntry, Observer } from './exchange.ts';
-import { Counter, Gauge, Histogram, renderMetrics } from './metrics.ts';
+import type { ApiKey } from './keys.ts';
+import { Gauge, renderMetrics } from './metrics.ts';
 import type { ModelShelf } from './model-shelf.ts';
+import { Tally } from './tally.ts';
 
 export interface ObserverOptions {
   readonly log?: (entry: LogEntry) => void;
@@ -16,16 +18,8 @@ export class ServerObserver implements Observer {
   private readonly shelf: ModelShelf;
   private readonly options: ObserverOptions;
   private readonly startedSeconds = Date.now() / 1000;
-  private readonly http = new Counter('http_requests_total', 'Requests by route and status.');
-  private readonly httpSeconds = new Histogram('http_request_duration_seconds', 'Time until the last byte.');
-  private readonly success = new Counter('vllm:request_success_total', 'Answers by the reason of their end.');
-  private readonly prompt = new Counter('vllm:prompt_tokens_total', 'Tokens of prompts.');
-  private readonly cached = new Counter('vllm:prompt_tokens_cached_total', 'Tokens of prompts that the cache held.');
-  private readonly generated = new Counter('vllm:generation_tokens_total', 'Tokens of answers.');
-  private readonly firstToken = new Histogram('vllm:time_to_first_token_seconds', 'Time to the first token.');
-  private readonly perToken = new Histogram('vllm:time_per_output_token_seconds', 'Time between tokens.');
-  private readonly whole = new Histogram('vllm:e2e_request_latency_seconds', 'Time of a whole generation.');
-  private readonly byKey = new Counter('onebit_key_tokens_total', 'Tokens by API key, prompt and completion.');
+  private readonly all = new Tally();
+  private readonly byKey = new Map<string, Tally>();
 
   constructor(shelf: ModelShelf, options: ObserverOptions) {
     this.shelf = shelf;
@@ -34,9 +28,8 @@ export class ServerObserver implements Observer {
 
   requestEnded(exchange: Exchange): void {
     const seconds = (performance.now() - exchange.beganMs) / 1000;
-    this.http.add({ method: exchange.method, handler: exchange.route, status: exchange.status });
-    this.httpSeconds.observe({ handler: exchange.route }, seconds);
-    if (exchange.modelId !== undefined) this.countGeneration(exchange, exchange.modelId, seconds);
+    this.all.add(exchange, seconds);
+    if (exchange.key) this.tallyOf(exchange.key).add(exchange, seconds);
     this.logRequest(exchange, seconds);
   }
 
@@ -45,28 +38,16 @@ export class ServerObserver implements Observer {
     this.options.log?.({ time: new Date().toISOString(), event, ...fields });
   }
 
-  /** The metrics as Prometheus reads them. */
-  render(): string {
-    const { firstToken, perToken, whole, http, httpSeconds, success, prompt, cached, generated, byKey } = this;
-    const counted = [http, httpSeconds, success, prompt, cached, generated, byKey, firstToken, perToken, whole];
-    return renderMetrics([...counted, ...this.gauges()]);
+  /** The metrics as Prometheus reads them: of the whole server, or of `key` alone where it is no operator's. */
+  render(key?: ApiKey): string {
+    if (key && !key.isOperator) return renderMetrics(this.tallyOf(key).families);
+    return renderMetrics([...this.all.families, ...this.gauges()]);
   }
 
-  private countGeneration(exchange: Exchange, model_name: string, seconds: number): void {
-    const { usage, firstTokenMs, lastTokenMs, beganMs, finishReason, key } = exchange;
-    this.prompt.add({ model_name }, usage.promptTokens);
-    this.cached.add({ model_name }, usage.cachedTokens);
-    this.generated.add({ model_name }, usage.completionTokens);
-    if (key) {
-      this.byKey.add({ key: key.name, type: 'prompt' }, usage.promptTokens);
-      this.byKey.add({ key: key.name, type: 'completion' }, usage.completionTokens);
-    }
-    if (finishReason !== undefined) this.success.add({ model_name, finished_reason: finishReason });
-    if (firstTokenMs === undefined || lastTokenMs === undefined) return;
-    this.firstToken.observe({ model_name }, (firstTokenMs - beganMs) / 1000);
-    this.whole.observe({ model_name }, seconds);
-    const gaps = usage.completionTokens - 1;
-    if (gaps > 0) this.perToken.observe({ model_name }, (lastTokenMs - firstTokenMs) / 1000 / gaps);
+  private tallyOf({ id }: ApiKey): Tally {
+    const tally = this.byKey.get(id) ?? new Tally();
+    this.byKey.set(id, tally);
+    return tally;
   }
 
   private logRequest(exchange: Exchange, seconds: number): void {

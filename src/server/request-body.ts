@@ -1,109 +1,93 @@
-// Owns reading a request's JSON safely: size, depth, encoding, then the schema. Everything in it is untrusted.
-import type { z } from 'zod';
+// Owns reading a request's JSON safely: its type, its encoding, its size and depth while it arrives. Everything in it is untrusted.
+import type { Budget } from '../core/budget.ts';
+import { OnebitError } from '../errors.ts';
 import { ApiError } from './api-error.ts';
+import { decompressed } from './decompress.ts';
+import { JsonScan } from './json-scan.ts';
 
-/** Deeper JSON has no use here, and recursion over it must end. */
-const MOST_DEPTH = 64;
+/** A body may take so long, and a second more for each SLOWEST_BYTES. */
+const BODY_MS = 20_000;
+const SLOWEST_BYTES = 1 << 16;
 
-/** The request's body as `schema` has it. @throws ApiError 400, 413 or 415 */
-export async function readBody<Schema extends z.ZodType>(
-  request: Request,
-  schema: Schema,
-  maxBytes: number,
-): Promise<z.output<Schema>> {
-  const type = request.headers.get('content-type') ?? '';
-  if (!/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type)) {
-    throw new ApiError(415, 'The body must be JSON, with content-type application/json.', {
-      code: 'unsupported_media_type',
-    });
-  }
-  return check(schema, parseJson(await readText(request, maxBytes)));
+/** Bytes that a request's body will take: as it says, or the most it may have. */
+export function announcedBytes(request: Request, maxBytes: number): number {
+  const length = request.headers.get('content-length');
+  const plain = request.headers.get('content-encoding') ?? 'identity';
+  return length !== null && plain === 'identity' ? Math.min(Number(length), maxBytes) : maxBytes;
 }
 
-/** `value` as `schema` has it. @throws ApiError 400 with the field's name */
-export function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = deepest(parsed.error.issues[0]);
-  const param = issue.path.map(String).join('.');
-  throw new ApiError(400, `${param === '' ? 'The body' : param}: ${issue.message}.`, {
-    code: 'invalid_value',
-    param: param === '' ? undefined : param,
-  });
-}
-
-/** Of a union the branch that got furthest knows best what is wrong. */
-function deepest(issue: z.core.$ZodIssue): { path: PropertyKey[]; message: string } {
-  if (issue.code !== 'invalid_union') return issue;
-  let best: { path: PropertyKey[]; message: string } = { path: [], message: '' };
-  for (const branch of issue.errors) {
-    for (const inner of branch.slice(0, 1)) {
-      const found = deepest(inner);
-      if (found.path.length > best.path.length) best = found;
-    }
-  }
-  if (best.path.length === 0) return { path: issue.path, message: 'Invalid input: of none of the allowed types' };
-  return { path: [...issue.path, ...best.path], message: best.message };
-}
-
-async function readText(request: Request, maxBytes: number): Promise<string> {
-  const tooLarge = () =>
-    new ApiError(413, `The body must have at most ${maxBytes} bytes.`, { code: 'request_too_large' });
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge();
-  if (!request.body) throw new ApiError(400, 'The body must be JSON, got nothing.', { code: 'invalid_json' });
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  const reader = request.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    bytes += value.length;
-    if (bytes > maxBytes) {
-      await reader.cancel();
-      throw tooLarge();
-    }
-    parts.push(value);
-  }
-  return decode(parts, bytes);
-}
-
-function decode(parts: readonly Uint8Array[], bytes: number): string {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(whole);
-  } catch (cause) {
-    throw new ApiError(400, 'The body must be UTF-8.', { code: 'invalid_json', cause });
-  }
-}
-
-function parseJson(text: string): unknown {
-  checkDepth(text);
+/** The request's body. @throws ApiError 400, 408, 413 or 415 */
+export async function readBody(request: Request, maxBytes: number, budget: Budget): Promise<unknown> {
+  checkType(request.headers);
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (!request.body) throw notJson('The body must be JSON, got nothing.');
+  const encoding = request.headers.get('content-encoding');
+  const body = encoding === null ? request.body : await decompressed(request.body, encoding);
+  const text = await readText(body, maxBytes, budget);
+  if (text === '') throw notJson('The body must be JSON, got nothing.');
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new ApiError(400, 'The body must be JSON. It cannot be parsed.', { code: 'invalid_json', cause });
+    throw notJson('The body must be JSON. It cannot be parsed.', cause);
   }
 }
 
-/** Counts brackets outside of strings. */
-function checkDepth(text: string): void {
-  let depth = 0;
-  let inString = false;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (inString) {
-      if (unit === 0x5c) i++;
-      else if (unit === 0x22) inString = false;
-    } else if (unit === 0x22) inString = true;
-    else if (unit === 0x5b || unit === 0x7b) {
-      if (++depth > MOST_DEPTH) {
-        throw new ApiError(400, `The body's JSON must be at most ${MOST_DEPTH} levels deep.`, { code: 'invalid_json' });
-      }
-    } else if (unit === 0x5d || unit === 0x7d) depth--;
+/**
+ * JSON, or what programs send that do not say (`curl -d` calls everything a form). A page can send a form to any server without asking first, so a form
+ * is taken only from what is no page: pages say where they come from.
+ */
+function checkType(headers: Headers): void {
+  const type = headers.get('content-type') ?? '';
+  if (/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type)) return;
+  const isUnsaid = type === '' || /^application\/x-www-form-urlencoded\s*(;|$)/i.test(type);
+  if (isUnsaid && !headers.has('origin') && !headers.has('sec-fetch-site')) return;
+  throw new ApiError(415, 'The body must be JSON, with content-type application/json.', {
+    code: 'unsupported_media_type',
+  });
+}
+
+async function readText(body: ReadableStream<Uint8Array>, maxBytes: number, budget: Budget): Promise<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+  const scan = new JsonScan();
+  const pieces: string[] = [];
+  const reader = body.getReader();
+  const began = performance.now();
+  let bytes = 0;
+  try {
+    for (;;) {
+      const { done, value } = await budget.wait('the body', inTime(reader.read(), began + allowedMs(bytes)));
+      if (done) break;
+      bytes += value.length;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      scan.push(value);
+      pieces.push(decoder.decode(value, { stream: true }));
+      await budget.turn('the body');
+    }
+    pieces.push(decoder.decode());
+  } catch (error) {
+    void reader.cancel().catch(() => {}); // a client that does not stop sending is not waited for
+    if (error instanceof ApiError || error instanceof OnebitError || budget.signal?.aborted) throw error;
+    throw notJson('The body must be UTF-8, and compressed as its header content-encoding says.', error);
   }
+  await budget.nextTurn('the body');
+  return pieces.join('');
+}
+
+const allowedMs = (bytes: number) => BODY_MS + (bytes / SLOWEST_BYTES) * 1000;
+
+function inTime<Result>(result: Promise<Result>, endMs: number): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new ApiError(408, 'The body took too long to arrive.', { code: 'timeout' }));
+    }, endMs - performance.now());
+    result.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+function notJson(message: string, cause?: unknown): ApiError {
+  return new ApiError(400, message, { code: 'invalid_json', cause });
+}
+
+function tooLarge(maxBytes: number): ApiError {
+  return new ApiError(413, `The body must have at most ${maxBytes} bytes.`, { code: 'request_too_large' });
 }

@@ -6,21 +6,22 @@ import { promptFor } from './chat-run.ts';
 import type { ChatTask } from './chat-task.ts';
 import type { Exchange } from './exchange.ts';
 import type { ResponseStore } from './response-store.ts';
+import { formOfFields, formOfFormat } from './schemas/form.ts';
 import { functionsOf, type InputItem, messagesOfItems, type ResponsesRequest } from './schemas/responses.ts';
 
 /** What was said before and what is said now, without references. @throws ApiError 404 for answers and items that are not kept */
-export function conversationOf(
+export async function conversationOf(
   request: ResponsesRequest,
-  owner: string | undefined,
+  { owner, budget }: Exchange,
   store: ResponseStore,
-): readonly InputItem[] {
+): Promise<readonly InputItem[]> {
   const { input, previous_response_id: previous } = request;
-  const now: readonly InputItem[] =
-    typeof input === 'string'
-      ? [{ role: 'user', content: input }]
-      : input.map((item, i) => referred(item, `input.${i}.id`, owner, store));
+  const now: InputItem[] = typeof input === 'string' ? [{ role: 'user', content: input }] : [...input];
+  for (const [i, item] of now.entries()) {
+    if (isReference(item)) now[i] = await referred(item.id, `input.${i}.id`);
+  }
   if (previous == null) return now;
-  const found = store.get(previous, owner);
+  const found = await store.get(previous, owner, budget);
   if (!found) {
     throw new ApiError(404, 'previous_response_id: there is no such response here (any more).', {
       code: 'previous_response_not_found',
@@ -28,16 +29,19 @@ export function conversationOf(
     });
   }
   return [...found.items, ...now];
+
+  async function referred(id: string, param: string): Promise<InputItem> {
+    const item = await store.item(id, owner, budget);
+    if (item) return item;
+    throw new ApiError(404, `${param}: there is no item '${id.slice(0, 100)}' here (any more).`, {
+      code: 'item_not_found',
+      param,
+    });
+  }
 }
 
-function referred(item: InputItem, param: string, owner: string | undefined, store: ResponseStore): InputItem {
-  if (!('type' in item) || item.type !== 'item_reference' || !('id' in item)) return item;
-  const found = store.item(item.id, owner);
-  if (found) return found;
-  throw new ApiError(404, `${param}: there is no item '${item.id}' here (any more).`, {
-    code: 'item_not_found',
-    param,
-  });
+function isReference(item: InputItem): item is InputItem & { readonly id: string } {
+  return 'type' in item && item.type === 'item_reference' && 'id' in item;
 }
 
 /** What `request` asks for, with `items` for its conversation. @throws ApiError 400 */
@@ -45,6 +49,8 @@ export function responseTask(request: ResponsesRequest, items: readonly InputIte
   const messages = messagesOfItems(items);
   if (request.instructions) messages.unshift({ role: 'system', content: request.instructions });
   const format = request.text?.format;
+  const own =
+    format && formOfFormat(format.type === 'json_schema' ? { type: 'json_schema', json_schema: format } : format);
   const choice = request.tool_choice ?? 'auto';
   const allowed = typeof choice === 'object' && choice.type === 'allowed_tools' ? choice : undefined;
   return {
@@ -54,23 +60,25 @@ export function responseTask(request: ResponsesRequest, items: readonly InputIte
     toolChoice: allowed?.mode ?? (choice as Exclude<typeof choice, { type: 'allowed_tools' }>),
     allowedTools: allowed?.tools.map((tool) => tool.name),
     parallelToolCalls: request.parallel_tool_calls ?? true,
-    format: format?.type === 'json_schema' ? { type: 'json_schema', json_schema: format } : (format ?? undefined),
+    format: formOfFields(request, own ? { form: own, param: 'text.format' } : undefined),
     thinking: wantsThinking(request.reasoning?.effort),
     truncate: request.truncation === 'auto',
     maxTokens: request.max_output_tokens ?? undefined,
     logprobs: request.include?.includes('message.output_text.logprobs') ? (request.top_logprobs ?? 0) : undefined,
-    names: { messages: 'input', format: 'text.format' },
+    names: { messages: 'input' },
   };
 }
 
 /** How many tokens the model would read for `request`. */
-export function countInput(
+export async function countInput(
   model: LanguageModel,
   request: ResponsesRequest,
   exchange: Exchange,
   store: ResponseStore,
-): object {
-  const { prompt } = promptFor(model, responseTask(request, conversationOf(request, exchange.key?.name, store)));
+): Promise<object> {
+  const task = responseTask(request, await conversationOf(request, exchange, store));
+  const { prompt } = await promptFor(model, task, exchange);
+  exchange.reserveReading(prompt.length);
   return { object: 'response.input_tokens', input_tokens: prompt.length };
 }
 

@@ -1,5 +1,5 @@
 // Owns /v1/responses: its request as a task, its answer as items, whole or as the events by which items grow.
-import type { ToolCall } from '../chat/messages.ts';
+import type { ToolCallPart } from '../chat/answer-parser.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { type ChatFinish, runChat } from './chat-run.ts';
 import type { ServerEvent } from './event-stream.ts';
@@ -59,7 +59,7 @@ async function* run(
   exchange: Exchange,
   store: ResponseStore,
 ): AsyncGenerator<Event, void, void> {
-  const items = conversationOf(request, exchange.key?.name, store);
+  const items = await conversationOf(request, exchange, store);
   const task = responseTask(request, items);
   const steps = runChat(model, task, exchange);
   const output = new Output();
@@ -75,7 +75,7 @@ async function* run(
   for (let step = first; !step.done; step = await steps.next()) {
     const { delta, tokens, thinks } = step.value;
     if (thinks) logprobs = [];
-    else if (task.logprobs !== undefined) logprobs.push(...chatLogprobs(tokens, model.tokenizer).content);
+    else if (task.logprobs !== undefined) logprobs.push(...chatLogprobs(tokens, model.tokenizer));
     if (delta.reasoning !== undefined) yield* output.text('reasoning', delta.reasoning);
     if (delta.content !== undefined) {
       yield* output.text('message', delta.content, logprobs);
@@ -89,8 +89,7 @@ async function* run(
   yield* output.close(status);
   const final = body(status);
   if (request.store ?? true) {
-    store.put(id, {
-      owner: exchange.key?.name,
+    store.put(id, exchange.owner, {
       response: final,
       input: items,
       items: [...items, ...(output.items as InputItem[])],
@@ -155,23 +154,18 @@ class Output {
     yield { type: `response.${part.type}.delta`, ...this.place(item), content_index: 0, delta, ...more };
   }
 
-  /** Adds a whole call. */
-  *call({ name, arguments: text }: ToolCall): Generator<Event, void, void> {
-    yield* this.close('completed');
-    const call_id = newId('call');
-    const item: OutputItem = {
-      type: 'function_call',
-      id: newId('fc'),
-      call_id,
-      name,
-      arguments: '',
-      status: 'in_progress',
-    };
-    this.items.push(item);
-    yield { type: 'response.output_item.added', output_index: this.items.length - 1, item: { ...item } };
-    item.arguments = text;
-    yield { type: 'response.function_call_arguments.delta', ...this.place(item), delta: text };
-    yield { type: 'response.function_call_arguments.done', ...this.place(item), name, arguments: text };
+  /** Begins a call, or adds to the last. */
+  *call({ name, arguments: delta }: ToolCallPart): Generator<Event, void, void> {
+    if (name !== undefined) {
+      yield* this.close('completed');
+      const ids = { id: newId('fc'), call_id: newId('call') };
+      const item: OutputItem = { type: 'function_call', ...ids, name, arguments: '', status: 'in_progress' };
+      this.items.push(item);
+      yield { type: 'response.output_item.added', output_index: this.items.length - 1, item: { ...item } };
+    }
+    const item = this.items[this.items.length - 1];
+    item.arguments += delta;
+    if (delta !== '') yield { type: 'response.function_call_arguments.delta', ...this.place(item), delta };
   }
 
   /** Ends the last item. */
@@ -179,6 +173,10 @@ class Output {
     const item = this.items.at(-1);
     if (item?.status !== 'in_progress') return;
     item.status = status;
+    if (item.type === 'function_call') {
+      const { name, arguments: text } = item;
+      yield { type: 'response.function_call_arguments.done', ...this.place(item), name, arguments: text };
+    }
     const part = item.content?.[0];
     if (part) {
       const place = { ...this.place(item), content_index: 0 };

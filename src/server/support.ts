@@ -2,16 +2,20 @@
 // language models.
 import { routeQuery, type SupportRoute } from '../tasks/support/route.ts';
 import type { Prediction, SupportModel } from '../tasks/support/support-model.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, badField } from './api-error.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
 import { type ChatRequest, messagesOf } from './schemas/chat.ts';
-import type { ClassifyRequest, RouteRequest } from './schemas/support.ts';
+import { type ClassifyRequest, LONGEST_QUERY, type RouteRequest } from './schemas/support.ts';
 
 /** The answer of /v1/classify. */
-export function classify(model: SupportModel, { input, top, threshold }: ClassifyRequest): object {
+export async function classify(
+  model: SupportModel,
+  { input, top, threshold }: ClassifyRequest,
+  exchange: Exchange,
+): Promise<object> {
   const options = { top: top ?? undefined, threshold: threshold ?? undefined };
-  const data = listOf(input).map((query, index) => {
+  const data = await eachQuery(input, exchange, (query, index) => {
     const prediction = model.predict(query, options);
     const { answered, answer, intents } = prediction;
     return { index, ...judgement(prediction), answered, answer: answer ?? null, intents };
@@ -20,8 +24,12 @@ export function classify(model: SupportModel, { input, top, threshold }: Classif
 }
 
 /** The answer of /v1/route. */
-export function route(model: SupportModel, { input, threshold }: RouteRequest): object {
-  const data = listOf(input).map((query, index) => {
+export async function route(
+  model: SupportModel,
+  { input, threshold }: RouteRequest,
+  exchange: Exchange,
+): Promise<object> {
+  const data = await eachQuery(input, exchange, (query, index) => {
     const { prediction, action, text, options } = routeQuery(model, query, { threshold: threshold ?? undefined });
     return { index, ...judgement(prediction), action, text, options };
   });
@@ -30,7 +38,7 @@ export function route(model: SupportModel, { input, threshold }: RouteRequest): 
 
 /** The answer of /v1/chat/completions to the last message of the user, with what was decided in the field `support`. @throws ApiError 400 */
 export function supportChat(model: SupportModel, request: ChatRequest, exchange: Exchange): object {
-  const decided = decide(model, request);
+  const decided = decide(model, request, exchange);
   return {
     ...head(model, exchange, 'chat.completion'),
     choices: [
@@ -52,7 +60,7 @@ export async function* supportChatChunks(
   request: ChatRequest,
   exchange: Exchange,
 ): AsyncGenerator<ServerEvent> {
-  const decided = decide(model, request);
+  const decided = decide(model, request, exchange);
   const chunk = (delta: object, finish_reason: string | null, more: object = {}) => ({
     data: {
       ...head(model, exchange, 'chat.completion.chunk'),
@@ -65,10 +73,15 @@ export async function* supportChatChunks(
   yield { data: '[DONE]' };
 }
 
-function decide(model: SupportModel, request: ChatRequest): SupportRoute {
+function decide(model: SupportModel, request: ChatRequest, exchange: Exchange): SupportRoute {
   const last = messagesOf(request.messages).findLast(({ role }) => role === 'user');
   if (!last) throw new ApiError(400, 'messages: there must be a message of the user.', { param: 'messages' });
-  return routeQuery(model, last.content ?? '');
+  const query = last.content ?? '';
+  if (query.length > LONGEST_QUERY) {
+    throw badField('messages', `messages: a query may have ${LONGEST_QUERY} characters, got ${query.length}.`);
+  }
+  exchange.reserveReading(tokensAbout(query));
+  return routeQuery(model, query);
 }
 
 function supportField({ action, prediction, options }: SupportRoute): object {
@@ -89,6 +102,23 @@ function head(model: SupportModel, exchange: Exchange, object: string): object {
   };
 }
 
-function listOf(input: string | readonly string[]): readonly string[] {
-  return typeof input === 'string' ? [input] : input;
+/** What `judge` finds of each query, with turns for others; what is read counts against the key's tokens. */
+async function eachQuery<Found>(
+  input: string | readonly string[],
+  exchange: Exchange,
+  judge: (query: string, index: number) => Found,
+): Promise<Found[]> {
+  const queries = typeof input === 'string' ? [input] : input;
+  exchange.reserveReading(queries.reduce((sum, query) => sum + tokensAbout(query), 0));
+  const found: Found[] = [];
+  for (const [index, query] of queries.entries()) {
+    await exchange.budget.turn('classify');
+    found.push(judge(query, index));
+  }
+  return found;
+}
+
+/** These models read words, not tokens: four characters count as one. */
+function tokensAbout(query: string): number {
+  return Math.ceil(query.length / 4);
 }

@@ -1,26 +1,62 @@
 // Owns /v1/tokenize and /v1/detokenize.
 import type { z } from 'zod';
+import type { Budget } from '../core/budget.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { badField } from './api-error.ts';
-import { tokensOf } from './completions.ts';
+import type { Exchange } from './exchange.ts';
+import { idsOf, mostCharacters, tooLong } from './prompt.ts';
 import type { detokenizeRequest, tokenizeRequest } from './schemas/others.ts';
 
-/** Token ids of a text. */
-export function tokenize(model: LanguageModel, request: z.output<typeof tokenizeRequest>): object {
+/** Memory of a token with its text, while it is written. */
+const PIECE_BYTES = 120;
+/** Tokens that are turned into text in one go. */
+const STRETCH = 2000;
+
+/** Token ids of a text, which may be longer than the context as long as no text of its length is sure to be. */
+export async function tokenize(
+  model: LanguageModel,
+  request: z.output<typeof tokenizeRequest>,
+  exchange: Exchange,
+): Promise<object> {
   const text = request.content ?? request.prompt;
   if (text == null) throw badField('content', 'content: the text must be given, got none.');
-  const bos = request.add_special ? undefined : false;
-  const tokens = Array.from(model.tokenize(text, { special: request.parse_special ?? false, bos }));
-  const pieceOf = (id: number) => ({ id, piece: model.tokenizer.decode([id], { special: true }) });
-  return {
-    tokens: request.with_pieces ? tokens.map(pieceOf) : tokens,
-    count: tokens.length,
-    max_model_len: model.contextTokens,
-  };
+  if (text.length > mostCharacters(model))
+    throw tooLong(model.contextTokens, request.content == null ? 'prompt' : 'content');
+  const { budget } = exchange;
+  const { tokenizer } = model;
+  const bos = request.add_special === true && tokenizer.addBos;
+  const ids = await tokenizer.encodeAsync(text, { special: request.parse_special ?? false, bos, budget });
+  exchange.reserveReading(ids.length);
+  const shown: unknown[] = [];
+  if (request.with_pieces) budget.hold('tokenize', PIECE_BYTES * ids.length);
+  for (let from = 0; from < ids.length; from += STRETCH) {
+    const some = Array.from(ids.subarray(from, from + STRETCH));
+    const pieceOf = (id: number) => ({ id, piece: tokenizer.decode([id], { special: true }) });
+    shown.push(...(request.with_pieces ? some.map(pieceOf) : some));
+    await budget.turn('tokenize');
+  }
+  return { tokens: shown, count: ids.length, max_model_len: model.contextTokens };
 }
 
 /** The text of tokens. */
-export function detokenize(model: LanguageModel, request: z.output<typeof detokenizeRequest>): object {
-  if (request.tokens.length === 0) return { content: '' };
-  return { content: model.detokenize(tokensOf(request.tokens, model, 'tokens')) };
+export async function detokenize(
+  model: LanguageModel,
+  { tokens }: z.output<typeof detokenizeRequest>,
+  { budget }: Exchange,
+): Promise<object> {
+  return { content: await textOf(idsOf(tokens, model, 'tokens'), model, budget) };
+}
+
+async function textOf(ids: Int32Array, model: LanguageModel, budget: Budget): Promise<string> {
+  if (ids.length <= STRETCH) return model.detokenize(ids);
+  const decoder = model.tokenizer.decoder();
+  const parts: string[] = [];
+  for (const [i, id] of ids.entries()) {
+    parts.push(decoder.push(id));
+    if (i % STRETCH === 0) await budget.turn('detokenize');
+  }
+  const text = parts.join('') + decoder.flush();
+  // Some vocabularies write a space where a text begins, which is not there.
+  const ownSpace = text.startsWith(' ') && !model.detokenize(ids.subarray(0, STRETCH)).startsWith(' ');
+  return ownSpace ? text.slice(1) : text;
 }

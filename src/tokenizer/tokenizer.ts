@@ -9,7 +9,7 @@ import { byteLevelEncoding, type TextEncoding } from './byte-level.ts';
 import { preTokenizers } from './pre-tokenizer.ts';
 import { sentencePieceEncoding } from './sentence-piece.ts';
 import { byteString, decodeUtf8, stringOfUnits } from './text-bytes.ts';
-import { describe, type Metadata, Problems, readFlag, readVocabulary, type Vocabulary } from './vocabulary.ts';
+import { describe, type Metadata, Problems, readFlag, readVocabulary, UNUSED, type Vocabulary } from './vocabulary.ts';
 import { TokenList } from './word-cache.ts';
 
 /** How to read a text. */
@@ -40,6 +40,8 @@ export interface DecodeOptions {
 export interface Tokenizer {
   /** Number of token ids. */
   readonly vocabularySize: number;
+  /** The most characters of one token, or bytes where the vocabulary is SentencePiece-style: so many tokens a text has at least. */
+  readonly longestToken: number;
   /** The beginning-of-text token, where there is one. */
   readonly bos?: number;
   /** The end-of-text token, where there is one. */
@@ -73,6 +75,8 @@ export interface Tokenizer {
   tokenId(text: string): number | undefined;
   /** Whether a token is control or unknown: never made from plain text, left out of decoded text. */
   isSpecial(token: number): boolean;
+  /** Whether an id stands for nothing: of type unused, or without a text. */
+  isUnused(token: number): boolean;
 }
 
 /** Turns tokens into text as they come, never splitting a character. */
@@ -141,8 +145,7 @@ class FileTokenizer implements Tokenizer {
   readonly #spaceFirst: boolean;
   readonly #added: AddedTokens;
   readonly #addedWithSpecial: AddedTokens;
-  /** The most characters, or bytes where these are the units, that one token stands for. */
-  readonly #longest: number;
+  readonly longestToken: number;
 
   /** @param units what one character of the strings given to `encoding` is. */
   constructor(vocabulary: Vocabulary, encoding: TextEncoding, units: 'characters' | 'bytes', spaceFirst: boolean) {
@@ -157,7 +160,7 @@ class FileTokenizer implements Tokenizer {
     this.#units = units;
     this.#spaceFirst = spaceFirst;
     const texts = units === 'bytes' ? vocabulary.texts.map(byteString) : vocabulary.texts;
-    this.#longest = texts.reduce((most, text) => Math.max(most, text.length), 1);
+    this.longestToken = texts.reduce((most, text) => Math.max(most, text.length), 1);
     const byteLength = (token: number) => byteString(vocabulary.texts[token]).length;
     this.#added = new AddedTokens(texts, vocabulary.added, byteLength);
     this.#addedWithSpecial = new AddedTokens(texts, vocabulary.addedWithSpecial, byteLength);
@@ -179,7 +182,7 @@ class FileTokenizer implements Tokenizer {
         `encode: the text must have at most ${maxTokens} tokens, got more. Send a shorter one.`,
       );
     };
-    check(this.#encoding.isComplete ? text.length / this.#longest : 0);
+    check(this.#encoding.isComplete ? text.length / this.longestToken : 0);
     const out = new TokenList();
     await restSteps(this.#encode(text, options, out), budget, 'encode', () => check(out.length));
     return out.toArray();
@@ -249,6 +252,11 @@ class FileTokenizer implements Tokenizer {
   isSpecial(token: number): boolean {
     this.#check(token);
     return this.#vocabulary.special[token] === 1;
+  }
+
+  isUnused(token: number): boolean {
+    this.#check(token);
+    return this.#vocabulary.types[token] === UNUSED || this.#vocabulary.texts[token] === '';
   }
 
   #check(token: number): void {

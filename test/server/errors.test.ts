@@ -2,7 +2,13 @@
 import { getEventListeners } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { load } from '../../src/index.ts';
+import { OnebitServer } from '../../src/server/app.ts';
+import { Exchange } from '../../src/server/exchange.ts';
 import { hashKey } from '../../src/server/keys.ts';
+import { DEFAULT_LIMITS } from '../../src/server/limits.ts';
+import { ModelShelf } from '../../src/server/model-shelf.ts';
+import { tinyModel } from '../tiny-model.ts';
 import { type StartedServer, startServer, until } from './started-server.ts';
 
 const chat = '/v1/chat/completions';
@@ -54,7 +60,6 @@ describe('wrong requests', () => {
     ['an empty prompt', '/v1/completions', { prompt: '' }, 'prompt'],
     ['a suffix', '/v1/completions', { prompt: 'a', suffix: 'b' }, 'suffix'],
     ['best_of', '/v1/completions', { prompt: 'a', best_of: 3 }, 'best_of'],
-    ['echo with logprobs', '/v1/completions', { prompt: 'a', echo: true, logprobs: 1 }, 'echo'],
     ['negative tokens', '/v1/detokenize', { tokens: [-1] }, 'tokens.0'],
     ['nothing to tokenize', '/v1/tokenize', {}, 'content'],
   ])('%s', async (_, path, body, param) => {
@@ -271,6 +276,55 @@ describe('ending', () => {
     expect(await (await running).text()).toMatch(/"finish_reason":"length".*\[DONE\]/s);
     await drained;
     await started.stop();
+  });
+
+  test('also while a model loads: who waits for it is told, nothing is waited for', async () => {
+    const loading = { id: 'slow', needBytes: async () => 0, load: () => new Promise<never>(() => {}) };
+    const shelf = new ModelShelf([loading]);
+    const server = new OnebitServer(shelf, { limits: { requestMs: 60_000 } });
+    const ask = (signal?: AbortSignal) =>
+      server.fetch(
+        new Request(`http://localhost${chat}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ messages }),
+          signal,
+        }),
+      );
+    const away = new AbortController();
+    const gone = ask(away.signal);
+    const waiting = ask();
+    setTimeout(() => away.abort(), 20);
+    expect((await gone).status).toBe(499);
+    await server.drain(20);
+    expect(await errorOf(await waiting)).toMatchObject({ status: 503, code: 'shutting_down' });
+    await server.dispose(); // a load that does not hear is left after five seconds
+    expect(
+      (
+        await new OnebitServer(new ModelShelf([loading]), { limits: { requestMs: 30 } }).fetch(
+          new Request(`http://localhost${chat}`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify({ messages }),
+          }),
+        )
+      ).status,
+    ).toBe(504);
+  }, 30_000);
+
+  test('a model is given back when its request was aborted before it came', async () => {
+    const model = await load(await tinyModel({ contextLength: 512 }), { backend: 'wasm', threads: 1 });
+    const shelf = new ModelShelf([{ id: 'a', needBytes: async () => 0, load: async () => model }]);
+    const exchange = new Exchange(new Request('http://localhost/'), DEFAULT_LIMITS, { requestEnded: () => {} });
+    exchange.abort(new Error('gone'));
+    const lease = await shelf.borrow();
+    let released = 0;
+    const counted = { ...lease, release: () => void released++ };
+    expect(() => exchange.use(counted)).toThrow('gone');
+    exchange.end();
+    expect(released).toBe(1);
+    lease.release();
+    await shelf.dispose();
   });
 
   test('what does not end in time is stopped', async () => {

@@ -4,6 +4,7 @@ import type { ChatMessage } from '../../chat/messages.ts';
 import { badField } from '../api-error.ts';
 import type { ChatTask } from '../chat-task.ts';
 import type { Tool } from './chat.ts';
+import { formFields, formOfFields } from './form.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
 const textBlock = z.object({ type: z.literal('text'), text: z.string() });
@@ -30,6 +31,7 @@ const tool = z.object({
 const otherTool = z.object({ type: z.string().regex(/^(?!custom$)/) });
 
 export const messagesRequest = z.object({
+  ...formFields,
   model: z.string().nullish(),
   messages: z.array(message).min(1).max(10_000),
   max_tokens: z.int().min(1),
@@ -67,20 +69,22 @@ export function taskOfMessages(request: MessagesRequest): ChatTask {
     throw badField('tool_choice.name', 'tool_choice.name: must be given where type is "tool".');
   }
   const format = request.output_config?.format;
+  const own = format ? { form: { schema: format.schema }, param: 'output_config.format' } : undefined;
   return {
     messages: conversationOf(request),
+    openEnd: 'continue',
     sampling: { temperature, top_p, top_k, stop },
     tools: toolsOf(request),
     toolChoice:
       choice?.type === 'tool' ? { name: choice.name! } : choice?.type === 'any' ? 'required' : (choice?.type ?? 'auto'),
     allowedTools: undefined,
     parallelToolCalls: !choice?.disable_parallel_tool_use,
-    format: format ? { type: 'json_schema', json_schema: { schema: format.schema } } : undefined,
+    format: formOfFields(request, own),
     thinking: request.thinking != null && request.thinking.type !== 'disabled',
     truncate: false,
     maxTokens: request.max_tokens,
     logprobs: undefined,
-    names: { messages: 'messages', format: 'output_config.format' },
+    names: { messages: 'messages' },
   };
 }
 

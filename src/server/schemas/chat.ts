@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { ChatMessage } from '../../chat/messages.ts';
 import { badField } from '../api-error.ts';
+import { formFields } from './form.ts';
 import { samplingFields } from './sampling.ts';
 
 const textPart = z.object({
@@ -42,17 +43,10 @@ const allowedTools = z.object({
   type: z.literal('allowed_tools'),
   allowed_tools: z.object({ mode: z.enum(['auto', 'required']), tools: z.array(namedTool).min(1).max(128) }),
 });
-const responseFormat = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text') }),
-  z.object({ type: z.literal('json_object') }),
-  z.object({
-    type: z.literal('json_schema'),
-    json_schema: z.object({ name: z.string().nullish(), schema: jsonObject.nullish(), strict: z.boolean().nullish() }),
-  }),
-]);
 
 export const chatRequest = z.object({
   ...samplingFields,
+  ...formFields,
   messages: z.array(message).min(1).max(10_000),
   max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
@@ -61,15 +55,15 @@ export const chatRequest = z.object({
   tools: z.array(toolSchema).max(128).nullish(),
   tool_choice: z.union([z.enum(['none', 'auto', 'required']), namedTool, allowedTools]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  response_format: responseFormat.nullish(),
   reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh']).nullish(),
   chat_template_kwargs: z.object({ enable_thinking: z.boolean().nullish() }).nullish(),
+  continue_final_message: z.boolean().nullish().describe('Go on with the last message, which must be the assistant’s'),
+  add_generation_prompt: z.boolean().nullish().describe('Default true, but for continue_final_message'),
   modalities: z.array(z.literal('text')).nullish(),
   functions: z.undefined('Not supported: use tools').optional(),
   function_call: z.undefined('Not supported: use tool_choice').optional(),
 });
 export type ChatRequest = z.output<typeof chatRequest>;
-export type ResponseFormat = z.output<typeof responseFormat>;
 
 /** The conversation as the model knows it. @throws ApiError 400 for content that is not text */
 export function messagesOf(messages: ChatRequest['messages']): ChatMessage[] {

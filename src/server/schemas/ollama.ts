@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import type { ChatMessage } from '../../chat/messages.ts';
 import type { ChatTask } from '../chat-task.ts';
-import { type ResponseFormat, toolSchema } from './chat.ts';
+import { toolSchema } from './chat.ts';
+import { type AskedForm, formFields, formOfFields } from './form.ts';
+import { tokenId } from './others.ts';
 import { type SamplingRequest, samplingFields } from './sampling.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
@@ -25,6 +27,7 @@ const options = z.object({
 });
 const noImages = z.array(z.unknown()).max(0, 'Not supported: must be empty').nullish();
 const shared = {
+  ...formFields,
   model: z.string(),
   stream: z.boolean().nullish().describe('Default true'),
   format: z
@@ -59,13 +62,20 @@ export const ollamaGenerateRequest = z.object({
   suffix: z.string().max(0, 'Not supported: must be empty').nullish(),
   template: z.string().max(0, 'Not supported: must be empty').nullish(),
   raw: z.boolean().nullish().describe('Continue the prompt instead of answering it'),
+  context: z
+    .array(tokenId)
+    .max(1_000_000)
+    .nullish()
+    .describe('What an earlier answer gave as context, to go on with it'),
   images: noImages,
 });
 export const ollamaEmbedRequest = z.object({
   model: z.string(),
-  input: z.union([z.string(), z.array(z.string()).min(1).max(2048)]),
+  input: z.union([z.string(), z.array(z.string()).max(2048)]),
+  truncate: z.boolean().nullish().describe('Take the beginning of a text that is too long. Default true'),
   dimensions: z.int().min(1).nullish(),
 });
+export const ollamaEmbeddingRequest = z.object({ model: z.string(), prompt: z.string().default('') });
 export const ollamaShowRequest = z.object({ model: z.string() });
 export type OllamaChatRequest = z.output<typeof ollamaChatRequest>;
 export type OllamaGenerateRequest = z.output<typeof ollamaGenerateRequest>;
@@ -75,17 +85,19 @@ export function taskOfOllama(request: OllamaChatRequest | OllamaGenerateRequest)
   const isChat = 'messages' in request;
   return {
     messages: isChat ? request.messages.map(messageOf) : messagesOfPrompt(request),
+    openEnd: 'continue', // as Ollama does
+    before: isChat ? undefined : (request.context ?? undefined),
     sampling: samplingOf(request),
     tools: (isChat && request.tools) || [],
     toolChoice: 'auto',
     allowedTools: undefined,
     parallelToolCalls: true,
-    format: formatOf(request.format),
+    format: formOfOllama(request),
     thinking: request.think != null && request.think !== false,
     truncate: true, // as Ollama does
     maxTokens: maxTokensOf(request),
     logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
-    names: { messages: isChat ? 'messages' : 'prompt', format: 'format' },
+    names: { messages: isChat ? 'messages' : 'prompt' },
   };
 }
 
@@ -118,7 +130,9 @@ function messageOf({ role, content, thinking, tool_calls }: OllamaChatRequest['m
   };
 }
 
-function formatOf(format: OllamaChatRequest['format']): ResponseFormat | undefined {
-  if (format == null || format === '') return undefined;
-  return format === 'json' ? { type: 'json_object' } : { type: 'json_schema', json_schema: { schema: format } };
+/** The form that a request asks for. @throws ApiError 400 where several fields ask for one */
+export function formOfOllama(request: OllamaChatRequest | OllamaGenerateRequest): AskedForm | undefined {
+  const { format } = request;
+  if (format == null || format === '') return formOfFields(request);
+  return formOfFields(request, { form: { schema: format === 'json' ? { type: 'object' } : format }, param: 'format' });
 }

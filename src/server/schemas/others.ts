@@ -1,8 +1,10 @@
 // Owns the bodies of /v1/completions, /v1/embeddings, /v1/tokenize and /v1/detokenize.
 import { z } from 'zod';
+import { formFields } from './form.ts';
 import { samplingFields } from './sampling.ts';
 
-const tokenId = z
+/** A token's id, of whatever vocabulary. */
+export const tokenId = z
   .int()
   .min(0)
   .max(2 ** 31 - 1);
@@ -10,6 +12,7 @@ const tokenIds = z.array(tokenId).max(1_000_000);
 
 export const completionRequest = z.object({
   ...samplingFields,
+  ...formFields,
   prompt: z.union([
     z.string(),
     z.array(z.string()).min(1).max(128),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ChatMessage, ToolCall } from '../../chat/messages.ts';
 import { badField } from '../api-error.ts';
 import type { Tool } from './chat.ts';
+import { formFields } from './form.ts';
 import { samplingFields } from './sampling.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
@@ -59,6 +60,7 @@ const allowedTools = z.object({
 const { model, temperature, top_p, top_k, min_p, seed, stream, repeat_penalty, ignore_eos, user } = samplingFields;
 
 export const responsesRequest = z.object({
+  ...formFields,
   ...{ model, temperature, top_p, top_k, min_p, seed, stream, repeat_penalty, ignore_eos, user },
   input: z.union([z.string(), z.array(item).max(10_000)]),
   instructions: z.string().nullish(),
@@ -76,7 +78,7 @@ export const responsesRequest = z.object({
   include: z.array(z.string()).max(100).nullish().describe('message.output_text.logprobs; others are left out'),
   top_logprobs: z.int().min(0).max(20).nullish(),
   truncation: z.enum(['auto', 'disabled']).nullish(),
-  metadata: z.record(z.string(), z.string()).nullish(),
+  metadata: z.record(z.string().max(64), z.string().max(512)).nullish().describe('At most 16 texts'),
   background: z.literal(false, 'Not supported: must be false').nullish(),
   conversation: z.null('Not supported: use previous_response_id').optional(),
   prompt: z.null('Not supported: use input').optional(),

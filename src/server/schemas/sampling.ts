@@ -34,8 +34,8 @@ const samplingSchema = z.object(samplingFields);
 /** Parsed `samplingFields`. */
 export type SamplingRequest = z.output<typeof samplingSchema>;
 
-/** The model's options for choice `index` of a request: each choice has a seed of its own. */
-export function generateOptionsOf(request: SamplingRequest, index: number, vocabulary: number): GenerateOptions {
+/** The model's options for the choices of a request. @throws ApiError 400 */
+export function generateOptionsOf(request: SamplingRequest, vocabulary: number): GenerateOptions {
   const bias = new Map<number, number>();
   for (const [token, value] of Object.entries(request.logit_bias ?? {})) {
     if (Number(token) >= vocabulary) {
@@ -53,8 +53,13 @@ export function generateOptionsOf(request: SamplingRequest, index: number, vocab
     repeatPenalty: request.repeat_penalty ?? request.repetition_penalty ?? undefined,
     penaltyWindow: request.repeat_last_n ?? undefined,
     logitBias: bias.size === 0 ? undefined : bias,
-    seed: request.seed == null ? undefined : request.seed + index,
+    seed: request.seed ?? undefined,
     stop: request.stop ?? undefined,
     ignoreEndOfText: request.ignore_eos ?? undefined,
   };
+}
+
+/** `options` for choice `index`: each has a seed of its own. */
+export function withSeed(options: GenerateOptions, index: number): GenerateOptions {
+  return options.seed === undefined ? options : { ...options, seed: options.seed + index };
 }

@@ -1,7 +1,9 @@
 // Owns the bodies and answers of /v1/classify and /v1/route.
 import { z } from 'zod';
 
-const query = z.string().max(100_000);
+/** Characters of a query; a whole letter has 3,000. */
+export const LONGEST_QUERY = 20_000;
+const query = z.string().max(LONGEST_QUERY);
 const threshold = z
   .number()
   .min(0)

@@ -1,0 +1,36 @@
+// Owns bodies that come compressed. How large they may become, the reader of the stream says: nothing is inflated that nobody asks for.
+import { ApiError } from './api-error.ts';
+
+const FORMATS: Readonly<Record<string, string>> = { gzip: 'gzip', 'x-gzip': 'gzip', deflate: 'deflate', br: 'brotli' };
+
+/** The bytes of `body` without its compression. @throws ApiError 415 */
+export async function decompressed(
+  body: ReadableStream<Uint8Array>,
+  encoding: string,
+): Promise<ReadableStream<Uint8Array>> {
+  const name = encoding.trim().toLowerCase();
+  if (name === '' || name === 'identity') return body;
+  const format = FORMATS[name];
+  const transform = format && (transformOf(format) ?? (await brotliOfNode()));
+  if (!transform) {
+    const known = Object.keys(FORMATS).join(', ');
+    throw new ApiError(415, `The body may be compressed with ${known}, got content-encoding '${name.slice(0, 40)}'.`, {
+      code: 'unsupported_media_type',
+    });
+  }
+  return body.pipeThrough(transform);
+}
+
+function transformOf(format: string): ReadableWritablePair<Uint8Array, Uint8Array> | undefined {
+  try {
+    return new DecompressionStream(format as CompressionFormat) as ReadableWritablePair<Uint8Array, Uint8Array>;
+  } catch {
+    return undefined; // not known to this platform
+  }
+}
+
+/** Node 20 has Brotli, but not among its web streams. */
+async function brotliOfNode(): Promise<ReadableWritablePair<Uint8Array, Uint8Array> | undefined> {
+  const { brotliStream } = await import('./decompress-node.ts').catch(() => ({ brotliStream: undefined }));
+  return brotliStream?.();
+}

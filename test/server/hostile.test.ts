@@ -1,0 +1,141 @@
+// What one client sends does not stop the others: /health answers, streams go on, and what is too much is refused before the work.
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type StartedServer, startServer } from './started-server.ts';
+
+let started: StartedServer;
+beforeAll(async () => {
+  started = await startServer();
+});
+afterAll(() => started.stop());
+
+const user = (content: unknown) => ({ role: 'user', content });
+const of = <Item>(count: number, item: (i: number) => Item) => Array.from({ length: count }, (_, i) => item(i));
+const chat = (messages: object[], more: object = {}) => JSON.stringify({ messages, max_tokens: 1, ...more });
+
+const MUCH: [string, string, string, RegExp][] = [
+  ['one long word', '/v1/chat/completions', chat([user('xy'.repeat(3e6))]), /context_length_exceeded/],
+  ['symbols without a space', '/v1/completions', JSON.stringify({ prompt: '🧩'.repeat(1.8e6) }), /context_length/],
+  ['control tokens', '/v1/messages', chat([user('<|im_end|>'.repeat(6e5))]), /fit/],
+  ['text to be tokenized', '/v1/tokenize', JSON.stringify({ content: '字'.repeat(2e6), with_pieces: true }), /fit/],
+  ['text to be embedded', '/v1/embeddings', JSON.stringify({ input: of(2000, () => 'a b '.repeat(900)) }), /fit/],
+  ['thoughts of before', '/v1/chat/completions', chat([{ role: 'assistant', content: `${'x '.repeat(3e6)}</think>` }, user('a')]), /fit/],
+  ['many messages that would be left out', '/api/chat', JSON.stringify({ model: 'tiny', stream: false, messages: of(9000, () => user('🧩'.repeat(150))) }), /fit/],
+  ['many messages that are wrong', '/v1/chat/completions', chat(of(9999, () => ({ role: 'nobody', content: {} }))), /messages\.0/],
+  ['many parts', '/v1/responses', JSON.stringify({ input: of(30, () => user(of(999, () => ({})))) }), /input\.0/],
+  ['empty lists', '/v1/chat/completions', `{"messages":[${'[],'.repeat(2.5e6)}[]]}`, /objects, arrays and fields/],
+  ['names of fields', '/v1/completions', `{${of(3e5, (i) => `"k${i}":1`).join()}}`, /objects, arrays and fields/],
+  ['token ids', '/v1/completions', JSON.stringify({ prompt: of(9e5, () => 3) }), /900000 tokens/],
+  ['token ids that are none', '/v1/completions', JSON.stringify({ prompt: of(9e5, () => -3) }), /prompt\.0/],
+  ['stop texts', '/v1/completions', JSON.stringify({ prompt: 'a', stop: of(3e5, () => 'b') }), /stop/],
+  ['biases', '/v1/completions', JSON.stringify({ prompt: 'a', logit_bias: Object.fromEntries(of(9e4, (i) => [i, 1])) }), /logit_bias/],
+  ['descriptions of tools', '/v1/chat/completions', chat([user('a')], { tools: of(99, (i) => ({ type: 'function', function: { name: `f${i}`, description: 'x'.repeat(7e4) } })) }), /tools/],
+]; // biome-ignore format: a table
+
+describe('of what is too much', () => {
+  test.each(MUCH)('%s: refused soon, with few stretches of work', async (_, path, body, message) => {
+    let silence = 0;
+    let last = performance.now();
+    const turns = setInterval(() => {
+      silence = Math.max(silence, performance.now() - last);
+      last = performance.now();
+    }, 5);
+    const response = await started.server.fetch(
+      new Request(`http://localhost${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: chunked(body),
+        duplex: 'half',
+      } as RequestInit),
+    );
+    clearInterval(turns);
+    expect(response.status).toBeGreaterThanOrEqual(400);
+    expect(response.status).toBeLessThan(500);
+    expect(await response.text()).toMatch(message);
+    expect(silence).toBeLessThan(3000); // some 50 ms on an idle machine
+  });
+
+  /** A body as it comes from a socket. */
+  function chunked(text: string): ReadableStream<Uint8Array> {
+    const bytes = new TextEncoder().encode(text);
+    let at = 0;
+    return new ReadableStream({
+      pull: (controller) => {
+        controller.enqueue(bytes.subarray(at, at + 65_536));
+        at += 65_536;
+        if (at >= bytes.length) controller.close();
+      },
+    });
+  }
+
+  test('long answers come piece by piece and whole: pieces of a text, tokens of a million', async () => {
+    const content = 'ab '.repeat(150);
+    const { tokens } = await (await started.post('/v1/tokenize', { content, with_pieces: true })).json();
+    expect(tokens.map(({ piece }: { piece: string }) => piece).join('')).toBe(content);
+    const many = { tokens: of(200_000, (i) => 65 + (i % 20)) };
+    const text = (await (await started.post('/v1/detokenize', many)).json()).content;
+    expect(text).toBe('ABCDEFGHIJKLMNOPQRST'.repeat(10_000));
+  });
+
+  test('many large bodies at once are read one after the other, and all are answered', async () => {
+    const small = await startServer({ limits: { bodiesBytes: 1 << 20 } });
+    const body = { prompt: 'x'.repeat(700_000) };
+    const statuses = await Promise.all(of(12, async () => (await small.post('/v1/completions', body)).status));
+    expect(new Set(statuses)).toEqual(new Set([400]));
+    await small.stop();
+  });
+});
+
+describe('compressed bodies', () => {
+  const send = (bytes: Uint8Array, encoding: string) =>
+    fetch(`${started.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-encoding': encoding },
+      body: bytes as BodyInit,
+    });
+
+  test.each([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+  ])('%s: read, bounded, refused where damaged', async (encoding, compress) => {
+    const whole = compress(JSON.stringify({ prompt: 'Hi', max_tokens: 1 }));
+    expect((await send(whole, encoding)).status).toBe(200);
+    expect((await send(compress(Buffer.alloc(12e6, 0x20)), encoding)).status).toBe(413);
+    for (const damaged of [whole.subarray(0, -3), Buffer.from('no such thing')]) {
+      const answer = await send(damaged, encoding);
+      expect(answer.status).toBe(400);
+      expect((await answer.json()).error.message).toMatch(/content-encoding/);
+    }
+  });
+
+  test('of other kinds are refused by name', async () => {
+    const answer = await send(Uint8Array.of(1), 'zstd');
+    expect(answer.status).toBe(415);
+    expect((await answer.json()).error.message).toMatch(/gzip.*br.*'zstd'/);
+  });
+});
+
+test('what programs send that do not say it is JSON is taken, but from no page', async () => {
+  const send = (headers: Record<string, string>) =>
+    started.server.fetch(
+      new Request('http://localhost//v1//completions', {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+        body: '{"prompt":"a","max_tokens":1}',
+      }),
+    );
+  expect((await send({})).status).toBe(200);
+  expect((await send({ origin: 'https://shop.example' })).status).toBe(415);
+});
+
+test('a method that a route does not take is told which it takes', async () => {
+  for (const [path, allow] of [
+    ['/v1/completions', 'POST'],
+    ['/v1/models/x', 'GET'],
+    ['/v1/responses/x', 'GET, DELETE'],
+  ]) {
+    const answer = await fetch(started.url + path, { method: 'PUT' });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, allow]);
+  }
+});

@@ -1,0 +1,171 @@
+// Two keys on one server: neither learns anything of what the other sends, nor takes anything from him.
+import { connect, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Budget } from '../../src/core/budget.ts';
+import { hashKey } from '../../src/server/keys.ts';
+import { ResponseStore } from '../../src/server/response-store.ts';
+import { type StartedServer, startServer, until } from './started-server.ts';
+
+const keys = [
+  { name: 'shop', sha256: await hashKey('shop-key') },
+  { name: 'rival', sha256: await hashKey('rival-key') },
+  { name: 'operator', sha256: await hashKey('operator-key'), operator: true },
+];
+let started: StartedServer;
+beforeAll(async () => {
+  started = await startServer({ keys });
+});
+afterAll(() => started.stop());
+
+const as = (key: string) => ({ authorization: `Bearer ${key}-key` });
+const ask = async (key: string, path: string, body: object) =>
+  // biome-ignore lint/suspicious/noExplicitAny: answers of many forms
+  (await started.post(path, body, as(key))).json() as Promise<Record<string, any>>;
+const SECRET = 'The PIN of Mrs Keller is 4711, and nobody may know it but the shop and herself.';
+
+describe('what a key sends', () => {
+  test('shows in no statistic of another: cached tokens, evaluated tokens, metrics', async () => {
+    const seen = async () => {
+      const answers = [
+        await ask('rival', '/v1/completions', { prompt: SECRET, max_tokens: 1, seed: 1 }),
+        await ask('rival', '/v1/completions', { prompt: SECRET.slice(0, 60), max_tokens: 1, seed: 1 }),
+      ];
+      const metrics = await (await fetch(`${started.url}/metrics`, { headers: as('rival') })).text();
+      const names = /^[\w:]+\{.*\}|^[\w:]+/gm;
+      const counts = metrics.split('\n').filter((line) => /(tokens|success)_total\{/.test(line));
+      return { usage: answers.map(({ usage }) => usage), names: metrics.match(names), counts };
+    };
+    await ask('rival', '/v1/completions', { prompt: 'Something else', max_tokens: 1 });
+    const fresh = await startServer({ keys });
+    const alone = await fresh.post('/v1/completions', { prompt: SECRET, max_tokens: 1, seed: 1 }, as('rival'));
+    const expected = (await alone.json()).usage;
+    await fresh.stop();
+    for (let round = 0; round < 3; round++) {
+      await ask('shop', '/v1/completions', { prompt: SECRET, max_tokens: 20, seed: 1, ignore_eos: true });
+      await ask('shop', '/v1/chat/completions', { messages: [{ role: 'user', content: SECRET }], max_tokens: 5 });
+    }
+    const before = started.model.stats();
+    const { usage, names, counts } = await seen();
+    const after = started.model.stats();
+    expect(usage[0]).toEqual(expected);
+    expect(usage[0].prompt_tokens_details.cached_tokens).toBe(0);
+    // Time to the first token is that of the tokens evaluated: of the first prompt all, though the shop's cache holds them.
+    expect(after.cachedTokens - before.cachedTokens).toBe(usage[1].prompt_tokens_details.cached_tokens);
+    expect(names?.join()).not.toMatch(/shop|kv_cache|prefix_cache|num_requests|resident/);
+    expect(counts.join('\n')).toContain('onebit_key_tokens_total{key="rival",type="completion"} 3');
+    const whole = await (await fetch(`${started.url}/metrics`, { headers: as('operator') })).text();
+    expect(whole).toMatch(/onebit_key_tokens_total\{key="shop".*vllm:kv_cache_usage_perc/s);
+  });
+
+  test('is kept for nobody else: neither answers nor items', async () => {
+    const mine = await ask('shop', '/v1/responses', { input: SECRET, max_output_tokens: 2 });
+    const get = (key: string) => fetch(`${started.url}/v1/responses/${mine.id}`, { headers: as(key) });
+    expect([(await get('shop')).status, (await get('rival')).status]).toEqual([200, 404]);
+    const continued = { input: 'a', previous_response_id: mine.id, max_output_tokens: 1 };
+    expect((await ask('shop', '/v1/responses', continued)).status).toBe('incomplete');
+    expect((await ask('rival', '/v1/responses', continued)).error.code).toBe('previous_response_not_found');
+    const reference = { input: [{ type: 'item_reference', id: mine.output[0].id }], max_output_tokens: 1 };
+    expect((await ask('shop', '/v1/responses/input_tokens', reference)).input_tokens).toBeGreaterThan(0);
+    expect((await ask('rival', '/v1/responses/input_tokens', reference)).error.code).toBe('item_not_found');
+    const deleted = await fetch(`${started.url}/v1/responses/${mine.id}`, { method: 'DELETE', headers: as('rival') });
+    expect(deleted.status).toBe(404);
+    expect((await get('shop')).status).toBe(200);
+  });
+});
+
+test('keys of one name are told apart, and the same key twice is refused', async () => {
+  const twins = [
+    { name: 'team', sha256: await hashKey('shop-key') },
+    { name: 'team', sha256: await hashKey('rival-key') },
+  ];
+  const server = await startServer({ keys: twins });
+  const made = await (await server.post('/v1/responses', { input: 'a', max_output_tokens: 1 }, as('shop'))).json();
+  expect((await fetch(`${server.url}/v1/responses/${made.id}`, { headers: as('rival') })).status).toBe(404);
+  expect(new Set(server.log.map((entry) => entry.key)).size).toBe(2);
+  await server.stop();
+  await expect(startServer({ keys: [twins[0], twins[0]] })).rejects.toThrow(/given once/);
+});
+
+describe('tokens a minute', () => {
+  const limited = async () =>
+    startServer({ keys: [{ name: 'small', sha256: await hashKey('small-key'), tokensPerMinute: 60 }] });
+  const total = (answers: { usage?: { total_tokens: number } }[]) =>
+    answers.reduce((sum, { usage }) => sum + (usage?.total_tokens ?? 0), 0);
+
+  test('hold back a burst at admission, whatever it asks for', async () => {
+    const server = await limited();
+    const bodies: [string, object][] = [
+      ['/v1/completions', { prompt: 'Hi', max_tokens: 300, ignore_eos: true }],
+      ['/v1/chat/completions', { messages: [{ role: 'user', content: 'Hi' }], n: 4, logit_bias: { 88: 100 } }],
+      ['/v1/embeddings', { input: 'a text of some tokens' }],
+      ['/v1/tokenize', { content: 'a text of some tokens' }],
+      ['/v1/messages/count_tokens', { messages: [{ role: 'user', content: 'Hi' }] }],
+      ['/api/generate', { model: 'tiny', prompt: 'Hi', stream: false, raw: true }],
+    ];
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, (_, i) => server.post(...bodies[i % bodies.length], as('small'))),
+    );
+    const texts = await Promise.all(answers.map((answer) => answer.json()));
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThan(50);
+    for (const answer of refused) expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(total(texts)).toBeLessThanOrEqual(70);
+    await server.stop();
+  });
+
+  test('are given back where they were not used', async () => {
+    const server = await limited();
+    const ask = () =>
+      server.post(
+        '/v1/completions',
+        { prompt: 'Hi', max_tokens: 20, stop: ['X'], logit_bias: { 88: 100 } },
+        as('small'),
+      );
+    for (let i = 0; i < 8; i++) expect((await ask()).status).toBe(200); // three tokens each, though 22 were reserved
+    const long = await server.post('/v1/completions', { prompt: 'Hi', max_tokens: 300, ignore_eos: true }, as('small'));
+    expect(long.status).toBe(429); // a minute's tokens are not there any more
+    await server.stop();
+  });
+});
+
+describe('the store of answers', () => {
+  const budget = new Budget();
+  const answer = (text: string) => ({
+    response: { text },
+    input: [],
+    items: [{ role: 'user' as const, content: text }],
+  });
+
+  test('counts bytes, forgets the oldest of whoever keeps most, and keeps nothing that is too large', async () => {
+    const store = new ResponseStore(20_000);
+    store.put('small', 'a', answer('x'));
+    for (let i = 0; i < 50; i++) store.put(`r${i}`, 'b', answer('y'.repeat(1000)));
+    expect(await store.get('small', 'a', budget)).toMatchObject({ response: { text: 'x' } });
+    expect(await store.get('r0', 'b', budget)).toBeUndefined();
+    expect(await store.get('r49', 'b', budget)).toBeDefined();
+    expect(await store.get('r49', 'a', budget)).toBeUndefined();
+    store.put('huge', 'a', answer('z'.repeat(20_000)));
+    expect(await store.get('huge', 'a', budget)).toBeUndefined();
+    expect(await store.get('small', 'a', budget)).toBeDefined();
+  });
+});
+
+test('connections that ask for nothing make room for one that does', async () => {
+  const server = await startServer({ listen: { connections: 20 } });
+  const { hostname, port } = new URL(server.url);
+  const idle: Socket[] = [];
+  for (let i = 0; i < 60; i++) {
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    if (i % 3 === 1) socket.write('GET /health HTT');
+    if (i % 3 === 2) socket.write('POST /v1/tokenize HTTP/1.1\r\nhost: a\r\ncontent-length: 99\r\n\r\n{');
+    idle.push(socket);
+    await new Promise((resolve) => socket.once('connect', resolve));
+  }
+  const stream = await server.post('/v1/completions', { prompt: 'a', max_tokens: 200, ignore_eos: true, stream: true });
+  for (let i = 0; i < 40; i++) expect((await fetch(`${server.url}/health`)).status).toBe(200);
+  expect(await stream.text()).toContain('[DONE]');
+  await until(() => idle.filter((socket) => !socket.destroyed && !socket.closed).length <= 40);
+  for (const socket of idle) socket.destroy();
+  await server.stop();
+});
