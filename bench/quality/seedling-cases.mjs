@@ -82,7 +82,10 @@ const tableStyles = [
     'little by little',
     (r, c, p, d, t) => [`I want to book a table at ${r} in ${c}.`, `For ${people(p)}.`, `${on(d)}.`, `At ${t}.`],
   ],
-  ['another order', (r, c, p, d, t) => [`Hello, a table for ${p} ${on(d)} please`, `in ${c}`, `at ${t}`, `${r}, please.`]],
+  [
+    'another order',
+    (r, c, p, d, t) => [`Hello, a table for ${p} ${on(d)} please`, `in ${c}`, `at ${t}`, `${r}, please.`],
+  ],
   ['all at once', (r, c, p, d, t) => [`Table for ${p} ${d} ${t} please, at ${r}, in ${c}.`]],
   ['all at once', (r, c, p, d, t) => [`Could you reserve a table for ${people(p)} at ${r} in ${c} ${on(d)} at ${t}?`]],
   ['asked one by one', (r, c, p, d, t) => ['We would like to eat out.', `${r}`, `In ${c}.`, `${p}`, `${d}`, `${t}`]],
