@@ -1,5 +1,5 @@
 // Owns taking parts apart until only keywords about one value are left, and alternatives: references, allOf, opposites, conditions.
-import type { References } from './references.ts';
+import { isOldDraft, type References } from './references.ts';
 import { areDisjoint, type Flat, tagOf } from './schema-alternatives.ts';
 import { alternativesOfNot } from './schema-negation.ts';
 import {
@@ -37,7 +37,7 @@ export class Flattener {
   constructor(root: unknown, references: References, meter: Meter) {
     this.references = references;
     this.meter = meter;
-    this.isOld = isObject(root) && /draft-0[3467]\//.test(String(root.$schema));
+    this.isOld = isObject(root) && isOldDraft(root.$schema);
   }
 
   /** Follows all parts; undefined where it is plain that no value satisfies them. */
