@@ -74,7 +74,7 @@ export function randomHostile(random: Random): unknown {
       { maxLength: number % 50 },
       { multipleOf: number + 1 },
       { pattern: `^(a|aa){0,${number % 30}}b*$` },
-      { enum: times(number % 40, (i) => i * number) },
+      { enum: times(1 + (number % 40), (i) => i * (number + 1)) },
       { type: ['integer', 'string'] },
       { minProperties: number % 4 },
       { title: `${number}` },
