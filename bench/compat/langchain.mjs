@@ -9,7 +9,9 @@ import { OnebitServer } from '../../dist/server/index.js';
 import { listen } from '../../dist/server/node-adapter.js';
 import { writeResults } from './results.mjs';
 
-const { values } = parseArgs({ options: { suite: { type: 'string' }, model: { type: 'string' }, serve: { type: 'boolean' } } });
+const { values } = parseArgs({
+  options: { suite: { type: 'string' }, model: { type: 'string' }, serve: { type: 'boolean' } },
+});
 if (values.serve) {
   const model = await load(values.model);
   const { url } = await listen(new OnebitServer(model).fetch, { port: 0, host: '127.0.0.1' });
@@ -31,11 +33,21 @@ async function run() {
   const args = [vitest, 'run', '--root', work, '--config', 'none', '--reporter', 'json', '--outputFile', out];
   writeFileSync(`${work}vitest.config.mjs`, CONFIG);
   args[args.indexOf('none')] = `${work}vitest.config.mjs`;
-  const ran = spawnSync(process.execPath, args, { env: { ...process.env, ONEBIT_URL: url }, stdio: ['ignore', 'ignore', 'inherit'] });
+  const ran = spawnSync(process.execPath, args, {
+    env: { ...process.env, ONEBIT_URL: url },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   server.kill();
   const { testResults } = JSON.parse(readFileSync(out, 'utf8'));
   const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
-  writeResults('langchain', tests.map(({ title, status, failureMessages }) => ({ name: title, passed: status === 'passed', message: failureMessages?.[0]?.split('\n')[0] ?? '' })));
+  writeResults(
+    'langchain',
+    tests.map(({ title, status, failureMessages }) => ({
+      name: title,
+      passed: status === 'passed',
+      message: failureMessages?.[0]?.split('\n')[0] ?? '',
+    })),
+  );
   process.exitCode = ran.error ? 1 : 0;
 }
 

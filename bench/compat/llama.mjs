@@ -47,7 +47,12 @@ const args = ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--junitxml=out.xm
 spawnSync('python3', args, { cwd: work, env, stdio: ['ignore', 'ignore', 'inherit'] });
 const xml = readFileSync(`${work}/out.xml`, 'utf8');
 const decoded = (text) =>
-  text.replace(/&quot;/g, '"').replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&#10;/g, ' ').replace(/&amp;/g, '&');
+  text
+    .replace(/&quot;/g, '"')
+    .replace(/&lt;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&#10;/g, ' ')
+    .replace(/&amp;/g, '&');
 const tests = [...xml.matchAll(/<testcase classname="([^"]*)" name="([^"]*)"[^>]*?(?:\/>|>(.*?)<\/testcase>)/gs)]
   .filter(([, , , inner = '']) => !inner.includes('<skipped'))
   .map(([, file, name, inner = '']) => {
