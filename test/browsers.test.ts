@@ -102,7 +102,10 @@ beforeAll(async () => {
     files: { '/tiny.gguf': tiny },
     handle: (_request, response, path) => {
       // Workers follow the policy of their own file, so that all files have it.
-      response.setHeader('content-security-policy', PAGE_POLICY);
+      const policy = path.startsWith('/strict/')
+        ? PAGE_POLICY.replace("worker-src 'self' blob:", "worker-src 'self'")
+        : PAGE_POLICY;
+      response.setHeader('content-security-policy', policy);
       if (!path.endsWith('/page')) return false;
       if (path === '/alone/page') response.removeHeader('cross-origin-opener-policy');
       response.setHeader('content-type', 'text/html').end('<!doctype html><title>page</title>');
@@ -166,6 +169,7 @@ for (const kind of [chromium, firefox, webkit]) {
           return { text, tokens: [...tokens], logprobs: [...logprobs], threads, mayShare, cores, build };`,
           path,
         );
+        console.log(`${kind.name}: kernels ${found.build}, ${found.threads} threads`);
         const { text, tokens, logprobs } = expected[String(found.build)]!;
         expect(found.text).toBe(text);
         expect(found.tokens).toEqual(tokens);
@@ -228,6 +232,26 @@ for (const kind of [chromium, firefox, webkit]) {
         expect(found).toEqual(
           found.has ? { has: true, kept: 1, tokens: 3, left: 0 } : { has: false, code: 'unsupported' },
         );
+      },
+      SLOW,
+    );
+
+    test(
+      'says what a policy must allow when it forbids threads, and computes on one',
+      async () => {
+        const found = await withPackage<{ shares: boolean; message?: string; threads: number }>(
+          `const shares = crossOriginIsolated && typeof SharedArrayBuffer !== 'undefined';
+          const options = { backend: 'wasm', threads: 2 };
+          const message = await onebit.load('/tiny.gguf', options).then((model) => model.dispose(), (error) => error.message);
+          const model = await onebit.load('/tiny.gguf', { ...options, threads: 1 });
+          const { threads } = model.backend;
+          await model.dispose();
+          return { shares, message, threads };`,
+          '/strict/page',
+        );
+        expect(found.threads).toBe(1);
+        if (found.shares) expect(found.message).toMatch(/Content-Security-Policy.*worker-src.*blob:.*threads: 1/);
+        else expect(found.message).toBeUndefined();
       },
       SLOW,
     );

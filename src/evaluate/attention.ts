@@ -12,7 +12,7 @@ export interface AttentionMap {
   readonly texts: readonly string[];
   readonly layers: number;
   readonly heads: number;
-  /** [layers, heads, tokens, tokens]: how much of the row's token's look goes to the column's token. Rows sum to 1; nothing looks ahead. */
+  /** How much of the row's token's look goes to the column's token. Rows sum to 1; nothing looks ahead. Shape [layers, heads, tokens, tokens]. */
   readonly weights: Float32Array;
 }
 

@@ -47,7 +47,7 @@ export class Session {
    * @param breakers tokens across which DRY sees no repetition
    * @param choosable rows of the logits that may be chosen; default all
    * @param shared what the session held is kept for others of its owner when a generation ends, and nothing stays in the session
-   * @param owner whose cached beginnings it may use
+   * @internal
    */
   constructor(
     scheduler: Scheduler,
@@ -333,7 +333,7 @@ export class Session {
     }
     if (prompt.length > this.contextTokens) {
       throw new OnebitError(
-        'bad-argument',
+        'too-long',
         `generate: the prompt must fit the context of ${this.contextTokens} tokens, got ${prompt.length}. Shorten it, or load the model with a larger contextTokens.`,
       );
     }
