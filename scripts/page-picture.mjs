@@ -39,19 +39,33 @@ try {
   const tokens = await page.locator('.message:last-child .token').count();
   // The answer takes a tenth of a second; shown a token at a time it can be seen.
   const show = (count) =>
-    page.evaluate(`document.querySelectorAll('.message:last-child .token').forEach((token, i) => { token.style.visibility = i < ${count} ? '' : 'hidden'; })`);
+    page.evaluate(
+      `document.querySelectorAll('.message:last-child .token').forEach((token, i) => { token.style.visibility = i < ${count} ? '' : 'hidden'; })`,
+    );
   for (let count = 1; count <= tokens; count++) {
     await show(count);
     await shoot(90);
   }
   await shoot(1200);
-  await page.locator('.message:last-child .token').nth(Math.min(3, tokens - 1)).hover();
+  await page
+    .locator('.message:last-child .token')
+    .nth(Math.min(3, tokens - 1))
+    .hover();
   await shoot(2200);
   await page.goto(`${url}#look`);
   await page.locator('.bits-canvas').waitFor();
   await page.waitForTimeout(3000);
   await shoot(2500);
-  const args = frames.flatMap(({ path, milliseconds }) => ['-d', String(milliseconds), '-lossy', '-q', '55', '-m', '6', path]);
+  const args = frames.flatMap(({ path, milliseconds }) => [
+    '-d',
+    String(milliseconds),
+    '-lossy',
+    '-q',
+    '55',
+    '-m',
+    '6',
+    path,
+  ]);
   execFileSync('img2webp', ['-loop', '0', '-kmax', '30', ...args, '-o', out], { stdio: 'inherit' });
   console.log(`${out}: ${frames.length} frames, ${statSync(out).size} bytes`);
 } finally {

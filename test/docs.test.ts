@@ -71,20 +71,23 @@ test('every program in the documents compiles against the package', () => {
 }, 240_000);
 
 describe('links', () => {
-  test.each(documents)('%s: lead to files of the checkout, and of the package where it holds the document', (document) => {
-    const packed = (path: string) => files.some((name) => path === name || path.startsWith(`${name}/`));
-    for (const [, target] of textOf(document).matchAll(/\]\(([^)\s]+)\)/g)) {
-      const [address] = target.split('#');
-      const own = address.startsWith(REPOSITORY)
-        ? /^(?:blob|tree)\/main\/(.*)$/.exec(address.slice(REPOSITORY.length))?.[1]
-        : undefined;
-      if (own !== undefined) expect(existsSync(join(root, own)), target).toBe(true);
-      if (/^[a-z]+:/.test(address) || address === '') continue;
-      const path = relative(root, resolve(root, dirname(document), address));
-      expect(existsSync(join(root, path)), `${target} is missing`).toBe(true);
-      if (packed(document)) expect(packed(path) || /\.md$/.test(path), `${target} is not in the package`).toBe(true);
-    }
-  });
+  test.each(documents)(
+    '%s: lead to files of the checkout, and of the package where it holds the document',
+    (document) => {
+      const packed = (path: string) => files.some((name) => path === name || path.startsWith(`${name}/`));
+      for (const [, target] of textOf(document).matchAll(/\]\(([^)\s]+)\)/g)) {
+        const [address] = target.split('#');
+        const own = address.startsWith(REPOSITORY)
+          ? /^(?:blob|tree)\/main\/(.*)$/.exec(address.slice(REPOSITORY.length))?.[1]
+          : undefined;
+        if (own !== undefined) expect(existsSync(join(root, own)), target).toBe(true);
+        if (/^[a-z]+:/.test(address) || address === '') continue;
+        const path = relative(root, resolve(root, dirname(document), address));
+        expect(existsSync(join(root, path)), `${target} is missing`).toBe(true);
+        if (packed(document)) expect(packed(path) || /\.md$/.test(path), `${target} is not in the package`).toBe(true);
+      }
+    },
+  );
 });
 
 test('how to read this code: names that stand behind a file are in it', () => {
