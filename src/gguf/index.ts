@@ -4,6 +4,7 @@ export type { Metadata, NumberRequirement } from './metadata.ts';
 export { metadataBoolean, metadataNumber, metadataNumbers, metadataString, metadataStrings } from './metadata.ts';
 export { readGguf } from './read.ts';
 export type { Gguf, GgufArray, GgufValue, GgufValueType, TensorInfo } from './types.ts';
+export type { NumberType } from './value-bytes.ts';
 export type { TypedNumber } from './write.ts';
 export {
   type ByteSink,
