@@ -1,5 +1,6 @@
 // The subpath onebit/gguf: reading and writing GGUF containers.
 
+export type { ModelFacts } from './facts.ts';
 export type { Metadata, NumberRequirement } from './metadata.ts';
 export { metadataBoolean, metadataNumber, metadataNumbers, metadataString, metadataStrings } from './metadata.ts';
 export { readGguf } from './read.ts';
