@@ -282,7 +282,7 @@ export class TrainPage {
       this.#plot.addTraining(event.step, event.bitsPerByte);
       this.#bar.value = event.progress;
       const text = `${duration(event.secondsLeft)} left · update ${event.step} · ${digits(event.bitsPerByte)} bits/byte · ${digits(event.tokensPerSecond)} tokens/s · weights ${event.quantized ? 'of one bit' : 'exact'}`;
-      // A live region that changes many times a second says nothing.
+      // A live region that changes many times per second says nothing.
       if (performance.now() - this.#saidAt > 500 && !this.#training?.isPaused) {
         this.#status.textContent = text;
         this.#saidAt = performance.now();
