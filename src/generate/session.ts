@@ -333,7 +333,7 @@ export class Session {
     }
     if (prompt.length > this.contextTokens) {
       throw new OnebitError(
-        'bad-argument',
+        'too-long',
         `generate: the prompt must fit the context of ${this.contextTokens} tokens, got ${prompt.length}. Shorten it, or load the model with a larger contextTokens.`,
       );
     }

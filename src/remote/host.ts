@@ -324,6 +324,7 @@ function infoOf(model: LanguageModel): RemoteModelInfo {
     memoryBytes: model.memoryBytes,
     decodeWeightBytes: model.decodeWeightBytes,
     knowsThinking: model.knowsThinking,
+    talks: model.metadata.has('tokenizer.chat_template'),
   };
 }
 

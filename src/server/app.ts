@@ -343,7 +343,7 @@ export class OnebitServer {
 
   private async sitePage(c: Ctx): Promise<Response> {
     const { site } = this.options;
-    const found = site && (await siteResponse(site, c.req.path));
+    const found = site && (await siteResponse(site, c.req.path, c.req.header('accept-encoding')));
     return found ?? this.refuse(this.nothingAt(c), c.env.exchange);
   }
 
