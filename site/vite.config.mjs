@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { smallShaders } from '../scripts/minify-wgsl.mjs';
+import { thirdParty } from '../scripts/third-party.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
-const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+const { exports, repository, homepage } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 /** The package's own name means its built files: Vite does not look up a package from inside itself. */
 const alias = Object.entries(exports)
   .filter(([, target]) => target.default)
@@ -14,17 +15,30 @@ const alias = Object.entries(exports)
     replacement: fileURLToPath(new URL(`../${target.default}`, import.meta.url)),
   }));
 
+/** Where the source is. */
+const source = (repository?.url ?? repository ?? 'https://github.com/onebit-js/onebit').replace(/^git\+|\.git$/g, '');
+
 /** Pages get threads only when they are isolated from other origins. */
 const headers = {
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-embedder-policy': 'require-corp',
 };
 
+/** Addresses that the page's head needs; previews want a whole one. */
+const addresses = {
+  name: 'addresses',
+  transformIndexHtml: (html) =>
+    html.replaceAll('HOMEPAGE', /^https:.*\/$/.test(homepage ?? '') ? homepage : './').replaceAll('SOURCE', source),
+};
+
 /** Puts the names of all built files into the service worker, which keeps them for offline use. */
 const listFiles = {
   name: 'list-files',
   generateBundle(_options, bundle) {
-    const files = Object.keys(bundle).filter((name) => !name.endsWith('.map'));
+    // What the page needs without a network; previews are for others, and the trunk of another task is nobody's here.
+    const files = [...Object.keys(bundle), 'manifest.webmanifest', 'icon-192.png'].filter(
+      (name) => !/\.(map|txt)$|preview|support-trunk/.test(name),
+    );
     const source = readFileSync(new URL('service-worker.js', import.meta.url), 'utf8');
     this.emitFile({
       type: 'asset',
@@ -34,12 +48,25 @@ const listFiles = {
   },
 };
 
+/** Whose code the page and its workers hold. */
+const folders = new Set();
+
+/** Vite 8 can divide a worker: the page loads only the parts that it uses. */
+const dividedWorker = {
+  name: 'divided-worker',
+  transform: (code, id) =>
+    id.endsWith('/remote/start-worker.js')
+      ? code.replace(/\/\* webpackIgnore: true \*\/ '..\/browser\/whole-worker.js'/, "'./engine-worker.js'")
+      : null,
+};
+
 export default defineConfig({
   root,
   base: './',
   resolve: { alias },
-  plugins: [listFiles, smallShaders],
-  worker: { format: 'es' },
+  define: { __SOURCE__: JSON.stringify(source) },
+  plugins: [addresses, dividedWorker, thirdParty({ folders }), listFiles, smallShaders],
+  worker: { format: 'es', plugins: () => [thirdParty({ folders, write: false })] },
   server: { headers, fs: { allow: ['..'] } },
   preview: { headers },
   optimizeDeps: { exclude: ['onebit'] },

@@ -3,8 +3,11 @@ export { type KeptModel, listModels, removeModel } from './bytes/browser-store.t
 export type { ChatMessage } from './chat/messages.ts';
 export { type ErrorCode, OnebitError } from './errors.ts';
 export type { AttentionMap } from './evaluate/attention.ts';
-export type { SpeedReport, SpeedRequest } from './evaluate/speed.ts';
+export type { SpeedReport, SpeedRequest, Spread } from './evaluate/speed.ts';
+export type { GpuEntry } from './kernels/webgpu/adapter.ts';
 export { isRealGpu } from './kernels/webgpu/adapter.ts';
+export { EMBEDDED_MODEL } from './load.ts';
+export type { MemoryNeed } from './model/memory.ts';
 export type {
   ModelOutline,
   RemoteModelInfo,
@@ -24,6 +27,7 @@ export {
   WorkerModel,
 } from './remote/worker-model.ts';
 export { resumeTraining, trainInWorker, WorkerTraining } from './remote/worker-training.ts';
+export type { AnswerScore } from './train/answers.ts';
 export { type KeptTraining, listTrainings, removeTraining } from './train/browser-runs.ts';
 export { parseCorpus } from './train/corpus.ts';
 export type { TrainDone, TrainProgress, TrainSample, TrainStart, TrainStep } from './train/train-options.ts';

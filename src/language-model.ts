@@ -6,15 +6,19 @@ import type { Budget } from './core/budget.ts';
 import { OnebitError } from './errors.ts';
 import { type AttentionMap, attentionMap } from './evaluate/attention.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
+import { type Choosable, choosableOf } from './generate/choosable.ts';
 import { embedTokens } from './generate/embed.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
 import { checkOwner, type GenerateOptions, resolveOptions } from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { type ChosenToken, Session } from './generate/session.ts';
+import { factsOf, type ModelFacts } from './gguf/facts.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Engine } from './model/engine.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
+
+export type { ModelFacts };
 
 export interface ChatOptions extends GenerateOptions, Omit<ChatTemplateOptions, 'addGenerationPrompt'> {}
 
@@ -27,17 +31,26 @@ export class LanguageModel {
   readonly tokenizer: Tokenizer;
   /** Everything the file says about itself. */
   readonly metadata: ReadonlyMap<string, GgufValue>;
+  /** What the file is in a few words. */
+  readonly facts: () => Promise<ModelFacts>;
   /** Most tokens of one sequence, prompt and answer together. */
   readonly contextTokens: number;
   private readonly engine: Engine;
   private readonly chatTemplate: () => ChatTemplate;
   private readonly breakers: ReadonlySet<number>;
+  private readonly choosable: Choosable;
   private readonly scheduler: Scheduler;
   private disposed = false;
 
+  /** @internal Use `load`. */
   constructor(gguf: Gguf, tokenizer: Tokenizer, engine: Engine, contextTokens: number, limits: SchedulerOptions) {
     this.config = engine.config;
     this.metadata = gguf.metadata;
+    let facts: Promise<ModelFacts> | undefined;
+    this.facts = () => {
+      facts ??= factsOf(gguf);
+      return facts;
+    };
     this.tokenizer = tokenizer;
     this.engine = engine;
     this.contextTokens = contextTokens;
@@ -47,6 +60,7 @@ export class LanguageModel {
       template ??= chatTemplateOf(gguf, tokenizer);
       return template;
     };
+    this.choosable = choosableOf(tokenizer);
     this.breakers = new Set(DRY_BREAKERS.flatMap((text) => [...tokenizer.encode(text, { bos: false })]));
   }
 
@@ -102,11 +116,18 @@ export class LanguageModel {
    */
   async chatPromptAsync(
     messages: readonly ChatMessage[],
-    options: ChatTemplateOptions & { readonly budget: Budget; readonly maxTokens: number },
+    options: ChatTemplateOptions & {
+      readonly budget: Budget;
+      readonly maxTokens: number;
+      /** Ends the prompt in the last message, which the answer goes on with. */
+      readonly continueLast?: boolean;
+    },
   ): Promise<Int32Array> {
-    const { budget, maxTokens } = options;
+    const { budget, maxTokens, continueLast } = options;
+    const template = this.chatTemplate();
+    const pieces = continueLast ? openEnded(messages, template, options) : template.render(messages, options);
     const tokens: number[] = [];
-    for (const piece of this.chatTemplate().render(messages, options)) {
+    for (const piece of pieces) {
       const read = { special: true, bos: false, maxTokens: maxTokens - tokens.length, budget };
       for (const token of await this.tokenizer.encodeAsync(piece, read)) tokens.push(token);
     }
@@ -183,7 +204,10 @@ export class LanguageModel {
   session(options: { owner?: string } = {}): Session {
     this.assertAlive('session');
     checkOwner(options.owner, 'session');
-    return new Session(this.scheduler, this.contextTokens, this.breakers, { owner: options.owner });
+    return new Session(this.scheduler, this.contextTokens, this.breakers, {
+      owner: options.owner,
+      choosable: this.choosable,
+    });
   }
 
   /** Continues `prompt` in a session of your own, which has its owner already. */
@@ -210,7 +234,8 @@ export class LanguageModel {
 
   /** A session for one request, whose cache is then everybody's who has the same owner. */
   private sharedSession(owner: string): SessionUse {
-    const session = new Session(this.scheduler, this.contextTokens, this.breakers, { shared: true, owner });
+    const { choosable } = this;
+    const session = new Session(this.scheduler, this.contextTokens, this.breakers, { shared: true, owner, choosable });
     return { session, end: () => session.dispose() };
   }
 
@@ -224,6 +249,26 @@ export class LanguageModel {
   private assertAlive(operation: string): void {
     if (this.disposed) throw new OnebitError('disposed', `${operation}: the model was disposed. Load it again.`);
   }
+}
+
+/** The pieces of a conversation up to the end of what the last message says. @throws OnebitError `unsupported` where the template leaves that out */
+function openEnded(
+  messages: readonly ChatMessage[],
+  template: ChatTemplate,
+  options: ChatTemplateOptions,
+): readonly string[] {
+  const last = messages[messages.length - 1];
+  const mark = `-${crypto.randomUUID()}-`; // nobody can have written it before
+  const marked = [...messages.slice(0, -1), { ...last, content: last.content + mark }];
+  const pieces = template.render(marked, { ...options, addGenerationPrompt: false });
+  const at = pieces.findLastIndex((piece) => piece.includes(mark));
+  if (at < 0) {
+    throw new OnebitError(
+      'unsupported',
+      'chat: the template of this model leaves out what the last message says. End with a message of the user.',
+    );
+  }
+  return [...pieces.slice(0, at), pieces[at].slice(0, pieces[at].lastIndexOf(mark))];
 }
 
 function chatTemplateOf(gguf: Gguf, tokenizer: Tokenizer): ChatTemplate {

@@ -2,6 +2,7 @@
 import { blobSource } from './bytes/blob-source.ts';
 import { memorySource } from './bytes/memory-source.ts';
 import { type OpenOptions, openModelBytes } from './bytes/open.ts';
+import { packaged } from './bytes/packaged.ts';
 import type { ByteSource } from './bytes/source.ts';
 import { OnebitError } from './errors.ts';
 import type { SchedulerOptions } from './generate/scheduler.ts';
@@ -16,7 +17,10 @@ import { checkTensors, type LoadProgress, loadWeights } from './model/weights.ts
 import { createTokenizer } from './tokenizer/tokenizer.ts';
 
 /** The model that the package brings: the seedling, which books tables, hotels and taxis. Its card: models/README.md. */
-export const EMBEDDED_MODEL = new URL('../models/seedling.gguf', import.meta.url);
+export const EMBEDDED_MODEL = /* @__PURE__ */ packaged(
+  () => new URL('../models/seedling.gguf', import.meta.url),
+  'seedling.gguf',
+);
 
 export type BackendName = 'auto' | 'wasm' | 'webgpu' | 'reference';
 
@@ -26,7 +30,7 @@ export interface LoadOptions {
    * threads as the page may have. `webgpu` has only run on an emulated GPU so far (docs/webgpu.md).
    */
   backend?: BackendName;
-  /** Threads of the wasm backend. Default: all cores. */
+  /** Threads of the wasm backend. Default: all cores up to four, half of more than four (two share a core there), at most eight. */
   threads?: number;
   /** Most tokens of one sequence. Default: what the model was made for, at most 4,096; memory for it is used as the context fills. */
   contextTokens?: number;

@@ -1,9 +1,10 @@
 // Owns the small class that people meet first: a real 1-bit network that learns from a page of text in seconds. Everything it does is the trainer's
 // and the engine's; here are only the choices that make a tiny text work.
+
+import { exp } from './core/elementary.ts';
 import { Random } from './core/random.ts';
 import { OnebitError } from './errors.ts';
 import type { GenerateOptions } from './generate/options.ts';
-import { exp } from './kernels/elementary.ts';
 import type { LanguageModel } from './language-model.ts';
 import { type BackendName, load } from './load.ts';
 import type { TrainingDocument } from './train/corpus-document.ts';

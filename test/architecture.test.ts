@@ -120,3 +120,23 @@ test('the program loads the server only to serve', () => {
 test('the check sees imports at all', () => {
   expect(importsOf.get('load.ts')!.map(({ target }) => target)).toContain('./kernels/wasm/wasm-backend.ts');
 });
+
+test('what JavaScript leaves to the engine is computed by core/elementary.ts alone', () => {
+  // Templates compute with `**` as JavaScript does; they make texts, no results.
+  const own = /^(core\/(elementary|sha256)|kernels\/(cases|training-cases|conformance)|chat\/jinja\/\w+)\.ts$/;
+  // Sizes of memory, rounded up to a power of two, are no results.
+  const sizes = /^(kernels\/webgpu\/(recorder|products|webgpu-backend)|tokenizer\/pair-merger)\.ts$/;
+  const violations: string[] = [];
+  for (const file of files) {
+    if (own.test(file)) continue;
+    const code = readFileSync(join(src, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+    for (const [found] of code.matchAll(
+      /Math\.(a?(cos|sin|tan)h?|atan2|cbrt|exp|expm1|hypot|log|log10|log1p|log2|pow)\b/g,
+    )) {
+      if (!(found === 'Math.log2' && sizes.test(file))) violations.push(`${file}: ${found}`);
+    }
+    for (const [found] of code.matchAll(/\S+ \*\* /g))
+      if (!/((^|\W)2|\dn) \*\* $/.test(found)) violations.push(`${file}: ${found}`);
+  }
+  expect(violations).toEqual([]);
+});

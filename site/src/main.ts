@@ -1,15 +1,46 @@
 // Owns the page as a whole: its four parts, which one is shown, colours, offline use.
 import { ChatPage } from './chat/chat-page.ts';
+import { el, errorBox, isAbort, messageOf } from './dom.ts';
+import { forgetModel, hasKeptModel, keepModel, keptModel } from './kept.ts';
+import type { LookPage } from './look/look-page.ts';
 import { showModelButton } from './model-dialog.ts';
 import { EMBEDDED, ModelSlot } from './model-slot.ts';
+import { asksForModel, linkedModel } from './share.ts';
 import './style.css';
 
 const slot = new ModelSlot();
 // First of all, so that it loads while the page is built.
-slot.load(EMBEDDED).catch(() => {}); // the button and the chat say so
+if (!asksForModel() && !hasKeptModel())
+  slot.load(EMBEDDED).catch(() => {}); // the button and the chat say so
+else void openOther();
+slot.watch(({ type }) => {
+  if (type === 'ready') void keepModel(slot.choice);
+});
+
+/** The model of the link, or of the last visit; the page's own where that fails. */
+async function openOther(): Promise<void> {
+  try {
+    const choice = (await linkedModel()) ?? (await keptModel());
+    if (!choice) throw new Error('It is not here any more.');
+    await slot.load(choice);
+  } catch (error) {
+    if (isAbort(error)) return;
+    forgetModel();
+    await slot.load(EMBEDDED).catch(() => {});
+    document.body.append(notice(`The model could not be opened: ${messageOf(error)}`));
+  }
+}
 
 const section = (id: string) => document.getElementById(id)!;
-const chat = new ChatPage(section('chat'), slot);
+const chat = new ChatPage(section('chat'), slot, (text) => {
+  wanted = text;
+  location.hash = '#look';
+  if (look) look.show(text);
+});
+let look: LookPage | undefined;
+/** What to look at once the part is there. */
+let wanted: string | undefined;
+
 /** The other parts, fetched and built when they are first shown. */
 const builders: Record<string, () => Promise<void>> = {
   train: async () => {
@@ -22,7 +53,7 @@ const builders: Record<string, () => Promise<void>> = {
   },
   look: async () => {
     const { LookPage } = await import('./look/look-page.ts');
-    new LookPage(section('look'), slot);
+    look = new LookPage(section('look'), slot, wanted);
   },
   measure: async () => {
     const { MeasurePage } = await import('./measure/measure-page.ts');
@@ -39,9 +70,35 @@ function showPart(): void {
     if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
-  void builders[name]?.();
-  delete builders[name];
+  void build(name);
   if (name === 'chat') chat.show();
+}
+
+/** Builds a part when it is first shown; one that could not be fetched says so and can be tried again. */
+async function build(name: string): Promise<void> {
+  const builder = builders[name];
+  if (!builder) return;
+  delete builders[name];
+  const place = section(name);
+  const waiting = el('p', { role: 'status' }, 'Loading …');
+  place.replaceChildren(waiting);
+  try {
+    await builder();
+    waiting.remove();
+  } catch (error) {
+    builders[name] = builder;
+    place.replaceChildren(
+      errorBox(`This part could not be loaded: ${messageOf(error)}`),
+      el('button', { type: 'button', onclick: () => void build(name) }, 'Try again'),
+    );
+  }
+}
+
+/** A message at the foot of the page that can be put away. */
+function notice(text: string): HTMLElement {
+  const box = el('div', { class: 'notice', role: 'alert' }, el('span', {}, text));
+  box.append(el('button', { type: 'button', onclick: () => box.remove(), 'aria-label': 'Close' }, '×'));
+  return box;
 }
 
 addEventListener('hashchange', () => {

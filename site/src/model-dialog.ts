@@ -3,12 +3,21 @@ import { listModels, type ModelOutline, outlineModel, type RemoteProgress, remov
 import type { ChatPage } from './chat/chat-page.ts';
 import { askServer, serverModels } from './chat/talkers.ts';
 import { el, errorBox, field, isAbort, onFileDrop } from './dom.ts';
-import { bytes, count } from './format.ts';
+import { bytes, count, digits } from './format.ts';
 import { EMBEDDED, type ModelChoice, type ModelSlot, type SlotEvent } from './model-slot.ts';
 
 /** Session storage: the key for the server's models. */
 const KEY = 'server key';
-const EXAMPLES = ['prism-ml/Bonsai-1.7B-gguf', 'prism-ml/Bonsai-4B-gguf', 'prism-ml/Bonsai-8B-gguf'];
+
+/** Models that are a click away: what they take, and tokens a second on the machine of docs/browser.md, of which a browser's speed here is guessed. */
+const GALLERY = [
+  { name: 'prism-ml/Bonsai-1.7B-gguf', label: 'Bonsai 1.7B', about: 'answers questions, quick', fileBytes: 248e6 },
+  { name: 'prism-ml/Bonsai-4B-gguf', label: 'Bonsai 4B', about: 'knows more', fileBytes: 572e6 },
+  { name: 'prism-ml/Bonsai-8B-gguf', label: 'Bonsai 8B', about: 'the best of them', fileBytes: 1.15e9 },
+] as const;
+const EXAMPLES = GALLERY.map(({ name }) => name);
+/** Bytes of weights read in a second: two threads of a laptop of 2025, 99.7 tokens/s of the 1.7B. Decoding is about as fast as weights are read. */
+const BYTES_PER_SECOND_AND_THREAD = (99.7 * 248e6) / 2;
 
 /** The button in the head of the page, and the dialog behind it. */
 export function showModelButton(slot: ModelSlot, chat: ChatPage): void {
@@ -172,6 +181,15 @@ class ModelDialog {
       const kept = { input: model.name, label, fileBytes: model.sizeBytes, keep: true };
       items.push(this.#item(label, `${size}, kept in this browser`, use(kept), choice.input === model.name, remove));
     }
+    const there = new Set((await listModels().catch(() => [])).map(({ name }) => name));
+    const threads = this.#slot.model?.info.threads ?? 1;
+    for (const { name, label, about, fileBytes } of GALLERY) {
+      if (there.has(name)) continue;
+      const speed = (Math.min(threads, 4) * BYTES_PER_SECOND_AND_THREAD) / fileBytes;
+      const detail = `${about}; downloads ${bytes(fileBytes)}, up to ${digits(speed)} tokens/s with ${threads} thread${threads === 1 ? '' : 's'} here`;
+      const chosen: ModelChoice = { ...this.#options(), input: name, label, fileBytes, keep: true };
+      items.push(this.#item(label, detail, use(chosen), choice.input === name));
+    }
     this.#list.replaceChildren(...items, ...(await this.#serverItems()));
   }
 
@@ -324,9 +342,15 @@ class ModelDialog {
       this.#dialog.close();
     } catch (error) {
       this.#found.replaceChildren(
-        isAbort(error)
-          ? el('p', { role: 'status' }, 'Stopped. What was downloaded is kept; “Download and use” goes on from there.')
-          : errorBox(error),
+        isAbort(error) && !loading.signal.aborted
+          ? ''
+          : isAbort(error)
+            ? el(
+                'p',
+                { role: 'status' },
+                'Stopped. What was downloaded is kept; “Download and use” goes on from there.',
+              )
+            : errorBox(error),
       );
       void this.#fillList();
     }

@@ -1,4 +1,5 @@
-// Owns the model that the page holds, and changing it for another. Must not know how it is shown.
+// Owns the model that the page holds, and changing it for another: of several that are asked for, the last one asked for is the one that stays. Must not
+// know how it is shown.
 import { loadInWorker, type RemoteProgress, type WorkerModel } from 'onebit/browser';
 
 /** What can be loaded. */
@@ -12,8 +13,10 @@ export interface ModelChoice {
   readonly token?: string;
   readonly backend?: 'auto' | 'wasm' | 'webgpu';
   readonly contextTokens?: number;
-  /** False: it goes on with a text and answers nobody. */
+  /** False: it goes on with a text and answers nobody. Undefined: as its file says. */
   readonly talks?: boolean;
+  /** What to say to it first. */
+  readonly suggestions?: readonly string[];
 }
 
 export const EMBEDDED: ModelChoice = { label: 'seedling', fileBytes: 992_800 };
@@ -24,61 +27,92 @@ export type SlotEvent =
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly error: unknown };
 
+type Loader = typeof loadInWorker;
+
 /** One model at a time. */
 export class ModelSlot {
   choice: ModelChoice = EMBEDDED;
   model: WorkerModel | undefined;
   loadMs = 0;
   readonly #watchers = new Set<(event: SlotEvent) => void>();
-  #loading: Promise<WorkerModel> | undefined;
+  readonly #loader: Loader;
+  #loading: { readonly model: Promise<WorkerModel>; readonly stop: AbortController } | undefined;
+
+  constructor(loader: Loader = loadInWorker) {
+    this.#loader = loader;
+  }
 
   watch(watcher: (event: SlotEvent) => void): void {
     this.#watchers.add(watcher);
   }
 
-  /** The model, when it is there. */
-  ready(): Promise<WorkerModel> {
-    if (this.model) return Promise.resolve(this.model);
-    return this.#loading ?? this.load(EMBEDDED);
+  /** The model, when it is there: the last that was asked for, or the one before if that fails. */
+  async ready(): Promise<WorkerModel> {
+    while (this.#loading) {
+      const { model } = this.#loading;
+      try {
+        await model;
+      } catch (error) {
+        if (!this.#loading && !this.model) throw error;
+      }
+    }
+    return this.model ?? this.load(EMBEDDED);
   }
 
-  /** Loads another model; the one before stays until the new one is there. */
+  /** Whether the model answers, or only goes on with texts. */
+  get talks(): boolean {
+    return this.choice.talks ?? this.model?.info.talks ?? true;
+  }
+
+  /**
+   * Loads another model; the one before stays until the new one is there. Asking for another ends a load that is under way: it throws an AbortError.
+   */
   load(choice: ModelChoice, signal?: AbortSignal): Promise<WorkerModel> {
-    const loading = this.#load(choice, signal);
-    this.#loading = loading;
+    this.#loading?.stop.abort(new DOMException('Another model was asked for.', 'AbortError'));
+    const stop = new AbortController();
+    signal?.addEventListener('abort', () => stop.abort(signal.reason), { once: true });
+    const model = this.#load(choice, stop.signal);
+    this.#loading = { model, stop };
     const end = () => {
-      if (this.#loading === loading) this.#loading = undefined;
+      if (this.#loading?.stop === stop) this.#loading = undefined;
     };
-    loading.then(end, end);
-    return loading;
+    model.then(end, end);
+    return model;
   }
 
-  async #load(choice: ModelChoice, signal?: AbortSignal): Promise<WorkerModel> {
-    this.#tell({ type: 'loading', choice });
+  async #load(choice: ModelChoice, signal: AbortSignal): Promise<WorkerModel> {
+    const tell = (event: SlotEvent) => {
+      if (!signal.aborted) for (const watcher of this.#watchers) watcher(event);
+    };
+    tell({ type: 'loading', choice });
     const began = performance.now();
     const { input, keep, token, backend, contextTokens } = choice;
     try {
-      const model = await loadInWorker(input, {
+      signal.throwIfAborted();
+      const model = await this.#loader(input, {
         keep: keep && typeof input === 'string',
         token,
         backend,
         contextTokens,
         signal,
-        onProgress: (progress) => this.#tell({ type: 'loading', choice, progress }),
+        onProgress: (progress) => tell({ type: 'loading', choice, progress }),
       });
+      if (signal.aborted) {
+        model.dispose(); // it came in the moment in which nobody wanted it any more
+        throw signal.reason;
+      }
       this.model?.dispose();
       this.model = model;
       this.choice = choice;
       this.loadMs = performance.now() - began;
-      this.#tell({ type: 'ready' });
+      tell({ type: 'ready' });
       return model;
     } catch (error) {
-      this.#tell({ type: 'failed', error });
+      // Of a load that another one took the place of, nobody needs to hear; of one that a person stopped, they do.
+      if (this.#loading?.stop.signal === signal || !signal.aborted) {
+        for (const watcher of this.#watchers) watcher({ type: 'failed', error });
+      }
       throw error;
     }
-  }
-
-  #tell(event: SlotEvent): void {
-    for (const watcher of this.#watchers) watcher(event);
   }
 }

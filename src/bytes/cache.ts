@@ -10,6 +10,9 @@ import { fileError, systemCode } from './file-source.ts';
 import { chooseFile, formatHubName, type HubName, isSafeSegment, parseHubName } from './hub.ts';
 import { isLocked } from './lock.ts';
 
+/** Opening models in Node needs this file and this function; bundlers for pages leave out one file for both. */
+export { proxyFetch } from './proxy.ts';
+
 /** What is recorded about a file, finished or not. */
 export interface CacheRecord {
   /** The name that finds it again: `owner/repo/file.gguf[@revision]` or a URL. */

@@ -1,19 +1,7 @@
-// Owns fetching one file to disk so that it can be interrupted at any point: resumed, checked, and only then put under its name. Must not know hub
-// names. Node only. Source: RFC 9110, section 13.1.5 (If-Range).
-import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, open, rename, rm, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+// Owns fetching one file so that it can be interrupted at any point: resumed, checked, and only then counted as whole. Where it is kept (a disk, a
+// browser's storage) is the business of a `PartialFile`. Must not know the platform. Source: RFC 9110, section 13.1.5 (If-Range).
+import { nextTurn } from '../core/event-loop.ts';
 import { OnebitError } from '../errors.ts';
-import {
-  type CacheEntry,
-  type CacheRecord,
-  fileSize,
-  makeFolderOf,
-  readEntry,
-  readRecord,
-  writeRecord,
-} from './cache.ts';
-import { fileError, systemCode } from './file-source.ts';
 import {
   connectionLost,
   contentLength,
@@ -25,26 +13,21 @@ import {
   send,
   versionOf,
 } from './http-request.ts';
-import { type Lock, takeLock } from './lock.ts';
 
 /** What is to be fetched, and what is known about it beforehand. */
 export interface DownloadTarget {
   /** Recorded with the file; see `CacheRecord`. */
-  name: string;
+  readonly name: string;
   /** Where to fetch it; may hold credentials that the record does not. */
-  url: string;
-  recordUrl: string;
-  /** Where it goes in the end. */
-  path: string;
-  revision?: string;
+  readonly url: string;
   /** Lower-case hex. Without it the hash is recorded and not checked. */
-  sha256?: string;
-  sizeBytes?: number;
+  readonly sha256?: string;
+  readonly sizeBytes?: number;
 }
 
 /** How far a download is. */
 export interface DownloadProgress {
-  /** `waiting` for another process that fetches the same, `checking` what an earlier run left, or `downloading`. */
+  /** `waiting` for somebody else who fetches the same, `checking` what an earlier run left, or `downloading`. */
   phase: 'waiting' | 'checking' | 'downloading';
   doneBytes: number;
   totalBytes?: number;
@@ -54,229 +37,224 @@ export interface DownloadOptions extends HttpOptions {
   onProgress?(progress: DownloadProgress): void;
 }
 
-/** How often one download begins again at the first byte before it gives up. */
-const MAX_RESTARTS = 3;
-
-/**
- * Fetches the file of `target` and returns its entry. Goes to `<path>.partial`, which an abort, a failure and even a killed process leave in place
- * and the next call continues; size and SHA-256 are checked before it gets its name. Two processes that fetch the same wait for each other. Throws `network`, `io`
- * (disk full: says what is kept), `bad-file` when size or hash are wrong (nothing is kept), or the signal's reason.
- */
-export async function download(target: DownloadTarget, options: DownloadOptions = {}): Promise<CacheEntry> {
-  await makeFolderOf(target.path);
-  let waited = false;
-  const lock = await takeLock(`${target.path}.lock`, {
-    signal: options.signal,
-    onWait: () => {
-      waited = true;
-      options.onProgress?.({ phase: 'waiting', doneBytes: 0, totalBytes: target.sizeBytes });
-    },
-  });
-  try {
-    if (waited) {
-      const entry = await readEntry(target.path);
-      if (entry && (target.sha256 === undefined || entry.sha256 === target.sha256)) return entry;
-    }
-    const partial = await Partial.open(target, options);
-    try {
-      await fetchRest(partial, lock, options);
-      await partial.verify();
-      await lock.check();
-      return await partial.finish();
-    } finally {
-      await partial.close();
-    }
-  } finally {
-    await lock.release();
-  }
+/** What is recorded of a download: the version on the server, and how much and what there is to be. */
+export interface DownloadState {
+  readonly etag?: string;
+  readonly sizeBytes?: number;
+  readonly sha256?: string;
 }
 
-/** Brings the partial file to its full length, over as many requests as it takes. */
-async function fetchRest(partial: Partial, lock: Lock, options: DownloadOptions): Promise<void> {
+/** A running SHA-256. */
+export interface Hashing {
+  update(bytes: Uint8Array): void;
+  /** Lower-case hex; nothing may follow. */
+  digest(): string;
+}
+
+/** Where the bytes of an unfinished download are kept. */
+export interface PartialFile {
+  /** What messages begin with: `download NAME`. */
+  readonly what: string;
+  /** Whether the platform shows all headers and sends any: pages see few of other origins, and need a permission for If-Range. */
+  readonly seesAllHeaders: boolean;
+  /** Bytes that an earlier run left and that belong to the same file, with what was recorded of them. */
+  readonly left: { readonly bytes: number; readonly state: DownloadState };
+  hashing(): Hashing;
+  /** Reads into `piece` what is at `offset`; gives how many bytes. */
+  read(piece: Uint8Array<ArrayBuffer>, offset: number): number | Promise<number>;
+  /** Takes as many bytes as fit; gives how many. Throws what the platform throws. */
+  write(bytes: Uint8Array<ArrayBuffer>, offset: number): number | Promise<number>;
+  clear(): void | Promise<void>;
+  /** Bytes that still fit, where the platform tells. */
+  freeBytes(): Promise<number | undefined>;
+  record(state: DownloadState): Promise<void>;
+  /** The error that says that nothing more fits, or undefined where `cause` is another failure. */
+  full(kept: number, missing: number | undefined, detail: string, cause?: unknown): OnebitError;
+  /** Whether a failed write says that nothing more fits. */
+  isFull(cause: unknown): boolean;
+  /** The error for another failed write. */
+  failed(cause: unknown): OnebitError;
+  /** Called before what is here is changed after waiting for the network: throws where it has become somebody else's. */
+  check?(): Promise<void>;
+  /** Makes the file count as whole, durably. */
+  finish(state: Required<Pick<DownloadState, 'sizeBytes' | 'sha256'>> & DownloadState): Promise<void>;
+  /** Removes everything. */
+  discard(): Promise<void>;
+}
+
+/** How often one download begins again at the first byte before it gives up. */
+const MAX_RESTARTS = 3;
+const PIECE_BYTES = 1024 * 1024;
+
+/**
+ * Brings `file` to the whole of `target`, over as many requests as it takes. An abort or a failure leaves what has come for the next call. Throws
+ * `network`, `io` (full: says what is kept), `bad-file` when size or hash are wrong (nothing is kept), or the signal's reason.
+ */
+export async function download(file: PartialFile, target: DownloadTarget, options: DownloadOptions): Promise<void> {
+  const run = new Download(file, target, options);
+  await run.takeUp();
   const retries = new Retries(options);
-  while (!partial.isFull) {
+  while (!run.isFull) {
     try {
-      const exchange = await send(partial.target.url, partial.requestHeaders(), options, retries);
-      await lock.check();
-      if (!(await partial.accept(exchange))) {
+      const exchange = await send(target.url, run.requestHeaders(), options, retries);
+      await file.check?.();
+      if (!(await run.accept(exchange))) {
         await exchange.cancel();
-        await partial.restart();
+        await run.restart();
         continue;
       }
       for await (const chunk of exchange.chunks()) {
-        await partial.append(chunk);
+        await run.append(chunk);
         retries.progress(chunk.length);
       }
-      partial.checkEnd();
+      run.checkEnd();
     } catch (error) {
       if (!isLoss(error)) throw error;
       await retries.wait(error);
     }
   }
+  await run.finish();
 }
 
 /** Whether what an earlier run left is a part of the wanted file: by its hash, or else by where it came from. */
-function belongsTo(record: CacheRecord, storedBytes: number, target: DownloadTarget): boolean {
+export function belongsTo(
+  record: DownloadState & { readonly url: string },
+  storedBytes: number,
+  target: Omit<DownloadTarget, 'name'>,
+): boolean {
   if (target.sizeBytes !== undefined && storedBytes > target.sizeBytes) return false;
   if (record.sha256 !== undefined && target.sha256 !== undefined) return record.sha256 === target.sha256;
-  return record.url === target.recordUrl && (target.sizeBytes === undefined || record.sizeBytes === target.sizeBytes);
+  return record.url === target.url && (target.sizeBytes === undefined || record.sizeBytes === target.sizeBytes);
 }
 
-/** The unfinished file, its running hash, and what the server said about it. */
-class Partial {
-  readonly target: DownloadTarget;
+/** The state of one download: how much there is, its running hash, and what the server said about it. */
+class Download {
+  readonly #file: PartialFile;
+  readonly #target: DownloadTarget;
   readonly #options: DownloadOptions;
-  readonly #path: string;
-  #handle: FileHandle;
-  #hash: Hash = createHash('sha256');
+  #hash: Hashing;
   #doneBytes = 0;
   #totalBytes: number | undefined;
   #etag: string | undefined;
   #ended = false;
   #restarts = 0;
 
-  private constructor(target: DownloadTarget, options: DownloadOptions, path: string, handle: FileHandle) {
-    this.target = target;
+  constructor(file: PartialFile, target: DownloadTarget, options: DownloadOptions) {
+    this.#file = file;
+    this.#target = target;
     this.#options = options;
-    this.#path = path;
-    this.#handle = handle;
     this.#totalBytes = target.sizeBytes;
+    this.#hash = file.hashing();
   }
 
-  /** Opens what an earlier run left, if that belongs to the same file, and hashes it; else starts empty. */
-  static async open(target: DownloadTarget, options: DownloadOptions): Promise<Partial> {
-    const path = `${target.path}.partial`;
-    const record = await readRecord(`${path}.json`);
-    const storedBytes = (await fileSize(path)) ?? 0;
-    const usable = record !== undefined && belongsTo(record, storedBytes, target);
-    let handle: FileHandle;
-    try {
-      handle = await open(path, usable && storedBytes > 0 ? 'r+' : 'w+');
-    } catch (error) {
-      throw fileError('open', path, error);
+  /** Hashes what an earlier run left. */
+  async takeUp(): Promise<void> {
+    const { bytes, state } = this.#file.left;
+    if (bytes === 0) return this.#file.clear();
+    this.#etag = state.etag;
+    this.#totalBytes ??= state.sizeBytes;
+    const stored = Math.min(bytes, this.#totalBytes ?? bytes);
+    const piece = new Uint8Array(PIECE_BYTES);
+    while (this.#doneBytes < stored) {
+      this.#options.signal?.throwIfAborted();
+      const read = await this.#file.read(
+        piece.subarray(0, Math.min(PIECE_BYTES, stored - this.#doneBytes)),
+        this.#doneBytes,
+      );
+      if (read === 0) break;
+      this.#hash.update(piece.subarray(0, read));
+      this.#doneBytes += read;
+      this.#report('checking');
+      await nextTurn(); // for aborts: some platforms read in the turn of the caller
     }
-    const partial = new Partial(target, options, path, handle);
-    if (!usable || storedBytes === 0) return partial;
-    try {
-      partial.#etag = record.etag;
-      partial.#totalBytes ??= record.sizeBytes;
-      await partial.#hashExisting(storedBytes);
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
-    return partial;
   }
 
   get isFull(): boolean {
     return this.#ended || (this.#doneBytes > 0 && this.#doneBytes === this.#totalBytes) || this.#totalBytes === 0;
   }
 
-  async #hashExisting(storedBytes: number): Promise<void> {
-    const piece = new Uint8Array(1024 * 1024);
-    while (this.#doneBytes < storedBytes) {
-      this.#options.signal?.throwIfAborted();
-      const { bytesRead } = await this.#handle.read(piece, 0, piece.length, this.#doneBytes);
-      if (bytesRead === 0) break;
-      this.#hash.update(piece.subarray(0, bytesRead));
-      this.#doneBytes += bytesRead;
-      this.#report('checking');
-    }
-  }
-
   #report(phase: DownloadProgress['phase']): void {
     this.#options.onProgress?.({ phase, doneBytes: this.#doneBytes, totalBytes: this.#totalBytes });
   }
 
-  /** Asks for what is missing, on condition that the file is still the same (weak ETags cannot say that). */
+  /** Asks for what is missing, where possible on condition that the file is still the same (weak ETags cannot say that). */
   requestHeaders(): Record<string, string> {
     if (this.#doneBytes === 0) return {};
     const range = { range: `bytes=${this.#doneBytes}-` };
-    return this.#etag && !this.#etag.startsWith('W/') ? { ...range, 'if-range': this.#etag } : range;
+    const isStrong = this.#etag !== undefined && !this.#etag.startsWith('W/');
+    return this.#file.seesAllHeaders && isStrong ? { ...range, 'if-range': this.#etag! } : range;
   }
 
   /**
    * Looks at an answer before its body is read. False: what is here and what the server has do not fit together, so start over. Throws `bad-file`
-   * when the server's file is not the one wanted.
+   * when the server's file is not the one wanted, `io` when it does not fit.
    */
   async accept(exchange: Exchange): Promise<boolean> {
     const { response } = exchange;
     if (response.status === 416) return false;
-    const range = parseContentRange(response.headers.get('content-range'));
     const version = versionOf(response);
     let totalBytes = contentLength(response);
     if (response.status === 206) {
-      if (this.#doneBytes === 0 || range?.start !== this.#doneBytes) return false;
+      const range = parseContentRange(response.headers.get('content-range'));
+      if (
+        this.#doneBytes === 0 ||
+        (range?.start ?? (this.#file.seesAllHeaders ? -1 : this.#doneBytes)) !== this.#doneBytes
+      )
+        return false;
       if (this.#etag !== undefined && version !== this.#etag) return false;
-      totalBytes = range.total;
+      totalBytes = range ? range.total : totalBytes && this.#doneBytes + totalBytes;
     } else if (this.#doneBytes > 0) {
       await this.restart();
     }
     await this.#refuseWrong(exchange, totalBytes);
-    await this.#refuseNoRoom(exchange, totalBytes);
     this.#etag = version;
     this.#totalBytes = totalBytes ?? this.#totalBytes;
-    await writeRecord(`${this.#path}.json`, this.#record());
+    await this.#refuseNoRoom(exchange);
+    await this.#file.record(this.#state());
     return true;
   }
 
   async #refuseWrong(exchange: Exchange, totalBytes: number | undefined): Promise<void> {
-    const type = exchange.response.headers.get('content-type') ?? '';
-    const wanted = this.target.sizeBytes;
-    let problem: string | undefined;
-    if (/^text\/html\b/i.test(type)) {
-      problem =
-        'need a file, got a web page. Check the URL (on the Hugging Face hub, files have /resolve/ in it, not /blob/).';
-    } else if (totalBytes !== undefined && wanted !== undefined && totalBytes !== wanted) {
-      problem = `need ${wanted} bytes as listed, the server has ${totalBytes}. The file changed just now or the server is wrong; try again later.`;
-    }
-    if (problem === undefined) return;
+    const wanted = this.#target.sizeBytes;
+    const isPage = /^text\/html\b/i.test(exchange.response.headers.get('content-type') ?? '');
+    const isOther = totalBytes !== undefined && wanted !== undefined && totalBytes !== wanted;
+    if (!isPage && !isOther) return;
     await exchange.cancel();
-    await this.#discard();
-    throw new OnebitError('bad-file', `download ${this.target.name}: ${problem}`);
-  }
-
-  async #refuseNoRoom(exchange: Exchange, totalBytes: number | undefined): Promise<void> {
-    if (totalBytes === undefined) return;
-    let freeBytes: number;
-    try {
-      const disk = await statfs(dirname(this.#path));
-      freeBytes = disk.bavail * disk.bsize;
-    } catch {
-      return; // Not every file system tells; then a failing write will.
-    }
-    if (totalBytes - this.#doneBytes <= freeBytes) return;
-    await exchange.cancel();
-    throw this.#diskFull(`${freeBytes} bytes are free`);
-  }
-
-  #diskFull(detail: string, cause?: unknown): OnebitError {
-    const missing = this.#totalBytes === undefined ? 'more' : `${this.#totalBytes - this.#doneBytes} more bytes`;
-    return new OnebitError(
-      'io',
-      `download ${this.target.name}: the disk is full (${detail}), need ${missing}. ${this.#doneBytes} bytes are kept in ${this.#path}. Free some space and run the same command again, or set ONEBIT_CACHE to a folder on another disk.`,
-      { cause },
+    await this.#refuse(
+      isPage
+        ? 'need a file, got a web page. Check the URL (on the Hugging Face hub, files have /resolve/ in it, not /blob/).'
+        : `need ${wanted} bytes as listed, the server has ${totalBytes}. The file changed just now or the server is wrong; try again later.`,
     );
   }
 
-  /** Writes one piece. Throws `bad-file` when there are more bytes than the file should have. */
-  async append(chunk: Uint8Array): Promise<void> {
+  async #refuseNoRoom(exchange: Exchange): Promise<void> {
+    if (this.#totalBytes === undefined) return;
+    const freeBytes = await this.#file.freeBytes();
+    if (freeBytes === undefined || this.#totalBytes - this.#doneBytes <= freeBytes) return;
+    await exchange.cancel();
+    throw this.#full(`${freeBytes} bytes are free`);
+  }
+
+  #full(detail: string, cause?: unknown): OnebitError {
+    const missing = this.#totalBytes === undefined ? undefined : this.#totalBytes - this.#doneBytes;
+    return this.#file.full(this.#doneBytes, missing, detail, cause);
+  }
+
+  /** Writes one piece. Throws `bad-file` when there are more bytes than the file should have, `io` when not all of it is taken. */
+  async append(chunk: Uint8Array<ArrayBuffer>): Promise<void> {
     if (this.#totalBytes !== undefined && this.#doneBytes + chunk.length > this.#totalBytes) {
-      await this.#discard();
-      throw new OnebitError(
-        'bad-file',
-        `download ${this.target.name}: need ${this.#totalBytes} bytes, the server sends more. Nothing was kept; try again later.`,
-      );
+      await this.#refuse(`need ${this.#totalBytes} bytes, the server sends more. Nothing was kept; try again later.`);
     }
-    try {
-      for (let at = 0; at < chunk.length; ) {
-        const { bytesWritten } = await this.#handle.write(chunk, at, chunk.length - at, this.#doneBytes + at);
-        at += bytesWritten;
+    for (let at = 0; at < chunk.length; ) {
+      let written: number;
+      try {
+        written = await this.#file.write(chunk.subarray(at), this.#doneBytes + at);
+      } catch (cause) {
+        if (!this.#file.isFull(cause)) throw this.#file.failed(cause);
+        throw this.#full(cause instanceof Error ? cause.message : String(cause), cause);
       }
-    } catch (error) {
-      const code = systemCode(error);
-      if (code === 'ENOSPC' || code === 'EDQUOT') throw this.#diskFull(code, error);
-      throw fileError('write', this.#path, error);
+      if (written === 0) throw this.#full(`${at} of ${chunk.length} bytes were taken`);
+      at += written;
     }
     this.#hash.update(chunk);
     this.#doneBytes += chunk.length;
@@ -288,7 +266,7 @@ class Partial {
     if (this.#totalBytes === undefined) this.#ended = true;
     else if (this.#doneBytes < this.#totalBytes) {
       const reason = `the answer ended after ${this.#doneBytes} of ${this.#totalBytes} bytes`;
-      throw connectionLost(this.target.url, reason);
+      throw connectionLost(this.#target.url, reason);
     }
   }
 
@@ -298,58 +276,35 @@ class Partial {
       const why = 'the file keeps changing on the server, or the server has no byte ranges and keeps breaking off';
       throw new OnebitError(
         'network',
-        `download ${this.target.name}: started over ${MAX_RESTARTS} times, ${why}. Try again later.`,
+        `${this.#file.what}: started over ${MAX_RESTARTS} times, ${why}. Try again later.`,
       );
     }
-    await this.#handle.truncate(0);
-    this.#hash = createHash('sha256');
+    await this.#file.clear();
+    this.#hash = this.#file.hashing();
     this.#doneBytes = 0;
-    this.#totalBytes = this.target.sizeBytes;
+    this.#totalBytes = this.#target.sizeBytes;
     this.#etag = undefined;
   }
 
-  /** Throws `bad-file`, and keeps nothing, when the hash is not the wanted one. */
-  async verify(): Promise<void> {
-    const sha256 = this.#hash.copy().digest('hex');
-    if (this.target.sha256 === undefined || sha256 === this.target.sha256) return;
-    await this.#discard();
-    throw new OnebitError(
-      'bad-file',
-      `download ${this.target.name}: need SHA-256 ${this.target.sha256}, got ${sha256}. The bytes were damaged or changed on the way and were deleted; run the same command again.`,
-    );
-  }
-
-  /** Puts the file under its name, durably, with its record. */
-  async finish(): Promise<CacheEntry> {
-    const { path } = this.target;
-    const record = { ...this.#record(), sizeBytes: this.#doneBytes, sha256: this.#hash.copy().digest('hex') };
-    try {
-      await this.#handle.sync();
-      await this.#handle.close();
-      await rename(this.#path, path);
-    } catch (error) {
-      throw fileError('finish', path, error);
+  /** Checks the hash and makes the file count. Throws `bad-file`, and keeps nothing, when the hash is not the wanted one. */
+  async finish(): Promise<void> {
+    const found = this.#hash.digest();
+    const wanted = this.#target.sha256;
+    if (wanted !== undefined && found !== wanted) {
+      await this.#refuse(
+        `need SHA-256 ${wanted}, got ${found}. The bytes were damaged or changed on the way and were deleted; try again.`,
+      );
     }
-    await writeRecord(`${path}.json`, record);
-    await rm(`${this.#path}.json`, { force: true });
-    return { ...record, path, storedBytes: this.#doneBytes, complete: true };
+    await this.#file.check?.();
+    await this.#file.finish({ ...this.#state(), sizeBytes: this.#doneBytes, sha256: found });
   }
 
-  async close(): Promise<void> {
-    await this.#handle.close().catch(() => {});
-    if ((await fileSize(this.#path)) !== 0) return;
-    await this.#discard();
+  async #refuse(problem: string): Promise<never> {
+    await this.#file.discard();
+    throw new OnebitError('bad-file', `${this.#file.what}: ${problem}`);
   }
 
-  async #discard(): Promise<void> {
-    await this.#handle.close().catch(() => {});
-    await rm(this.#path, { force: true });
-    await rm(`${this.#path}.json`, { force: true });
-  }
-
-  #record(): CacheRecord {
-    const { name, recordUrl, revision, sha256 } = this.target;
-    const date = new Date().toISOString();
-    return { name, url: recordUrl, revision, sha256, sizeBytes: this.#totalBytes, etag: this.#etag, date };
+  #state(): DownloadState {
+    return { etag: this.#etag, sizeBytes: this.#totalBytes, sha256: this.#target.sha256 };
   }
 }

@@ -1,11 +1,30 @@
 // Owns reading model bytes from a local file, and the wording of file errors. Must not know formats or the network. Node only.
+import { existsSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { OnebitError } from '../errors.ts';
 import type { ByteSource } from './source.ts';
 
 /** An abort is noticed between pieces, so a piece is what one must at most wait for; larger ones measure no faster. */
 const PIECE_BYTES = 64 * 1024 * 1024;
+
+/** Files that the package brings, also under the name that a bundler gave them. */
+const PACKAGED = /[/\\](seedling|support-trunk)(?:[.-][\w-]+)?\.gguf$/;
+
+/** The path of a `file:` URL. A bundle lies elsewhere than the package's own files, which are then looked for where the package is installed. */
+export function pathOf(url: string): string {
+  const path = fileURLToPath(url);
+  const name = PACKAGED.exec(path)?.[1];
+  if (!name || existsSync(path)) return path;
+  try {
+    return createRequire(join(process.cwd(), 'package.json')).resolve(`onebit/models/${name}.gguf`);
+  } catch {
+    return path;
+  }
+}
 
 /**
  * Opens the file at `path` for random access. Reads go straight into the target, also when it is a view of shared memory (which `node:fs` allows

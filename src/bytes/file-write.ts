@@ -1,17 +1,34 @@
 // Owns writing files to disk so that a file with the final name is always whole. Node only.
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { OnebitError } from '../errors.ts';
 
 /** Adds bytes at the end; they may be reused once the promise resolves. */
 export type Append = (bytes: Uint8Array) => Promise<void>;
 
+/** Most characters of a file's name that its temporary file's name repeats: with the rest it stays below the 255 bytes that file systems allow. */
+const MOST_REPEATED = 50;
+
+/** A name beside `path` for what is not whole yet. */
+export function temporaryPath(path: string): string {
+  return join(dirname(path), `${basename(path).slice(0, MOST_REPEATED)}.${crypto.randomUUID()}.part`);
+}
+
+/** Whether `name` is one that `temporaryPath` gives for a file whose name begins with `start`. */
+export function isTemporaryName(name: string, start: string): boolean {
+  return name.startsWith(start) && /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.part$/.test(name);
+}
+
 /**
- * Writes `path` through a temporary file beside it, which is renamed when `produce` has finished and everything is on disk. When anything fails the
- * temporary file is removed and an earlier file at `path` stays as it was. Throws `io` when the disk fails, else what `produce` throws.
+ * Writes `path` through a temporary file beside it, which is renamed when `produce` has finished and everything is on disk; an earlier file's
+ * permissions stay. When anything fails the temporary file is removed and an earlier file at `path` stays as it was. What is no regular file (a
+ * pipe, a terminal) is written straight. Throws `io` when the disk fails or takes less than it was given, else what `produce` throws.
  */
 export async function writeFileAtomically(path: string, produce: (append: Append) => Promise<void>): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID()}.part`;
-  const file = await attempt(path, () => open(temporary, 'wx'));
+  const earlier = await stat(path).catch(() => undefined);
+  if (earlier && !earlier.isFile()) return writeStraight(path, produce);
+  const temporary = temporaryPath(path);
+  const file = await attempt(path, () => open(temporary, 'wx', earlier ? earlier.mode & 0o777 : 0o666));
   try {
     try {
       await produce((bytes) => attempt(path, () => writeAll(file, bytes)));
@@ -24,12 +41,33 @@ export async function writeFileAtomically(path: string, produce: (append: Append
     await rm(temporary, { force: true });
     throw error;
   }
+  await syncFolder(dirname(path));
+}
+
+async function writeStraight(path: string, produce: (append: Append) => Promise<void>): Promise<void> {
+  const file = await attempt(path, () => open(path, 'w'));
+  try {
+    await produce((bytes) => attempt(path, () => writeAll(file, bytes)));
+  } finally {
+    await file.close();
+  }
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done);
+    if (bytesWritten === 0) throw Object.assign(new Error('no byte was taken'), { code: 'ENOSPC' });
     done += bytesWritten;
+  }
+}
+
+/** Makes a new name in a folder last beyond a power cut, where the system can. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    await handle.sync().finally(() => handle.close());
+  } catch {
+    // Windows opens no folders; some file systems do not sync them.
   }
 }
 

@@ -15,18 +15,21 @@ export interface Lock {
 
 interface Holder {
   pid: number;
+  /** When the process started, as its system says it: process ids come again. Empty where that is not to be had. */
+  started: string;
   host: string;
   token: string;
 }
 
 const HEARTBEAT_MS = 10_000;
-/** A holder that missed a dozen heartbeats is dead or asleep: the only evidence when it ran on another machine or its process id was reused. */
+/** A holder that missed a dozen heartbeats is dead or asleep: the only evidence when it ran on another machine, or when its start is not known. */
 const STALE_MS = 120_000;
 const POLL_MS = 200;
 
 /**
- * Takes the lock at `path`, waiting while a live process has it (`onWait` is called once with its process id). The lock of a process that died is
- * taken over. Throws `io` when the file cannot be made, the signal's reason when aborted.
+ * Takes the lock at `path`, waiting while a live process has it (`onWait` is called once with its process id; what it throws ends the wait). The lock
+ * of a process that died is taken over. Throws `io` when the file cannot be made or a file that is no lock is in its place, the signal's reason when
+ * aborted.
  */
 export async function takeLock(
   path: string,
@@ -38,6 +41,9 @@ export async function takeLock(
     const lock = await tryLock(path);
     if (lock) return lock;
     const holder = await readHolder(path);
+    if (!holder && (await isForeign(path))) {
+      throw new OnebitError('io', `lock ${path}: a file that is no lock is in its place. Move it away.`);
+    }
     if (await isStale(path, holder)) {
       await removeStale(path, holder);
       continue;
@@ -59,7 +65,8 @@ export async function isLocked(path: string): Promise<boolean> {
 }
 
 async function tryLock(path: string): Promise<Lock | undefined> {
-  const own: Holder = { pid: process.pid, host: hostname(), token: randomUUID() };
+  const started = (await startOf(process.pid)) ?? '';
+  const own: Holder = { pid: process.pid, started, host: hostname(), token: randomUUID() };
   try {
     const handle = await open(path, 'wx');
     try {
@@ -94,20 +101,41 @@ async function tryLock(path: string): Promise<Lock | undefined> {
 
 async function readHolder(path: string): Promise<Holder | undefined> {
   try {
-    const { pid, host, token } = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
-    if (typeof pid === 'number' && typeof host === 'string' && typeof token === 'string') return { pid, host, token };
+    const { pid, started, host, token } = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    if (typeof pid !== 'number' || typeof host !== 'string' || typeof token !== 'string') return undefined;
+    return { pid, started: typeof started === 'string' ? started : '', host, token };
   } catch {
     // Missing, or just being written: the age decides.
   }
   return undefined;
 }
 
+/** Whether a file that has bytes and stays unreadable as a lock is there. An empty one is just being made, or was when its process died. */
+async function isForeign(path: string): Promise<boolean> {
+  const size = async () => (await stat(path).catch(() => undefined))?.size ?? 0;
+  return (await size()) > 0 && (await readHolder(path)) === undefined && (await size()) > 0;
+}
+
 async function isStale(path: string, holder: Holder | undefined): Promise<boolean> {
-  if (holder?.host === hostname() && !isAlive(holder.pid)) return true;
+  if (holder?.host === hostname()) {
+    if (!isAlive(holder.pid)) return true;
+    const started = holder.started && (await startOf(holder.pid));
+    if (started) return started !== holder.started;
+  }
   try {
     return Date.now() - (await stat(path)).mtimeMs > STALE_MS;
   } catch {
     return false;
+  }
+}
+
+/** When a process started, in the words of its system; undefined where that cannot be asked for. Source: proc(5), field 22 of stat. */
+async function startOf(pid: number): Promise<string | undefined> {
+  try {
+    const text = await readFile(`/proc/${pid}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
   }
 }
 

@@ -40,16 +40,15 @@ async function wholeIfSmall(source: ByteSource): Promise<ByteSource> {
 }
 
 async function openInNode(name: string, options: OpenOptions): Promise<ByteSource> {
-  const { fileSource } = await import('./file-source.ts');
-  const { fileSize, findCached } = await import('./cache.ts');
-  if (name.startsWith('file:')) {
-    const { fileURLToPath } = await import('node:url');
-    return fileSource(fileURLToPath(name));
-  }
+  const { fileSource, pathOf } = await import('./file-source.ts');
+  const { fileSize, findCached, proxyFetch } = await import('./cache.ts');
+  if (name.startsWith('file:')) return fileSource(pathOf(name));
   if ((await fileSize(name)) !== undefined) return fileSource(name);
   const entry = await findCached(name, options.folder);
   if (entry) return fileSource(entry.path);
-  if (/^https?:\/\//i.test(name)) return httpSource(name, options);
+  if (/^https?:\/\//i.test(name)) {
+    return httpSource(name, { ...options, fetch: options.fetch ?? (await proxyFetch()) });
+  }
   if (!parseHubName(name)) return fileSource(name); // Says what is wrong with the path.
   throw new OnebitError(
     'bad-argument',

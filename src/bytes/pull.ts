@@ -1,7 +1,8 @@
 // Owns bringing a model into the cache by its hub name or URL: what to fetch, and whether it is already here. Node only.
 import { OnebitError } from '../errors.ts';
 import { type CacheEntry, cacheFolder, findCached, hubPath, isUrl, readEntry, urlName, urlPath } from './cache.ts';
-import { type DownloadOptions, download } from './download.ts';
+import { downloadToDisk } from './disk-download.ts';
+import type { DownloadOptions } from './download.ts';
 import { isLoss, splitCredentials } from './http-request.ts';
 import {
   formatHubName,
@@ -12,6 +13,7 @@ import {
   parseHubName,
   resolveHubFile,
 } from './hub.ts';
+import { proxyFetch } from './proxy.ts';
 
 export interface PullOptions extends HubOptions, DownloadOptions {
   /** The cache's folder; default as `cacheFolder` says. */
@@ -35,7 +37,8 @@ export function hubFromEnvironment(env: NodeJS.ProcessEnv = process.env): Pick<H
  * Brings the model `name` (`owner/repo[/file.gguf][@revision]` or a URL) into the cache and returns its entry. What is here already is not fetched
  * again, unless the hub has another version by now. Throws what `resolveHubFile` and `download` throw, and `bad-argument` for other names.
  */
-export async function pullModel(name: string, options: PullOptions = {}): Promise<PullResult> {
+export async function pullModel(name: string, callerOptions: PullOptions = {}): Promise<PullResult> {
+  const options = { ...callerOptions, fetch: callerOptions.fetch ?? (await proxyFetch()) };
   const sha256 = options.sha256?.toLowerCase();
   if (sha256 !== undefined && !/^[0-9a-f]{64}$/.test(sha256)) {
     throw new OnebitError(
@@ -67,7 +70,7 @@ async function pullUrl(
   const recordUrl = urlName(url);
   const headers = { ...http.headers, ...splitCredentials(url).headers };
   const target = { name: recordUrl, url: recordUrl, recordUrl, path, sha256 };
-  return { entry: await download(target, { ...http, headers }), how: 'downloaded' };
+  return { entry: await downloadToDisk(target, { ...http, headers }), how: 'downloaded' };
 }
 
 async function pullFromHub(
@@ -99,5 +102,5 @@ async function pullFromHub(
   }
   const { url, revision, sizeBytes } = file;
   const target = { name: fullName, url, recordUrl: url, path, revision, sha256: wanted, sizeBytes };
-  return { entry: await download(target, { ...options, ...hubHttpOptions(options) }), how: 'downloaded' };
+  return { entry: await downloadToDisk(target, { ...options, ...hubHttpOptions(options) }), how: 'downloaded' };
 }

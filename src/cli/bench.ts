@@ -1,9 +1,11 @@
 // Owns `onebit bench`: how fast this machine runs a model, measured as a user would feel it.
 import { Command } from 'commander';
+import { printable } from '../core/printable.ts';
 import { measureSpeed, type SpeedReport, type Spread } from '../evaluate/speed.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { kvBytesPerToken } from '../model/memory.ts';
-import { addModelOptions, type CommandContext, loadModel, type ModelFlags, printJson, wholeNumber } from './context.ts';
+import { addModelOptions, type CommandContext, loadModel, type ModelFlags, wholeNumber } from './context.ts';
+import { print, printJson } from './print.ts';
 import { formatBytes } from './progress.ts';
 
 interface BenchFlags extends ModelFlags {
@@ -82,11 +84,11 @@ function report(
     return;
   }
   const line = (name: string, values: Spread) =>
-    `${name.padEnd(8)} ${values.median.toFixed(1).padStart(9)} tokens/s   (${values.min.toFixed(1)} to ${values.best.toFixed(1)} in ${flags.runs} runs)\n`;
-  process.stdout.write(
-    `${model.config.name}: ${result.backend}, ${result.threads} threads, loaded in ${loadMs.toFixed(0)} ms, peak memory ${result.peakRssMb.toFixed(0)} MB\n` +
-      line('prefill', prefill) +
-      line('decode', decode) +
-      `decode reads ${formatBytes(bytesPerToken)} a token: ${formatBytes(result.decodeBytesPerSecond)}/s\n`,
+    `${name.padEnd(8)} ${values.median.toFixed(1).padStart(9)} tokens/s   (${values.min.toFixed(1)} to ${values.best.toFixed(1)} in ${flags.runs} runs)`;
+  print(
+    `${printable(model.config.name)}: ${result.backend}, ${result.threads} threads, loaded in ${loadMs.toFixed(0)} ms, peak memory ${result.peakRssMb.toFixed(0)} MB`,
   );
+  print(line('prefill', prefill));
+  print(line('decode', decode));
+  print(`decode reads ${formatBytes(bytesPerToken)} a token: ${formatBytes(result.decodeBytesPerSecond)}/s`);
 }

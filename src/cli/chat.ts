@@ -2,10 +2,13 @@
 import { createInterface, type Interface } from 'node:readline';
 import { Command } from 'commander';
 import type { ChatMessage } from '../chat/messages.ts';
+import { printable } from '../core/printable.ts';
 import type { GenerationResult } from '../generate/generation.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { addModelOptions, type CommandContext, loadModel, type ModelFlags, printJson } from './context.ts';
+import { addModelOptions, type CommandContext, loadModel, type ModelFlags } from './context.ts';
 import { speedLine } from './generate.ts';
+import { note, printJson, printModelText } from './print.ts';
+import { inputLines } from './read-input.ts';
 import { addSamplingOptions, generateOptionsOf, type SamplingFlags } from './sampling-options.ts';
 
 export interface ChatFlags extends ModelFlags, SamplingFlags {
@@ -29,7 +32,7 @@ In a chat: end a line with \\ to go on in the next one; Ctrl-C stops the answer,
   /system TEXT  set the system message    /reset  start anew    /help  this    /exit  leave`;
 
 /** The command `chat`. */
-export function chatCommand({ signal }: CommandContext): Command {
+export function chatCommand(context: CommandContext): Command {
   return addSamplingOptions(addModelOptions(new Command('chat').description('talk to the model')))
     .option('-p, --prompt <text>', 'one message to answer, instead of a conversation')
     .option('--system <text>', 'system message')
@@ -38,24 +41,28 @@ export function chatCommand({ signal }: CommandContext): Command {
     .addHelpText('after', HELP)
     .action(async (flags: ChatFlags, command: Command) => {
       if (flags.json && flags.prompt === undefined) command.error('error: --json needs -p', { exitCode: 2 });
-      const model = await loadModel(flags, signal);
+      const model = await loadModel(flags, context.signal);
       try {
-        if (flags.prompt === undefined) await new Conversation(model, flags, signal).run();
-        else await answerOnce(model, flags, flags.prompt, signal);
+        if (flags.prompt === undefined) await new Conversation(model, flags, context).run();
+        else await answerOnce(model, flags, flags.prompt, context);
       } finally {
         await model.dispose();
       }
     });
 }
 
-async function answerOnce(model: LanguageModel, flags: ChatFlags, prompt: string, signal: AbortSignal): Promise<void> {
+async function answerOnce(
+  model: LanguageModel,
+  flags: ChatFlags,
+  prompt: string,
+  { signal, uncaught }: CommandContext,
+): Promise<void> {
   const messages = withSystem(flags.system, [{ role: 'user', content: prompt }]);
-  const generation = model.chat(messages, { ...generateOptionsOf(flags, signal), thinking: flags.thinking });
-  if (flags.json) {
-    printJson(await generation.result());
-    return;
-  }
-  for await (const piece of generation) process.stdout.write(piece.text);
+  const generation = await uncaught(() =>
+    model.chat(messages, { ...generateOptionsOf(flags, signal), thinking: flags.thinking }),
+  );
+  if (flags.json) return printJson(await generation.result());
+  for await (const piece of generation) printModelText(piece.text);
   process.stdout.write('\n');
 }
 
@@ -67,54 +74,54 @@ function withSystem(system: string | undefined, messages: ChatMessage[]): ChatMe
 export class Conversation {
   private readonly model: LanguageModel;
   private readonly flags: ChatFlags;
-  private readonly signal: AbortSignal;
+  private readonly context: CommandContext;
   private readonly interactive = Boolean(process.stdin.isTTY && process.stdout.isTTY);
   private messages: ChatMessage[] = [];
   private system: string | undefined;
-  /** Stops the answer that is being written, if one is. */
-  private answer: AbortController | undefined;
 
-  constructor(model: LanguageModel, flags: ChatFlags, signal: AbortSignal) {
+  constructor(model: LanguageModel, flags: ChatFlags, context: CommandContext) {
     this.model = model;
     this.flags = flags;
-    this.signal = signal;
+    this.context = context;
     this.system = flags.system;
   }
 
   /** Reads messages and answers them until the input ends, `/exit`, or Ctrl-C at an empty prompt. */
   async run(): Promise<void> {
-    const lines = createInterface({ input: process.stdin, output: this.interactive ? process.stdout : undefined });
-    const close = () => lines.close();
-    this.signal.addEventListener('abort', close, { once: true });
-    lines.on('SIGINT', () => this.interrupt(lines));
-    if (this.interactive) {
-      process.stderr.write(`${this.model.config.name} - /help for help, Ctrl-D to leave\n`);
-      lines.setPrompt('> ');
-      lines.prompt();
+    const { signal } = this.context;
+    if (!this.interactive) {
+      for await (const line of inputLines('read messages', signal)) if (!(await this.handle(line.trim()))) return;
+      return;
     }
+    const lines = createInterface({ input: process.stdin, output: process.stdout });
+    const close = () => lines.close();
+    signal.addEventListener('abort', close, { once: true });
+    lines.on('SIGINT', () => this.interrupt(lines));
+    note(printable(`${this.model.config.name} - /help for help, Ctrl-D to leave`));
+    lines.setPrompt('> ');
+    lines.prompt();
     try {
       let text = '';
       for await (const line of lines) {
-        if (this.interactive && line.endsWith('\\')) {
+        if (line.endsWith('\\')) {
           text += `${line.slice(0, -1)}\n`;
           continue;
         }
         text += line;
         if (!(await this.handle(text.trim()))) break;
         text = '';
-        this.signal.throwIfAborted();
-        if (this.interactive) lines.prompt();
+        signal.throwIfAborted();
+        lines.prompt();
       }
-      this.signal.throwIfAborted();
+      signal.throwIfAborted();
     } finally {
-      this.signal.removeEventListener('abort', close);
+      signal.removeEventListener('abort', close);
       lines.close();
     }
   }
 
   private interrupt(lines: Interface): void {
-    if (this.answer) this.answer.abort();
-    else if (lines.line !== '') {
+    if (lines.line !== '') {
       process.stdout.write('\n');
       lines.write(null, { ctrl: true, name: 'e' });
       lines.write(null, { ctrl: true, name: 'u' });
@@ -144,26 +151,39 @@ export class Conversation {
 
   private async reply(text: string): Promise<void> {
     this.messages.push({ role: 'user', content: text });
-    this.forgetWhatDoesNotFit();
-    this.answer = new AbortController();
+    const stopped = new AbortController();
     let answer = '';
+    this.answering(() => stopped.abort());
     try {
-      const generation = this.model.chat(withSystem(this.system, this.messages), {
-        ...generateOptionsOf(this.flags, AbortSignal.any([this.signal, this.answer.signal])),
-        thinking: this.flags.thinking,
+      const generation = await this.context.uncaught(() => {
+        this.forgetWhatDoesNotFit();
+        return this.model.chat(withSystem(this.system, this.messages), {
+          ...generateOptionsOf(this.flags, AbortSignal.any([this.context.signal, stopped.signal])),
+          thinking: this.flags.thinking,
+        });
       });
       for await (const piece of generation) {
         answer += piece.text;
-        process.stdout.write(piece.text);
+        printModelText(piece.text);
       }
       this.finishLine(await generation.result());
     } catch (error) {
-      if (!this.answer.signal.aborted || this.signal.aborted) throw error;
+      if (!stopped.signal.aborted || this.context.signal.aborted) throw error;
       process.stdout.write('\n');
     } finally {
-      this.answer = undefined;
+      this.answering();
     }
     this.messages.push({ role: 'assistant', content: answer });
+  }
+
+  /**
+   * Lets Ctrl-C stop the answer that is being written. Meanwhile the terminal must make a signal of it (which it does not while lines are edited): a
+   * signal is heard even where the program stands still.
+   */
+  private answering(stop?: () => void): void {
+    if (!this.interactive) return;
+    process.stdin.setRawMode(stop === undefined);
+    this.context.catchInterrupt(stop);
   }
 
   /** Leaves out the oldest questions and answers when the conversation and an answer would not fit the context. */

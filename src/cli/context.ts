@@ -3,15 +3,22 @@ import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { KvFormat } from '../kernels/backend.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { type BackendName, EMBEDDED_MODEL, load } from '../load.ts';
+import { type BackendName, EMBEDDED_MODEL, type LoadOptions, load } from '../load.ts';
 import { progressLine } from './progress.ts';
+import { withModelHint } from './suggest.ts';
 
 /** What the program gives to each command. */
 export interface CommandContext {
-  /** Aborted by Ctrl-C and SIGTERM. */
+  /** Aborted by Ctrl-C, SIGTERM and --timeout. */
   readonly signal: AbortSignal;
-  /** Says that the command runs until a signal comes: ending then is success. */
-  readonly endsBySignal: () => void;
+  /** Says that the command runs until a signal comes: ending then is success, and may take so many milliseconds. */
+  readonly endsBySignal: (graceMs: number) => void;
+  /** Says that the command has something to save when a signal comes, and takes its time for that. */
+  readonly endsInOrder: () => void;
+  /** Does work that may keep the event loop for long, for a file or a prompt asks for it: meanwhile signals end the process at once. */
+  readonly uncaught: <Result>(work: () => Result | Promise<Result>) => Promise<Result>;
+  /** Sends the next Ctrl-C to `catcher`; without one they stop the command again. */
+  readonly catchInterrupt: (catcher?: () => void) => void;
 }
 
 /** How models are run. */
@@ -42,7 +49,11 @@ export function addComputeOptions(command: Command): Command {
     .addOption(
       new Option('--backend <name>', 'what computes').choices(['auto', 'wasm', 'webgpu', 'reference']).default('auto'),
     )
-    .option('--threads <n>', 'threads of the wasm backend (default: all cores)', wholeNumber(1, 256))
+    .option(
+      '--threads <n>',
+      'threads of the wasm backend (default: all cores up to four, half of more, at most eight)',
+      wholeNumber(1, 256),
+    )
     .option('--ctx <tokens>', "context length (default: the model's, at most 4096)", wholeNumber(1, 1 << 28))
     .addOption(
       new Option('--kv <format>', 'format of the key/value cache').choices(['f32', 'f16', 'q8']).default('f16'),
@@ -58,14 +69,16 @@ export function modelNameOf({ model = 'seedling' }: { model?: string }): string 
 export async function loadModel(flags: ModelFlags, signal: AbortSignal): Promise<LanguageModel> {
   const progress = progressLine();
   try {
-    return await load(modelNameOf(flags), {
+    const name = modelNameOf(flags);
+    const options: LoadOptions = {
       backend: flags.backend,
       threads: flags.threads,
       contextTokens: flags.ctx,
       kvFormat: flags.kv,
       signal,
       onProgress: (done, total) => progress.update('loading', done, total),
-    });
+    };
+    return await withModelHint(name, 'language', () => load(name, options));
   } finally {
     progress.clear();
   }
@@ -91,9 +104,4 @@ export function numberBetween(min: number, max: number): (text: string) => numbe
     }
     return value;
   };
-}
-
-/** Prints the one JSON document of a command. */
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }

@@ -9,9 +9,10 @@ import { speedLine } from './generate.ts';
 const QUESTIONS = ['I need a taxi to the airport for two.', 'A regular ride, please.', 'At 6:30 am.'];
 
 /** The command `demo`. */
-export function demoCommand({ signal }: CommandContext): Command {
+export function demoCommand(context: CommandContext): Command {
   return addModelOptions(new Command('demo').description('show the embedded model at work, then chat')).action(
     async (flags: ModelFlags) => {
+      const { signal } = context;
       const model = await loadModel(flags, signal);
       try {
         process.stderr.write(`${model.config.name}: ${model.backend.name}, ${model.backend.threads} threads\n\n`);
@@ -26,7 +27,7 @@ export function demoCommand({ signal }: CommandContext): Command {
           process.stdout.write('\n');
           process.stderr.write(`${speedLine(result)}\n\n`);
         }
-        if (process.stdin.isTTY) await new Conversation(model, flags, signal).run();
+        if (process.stdin.isTTY) await new Conversation(model, flags, context).run();
       } finally {
         await model.dispose();
       }

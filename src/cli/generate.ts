@@ -1,17 +1,18 @@
 // Owns `onebit generate`.
-import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { OnebitError } from '../errors.ts';
 import type { GenerationResult } from '../generate/generation.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { compileRegexAsync, compileSchemaAsync } from '../structured/compile.ts';
 import type { Grammar } from '../structured/grammar.ts';
-import { addModelOptions, type CommandContext, loadModel, type ModelFlags, printJson, wholeNumber } from './context.ts';
+import { addModelOptions, type CommandContext, loadModel, type ModelFlags, wholeNumber } from './context.ts';
+import { note, printJson, printModelText } from './print.ts';
+import { readInputJson, readInputText } from './read-input.ts';
 import { addSamplingOptions, generateOptionsOf, type SamplingFlags } from './sampling-options.ts';
-import { readStandardInput } from './standard-input.ts';
 
 interface GenerateFlags extends ModelFlags, SamplingFlags {
   prompt?: string;
+  promptFile?: string;
   special?: boolean;
   logprobs?: number;
   json?: boolean;
@@ -26,38 +27,38 @@ Examples:
   cat letter.txt | onebit generate -p - --json`;
 
 /** The command `generate`: continues a prompt. */
-export function generateCommand({ signal }: CommandContext): Command {
+export function generateCommand(context: CommandContext): Command {
   const command = new Command('generate').description('continue a prompt');
   addSamplingOptions(addModelOptions(command))
     .option('-p, --prompt <text>', 'what to continue; - reads it from standard input (default: empty)')
+    .option('--prompt-file <path>', 'a file with what to continue')
     .option('--special', 'read control tokens such as <|im_start|> in the prompt')
     .option('--logprobs <n>', 'with --json: exact log-probabilities, with n alternatives', wholeNumber(0, 1000))
     .option('--json', 'print one JSON document: text, promptTokens, tokens, finishReason, timings')
     .option('--json-schema <file>', 'allow only JSON of this schema')
     .option('--regex <pattern>', 'allow only text that this regular expression matches as a whole')
     .addHelpText('after', HELP)
-    .action((flags: GenerateFlags) => generate(flags, signal));
+    .action((flags: GenerateFlags) => generate(flags, context));
   return command;
 }
 
-async function generate(flags: GenerateFlags, signal: AbortSignal): Promise<void> {
-  const prompt = flags.prompt === '-' ? await readStandardInput() : (flags.prompt ?? '');
+async function generate(flags: GenerateFlags, { signal, uncaught }: CommandContext): Promise<void> {
+  const prompt = await promptOf(flags);
   const model = await loadModel(flags, signal);
   try {
-    const generation = model.generate(prompt, {
-      ...generateOptionsOf(flags, signal),
-      special: flags.special,
-      logprobs: flags.logprobs,
-      constraint: await constraintOf(flags, model),
-    });
-    if (flags.json) {
-      printJson(await generation.result());
-      return;
-    }
+    const generation = await uncaught(async () =>
+      model.generate(prompt, {
+        ...generateOptionsOf(flags, signal),
+        special: flags.special,
+        logprobs: flags.logprobs,
+        constraint: await constraintOf(flags, model),
+      }),
+    );
+    if (flags.json) return printJson(await generation.result());
     process.stdout.write(prompt);
-    for await (const piece of generation) process.stdout.write(piece.text);
+    for await (const piece of generation) printModelText(piece.text);
     process.stdout.write('\n');
-    process.stderr.write(`${speedLine(await generation.result())}\n`);
+    note(speedLine(await generation.result()));
   } finally {
     await model.dispose();
   }
@@ -73,10 +74,22 @@ async function constraintOf({ jsonSchema, regex }: GenerateFlags, model: Languag
 
 async function readSchema(path: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(path, 'utf8'));
+    return await readInputJson(path, 'read schema');
   } catch (cause) {
-    throw new OnebitError('io', `generate: ${path} must be a JSON schema, got ${(cause as Error).message}.`, { cause });
+    if (!(cause instanceof OnebitError)) throw cause;
+    throw new OnebitError(cause.code, `generate: ${path} must be a JSON schema. ${cause.message}`, { cause });
   }
+}
+
+async function promptOf({ prompt, promptFile }: GenerateFlags): Promise<string> {
+  if (prompt !== undefined && promptFile !== undefined) {
+    throw new OnebitError(
+      'bad-argument',
+      'generate: --prompt or --prompt-file must be given, got both. Leave one out.',
+    );
+  }
+  if (promptFile !== undefined || prompt === '-') return readInputText(promptFile ?? '-', 'read prompt');
+  return prompt ?? '';
 }
 
 /** One line about how fast it went. */

@@ -1,12 +1,15 @@
 // Owns `onebit inspect`: what is in a model file, and what it would need, without loading it.
 import { Command } from 'commander';
+import { printable } from '../core/printable.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { Gguf, GgufValue } from '../gguf/types.ts';
 import { openSource, weightBytesOf } from '../load.ts';
 import { type ModelConfig, readModelConfig } from '../model/config.ts';
 import { type MemoryNeed, memoryNeed } from '../model/memory.ts';
-import { type CommandContext, modelNameOf, printJson } from './context.ts';
+import { type CommandContext, modelNameOf } from './context.ts';
+import { print, printJson } from './print.ts';
 import { formatBytes } from './progress.ts';
+import { withModelHint } from './suggest.ts';
 
 interface InspectFlags {
   model?: string;
@@ -35,7 +38,7 @@ export function inspectCommand({ signal }: CommandContext): Command {
 }
 
 async function inspect(path: string, flags: InspectFlags, signal: AbortSignal): Promise<void> {
-  const source = await openSource(path, { signal });
+  const source = await withModelHint(path, 'language', () => openSource(path, { signal }));
   try {
     const gguf = await readGguf(source, { signal });
     const config = readModelConfig(gguf);
@@ -72,7 +75,7 @@ function describe(path: string, fileBytes: number, gguf: Gguf, config: ModelConf
 function printText(path: string, fileBytes: number, gguf: Gguf, config: ModelConfig, memory: MemoryNeed[]): void {
   const lines: string[] = [];
   const described = describe(path, fileBytes, gguf, config, memory);
-  lines.push(`${config.name}  (${path}, ${formatBytes(fileBytes)}, GGUF ${gguf.version})`);
+  lines.push(`${printable(config.name)}  (${printable(path)}, ${formatBytes(fileBytes)}, GGUF ${gguf.version})`);
   lines.push(
     `${described.architecture}: ${config.layers} layers, width ${config.width}, feed-forward ${config.feedForwardWidth}, ` +
       `${config.heads}/${config.kvHeads} heads of ${config.headSize}, vocabulary ${config.vocabulary}, ` +
@@ -80,11 +83,11 @@ function printText(path: string, fileBytes: number, gguf: Gguf, config: ModelCon
   );
   lines.push(`${(described.parameters / 1e6).toFixed(1)} M weights, ${described.bitsPerWeight.toFixed(3)} bits each`);
   lines.push('', 'metadata');
-  for (const [key, value] of gguf.metadata) lines.push(`  ${key} = ${shortValue(value)}`);
+  for (const [key, value] of gguf.metadata) lines.push(`  ${printable(key)} = ${shortValue(value)}`);
   lines.push('', 'tensors');
   for (const tensor of gguf.tensors.values()) {
     lines.push(
-      `  ${tensor.name.padEnd(32)} ${tensor.format.padEnd(9)} ${tensor.shape.join(' x ').padEnd(16)} ${formatBytes(tensor.sizeBytes)}`,
+      `  ${printable(tensor.name).padEnd(32)} ${tensor.format.padEnd(9)} ${tensor.shape.join(' x ').padEnd(16)} ${formatBytes(tensor.sizeBytes)}`,
     );
   }
   lines.push('', 'formats');
@@ -97,7 +100,7 @@ function printText(path: string, fileBytes: number, gguf: Gguf, config: ModelCon
       `  context ${String(need.contextTokens).padStart(6)}: ${formatBytes(need.totalBytes).padStart(8)}  (cache ${formatBytes(need.kvBytes)})`,
     );
   }
-  process.stdout.write(`${lines.join('\n')}\n`);
+  print(lines.join('\n'));
 }
 
 function formatTotals(gguf: Gguf): Record<string, { tensors: number; bytes: number }> {
@@ -126,6 +129,6 @@ function jsonValue(value: GgufValue): unknown {
 }
 
 function shortValue(value: GgufValue): string {
-  const text = typeof value === 'object' ? JSON.stringify(jsonValue(value)) : String(value).replaceAll('\n', '\\n');
-  return text.length > 90 ? `${text.slice(0, 87)}...` : text;
+  const text = typeof value === 'object' ? JSON.stringify(jsonValue(value)) : String(value);
+  return printable(text.length > 90 ? `${text.slice(0, 87)}...` : text);
 }

@@ -1,56 +1,59 @@
-// Owns the program `onebit`: its commands, signals and exit codes. 0 success, 1 failure, 2 bad usage, 130 interrupted.
+// Owns the program `onebit`: its commands and exit codes. 0 success, 1 failure, 2 bad usage; stopped: 130 by Ctrl-C, 143 by SIGTERM, 124 by --timeout.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { OnebitError } from '../errors.ts';
 import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
-import type { CommandContext } from './context.ts';
+import { completionCommand } from './completion.ts';
+import { type CommandContext, numberBetween } from './context.ts';
 import { demoCommand } from './demo.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
+import { note, printError } from './print.ts';
 import { pullCommand } from './pull.ts';
 import { scoreCommand } from './score.ts';
 import { serveCommand } from './serve.ts';
+import { printStop, Stopping } from './stopping.ts';
+import { meantByCommand, meantByWords } from './suggest.ts';
 import { supportCommand } from './support.ts';
 import { trainCommand } from './train.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
-const EXIT_INTERRUPTED = 130;
 
 /** Runs the program with `args` (without node and script) and gives its exit code. */
 export async function main(args: string[]): Promise<number> {
-  const interrupt = new AbortController();
-  let interrupts = 0;
+  const stopping = new Stopping();
   let endsBySignal = false;
-  const onSignal = () => {
-    if (++interrupts > 1) process.exit(EXIT_INTERRUPTED);
-    interrupt.abort(new DOMException('Interrupted.', 'AbortError'));
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  let root: Command | undefined;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0); // the reader has seen enough
     throw error;
   });
   try {
-    const context = {
-      signal: interrupt.signal,
-      endsBySignal: () => {
+    const context: CommandContext = {
+      signal: stopping.signal,
+      endsBySignal: (graceMs) => {
         endsBySignal = true;
+        stopping.endsInOrder(graceMs);
       },
+      endsInOrder: () => stopping.endsInOrder(),
+      uncaught: (work) => stopping.uncaught(work),
+      catchInterrupt: (catcher) => stopping.catchInterrupt(catcher),
     };
-    await program(context).parseAsync(args, { from: 'user' });
-    return interrupts > 0 && !endsBySignal ? EXIT_INTERRUPTED : Number(process.exitCode ?? 0);
+    root = program(context, stopping);
+    await root.parseAsync(args, { from: 'user' });
+    return endsBySignal ? 0 : stopping.exitCode || Number(process.exitCode ?? 0);
   } catch (error) {
-    return report(error, interrupt.signal);
+    const hint = error instanceof CommanderError && root ? await hintFor(error, root) : undefined;
+    if (hint) note(hint);
+    return report(error, stopping);
   } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    stopping.end();
   }
 }
 
-function program(context: CommandContext): Command {
+function program(context: CommandContext, stopping: Stopping): Command {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const root = new Command('onebit')
     .description('Run, train and serve 1-bit language models.')
@@ -70,19 +73,36 @@ function program(context: CommandContext): Command {
     trainCommand,
     supportCommand,
     demoCommand,
+    completionCommand,
   ];
   for (const command of commands) root.addCommand(command(context));
+  const bounded = new Set(leaves(root).filter(({ options }) => !options.some(({ long }) => long === '--timeout')));
+  for (const command of bounded) {
+    command.option('--timeout <seconds>', 'end the command after so long', numberBetween(0.001, 1e6));
+  }
+  root.hook('preAction', (_, command) => stopping.begin(bounded.has(command) ? command.opts().timeout : undefined));
   for (const command of [root, ...root.commands]) command.exitOverride().showHelpAfterError('(see --help)');
   return root;
 }
 
-function report(error: unknown, signal: AbortSignal): number {
+/** What was probably meant where the command line is wrong. */
+async function hintFor({ code }: CommanderError, root: Command): Promise<string | undefined> {
+  if (code === 'commander.unknownCommand') return meantByCommand(root.args);
+  const command = root.commands.find((child) => child.name() === root.args[0]);
+  return code === 'commander.excessArguments' && command ? meantByWords(command.name(), command.args) : undefined;
+}
+
+function leaves(command: Command): Command[] {
+  return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
+}
+
+function report(error: unknown, { signal, exitCode }: Stopping): number {
   if (signal.aborted) {
-    process.stderr.write('\ninterrupted\n');
-    return EXIT_INTERRUPTED;
+    printStop(signal.reason);
+    return exitCode;
   }
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE; // it has printed its message
-  if (error instanceof OnebitError) process.stderr.write(`error: ${error.message}\n`);
-  else process.stderr.write(`internal error, please report it: ${(error as Error)?.stack ?? String(error)}\n`);
+  if (error instanceof OnebitError) printError(error.message);
+  else note(`internal error, please report it: ${(error as Error)?.stack ?? String(error)}`);
   return EXIT_FAILURE;
 }

@@ -3,7 +3,9 @@ import { Command } from 'commander';
 import { type CacheEntry, cacheFolder, listCache, removeCached } from '../bytes/cache.ts';
 import type { DownloadProgress } from '../bytes/download.ts';
 import { hubFromEnvironment, type PullResult, pullModel } from '../bytes/pull.ts';
+import { printable } from '../core/printable.ts';
 import { OnebitError } from '../errors.ts';
+import { note, print, printJsonLine } from './print.ts';
 import { formatBytes, progressLine } from './progress.ts';
 
 interface PullFlags {
@@ -48,14 +50,6 @@ export function pullCommand(context: { signal: AbortSignal }): Command {
     });
 }
 
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-function log(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
 async function pull(name: string, flags: PullFlags, signal: AbortSignal): Promise<void> {
   const environment = hubFromEnvironment();
   const reporter = new PullReporter();
@@ -70,16 +64,17 @@ async function pull(name: string, flags: PullFlags, signal: AbortSignal): Promis
     });
   } catch (error) {
     reporter.line.clear();
-    if (signal.aborted) log(`Stopped. ${reporter.kept()}To go on, run: onebit pull ${name}`);
+    if (signal.aborted) note(`Stopped. ${reporter.kept()}To go on, run: onebit pull ${name}`);
     throw error;
   }
   reporter.line.clear();
   const { entry, how } = result;
-  if (how === 'present') log('Already in the cache and current.');
-  if (how === 'unchecked') log('The hub could not be reached; using what is in the cache.');
-  if (how === 'downloaded') log(`Done: ${formatBytes(entry.storedBytes)}, SHA-256 ${entry.sha256}.`);
+  if (how === 'present') note('Already in the cache and current.');
+  if (how === 'unchecked') note('The hub could not be reached; using what is in the cache.');
+  if (how === 'downloaded') note(`Done: ${formatBytes(entry.storedBytes)}, SHA-256 ${entry.sha256}.`);
   const { path, storedBytes: sizeBytes, sha256 } = entry;
-  print(flags.json ? JSON.stringify({ path, sizeBytes, sha256, name: entry.name }) : path);
+  if (flags.json) printJsonLine({ path, sizeBytes, sha256, name: entry.name });
+  else print(path);
 }
 
 /** Turns progress into the bar, or into one line a phase where there is no terminal. */
@@ -93,11 +88,11 @@ class PullReporter {
     if (this.#last?.phase !== phase) {
       this.line.clear();
       const size = totalBytes === undefined ? '' : ` ${formatBytes(totalBytes)}`;
-      if (phase === 'waiting') log('Another process downloads the same file; waiting for it.');
-      else if (phase === 'checking') log('Checking what an earlier run left.');
+      if (phase === 'waiting') note('Another process downloads the same file; waiting for it.');
+      else if (phase === 'checking') note('Checking what an earlier run left.');
       else if (this.#last?.phase === 'checking' && doneBytes > this.#last.doneBytes) {
-        log(`Resuming at ${formatBytes(this.#last.doneBytes)}${size && ` of${size}`}.`);
-      } else log(`Downloading${size}.`);
+        note(`Resuming at ${formatBytes(this.#last.doneBytes)}${size && ` of${size}`}.`);
+      } else note(`Downloading${size}.`);
     }
     this.#last = progress;
     this.line.update(label, doneBytes, totalBytes);
@@ -114,19 +109,19 @@ class PullReporter {
 async function list(flags: PullFlags): Promise<void> {
   const folder = cacheFolder();
   const entries = await listCache(folder);
-  if (flags.json) return print(JSON.stringify({ folder, models: entries.map(describe) }));
-  if (entries.length === 0) log(`The cache (${folder}) is empty.`);
+  if (flags.json) return printJsonLine({ folder, models: entries.map(describe) });
+  if (entries.length === 0) note(`The cache (${folder}) is empty.`);
   const width = Math.max(0, ...entries.map((entry) => entry.name.length));
   for (const { name, storedBytes, sizeBytes, complete, date } of entries) {
     const state = complete ? date.slice(0, 10) : `unfinished${sizeBytes ? ` (of ${formatBytes(sizeBytes)})` : ''}`;
-    print(`${name.padEnd(width)}  ${formatBytes(storedBytes).padStart(8)}  ${state}`);
+    print(`${printable(name).padEnd(width)}  ${formatBytes(storedBytes).padStart(8)}  ${state}`);
   }
 }
 
 async function remove(name: string, flags: PullFlags): Promise<void> {
   const removed = await removeCached(name);
-  if (flags.json) return print(JSON.stringify({ removed: removed.map(describe) }));
-  for (const entry of removed) print(`Removed ${entry.name} (${formatBytes(entry.storedBytes)}).`);
+  if (flags.json) return printJsonLine({ removed: removed.map(describe) });
+  for (const entry of removed) print(`Removed ${printable(entry.name)} (${formatBytes(entry.storedBytes)}).`);
 }
 
 function describe({ name, path, storedBytes, sizeBytes, sha256, complete, revision, url, date }: CacheEntry): object {

@@ -1,9 +1,9 @@
 // Owns `onebit score`.
-import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { OnebitError } from '../errors.ts';
-import { addModelOptions, type CommandContext, loadModel, type ModelFlags, printJson } from './context.ts';
+import { addModelOptions, type CommandContext, loadModel, type ModelFlags } from './context.ts';
+import { print, printJson } from './print.ts';
 import { progressLine } from './progress.ts';
+import { readInputText } from './read-input.ts';
 
 interface ScoreFlags extends ModelFlags {
   text?: string;
@@ -29,7 +29,7 @@ export function scoreCommand({ signal }: CommandContext): Command {
     new Command('score').description('how likely the model finds a text: bits per byte, log-probabilities'),
   )
     .option('--text <text>', 'the text')
-    .option('--file <path>', 'a file with the text')
+    .option('--file <path>', 'a file with the text; - for standard input')
     .option('--tokens <ids>', 'token ids, separated by commas', parseTokens)
     .option('--bos', "begin with the model's begin token (default for text: as the file says)")
     .option('--no-bos', 'do not')
@@ -56,8 +56,8 @@ async function score(flags: ScoreFlags, command: Command, signal: AbortSignal): 
     if (flags.json) {
       printJson(scored);
     } else {
-      process.stdout.write(
-        `${scored.bitsPerByte.toFixed(4)} bits per byte, ${scored.natsPerToken.toFixed(4)} nats per token (${scored.tokensScored} tokens, ${scored.bytes} bytes, ${scored.documents} documents)\n`,
+      print(
+        `${scored.bitsPerByte.toFixed(4)} bits per byte, ${scored.natsPerToken.toFixed(4)} nats per token (${scored.tokensScored} tokens, ${scored.bytes} bytes, ${scored.documents} documents)`,
       );
     }
   } finally {
@@ -68,18 +68,8 @@ async function score(flags: ScoreFlags, command: Command, signal: AbortSignal): 
 
 async function readDocuments(flags: ScoreFlags): Promise<(string | number[])[]> {
   if (flags.tokens) return [flags.tokens];
-  const text = flags.text ?? (await readText(flags.file!));
+  const text = flags.text ?? (await readInputText(flags.file!, 'read text'));
   return flags.docs ? splitDocuments(text) : [text];
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new OnebitError('io', `score: cannot read '${path}': ${(cause as Error).message}. Check the path.`, {
-      cause,
-    });
-  }
 }
 
 /** Documents separated by blank lines, without the line ends around them; empty ones are left out. */

@@ -1,7 +1,7 @@
 // Owns reading API keys for `onebit serve`: from flags, the environment and a file. Plain keys are hashed at once.
-import { readFile } from 'node:fs/promises';
 import { OnebitError } from '../errors.ts';
 import type { KeyConfig } from '../server/keys.ts';
+import { readInputJson } from './read-input.ts';
 
 /** All keys that may ask; none means everybody may. @throws OnebitError `bad-argument` or `io` when the file is not as it should be */
 export async function serveKeys(plain: readonly string[] = [], file?: string): Promise<KeyConfig[]> {
@@ -14,18 +14,7 @@ export async function serveKeys(plain: readonly string[] = [], file?: string): P
 
 async function keysOfFile(file: string): Promise<KeyConfig[]> {
   const { keyFile } = await import('../server/schemas/key-file.ts');
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new OnebitError('io', `api keys: cannot read ${file}: ${(cause as Error).message}.`, { cause });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new OnebitError('bad-argument', `api keys: ${file} must be JSON.`, { cause });
-  }
+  const value = await readInputJson(file, 'read API keys');
   const parsed = keyFile.safeParse(value);
   if (parsed.success) return parsed.data.keys;
   const [issue] = parsed.error.issues;

@@ -2,7 +2,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { OnebitError } from '../errors.ts';
+import { factsOf, type ModelFacts } from '../gguf/facts.ts';
 import { readGguf } from '../gguf/read.ts';
+import type { Gguf } from '../gguf/types.ts';
 import { defaultContextTokens, load, openSource, weightBytesOf } from '../load.ts';
 import { readModelConfig } from '../model/config.ts';
 import { kvBytesPerToken, memoryNeed } from '../model/memory.ts';
@@ -32,8 +34,13 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
   return names.map((name) => {
     // Asked for right before a load: the header is read once for both.
     let need: Need | undefined;
+    let facts: ModelFacts | undefined;
     return {
       id: modelId(name),
+      facts: async () => {
+        facts ??= await headerOf(name, factsOf);
+        return facts;
+      },
       needBytes: async () => {
         need = await needOf(name, flags);
         return need.totalBytes;
@@ -61,10 +68,18 @@ function modelId(name: string): string {
   return /\.gguf$/i.test(name) ? basename(name).replace(/\.gguf$/i, '') : name;
 }
 
-async function needOf(name: string, flags: ServeModelFlags): Promise<Need> {
+/** What `use` makes of a model's header. */
+async function headerOf<Result>(name: string, use: (gguf: Gguf) => Promise<Result> | Result): Promise<Result> {
   const source = await openSource(name);
   try {
-    const gguf = await readGguf(source);
+    return await use(await readGguf(source));
+  } finally {
+    await source.close();
+  }
+}
+
+function needOf(name: string, flags: ServeModelFlags): Promise<Need> {
+  return headerOf(name, (gguf) => {
     const config = readModelConfig(gguf);
     const contextTokens = flags.ctx ?? defaultContextTokens(config.contextLength);
     const affordable = Math.floor(CACHE_BYTES / kvBytesPerToken(config, flags.kv));
@@ -74,7 +89,5 @@ async function needOf(name: string, flags: ServeModelFlags): Promise<Need> {
       kvTokens,
       totalBytes: memoryNeed(config, weightBytesOf(gguf), kvTokens, flags.kv, flags.parallel).totalBytes,
     };
-  } finally {
-    await source.close();
-  }
+  });
 }

@@ -1,7 +1,9 @@
 // Owns running a server from flags: keys, limits, names, then listening until a signal comes. Must not know which models it has.
+import { printable } from '../core/printable.ts';
 import type { ServerOptions } from '../server/app.ts';
 import type { KeyConfig } from '../server/keys.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
+import { note, printJsonLine } from './print.ts';
 import { serveKeys } from './serve-keys.ts';
 
 /** What all servers are told. */
@@ -22,6 +24,11 @@ export interface ServerFlags {
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
+/** Milliseconds that a server may take to end: running requests, and then what is left of them. */
+export function graceOf({ drain }: ServerFlags): number {
+  return 1000 * drain + 10_000;
+}
+
 /** Serves the models of `shelf`, the first of them loaded before it says that it listens, until `signal` comes. */
 export async function runServer(
   flags: ServerFlags,
@@ -38,7 +45,7 @@ export async function runServer(
     corsOrigins: flags.cors,
     hosts: hostsFor(flags, keys),
     limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
-    log: flags.quiet ? undefined : (entry) => process.stdout.write(`${JSON.stringify(entry)}\n`),
+    log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
     openMetrics: flags.openMetrics,
     logTexts: flags.logTexts,
     residentBytes: () => process.memoryUsage.rss(),
@@ -50,12 +57,12 @@ export async function runServer(
     signal.addEventListener('abort', stopLoading, { once: true });
     if (shelf.ids.length > 0) (await shelf.borrow()).release();
     signal.removeEventListener('abort', stopLoading);
-    process.stderr.write(`listening on ${listening.url} with ${server.modelIds.join(', ')}\n`);
+    note(printable(`listening on ${listening.url} with ${server.modelIds.join(', ')}`));
     if (!isLoopback(flags.host) && keys.length === 0) {
-      process.stderr.write('warning: everybody who reaches this address may use it. Set --api-key.\n');
+      note('warning: everybody who reaches this address may use it. Set --api-key.');
     }
     await aborted(signal);
-    process.stderr.write('shutting down\n');
+    note('shutting down');
     await server.drain(flags.drain * 1000);
   } finally {
     await listening.close();

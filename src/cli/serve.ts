@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
 import { modelEntries } from './serve-models.ts';
-import { runServer, type ServerFlags } from './serve-run.ts';
+import { graceOf, runServer, type ServerFlags } from './serve-run.ts';
 import { builtSite } from './serve-site.ts';
 import { openSupport } from './support-files.ts';
 
@@ -24,7 +24,7 @@ Examples:
   curl http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' \\
     -d '{"messages":[{"role":"user","content":"Where is my parcel?"}],"stream":true}'
 
-Point any OpenAI client at http://127.0.0.1:8080/v1. Requests are logged on standard output, one JSON document a line.`;
+Point any OpenAI client at http://127.0.0.1:8080/v1. Requests are logged on standard output, one JSON document per line.`;
 
 /** The command `serve`. */
 export function serveCommand({ signal, endsBySignal }: CommandContext): Command {
@@ -53,7 +53,7 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .option('--quiet', 'log nothing')
     .addHelpText('after', HELP)
     .action(async (flags: ServeFlags, { parent }: Command) => {
-      endsBySignal();
+      endsBySignal(graceOf(flags));
       await serve(flags, signal, parent?.version());
     });
 }

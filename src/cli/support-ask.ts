@@ -1,27 +1,46 @@
 // Owns `onebit support predict` and `onebit support evaluate`.
-import { createInterface } from 'node:readline';
 import { Command } from 'commander';
-import { calibrationError, judgeRows, parseQueries, type SupportModel, summarise } from '../tasks/support/index.ts';
+import { Budget } from '../core/budget.ts';
+import { printable } from '../core/printable.ts';
+import {
+  calibrationError,
+  judgeRows,
+  readQueries,
+  type SupportModel,
+  summarise,
+  type Table,
+} from '../tasks/support/index.ts';
 import { routeQuery } from '../tasks/support/route.ts';
-import { type CommandContext, numberBetween, printJson, wholeNumber } from './context.ts';
-import { openSupport, readRows, readText } from './support-files.ts';
+import { type AnsweredQuery, AnswerTable } from './answer-table.ts';
+import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
+import { Outputs } from './outputs.ts';
+import { print, printJson, printJsonLine } from './print.ts';
+import { inputLines, readInput } from './read-input.ts';
+import { openSupport, readLabelled, supportInputs } from './support-files.ts';
 
 interface AskFlags {
   model: string;
-  file?: string;
   threshold?: number;
   top?: number;
   json?: boolean;
+}
+
+interface PredictFlags extends AskFlags {
+  file?: string;
+  csv?: boolean;
+  output?: string;
 }
 
 const PREDICT_HELP = `
 Examples:
   onebit support predict "Where is my card?" -m support.gguf
   onebit support predict -m support.gguf --file queries.txt --json
+  onebit support predict -m support.gguf --file queries.csv -o answered.csv
   tail -f queries.log | onebit support predict -m support.gguf --json
 
-Without TEXT and --file, queries are read from standard input, one a line, and answered as they come. With --json each
-query gives one line: text, intent, probability, outOfScope, confidence, answered, action, answer, intents.`;
+Without TEXT and --file, queries are read from standard input, one per line, and answered as they come. With --json each
+query gives one line: text, intent, probability, outOfScope, confidence, answered, action, answer, intents.
+In tables, texts that a spreadsheet would take for a formula get an apostrophe before them.`;
 
 const EVALUATE_HELP = `
 Examples:
@@ -33,24 +52,62 @@ Rows of the intent oos, and of intents that the model does not know, count as ou
 export function predictSupportCommand({ signal }: CommandContext): Command {
   return addModel(new Command('predict').description('say what queries are about'))
     .argument('[text...]', 'the query; without it, lines of standard input')
-    .option('--file <path>', 'a file of queries: a line each, CSV with a column text, or JSON lines')
+    .option('--file <path>', 'a file of queries: one per line, CSV or .xlsx with a column text, or JSON lines')
     .option('--top <n>', 'intents to list (default: 3)', wholeNumber(1, 1000))
-    .option('--json', 'print one JSON line a query')
+    .option('--json', 'print one JSON line per query')
+    .option('--csv', 'print a table: the rows of the file with what the model says in columns of their own')
+    .option('-o, --output <file>', 'write that table to a file')
     .addHelpText('after', PREDICT_HELP)
-    .action(async (words: string[], flags: AskFlags) => {
-      const model = await openSupport(flags.model, signal);
-      if (words.length > 0) return show(model, words.join(' '), flags);
-      if (flags.file !== undefined && flags.file !== '-') {
-        for (const text of parseQueries(await readText(flags.file), flags.file)) {
-          signal.throwIfAborted();
-          show(model, text, flags);
-        }
-        return;
+    .action(async (words: string[], flags: PredictFlags) => {
+      const { output, file } = flags;
+      const inputs = await supportInputs([file ?? '-'], flags.model);
+      const outputs =
+        output === undefined
+          ? undefined
+          : await Outputs.claim([{ option: '--output', path: output, kind: 'answers' }], inputs);
+      try {
+        const model = await openSupport(flags.model, signal);
+        if (words.length > 0) await answerAll(model, { queries: [words.join(' ')] }, flags, outputs, signal);
+        else if (file !== undefined && file !== '-') {
+          const found = await readQueries(await readInput(file, 'read queries'), file);
+          await answerAll(model, found, flags, outputs, signal);
+        } else await answerAll(model, { queries: inputLines('read queries', signal) }, flags, outputs, signal);
+      } finally {
+        await outputs?.release();
       }
-      const lines = createInterface({ input: process.stdin, signal });
-      for await (const line of lines) if (line.trim() !== '') show(model, line, flags);
-      signal.throwIfAborted();
     });
+}
+
+/** Answers queries as they come. */
+async function answerAll(
+  model: SupportModel,
+  { queries, table }: { queries: Iterable<string> | AsyncIterable<string>; table?: Table },
+  flags: PredictFlags,
+  outputs: Outputs | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const isTable = flags.csv || flags.output !== undefined;
+  const answers = new AnswerTable(table);
+  const written: string[] = [];
+  const write = (text: string) => (outputs ? written.push(text) : process.stdout.write(text));
+  if (isTable) write(answers.header());
+  const budget = new Budget({ signal });
+  let i = 0;
+  for await (const text of queries) {
+    signal.throwIfAborted();
+    const row = table?.rows[i++] ?? { fields: [text] };
+    if (text.trim() === '' && !table) continue;
+    if (isTable) write(answers.row(row, answerOf(model, text, flags)));
+    else show(model, text, flags);
+    await budget.turn('support predict');
+  }
+  if (outputs) await outputs.writeResult(flags.output!, new TextEncoder().encode(written.join('')));
+}
+
+function answerOf(model: SupportModel, text: string, { threshold }: AskFlags): AnsweredQuery {
+  const { action, prediction } = routeQuery(model, text, { threshold });
+  const { intent, confidence, answer } = prediction;
+  return { intent, confidence, action, answer: action === 'answer' ? answer : undefined };
 }
 
 /** The command `support evaluate`. */
@@ -64,7 +121,7 @@ export function evaluateSupportCommand({ signal }: CommandContext): Command {
     .addHelpText('after', EVALUATE_HELP)
     .action(async (file: string, flags: AskFlags) => {
       const model = await openSupport(flags.model, signal);
-      const { judged, seconds } = await judgeRows(model, await readRows([file]), {
+      const { judged, seconds } = await judgeRows(model, await readLabelled([file]), {
         threshold: flags.threshold,
         signal,
       });
@@ -79,14 +136,12 @@ export function evaluateSupportCommand({ signal }: CommandContext): Command {
         ['answers that are right', percent(result.precisionAtThreshold)],
         ['out of scope and not answered', percent(result.outOfScopeRecall)],
         ['calibration error', percent(calibrationError(judged))],
-        ['queries a second', String(result.queriesPerSecond)],
+        ['queries per second', String(result.queriesPerSecond)],
       ];
-      process.stdout.write(
-        `${judged.length} rows, threshold ${(flags.threshold ?? model.facts.threshold).toFixed(3)}\n`,
-      );
-      for (const [name, value] of lines) process.stdout.write(`  ${name.padEnd(32)}${value}\n`);
+      print(`${judged.length} rows, threshold ${(flags.threshold ?? model.facts.threshold).toFixed(3)}`);
+      for (const [name, value] of lines) print(`  ${name.padEnd(32)}${value}`);
       for (const { intent, predicted, count } of result.confusion.slice(0, 10)) {
-        process.stdout.write(`  ${String(count).padStart(4)} × ${intent} taken for ${predicted}\n`);
+        print(printable(`  ${String(count).padStart(4)} × ${intent} taken for ${predicted}`));
       }
     });
 }
@@ -101,11 +156,9 @@ function show(model: SupportModel, text: string, flags: AskFlags): void {
   const { action, prediction, text: said } = routeQuery(model, text, { threshold: flags.threshold });
   const { intents } = flags.top === undefined ? prediction : model.predict(text, { top: flags.top });
   if (flags.json) {
-    process.stdout.write(
-      `${JSON.stringify({ text, ...prediction, action, answer: prediction.answer ?? null, intents })}\n`,
-    );
+    printJsonLine({ text, ...prediction, action, answer: prediction.answer ?? null, intents });
     return;
   }
   const ranked = intents.map(({ intent, probability }) => `${intent} ${(100 * probability).toFixed(0)} %`).join(', ');
-  process.stdout.write(`${action}: ${said}\n  ${ranked}; out of scope ${(100 * prediction.outOfScope).toFixed(0)} %\n`);
+  print(`${action}: ${said}\n  ${printable(ranked)}; out of scope ${(100 * prediction.outOfScope).toFixed(0)} %`);
 }

@@ -1,10 +1,10 @@
 // Owns `onebit support report`.
 import { Command } from 'commander';
-import { writeFileAtomically } from '../bytes/file-write.ts';
 import { judgeRows, supportReport } from '../tasks/support/index.ts';
-import { type CommandContext, numberBetween, printJson, wholeNumber } from './context.ts';
-import { openSupport, readRows } from './support-files.ts';
-import { checkWritable } from './train-files.ts';
+import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
+import { Outputs } from './outputs.ts';
+import { print, printJson } from './print.ts';
+import { openSupport, readLabelled, supportInputs } from './support-files.ts';
 
 interface ReportFlags {
   model: string;
@@ -34,19 +34,19 @@ export function reportSupportCommand({ signal }: CommandContext): Command {
     .option('--json', 'print one JSON document: file, bytes, rows')
     .addHelpText('after', HELP)
     .action(async (file: string, flags: ReportFlags) => {
-      checkWritable(flags.output);
-      const model = await openSupport(flags.model, signal);
-      const { judged } = await judgeRows(model, await readRows([file]), { signal });
-      const { cost, currency, queries } = flags;
-      const html = supportReport(model, judged, {
-        source: file,
-        costPerQuery: cost,
-        currency,
-        queriesPerMonth: queries,
-      });
-      const bytes = new TextEncoder().encode(html);
-      await writeFileAtomically(flags.output, (append) => append(bytes));
-      if (flags.json) printJson({ file: flags.output, bytes: bytes.length, rows: judged.length });
-      else process.stdout.write(`${flags.output}: ${judged.length} rows\n`);
+      const { output, cost, currency, queries } = flags;
+      const inputs = await supportInputs([file], flags.model);
+      const outputs = await Outputs.claim([{ option: '--output', path: output, kind: 'report' }], inputs);
+      try {
+        const model = await openSupport(flags.model, signal);
+        const { judged } = await judgeRows(model, await readLabelled([file]), { signal });
+        const options = { source: file, costPerQuery: cost, currency, queriesPerMonth: queries };
+        const bytes = new TextEncoder().encode(supportReport(model, judged, options));
+        const path = await outputs.writeResult(output, bytes);
+        if (flags.json) printJson({ file: path, bytes: bytes.length, rows: judged.length });
+        else print(`${path}: ${judged.length} rows`);
+      } finally {
+        await outputs.release();
+      }
     });
 }

@@ -1,7 +1,7 @@
 // Owns `onebit support serve`: a server that only has a support model. `onebit serve --support` adds one to language models.
 import { Command } from 'commander';
 import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
-import { runServer, type ServerFlags } from './serve-run.ts';
+import { graceOf, runServer, type ServerFlags } from './serve-run.ts';
 import { openSupport } from './support-files.ts';
 
 const HELP = `
@@ -31,7 +31,7 @@ export function serveSupportCommand({ signal, endsBySignal }: CommandContext): C
     .option('--quiet', 'log nothing')
     .addHelpText('after', HELP)
     .action(async (flags: ServerFlags & { model: string }) => {
-      endsBySignal();
+      endsBySignal(graceOf(flags));
       const support = await openSupport(flags.model, signal);
       const { ModelShelf } = await import('../server/model-shelf.ts');
       await runServer(flags, new ModelShelf([], { mayBeEmpty: true }), { support }, signal);

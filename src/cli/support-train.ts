@@ -1,10 +1,17 @@
 // Owns `onebit support train` and `onebit support update`.
 import { basename } from 'node:path';
 import { Command } from 'commander';
-import { type SupportModel, type TrainSupportOptions, trainSupport, updateSupport } from '../tasks/support/index.ts';
-import { type CommandContext, numberBetween, printJson, wholeNumber } from './context.ts';
-import { openSupport, readRows, writeSupport } from './support-files.ts';
-import { checkWritable } from './train-files.ts';
+import {
+  type SupportModel,
+  saveSupport,
+  type TrainSupportOptions,
+  trainSupport,
+  updateSupport,
+} from '../tasks/support/index.ts';
+import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
+import { Outputs } from './outputs.ts';
+import { note, print, printJson } from './print.ts';
+import { openSupport, readLabelled, supportInputs } from './support-files.ts';
 
 interface TrainSupportFlags {
   output: string;
@@ -46,9 +53,10 @@ export function trainSupportCommand({ signal }: CommandContext): Command {
   return addTrainingOptions(command)
     .addHelpText('after', TRAIN_HELP)
     .action(async (files: string[], flags: TrainSupportFlags) => {
-      checkWritable(flags.output);
-      const rows = await readRows(files);
-      await make(flags, (options) => trainSupport(rows, { name: nameFrom(flags.output), ...options }), signal);
+      await make(flags, await supportInputs(files), signal, async () => {
+        const rows = await readLabelled(files);
+        return (options) => trainSupport(rows, { name: nameFrom(flags.output), ...options });
+      });
     });
 }
 
@@ -62,10 +70,11 @@ export function updateSupportCommand({ signal }: CommandContext): Command {
   return addTrainingOptions(command)
     .addHelpText('after', UPDATE_HELP)
     .action(async (files: string[], flags: TrainSupportFlags) => {
-      checkWritable(flags.output);
-      const model = await openSupport(flags.model, signal);
-      const rows = await readRows(files);
-      await make(flags, (options) => updateSupport(model, rows, options), signal);
+      await make(flags, await supportInputs(files, flags.model), signal, async () => {
+        const model = await openSupport(flags.model, signal);
+        const rows = await readLabelled(files);
+        return (options) => updateSupport(model, rows, options);
+      });
     });
 }
 
@@ -82,14 +91,34 @@ function addTrainingOptions(command: Command): Command {
     .option('--json', 'print one JSON document at the end: file, bytes, intents, rows, threshold, heldOut, ...');
 }
 
+type Training = (options: TrainSupportOptions) => Promise<SupportModel>;
+
+/** Claims the output, prepares the training, trains, writes the model and tells about it. */
 async function make(
   flags: TrainSupportFlags,
-  train: (options: TrainSupportOptions) => Promise<SupportModel>,
+  inputs: readonly string[],
   signal: AbortSignal,
+  prepare: () => Promise<Training>,
 ): Promise<void> {
+  const { output, model: mayReplace } = flags;
+  const outputs = await Outputs.claim(
+    [{ option: '--output', path: output, kind: 'support-model', mayReplace }],
+    inputs,
+  );
+  try {
+    const start = performance.now();
+    const model = await trained(flags, await prepare(), signal);
+    const bytes = await saveSupport(model);
+    const path = await outputs.writeResult(output, bytes);
+    tell(flags, model, { path, bytes: bytes.length, seconds: (performance.now() - start) / 1000 });
+  } finally {
+    await outputs.release();
+  }
+}
+
+async function trained(flags: TrainSupportFlags, train: Training, signal: AbortSignal): Promise<SupportModel> {
   const progress = shareLine();
-  const start = performance.now();
-  const model = await train({
+  return train({
     ...(flags.name === undefined ? {} : { name: flags.name }),
     precision: flags.precision,
     expectedOutOfScope: flags.outOfScope,
@@ -98,14 +127,18 @@ async function make(
     onProgress: (stage, done, total) => progress.show(stage, done / total),
     signal,
   }).finally(() => progress.clear());
-  const bytes = await writeSupport(flags.output, model);
-  const { facts, intents, answers } = model;
-  for (const notice of facts.notices) process.stderr.write(`note: ${notice}\n`);
-  const seconds = (performance.now() - start) / 1000;
+}
+
+function tell(
+  flags: TrainSupportFlags,
+  { facts, intents, answers }: SupportModel,
+  { path, bytes, seconds }: { path: string; bytes: number; seconds: number },
+): void {
+  for (const notice of facts.notices) note(`note: ${notice}`);
   if (flags.json) {
     const { notices, name, ...figures } = facts;
     printJson({
-      file: flags.output,
+      file: path,
       name,
       bytes,
       intents: intents.length,
@@ -118,9 +151,9 @@ async function make(
   }
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const { accuracy, coverage, precision } = facts.heldOut;
-  process.stdout.write(
-    `${flags.output}: ${intents.length} intents from ${facts.trainedRows} rows, ${(bytes / 1e6).toFixed(2)} MB, ${seconds.toFixed(0)} s\n` +
-      `on rows held out from training: ${percent(accuracy)} right; from the threshold ${facts.threshold.toFixed(3)} on ${percent(coverage)} are answered, ${percent(precision)} of them rightly\n`,
+  print(
+    `${path}: ${intents.length} intents from ${facts.trainedRows} rows, ${(bytes / 1e6).toFixed(2)} MB, ${seconds.toFixed(0)} s\n` +
+      `on rows held out from training: ${percent(accuracy)} right; from the threshold ${facts.threshold.toFixed(3)} on ${percent(coverage)} are answered, ${percent(precision)} of them rightly`,
   );
 }
 

@@ -1,5 +1,6 @@
 // Owns what a training run looks like on a terminal and in plain logs. Must not know files or training.
 import type { WriteStream } from 'node:tty';
+import { printableLines } from '../core/printable.ts';
 import { drawCurve } from '../train/report-curve.ts';
 import type { TrainDone, TrainProgress, TrainStep } from '../train/train-options.ts';
 
@@ -38,7 +39,7 @@ export class TrainDisplay {
   /** Prints a line above the one that is redrawn. */
   line(text: string): void {
     this.clear();
-    this.#stream.write(`${text}\n`);
+    this.#stream.write(`${printableLines(text)}\n`);
   }
 
   clear(): void {
@@ -61,7 +62,7 @@ export class TrainDisplay {
   }
 }
 
-/** One line of fewer than `columns` characters about a run: share, update, loss, bits a byte, speed, time left. */
+/** One line of fewer than `columns` characters about a run: share, update, loss, bits per byte, speed, time left. */
 export function stepText(event: TrainStep, heldOut: number | undefined, columns: number): string {
   const share = `${String(Math.floor(100 * event.progress)).padStart(3)} %`;
   const held = heldOut === undefined ? '' : ` (held out ${heldOut.toFixed(3)})`;

@@ -1,18 +1,18 @@
 // Owns the files of a training run: corpora, checkpoints, the log. Must not know training beyond the interfaces it fills.
-import { accessSync, appendFileSync, constants, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, resolve } from 'node:path';
-import { fileError, fileSource, systemCode } from '../bytes/file-source.ts';
-import { writeFileAtomically } from '../bytes/file-write.ts';
+import { appendFileSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { fileError, fileSource } from '../bytes/file-source.ts';
+import { temporaryPath, writeFileAtomically } from '../bytes/file-write.ts';
 import { OnebitError } from '../errors.ts';
 import { type CheckpointStore, readNewestCheckpoint } from '../train/checkpoint.ts';
 import { type ParsedCorpus, parseCorpus } from '../train/corpus.ts';
 import type { TrainingDocument } from '../train/corpus-document.ts';
 import { shapeTensors } from '../train/shape.ts';
 import type { StartModel } from '../train/start-model.ts';
+import { isOwnFile } from './own-files.ts';
+import { readInput } from './read-input.ts';
 
-/** What JavaScript can hold as one text, with room to work. */
-const MOST_BYTES = 400_000_000;
 const TEXT_ENDINGS = new Set(['.txt', '.md', '.text', '.jsonl']);
 
 export interface CorpusFlags {
@@ -20,38 +20,31 @@ export interface CorpusFlags {
   replaceInvalid?: boolean;
 }
 
-/** Documents of files and folders (their text files, in the order of their paths), and how many bytes were replaced in each file. */
+/** The files that `paths` mean: themselves, and of folders the text files, in the order of their paths, but for logs of trainings. */
+export async function corpusFiles(paths: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for (const path of paths) files.push(...(await textFiles(path)));
+  return files;
+}
+
+/** Documents of files, and how many bytes were replaced in each. */
 export async function readCorpora(
-  paths: readonly string[],
+  files: readonly string[],
   flags: CorpusFlags,
 ): Promise<{ documents: TrainingDocument[]; notices: string[] }> {
   const documents: TrainingDocument[] = [];
   const notices: string[] = [];
-  for (const path of paths) {
-    for (const file of await textFiles(path)) {
-      const parsed = await readCorpus(file, flags);
-      for (const document of parsed.documents) documents.push(document);
-      if (parsed.replaced > 0) notices.push(`${file}: ${parsed.replaced} places that are not UTF-8 became U+FFFD.`);
-      if (parsed.documents.length === 0) notices.push(`${file}: no text in it.`);
-    }
+  for (const file of files) {
+    const parsed = await readCorpus(file, flags);
+    for (const document of parsed.documents) documents.push(document);
+    if (parsed.replaced > 0) notices.push(`${file}: ${parsed.replaced} places that are not UTF-8 became U+FFFD.`);
+    if (parsed.documents.length === 0) notices.push(`${file}: no text in it.`);
   }
   return { documents, notices };
 }
 
 async function readCorpus(path: string, flags: CorpusFlags): Promise<ParsedCorpus> {
-  let bytes: Uint8Array;
-  try {
-    const { size } = await stat(path);
-    if (size > MOST_BYTES) {
-      throw new OnebitError(
-        'bad-argument',
-        `read corpus: ${path} must have at most ${MOST_BYTES} bytes, got ${size}. Split it and name all parts.`,
-      );
-    }
-    bytes = await readFile(path);
-  } catch (error) {
-    throw error instanceof OnebitError ? error : fileError('read corpus', path, error);
-  }
+  const bytes = await readInput(path, 'read corpus');
   const format = extname(path) === '.jsonl' ? 'chat' : flags.whole ? 'whole' : 'documents';
   return parseCorpus(path, bytes, { format, replaceInvalid: flags.replaceInvalid });
 }
@@ -60,8 +53,11 @@ async function textFiles(path: string): Promise<string[]> {
   try {
     if (!(await stat(path)).isDirectory()) return [path];
     const names = await readdir(path, { recursive: true });
-    const files = names.filter((name) => TEXT_ENDINGS.has(extname(name).toLowerCase())).sort();
-    if (files.length > 0) return files.map((name) => join(path, name));
+    const files: string[] = [];
+    for (const name of names.filter((name) => TEXT_ENDINGS.has(extname(name).toLowerCase())).sort()) {
+      if (!(await isTrainingLog(join(path, name)))) files.push(join(path, name));
+    }
+    if (files.length > 0) return files;
   } catch (error) {
     throw fileError('read corpus', path, error);
   }
@@ -71,21 +67,13 @@ async function textFiles(path: string): Promise<string[]> {
   );
 }
 
-/** Checkpoints in a folder; what an interrupted write left there is removed. @throws OnebitError `io` when the folder cannot be made or written */
-export async function folderStore(folder: string): Promise<CheckpointStore> {
-  try {
-    await mkdir(folder, { recursive: false }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-    accessSync(folder, constants.W_OK);
-    for (const name of await readdir(folder)) if (name.endsWith('.part')) await rm(join(folder, name), { force: true });
-  } catch (error) {
-    throw fileError('write checkpoints to', folder, error);
-  }
-  return storeIn(folder);
+/** A run that writes beside its corpus must not learn its own log when it goes on. */
+async function isTrainingLog(path: string): Promise<boolean> {
+  return extname(path) === '.jsonl' && (await stat(path)).isFile() && (await isOwnFile(path, 'log'));
 }
 
-function storeIn(folder: string): CheckpointStore {
+/** Checkpoints in a folder that is there. */
+export function folderStore(folder: string): CheckpointStore {
   return {
     name: folder,
     list: () => readdir(folder),
@@ -105,7 +93,7 @@ export async function weightsBeforeRounding(
 ): Promise<ReadonlyMap<string, Float32Array> | undefined> {
   const folder = `${model}.ckpt`;
   if (!existsSync(folder)) return undefined;
-  const checkpoint = await readNewestCheckpoint(storeIn(folder));
+  const checkpoint = await readNewestCheckpoint(folderStore(folder));
   const weights = new Map<string, Float32Array>();
   for (const { name, rows, cols } of shapeTensors(shape)) {
     const values = checkpoint?.trainer.arrays.get(name);
@@ -114,35 +102,6 @@ export async function weightsBeforeRounding(
     weights.set(name, values);
   }
   return weights;
-}
-
-/** Says early what would only fail after hours. @throws OnebitError `io` when a file cannot be written beside `path` */
-export function checkWritable(path: string): void {
-  try {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-      throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
-    }
-    accessSync(dirname(resolve(path)), constants.W_OK);
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw fileError('write', path, error);
-    throw new OnebitError('io', `write ${path}: its folder must exist, it does not. Create it first.`, {
-      cause: error,
-    });
-  }
-}
-
-/** Writes the model; where the disk refuses it, to `elsewhere`, for hours may be in it. @returns where it is */
-export async function writeModel(path: string, bytes: Uint8Array, elsewhere: string): Promise<string> {
-  try {
-    await writeFileAtomically(path, (append) => append(bytes));
-    return path;
-  } catch (error) {
-    const other = join(elsewhere, `${process.pid}-${basename(path)}`);
-    await writeFileAtomically(other, (append) => append(bytes)).catch(() => {
-      throw error;
-    });
-    return other;
-  }
 }
 
 /** Lines of JSON, each written at once so that a kill loses none; a disk that refuses them ends the log, not the run. */
@@ -160,7 +119,11 @@ export class JsonLog {
   begin(keepSteps: number): void {
     this.#try(() => {
       const kept = keepSteps > 0 ? linesUpTo(this.#path, keepSteps) : [];
-      writeFileSync(this.#path, kept.map((line) => `${line}\n`).join(''));
+      const text = kept.map((line) => `${line}\n`).join('');
+      const isFile = statSync(this.#path, { throwIfNoEntry: false })?.isFile() ?? true;
+      const target = isFile ? temporaryPath(this.#path) : this.#path;
+      writeFileSync(target, text);
+      if (isFile) renameSync(target, this.#path);
     });
   }
 

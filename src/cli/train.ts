@@ -1,8 +1,6 @@
 // Owns `onebit train`.
-import { tmpdir } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { writeFileAtomically } from '../bytes/file-write.ts';
 import { openModelBytes } from '../bytes/open.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { presets } from '../train/presets.ts';
@@ -10,10 +8,13 @@ import { htmlReport, RunRecord } from '../train/report.ts';
 import { readStartModel, type StartModel } from '../train/start-model.ts';
 import { Teacher } from '../train/teacher.ts';
 import { train } from '../train/train.ts';
-import type { TrainDone, TrainOptions } from '../train/train-options.ts';
-import { type CommandContext, numberBetween, printJson, wholeNumber } from './context.ts';
+import type { TrainDone, TrainOptions, TrainStart } from '../train/train-options.ts';
+import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
+import { modelPathOf } from './file-identity.ts';
+import { checkSpace, type Output, Outputs } from './outputs.ts';
+import { print, printJson } from './print.ts';
 import { summaryText, TrainDisplay } from './train-display.ts';
-import { checkWritable, folderStore, JsonLog, readCorpora, weightsBeforeRounding, writeModel } from './train-files.ts';
+import { corpusFiles, folderStore, JsonLog, readCorpora, weightsBeforeRounding } from './train-files.ts';
 import { recipeOf, shapeOf, type TrainFlags } from './train-flags.ts';
 
 const HELP = `
@@ -34,7 +35,7 @@ A run bounded by --steps gives the same file bit for bit however often it was in
 may be resumed with more of them until its learning rate begins to fall.`;
 
 /** The command `train`: makes a model from text. */
-export function trainCommand({ signal }: CommandContext): Command {
+export function trainCommand({ signal, endsInOrder }: CommandContext): Command {
   const command = new Command('train')
     .description('make a 1-bit model from text')
     .argument('<corpus...>', 'text files, folders, or .jsonl conversations')
@@ -45,7 +46,7 @@ export function trainCommand({ signal }: CommandContext): Command {
   return command
     .option(
       '--checkpoint-every <updates>',
-      'write a checkpoint after so many updates (default: one a minute)',
+      'write a checkpoint after so many updates (default: one per minute)',
       wholeNumber(1, 1e9),
     )
     .option('--resume', 'go on from the newest checkpoint')
@@ -74,7 +75,7 @@ export function trainCommand({ signal }: CommandContext): Command {
     .option('--name <text>', "the model's name in the file (default: the file's name)")
     .option('--json', 'print one JSON document at the end: file, bytes, steps, tokens, loss, bitsPerByte, ...')
     .addHelpText('after', HELP)
-    .action((corpora: string[], flags: TrainFlags) => run(corpora, flags, signal));
+    .action((corpora: string[], flags: TrainFlags) => run(corpora, flags, { signal, endsInOrder }));
 }
 
 function addShapeOptions(command: Command): void {
@@ -134,19 +135,73 @@ function addDataOptions(command: Command): void {
     .option('--replace-invalid', 'put U+FFFD where bytes are not UTF-8');
 }
 
-async function run(corpora: string[], flags: TrainFlags, signal: AbortSignal): Promise<void> {
+type Stops = Pick<CommandContext, 'signal' | 'endsInOrder'>;
+
+async function run(corpora: string[], flags: TrainFlags, stopping: Stops): Promise<void> {
+  const files = await corpusFiles(corpora);
+  const valid = await corpusFiles(flags.valid ?? []);
+  const outputs = await Outputs.claim(outputsOf(flags), [
+    ...corpora,
+    ...files,
+    ...(flags.valid ?? []),
+    ...valid,
+    ...(await modelInputs(flags.init)),
+    ...(await modelInputs(flags.teacher)),
+  ]);
+  try {
+    await prepare(corpora, { files, valid }, flags, outputs, stopping);
+  } finally {
+    await outputs.release();
+  }
+}
+
+/** Everything that a run writes. */
+function outputsOf(flags: TrainFlags): Output[] {
+  const { log, report } = pathsOf(flags);
+  return [
+    { option: '--output', path: flags.output, kind: 'model' },
+    { option: 'the checkpoints of --output', path: checkpointsOf(flags.output), kind: 'checkpoints' },
+    ...(log === undefined ? [] : [{ option: '--log', path: log, kind: 'log' } as const]),
+    ...(report === undefined ? [] : [{ option: '--report', path: report, kind: 'report' } as const]),
+  ];
+}
+
+/** Where log and report go, if anywhere. */
+function pathsOf(flags: TrainFlags): { log?: string; report?: string } {
+  const stem = flags.output.replace(/\.gguf$/i, '');
+  return {
+    log: flags.log === false ? undefined : (flags.log ?? `${stem}.jsonl`),
+    report: flags.report === false ? undefined : (flags.report ?? `${stem}.html`),
+  };
+}
+
+function checkpointsOf(output: string): string {
+  return `${output}.ckpt`;
+}
+
+/** A model that is read, and the checkpoints beside it. */
+async function modelInputs(name: string | undefined): Promise<string[]> {
+  const path = name === undefined ? undefined : await modelPathOf(name);
+  return path === undefined ? [] : [path, checkpointsOf(path)];
+}
+
+async function prepare(
+  corpora: string[],
+  { files, valid }: { files: string[]; valid: string[] },
+  flags: TrainFlags,
+  outputs: Outputs,
+  { signal, endsInOrder }: Stops,
+): Promise<void> {
   const display = new TrainDisplay();
-  checkWritable(flags.output);
-  const store = await folderStore(`${flags.output}.ckpt`);
-  const corpus = await readCorpora(corpora, flags);
-  const valid = flags.valid ? await readCorpora(flags.valid, flags) : undefined;
-  for (const message of [...corpus.notices, ...(valid?.notices ?? [])]) display.show({ type: 'notice', message });
+  const corpus = await readCorpora(files, flags);
+  const measured = flags.valid ? await readCorpora(valid, flags) : undefined;
+  for (const message of [...corpus.notices, ...(measured?.notices ?? [])]) display.show({ type: 'notice', message });
   const init = flags.init === undefined ? undefined : await openInit(flags.init, flags, display);
   const teacher = flags.teacher === undefined ? undefined : await openTeacher(flags.teacher, flags);
   try {
     const options: TrainOptions = {
       documents: corpus.documents,
-      validation: valid?.documents,
+      validation: measured?.documents,
       name: flags.name ?? nameFrom(flags.output),
       preset: flags.preset,
       shape: shapeOf(flags),
@@ -159,7 +214,7 @@ async function run(corpora: string[], flags: TrainFlags, signal: AbortSignal): P
       threads: flags.threads,
       evaluateEvery: flags.evalEvery,
       sampleEvery: flags.sampleEvery,
-      checkpoints: store,
+      checkpoints: folderStore(outputs.pathOf(checkpointsOf(flags.output))),
       checkpointEvery: flags.checkpointEvery,
       resume: flags.resume,
       overwrite: flags.overwrite,
@@ -168,7 +223,7 @@ async function run(corpora: string[], flags: TrainFlags, signal: AbortSignal): P
       teacherShare: flags.teacherShare,
       stop: signal,
     };
-    await follow(options, flags, corpora, display);
+    await follow(options, flags, corpora, outputs, display, endsInOrder);
   } finally {
     display.clear();
     await teacher?.backend.dispose();
@@ -180,37 +235,50 @@ async function follow(
   options: TrainOptions,
   flags: TrainFlags,
   corpora: string[],
+  outputs: Outputs,
   display: TrainDisplay,
+  endsInOrder: () => void,
 ): Promise<void> {
-  const stem = flags.output.replace(/\.gguf$/i, '');
+  const paths = pathsOf(flags);
   const note = (message: string) => display.show({ type: 'notice', message });
   const log =
-    flags.log === false ? undefined : new JsonLog(flags.log ?? `${stem}.jsonl`, (error) => note(error.message));
+    paths.log === undefined ? undefined : new JsonLog(outputs.pathOf(paths.log), (error) => note(error.message));
   const record = new RunRecord();
-  const reportPath = flags.report === false ? undefined : (flags.report ?? `${stem}.html`);
-  const report = async (path: string) => {
+  const report = async () => {
+    if (paths.report === undefined) return;
     const text = htmlReport(record, { title: options.name ?? 'onebit', corpora });
-    await writeFileAtomically(path, (append) => append(new TextEncoder().encode(text))).catch((error: Error) =>
-      note(error.message),
-    );
+    await outputs.write(paths.report, new TextEncoder().encode(text)).catch((error: Error) => note(error.message));
   };
   for await (const event of train(options)) {
     record.add(event);
-    if (event.type === 'start') log?.begin(event.resumedSteps);
+    if (event.type === 'start') {
+      endsInOrder();
+      await checkRoom(flags.output, outputs, event);
+      log?.begin(event.resumedSteps);
+    }
     log?.add(event.type === 'done' ? summaryOf(event, flags.output) : event);
     display.show(event);
-    if (event.type === 'evaluation' && reportPath) await report(reportPath);
+    if (event.type === 'evaluation') await report();
     if (event.type !== 'done') continue;
-    const path = await writeModel(flags.output, event.model, tmpdir());
-    if (path !== flags.output) note(`${flags.output} could not be written. The model is in ${path}.`);
-    if (reportPath) await report(reportPath);
+    const path = await outputs.writeResult(flags.output, event.model);
+    await report();
     finish(event, path, flags, display);
   }
 }
 
+/** Bytes that a checkpoint has a weight at least: the weight and one moment of it, in 32 bits each. */
+const CHECKPOINT_BYTES = 8;
+
+/** Looks whether another checkpoint and the model will fit. */
+async function checkRoom(output: string, outputs: Outputs, { parameters }: TrainStart): Promise<void> {
+  const folder = outputs.pathOf(checkpointsOf(output));
+  await checkSpace(checkpointsOf(output), folder, CHECKPOINT_BYTES * parameters);
+  await checkSpace(output, dirname(outputs.pathOf(output)), parameters >> 2);
+}
+
 function finish(done: TrainDone, path: string, flags: TrainFlags, display: TrainDisplay): void {
   if (flags.json) printJson(summaryOf(done, path));
-  else process.stdout.write(`${summaryText(done, path, process.stdout.columns || 100)}\n`);
+  else print(summaryText(done, path, process.stdout.columns || 100));
   if (!done.complete) {
     display.line(`interrupted after update ${done.steps}. Go on with the same command and --resume.`);
   }

@@ -1,5 +1,6 @@
 // Owns seeded random numbers: the same seed gives the same sequence on every machine. Source: xoshiro128** 1.1 (Blackman and Vigna, public domain),
 // seeded through splitmix32.
+import { cosSin, log } from './elementary.ts';
 
 /** A seeded generator. Its four words of state can be saved and restored exactly. */
 export class Random {
@@ -45,8 +46,8 @@ export class Random {
 
   /** A normally distributed number, mean 0, deviation 1 (Box–Muller; one of the pair is dropped so that the state says all). */
   normal(): number {
-    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
-    return radius * Math.cos(2 * Math.PI * this.uniform());
+    const radius = Math.sqrt(-2 * log(1 - this.uniform()));
+    return radius * cosSin(2 * Math.PI * this.uniform())[0];
   }
 
   /** Puts `items` into random order, in place (Fisher–Yates). */

@@ -1,5 +1,6 @@
 // Owns what a prompt's tokens look at: the attention weights of every layer and head, computed on the host from the queries and keys that the engine
 // gives. For looking at, not for speed. Must not know a backend.
+import { exp } from '../core/elementary.ts';
 import { OnebitError } from '../errors.ts';
 import type { Engine } from '../model/engine.ts';
 import { CHUNK_ROWS } from '../model/engine.ts';
@@ -11,7 +12,7 @@ export interface AttentionMap {
   readonly texts: readonly string[];
   readonly layers: number;
   readonly heads: number;
-  /** [layers, heads, tokens, tokens]: how much of the row's token's look goes to the column's token. Rows sum to 1; nothing looks ahead. */
+  /** How much of the row's token's look goes to the column's token. Rows sum to 1; nothing looks ahead. Shape [layers, heads, tokens, tokens]. */
   readonly weights: Float32Array;
 }
 
@@ -55,7 +56,7 @@ function softmax(values: Float32Array): void {
   const largest = values.reduce((a, b) => Math.max(a, b));
   let sum = 0;
   for (let i = 0; i < values.length; i++) {
-    values[i] = Math.exp(values[i] - largest);
+    values[i] = exp(values[i] - largest);
     sum += values[i];
   }
   for (let i = 0; i < values.length; i++) values[i] /= sum;

@@ -1,9 +1,10 @@
 // Owns a text as one vector: the mean of the final states of its tokens, of length 1. Must not know text.
+import { lengthOf } from '../core/elementary.ts';
 import { OnebitError } from '../errors.ts';
 import { CHUNK_STATES } from './request.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** The vector [width] of `tokens`. @throws OnebitError `bad-argument` for no tokens or more than `contextTokens` */
+/** The vector [width] of `tokens`. @throws OnebitError `bad-argument` for no tokens or more than `contextTokens`, `bad-file` for states that are no finite numbers */
 export async function embedTokens(
   scheduler: Scheduler,
   tokens: ArrayLike<number>,
@@ -35,6 +36,12 @@ export async function embedTokens(
     request.close();
     sequence.dispose();
   }
-  const length = Math.hypot(...sums) || 1;
-  return Float32Array.from(sums, (sum) => sum / length);
+  const length = lengthOf(sums);
+  if (!Number.isFinite(length)) {
+    throw new OnebitError(
+      'bad-file',
+      `embed: states must be finite numbers, got ${length}. The model's weights are damaged or far too large.`,
+    );
+  }
+  return Float32Array.from(sums, (sum) => sum / (length || 1));
 }

@@ -1,5 +1,6 @@
 // Owns changing logits because of what was said before: repetition, presence and frequency penalties, and DRY.
 // Sources: CTRL (arXiv 1909.05858) for repetition, OpenAI's API reference for presence and frequency, DRY by p-e-w (text-generation-webui, 2024).
+import { power } from '../core/elementary.ts';
 import type { ResolvedOptions } from './options.ts';
 
 /** Longest repeated passage that DRY distinguishes; beyond it the penalty no longer grows, which keeps it finite. */
@@ -41,7 +42,7 @@ export function applyPenalties(
     for (const [token, length] of repeatLengths(recent, breakers)) {
       if (length < options.dryAllowedLength) continue;
       const exponent = Math.min(length, DRY_LONGEST) - options.dryAllowedLength;
-      logits[token] -= options.dryMultiplier * options.dryBase ** exponent;
+      logits[token] -= options.dryMultiplier * power(options.dryBase, exponent);
     }
   }
 }

@@ -32,7 +32,7 @@ export interface RequestOptions {
 /** What the scheduler does for a request. */
 export interface RequestOwner {
   submit(request: Request): void;
-  abort(request: Request): void;
+  cancel(request: Request): void;
   close(request: Request): void;
 }
 
@@ -51,8 +51,10 @@ export class Request {
   /** Tokens that were found in the cache, and those that were evaluated, of all prefixes. */
   cachedTokens = 0;
   evaluatedTokens = 0;
+  /** Why it ends before its end, once that is so. */
+  cancelled: { readonly reason: unknown } | undefined;
   private readonly owner: RequestOwner;
-  private readonly onAbort = () => this.owner.abort(this);
+  private readonly onAbort = () => this.cancel(this.signal?.reason);
 
   constructor(sequence: KvSequence, order: number, owner: RequestOwner, options: RequestOptions) {
     this.sequence = sequence;
@@ -60,6 +62,7 @@ export class Request {
     this.owner = owner;
     this.shared = options.shared;
     this.signal = options.signal;
+    if (this.signal?.aborted) this.cancelled = { reason: this.signal.reason };
     this.signal?.addEventListener('abort', this.onAbort);
   }
 
@@ -87,6 +90,12 @@ export class Request {
   /** Feeds at most CHUNK_STATES `tokens` in one step and uses their final states before the next. */
   states<Result>(tokens: ArrayLike<number>, use: UseRows<Result>): Promise<Result> {
     return this.submit<Result>({ prefix: [], tail: tokens, gives: 'states', use });
+  }
+
+  /** Fails what it waits for with `reason`, at the end of a step that it takes part in, and whatever it asks for later. */
+  cancel(reason: unknown): void {
+    this.cancelled ??= { reason };
+    this.owner.cancel(this);
   }
 
   /** Gives the place back. */

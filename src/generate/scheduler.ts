@@ -100,9 +100,8 @@ export class Scheduler implements RequestOwner {
   }
 
   submit(request: Request): void {
-    const { signal } = request;
-    if (this.closed || signal?.aborted) {
-      this.fail(request, this.closed ?? signal?.reason);
+    if (this.closed || request.cancelled) {
+      this.fail(request, this.closed ?? request.cancelled?.reason);
       return;
     }
     this.absent.delete(request);
@@ -123,9 +122,9 @@ export class Scheduler implements RequestOwner {
     this.proceed();
   }
 
-  abort(request: Request): void {
+  cancel(request: Request): void {
     if (request.feed && !this.inStep.some((part) => part.request === request)) {
-      this.fail(request, request.signal?.reason);
+      this.fail(request, request.cancelled?.reason);
     }
   }
 
@@ -360,10 +359,10 @@ export class Scheduler implements RequestOwner {
   }
 
   private finish({ request, tokens, tail, result, error }: Part): void {
-    const { sequence, signal } = request;
+    const { sequence, cancelled } = request;
     const feed = request.feed!;
-    if (this.closed || signal?.aborted || error !== undefined) {
-      this.fail(request, this.closed ?? (signal?.aborted ? signal.reason : error));
+    if (this.closed || cancelled || error !== undefined) {
+      this.fail(request, this.closed ?? (cancelled ? cancelled.reason : error));
       return;
     }
     if (tail) {

@@ -1,13 +1,20 @@
-// Owns the bytes of a saved session: magic, header as JSON, tokens, cache pages. All of it is untrusted when read.
+// Owns the bytes of a saved session: magic, checksum, header as JSON, tokens, cache pages. All of it is untrusted when read. The checksum and the
+// identity of the weights are there against damage and mistakes: whoever may write the file may write any cache into it.
+import { FastDigest } from '../core/fast-digest.ts';
 import { OnebitError } from '../errors.ts';
 import { KV_PAGE } from '../kernels/backend.ts';
 import type { Engine } from '../model/engine.ts';
 
 const MAGIC = 0x564b424f; // "OBKV", little-endian
-const VERSION = 2;
-const FIXED_BYTES = 12;
+/** 3: with a checksum, and the digest of the weights in place of the model's name. */
+const VERSION = 3;
+/** Digits of the digest that the checksum is, in ASCII. */
+const CHECKSUM_BYTES = 32;
+const CHECKSUM_AT = 8;
+const LENGTH_AT = CHECKSUM_AT + CHECKSUM_BYTES;
+const FIXED_BYTES = LENGTH_AT + 4;
 
-/** magic, version, header length (u32 each), header JSON, tokens (i32), pages; all little-endian. */
+/** magic, version (u32 each), checksum of all that follows it, header length (u32), header JSON, tokens (i32), pages; all little-endian. */
 export function packSession(engine: Engine, tokens: readonly number[], pages: readonly Uint8Array[]): Uint8Array {
   const header = new TextEncoder().encode(JSON.stringify({ ...identity(engine), tokens: tokens.length }));
   const pageBytes = pages.reduce((sum, page) => sum + page.length, 0);
@@ -15,7 +22,7 @@ export function packSession(engine: Engine, tokens: readonly number[], pages: re
   const view = new DataView(bytes.buffer);
   view.setUint32(0, MAGIC, true);
   view.setUint32(4, VERSION, true);
-  view.setUint32(8, header.length, true);
+  view.setUint32(LENGTH_AT, header.length, true);
   bytes.set(header, FIXED_BYTES);
   let at = FIXED_BYTES + header.length;
   for (const token of tokens) {
@@ -26,10 +33,17 @@ export function packSession(engine: Engine, tokens: readonly number[], pages: re
     bytes.set(page, at);
     at += page.length;
   }
+  bytes.set(new TextEncoder().encode(checksumOf(bytes)), CHECKSUM_AT);
   return bytes;
 }
 
-/** @throws OnebitError `bad-file` when `bytes` are damaged, or were saved by another model, backend or KV format. */
+function checksumOf(bytes: Uint8Array): string {
+  const digest = new FastDigest();
+  digest.update(bytes.subarray(LENGTH_AT));
+  return digest.hex();
+}
+
+/** @throws OnebitError `bad-file` when `bytes` are damaged, or were saved with other weights, another backend or KV format. */
 export function unpackSession(
   engine: Engine,
   bytes: Uint8Array,
@@ -39,15 +53,24 @@ export function unpackSession(
     throw new OnebitError('bad-file', `restore: ${why}. Save the session again with this model.`);
   };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < FIXED_BYTES || view.getUint32(0, true) !== MAGIC)
-    return refuse('the bytes are not a saved session');
-  if (view.getUint32(4, true) !== VERSION) return refuse(`version must be ${VERSION}, got ${view.getUint32(4, true)}`);
-  const headerBytes = view.getUint32(8, true);
+  if (bytes.length < FIXED_BYTES || view.getUint32(0, true) !== MAGIC) {
+    return refuse('the bytes must be a saved session, got something else or the beginning of one');
+  }
+  const version = view.getUint32(4, true);
+  if (version < VERSION) {
+    return refuse(`version must be ${VERSION}, got ${version}, which does not say which weights it was saved with`);
+  }
+  if (version !== VERSION) return refuse(`version must be ${VERSION}, got ${version}`);
+  const checksum = new TextDecoder().decode(bytes.slice(CHECKSUM_AT, LENGTH_AT));
+  if (checksum !== checksumOf(bytes)) return refuse('the bytes are damaged: the checksum must be theirs, got another');
+  const headerBytes = view.getUint32(LENGTH_AT, true);
   if (headerBytes > bytes.length - FIXED_BYTES) return refuse('the header is cut short');
   const header = parseHeader(bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerBytes)) ?? refuse('the header is damaged');
   const expected: Record<string, unknown> = identity(engine);
   for (const key of Object.keys(expected)) {
-    if (header[key] !== expected[key]) return refuse(`${key} must be ${expected[key]}, got ${String(header[key])}`);
+    if (header[key] === expected[key]) continue;
+    if (key === 'weights') return refuse('the weights must be those that the session was saved with, got others');
+    return refuse(`${key} must be ${expected[key]}, got ${String(header[key])}`);
   }
   const count = header.tokens;
   if (typeof count !== 'number' || !Number.isInteger(count) || count < 0 || count > contextTokens) {
@@ -70,13 +93,13 @@ export function unpackSession(
 function identity(engine: Engine) {
   const { config, backend, pages } = engine;
   return {
-    model: config.name,
     architecture: config.architecture.name,
     layers: config.layers,
     width: config.width,
     kvHeads: config.kvHeads,
     headSize: config.headSize,
     vocabulary: config.vocabulary,
+    weights: engine.weightsDigest,
     backend: backend.name,
     kvFormat: pages.pool.format,
     pageTokens: KV_PAGE,

@@ -7,6 +7,7 @@ import { MOST_RANKED } from '../kernels/sampling.ts';
 import { CHUNK_OUTPUTS, type Engine } from '../model/engine.ts';
 import type { KvSequence } from '../model/kv-cache.ts';
 import { applyMask, type Matcher } from '../structured/constraint.ts';
+import { Choosable } from './choosable.ts';
 import { lookUp } from './lookup.ts';
 import type { ResolvedOptions } from './options.ts';
 import { applyPenalties, hasPenalties } from './penalties.ts';
@@ -36,25 +37,30 @@ export class Session {
   private readonly shared: boolean;
   private readonly sequence: KvSequence;
   private readonly breakers: ReadonlySet<number>;
+  private readonly choosable: Choosable;
   private busy = false;
   private disposed = false;
+  /** What runs in it. */
+  private request: Request | undefined;
 
   /**
    * @param breakers tokens across which DRY sees no repetition
+   * @param choosable rows of the logits that may be chosen; default all
    * @param shared what the session held is kept for others of its owner when a generation ends, and nothing stays in the session
-   * @param owner whose cached beginnings it may use
+   * @internal
    */
   constructor(
     scheduler: Scheduler,
     contextTokens: number,
     breakers: ReadonlySet<number> = new Set(),
-    { shared = false, owner = '' } = {},
+    { shared = false, owner = '', choosable }: { shared?: boolean; owner?: string; choosable?: Choosable } = {},
   ) {
     this.scheduler = scheduler;
     this.engine = scheduler.engine;
     this.contextTokens = contextTokens;
     this.breakers = breakers;
     this.shared = shared;
+    this.choosable = choosable ?? new Choosable(scheduler.engine.config.vocabulary);
     this.sequence = this.engine.newSequence(owner);
   }
 
@@ -94,8 +100,7 @@ export class Session {
   ): AsyncGenerator<ChosenToken, void, void> {
     this.assertIdle('generate');
     this.checkPrompt(prompt);
-    this.busy = true;
-    const request = this.scheduler.open(this.sequence, { shared: this.shared, signal: options.signal });
+    const request = this.open(options.signal, this.shared);
     try {
       const own = Math.min(this.commonPrefix(prompt), prompt.length - 1);
       this.sequence.truncate(own);
@@ -119,8 +124,7 @@ export class Session {
         }
       }
     } finally {
-      request.close();
-      this.busy = false;
+      this.close(request);
     }
   }
 
@@ -135,8 +139,7 @@ export class Session {
   async rank(tokens: ArrayLike<number>, alternatives: number, signal?: AbortSignal): Promise<ChosenToken[]> {
     this.assertIdle('score');
     this.checkPrompt(tokens);
-    this.busy = true;
-    const request = this.scheduler.open(this.sequence, { shared: false, signal });
+    const request = this.open(signal);
     try {
       this.sequence.truncate(0);
       const { vocabulary } = this.engine.config;
@@ -148,31 +151,60 @@ export class Session {
           const values = await this.engine.backend.read(logits, first * vocabulary, count * vocabulary, signal);
           const chosen = chunk.map((_, i) => values[i * vocabulary + tokens[from + i + 1]]);
           for (let i = 0; i < count; i++) {
-            const offset = (first + i) * vocabulary;
-            const most = Math.min(Math.max(1, alternatives), vocabulary);
-            const { logSumExp, top } = await this.engine.backend.topK(logits, offset, vocabulary, most, signal);
+            const row = () => values.slice(i * vocabulary, (i + 1) * vocabulary);
+            const { logSumExp, top } = await this.rankRow(logits, (first + i) * vocabulary, alternatives, row, signal);
+            const logprob = chosen[i] - logSumExp;
+            if (!Number.isFinite(logprob)) {
+              throw new OnebitError(
+                'bad-file',
+                `score: log-probabilities must be finite numbers, got ${logprob}. The model's weights are damaged or far too large.`,
+              );
+            }
             ranked.push({
               token: tokens[from + i + 1],
-              logprob: chosen[i] - logSumExp,
-              top: top.slice(0, alternatives).map(({ token, logit }) => ({ token, logprob: logit - logSumExp })),
+              logprob,
+              top: top.map(({ token, logit }) => ({ token, logprob: logit - logSumExp })),
             });
           }
         });
       }
       return ranked;
     } finally {
-      request.close();
-      this.busy = false;
+      this.close(request);
     }
   }
 
-  /** The tokens and the cache as bytes, for `restore` on the same model, backend and KV format. */
+  /** The `count` likeliest of a row of logits that can be chosen, and log Σ exp over all that can. */
+  private async rankRow(
+    logits: Tensor,
+    offset: number,
+    count: number,
+    valuesOf: () => Float32Array,
+    signal?: AbortSignal,
+  ): Promise<{ top: readonly TopEntry[]; logSumExp: number }> {
+    const { length, gaps } = this.choosable;
+    const most = Math.min(Math.max(1, count), length - gaps.length);
+    if (gaps.length === 0) {
+      const { top, logSumExp } = await this.engine.backend.topK(logits, offset, length, most, signal);
+      return { top: top.slice(0, count), logSumExp };
+    }
+    const values = valuesOf();
+    this.choosable.exclude(values);
+    return { top: rankLogits(values, most).slice(0, count), logSumExp: logSumExp(values) };
+  }
+
+  /** The tokens and the cache as bytes, for `restore` on the same weights, backend and KV format. */
   async save(): Promise<Uint8Array> {
     this.assertIdle('save');
-    const { backend, pages } = this.engine;
-    const stored: Uint8Array[] = [];
-    for (const page of this.sequence.pageTable()) stored.push(await backend.readKvPage(pages.pool, page));
-    return packSession(this.engine, this.sequence.tokens, stored);
+    this.busy = true;
+    try {
+      const { backend, pages } = this.engine;
+      const stored: Uint8Array[] = [];
+      for (const page of this.sequence.pageTable()) stored.push(await backend.readKvPage(pages.pool, page));
+      return packSession(this.engine, this.sequence.tokens, stored);
+    } finally {
+      this.close();
+    }
   }
 
   /** Takes over what `save` gave. @throws OnebitError `bad-file` when the bytes are damaged or belong to something else. */
@@ -186,10 +218,27 @@ export class Session {
     this.sequence.append(tokens);
   }
 
-  /** Gives the cache memory back. */
+  /** Gives the cache memory back. A generation or score in the session fails with code `disposed`, at the latest at the end of its step. */
   dispose(): void {
     this.disposed = true;
-    this.sequence.dispose();
+    if (!this.busy) this.sequence.dispose();
+    else this.request?.cancel(sessionDisposed('generate'));
+    // Between two tokens nothing is in a step, and nobody need ask for the next.
+    if (this.request && !this.request.feed) this.sequence.dispose();
+  }
+
+  /** Takes the session for a request, until `close`. */
+  private open(signal: AbortSignal | undefined, shared = false): Request {
+    this.busy = true;
+    this.request = this.scheduler.open(this.sequence, { shared, signal });
+    return this.request;
+  }
+
+  private close(request?: Request): void {
+    request?.close();
+    this.request = undefined;
+    this.busy = false;
+    if (this.disposed) this.sequence.dispose();
   }
 
   /** Feeds `token` and chooses its successor, or several where guesses turn out right. */
@@ -231,22 +280,23 @@ export class Session {
   ): Promise<ChosenToken> {
     const { backend, config } = this.engine;
     const offset = row * config.vocabulary;
-    const { vocabulary } = config;
+    const { length, gaps } = this.choosable;
     const needed = Math.max(options.temperature === 0 ? 1 : options.topK, options.logprobs ?? 0, 1);
     const sampledFromAll = options.temperature > 0 && options.topK === 0;
-    if (!matcher && !hasPenalties(options)) {
+    if (!matcher && !hasPenalties(options) && gaps.length === 0) {
       if (options.logprobs === undefined) {
         const sampling = samplingOf(options, random);
-        return { token: await backend.sample(logits, offset, vocabulary, sampling, options.signal) };
+        return { token: await backend.sample(logits, offset, length, sampling, options.signal) };
       }
       if (!sampledFromAll && needed <= MOST_RANKED) {
-        const count = Math.min(needed, vocabulary);
-        const ranked = await backend.topK(logits, offset, vocabulary, count, options.signal);
+        const count = Math.min(needed, length);
+        const ranked = await backend.topK(logits, offset, length, count, options.signal);
         const token = chooseToken(ranked.top, ranked.logSumExp, options, random);
         return withLogprobs(token, ranked.top, ranked.logSumExp, options);
       }
     }
     const values = (await backend.read(logits, offset, config.vocabulary, options.signal)).slice();
+    this.choosable.exclude(values);
     const original = options.logprobs === undefined ? undefined : { values: values.slice(), logSum: logSumExp(values) };
     if (matcher) {
       await matcher.prepare?.();
@@ -283,7 +333,7 @@ export class Session {
     }
     if (prompt.length > this.contextTokens) {
       throw new OnebitError(
-        'bad-argument',
+        'too-long',
         `generate: the prompt must fit the context of ${this.contextTokens} tokens, got ${prompt.length}. Shorten it, or load the model with a larger contextTokens.`,
       );
     }
@@ -296,7 +346,7 @@ export class Session {
   }
 
   private assertIdle(operation: string): void {
-    if (this.disposed) throw new OnebitError('disposed', `${operation}: the session was disposed. Start a new one.`);
+    if (this.disposed) throw sessionDisposed(operation);
     if (this.busy) {
       throw new OnebitError(
         'bad-argument',
@@ -304,6 +354,10 @@ export class Session {
       );
     }
   }
+}
+
+function sessionDisposed(operation: string): OnebitError {
+  return new OnebitError('disposed', `${operation}: the session was disposed. Start a new one.`);
 }
 
 function withLogprobs(
@@ -317,6 +371,9 @@ function withLogprobs(
   return {
     token,
     logprob: logit - logSum,
-    top: top.slice(0, options.logprobs).map((entry) => ({ token: entry.token, logprob: entry.logit - logSum })),
+    top: top
+      .filter((entry) => entry.logit > Number.NEGATIVE_INFINITY)
+      .slice(0, options.logprobs)
+      .map((entry) => ({ token: entry.token, logprob: entry.logit - logSum })),
   };
 }

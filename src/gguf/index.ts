@@ -1,7 +1,10 @@
 // The subpath onebit/gguf: reading and writing GGUF containers.
+
+export type { Metadata, NumberRequirement } from './metadata.ts';
 export { metadataBoolean, metadataNumber, metadataNumbers, metadataString, metadataStrings } from './metadata.ts';
 export { readGguf } from './read.ts';
-export type { Gguf, GgufArray, GgufValue, TensorInfo } from './types.ts';
+export type { Gguf, GgufArray, GgufValue, GgufValueType, TensorInfo } from './types.ts';
+export type { TypedNumber } from './write.ts';
 export {
   type ByteSink,
   type GgufParts,

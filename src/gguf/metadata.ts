@@ -2,7 +2,7 @@
 import { OnebitError } from '../errors.ts';
 import type { Gguf, GgufValue } from './types.ts';
 
-type Metadata = Pick<Gguf, 'metadata'>;
+export type Metadata = Pick<Gguf, 'metadata'>;
 
 /** What a missing key gives, and the bounds of a number. Without `default`, a missing key is an error. */
 export interface NumberRequirement {

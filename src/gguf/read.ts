@@ -175,7 +175,7 @@ function finish(header: Header, cursor: Cursor): Gguf {
 }
 
 function isAlignment(value: number): boolean {
-  return value >= 8 && value <= MAX_ALIGNMENT && Number.isInteger(Math.log2(value));
+  return value >= 8 && value <= MAX_ALIGNMENT && (value & (value - 1)) === 0;
 }
 
 function describe(value: GgufValue): string {

@@ -142,7 +142,7 @@ function alignmentOf(parts: GgufParts): number {
   if (value === undefined) return DEFAULT_ALIGNMENT;
   const alignment =
     typeof value === 'object' && 'type' in value && value.type === 'u32' ? Number(value.value) : Number.NaN;
-  if (!(alignment >= 8 && alignment <= 65536 && Number.isInteger(Math.log2(alignment)))) {
+  if (!(alignment >= 8 && alignment <= 65536 && (alignment & (alignment - 1)) === 0)) {
     throw refusal('general.alignment must be a u32 power of two from 8 to 65536. Leave it out for 32');
   }
   return alignment;

@@ -17,7 +17,7 @@ export interface Weight {
   readonly sizeBytes: number;
 }
 
-/** How a backend asks for a weight's file bytes: fill `target` from byte `offsetBytes` of the tensor. */
+/** How a backend asks for a weight's file bytes: fill `target`, whole blocks, from byte `offsetBytes` of the tensor. */
 export type ReadWeight = (target: Uint8Array, offsetBytes: number, signal?: AbortSignal) => Promise<void>;
 
 /** Number formats of the key/value cache. */
@@ -108,6 +108,12 @@ export interface Backend {
 
   /** Copies host values into `target` from element `offset`. */
   write(target: Tensor, values: Float32Array, offset?: number): void;
+
+  /**
+   * Dispatches what `record` does. Its operations serve only whoever reads their results next: when that read is aborted they may be left out, and what
+   * they would have written holds anything. All other operations are carried out whoever aborts.
+   */
+  abandonable<Result>(record: () => Result): Result;
 
   /** Announces the rows that the next operations work on (positions, page tables). */
   setRows(rows: Rows): void;

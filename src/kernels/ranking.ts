@@ -1,6 +1,7 @@
 // Owns the plain meaning of `topK`: ranking logits in memory, and log Σ exp. For the reference, and where a backend is asked for too many. Must not know a backend.
+
+import { exp, log } from '../core/elementary.ts';
 import type { TopEntry } from './backend.ts';
-import { exp, log } from './elementary.ts';
 
 /** The `k` likeliest of `logits` and log Σ exp over all of them. */
 export function rankValues(logits: Float32Array, k: number): { top: TopEntry[]; logSumExp: number } {

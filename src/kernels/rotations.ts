@@ -1,6 +1,7 @@
 // Owns the cosines and sines of rotary positions as the backends read them. Must not know a backend.
+
+import { cosSin } from '../core/elementary.ts';
 import type { RopeSpec } from './backend.ts';
-import { cosSin } from './elementary.ts';
 
 /** Writes [positions][cos: dims/2, sin: dims/2], times `magnitude`, at element `at`; computed in float64. */
 export function writeRotations(

@@ -1,6 +1,8 @@
 // Owns the plain meaning of choosing a token: top-k, top-p, min-p, temperature, one draw. Must not know a backend or where draws come from.
+
+import { exp, log } from '../core/elementary.ts';
+import { OnebitError } from '../errors.ts';
 import type { Sampling, TopEntry } from './backend.ts';
-import { exp, log } from './elementary.ts';
 import { logSumExp as logSumExpOf, rankValues } from './ranking.ts';
 
 /** Beyond this many candidates, ranking in a backend no longer pays. */
@@ -21,9 +23,16 @@ export function neededCandidates({ temperature, topK }: Sampling): number {
  * Chooses from `candidates`, likeliest first, those of logit −∞ never: top-k, top-p, min-p, then temperature, then the draw.
  * @param logSumExp log Σ exp of the candidates' logits and of those that were left out. With top-k it is not used: probabilities are then
  * among the kept, as in llama.cpp
+ * @throws OnebitError `bad-file` where the likeliest logit is no finite number: weights that are finite can still give such ones
  */
 export function sampleCandidates(candidates: readonly TopEntry[], logSumExp: number, sampling: Sampling): number {
   const { temperature, uniform } = sampling;
+  if (!Number.isFinite(candidates[0]?.logit)) {
+    throw new OnebitError(
+      'bad-file',
+      `generate: the likeliest logit must be a finite number, got ${candidates[0]?.logit}. The model's weights are damaged or far too large.`,
+    );
+  }
   if (temperature === 0) return candidates[0].token;
   const impossible = candidates.findIndex((entry) => entry.logit === Number.NEGATIVE_INFINITY);
   const possible = impossible > 0 ? candidates.slice(0, impossible) : candidates;

@@ -40,6 +40,8 @@ export class Engine {
   readonly pages: KvPages;
   /** Pages kept because a later text may begin like an earlier one. */
   readonly prefixes: PrefixCache;
+  /** Says which weights these are: see `ModelWeights.digest`. */
+  readonly weightsDigest: string;
   /** Bytes of weights that one decode step reads: all matrices, but of an untied embedding only a row. */
   readonly decodeWeightBytes: number;
   /** Rows of a step, and those of them that may give logits. */
@@ -52,6 +54,7 @@ export class Engine {
   constructor(config: ModelConfig, weights: ModelWeights, backend: Backend, options: EngineOptions) {
     this.config = config;
     this.backend = backend;
+    this.weightsDigest = weights.digest;
     this.decodeWeightBytes = decodeBytes(weights);
     const { rows, outputs } = stepSize(options.parallel);
     this.maxRows = rows;
@@ -96,12 +99,16 @@ export class Engine {
           `step: at most ${this.maxRows} tokens and ${this.maxOutputs} outputs fit, got ${rows.count} and ${outputs.length}. Feed them in several steps.`,
         );
       }
-      const logits = this.forward.step(rows, this.pages.pool, outputs, watch);
-      const used = await use(logits, () => this.forward.states(rows.count));
+      const { backend, forward, pages } = this;
+      const logits = backend.abandonable(() => forward.step(rows, pages.pool, outputs, watch));
+      const used = await use(logits, () => forward.states(rows.count));
       for (const part of parts) part.sequence.append(part.tokens);
       return used;
     });
-    this.lastStep = result.catch(() => {});
+    this.lastStep = result.catch(() => {
+      // Pages that were taken for tokens which did not come to be go back.
+      for (const part of parts) part.sequence.trim();
+    });
     return result;
   }
 

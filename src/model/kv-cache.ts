@@ -146,6 +146,11 @@ export class KvSequence {
     if (length >= this.tokens.length) return;
     this.tokens.length = Math.max(0, length);
     if (this.tokens.length <= this.slidFrom) this.slidFrom = Number.POSITIVE_INFINITY;
+    this.trim();
+  }
+
+  /** Gives back pages that were reserved for more tokens than came. */
+  trim(): void {
     const needed = Math.ceil(this.tokens.length / KV_PAGE);
     for (const page of this.held.splice(needed)) this.pages.give(page);
   }
@@ -166,7 +171,7 @@ export class KvSequence {
   /** Gives all pages back. */
   dispose(): void {
     this.truncate(0);
-    for (const page of this.held.splice(0)) this.pages.give(page);
+    this.trim();
   }
 
   /** Whether tokens up to `length` would be written into a page that others hold. */

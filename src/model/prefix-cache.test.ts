@@ -56,6 +56,22 @@ class TokenPool {
 const range = (length: number, from = 0) => Array.from({ length }, (_, i) => from + i);
 
 describe('prefix cache', () => {
+  test('a text that takes the place of the only one known is found, and its page can be given back', () => {
+    const pool = new TokenPool(1);
+    const { sequence } = pool.begin(range(3));
+    pool.cache.keep(sequence, 3);
+    pool.cache.keep(sequence, 2);
+    const longer = [...range(3), 9];
+    pool.cache.forget(sequence.endPage);
+    pool.feed(sequence, [9]);
+    pool.cache.keep(sequence, 2);
+    pool.cache.keep(sequence, 4); // takes the place of the shorter, the last of its tree
+    sequence.dispose();
+    expect(pool.cache.find('', longer).length).toBe(4);
+    expect(pool.cache.evict('')).toBe(true);
+    expect(pool.pages.available).toBe(1);
+  });
+
   test('finds whole pages and the beginning of the next, and never more than asked', () => {
     const pool = new TokenPool(16);
     const { sequence } = pool.begin(range(100));

@@ -114,6 +114,7 @@ export class PrefixCache {
         this.pages.hold(node.page);
         children.set(key, node);
         tree.nodes.add(node);
+        this.trees.set(tree.owner, tree); // it may have lost its last node above, and its place with it
         this.byPage.set(node.page, node);
       }
       parent = node;

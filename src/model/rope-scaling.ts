@@ -1,6 +1,6 @@
 // Owns the angles of rotary positions with the scalings that files ask for: none, linear, YaRN.
 // Source: YaRN (arXiv 2309.00071) in the form of Hugging Face's implementation, which ggml's agrees with.
-import { exp, log } from '../kernels/elementary.ts';
+import { exp, log } from '../core/elementary.ts';
 
 export interface YarnScaling {
   /** How many times longer the context became. */

@@ -1,9 +1,11 @@
 // Owns binding a file's tensors to a backend: which tensors a model has, of what shape, and loading them in the order of their use.
 // Must not know a concrete backend. Names are GGUF's, verbatim.
 import type { ByteSource } from '../bytes/source.ts';
+import { FastDigest } from '../core/fast-digest.ts';
 import { OnebitError } from '../errors.ts';
 import type { Gguf, TensorInfo } from '../gguf/types.ts';
-import type { Backend, Tensor, Weight } from '../kernels/backend.ts';
+import type { Backend, ReadWeight, Tensor, Weight } from '../kernels/backend.ts';
+import { findNotFinite } from '../quant/finite.ts';
 import { formatByName } from '../quant/formats.ts';
 import type { ModelConfig } from './config.ts';
 
@@ -28,6 +30,8 @@ export interface ModelWeights {
   readonly output_norm: Tensor;
   /** The embedding itself where the head is tied. */
   readonly output: Weight;
+  /** Of every byte of every tensor, their names, formats and shapes, and of the configuration: the same for the same weights, whatever file they are in. */
+  readonly digest: string;
 }
 
 /** Progress of a load: bytes of tensors done so far, of all. */
@@ -90,10 +94,46 @@ export function checkTensors(gguf: Gguf, config: ModelConfig): void {
   if (problems.length > 0) throw new OnebitError('bad-file', summary(problems), { problems });
 }
 
+/** What all bytes of the tensors go through on their way into the backend. */
+class Inspector {
+  private readonly digest = new FastDigest();
+
+  /** Begins a tensor. */
+  begin({ name, format, shape }: TensorInfo): void {
+    this.note({ name, format, shape });
+  }
+
+  /** Takes the bytes of whole rows, or of whole elements. @throws OnebitError `bad-file` for a number that is not finite */
+  take(tensor: TensorInfo, offsetBytes: number, bytes: Uint8Array): void {
+    this.digest.update(bytes);
+    const format = formatByName(tensor.format);
+    const found = findNotFinite(format, bytes);
+    if (found < 0) return;
+    const block = offsetBytes / format.blockBytes + found;
+    const rowBlocks = tensor.shape[0] / format.blockSize;
+    const what = format.blockSize === 1 ? 'numbers' : 'scales';
+    throw new OnebitError(
+      'bad-file',
+      `weight: ${what} must be finite, got infinity or NaN in row ${Math.floor(block / rowBlocks)}, ${format.blockSize === 1 ? 'column' : 'block'} ${block % rowBlocks}. The file is damaged, or a training went wrong: get it again.`,
+    );
+  }
+
+  /** The digest of all tensors taken and of `config`. */
+  finish(config: ModelConfig): string {
+    const { architecture, name: _, rope, ...numbers } = config;
+    this.note({ architecture: architecture.name, ...numbers, rope: { ...rope, frequencies: [...rope.frequencies] } });
+    return this.digest.hex();
+  }
+
+  private note(value: object): void {
+    this.digest.update(new TextEncoder().encode(JSON.stringify(value)));
+  }
+}
+
 /**
  * Loads every tensor of the model into `backend`, in the order of their use, since the backend may place them side by side and then read them as one
  * stream. Files have them in many orders; within a layer that makes no difference to reading. `gguf` must have passed `checkTensors`.
- * @throws OnebitError naming the tensor; the signal's reason when aborted.
+ * @throws OnebitError naming the tensor, `bad-file` where a number in it is infinite or NaN; the signal's reason when aborted.
  */
 export async function loadWeights(
   gguf: Gguf,
@@ -106,15 +146,20 @@ export async function loadWeights(
   const totalBytes = inOrderOfUse.reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
   const vectors = new Map<string, Tensor>();
   const matrices = new Map<string, Weight>();
+  const inspector = new Inspector();
   let doneBytes = 0;
   for (const tensor of inOrderOfUse) {
     options.signal?.throwIfAborted();
+    inspector.begin(tensor);
+    const read: ReadWeight = async (target, offsetBytes, signal) => {
+      await source.readInto(target, tensor.offsetBytes + offsetBytes, signal);
+      inspector.take(tensor, offsetBytes, target);
+      options.onProgress?.(doneBytes + offsetBytes + target.length, totalBytes);
+    };
     try {
-      if (tensor.shape.length === 1) {
-        vectors.set(tensor.name, await loadVector(tensor, source, backend, options.signal));
-      } else {
-        matrices.set(tensor.name, await loadMatrix(tensor, source, backend, options, doneBytes, totalBytes));
-      }
+      const [cols, rows] = tensor.shape;
+      if (tensor.shape.length === 1) vectors.set(tensor.name, await loadVector(tensor, read, backend, options.signal));
+      else matrices.set(tensor.name, await backend.weight(tensor.format, rows, cols, read, options.signal));
     } catch (error) {
       if (error instanceof OnebitError) {
         throw new OnebitError(error.code, `${error.message} [tensor '${tensor.name}' of ${source.name}]`, {
@@ -124,12 +169,15 @@ export async function loadWeights(
       throw error;
     }
     doneBytes += tensor.sizeBytes;
-    options.onProgress?.(doneBytes, totalBytes);
   }
-  return bind(config, vectors, matrices);
+  return { ...bind(config, vectors, matrices), digest: inspector.finish(config) };
 }
 
-function bind(config: ModelConfig, vectors: Map<string, Tensor>, matrices: Map<string, Weight>): ModelWeights {
+function bind(
+  config: ModelConfig,
+  vectors: Map<string, Tensor>,
+  matrices: Map<string, Weight>,
+): Omit<ModelWeights, 'digest'> {
   const layers = Array.from({ length: config.layers }, (_, layer): LayerWeights => {
     const vector = (name: string) => vectors.get(`blk.${layer}.${name}.weight`)!;
     const matrix = (name: string) => matrices.get(`blk.${layer}.${name}.weight`)!;
@@ -158,33 +206,17 @@ function bind(config: ModelConfig, vectors: Map<string, Tensor>, matrices: Map<s
 
 async function loadVector(
   tensor: TensorInfo,
-  source: ByteSource,
+  read: ReadWeight,
   backend: Backend,
   signal?: AbortSignal,
 ): Promise<Tensor> {
   const bytes = new Uint8Array(tensor.sizeBytes);
-  await source.readInto(bytes, tensor.offsetBytes, signal);
+  await read(bytes, 0, signal);
   const values = new Float32Array(tensor.shape[0]);
   formatByName(tensor.format).decode(bytes, values);
   const loaded = backend.tensor(values.length);
   backend.write(loaded, values);
   return loaded;
-}
-
-function loadMatrix(
-  tensor: TensorInfo,
-  source: ByteSource,
-  backend: Backend,
-  options: { signal?: AbortSignal; onProgress?: LoadProgress },
-  doneBytes: number,
-  totalBytes: number,
-): Promise<Weight> {
-  const [cols, rows] = tensor.shape;
-  const read = async (target: Uint8Array, offsetBytes: number, signal?: AbortSignal) => {
-    await source.readInto(target, tensor.offsetBytes + offsetBytes, signal);
-    options.onProgress?.(doneBytes + offsetBytes + target.length, totalBytes);
-  };
-  return backend.weight(tensor.format, rows, cols, read, options.signal);
 }
 
 function summary(problems: string[]): string {

@@ -98,3 +98,23 @@ test('a dead worker fails what runs and what comes after', async () => {
   await expect(running).rejects.toMatchObject({ code: 'device-lost' });
   await expect(caller.call('score', { input: 'x' }).result).rejects.toMatchObject({ code: 'device-lost' });
 });
+
+test('of loads at once the one asked for last wins, and the others leave no model behind', async () => {
+  const models: { name: string; disposed: boolean }[] = [];
+  const caller = connect(async (input, { signal } = {}) => {
+    const model = { name: String(input), disposed: false, config: { architecture: {} }, backend: {}, memoryBytes: 1 };
+    // The first takes longest and does not look at the signal.
+    for (let turn = input === 'first' ? 50 : 5; turn > 0; turn--)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    if (input !== 'first') signal?.throwIfAborted();
+    models.push(model);
+    const dispose = async () => {
+      model.disposed = true;
+    };
+    return Object.assign(model, { dispose }) as unknown as LanguageModel;
+  });
+  const call = (input: string) => caller.call('load', { input, options: {} }).result.then(() => input, String);
+  const outcomes = await Promise.all(['first', 'second', 'third'].map(call));
+  expect(outcomes).toEqual([expect.stringMatching(/asked for/), expect.stringMatching(/asked for/), 'third']);
+  expect(models.filter(({ disposed }) => !disposed).map(({ name }) => name)).toEqual(['third']);
+});

@@ -130,6 +130,9 @@ class Host {
   #model: LanguageModel | undefined;
   /** Loads the same again, after a loss. */
   #reload: ((signal: AbortSignal) => Promise<LanguageModel>) | undefined;
+  /** Ends the load that runs when another is asked for. */
+  #replaced = new AbortController();
+  #lastLoad: Promise<unknown> = Promise.resolve();
   readonly handlers: { readonly [Name in CallName]: Handler<Name> };
 
   constructor(loader: Loader) {
@@ -177,17 +180,52 @@ class Host {
     emit: (event: Calls['load']['event']) => void,
     signal: AbortSignal,
   ): Promise<RemoteModelInfo> {
-    const previous = this.#model;
-    this.#model = undefined;
-    await previous?.dispose();
     const { keep, token, endpoint, ...rest } = options;
-    this.#reload = async (abort) => {
+    const reload = async (abort: AbortSignal) => {
       const source = keep ? await keptSource(String(input), options, emit, abort) : input;
       const onProgress = (doneBytes: number, totalBytes: number) => emit({ phase: 'loading', doneBytes, totalBytes });
       return this.#load(source, { ...rest, signal: abort, onProgress });
     };
-    this.#model = await this.#reload(signal);
-    return infoOf(this.#model);
+    // The load that was asked for last wins: one that still runs ends.
+    this.#replaced.abort(new DOMException('Another model was asked for.', 'AbortError'));
+    const replaced = new AbortController();
+    this.#replaced = replaced;
+    const onAbort = () => replaced.abort(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    try {
+      return await this.#inTurn(async () => {
+        replaced.signal.throwIfAborted();
+        const previous = this.#model;
+        this.#model = undefined;
+        await previous?.dispose();
+        this.#reload = reload;
+        const model = await reload(replaced.signal);
+        if (replaced.signal.aborted) await model.dispose();
+        replaced.signal.throwIfAborted();
+        this.#model = model;
+        return infoOf(model);
+      });
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Loads the same again in place of `lost`, unless somebody else has done so or loaded another. */
+  #replace(lost: LanguageModel, signal: AbortSignal): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#model && this.#model !== lost) return;
+      this.#model = undefined;
+      await lost.dispose();
+      this.#model = await this.#reload?.(signal);
+    });
+  }
+
+  /** One load after the other. */
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#lastLoad.then(work);
+    this.#lastLoad = result.catch(() => {});
+    return result;
   }
 
   #loaded(operation: string): LanguageModel {
@@ -220,9 +258,7 @@ class Host {
       } catch (error) {
         const lost = error instanceof OnebitError && error.code === 'device-lost';
         if (!lost || losses >= MOST_LOSSES || !this.#reload) throw error;
-        await model.dispose();
-        this.#model = undefined;
-        this.#model = await this.#reload(options.signal);
+        await this.#replace(model, options.signal);
       }
     }
   }
@@ -271,6 +307,7 @@ function infoOf(model: LanguageModel): RemoteModelInfo {
     memoryBytes: model.memoryBytes,
     decodeWeightBytes: model.decodeWeightBytes,
     knowsThinking: model.knowsThinking,
+    talks: model.metadata.has('tokenizer.chat_template'),
   };
 }
 

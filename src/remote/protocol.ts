@@ -45,6 +45,8 @@ export interface RemoteModelInfo {
   readonly memoryBytes: number;
   readonly decodeWeightBytes: number;
   readonly knowsThinking: boolean;
+  /** Whether the file brings a chat template: without one a model goes on with texts, and answers nobody. */
+  readonly talks: boolean;
 }
 
 /** What a file is, from its header alone. */

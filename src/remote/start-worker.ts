@@ -31,14 +31,32 @@ export function startWorker(): StartedWorker {
   };
 }
 
+/** Where Vite keeps dependencies while it serves a page for development; workers and files stay where they are installed. */
+const VITE_CACHE = /\/node_modules\/\.vite\/.*$/;
+
 function newWorker(): Worker {
   const here = import.meta.url;
-  if (new URL(here).origin === globalThis.location?.origin) {
-    // Exactly what bundlers look for.
-    return new Worker(new URL('./engine-worker.js', import.meta.url), { type: 'module', name: 'onebit' });
+  const options = { type: 'module', name: 'onebit' } as const;
+  if (VITE_CACHE.test(here)) {
+    return new Worker(here.replace(VITE_CACHE, '/node_modules/onebit/dist/remote/engine-worker.js'), options);
+  }
+  const { origin, protocol } = new URL(here);
+  // webpack gives the path that the code had where it was built.
+  if (origin === globalThis.location?.origin || protocol === 'file:') {
+    // Exactly what bundlers look for. Vite 7 can bundle no worker that loads parts later, so Vite gets one that is a single file already.
+    if ((import.meta as { env?: { MODE?: string } }).env?.MODE) {
+      return new Worker(new URL(/* webpackIgnore: true */ '../browser/whole-worker.js', import.meta.url), {
+        type: 'module',
+        name: 'onebit',
+      });
+    }
+    return new Worker(new URL(/* @vite-ignore */ './engine-worker.js', import.meta.url), {
+      type: 'module',
+      name: 'onebit',
+    });
   }
   // Workers of another origin are not allowed, modules from there are. Bundlers must not see a file here.
   const { href } = new URL('./engine-worker.js', here);
   const blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(href)};`], { type: 'text/javascript' }));
-  return new Worker(blob, { type: 'module', name: 'onebit' });
+  return new Worker(blob, options);
 }

@@ -35,6 +35,7 @@ export class WorkerGeneration implements AsyncIterable<RemotePiece> {
   readonly #pieces: Stream<RemotePiece>;
   readonly #result: Promise<RemoteResult>;
 
+  /** @internal Use `chat` and `generate`. */
   constructor(pieces: Stream<RemotePiece>, result: Promise<RemoteResult>) {
     this.#pieces = pieces;
     this.#result = result;
@@ -99,7 +100,7 @@ export class WorkerModel {
   readonly info: RemoteModelInfo;
   readonly #worker: StartedWorker;
 
-  /** Use `loadInWorker`. */
+  /** @internal Use `loadInWorker`. */
   constructor(worker: StartedWorker, info: RemoteModelInfo) {
     this.#worker = worker;
     this.info = info;

@@ -86,6 +86,7 @@ export function toApiError(error: unknown): ApiError {
   const busy = { ...options, retryAfterSeconds: RETRY_SECONDS };
   switch (error.code as string) {
     case 'bad-argument':
+    case 'too-long':
     case 'unsupported':
     case 'over-budget':
       return new ApiError(400, error.message, options);

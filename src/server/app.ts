@@ -21,7 +21,8 @@ import { type KeyConfig, KeyRing } from './keys.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { ServerObserver } from './observe.ts';
-import { ollamaAnswer, ollamaEmbed, ollamaLines, ollamaModels, ollamaShow } from './ollama.ts';
+import { ollamaAnswer, ollamaEmbed, ollamaEmbedding, ollamaLines } from './ollama.ts';
+import { ollamaModels, ollamaShow } from './ollama-models.ts';
 import { openApiDocument } from './openapi.ts';
 import { SITE_PATHS, type SiteFiles, siteResponse } from './page.ts';
 import { announcedBytes, readBody } from './request-body.ts';
@@ -30,7 +31,13 @@ import { ResponseStore, type StoredResponse } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
 import { countRequest, messagesRequest } from './schemas/anthropic.ts';
 import { chatRequest } from './schemas/chat.ts';
-import { ollamaChatRequest, ollamaEmbedRequest, ollamaGenerateRequest, ollamaShowRequest } from './schemas/ollama.ts';
+import {
+  ollamaChatRequest,
+  ollamaEmbeddingRequest,
+  ollamaEmbedRequest,
+  ollamaGenerateRequest,
+  ollamaShowRequest,
+} from './schemas/ollama.ts';
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
 import { classifyRequest, routeRequest } from './schemas/support.ts';
@@ -197,6 +204,7 @@ export class OnebitServer {
     this.post(app, '/api/chat', ollamaChatRequest, { whole: ollamaAnswer, stream: ollamaLines });
     this.post(app, '/api/generate', ollamaGenerateRequest, { whole: ollamaAnswer, stream: ollamaLines });
     this.post(app, '/api/embed', ollamaEmbedRequest, { whole: ollamaEmbed });
+    this.post(app, '/api/embeddings', ollamaEmbeddingRequest, { whole: ollamaEmbedding });
     this.post(app, '/api/show', ollamaShowRequest, { whole: ollamaShow });
     app.get('/api/tags', async (c) => c.json(await ollamaModels(this.shelf, false)));
     app.get('/api/ps', async (c) => c.json(await ollamaModels(this.shelf, true)));
@@ -224,7 +232,9 @@ export class OnebitServer {
     const { exchange } = c.env;
     if (this.options.logTexts) exchange.prompt = body;
     const { budget, signal } = exchange;
+    const askedMs = performance.now();
     const model = exchange.use(await budget.wait('load', this.shelf.borrow(body.model, signal)));
+    exchange.loadMs = performance.now() - askedMs;
     const streams = body.stream ?? exchange.errorForm === 'ollama';
     if (!answers.stream || !streams) return this.json(c, await answers.whole(model, body, exchange));
     return this.stream(answers.stream(model, body, exchange), exchange);
@@ -331,7 +341,7 @@ export class OnebitServer {
 
   private async sitePage(c: Ctx): Promise<Response> {
     const { site } = this.options;
-    const found = site && (await siteResponse(site, c.req.path));
+    const found = site && (await siteResponse(site, c.req.path, c.req.header('accept-encoding')));
     return found ?? this.refuse(this.nothingAt(c), c.env.exchange);
   }
 

@@ -1,6 +1,7 @@
 // Owns /v1/chat/completions: its request as a task, its answer whole or as a stream of chunks.
 import type { ToolCallPart } from '../chat/answer-parser.ts';
 import type { LanguageModel } from '../language-model.ts';
+import { badField } from './api-error.ts';
 import { type ChatFinish, type ChatStep, runChat } from './chat-run.ts';
 import type { ChatTask } from './chat-task.ts';
 import { usageOf } from './choices.ts';
@@ -33,6 +34,7 @@ export function chatTask(request: ChatRequest): ChatTask {
   const allowed = typeof choice === 'object' && choice.type === 'allowed_tools' ? choice.allowed_tools : undefined;
   return {
     messages: messagesOf(request.messages),
+    openEnd: openEndOf(request),
     sampling: request,
     tools: request.tools ?? [],
     toolChoice:
@@ -46,6 +48,15 @@ export function chatTask(request: ChatRequest): ChatTask {
     logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
     names: { messages: 'messages' },
   };
+}
+
+/** @throws ApiError 400 where there is nothing to go on with */
+function openEndOf({ messages, continue_final_message, add_generation_prompt }: ChatRequest): ChatTask['openEnd'] {
+  if (!continue_final_message) return add_generation_prompt === false ? 'none' : 'answer';
+  const param = 'continue_final_message';
+  if (add_generation_prompt) throw badField(param, `${param}: not possible together with add_generation_prompt.`);
+  if (messages.at(-1)?.role === 'assistant') return 'continue';
+  throw badField(param, `${param}: the last message must be the assistant's, got ${messages.at(-1)?.role}.`);
 }
 
 /** The whole answer. */

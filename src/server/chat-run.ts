@@ -36,6 +36,7 @@ export async function* runChat(
   exchange: Exchange,
 ): AsyncGenerator<ChatStep, void, void> {
   const { tools, prompt } = await promptFor(model, task, exchange);
+  exchange.promptIds = prompt;
   const tail = model.tokenizer.decode(prompt.slice(-TAIL_TOKENS), { special: true });
   const startsInReasoning = /<think>\s*$/.test(tail);
   const thinks = startsInReasoning || (task.thinking && model.knowsThinking);
@@ -111,8 +112,11 @@ export async function promptFor(
   { budget }: Exchange,
 ): Promise<{ tools: readonly Tool[]; prompt: Int32Array }> {
   const tools = toolsFor(task);
-  const bounds = { budget, param: task.names.messages, truncate: task.truncate };
-  const prompt = await conversationTokens(task.messages, model, { tools, thinking: task.thinking }, bounds);
+  const { messages, thinking, truncate, names, openEnd = 'answer', before } = task;
+  const continueLast = openEnd === 'continue' && messages.at(-1)?.role === 'assistant';
+  const bounds = { budget, param: names.messages, truncate, continueLast, before };
+  const options = { tools, thinking, addGenerationPrompt: openEnd !== 'none' };
+  const prompt = await conversationTokens(messages, model, options, bounds);
   return { tools, prompt };
 }
 

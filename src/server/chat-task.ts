@@ -20,6 +20,10 @@ export interface ChatTask {
   readonly sampling: SamplingRequest;
   readonly tools: readonly Tool[];
   readonly toolChoice: 'none' | 'auto' | 'required' | { readonly name: string };
+  /** Tokens of an earlier conversation, which the messages go on with. */
+  readonly before?: readonly number[];
+  /** What comes behind the messages: an answer (the default), more of the last message where that is the assistant's, or whatever the model says. */
+  readonly openEnd?: 'answer' | 'continue' | 'none';
   /** Names of the tools that may be called; undefined for all. */
   readonly allowedTools: readonly string[] | undefined;
   readonly parallelToolCalls: boolean;

@@ -51,7 +51,7 @@ export async function completion(
     choices: choices.map(({ text, logprobs, finish }, index) => ({
       index,
       text,
-      logprobs: request.logprobs == null ? null : joinLogprobs(logprobs, text.length),
+      logprobs: request.logprobs == null ? null : joinLogprobs(logprobs, text),
       finish_reason: finish,
     })),
     usage: usageOf(exchange),

@@ -15,7 +15,7 @@ export function boundConnections(
   const open = new Map<Socket, { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse } | undefined>();
   const isWaiting = (socket: Socket) => {
     const last = open.get(socket);
-    return last !== undefined && last.incoming.complete && !last.outgoing.writableEnded;
+    return last?.incoming.complete === true && !last.outgoing.writableEnded;
   };
   const isIdle = (socket: Socket) => open.get(socket)?.outgoing.writableFinished ?? true;
   const firstThat = (is: (socket: Socket) => boolean) => [...open.keys()].find(is);

@@ -1,5 +1,7 @@
 // Owns /v1/embeddings: texts or tokens as vectors, in numbers or in base64 of little-endian float32, which is what the official client asks for.
+
 import type { z } from 'zod';
+import { lengthOf } from '../core/elementary.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { badField } from './api-error.ts';
 import type { Exchange } from './exchange.ts';
@@ -39,7 +41,7 @@ export async function embeddings(
 function shortened(vector: Float32Array, dimensions: number): Float32Array {
   if (dimensions === vector.length) return vector;
   const first = vector.slice(0, dimensions);
-  const length = Math.hypot(...first);
+  const length = lengthOf(first);
   return length > 0 ? first.map((value) => value / length) : first;
 }
 

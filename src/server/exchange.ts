@@ -53,12 +53,16 @@ export class Exchange {
   /** The route's pattern, which has few values. */
   route = 'none';
   status = 0;
+  /** Time that was waited for the model. */
+  loadMs = 0;
   key: ApiKey | undefined;
   modelId: string | undefined;
   finishReason: string | undefined;
   firstTokenMs: number | undefined;
   lastTokenMs: number | undefined;
   error: ApiError | undefined;
+  /** The prompt's tokens, for answers that give them back. */
+  promptIds: ArrayLike<number> & Iterable<number> = [];
   /** Text of prompt and answer, where the log wants them. */
   prompt: unknown;
   answer = '';

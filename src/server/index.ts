@@ -3,6 +3,7 @@ export { OnebitServer, type ServerOptions } from './app.ts';
 export type { LogEntry } from './exchange.ts';
 export { hashKey, type KeyConfig } from './keys.ts';
 export type { ServerLimits } from './limits.ts';
+export type { Lease } from './model-shelf.ts';
 export { ModelShelf, type ShelfEntry, type ShelfOptions } from './model-shelf.ts';
 export { openApiDocument } from './openapi.ts';
 export type { SiteFiles } from './page.ts';

@@ -89,13 +89,19 @@ export class TextLogprobsWriter {
   }
 }
 
-/** Parts of one text's log-probabilities as one; where a stop text has cut the text to `length` characters, offsets end there. */
-export function joinLogprobs(parts: readonly TextLogprobs[], length: number): TextLogprobs {
+/**
+ * Parts of the log-probabilities of `text` as one. Where a stop text has cut it, offsets end with it; where it has ended in the middle of a character,
+ * the last token has what stands for that.
+ */
+export function joinLogprobs(parts: readonly TextLogprobs[], text: string): TextLogprobs {
+  const tokens = parts.flatMap((part) => part.tokens);
+  const shown = tokens.reduce((sum, token) => sum + token.length, 0);
+  if (tokens.length > 0) tokens[tokens.length - 1] += text.slice(shown);
   return {
-    tokens: parts.flatMap(({ tokens }) => tokens),
+    tokens,
     token_logprobs: parts.flatMap(({ token_logprobs }) => token_logprobs),
     top_logprobs: parts.flatMap(({ top_logprobs }) => top_logprobs),
-    text_offset: parts.flatMap(({ text_offset }) => text_offset.map((offset) => Math.min(offset, length))),
+    text_offset: parts.flatMap(({ text_offset }) => text_offset.map((offset) => Math.min(offset, text.length))),
   };
 }
 

@@ -1,6 +1,6 @@
 // Owns which models are in memory: loaded when asked for, within a bound, put away when nobody has used them for a while.
 import { OnebitError } from '../errors.ts';
-import type { LanguageModel } from '../language-model.ts';
+import type { LanguageModel, ModelFacts } from '../language-model.ts';
 import { ApiError } from './api-error.ts';
 
 /** A model that can be loaded. */
@@ -10,6 +10,8 @@ export interface ShelfEntry {
   /** Bytes it will take. */
   needBytes(): Promise<number>;
   load(signal: AbortSignal): Promise<LanguageModel>;
+  /** What the file is, for those who list models. */
+  facts?(): Promise<ModelFacts>;
 }
 
 export interface ShelfOptions {
@@ -74,6 +76,12 @@ export class ModelShelf {
   /** Bytes that the model `id` takes or would take. */
   needBytes(id: string): Promise<number> {
     return this.slot(id).entry.needBytes();
+  }
+
+  /** What is known of the model `id` without loading it; undefined where nothing is. */
+  async facts(id: string): Promise<ModelFacts | undefined> {
+    const { model, entry } = this.slot(id);
+    return model ? model.facts() : entry.facts?.().catch(() => undefined);
   }
 
   /**

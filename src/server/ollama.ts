@@ -1,21 +1,21 @@
-// Owns /api/…, which Ollama's clients speak: chat, generate and embed over the same engine, and what they ask about models.
+// Owns the routes of Ollama's clients that answer: chat, generate and embed, over the same engine.
 import type { z } from 'zod';
 import { completeJson } from '../chat/call-reader.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { constraintOfForm } from './answer-form.ts';
-import { type ChatStep, runChat } from './chat-run.ts';
+import { type ChatFinish, type ChatStep, runChat } from './chat-run.ts';
 import { counted, roomFor } from './choices.ts';
 import { embeddings } from './embeddings.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
 import { chatLogprobs } from './logprobs.ts';
-import type { ModelShelf } from './model-shelf.ts';
-import { tokensOf } from './prompt.ts';
+import { fitting, tokensOf } from './prompt.ts';
 import {
   formOfOllama,
   maxTokensOf,
   type OllamaChatRequest,
   type OllamaGenerateRequest,
+  type ollamaEmbeddingRequest,
   type ollamaEmbedRequest,
   samplingOf,
   taskOfOllama,
@@ -45,9 +45,11 @@ export async function* ollamaLines(
     yield { data: { ...head(), ...says(''), done: true, done_reason: 'load' } };
     return;
   }
+  const answer: number[] = [];
   /** Calls that are not complete. */
   let written: { readonly name: string; text: string; done: boolean }[] = [];
   for await (const { delta, tokens, finish } of stepsOf(model, request, exchange)) {
+    for (const { token } of tokens) answer.push(token);
     for (const part of delta.toolCalls ?? []) {
       if (part.name !== undefined) written.push({ name: part.name, text: '', done: false });
       const call = written[written.length - 1];
@@ -64,7 +66,8 @@ export async function* ollamaLines(
     if (!finish) continue;
     exchange.finishReason = finish;
     const done_reason = finish === 'length' ? 'length' : 'stop';
-    yield { data: { ...head(), ...says(''), done: true, done_reason, ...costOf(exchange) } };
+    const context = 'messages' in request ? {} : { context: contextOf(model, exchange, answer, finish) };
+    yield { data: { ...head(), ...says(''), done: true, done_reason, ...context, ...costOf(exchange) } };
   }
 }
 
@@ -97,52 +100,47 @@ interface Line extends Said {
   readonly logprobs?: readonly unknown[];
 }
 
-/** Texts as vectors. */
+/** Texts as vectors; of those that are too long, the beginning, unless the request says otherwise. */
 export async function ollamaEmbed(
   model: LanguageModel,
   request: z.output<typeof ollamaEmbedRequest>,
   exchange: Exchange,
 ): Promise<object> {
-  const { data } = (await embeddings(model, request, exchange)) as { data: { embedding: number[] }[] };
+  const texts = typeof request.input === 'string' ? [request.input] : request.input;
+  const input: string[] = [];
+  for (const text of texts) input.push(request.truncate === false ? text : await fitting(text, model, exchange.budget));
+  const vectors = input.length > 0 ? await vectorsOf(model, { ...request, input }, exchange) : [];
   const { total_duration, load_duration, prompt_eval_count } = costOf(exchange);
-  const vectors = data.map(({ embedding }) => embedding);
   return { model: request.model, embeddings: vectors, total_duration, load_duration, prompt_eval_count };
 }
 
-/** The models, as /api/tags lists them; or, as /api/ps does, those that are loaded. */
-export async function ollamaModels(shelf: ModelShelf, onlyLoaded: boolean): Promise<object> {
-  const loaded = new Map([...shelf.loaded()].map(({ id, model }) => [id, model]));
-  const ids = shelf.ids.filter((id) => !onlyLoaded || loaded.has(id));
-  const models = ids.map(async (id) => {
-    const model = loaded.get(id);
-    const size = model?.memoryBytes ?? (await shelf.needBytes(id));
-    const modified_at = new Date(0).toISOString(); // nobody needs to know when a file was written
-    return { name: id, model: id, modified_at, size, digest: '', details: detailsOf(model) };
-  });
-  return { models: await Promise.all(models) };
+/** One text as a vector, on the route that Ollama's older clients ask. */
+export async function ollamaEmbedding(
+  model: LanguageModel,
+  request: z.output<typeof ollamaEmbeddingRequest>,
+  exchange: Exchange,
+): Promise<object> {
+  const { prompt } = request;
+  if (prompt === '') return { embedding: [] };
+  const input = await fitting(prompt, model, exchange.budget);
+  const [embedding] = await vectorsOf(model, { ...request, input }, exchange);
+  return { embedding };
 }
 
-/** What is known of a model. */
-export function ollamaShow(model: LanguageModel): object {
-  const plain = [...model.metadata].filter(([, value]) => typeof value !== 'object' || value === null);
-  return {
-    license: String(model.metadata.get('general.license') ?? ''),
-    modelfile: '',
-    parameters: '',
-    template: String(model.metadata.get('tokenizer.chat_template') ?? ''),
-    details: detailsOf(model),
-    model_info: Object.fromEntries(
-      plain.map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : value]),
-    ),
-    capabilities: ['completion', 'tools', 'embedding', ...(model.knowsThinking ? ['thinking'] : [])],
-    modified_at: new Date(0).toISOString(),
-  };
+async function vectorsOf(
+  model: LanguageModel,
+  request: Parameters<typeof embeddings>[1],
+  exchange: Exchange,
+): Promise<number[][]> {
+  const { data } = (await embeddings(model, request, exchange)) as { data: { embedding: number[] }[] };
+  return data.map(({ embedding }) => embedding);
 }
 
-function detailsOf(model: LanguageModel | undefined): object {
-  const family = String(model?.metadata.get('general.architecture') ?? '');
-  const families = family === '' ? null : [family];
-  return { parent_model: '', format: 'gguf', family, families, parameter_size: '', quantization_level: '' };
+/** The conversation as tokens, for a request that goes on with it. */
+function contextOf(model: LanguageModel, exchange: Exchange, answer: readonly number[], finish: ChatFinish): number[] {
+  const { eos } = model.tokenizer;
+  const ended = finish !== 'length' && eos !== undefined ? [eos] : [];
+  return [...exchange.promptIds, ...answer, ...ended];
 }
 
 function isLoading(request: Request): boolean {
@@ -161,6 +159,7 @@ async function* continued(
   exchange: Exchange,
 ): AsyncGenerator<Step, void, void> {
   const prompt = await tokensOf(request.prompt ?? '', model, exchange.budget);
+  exchange.promptIds = prompt;
   const form = formOfOllama(request);
   const constraint = form && (await constraintOfForm(model, form, exchange));
   const wanted = maxTokensOf(request);
@@ -184,14 +183,14 @@ async function* continued(
 }
 
 /** Tokens, and durations in nanoseconds. */
-function costOf({ usage, beganMs, firstTokenMs }: Exchange) {
+function costOf({ usage, beganMs, loadMs, firstTokenMs }: Exchange) {
   const now = performance.now();
   const first = firstTokenMs ?? now;
   return {
     total_duration: Math.round((now - beganMs) * 1e6),
-    load_duration: 0,
+    load_duration: Math.round(loadMs * 1e6),
     prompt_eval_count: usage.promptTokens,
-    prompt_eval_duration: Math.round((first - beganMs) * 1e6),
+    prompt_eval_duration: Math.round((first - beganMs - loadMs) * 1e6),
     eval_count: usage.completionTokens,
     eval_duration: Math.round((now - first) * 1e6),
   };

@@ -3,7 +3,13 @@ import { z } from 'zod';
 import * as answers from './schemas/answers.ts';
 import { countRequest, messagesRequest } from './schemas/anthropic.ts';
 import { chatRequest } from './schemas/chat.ts';
-import { ollamaChatRequest, ollamaEmbedRequest, ollamaGenerateRequest, ollamaShowRequest } from './schemas/ollama.ts';
+import {
+  ollamaChatRequest,
+  ollamaEmbeddingRequest,
+  ollamaEmbedRequest,
+  ollamaGenerateRequest,
+  ollamaShowRequest,
+} from './schemas/ollama.ts';
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
 import { classifyAnswer, classifyRequest, routeAnswer, routeRequest } from './schemas/support.ts';
@@ -84,6 +90,10 @@ const operations: readonly Operation[] = [
   {
     ...{ method: 'post', path: '/api/embed', id: 'ollamaEmbed', body: ollamaEmbedRequest },
     ...{ summary: 'Texts as vectors', answer: z.object({ embeddings: z.array(z.array(z.number())) }) },
+  },
+  {
+    ...{ method: 'post', path: '/api/embeddings', id: 'ollamaEmbedding', body: ollamaEmbeddingRequest },
+    ...{ summary: 'A text as a vector', answer: z.object({ embedding: z.array(z.number()) }) },
   },
   {
     ...{ method: 'post', path: '/api/show', id: 'ollamaShow', body: ollamaShowRequest },

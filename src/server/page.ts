@@ -8,6 +8,8 @@ const TYPES: Readonly<Record<string, string>> = {
   js: 'text/javascript; charset=utf-8',
   css: 'text/css; charset=utf-8',
   svg: 'image/svg+xml',
+  png: 'image/png',
+  webmanifest: 'application/manifest+json',
   gguf: 'application/octet-stream',
 };
 /**
@@ -34,10 +36,24 @@ const ISOLATION = {
 };
 
 /** Paths of the site that are served besides `/`. */
-export const SITE_PATHS = ['/assets/:name', '/service-worker.js'] as const;
+export const SITE_PATHS = [
+  '/assets/:name',
+  '/service-worker.js',
+  '/manifest.webmanifest',
+  '/icon-192.png',
+  '/icon-512.png',
+  '/preview.png',
+] as const;
+/** What shrinks; models and pictures do not. */
+const SHRINKS = /\.(html|js|css|svg|webmanifest)$/;
+/** Compressed files, made when first asked for: a page has some thirty. */
+const compressed = new WeakMap<SiteFiles, Map<string, Promise<Uint8Array<ArrayBuffer>>>>();
 
-/** The answer to a path of the site; undefined when it has no such file. */
-export async function siteResponse(files: SiteFiles, path: string): Promise<Response | undefined> {
+/**
+ * The answer to a path of the site; undefined when it has no such file.
+ * @param encodings the request's `accept-encoding`: text is sent as gzip to whoever takes it
+ */
+export async function siteResponse(files: SiteFiles, path: string, encodings = ''): Promise<Response | undefined> {
   const name = path === '/' ? 'index.html' : path.slice(1);
   if (!/^(assets\/)?[\w-][\w.-]*$/.test(name)) return undefined;
   const found = await files(name);
@@ -51,7 +67,20 @@ export async function siteResponse(files: SiteFiles, path: string): Promise<Resp
     'content-security-policy': PAGE_POLICY,
     'x-content-type-options': 'nosniff',
   };
-  return new Response(isPage ? withServer(new TextDecoder().decode(found)) : found, { headers });
+  const body = isPage ? new TextEncoder().encode(withServer(new TextDecoder().decode(found))) : found;
+  if (!SHRINKS.test(name)) return new Response(body, { headers });
+  const varying = { ...headers, vary: 'accept-encoding' };
+  if (!/\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(encodings)) return new Response(body, { headers: varying });
+  const made = compressed.get(files) ?? new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
+  compressed.set(files, made);
+  const small = made.get(name) ?? gzip(body);
+  made.set(name, small);
+  return new Response(await small, { headers: { ...varying, 'content-encoding': 'gzip' } });
+}
+
+async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream('gzip'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** The page, told where the server's routes are. */

@@ -56,18 +56,31 @@ export function idsOf(ids: readonly number[], { tokenizer }: LanguageModel, para
   throw badField(param, `${param}: tokens must be below ${tokenizer.vocabularySize}, got ${bad}.`);
 }
 
+export interface ConversationBounds {
+  readonly budget: Budget;
+  /** The field that holds the messages, for errors. */
+  readonly param: string;
+  /** Leave the oldest messages out where the context cannot hold all. */
+  readonly truncate: boolean;
+  /** End in what the last message says. */
+  readonly continueLast: boolean;
+  /** Tokens that come first. */
+  readonly before?: readonly number[];
+}
+
 /**
  * Token ids of a conversation.
- * @param truncate leave the oldest messages out where the context cannot hold all
  * @throws ApiError 400 for one that does not fit all the same
  */
 export async function conversationTokens(
   messages: readonly ChatMessage[],
   model: LanguageModel,
   options: ChatTemplateOptions,
-  { budget, param, truncate }: { budget: Budget; param: string; truncate: boolean },
+  { budget, param, truncate, continueLast, before = [] }: ConversationBounds,
 ): Promise<Int32Array> {
-  const { contextTokens } = model;
+  const contextTokens = model.contextTokens - before.length;
+  if (contextTokens < 1) throw tooLong(model.contextTokens, 'context', before.length);
+  const first = idsOf(before, model, 'context');
   const most = mostCharacters(model);
   if (textLength(options.tools, most) > most) throw tooLong(contextTokens, 'tools');
   while (!mayFit(messages, contextTokens, most)) {
@@ -76,10 +89,32 @@ export async function conversationTokens(
   }
   for (;;) {
     const maxTokens = truncate ? contextTokens - 1 : contextTokens;
-    const tokens = await unlessTooLong(model.chatPromptAsync(messages, { ...options, budget, maxTokens }));
-    if (tokens) return tokens;
+    const tokens = await unlessTooLong(
+      model.chatPromptAsync(messages, { ...options, budget, maxTokens, continueLast }),
+    );
+    if (tokens) return first.length === 0 ? tokens : Int32Array.from([...first, ...unbegun(tokens, model)]);
     if (!truncate || messages.length === 1) throw tooLong(contextTokens, param);
     messages = withoutOldest(messages);
+  }
+}
+
+/** Without the begin token. */
+function unbegun(tokens: Int32Array, { tokenizer }: LanguageModel): Int32Array {
+  return tokenizer.addBos && tokens[0] === tokenizer.bos ? tokens.subarray(1) : tokens;
+}
+
+/** The beginning of `text` that fits the context: all of it, or as much as is found in some tries. */
+export async function fitting(
+  text: string,
+  { contextTokens, tokenizer }: LanguageModel,
+  budget: Budget,
+): Promise<string> {
+  let length = Math.min(text.length, contextTokens * tokenizer.longestToken);
+  for (;;) {
+    const start = text.slice(0, length);
+    const options = { bos: tokenizer.addBos, maxTokens: contextTokens, budget };
+    if (await unlessTooLong(tokenizer.encodeAsync(start, options))) return start;
+    length = Math.floor(length * 0.9);
   }
 }
 

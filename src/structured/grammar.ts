@@ -21,7 +21,7 @@ export class Grammar implements Constraint {
   private readonly masks: TokenMasks;
   private readonly tokenizer: Tokenizer;
 
-  /** Compile functions make grammars; see `compileSchema`. */
+  /** @internal Compile functions make grammars; see `compileSchema`. */
   constructor(machine: Machine, tokenizer: Tokenizer) {
     this.machine = machine;
     this.masks = new TokenMasks(machine, trieOf(tokenizer));

@@ -9,7 +9,7 @@ import { byteLevelEncoding, type TextEncoding } from './byte-level.ts';
 import { preTokenizers } from './pre-tokenizer.ts';
 import { sentencePieceEncoding } from './sentence-piece.ts';
 import { byteString, decodeUtf8, stringOfUnits } from './text-bytes.ts';
-import { describe, type Metadata, Problems, readFlag, readVocabulary, type Vocabulary } from './vocabulary.ts';
+import { describe, type Metadata, Problems, readFlag, readVocabulary, UNUSED, type Vocabulary } from './vocabulary.ts';
 import { TokenList } from './word-cache.ts';
 
 /** How to read a text. */
@@ -75,6 +75,8 @@ export interface Tokenizer {
   tokenId(text: string): number | undefined;
   /** Whether a token is control or unknown: never made from plain text, left out of decoded text. */
   isSpecial(token: number): boolean;
+  /** Whether an id stands for nothing: of type unused, or without a text. */
+  isUnused(token: number): boolean;
 }
 
 /** Turns tokens into text as they come, never splitting a character. */
@@ -250,6 +252,11 @@ class FileTokenizer implements Tokenizer {
   isSpecial(token: number): boolean {
     this.#check(token);
     return this.#vocabulary.special[token] === 1;
+  }
+
+  isUnused(token: number): boolean {
+    this.#check(token);
+    return this.#vocabulary.types[token] === UNUSED || this.#vocabulary.texts[token] === '';
   }
 
   #check(token: number): void {

@@ -160,10 +160,26 @@ async function readHeader(source: ByteSource): Promise<Header> {
   await source.readInto(bytes, PREFIX_BYTES);
   if (hexOf(await sha256(bytes)) !== hexOf(prefix.subarray(16)))
     throw damaged(source, 'the hash of its header differs');
-  const header = JSON.parse(new TextDecoder().decode(bytes)) as Header;
+  const header = parseHeader(bytes);
+  if (!header) throw damaged(source, 'its header is not what a checkpoint has');
   const data = header.arrays.reduce((sum, array) => sum + 4 * array.length, 0);
   if (PREFIX_BYTES + length + data !== source.size) throw damaged(source, 'it is cut short');
   return header;
+}
+
+/** The header, if it has the parts that a header has. */
+function parseHeader(bytes: Uint8Array): Header | undefined {
+  try {
+    const header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Header;
+    const parts = [header.run, header.run.identity, header.run.vocabulary, header.shape, header.recipe];
+    const isArray = ({ name, length, sha256 }: Header['arrays'][number]) =>
+      typeof name === 'string' && Number.isSafeInteger(length) && length >= 0 && typeof sha256 === 'string';
+    return parts.every((part) => typeof part === 'object' && part !== null) && header.arrays.every(isArray)
+      ? header
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 // Owns what a training text is: documents from bytes, and which of them are held out. Must not know files, tokens or models.
-import { OnebitError } from '../errors.ts';
+import { decodeText } from '../core/decode-text.ts';
 import { parseChatLines } from './corpus-chat.ts';
 import { documentKey, hashText, learntCharacters, type TrainingDocument } from './corpus-document.ts';
 
@@ -18,9 +18,9 @@ export interface ParsedCorpus {
 }
 
 /**
- * Documents of a corpus file. A byte order mark is dropped, line ends become \n.
+ * Documents of a corpus file: UTF-8, or UTF-16 with a mark. Marks are dropped, line ends become \n.
  * @param name of the file, for error messages
- * @throws OnebitError `bad-file` for bytes that are not UTF-8 (naming the first) or lines that are no conversations
+ * @throws OnebitError `bad-file` for bytes that are no such text (naming the first) or lines that are no conversations
  */
 export function parseCorpus(name: string, bytes: Uint8Array, options: ParseOptions = {}): ParsedCorpus {
   const { text, replaced } = decode(name, bytes, options.replaceInvalid ?? false);
@@ -34,53 +34,18 @@ export function parseCorpus(name: string, bytes: Uint8Array, options: ParseOptio
   return { documents, replaced };
 }
 
+const REPAIR = 'Repair the file, save it as UTF-8, or replace such bytes (--replace-invalid)';
+
 function decode(name: string, bytes: Uint8Array, replaceInvalid: boolean): { text: string; replaced: number } {
-  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
-    throw refusal(name, 'got UTF-16. Convert it: iconv -f utf-16 -t utf-8');
-  }
-  const binary = bytes.subarray(0, 4096).indexOf(0);
-  if (binary >= 0) throw refusal(name, `got a zero byte at ${binary}, so it is no text. Name a text file`);
+  const what = `read corpus: ${name}`;
+  if (!replaceInvalid) return { text: decodeText(bytes, what, REPAIR), replaced: 0 };
   try {
-    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), replaced: 0 };
-  } catch {
-    if (!replaceInvalid) {
-      const at = firstInvalid(bytes);
-      throw refusal(
-        name,
-        `got 0x${bytes[at].toString(16)} at byte ${at}. Repair the file, or replace such bytes (--replace-invalid)`,
-      );
-    }
+    return { text: decodeText(bytes, what), replaced: 0 };
+  } catch (error) {
+    if (bytes.subarray(0, 4096).includes(0)) throw error; // no text, however bytes are replaced
   }
   const text = new TextDecoder().decode(bytes);
   return { text, replaced: countOf(text, '\ufffd') - countReplacements(bytes) };
-}
-
-/** Where the first character begins that is none. */
-function firstInvalid(bytes: Uint8Array): number {
-  const isPrefixFine = (length: number) => {
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length), { stream: true });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  let fine = 0;
-  // One more than there is where only the end is missing.
-  let bad = isPrefixFine(bytes.length) ? bytes.length + 1 : bytes.length;
-  while (bad - fine > 1) {
-    const middle = (fine + bad) >> 1;
-    if (isPrefixFine(middle)) fine = middle;
-    else bad = middle;
-  }
-  // The byte that cannot follow may be an innocent letter: the character begun before it is what is broken.
-  for (let back = 1; back <= 3; back++) {
-    const lead = bytes[bad - 1 - back];
-    const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 0;
-    if (length > back) return bad - 1 - back;
-    if (length > 0) break;
-  }
-  return bad - 1;
 }
 
 function countOf(text: string, part: string): number {
@@ -96,10 +61,6 @@ function countReplacements(bytes: Uint8Array): number {
     if (bytes[i + 1] === 0xbf && bytes[i + 2] === 0xbd) count++;
   }
   return count;
-}
-
-function refusal(name: string, what: string): OnebitError {
-  return new OnebitError('bad-file', `read corpus: ${name} must be UTF-8 text, ${what}.`);
 }
 
 /** Documents to learn from and documents to measure with; `validation` in random order, so that its beginning is a fair sample. */

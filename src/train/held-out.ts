@@ -1,4 +1,5 @@
 // Owns looking at a model in training from outside: bits per byte of held-out documents, and samples. Must not know schedules or files.
+import { exp } from '../core/elementary.ts';
 import { nextTurn } from '../core/event-loop.ts';
 import type { Random } from '../core/random.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -85,7 +86,7 @@ export async function sampleText(
 function choose(logits: Float32Array, random: Random): number {
   const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
   const candidates = order.slice(0, SAMPLE_CANDIDATES);
-  const weights = candidates.map((token) => Math.exp((logits[token] - logits[order[0]]) / SAMPLE_TEMPERATURE));
+  const weights = candidates.map((token) => exp((logits[token] - logits[order[0]]) / SAMPLE_TEMPERATURE));
   let rest = random.uniform() * weights.reduce((sum, weight) => sum + weight, 0);
   for (const [i, token] of candidates.entries()) {
     rest -= weights[i];

@@ -5,10 +5,19 @@ import { exportedFile } from './exported.ts';
 import type { TokenizerMetadata } from './start-model.ts';
 import type { Trainer } from './trainer-types.ts';
 
+/** Metadata by which models that were trained here are recognised, a key that GGUF has for whoever quantised a model. */
+export const MADE_BY_KEY = 'general.quantized_by';
+export const MADE_BY = 'onebit';
+
 /** The bytes of the trained model's file. */
 export async function modelFile(trainer: Trainer, name: string, tokenizer: TokenizerMetadata): Promise<Uint8Array> {
   const exported = await trainer.exportModel();
-  const metadata = new Map<string, WritableValue>([...exported.metadata, ['general.name', name], ...tokenizer]);
+  const metadata = new Map<string, WritableValue>([
+    ...exported.metadata,
+    ['general.name', name],
+    [MADE_BY_KEY, MADE_BY],
+    ...tokenizer,
+  ]);
   if (!metadata.has('tokenizer.chat_template')) metadata.set('tokenizer.chat_template', CHATML);
   return exportedFile({ metadata, tensors: exported.tensors });
 }

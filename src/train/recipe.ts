@@ -1,5 +1,6 @@
 // Owns how a model is trained: optimiser, learning rates over the run, when weights are quantised. Must not know data, kernels or files.
 // Source of the defaults: the project's own small comparisons (docs/experiments.md).
+import { cosSin } from '../core/elementary.ts';
 import { OnebitError } from '../errors.ts';
 
 export interface Recipe {
@@ -79,7 +80,7 @@ export function checkRecipe(recipe: Recipe): void {
  */
 export function learningRateFactor(recipe: Recipe, step: number, progress = step / recipe.steps): number {
   const warm = Math.min(1, (step + 1) / (recipe.warmupSteps + 1));
-  if (recipe.schedule === 'cosine') return warm * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, progress)));
+  if (recipe.schedule === 'cosine') return warm * 0.5 * (1 + cosSin(Math.PI * Math.min(1, progress))[0]);
   return warm * Math.max(0, Math.min(1, (1 - progress) / Math.max(recipe.decayShare, 1e-9)));
 }
 

@@ -55,7 +55,7 @@ export function htmlReport(record: RunRecord, about: { title: string; corpora: r
       : '',
   ];
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(about.title)}</title><style>${STYLE}</style></head>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="generator" content="onebit"><title>${escapeHtml(about.title)}</title><style>${STYLE}</style></head>
 <body>${sections.join('\n')}</body></html>
 `;
 }

@@ -1,5 +1,7 @@
 // Owns distillation's other side: a loaded model that says what it finds likely at each position of a batch. Must not know the student.
+
 import type { ByteSource } from '../bytes/source.ts';
+import { exp } from '../core/elementary.ts';
 import type { Backend, Tensor } from '../kernels/backend.ts';
 import type { Engine } from '../model/engine.ts';
 import { openEngine, runSequence } from './engine-run.ts';
@@ -50,7 +52,7 @@ export class Teacher {
       for (let i = 0; i < count; i++) {
         const { top } = await backend.topK(logits, i * config.vocabulary, config.vocabulary, k, signal);
         const at = (first + from + i) * k;
-        const likelihoods = top.map(({ logit }) => Math.exp(logit - top[0].logit));
+        const likelihoods = top.map(({ logit }) => exp(logit - top[0].logit));
         const sum = likelihoods.reduce((a, b) => a + b, 0);
         for (const [j, { token }] of top.entries()) {
           targets.tokens[at + j] = token;

@@ -1,4 +1,5 @@
 // Owns making hostile HTTP requests: bodies, heads, chunking, nesting, sizes, clients that stop in the middle. Knows the server's routes, not its code.
+import { muchCase } from './http-much.mjs';
 
 const MESSAGES = (mark) => [
   { role: 'system', content: 'Be brief.' },
@@ -131,7 +132,7 @@ const PATHS = ['/', '/health', '/metrics', '/openapi.json', '/v1/models', '/v1/m
 /**
  * @typedef {object} HttpCase
  * @property {string} kind
- * @property {Buffer[]} pieces what to send, one after the other
+ * @property {(Buffer | number)[]} pieces what to send, one after the other; numbers are pauses in milliseconds
  * @property {'answer' | 'any' | 'leave' | 'stall'} expect an answer for certain; an answer, or none to what is no whole request; go away after
  *   sending; read nothing for a while
  */
@@ -145,7 +146,7 @@ export function httpCase(random, mark) {
     pieces: [head('POST', path, [`content-length: ${bytes.length}`]), bytes],
     expect,
   });
-  switch (random.below(12)) {
+  switch (random.below(16)) {
     case 0:
       return send('valid', json);
     case 1:
@@ -190,6 +191,11 @@ export function httpCase(random, mark) {
         ...send('leave', bytes.subarray(0, random.below(2) === 0 ? bytes.length : random.below(bytes.length)), 'leave'),
       };
     }
+    case 12:
+    case 13:
+    case 14:
+    case 15:
+      return muchCase(random, mark, head);
     default:
       if (random.below(8) > 0) return send('stall', Buffer.from(JSON.stringify({ ...body, stream: true })), 'stall');
       return large(random);

@@ -61,7 +61,7 @@ function exchange(url, { pieces, expect }) {
     };
     socket.on('connect', () => {
       if (expect === 'stall') socket.pause();
-      for (const piece of pieces) socket.write(piece);
+      void write(socket, pieces);
       if (expect === 'leave') patience = setTimeout(() => end('left'), 20);
       if (expect === 'stall') patience = setTimeout(() => socket.resume(), 100);
       if (expect === 'any') patience = setTimeout(() => received.length === 0 && end('left'), PATIENCE_MS);
@@ -78,6 +78,14 @@ function exchange(url, { pieces, expect }) {
       resolve({ ended, answer: answer.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '') });
     });
   });
+}
+
+/** Writes pieces and keeps pauses. */
+async function write(socket, pieces) {
+  for (const piece of pieces) {
+    if (typeof piece === 'number') await new Promise((resolve) => setTimeout(resolve, piece));
+    else if (socket.writable) socket.write(piece);
+  }
 }
 
 function isWhole(bytes) {

@@ -1,10 +1,11 @@
 // Runs the HTTP fuzzer on the built package: node test/fuzz/http-run.mjs [--cases 10000] [--seed 1] [--first 0] [--together 8] [--model FILE]
-// A finding's case is repeated with --seed as printed, --first its number, --cases 1.
+// The server runs in a process of its own, honest clients and the clock of /health in another. A finding's case is repeated with --seed as printed,
+// --first its number, --cases 1. A result is one line of JSON; every 10,000 cases say what the server holds.
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Random } from '../../dist/core/random.js';
-import { load } from '../../dist/index.js';
-import { OnebitServer } from '../../dist/server/app.js';
-import { listen } from '../../dist/server/node-adapter.js';
 import { fuzzHttp } from './http-fuzz.mjs';
 
 const { values } = parseArgs({
@@ -13,46 +14,63 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     first: { type: 'string', default: '0' },
     together: { type: 'string', default: '8' },
-    model: { type: 'string' },
+    model: { type: 'string', default: '' },
   },
 });
-process.on('unhandledRejection', (error) => {
-  console.log(JSON.stringify({ unhandledRejection: String(error?.stack ?? error) }));
+const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+const server = fork(file('./http-server.mjs'), [values.model]);
+const told = async () => (await once(server, 'message'))[0];
+const { url } = await told();
+const asked = async (message) => {
+  server.send(message);
+  return told();
+};
+server.on('exit', (code) => {
+  if (ending) return;
+  console.log(JSON.stringify({ crash: code, near: done }));
   process.exit(1);
 });
-const model = await load(values.model, { threads: 1, kvTokens: 8192, queue: 64 });
-const causes = [];
-const server = new OnebitServer(model, {
-  limits: { bodyBytes: 1 << 20, requestMs: 10_000, stallMs: 1000 },
-  log: (entry) => entry.cause && causes.push(entry.cause),
+let ending = false;
+let done = 0;
+const idle = await asked('memory');
+const witness = spawn(process.execPath, [file('./http-witness.mjs'), url], { stdio: ['pipe', 'pipe', 'inherit'] });
+let report = '';
+witness.stdout.on('data', (chunk) => {
+  report += chunk;
 });
-const listening = await listen(server.fetch, { port: 0, host: '127.0.0.1' });
 const start = performance.now();
-const { findings, ...summary } = await fuzzHttp({
-  url: listening.url,
+const memory = [];
+const { findings, outcomes, ...summary } = await fuzzHttp({
+  url,
   Random,
   cases: Number(values.cases),
   seed: Number(values.seed),
   first: Number(values.first),
   together: Number(values.together),
-  onProgress: (done) => process.stderr.write(`\r${done} cases`),
+  onProgress: async (count) => {
+    done = count;
+    process.stderr.write(`\r${count} cases`);
+    if (count % 10_000 === 0) memory.push(await asked('memory'));
+  },
 });
 process.stderr.write('\n');
+memory.push(await asked('memory'));
+witness.stdin.end();
+await once(witness, 'close');
+const honest = JSON.parse(report);
+ending = true;
+const left = await asked('end');
 for (const finding of findings.slice(0, 20)) console.log(JSON.stringify(finding));
-for (const cause of new Set(causes)) console.log(cause);
-await server.drain(0);
-const left = model.stats();
+for (const cause of left.causes) console.log(cause);
+const seconds = Math.round((performance.now() - start) / 1000);
+const peakMb = Math.max(...memory.map((one) => one.peakMb));
+console.log(JSON.stringify({ outcomes }));
 console.log(
   JSON.stringify({
     ...summary,
-    findings: findings.length,
-    running: left.running,
-    kvPagesUsed: left.kvPagesUsed,
-    rssMb: Math.round(process.memoryUsage.rss() / 1e6),
-    seconds: Math.round((performance.now() - start) / 1000),
-    node: process.version,
+    ...{ findings: findings.length, running: left.running, kvPagesUsed: left.kvPagesUsed, seconds },
+    ...{ idleMb: idle.rssMb, peakMb, rssMb: memory.map((one) => one.rssMb), honest, node: process.version },
   }),
 );
-await listening.close();
-await server.dispose();
-process.exitCode = findings.length > 0 || left.running > 0 ? 1 : 0;
+const held = honest.broken.length === 0 && honest.healthFailed === 0;
+process.exitCode = findings.length > 0 || left.running > 0 || !held ? 1 : 0;

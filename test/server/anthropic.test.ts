@@ -74,7 +74,7 @@ describe('messages', () => {
     });
     expect(second.content).toMatchObject([{ type: 'text', text: 'Sunny.' }]);
     const prompt = scripted.prompts.at(-1)!;
-    expect(prompt).toContain('<tool_call>\n{"name": "weather", "arguments": {"city":"Riga"}}');
+    expect(prompt).toContain('<tool_call>\n{"name": "weather", "arguments": {"city": "Riga"}}');
     expect(prompt).toMatch(/<tool_response>\nsun\n<\/tool_response>.*user\nSo\?/s);
     expect(prompt).not.toContain('web_search');
   });

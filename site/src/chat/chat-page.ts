@@ -2,8 +2,10 @@
 import type { ChatMessage } from 'onebit/browser';
 import { el, errorBox, isAbort } from '../dom.ts';
 import { bytes } from '../format.ts';
+import { forgetAll, keepConversation, keptConversation } from '../kept.ts';
 import type { ModelSlot } from '../model-slot.ts';
 import { AlternativesCard } from './alternatives.ts';
+import { Banner } from './banner.ts';
 import { AnswerView, userMessage } from './message-view.ts';
 import { SettingsPanel } from './settings.ts';
 import { type Ask, askHere } from './talkers.ts';
@@ -14,15 +16,20 @@ const SUGGESTIONS = [
   'Can you find me a taxi to the station?',
 ];
 
+/** For a model of which nothing is known. */
+const ANYONE = ['What can you help me with?', 'Write a haiku about rain.', 'Explain what a language model is.'];
+
 export class ChatPage {
   readonly #slot: ModelSlot;
   readonly #card = new AlternativesCard();
   readonly #panel = new SettingsPanel();
+  readonly #banner = new Banner();
   readonly #log = el('div', { class: 'log', role: 'log', 'aria-label': 'Conversation', tabindex: 0 });
   readonly #input = el('textarea', {
     'aria-label': 'Message',
     placeholder: 'Write a message',
     rows: 1,
+    dir: 'auto',
     enterkeyhint: 'send',
   });
   readonly #send = el('button', { class: 'primary' }, 'Send');
@@ -35,8 +42,12 @@ export class ChatPage {
   /** A server's model that answers in place of the page's. */
   #elsewhere: string | undefined;
 
-  constructor(root: HTMLElement, slot: ModelSlot) {
+  readonly #look: (text: string) => void;
+
+  /** @param look shows what the model looks at in a text */
+  constructor(root: HTMLElement, slot: ModelSlot, look: (text: string) => void) {
     this.#slot = slot;
+    this.#look = look;
     this.#ask = askHere(slot);
     const form = el('form', { class: 'composer' }, this.#input, this.#stop, this.#send);
     form.addEventListener('submit', (event) => {
@@ -57,11 +68,21 @@ export class ChatPage {
       el('button', { type: 'button', onclick: () => this.#panel.dialog.showModal() }, 'Settings'),
       this.#goes,
     );
-    root.append(this.#log, el('div', { class: 'bottom' }, form, foot));
-    this.startAnew();
+    root.append(
+      el('h1', { class: 'unseen' }, 'Chat'),
+      this.#banner.element,
+      this.#log,
+      el('div', { class: 'bottom' }, form, foot),
+    );
+    this.#panel.onForget = () => {
+      forgetAll();
+      location.reload();
+    };
+    this.#restore();
     slot.watch((event) => {
       if (event.type !== 'ready') return;
-      this.#panel.setMode(slot.choice.talks === false ? 'continue' : 'chat');
+      this.#panel.setMode(slot.talks ? 'chat' : 'continue');
+      this.#banner.follow(slot.choice);
       if (this.#messages.length === 0) this.#welcome();
     });
   }
@@ -90,10 +111,32 @@ export class ChatPage {
     this.startAnew();
   }
 
+  /** Shows the conversation of the last visit, or welcomes. */
+  #restore(): void {
+    const kept = keptConversation();
+    if (kept.length === 0) {
+      this.#welcome();
+      return;
+    }
+    for (const { role, content } of kept) {
+      const at = this.#messages.push({ role, content }) - 1;
+      if (role === 'user') this.#log.append(userMessage(content, { edit: (changed) => this.#editFrom(at, changed) }));
+      else {
+        const view = this.#answerView(at);
+        view.add({ text: content, tokens: [] });
+        view.end(undefined);
+        this.#log.append(view.element);
+      }
+    }
+    this.#goes.textContent = 'Nothing you write leaves this page.';
+    this.#follow(true);
+  }
+
   /** Forgets the conversation. */
   startAnew(): void {
     this.#running?.abort(new DOMException('Stopped.', 'AbortError'));
     this.#messages = [];
+    keepConversation([]);
     this.#welcome();
     this.#input.value = '';
     this.#grow();
@@ -112,11 +155,17 @@ export class ChatPage {
     void this.#answer();
   }
 
+  #answerView(at: number): AnswerView {
+    const look = this.#elsewhere === undefined ? (text: string) => this.#look(text) : undefined;
+    return new AnswerView(this.#card, { retry: () => this.#retryFrom(at), look }, () => this.#follow());
+  }
+
   #welcome(): void {
     const { choice } = this.#slot;
     const name = this.#elsewhere ?? choice.label;
     const isOwn = this.#elsewhere === undefined && choice.input === undefined;
-    const talks = this.#elsewhere !== undefined || choice.talks !== false;
+    const talks = this.#elsewhere !== undefined || this.#slot.talks;
+    const suggestions = isOwn ? SUGGESTIONS : this.#elsewhere !== undefined ? ANYONE : (choice.suggestions ?? []);
     this.#goes.textContent =
       this.#elsewhere === undefined
         ? 'Nothing you write leaves this page.'
@@ -125,26 +174,33 @@ export class ChatPage {
       el(
         'div',
         { class: 'welcome' },
-        el('div', { class: 'bits', 'aria-hidden': 'true' }),
-        el('h1', {}, isOwn ? 'A language model in one megabyte' : name),
+        el('h2', { class: 'title' }, isOwn ? 'A language model in one megabyte' : name),
         el(
           'p',
           {},
           isOwn
             ? `Every weight of it is one bit. All ${bytes(choice.fileBytes ?? 0)} of it are in this page, and run on your machine. It learnt from booking dialogues, so ask it for a table, a hotel or a ride; it makes its facts up.`
             : this.#elsewhere !== undefined
-              ? 'This model runs on the server that gave you this page.'
+              ? 'This model runs on the server that gave you this page, with an API like OpenAI’s at /v1. Ask it something, or train and look inside a small one in this tab.'
               : talks
                 ? 'This model runs in this page, on your machine.'
                 : 'This model goes on with a text. Begin one.',
         ),
-        isOwn &&
+        suggestions.length > 0 &&
           el(
             'div',
             { class: 'suggestions' },
-            ...SUGGESTIONS.map((text) => el('button', { type: 'button', onclick: () => this.say(text) }, text)),
+            ...suggestions.map((text) => el('button', { type: 'button', onclick: () => this.say(text) }, text)),
           ),
         el('p', { class: 'tip' }, 'Point at a word of an answer to see what else it could have been.'),
+        el(
+          'p',
+          { class: 'tip' },
+          'In your program: ',
+          el('code', {}, 'npm install onebit'),
+          ' · ',
+          el('a', { href: __SOURCE__, rel: 'noopener' }, 'source'),
+        ),
       ),
     );
   }
@@ -171,7 +227,7 @@ export class ChatPage {
     const at = this.#messages.length;
     const running = new AbortController();
     this.#running = running;
-    const view = new AnswerView(this.#card, { retry: () => this.#retryFrom(at) });
+    const view = this.#answerView(at);
     this.#log.append(view.element);
     this.#log.setAttribute('aria-busy', 'true'); // said when it is whole, not token by token
     this.#busy(true);
@@ -180,7 +236,7 @@ export class ChatPage {
       const said = this.#messages.filter(({ content }) => content !== '');
       const stats = await this.#ask(said, this.#panel.settings, running.signal, (piece) => {
         view.add(piece);
-        this.#follow();
+        this.#banner.speak(piece.tokens);
       });
       view.end(stats);
     } catch (error) {
@@ -189,6 +245,7 @@ export class ChatPage {
     }
     if (this.#running !== running && this.#running !== undefined) return;
     if (view.element.isConnected) this.#messages[at] = { role: 'assistant', content: view.content };
+    keepConversation(this.#messages);
     this.#running = undefined;
     this.#log.setAttribute('aria-busy', 'false');
     this.#busy(false);

@@ -54,6 +54,8 @@ export class SettingsPanel {
   readonly settings: ChatSettings = { ...DEFAULTS };
   readonly dialog: HTMLDialogElement;
   readonly #form: HTMLFormElement;
+  /** Called when everything that is kept is to be forgotten. */
+  onForget: () => void = () => {};
 
   constructor() {
     try {
@@ -106,9 +108,11 @@ export class SettingsPanel {
       field('The model', mode),
       el('div', { class: 'grid' }, ...numbers, field('Seed', seed, 'same seed, same answer')),
       el('label', { class: 'check' }, alternatives, 'Show what else each token could have been'),
+      el('small', {}, '“Forget all” clears the conversation, these settings and the model in use from this browser.'),
       el(
         'div',
         { class: 'row end' },
+        el('button', { type: 'button', onclick: () => this.onForget() }, 'Forget all'),
         el('button', { type: 'button', onclick: reset }, 'Reset'),
         el('button', { class: 'primary' }, 'Done'),
       ),

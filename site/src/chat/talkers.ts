@@ -5,6 +5,8 @@ import type { ChatSettings } from './settings.ts';
 
 /** A token with its alternatives, as the answer shows them. */
 export interface ShownToken {
+  /** Its id, where it is known. */
+  readonly token?: number;
   readonly text: string;
   readonly logprob?: number;
   readonly top?: readonly { readonly text: string; readonly logprob: number }[];
@@ -13,6 +15,8 @@ export interface ShownToken {
 /** A piece of an answer. */
 export interface AnswerPiece {
   readonly text: string;
+  /** What the model thinks before it answers, where that comes apart from the answer. */
+  readonly thinking?: boolean;
   readonly tokens: readonly ShownToken[];
 }
 
@@ -69,7 +73,7 @@ export function askHere(slot: ModelSlot): Ask {
           leftOut,
         };
       } catch (error) {
-        const tooLong = error instanceof Error && error.message.includes('must fit the context');
+        const tooLong = (error as { code?: string }).code === 'too-long';
         if (!tooLong || came || rest.length < 3) throw error;
       }
     }
@@ -108,12 +112,14 @@ export function askServer(base: string, id: string, key: () => string): Ask {
       const choice = event.choices?.[0];
       if (!choice) continue;
       if (choice.finish_reason === 'length') cutOff = true;
-      const text = (choice.delta?.reasoning_content ?? '') + (choice.delta?.content ?? '');
+      const thought = choice.delta?.reasoning_content ?? '';
+      const text = choice.delta?.content ?? '';
       const shown = (choice.logprobs?.content ?? []).map(shownToken);
-      if (text === '' && shown.length === 0) continue;
+      if (thought === '' && text === '' && shown.length === 0) continue;
       if (firstMs === 0) firstMs = performance.now() - began;
       tokens += Math.max(1, shown.length);
-      onPiece({ text, tokens: shown });
+      if (thought !== '') onPiece({ text: thought, tokens: [], thinking: true });
+      if (text !== '') onPiece({ text, tokens: shown });
     }
     const seconds = (performance.now() - began - firstMs) / 1000;
     return { tokens, tokensPerSecond: (tokens - 1) / seconds, firstTokenMs: firstMs, cutOff, leftOut: 0 };

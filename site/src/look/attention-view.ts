@@ -15,7 +15,8 @@ export class AttentionView {
   #head = -1;
   #row: number;
 
-  constructor(map: AttentionMap) {
+  /** @param bits shows the bits of a head; −1 for all of the layer */
+  constructor(map: AttentionMap, bits: (layer: number, head: number) => void) {
     this.#map = map;
     this.#layer = map.layers - 1;
     this.#row = map.tokens.length - 1;
@@ -38,7 +39,13 @@ export class AttentionView {
       this.#choose(Math.max(0, Math.min(map.tokens.length - 1, row)));
     });
     this.element.append(
-      el('div', { class: 'row' }, layer, name),
+      el(
+        'div',
+        { class: 'row' },
+        layer,
+        name,
+        el('button', { type: 'button', onclick: () => bits(this.#layer, this.#head) }, 'The bits that ask this'),
+      ),
       this.#tokens,
       this.#told,
       el('div', { class: 'maps' }, this.#large, this.#heads),

@@ -9,9 +9,12 @@ import { BitsPicture } from './bits-picture.ts';
 import { ModelFile } from './model-file.ts';
 import { histogram, scalesOf } from './scales-histogram.ts';
 import { sizes } from './sizes.ts';
+import { Story, type StoryStep } from './story.ts';
 
 /** Rows of a matrix that are shown at a time. */
 const ROWS = 256;
+/** Tokens whose attention can be shown. */
+const MOST_TOKENS = 60;
 const PROMPT = 'I would like to book a table for two in San Jose';
 /** Formats whose weights are signs, or signs and zeros. */
 const BITS: ReadonlySet<string> = new Set(['q1_0', 'q2_0', 'q2_0-128']);
@@ -46,8 +49,10 @@ export class LookPage {
   /** Counts what was asked for, so that late answers are not shown. */
   #asked = 0;
 
-  constructor(root: HTMLElement, slot: ModelSlot) {
+  /** @param text what to look at first */
+  constructor(root: HTMLElement, slot: ModelSlot, text?: string) {
     this.#slot = slot;
+    if (text !== undefined) this.#prompt.value = text;
     const form = el('form', { class: 'row' }, this.#prompt, el('button', { class: 'primary' }, 'Look'));
     form.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -56,6 +61,7 @@ export class LookPage {
     this.#layer.addEventListener('change', () => this.#fillMatrices());
     this.#matrix.addEventListener('change', () => this.#chooseMatrix());
     this.#rows.addEventListener('input', () => void this.#showMatrix());
+    const story = new Story();
     root.append(
       el(
         'div',
@@ -69,9 +75,10 @@ export class LookPage {
         this.#title,
         this.#problem,
       ),
+      story.element,
       el(
         'section',
-        { class: 'card' },
+        { class: 'card', id: 'look-bits' },
         el('h2', {}, 'The bits of a layer'),
         el(
           'div',
@@ -85,15 +92,15 @@ export class LookPage {
       ),
       el(
         'section',
-        { class: 'card' },
+        { class: 'card', id: 'look-scales' },
         el('h2', {}, 'Its scales'),
         el('p', {}, 'Each block’s weights are +scale or −scale. Training found these sizes.'),
         this.#histogram,
       ),
-      el('section', { class: 'card' }, el('h2', {}, 'How small'), this.#sizes),
+      el('section', { class: 'card', id: 'look-sizes' }, el('h2', {}, 'How small'), this.#sizes),
       el(
         'section',
-        { class: 'card' },
+        { class: 'card', id: 'look-attention' },
         el('h2', {}, 'What looks at what'),
         el(
           'p',
@@ -108,7 +115,38 @@ export class LookPage {
       if (event.type !== 'ready') return;
       void this.#open();
     });
+    story.onStep = (step) => this.#follow(step);
     if (slot.model) void this.#open();
+    if (text !== undefined) this.#goTo('look-attention');
+  }
+
+  /** Shows what the model looks at in `text`, a part of a conversation. */
+  show(text: string): void {
+    this.#prompt.value = text;
+    void this.#showAttention();
+    this.#goTo('look-attention');
+  }
+
+  #goTo(id: string): void {
+    setTimeout(() => document.getElementById(id)?.scrollIntoView({ block: 'start', behavior: 'smooth' }));
+  }
+
+  /** Brings what a step of the story tells of into view. */
+  #follow({ place, part }: StoryStep): void {
+    if (part === 'token_embd') this.#showBits('token_embd.weight');
+    if (part === 'attn_q') this.#showBits('blk.0.attn_q.weight');
+    this.#goTo(place);
+  }
+
+  /** Shows a matrix, as if it had been chosen. @param row the first row */
+  #showBits(name: string, row = 0): void {
+    if (!this.#file?.gguf.tensors.has(name)) return;
+    this.#layer.value = /^blk\.(\d+)\./.exec(name)?.[1] ?? 'outside';
+    this.#fillMatrices();
+    this.#matrix.value = name;
+    this.#chooseMatrix();
+    this.#rows.value = String(row);
+    void this.#showMatrix();
   }
 
   async #open(): Promise<void> {
@@ -188,12 +226,29 @@ export class LookPage {
     }
   }
 
+  /** The end of a text, as much as can be shown. */
+  async #fitting(text: string): Promise<string> {
+    const tokens = await (await this.#slot.ready()).tokenize(text);
+    if (tokens.length <= MOST_TOKENS) return text;
+    return tokens
+      .slice(1 - MOST_TOKENS)
+      .map((token) => token.text)
+      .join('')
+      .replace(/^\S*\s/, '');
+  }
+
   async #showAttention(): Promise<void> {
     const text = this.#prompt.value.trim();
     if (text === '') return;
     try {
       const model = await this.#slot.ready();
-      this.#attention.replaceChildren(new AttentionView(await model.attention(text)).element);
+      const map = await model.attention(await this.#fitting(text));
+      const bits = (layer: number, head: number) => {
+        const rows = this.#file?.gguf.tensors.get(`blk.${layer}.attn_q.weight`)?.shape[1] ?? 0;
+        this.#showBits(`blk.${layer}.attn_q.weight`, Math.max(0, head) * Math.floor(rows / map.heads));
+        this.#goTo('look-bits');
+      };
+      this.#attention.replaceChildren(new AttentionView(map, bits).element);
     } catch (error) {
       this.#attention.replaceChildren(errorBox(error));
     }

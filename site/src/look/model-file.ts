@@ -1,5 +1,5 @@
 // Owns the model's file as this part reads it: its header, and pieces of its matrices, wherever the file lies. Nothing is loaded whole.
-import { EMBEDDED_MODEL } from 'onebit';
+import { EMBEDDED_MODEL } from 'onebit/browser';
 import { type ByteSource, blobSource, memorySource, openModelBytes } from 'onebit/bytes';
 import { type Gguf, readGguf, type TensorInfo } from 'onebit/gguf';
 import { formatByName } from 'onebit/quant';

@@ -17,6 +17,8 @@ const PARTS: readonly (readonly [string, RegExp])[] = [
 ];
 
 /** Bars of each part of the model: as it is, against fp16. */
+const COLUMNS = ['part', '', 'here', 'in fp16', 'smaller'];
+
 export function sizes(gguf: Gguf): HTMLElement {
   const parts = PARTS.map(([name]): Part => ({ name, parameters: 0, bytes: 0 }));
   for (const { name, shape, sizeBytes } of gguf.tensors.values()) {
@@ -69,7 +71,7 @@ export function sizes(gguf: Gguf): HTMLElement {
         el(
           'thead',
           {},
-          el('tr', {}, ...['part', '', 'here', 'in fp16', 'smaller'].map((name) => el('th', { scope: 'col' }, name))),
+          el('tr', {}, ...COLUMNS.map((name) => (name === '' ? el('td') : el('th', { scope: 'col' }, name)))),
         ),
         el('tbody', {}, ...rows),
       ),

@@ -9,11 +9,12 @@ import {
   trainInWorker,
   type WorkerTraining,
 } from 'onebit/browser';
-import { download, el, errorBox, field, messageOf, onFileDrop } from '../dom.ts';
+import { download, el, errorBox, field, isAbort, messageOf, onFileDrop } from '../dom.ts';
 import { bytes, count, digits, duration } from '../format.ts';
 import type { ModelChoice } from '../model-slot.ts';
-import { exampleText } from './example-text.ts';
+import { linkTo, MOST_LINK_BYTES } from '../share.ts';
 import { canKeep, drawCurves, KEPT_AS, KeptRun } from './kept-run.ts';
+import { LIVE_QUESTIONS, LiveAnswers } from './live-answers.ts';
 import { LossPlot } from './loss-plot.ts';
 
 interface Size {
@@ -23,26 +24,21 @@ interface Size {
 }
 
 const SIZES: Readonly<Record<string, Size>> = {
-  small: {
-    name: 'small',
-    detail: '0.5 million weights',
-    options: {
-      preset: 'tiny',
-      shape: { layers: 2, width: 128, vocabulary: 384, contextLength: 128 },
-      batchTokens: 1024,
-    },
-  },
-  medium: {
-    name: 'medium',
-    detail: '0.7 million weights',
-    options: { preset: 'tiny', batchTokens: 2048 },
-  },
-  large: {
-    name: 'large',
-    detail: '6.5 million, needs hours',
-    options: { preset: 'seedling' },
-  },
+  auto: { name: 'as the text and the time ask for', detail: '', options: {} },
+  small: { name: 'small', detail: ': 0.7 million weights', options: { shape: { layers: 2, width: 128 } } },
+  medium: { name: 'medium', detail: ': 1 million weights', options: { shape: { layers: 4, width: 128 } } },
+  large: { name: 'large', detail: ': 6.5 million, needs hours', options: { preset: 'seedling' } },
 };
+
+interface Example {
+  readonly name: string;
+  readonly text: () => Promise<string>;
+}
+
+const EXAMPLES: readonly Example[] = [
+  { name: 'Colours and animals', text: async () => (await import('./example-text.ts')).exampleText() },
+  { name: 'A bicycle workshop', text: async () => (await import('./example-workshop.ts')).workshopText() },
+];
 
 /** What closing the tab can lose. */
 const CHECKPOINT_SECONDS = 10;
@@ -53,7 +49,8 @@ const SHORTEST_TEXT = 200;
 export class TrainPage {
   readonly #use: (choice: ModelChoice) => Promise<void>;
   readonly #text = el('textarea', {
-    rows: 9,
+    rows: 7,
+    dir: 'auto',
     spellcheck: 'false',
     placeholder: 'Paste a text here, or drop a file: a story, your notes, a chat (“User: …”, “Agent: …”).',
   });
@@ -62,10 +59,11 @@ export class TrainPage {
     'select',
     {},
     ...Object.entries(SIZES).map(([value, { name, detail }]) =>
-      el('option', { value, selected: value === 'medium' }, `${name}: ${detail}`),
+      el('option', { value, selected: value === 'auto' }, name + detail),
     ),
   );
-  readonly #minutes = el('input', { type: 'number', min: 0.1, max: 600, step: 0.1, value: 2 });
+  readonly #minutes = el('input', { type: 'number', min: 0.1, max: 600, step: 0.1, value: 1 });
+  readonly #answers = new LiveAnswers();
   readonly #seed = el('input', { type: 'number', step: 1, value: 1 });
   readonly #start = el('button', { class: 'primary' }, 'Train');
   readonly #pause = el('button', { type: 'button' }, 'Pause');
@@ -85,30 +83,33 @@ export class TrainPage {
     this.#use = use;
     const file = el('input', { type: 'file', accept: '.txt,.md,.jsonl,.csv,text/*', class: 'unseen', id: 'text-file' });
     file.addEventListener('change', () => void this.#read([...(file.files ?? [])]));
-    const example = () => {
-      this.#text.value = exampleText();
-      this.#describe();
-    };
+    const examples = EXAMPLES.map((example) =>
+      el('button', { type: 'button', class: 'chip', onclick: () => void this.#useExample(example) }, example.name),
+    );
     const form = el(
       'form',
       { class: 'card' },
-      field('Text to learn from', this.#text),
       el(
         'div',
-        { class: 'row' },
-        el('label', { class: 'button', for: 'text-file' }, 'Choose a file'),
+        { class: 'row', role: 'group', 'aria-label': 'Texts' },
+        ...examples,
+        el('label', { class: 'button chip', for: 'text-file' }, 'A file of yours'),
         file,
-        el('button', { type: 'button', onclick: example }, 'Use the example'),
-        this.#about,
       ),
+      field('Text to learn from', this.#text),
+      el('div', { class: 'row' }, this.#start, this.#about),
       el(
-        'div',
-        { class: 'grid wide' },
-        field('Size', this.#size, 'the more text and time, the larger'),
-        field('Minutes', this.#minutes, 'all of it: learning, measuring, writing'),
-        field('Seed', this.#seed, 'same seed and text, same beginning'),
+        'details',
+        {},
+        el('summary', {}, 'Time, size, seed'),
+        el(
+          'div',
+          { class: 'grid wide' },
+          field('Minutes', this.#minutes, 'all of it: learning, measuring, writing'),
+          field('Size', this.#size, 'the more text and time, the larger'),
+          field('Seed', this.#seed, 'same seed and text, same beginning'),
+        ),
       ),
-      el('div', { class: 'row end' }, this.#start),
     );
     form.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -127,11 +128,11 @@ export class TrainPage {
     this.#run.append(
       el('div', { class: 'row' }, this.#bar, this.#pause, this.#finish),
       this.#status,
-      this.#numbers,
-      plot,
       this.#result,
-      el('h3', {}, 'What it writes'),
+      this.#answers.root,
       this.#samples,
+      plot,
+      this.#numbers,
     );
     root.append(
       el(
@@ -141,17 +142,27 @@ export class TrainPage {
         el(
           'p',
           {},
-          'Training starts from random weights, first exact ones, then one bit each. It runs on your processor; the text stays here.',
+          'Watch a network learn: it starts from noise and reads the text below until it can answer. A minute is enough. It runs on your processor; the text stays here.',
         ),
       ),
       this.#kept.root,
       form,
       this.#run,
     );
-    this.#describe();
+    this.#minutes.addEventListener('input', () => this.#describe());
+    void this.#useExample(EXAMPLES[0]);
     addEventListener('beforeunload', (event) => {
       if (this.#training) event.preventDefault();
     });
+  }
+
+  async #useExample({ text }: Example): Promise<void> {
+    try {
+      this.#text.value = await text();
+      this.#describe();
+    } catch (error) {
+      this.#about.textContent = messageOf(error);
+    }
   }
 
   async #read(files: readonly File[]): Promise<void> {
@@ -165,7 +176,10 @@ export class TrainPage {
     const { length } = this.#text.value;
     try {
       const documents = length === 0 ? 0 : documentsOf(this.#text.value).length;
-      this.#about.textContent = length === 0 ? '' : `${count(length)} characters, ${count(documents)} documents`;
+      this.#about.textContent =
+        length === 0
+          ? ''
+          : `${count(length)} characters, ${count(documents)} documents, ${duration(60 * Number(this.#minutes.value))}`;
     } catch (error) {
       this.#about.textContent = messageOf(error);
     }
@@ -192,9 +206,10 @@ export class TrainPage {
       this.#result.replaceChildren(errorBox(error));
       return;
     }
-    const talks = documents.some((document) => !('text' in document) || /^\s*\w+: .*\n\w+: /.test(document.text));
+    const talks = documents.some(isTalk);
     this.#plot.clear();
     this.#samples.replaceChildren();
+    this.#answers.clear();
     this.#setRunning(true);
     this.#status.textContent = 'Making a vocabulary of the text …';
     this.#run.scrollIntoView({ block: 'start', behavior: 'smooth' });
@@ -204,7 +219,8 @@ export class TrainPage {
         documents,
         minutes: Number(this.#minutes.value),
         seed: Number(this.#seed.value),
-        chatShare: talks ? 0.5 : 0,
+        chatShare: undefined,
+        askOnTheWay: LIVE_QUESTIONS,
         evaluateEvery: undefined,
         sampleEvery: undefined,
         name: 'home-grown',
@@ -237,7 +253,7 @@ export class TrainPage {
     this.#run.hidden = false;
     this.#setRunning(true);
     this.#status.textContent = 'Going on from the last checkpoint …';
-    await this.#follow(resumeTraining(kept.name), (kept.options.chatShare ?? 0) > 0);
+    await this.#follow(resumeTraining(kept.name), kept.options.documents.some(isTalk));
   }
 
   #setRunning(isRunning: boolean): void {
@@ -273,8 +289,9 @@ export class TrainPage {
       }
       this.#run.dataset.loss = String(event.loss);
     } else if (event.type === 'evaluation') this.#plot.addHeldOut(event.step, event.bitsPerByte);
+    else if (event.type === 'answers') this.#answers.show(event);
     else if (event.type === 'sample') {
-      const text = el('p', {}, el('b', {}, event.prompt), event.text);
+      const text = el('p', { dir: 'auto' }, el('b', {}, event.prompt), talks ? el('br') : undefined, event.text);
       this.#samples.prepend(el('li', {}, el('small', {}, `update ${event.step}`), text));
     } else if (event.type === 'notice') this.#numbers.append(` · note: ${event.message}`);
     else if (event.type === 'done') this.#done(event, talks);
@@ -286,14 +303,17 @@ export class TrainPage {
       ? `, ${event.validation.bitsPerByte.toFixed(3)} bits/byte on text that it has not seen`
       : '';
     this.#status.textContent = `Done after ${event.steps} updates in ${duration(event.seconds)}${measured}.`;
+    if (event.answers) this.#answers.end(event.answers);
     const model = event.model as Uint8Array<ArrayBuffer>;
+    const suggestions = event.answers?.answers.slice(0, 4).map(({ question }) => question);
+    const about = { label: 'home-grown', talks, suggestions };
     const talk = el('button', { type: 'button', class: 'primary' }, talks ? 'Talk to it' : 'Write with it');
     talk.addEventListener('click', async () => {
       talk.disabled = true;
       try {
-        await this.#use({ input: model, label: 'home-grown', fileBytes: model.length, talks });
+        await this.#use({ ...about, input: model, fileBytes: model.length });
       } catch (error) {
-        this.#result.append(errorBox(error));
+        if (!isAbort(error)) this.#result.append(errorBox(error));
       }
       talk.disabled = false;
     });
@@ -303,11 +323,37 @@ export class TrainPage {
         'div',
         { class: 'row' },
         talk,
+        model.length <= MOST_LINK_BYTES ? linkButton(model, about) : undefined,
         el('button', { type: 'button', onclick: save }, `Download GGUF (${bytes(model.length)})`),
-        el('small', {}, 'llama.cpp reads it too'),
+      ),
+      el(
+        'small',
+        {},
+        'The link holds the whole model: whoever opens it talks to it at once, and no server sees it. llama.cpp reads the file too.',
       ),
     );
   }
+}
+
+/** A button that copies a link with the model in it. */
+function linkButton(model: Uint8Array<ArrayBuffer>, about: Parameters<typeof linkTo>[1]): HTMLElement {
+  const button = el('button', { type: 'button' }, 'Copy a link to it');
+  button.addEventListener('click', async () => {
+    const link = await linkTo(model, about);
+    button.dataset.link = link;
+    try {
+      await navigator.clipboard.writeText(link);
+      button.textContent = `Copied: ${bytes(link.length)} of address`;
+    } catch {
+      button.replaceWith(el('input', { readonly: true, value: link, 'aria-label': 'Link to the model' }));
+    }
+  });
+  return button;
+}
+
+/** Whether a document is a conversation, in either form. */
+function isTalk(document: ReturnType<typeof documentsOf>[number]): boolean {
+  return !('text' in document) || /^\s*\w+: .*\n\w+: /.test(document.text);
 }
 
 /** The documents of a text: conversations one JSON object a line, else parts that blank lines separate. */

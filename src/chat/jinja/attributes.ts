@@ -13,6 +13,7 @@ import {
   isWhole,
   keyOf,
   kindOf,
+  Markup,
   Namespace,
   Tuple,
   tuple,
@@ -27,12 +28,14 @@ export function attributeOf(value: Value, name: string, work: Work): Value {
 
 /** `value[key]`: a key comes before a method of that name. */
 export function itemOf(value: Value, key: Value, work: Work): Value {
+  if (value instanceof Markup) return itemOf(value.text, key, work);
   if (isWhole(key) && (typeof value === 'string' || Array.isArray(value))) return elementAt(value, Number(key), work);
   const item = keyed(value, key);
   return item === undefined && typeof key === 'string' ? methodOf(value, key, work) : item;
 }
 
 function keyed(value: Value, key: Value): Value {
+  if (key instanceof Markup) return keyed(value, key.text);
   if (value instanceof Map) return isKey(key) ? (value as Dictionary).get(keyOf(key)) : undefined;
   if (value instanceof Namespace) return value.values.get(String(key));
   if (value === undefined || value === null) return undefined;
@@ -57,6 +60,7 @@ function methodOf(value: Value, name: string, work: Work): Value {
 }
 
 function findMethod(value: Value, name: string, work: Work): Callable['call'] | undefined {
+  if (value instanceof Markup) return textMethod(value.text, name);
   if (typeof value === 'string') return textMethod(value, name);
   if (Array.isArray(value)) {
     return Object.hasOwn(LIST_METHODS, name) ? (args) => LIST_METHODS[name](value, args, work) : undefined;
@@ -107,6 +111,7 @@ export function pairsOf(map: Dictionary, work: Work): Value[] {
 
 /** `value[start:stop:step]` of a text or list. */
 export function sliceOf(value: Value, bounds: readonly Value[], work: Work): Value {
+  if (value instanceof Markup) return sliceOf(value.text, bounds, work);
   const [start, stop, step = 1] = bounds.map((at) =>
     at === undefined || at === null ? undefined : countOf(at, 'a place'),
   );

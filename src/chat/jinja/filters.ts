@@ -3,7 +3,7 @@ import { atPath, attributeOf, pairsOf } from './attributes.ts';
 import { formatPercent } from './format.ts';
 import { isSpace } from './lexer.ts';
 import { LIST_FILTERS } from './list-filters.ts';
-import { negate, whole } from './operators.ts';
+import { markup, negate, whole } from './operators.ts';
 import { print, printJson, printQuoted } from './print.ts';
 import { capitalize, center, join, replace, strip } from './text-methods.ts';
 import {
@@ -17,8 +17,10 @@ import {
   isWhole,
   kindOf,
   lengthOf,
+  Markup,
   numberOf,
   Once,
+  plain,
   textOf,
   tuple,
   type Value,
@@ -38,10 +40,10 @@ const FILTERS: Record<
   count: [[], length],
   d: [['default_value', 'boolean'], byDefault],
   default: [['default_value', 'boolean'], byDefault],
-  e: [[], escaped],
-  escape: [[], escaped],
+  e: [[], (value, _, work) => markup(value, work)],
+  escape: [[], (value, _, work) => markup(value, work)],
   float: [['default'], (value, [otherwise = new Float(0)]) => toFloat(value) ?? otherwise],
-  forceescape: [[], escaped],
+  forceescape: [[], (value, _, work) => markup(plain(value), work)],
   indent: [['width', 'first', 'blank'], indent],
   int: [
     ['default', 'base'],
@@ -59,7 +61,7 @@ const FILTERS: Record<
   ],
   reverse: [[], reverse],
   round: [['precision', 'method'], round],
-  safe: [[], (value) => value],
+  safe: [[], (value, _, work) => (value instanceof Markup ? value : new Markup(print(value, work)))],
   string: [[], shown],
   striptags: [[], stripTags],
   title: [[], titled],
@@ -77,6 +79,9 @@ const FILTERS: Record<
   wordcount: [[], countWords],
 };
 
+/** Filters for which HTML is more than its text. */
+const KEEP_MARKUP = new Set(['safe', 'e', 'escape', 'default', 'd']);
+
 /** `value | name(args)`. @throws TemplateError where there is no such filter, or it refuses the value */
 export function applyFilter(name: string, value: Value, args: Arguments, work: Work): Value {
   work.step();
@@ -88,7 +93,7 @@ export function applyFilter(name: string, value: Value, args: Arguments, work: W
   const [names, filter] = FILTERS[name];
   // `map('name', ...)` and its kin hand arguments on
   if (names[0] === '...') return filter(value, [args as unknown as Value], work);
-  return filter(value, bind(name, names, args), work);
+  return filter(KEEP_MARKUP.has(name) ? value : plain(value), bind(name, names, args), work);
 }
 
 /** The text of a value, about to be gone through. */
@@ -135,7 +140,7 @@ function reverse(value: Value, _: readonly Value[], work: Work): Value {
 
 function map(value: Value, [given]: readonly Value[], work: Work): Value {
   const { list, named } = given as unknown as Arguments;
-  const elements = elementsOf(value, work);
+  const elements = isTrue(value) ? elementsOf(value, work) : [];
   if (list.length === 0 && named.has('attribute')) {
     const field = (element: Value) => {
       work.step();
@@ -145,15 +150,6 @@ function map(value: Value, [given]: readonly Value[], work: Work): Value {
   }
   const name = textOf(list[0], 'the filter that map applies');
   return new Once(elements.map((element) => applyFilter(name, element, { list: list.slice(1), named }, work)));
-}
-
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;' };
-
-function escaped(value: Value, _: readonly Value[], work: Work): string {
-  const text = shown(value, work);
-  work.make(text.length * 5);
-  work.step(text.length);
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]);
 }
 
 function indent(value: Value, [width = 4, first, blank]: readonly Value[], work: Work): string {
@@ -191,18 +187,26 @@ function toJson(value: Value, [ascii, indent, separators, sorted]: readonly Valu
 
 function round(value: Value, [precision = 0, method = 'common']: readonly Value[]): Value {
   if (!isNumber(value)) throw new TemplateError(`a ${kindOf(value)} cannot be rounded`);
-  const [number, factor] = [numberOf(value), 10 ** countOf(precision, 'precision')];
+  const [number, places] = [numberOf(value), countOf(precision, 'precision')];
+  const factor = 10 ** places;
   if (method === 'ceil') return new Float(Math.ceil(number * factor) / factor);
   if (method === 'floor') return new Float(Math.floor(number * factor) / factor);
-  const [scaled, below] = [number * factor, Math.floor(number * factor)];
-  // Python rounds halves to even numbers
-  const nearest = scaled - below === 0.5 ? below + (below & 1) : Math.round(scaled);
-  const rounded = new Float(nearest / factor);
-  return isWhole(value) && method === 'common' && factor >= 1
-    ? Number.isSafeInteger(rounded.value)
-      ? Number(value)
-      : value
-    : rounded;
+  if (isWhole(value) && places >= 0) return typeof value === 'boolean' ? Number(value) : value;
+  const rounded = roundHalfEven(number, places);
+  return isWhole(value) ? whole(BigInt(rounded)) : new Float(rounded);
+}
+
+/** Decimals written out to find exact halves, which Python rounds to even digits. */
+const DECIMALS = 50;
+
+function roundHalfEven(number: number, places: number): number {
+  if (places > DECIMALS || !(Math.abs(number) < 1e21)) return number;
+  const factor = 10 ** places;
+  const below = Math.floor(number * factor);
+  const isHalf =
+    places < 0 ? number * factor - below === 0.5 : /^50*$/.test(number.toFixed(places + DECIMALS).slice(-DECIMALS));
+  if (isHalf) return (below + (below & 1)) / factor;
+  return places < 0 ? Math.round(number * factor) / factor : Number(number.toFixed(places));
 }
 
 function toFloat(value: Value): Float | undefined {

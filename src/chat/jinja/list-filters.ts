@@ -46,7 +46,7 @@ function asArguments([args]: readonly Value[]): Arguments {
 
 function select(value: Value, given: readonly Value[], work: Work, wanted: boolean): Value {
   const [test, ...args] = asArguments(given).list;
-  const kept = elementsOf(value, work).filter((element) => {
+  const kept = (isTrue(value) ? elementsOf(value, work) : []).filter((element) => {
     work.step();
     return wanted === (test === undefined ? isTrue(element) : passes(textOf(test, 'a test'), element, args, work));
   });
@@ -55,7 +55,7 @@ function select(value: Value, given: readonly Value[], work: Work, wanted: boole
 
 function selectAttribute(value: Value, given: readonly Value[], work: Work, wanted: boolean): Value {
   const [attribute, test, ...args] = asArguments(given).list;
-  const kept = elementsOf(value, work).filter((element) => {
+  const kept = (isTrue(value) ? elementsOf(value, work) : []).filter((element) => {
     work.step();
     const field = atPath(element, attribute, work);
     return wanted === (test === undefined ? isTrue(field) : passes(textOf(test, 'a test'), field, args, work));

@@ -1,7 +1,7 @@
 // Owns macros: what a call gives their parameters, and how deep calls go.
 import type { Expression } from './expressions.ts';
 import { Output, type Scope } from './scope.ts';
-import { Callable, type Value } from './values.ts';
+import { Callable, tuple, type Value } from './values.ts';
 
 export interface Parameter {
   readonly name: string;
@@ -28,7 +28,7 @@ export function macroOf(
     inner.set('caller', others.get('caller'));
     others.delete('caller');
     inner.set('kwargs', others);
-    inner.set('varargs', list.slice(parameters.length));
+    inner.set('varargs', tuple(list.slice(parameters.length)));
     for (const [i, { name }] of parameters.entries()) inner.set(name, i < list.length ? list[i] : named.get(name));
     work.call(levels + 2, () => {
       for (const [i, { name, byDefault }] of parameters.entries()) {

@@ -1,7 +1,7 @@
 // Owns `+ - * / // % ** ~`, with Python's numbers: whole ones of any size (within reason) and floats.
 import { formatPercent } from './format.ts';
 import { print } from './print.ts';
-import { Float, isNumber, isWhole, kindOf, numberOf, Tuple, tuple, type Value } from './values.ts';
+import { Float, isNumber, isWhole, kindOf, Markup, numberOf, plain, Tuple, tuple, type Value } from './values.ts';
 import { overBudget, TemplateError, type Work } from './work.ts';
 
 /** Longest whole number, in bits. */
@@ -12,6 +12,10 @@ export type BinaryOperator = '+' | '-' | '*' | '/' | '//' | '%' | '**' | '~';
 /** `a operator b`. @throws TemplateError where the two do not go together */
 export function operate(operator: BinaryOperator, a: Value, b: Value, work: Work): Value {
   work.step();
+  if (a instanceof Markup || b instanceof Markup) {
+    if (operator !== '+') return operate(operator, plain(a), plain(b), work);
+    return new Markup(concatenate(markup(a, work).text, markup(b, work).text, work));
+  }
   if (operator === '~') return concatenate(print(a, work), print(b, work), work);
   if (isNumber(a) && isNumber(b)) return calculate(operator, a, b);
   if (operator === '+') {
@@ -27,6 +31,17 @@ export function operate(operator: BinaryOperator, a: Value, b: Value, work: Work
     if (isWhole(a)) return repeat(b, Number(a), work);
   }
   throw new TemplateError(`'${operator}' does not go with ${kindOf(a)} and ${kindOf(b)}`);
+}
+
+const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;' };
+
+/** `value` as HTML, which it may be already. */
+export function markup(value: Value, work: Work): Markup {
+  if (value instanceof Markup) return value;
+  const text = print(value, work);
+  work.make(text.length * 5);
+  work.step(text.length);
+  return new Markup(text.replace(/[&<>"']/g, (character) => ENTITIES[character]));
 }
 
 export function concatenate(a: string, b: string, work: Work): string {

@@ -1,10 +1,11 @@
 // Owns how values become text: as Python prints them, and as its JSON module writes them.
-import { type Dictionary, Float, kindOf, Tuple, type Value } from './values.ts';
+import { type Dictionary, Float, kindOf, Markup, Tuple, type Value } from './values.ts';
 import { TemplateError, type Work } from './work.ts';
 
 /** What Python's `str` gives. */
 export function print(value: Value, work: Work): string {
   if (typeof value === 'string') return value;
+  if (value instanceof Markup) return value.text;
   if (value === undefined) return '';
   return new Writer(work).python(value);
 }
@@ -51,6 +52,7 @@ class Writer {
 
   python(value: Value, depth = 0): string {
     this.work.enter(depth);
+    if (value instanceof Markup) return `Markup(${this.python(value.text, depth)})`;
     if (typeof value === 'string') {
       this.work.step(value.length >> 1);
       return this.made(quote(value));
@@ -76,6 +78,7 @@ class Writer {
 
   json(value: Value, style: JsonStyle, depth = 0): string {
     this.work.enter(depth);
+    if (value instanceof Markup) return this.json(value.text, style, depth);
     if (typeof value === 'string') {
       this.work.scan(value.length);
       return this.made(quoteJson(value, style));

@@ -9,8 +9,10 @@ import {
   isNumber,
   isWhole,
   kindOf,
+  Markup,
   numberOf,
   Once,
+  plain,
   type Value,
 } from './values.ts';
 import { TemplateError, type Work } from './work.ts';
@@ -70,7 +72,7 @@ const TESTS: Record<string, Test> = {
   sequence: (value) => value === undefined || typeof value === 'string' || Array.isArray(value) || value instanceof Map,
   string: (value) => typeof value === 'string',
   undefined: (value) => value === undefined,
-  escaped: () => false,
+  escaped: (value) => value instanceof Markup,
 };
 
 /** `value is name(args)`. @throws TemplateError where there is no such test */
@@ -78,5 +80,5 @@ export function passes(name: string, value: Value, args: readonly Value[], work:
   work.step();
   if (typeof value === 'string') work.scan(value.length);
   if (!Object.hasOwn(TESTS, name)) throw new TemplateError(`there is no test '${name}'`);
-  return TESTS[name](value, args, work);
+  return TESTS[name](name === 'escaped' ? value : plain(value), args, work);
 }

@@ -10,6 +10,7 @@ export type Value =
   | number
   | bigint
   | string
+  | Markup
   | Float
   | readonly Value[]
   | Dictionary
@@ -25,6 +26,19 @@ export class Float {
   constructor(value: number) {
     this.value = value;
   }
+}
+
+/** A text that counts as HTML: what is added to it is escaped. */
+export class Markup {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** `value` as all but `+` and `~` take it. */
+export function plain(value: Value): Exclude<Value, Markup> {
+  return value instanceof Markup ? value.text : value;
 }
 
 /** A list that cannot change, which only printing tells from others. */
@@ -119,6 +133,7 @@ export function countOf(value: Value, what: string): number {
 
 export function textOf(value: Value, what: string): string {
   if (typeof value === 'string') return value;
+  if (value instanceof Markup) return value.text;
   throw new TemplateError(`${what} must be a text, got ${kindOf(value)}`);
 }
 
@@ -126,7 +141,7 @@ export function textOf(value: Value, what: string): string {
 export function kindOf(value: Value): string {
   if (value === undefined) return 'undefined';
   if (value === null) return 'None';
-  if (typeof value === 'string') return 'str';
+  if (typeof value === 'string' || value instanceof Markup) return 'str';
   if (typeof value === 'boolean') return 'bool';
   if (typeof value === 'number' || typeof value === 'bigint') return 'int';
   if (value instanceof Float) return 'float';
@@ -139,6 +154,7 @@ export function kindOf(value: Value): string {
 }
 
 export function isTrue(value: Value): boolean {
+  if (value instanceof Markup) return value.text !== '';
   if (value === undefined || value === null || value === '' || value === false) return false;
   if (isNumber(value)) return numberOf(value) !== 0;
   if (Array.isArray(value)) return value.length > 0;
@@ -150,6 +166,7 @@ export function elementsOf(value: Value, work: Work): readonly Value[] {
   if (value === undefined) return [];
   if (Array.isArray(value)) return value;
   if (value instanceof Once) return value.take();
+  if (value instanceof Markup) return elementsOf(value.text, work);
   if (typeof value === 'string') {
     work.step(value.length);
     return Array.from(value);
@@ -174,12 +191,14 @@ const PAIR = /[\ud800-\udbff][\udc00-\udfff]/g;
 /** A value as the key of a dictionary. @throws TemplateError where it cannot be one */
 export function keyOf(value: Value): Key {
   if (value instanceof Float && Number.isSafeInteger(value.value)) return value.value;
+  if (value instanceof Markup) return value.text;
   if (value === null || typeof value === 'string' || isWhole(value)) return value;
   throw new TemplateError(`a ${kindOf(value)} cannot be a key`);
 }
 
 export function isEqual(a: Value, b: Value, work: Work, depth = 0): boolean {
   work.enter(depth);
+  if (a instanceof Markup || b instanceof Markup) return isEqual(plain(a), plain(b), work, depth);
   if (typeof a === 'string' && typeof b === 'string') {
     if (a.length === b.length) work.scan(a.length);
     return a === b;
@@ -201,6 +220,7 @@ export function isEqual(a: Value, b: Value, work: Work, depth = 0): boolean {
 /** Below 0 where `a` comes first. @throws TemplateError where the two have no order */
 export function compare(a: Value, b: Value, work: Work, depth = 0): number {
   work.enter(depth);
+  if (a instanceof Markup || b instanceof Markup) return compare(plain(a), plain(b), work, depth);
   if (isNumber(a) && isNumber(b)) return numberOf(a) - numberOf(b);
   if (typeof a === 'string' && typeof b === 'string') {
     work.scan(Math.min(a.length, b.length));
@@ -216,6 +236,7 @@ export function compare(a: Value, b: Value, work: Work, depth = 0): number {
 }
 
 export function isIn(element: Value, container: Value, work: Work): boolean {
+  if (container instanceof Markup) return isIn(element, container.text, work);
   if (typeof container === 'string') {
     work.scan(container.length);
     return container.includes(textOf(element, 'what is looked for in a text'));

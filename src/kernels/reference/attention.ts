@@ -1,4 +1,5 @@
 // Owns the plain attention over a paged key/value cache, and what storing in each cache format does to a vector.
+import { exp } from '../../core/elementary.ts';
 import { floatToHalf, halfToFloat } from '../../core/half.ts';
 import { KV_PAGE, type KvFormat, type KvPool, type RopeSpec, type Rows } from '../backend.ts';
 import { rotateHead } from './rope.ts';
@@ -88,7 +89,7 @@ function softmax(values: Float64Array): void {
   for (const value of values) max = Math.max(max, value);
   let sum = 0;
   for (let i = 0; i < values.length; i++) {
-    values[i] = Math.exp(values[i] - max);
+    values[i] = exp(values[i] - max);
     sum += values[i];
   }
   for (let i = 0; i < values.length; i++) values[i] /= sum;

@@ -1,5 +1,6 @@
 // Owns the plain TypeScript backend: the specification of every operation, readable before it is fast. Sums are kept in float64 and rounded once.
 // Must not know other backends. Weights stay encoded as in the file and are decoded a row at a time.
+import { exp } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import { formatByName } from '../../quant/formats.ts';
 import type { Backend, KvPool, KvShape, ReadWeight, RopeSpec, Rows, Sampling, Tensor, Weight } from '../backend.ts';
@@ -16,7 +17,7 @@ interface ReferenceWeight extends Weight {
   readonly bytes: Uint8Array;
 }
 
-/** Bytes asked of `ReadWeight` at a time. */
+/** Most bytes asked of `ReadWeight` at a time. */
 const READ_BYTES = 1 << 24;
 
 /** A backend without tricks, one thread, float32 activations, weights exactly as the file says. */
@@ -49,8 +50,9 @@ class ReferenceBackend implements Backend {
     const { blockSize, blockBytes } = formatByName(format);
     const sizeBytes = (rows * cols * blockBytes) / blockSize;
     const bytes = new Uint8Array(sizeBytes);
-    for (let at = 0; at < sizeBytes; at += READ_BYTES) {
-      await read(bytes.subarray(at, Math.min(at + READ_BYTES, sizeBytes)), at, signal);
+    const pieceBytes = Math.floor(READ_BYTES / blockBytes) * blockBytes;
+    for (let at = 0; at < sizeBytes; at += pieceBytes) {
+      await read(bytes.subarray(at, Math.min(at + pieceBytes, sizeBytes)), at, signal);
     }
     this.allocatedBytes += sizeBytes;
     return { rows, cols, format, sizeBytes, bytes };
@@ -72,6 +74,10 @@ class ReferenceBackend implements Backend {
     dataOf(target).set(values, offset);
   }
 
+  abandonable<Result>(record: () => Result): Result {
+    return record();
+  }
+
   setRows(rows: Rows): void {
     this.rows = rows;
   }
@@ -90,7 +96,7 @@ class ReferenceBackend implements Backend {
     const factors = dataOf(scale);
     for (let r = 0; r < rows; r++) {
       let squares = 0;
-      for (let i = 0; i < cols; i++) squares += source[r * cols + i] ** 2;
+      for (let i = 0; i < cols; i++) squares += source[r * cols + i] * source[r * cols + i];
       const inverse = 1 / Math.sqrt(squares / cols + eps);
       for (let i = 0; i < cols; i++) target[r * cols + i] = source[r * cols + i] * inverse * factors[i];
     }
@@ -146,7 +152,7 @@ class ReferenceBackend implements Backend {
 
   swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void {
     const [target, g, u] = [dataOf(out), dataOf(gate), dataOf(up)];
-    for (let i = 0; i < length; i++) target[i] = (g[i] / (1 + Math.exp(-g[i]))) * u[i];
+    for (let i = 0; i < length; i++) target[i] = (g[i] / (1 + exp(-g[i]))) * u[i];
   }
 
   gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void {

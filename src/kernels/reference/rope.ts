@@ -1,6 +1,7 @@
 // Owns the plain rotation of one head by its position. Source: RoFormer (arXiv 2104.09864); pairings as in GPT-NeoX (half) and LLaMA (interleaved).
+
+import { cosSin } from '../../core/elementary.ts';
 import type { RopeSpec } from '../backend.ts';
-import { cosSin } from '../elementary.ts';
 
 /** Rotates `head` [headSize] in place: pair (a, b) at angle θ becomes (a cos θ − b sin θ, a sin θ + b cos θ), times the magnitude. */
 export function rotateHead(head: Float32Array, position: number, rope: RopeSpec): void {

@@ -1,4 +1,5 @@
 // Owns the plain meaning of causal attention over whole sequences and of its gradient, row by row.
+import { exp, log } from '../../core/elementary.ts';
 import type { AttentionShape } from '../training.ts';
 
 /** Where row `t` of sequence `s` has head `h` in [rows, heads, headSize]. */
@@ -18,9 +19,9 @@ function probabilities(q: Float32Array, k: Float32Array, shape: AttentionShape, 
   }
   const largest = Math.max(...scores);
   let sum = 0;
-  for (const score of scores) sum += Math.exp(score - largest);
-  const logSum = largest + Math.log(sum);
-  return { p: scores.map((score) => Math.exp(score - logSum)), logSum };
+  for (const score of scores) sum += exp(score - largest);
+  const logSum = largest + log(sum);
+  return { p: scores.map((score) => exp(score - logSum)), logSum };
 }
 
 /** See `TrainingBackend.attention`. */

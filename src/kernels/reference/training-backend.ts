@@ -1,5 +1,6 @@
 // Owns the plain meaning of every training operation, one thread, sums in float64: the specification that fast backends are tested against.
 // Must not know models. Rounding of weights is in training-rounding.ts, attention in training-attention.ts.
+import { exp, log, power } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import type {
   AdamStep,
@@ -249,7 +250,7 @@ class ReferenceTrainingBackend implements TrainingBackend {
 
   swiglu(out: TrainingTensor, gate: TrainingTensor, up: TrainingTensor, length: number): void {
     const [y, g, u] = [floats(out), floats(gate), floats(up)];
-    for (let i = 0; i < length; i++) y[i] = (g[i] / (1 + Math.exp(-g[i]))) * u[i];
+    for (let i = 0; i < length; i++) y[i] = (g[i] / (1 + exp(-g[i]))) * u[i];
   }
 
   swigluBackward(
@@ -262,7 +263,7 @@ class ReferenceTrainingBackend implements TrainingBackend {
   ): void {
     const [g, u, d] = [floats(gate), floats(up), floats(dOut)];
     for (let i = 0; i < length; i++) {
-      const sigmoid = 1 / (1 + Math.exp(-g[i]));
+      const sigmoid = 1 / (1 + exp(-g[i]));
       const forGate = d[i] * u[i] * sigmoid * (1 + g[i] * (1 - sigmoid));
       floats(dUp)[i] = d[i] * g[i] * sigmoid;
       floats(dGate)[i] = forGate;
@@ -286,11 +287,11 @@ class ReferenceTrainingBackend implements TrainingBackend {
       let largest = Number.NEGATIVE_INFINITY;
       for (const logit of row) largest = Math.max(largest, logit);
       let sum = 0;
-      for (const logit of row) sum += Math.exp(logit - largest);
-      const logSum = largest + Math.log(sum);
+      for (const logit of row) sum += exp(logit - largest);
+      const logSum = largest + log(sum);
       floats(losses)[r] = weight === 0 ? 0 : weight * (logSum - row[target]);
       for (let i = 0; i < vocabulary; i++) {
-        row[i] = factor * weight * (Math.exp(row[i] - logSum) - (i === target ? share : 0));
+        row[i] = factor * weight * (exp(row[i] - logSum) - (i === target ? share : 0));
       }
     }
   }
@@ -330,8 +331,8 @@ class ReferenceTrainingBackend implements TrainingBackend {
   ): void {
     const [w, g, m, s] = [floats(latent), floats(gradient), floats(momentum), floats(second)];
     const { learningRate, beta1, beta2, epsilon, weightDecay, gradientScale } = step;
-    const correction1 = 1 - beta1 ** step.step;
-    const correction2 = 1 - beta2 ** step.step;
+    const correction1 = 1 - power(beta1, step.step);
+    const correction2 = 1 - power(beta2, step.step);
     for (let i = 0; i < w.length; i++) {
       const d = g[i] * gradientScale;
       m[i] = beta1 * m[i] + (1 - beta1) * d;

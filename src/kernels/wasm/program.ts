@@ -106,6 +106,8 @@ export class Program {
   #command = 0;
   /** Ends of what others wait for. */
   readonly #goals: number[] = [];
+  /** Commands that need not run when nobody waits for them: from a number to before another, in order. */
+  #abandonable: { readonly from: number; readonly until: number }[] = [];
   #running: Promise<void> | undefined;
   #retired: { until: number; address: number }[] = [];
   #sliceBudget = 3e8;
@@ -207,6 +209,16 @@ export class Program {
     this.writes(region);
   }
 
+  /** Whatever `record` records need not run once whoever waits for it aborts. */
+  abandonable<Result>(record: () => Result): Result {
+    const from = this.#recorded;
+    try {
+      return record();
+    } finally {
+      if (this.#recorded > from) this.#abandonable.push({ from, until: this.#recorded });
+    }
+  }
+
   /** Gives back memory once every command recorded so far has run. */
   retire(address: number): void {
     if (this.idle) this.#heap.release(address);
@@ -231,8 +243,8 @@ export class Program {
   }
 
   /**
-   * Runs everything recorded so far. Throws `device-lost` when a worker died, and the signal's reason when aborted between slices; then what was
-   * recorded for this call is dropped.
+   * Runs everything recorded so far. Throws `device-lost` when a worker died, and the signal's reason when aborted between slices; then what is
+   * abandonable of it, and nobody else waits for, is dropped.
    */
   async finish(signal?: AbortSignal): Promise<void> {
     if (this.#failure) throw this.#failure;
@@ -317,6 +329,7 @@ export class Program {
     while (this.#retired.length > 0 && this.#retired[0].until <= this.#finished) {
       this.#heap.release((this.#retired.shift() as { address: number }).address);
     }
+    while (this.#abandonable.length > 0 && this.#abandonable[0].until <= this.#finished) this.#abandonable.shift();
     if (this.#finished !== this.#recorded) return;
     this.#resting.push(...this.#filled.splice(0));
     this.#nextSegment();
@@ -328,14 +341,17 @@ export class Program {
     this.#sliceBudget += 0.3 * (fitting - this.#sliceBudget);
   }
 
-  /** Turns commands that nobody else waits for into nothing. */
+  /** Turns abandonable commands that nobody else waits for into nothing. */
   #drop(goal: number): void {
-    const floor = Math.max(this.#finished, ...this.#goals.filter((other) => other < goal));
+    const others = this.#goals.toSpliced(this.#goals.indexOf(goal), 1);
+    const floor = Math.max(this.#finished, ...others);
+    const isDropped = (number: number) =>
+      number >= floor && number < goal && this.#abandonable.some(({ from, until }) => number >= from && number < until);
     this.#closeSlice();
     let number = this.#finished;
     for (const { segment, start, end } of this.#slices) {
       for (let at = start + RECORD_WORDS; at < end; at += RECORD_WORDS) {
-        if (number >= floor && number < goal) segment.words[at] &= ~CODE_MASK;
+        if (isDropped(number)) segment.words[at] &= ~CODE_MASK;
         number++;
       }
     }

@@ -39,7 +39,7 @@ export async function startEngine(owner: string, options: WasmOptions): Promise<
   if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
     throw new OnebitError(
       'bad-argument',
-      `${owner}: threads must be 1 to 256, got ${threads}. Leave it out to use them all.`,
+      `${owner}: threads must be 1 to 256, got ${threads}. Leave it out for the default.`,
     );
   }
   const { module, build } = await loadBuild(options.build);

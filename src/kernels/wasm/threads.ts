@@ -111,14 +111,29 @@ export class Threads {
 
   #startWeb(data: ThreadSetup): Promise<void> {
     return new Promise((resolve, reject) => {
+      const failed = (cause: unknown) =>
+        reject(
+          new OnebitError(
+            'device-lost',
+            'wasm backend: a thread must start, but its worker did not. Where the page has a Content-Security-Policy, let worker-src allow blob:, or load with threads: 1.',
+            { cause },
+          ),
+        );
       const url = URL.createObjectURL(new Blob([webWorkerSource], { type: 'text/javascript' }));
-      const worker = new Worker(url);
+      let worker: Worker;
+      try {
+        worker = new Worker(url);
+      } catch (error) {
+        failed(error);
+        return;
+      }
       this.#terminate.push(() => worker.terminate());
       worker.onmessage = () => {
         URL.revokeObjectURL(url);
+        worker.onerror = (event) => void this.#noteLoss(event.message);
         resolve();
       };
-      worker.onerror = (event) => reject(this.#noteLoss(event.message));
+      worker.onerror = (event) => failed(event.message);
       worker.postMessage(data);
     });
   }

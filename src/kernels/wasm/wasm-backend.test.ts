@@ -48,7 +48,9 @@ async function recordLongProgram(backend: WasmBackend, repeats = 400) {
   const weight = await weightFromBytes(backend, 'f32', 2048, 2048, new Uint8Array(2048 * 2048 * 4));
   const x = backend.tensor(16 * 2048);
   const out = backend.tensor(16 * 2048);
-  for (let i = 0; i < repeats; i++) backend.matmul(i & 1 ? x : out, i & 1 ? out : x, weight, 16);
+  backend.abandonable(() => {
+    for (let i = 0; i < repeats; i++) backend.matmul(i & 1 ? x : out, i & 1 ? out : x, weight, 16);
+  });
   return x;
 }
 
@@ -322,7 +324,10 @@ describe('large 1-bit weights in lanes and panels', () => {
     backend.free(first);
     expect(backend.memoryBytes()).toBe(both);
     backend.free(second);
-    expect(backend.memoryBytes()).toBe(before);
+    for (let i = 0; i < 10; i++) backend.free(await load());
+    // A worker that is late with a list of commands makes the next list go elsewhere; such memory stays, 64 kB for each late worker, and is used again.
+    const more = backend.memoryBytes() - before;
+    expect([0, 65536, 2 * 65536]).toContain(more);
   });
 });
 
@@ -382,6 +387,19 @@ describe('aborting', () => {
     expect(performance.now() - began).toBeLessThan(2000);
     const y = tensorOf(backend, Float32Array.of(1, 2));
     expect([...(await backend.read(y, 0, 2))]).toEqual([1, 2]);
+  });
+
+  it('carries out what others recorded, whoever aborts; of the abandonable only what nobody waits for is dropped', async () => {
+    const backend = await backendFor({ threads: 2 });
+    const x = tensorOf(backend, new Float32Array(64).fill(2));
+    const [abandoned, others] = [backend.tensor(64), backend.tensor(64)];
+    const long = await recordLongProgram(backend, 40);
+    backend.abandonable(() => backend.gatherRows(abandoned, x, Int32Array.of(0), 64));
+    backend.gatherRows(others, x, Int32Array.of(0), 64); // a page copied for another sequence is such an operation
+    await expect(backend.read(abandoned, 0, 1, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
+    expect((await backend.read(others, 0, 1))[0]).toBe(2);
+    expect((await backend.read(abandoned, 0, 1))[0]).toBe(0);
+    expect((await backend.read(long, 0, 1)).length).toBe(1);
   });
 
   it('keeps what another reader waits for', async () => {

@@ -1,5 +1,7 @@
 // Owns the WebAssembly backend: its resources, and how each operation becomes a command. What commands compute is in assembly/; when they run is
 // program.ts. Must not know models.
+
+import { exp, log } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import { formatByName } from '../../quant/formats.ts';
 import {
@@ -15,7 +17,6 @@ import {
   type Tensor,
   type Weight,
 } from '../backend.ts';
-import { exp, log } from '../elementary.ts';
 import { writeRotations } from '../rotations.ts';
 import { MOST_RANKED, neededCandidates, sampleCandidates, sampleValues } from '../sampling.ts';
 import {
@@ -165,6 +166,10 @@ export class WasmBackend implements Backend {
     this.#heap.floats.set(values, copy / 4);
     this.#recordCopy(region, address, copy, values.byteLength);
     program.retire(copy);
+  }
+
+  abandonable<Result>(record: () => Result): Result {
+    return this.#program.abandonable(record);
   }
 
   setRows(rows: Rows): void {

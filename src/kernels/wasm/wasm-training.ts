@@ -1,5 +1,6 @@
 // Owns the WebAssembly backend of training: its memory, and how each operation becomes a command. What commands compute is in assembly/training-*;
 // when they run is program.ts. Must not know models.
+import { power } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import type {
   AdamStep,
@@ -432,8 +433,8 @@ export class WasmTrainingBackend implements TrainingBackend {
     step: AdamStep,
   ): void {
     const { learningRate, beta1, beta2, epsilon, weightDecay, gradientScale } = step;
-    const correction1 = 1 - beta1 ** step.step;
-    const correction2 = Math.sqrt(1 - beta2 ** step.step);
+    const correction1 = 1 - power(beta1, step.step);
+    const correction2 = Math.sqrt(1 - power(beta2, step.step));
     const c = this.#elements(op.OP_ADAM, latent.length, 6, [latent, momentum, second], [gradient]);
     this.#operands(c, latent, gradient, momentum, second, latent.length);
     this.#floats(c + 6, gradientScale, beta1, beta2, epsilon * correction2);

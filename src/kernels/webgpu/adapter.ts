@@ -4,9 +4,20 @@
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b|software/i;
 
 /** What tells a software adapter. */
-export type AdapterTraits = Pick<GPUAdapterInfo, 'vendor' | 'architecture' | 'device' | 'description'> & {
+export interface AdapterTraits {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
   readonly isFallbackAdapter?: boolean;
-};
+}
+
+/** What is asked of `navigator.gpu`: written out, because older TypeScript does not know WebGPU. */
+export interface GpuEntry {
+  requestAdapter(options: {
+    powerPreference: 'high-performance';
+  }): Promise<{ readonly info: AdapterTraits; readonly isFallbackAdapter?: boolean } | null>;
+}
 
 /** Whether an adapter computes on the processor: it says so, or its driver is known to. */
 export function isSoftware(info: AdapterTraits): boolean {
@@ -14,14 +25,12 @@ export function isSoftware(info: AdapterTraits): boolean {
   return SOFTWARE.test([info.vendor, info.architecture, info.device, info.description].join(' '));
 }
 
-/** Whether `gpu` has an adapter that is a real GPU. Never throws. */
-export async function isRealGpu(gpu: GPU): Promise<boolean> {
+/** Whether `gpu` (a page's `navigator.gpu`) has an adapter that is a real GPU. Never throws. */
+export async function isRealGpu(gpu: GpuEntry): Promise<boolean> {
   try {
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-    if (!adapter) return false;
     // Older browsers have the flag on the adapter itself.
-    if ((adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter) return false;
-    return !isSoftware(adapter.info);
+    return adapter !== null && !adapter.isFallbackAdapter && !isSoftware(adapter.info);
   } catch {
     return false;
   }

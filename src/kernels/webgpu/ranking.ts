@@ -1,6 +1,7 @@
 // Owns ranking logits on the device: its memory, its dispatches, and what is read back. The shaders are wgsl/top-k.ts.
+
+import { log } from '../../core/elementary.ts';
 import type { Sampling, TopEntry } from '../backend.ts';
-import { log } from '../elementary.ts';
 import { MOST_RANKED, neededCandidates } from '../sampling.ts';
 import { bits, type Memory } from './pipelines.ts';
 import type { Recorder } from './recorder.ts';

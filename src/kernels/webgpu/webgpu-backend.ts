@@ -104,6 +104,10 @@ export class WebGpuBackend implements Backend {
     this.#recorder.upload(memoryOf(target), offset * 4, values);
   }
 
+  abandonable<Result>(record: () => Result): Result {
+    return record();
+  }
+
   setRows(rows: Rows): void {
     this.#rows.set(rows);
   }

@@ -54,8 +54,8 @@ export const completionAnswer = z.object({
       logprobs: z
         .object({
           tokens: z.array(z.string()),
-          token_logprobs: z.array(z.number()),
-          top_logprobs: z.array(z.record(z.string(), z.number())),
+          token_logprobs: z.array(z.number().nullable()),
+          top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
           text_offset: z.array(z.int()),
         })
         .nullable(),
@@ -102,9 +102,10 @@ export const ollamaAnswer = z.object({
   done: z.boolean(),
   done_reason: z.enum(['stop', 'length', 'load']).optional(),
   eval_count: z.int().optional(),
+  context: z.array(z.int()).optional(),
 });
 export const ollamaModelsAnswer = z.object({
-  models: z.array(z.object({ name: z.string(), model: z.string(), size: z.number() })),
+  models: z.array(z.object({ name: z.string(), model: z.string(), size: z.number(), digest: z.string() })),
 });
 
 export const embeddingsAnswer = z.object({

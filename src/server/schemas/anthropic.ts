@@ -72,6 +72,7 @@ export function taskOfMessages(request: MessagesRequest): ChatTask {
   const own = format ? { form: { schema: format.schema }, param: 'output_config.format' } : undefined;
   return {
     messages: conversationOf(request),
+    openEnd: 'continue',
     sampling: { temperature, top_p, top_k, stop },
     tools: toolsOf(request),
     toolChoice:

@@ -57,6 +57,8 @@ export const chatRequest = z.object({
   parallel_tool_calls: z.boolean().nullish(),
   reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh']).nullish(),
   chat_template_kwargs: z.object({ enable_thinking: z.boolean().nullish() }).nullish(),
+  continue_final_message: z.boolean().nullish().describe('Go on with the last message, which must be the assistant’s'),
+  add_generation_prompt: z.boolean().nullish().describe('Default true, but for continue_final_message'),
   modalities: z.array(z.literal('text')).nullish(),
   functions: z.undefined('Not supported: use tools').optional(),
   function_call: z.undefined('Not supported: use tool_choice').optional(),

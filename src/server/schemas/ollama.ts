@@ -4,6 +4,7 @@ import type { ChatMessage } from '../../chat/messages.ts';
 import type { ChatTask } from '../chat-task.ts';
 import { toolSchema } from './chat.ts';
 import { type AskedForm, formFields, formOfFields } from './form.ts';
+import { tokenId } from './others.ts';
 import { type SamplingRequest, samplingFields } from './sampling.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
@@ -61,13 +62,20 @@ export const ollamaGenerateRequest = z.object({
   suffix: z.string().max(0, 'Not supported: must be empty').nullish(),
   template: z.string().max(0, 'Not supported: must be empty').nullish(),
   raw: z.boolean().nullish().describe('Continue the prompt instead of answering it'),
+  context: z
+    .array(tokenId)
+    .max(1_000_000)
+    .nullish()
+    .describe('What an earlier answer gave as context, to go on with it'),
   images: noImages,
 });
 export const ollamaEmbedRequest = z.object({
   model: z.string(),
-  input: z.union([z.string(), z.array(z.string()).min(1).max(2048)]),
+  input: z.union([z.string(), z.array(z.string()).max(2048)]),
+  truncate: z.boolean().nullish().describe('Take the beginning of a text that is too long. Default true'),
   dimensions: z.int().min(1).nullish(),
 });
+export const ollamaEmbeddingRequest = z.object({ model: z.string(), prompt: z.string().default('') });
 export const ollamaShowRequest = z.object({ model: z.string() });
 export type OllamaChatRequest = z.output<typeof ollamaChatRequest>;
 export type OllamaGenerateRequest = z.output<typeof ollamaGenerateRequest>;
@@ -77,6 +85,8 @@ export function taskOfOllama(request: OllamaChatRequest | OllamaGenerateRequest)
   const isChat = 'messages' in request;
   return {
     messages: isChat ? request.messages.map(messageOf) : messagesOfPrompt(request),
+    openEnd: 'continue', // as Ollama does
+    before: isChat ? undefined : (request.context ?? undefined),
     sampling: samplingOf(request),
     tools: (isChat && request.tools) || [],
     toolChoice: 'auto',

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { formFields } from './form.ts';
 import { samplingFields } from './sampling.ts';
 
-const tokenId = z
+/** A token's id, of whatever vocabulary. */
+export const tokenId = z
   .int()
   .min(0)
   .max(2 ** 31 - 1);

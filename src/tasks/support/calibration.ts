@@ -1,5 +1,6 @@
 // Owns turning scores into probabilities that hold on unseen texts, and choosing the threshold: everything here is fitted to predictions of networks
 // that have not seen the texts (cross-validation). Must not know networks or texts.
+import { exp, log } from '../../core/elementary.ts';
 import { softmax } from './network.ts';
 
 /** What a network that had not seen a text said of it. */
@@ -29,9 +30,9 @@ export function signalsOf(scores: Float32Array, outlierScore: number | undefined
     else if (score > second) second = score;
   }
   let others = 0;
-  for (const score of scores) others += Math.exp(score - best);
-  const energy = best + Math.log(others);
-  const odds = best - (best + Math.log(Math.max(others - 1, 1e-9)));
+  for (const score of scores) others += exp(score - best);
+  const energy = best + log(others);
+  const odds = best - (best + log(Math.max(others - 1, 1e-9)));
   return Float32Array.of(
     odds,
     energy,
@@ -47,14 +48,14 @@ export function signalsOf(scores: Float32Array, outlierScore: number | undefined
  */
 export function fitTemperature(heldOut: readonly HeldOut[]): number {
   const inScope = heldOut.filter(({ intent }) => intent >= 0);
-  let [low, high] = [Math.log(0.05), Math.log(20)];
+  let [low, high] = [log(0.05), log(20)];
   const loss = (logTemperature: number) => {
     let [sum, anyIntent] = [0, 0];
     for (const { scores, intent } of inScope) {
       const probabilities = Float32Array.from(scores);
-      softmax(probabilities, Math.exp(logTemperature));
-      sum -= Math.log(Math.max(probabilities[intent], 1e-12));
-      for (const probability of probabilities) anyIntent -= Math.log(Math.max(probability, 1e-12)) / scores.length;
+      softmax(probabilities, exp(logTemperature));
+      sum -= log(Math.max(probabilities[intent], 1e-12));
+      for (const probability of probabilities) anyIntent -= log(Math.max(probability, 1e-12)) / scores.length;
     }
     return sum + anyIntent / Math.max(1, inScope.length);
   };
@@ -73,7 +74,7 @@ export function fitTemperature(heldOut: readonly HeldOut[]): number {
       lossB = loss(b);
     }
   }
-  return Math.exp((low + high) / 2);
+  return exp((low + high) / 2);
 }
 
 /** Says how likely a query is out of scope: a logistic function of its signals, each less its mean and over its deviation. */
@@ -88,7 +89,7 @@ export interface OutlierDetector {
 export function outlierProbability(detector: OutlierDetector, signals: Float32Array): number {
   let sum = detector.bias;
   for (let i = 0; i < SIGNALS; i++) sum += detector.weights[i] * (signals[i] - detector.mean[i]) * detector.scale[i];
-  return 1 / (1 + Math.exp(-sum));
+  return 1 / (1 + exp(-sum));
 }
 
 /**
@@ -104,7 +105,9 @@ export function fitOutliers(heldOut: readonly HeldOut[], share: number): Outlier
   for (let i = 0; i < SIGNALS; i++) {
     const values = heldOut.map(({ signals }) => signals[i]);
     mean[i] = values.reduce((sum, value) => sum + value, 0) / values.length;
-    const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean[i]) ** 2, 0) / values.length);
+    const deviation = Math.sqrt(
+      values.reduce((sum, value) => sum + (value - mean[i]) * (value - mean[i]), 0) / values.length,
+    );
     scale[i] = deviation > 1e-6 ? 1 / deviation : 0;
   }
   const inScope = heldOut.length - outliers;
@@ -113,7 +116,7 @@ export function fitOutliers(heldOut: readonly HeldOut[], share: number): Outlier
   for (let step = 0; step < 30; step++) newtonStep(heldOut, parameters, weightOf, mean, scale);
   weights.set(parameters.subarray(0, SIGNALS));
   // Fitted as if half were out of scope: shifted to the share that is expected.
-  return { mean, scale, weights, bias: parameters[SIGNALS] + Math.log(share / (1 - share)) };
+  return { mean, scale, weights, bias: parameters[SIGNALS] + log(share / (1 - share)) };
 }
 
 function newtonStep(
@@ -131,7 +134,7 @@ function newtonStep(
     for (let i = 0; i < SIGNALS; i++) x[i] = (row.signals[i] - mean[i]) * scale[i];
     let sum = 0;
     for (let i = 0; i < size; i++) sum += parameters[i] * x[i];
-    const chance = 1 / (1 + Math.exp(-sum));
+    const chance = 1 / (1 + exp(-sum));
     const weight = weightOf(row);
     for (let i = 0; i < size; i++) {
       gradient[i] += weight * (chance - Number(row.intent < 0)) * x[i];

@@ -1,5 +1,6 @@
 // Owns turning a text into evidence: which known pieces it has and how much each counts, and its sense by the trunk. The vocabulary is chosen from
 // the training texts. Must not know intents or networks.
+import { log } from '../../core/elementary.ts';
 import { TRUNK_WIDTH, type Trunk } from './trunk.ts';
 import { evidenceHashes, pieceHashes, wordHash, wordsOf } from './words.ts';
 
@@ -112,7 +113,7 @@ export class EvidenceSpace {
     const first = weights.length;
     let squares = 0;
     for (const [row, count] of counts) {
-      const weight = (1 + Math.log(count)) * this.rarity[row];
+      const weight = (1 + log(count)) * this.rarity[row];
       squares += weight * weight;
       ids.push(row);
       weights.push(weight);
@@ -135,7 +136,7 @@ export function chooseEvidence(texts: readonly string[], trunk: Trunk, size: num
     for (let i = 0; i < TRUNK_WIDTH; i++) centre[i] += sense[i] / texts.length;
   }
   const chosen = [...frequency].sort((a, b) => b[1] - a[1]).slice(0, size);
-  const rarity = Float32Array.from(chosen, ([, count]) => Math.log((1 + texts.length) / (1 + count)) + 1);
+  const rarity = Float32Array.from(chosen, ([, count]) => log((1 + texts.length) / (1 + count)) + 1);
   return new EvidenceSpace(
     Uint32Array.from(chosen, ([hash]) => hash),
     rarity,

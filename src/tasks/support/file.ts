@@ -15,6 +15,7 @@ import { readGguf } from '../../gguf/read.ts';
 import type { Gguf } from '../../gguf/types.ts';
 import { type WritableTensor, type WritableValue, writeGguf } from '../../gguf/write.ts';
 import { encodedBytes } from '../../quant/blocks.ts';
+import { findNotFinite } from '../../quant/finite.ts';
 import type { FormatName } from '../../quant/format.ts';
 import { formatByName } from '../../quant/formats.ts';
 import { SIGNALS } from './calibration.ts';
@@ -98,7 +99,13 @@ function tensor(name: string, shape: readonly number[], format: FormatName, valu
       const coder = formatByName(format);
       const bytes = new Uint8Array(encodedBytes(coder, values.length));
       coder.encode(values, bytes);
-      return bytes;
+      const stored = new Float32Array(values.length);
+      coder.decode(bytes, stored);
+      if (stored.every((value, i) => value === values[i])) return bytes;
+      throw new OnebitError(
+        'bad-argument',
+        `saveSupport: the weights must be those of 1-bit training, got others in ${name}. Train without binary: false.`,
+      );
     },
   };
 }
@@ -171,10 +178,13 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
   const rarities = integers(gguf, source, 'support.vocabulary.rarities', MOST.vocabulary, hashes.length);
   const trunkHashes = integers(gguf, source, trunkNames.hashes, MOST.trunk);
   const trunkWeights = integers(gguf, source, trunkNames.weights, MOST.trunk, trunkHashes.length);
-  const bytesOf = (name: string, shape: readonly number[], format: FormatName) =>
-    readTensor(gguf, source, name, shape, format, signal);
-  const vectorOf = async (name: string, size: number) =>
-    finite(source, name, decoded(await bytesOf(name, [size], 'f32'), size));
+  const bytesOf = async (name: string, shape: readonly number[], format: FormatName) => {
+    const bytes = await readTensor(gguf, source, name, shape, format, signal);
+    const found = findNotFinite(formatByName(format), bytes);
+    if (found >= 0) throw wrong(source, `tensor ${name} must be finite, got infinity or NaN in block ${found}`);
+    return bytes;
+  };
+  const vectorOf = async (name: string, size: number) => decoded(await bytesOf(name, [size], 'f32'), size);
 
   const trunk = new Trunk(
     Uint32Array.from(trunkHashes),
@@ -193,17 +203,15 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
   if (width % 128 !== 0) throw wrong(source, `support.width must be a multiple of 128, got ${width}`);
   // Everything is read before memory for its weights is taken: a file cannot ask for more than it brings.
   const read = async (prefix: string, tensors: NetworkTensors) => {
-    const found: { name: string; whole: string; format: FormatName; bytes: Uint8Array }[] = [];
+    const found: { name: string; format: FormatName; bytes: Uint8Array }[] = [];
     for (const [name, shape] of tensors) {
       const format = formatOf(shape);
       const whole = `${prefix}.${name}${format === 'f32' ? '' : '.weight'}`;
-      found.push({ name, whole, format, bytes: await bytesOf(whole, shape, format) });
+      found.push({ name, format, bytes: await bytesOf(whole, shape, format) });
     }
     return (weights: object) => {
-      for (const { name, whole, format, bytes } of found) {
-        const values = (weights as Record<string, Float32Array>)[name];
-        formatByName(format).decode(bytes, values);
-        finite(source, whole, values);
+      for (const { name, format, bytes } of found) {
+        formatByName(format).decode(bytes, (weights as Record<string, Float32Array>)[name]);
       }
     };
   };
@@ -312,11 +320,6 @@ async function readTensor(
 function decoded(bytes: Uint8Array, size: number): Float32Array {
   const values = new Float32Array(size);
   formatByName('f32').decode(bytes, values);
-  return values;
-}
-
-function finite(source: ByteSource, name: string, values: Float32Array): Float32Array {
-  for (const value of values) if (!Number.isFinite(value)) throw wrong(source, `${name} must be finite, got ${value}`);
   return values;
 }
 

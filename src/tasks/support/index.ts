@@ -10,9 +10,13 @@ export {
   summarise,
 } from './evaluate.ts';
 export { loadSupport, saveSupport } from './file.ts';
+export type { LearningRecipe } from './network.ts';
+export type { PhraseRecipe } from './phrase-training.ts';
 export { type ReportOptions, supportReport } from './report.ts';
 export { routeQuery, type SupportAction, type SupportRoute } from './route.ts';
-export { OUT_OF_SCOPE, parseQueries, parseRows, type SupportRow } from './rows.ts';
+export { OUT_OF_SCOPE, parseQueries, parseRows, readQueries, readRows, type SupportRow } from './rows.ts';
+export type { Suspect } from './support-model.ts';
 export { type Prediction, type RankedIntent, type SupportFacts, SupportModel } from './support-model.ts';
+export type { Table, TableRow } from './table.ts';
 export { type TrainSupportOptions, trainSupport } from './train-support.ts';
 export { updateSupport } from './update-support.ts';

@@ -6,6 +6,7 @@
 //
 // Latent weights are float32 while training; with `binary` the forward pass sees them as Q1_0 will store them, and gradients go straight through.
 // Adagrad with one number a row. Must not know texts or files.
+import { exp } from '../../core/elementary.ts';
 import { Random } from '../../core/random.ts';
 import { q1_0 } from '../../quant/q1-0.ts';
 import { type Evidence, MAX_EVIDENCE } from './evidence.ts';
@@ -237,7 +238,7 @@ export function softmax(scores: Float32Array, temperature = 1): void {
   for (const score of scores) if (score > largest) largest = score;
   let sum = 0;
   for (let i = 0; i < scores.length; i++) {
-    scores[i] = Math.exp((scores[i] - largest) / temperature);
+    scores[i] = exp((scores[i] - largest) / temperature);
     sum += scores[i];
   }
   for (let i = 0; i < scores.length; i++) scores[i] /= sum;

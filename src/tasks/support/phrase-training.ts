@@ -1,4 +1,5 @@
 // Owns how a phrase network learns: batches of examples, AdamW over all weights, straight through the signs. Must not know texts or files.
+import { power } from '../../core/elementary.ts';
 import { Random } from '../../core/random.ts';
 import { MAX_WORDS, type WordEvidence } from './evidence.ts';
 import { at } from './kernels.ts';
@@ -93,7 +94,8 @@ export class PhraseTraining {
     };
     fill(bag, INITIAL.bag);
     fill(trunk, INITIAL.trunk);
-    for (const [i, filters] of [filters1, filters2, filters3].entries()) fill(filters, ((i + 1) * WORD_WIDTH) ** -0.5);
+    for (const [i, filters] of [filters1, filters2, filters3].entries())
+      fill(filters, 1 / Math.sqrt((i + 1) * WORD_WIDTH));
     fill(head, INITIAL.head);
   }
 
@@ -123,8 +125,8 @@ export class PhraseTraining {
       network.all.length,
       share * recipe.rate,
       recipe.decay,
-      1 / (1 - 0.9 ** this.steps),
-      1 / (1 - 0.999 ** this.steps),
+      1 / (1 - power(0.9, this.steps)),
+      1 / (1 - power(0.999, this.steps)),
     );
   }
 

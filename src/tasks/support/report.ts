@@ -54,7 +54,7 @@ export function supportReport(model: SupportModel, judged: readonly JudgedRow[],
       : '',
   ];
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title><style>${STYLE}</style></head>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="generator" content="onebit"><title>${escapeHtml(title)}</title><style>${STYLE}</style></head>
 <body>${sections.join('\n')}</body></html>
 `;
 }

@@ -53,8 +53,20 @@ test('duplicates are kept once, contradictions are kept and reported with their 
   expect(notices.join(' ')).toMatch(/1 rows repeat.*rows 2 \(greet\) and 9 \(part\)/);
 });
 
+test('invisible characters, spaces and apostrophes make no other text and no other intent', () => {
+  const { rows } = checkRows([
+    { text: 'Don\u2019t re\u00adfund\u00a0me', intent: 'a' },
+    { text: "don't refund  me", intent: 'a\u200b' },
+    { text: 'x', intent: 'b' },
+  ]);
+  expect(rows.map(({ intent }) => intent)).toEqual(['a', 'b']);
+  expect(() => checkRows([{ text: '\u200b\u00ad', intent: 'a' }])).toThrow(/row 1 has no text/);
+});
+
 test('queries without labels come from lines, CSV and JSON lines', () => {
   expect(parseQueries('one\n\ntwo, three\r\n')).toEqual(['one', 'two, three']);
   expect(parseQueries('id,text\n1,"a, b"\n', 'q.csv')).toEqual(['a, b']);
+  expect(parseQueries('\ufefftext\tid\r\na, b\t1\r\n', 'unicode.txt')).toEqual(['a, b']);
+  expect(() => parseQueries('id,query\n1,a\n', 'q.csv')).toThrow(/must name the column text, got "id,query"/);
   expect(parseQueries('{"text":"x"}\n', 'q.jsonl')).toEqual(['x']);
 });

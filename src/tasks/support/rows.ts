@@ -1,6 +1,10 @@
 // Owns labelled queries: reading them from CSV or JSON lines, and finding out what is wrong with them, by row. Must not know models.
+
+import { decodeText } from '../../core/decode-text.ts';
 import { OnebitError } from '../../errors.ts';
-import { type CsvRecord, parseCsv } from './csv.ts';
+import { beginsTable, columnOf, parseTable, type Table } from './table.ts';
+import { textKey, visible } from './words.ts';
+import { isOldWorkbook, isZip, readWorkbook } from './workbook.ts';
 
 /** The label of queries that no intent covers. */
 export const OUT_OF_SCOPE = 'oos';
@@ -27,45 +31,76 @@ const MAX_ROWS = 200_000;
 const MAX_INTENT_CHARACTERS = 200;
 const MAX_LISTED = 5;
 
-/** Reads `text,intent` (optionally `answer`) from CSV with a header, or JSON lines where `name` ends in .jsonl or .ndjson. Throws `bad-argument`. */
-export function parseRows(content: string, name = 'queries.csv'): SupportRow[] {
-  return /\.(jsonl|ndjson)$/i.test(name) ? parseJsonRows(content, name) : parseCsvRows(content, name);
+/** Columns that training needs, and those that queries need. */
+const LABELLED = ['text', 'intent'];
+const QUERIES = ['text'];
+
+/** What a file of queries is, by its name. */
+const JSON_LINES = /\.(jsonl|ndjson)$/i;
+const TABLES = /\.(csv|tsv)$/i;
+
+/**
+ * Labelled rows of a file's bytes: CSV with a header that names text, intent and perhaps answer (separated by commas, semicolons or tabs), an .xlsx workbook with such
+ * a sheet, or JSON lines where `name` ends in .jsonl or .ndjson. Text is UTF-8, or UTF-16 with a mark. Throws `bad-argument` or `bad-file`.
+ */
+export async function readRows(bytes: Uint8Array, name = 'queries.csv'): Promise<SupportRow[]> {
+  const table = await workbookOf(bytes, name, LABELLED);
+  return table ? labelledRows(table) : parseRows(decodeText(bytes, `read queries: ${name}`), name);
 }
 
-/** Queries without labels: lines of text, or the `text` of CSV with such a header, or of JSON lines. */
-export function parseQueries(content: string, name = 'queries.txt'): string[] {
-  if (/\.(jsonl|ndjson)$/i.test(name))
-    return jsonLines(content, name).map(({ value, line }) => textOf(value, line, name));
-  const records = /\.csv$/i.test(name) ? parseCsv(content) : [];
-  const column = records.length > 0 ? columnsOf(records[0]).indexOf('text') : -1;
-  if (column >= 0) return records.slice(1).map((record) => record.fields[column] ?? '');
-  return content
-    .replace(/^\ufeff/, '')
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== '');
+/** Queries without labels of a file's bytes: what `readRows` takes, and plain lines. The table that they are from comes with them, where it is one. */
+export async function readQueries(
+  bytes: Uint8Array,
+  name = 'queries.txt',
+): Promise<{ queries: string[]; table?: Table }> {
+  const table = await workbookOf(bytes, name, QUERIES);
+  if (table) return { queries: textsOf(table), table };
+  return queriesIn(decodeText(bytes, `read queries: ${name}`), name);
 }
 
-function parseCsvRows(content: string, name: string): SupportRow[] {
-  const [header, ...records] = parseCsv(content);
-  const columns = header ? columnsOf(header) : [];
-  const [text, intent, answer] = ['text', 'intent', 'answer'].map((column) => columns.indexOf(column));
-  if (text < 0 || intent < 0) {
-    const got = header ? `"${header.fields.join(',').slice(0, 80)}"` : 'an empty file';
-    throw new OnebitError(
-      'bad-argument',
-      `read ${name}: the first line must name the columns text and intent, got ${got}. Add the line: text,intent`,
-    );
+async function workbookOf(bytes: Uint8Array, name: string, wanted: readonly string[]): Promise<Table | undefined> {
+  if (isOldWorkbook(bytes)) {
+    throw new OnebitError('bad-file', `read ${name}: the format of Excel before 2007 is not read. Save it as .xlsx.`);
   }
-  return records.map(({ line, fields }) => ({
-    text: fields[text] ?? '',
-    intent: (fields[intent] ?? '').trim(),
-    ...(answer >= 0 && fields[answer]?.trim() ? { answer: fields[answer].trim() } : {}),
+  return isZip(bytes) ? readWorkbook(bytes, name, wanted) : undefined;
+}
+
+/** Reads what `readRows` does from text. Throws `bad-argument`. */
+export function parseRows(content: string, name = 'queries.csv'): SupportRow[] {
+  return JSON_LINES.test(name) ? parseJsonRows(content, name) : labelledRows(parseTable(content, name, LABELLED));
+}
+
+/** Queries without labels: lines of text, or the `text` of CSV or JSON lines. Throws `bad-argument`. */
+export function parseQueries(content: string, name = 'queries.txt'): string[] {
+  return queriesIn(content, name).queries;
+}
+
+/** A file of any name whose first line names several columns, text among them, is a table: so Excel saves "Unicode text". */
+function queriesIn(content: string, name: string): { queries: string[]; table?: Table } {
+  if (JSON_LINES.test(name)) {
+    return { queries: jsonLines(content, name).map(({ value, line }) => textOf(value, line, name)) };
+  }
+  if (TABLES.test(name) || beginsTable(content, QUERIES)) {
+    const table = parseTable(content, name, QUERIES);
+    return { queries: textsOf(table), table };
+  }
+  const lines = content.replace(/^\ufeff/, '').split(/\r\n|\n|\r/);
+  return { queries: lines.filter((line) => line.trim() !== '') };
+}
+
+function textsOf(table: Table): string[] {
+  const text = columnOf(table, 'text');
+  return table.rows.map(({ fields }) => fields[text]);
+}
+
+function labelledRows(table: Table): SupportRow[] {
+  const [text, intent, answer] = ['text', 'intent', 'answer'].map((column) => columnOf(table, column));
+  return table.rows.map(({ line, fields }) => ({
+    text: fields[text],
+    intent: fields[intent].trim(),
+    ...(answer >= 0 && fields[answer].trim() ? { answer: fields[answer].trim() } : {}),
     row: line,
   }));
-}
-
-function columnsOf(record: CsvRecord): string[] {
-  return record.fields.map((field) => field.trim().toLowerCase());
 }
 
 function parseJsonRows(content: string, name: string): SupportRow[] {
@@ -113,14 +148,20 @@ function wrongField(name: string, line: number, field: string, got: unknown): On
 
 /**
  * Checks rows before training. Throws `bad-argument` with the numbers of rows that are empty or lack an intent, and where there are fewer than two
- * intents. Exact duplicates are kept once; the same text under several intents is kept and reported.
+ * intents. Duplicates are kept once; the same text under several intents is kept and reported.
  */
 export function checkRows(rows: readonly SupportRow[]): CheckedRows {
   if (rows.length > MAX_ROWS) throw refusal(`at most ${MAX_ROWS} rows are taken, got ${rows.length}. Take a sample`);
-  const numbered = rows.map((row, i) => ({ ...row, intent: row.intent.trim(), row: row.row ?? i + 1 }));
+  const spelling = new Map<string, string>();
+  const spelled = (intent: string) => {
+    const key = visible(intent).normalize('NFC').trim();
+    if (!spelling.has(key)) spelling.set(key, intent.trim());
+    return spelling.get(key)!;
+  };
+  const numbered = rows.map((row, i) => ({ ...row, intent: spelled(row.intent), row: row.row ?? i + 1 }));
   const problems: string[] = [];
   for (const { text, intent, row } of numbered) {
-    if (text.trim() === '') problems.push(`row ${row} has no text`);
+    if (visible(text).trim() === '') problems.push(`row ${row} has no text`);
     else if (intent === '') problems.push(`row ${row} has no intent`);
     else if (intent.length > MAX_INTENT_CHARACTERS)
       problems.push(`row ${row} has an intent of ${intent.length} characters`);
@@ -135,7 +176,7 @@ export function checkRows(rows: readonly SupportRow[]): CheckedRows {
   const unique = new Map<string, SupportRow & { row: number }>();
   const byText = new Map<string, (SupportRow & { row: number })[]>();
   for (const row of numbered) {
-    const text = row.text.trim().toLowerCase();
+    const text = textKey(row.text);
     const key = `${row.intent}\n${text}`;
     const known = unique.get(key);
     unique.set(key, known ? { ...known, ...(row.answer ? { answer: row.answer } : {}) } : row);

@@ -82,9 +82,10 @@ export class SupportModel {
   readonly facts: SupportFacts;
   readonly intents: readonly string[];
   readonly answers: ReadonlyMap<string, string>;
-  /** What the model is made of, to write it or to train on. */
+  /** @internal What the model is made of, to write it or to train on. */
   readonly parts: SupportParts;
 
+  /** @internal Use `trainSupport` or `loadSupport`. */
   constructor(parts: SupportParts) {
     this.parts = parts;
     this.facts = parts.facts;

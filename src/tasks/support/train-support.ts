@@ -1,5 +1,6 @@
 // Owns training a support model from labelled queries: choosing the vocabulary that fits the file, cross-validation for everything that must hold on
 // unseen queries, and the networks that are kept. Must not know files.
+import { log } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import { q1_0 } from '../../quant/q1-0.ts';
 import {
@@ -305,7 +306,7 @@ function nameOf(intent: string): string {
 
 /** Few examples are learnt in smaller steps, so that there are enough of them. */
 function batchFor(examples: number): number {
-  return Math.max(8, Math.min(64, 2 ** Math.round(Math.log2(examples / 24))));
+  return Math.max(8, Math.min(64, 2 ** Math.round(log(examples / 24) / Math.LN2)));
 }
 
 function within(name: string, value: number, low: number, high: number): number {

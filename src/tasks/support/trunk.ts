@@ -1,6 +1,7 @@
 // Owns the 1-bit trunk: a vector of signs for each of the commonest words, learnt from general text, which gives the sense of words that the
 // business's own queries never used. How it is made: scripts/support-trunk.mjs; its card: models/README.md. Must not know intents.
 import { openModelBytes } from '../../bytes/open.ts';
+import { packaged } from '../../bytes/packaged.ts';
 import { OnebitError } from '../../errors.ts';
 import { metadataNumbers } from '../../gguf/metadata.ts';
 import { readGguf } from '../../gguf/read.ts';
@@ -12,7 +13,10 @@ export const TRUNK_WIDTH = 256;
 /** Bytes of a word's signs in Q1_0. */
 export const TRUNK_ROW_BYTES = (TRUNK_WIDTH / q1_0.blockSize) * q1_0.blockBytes;
 /** Where the package keeps its own. */
-const EMBEDDED_TRUNK = new URL('../../../models/support-trunk.gguf', import.meta.url);
+const EMBEDDED_TRUNK = /* @__PURE__ */ packaged(
+  () => new URL('../../../models/support-trunk.gguf', import.meta.url),
+  'support-trunk.gguf',
+);
 const MAX_TRUNK_BYTES = 16e6;
 /** Weights lie between 0 and 1; files hold them in 16 bits. */
 export const MAX_WEIGHT = 65535;

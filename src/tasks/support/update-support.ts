@@ -4,6 +4,7 @@ import { OnebitError } from '../../errors.ts';
 import type { SupportRow } from './rows.ts';
 import type { SupportModel } from './support-model.ts';
 import { type TrainSupportOptions, trainSupport } from './train-support.ts';
+import { textKey } from './words.ts';
 
 /**
  * A new model of the old one's rows and `rows`: new intents, more examples, corrections (a row whose text is known replaces it), new answers. Options not
@@ -21,8 +22,8 @@ export function updateSupport(
       'support update: the model must hold the rows it was trained on, it was made without them. Train a new one from all rows.',
     );
   }
-  const corrected = new Set(rows.map(({ text }) => keyOf(text)));
-  const kept = parts.examples.filter(({ text }) => !corrected.has(keyOf(text)));
+  const corrected = new Set(rows.map(({ text }) => textKey(text)));
+  const kept = parts.examples.filter(({ text }) => !corrected.has(textKey(text)));
   const answered = new Set<string>();
   const old = kept.map(({ text, intent }) => {
     const answer = answered.has(intent) ? undefined : answers.get(intent);
@@ -36,8 +37,4 @@ export function updateSupport(
     expectedOutOfScope: options.expectedOutOfScope ?? facts.expectedOutOfScope,
     seed: options.seed ?? facts.seed,
   });
-}
-
-function keyOf(text: string): string {
-  return text.trim().toLowerCase();
 }

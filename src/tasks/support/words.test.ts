@@ -8,6 +8,16 @@ test('words are lower case, with currency and question marks, in any script', ()
   expect(wordsOf(' … ')).toEqual([]);
 });
 
+test('what nobody sees of a text changes nothing', () => {
+  const plain = wordsOf("I don't want my refund in naïve euros");
+  const disguised =
+    'I don\u2019t\u00a0want\u202fmy re\u00adfu\u200bnd\ufe0f in\u200e nai\u0308ve\u2060 eu\u200dr\u0000os\ufeff';
+  expect(wordsOf(disguised)).toEqual(plain);
+  for (const apostrophe of '\u2018\u02bc\u00b4`\uff07') expect(wordsOf(`don${apostrophe}t`)).toEqual(["don't"]);
+  expect(wordsOf(`a${'\u200b'.repeat(50_000)}b c`)).toEqual(['ab', 'c']);
+  expect(wordsOf('a\nb\tc\u0085d')).toEqual(['a', 'b', 'c', 'd']);
+});
+
 test('hashes are those that the trunk was made with, and its senses are alike where words are', async () => {
   const { hashes, weights } = await embeddedTrunk();
   for (const word of ['card', 'refund', 'hotel', "don't", 'the']) expect(hashes).toContain(wordHash(word));

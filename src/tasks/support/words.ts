@@ -10,11 +10,35 @@ const WORD = /[\p{L}\p{M}\p{N}]+(?:'\p{L}+)?|[?!$£€¥%]/gu;
 /** Which kind of piece a hash is of: kinds never share hashes but by accident. */
 const KIND = { word: 1, pair: 2, gap: 3, piece: 4 } as const;
 
+/** What texts pasted from pages and mails have in them and nobody sees: soft hyphens, zero-width spaces and joiners, marks of order and direction, controls. */
+const INVISIBLE = /(?![\t\n\v\f\r\u0085])[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Bidi_Control}]/gu;
+/** The apostrophe in its forms; some are lost when compatibility forms are unified. */
+const APOSTROPHES = /[\u2018\u2019\u201b\u02bc\u2032\u00b4`\uff07]/g;
+/** Only so much of a longer text is looked at for what is visible. */
+const MOST_LOOKED_AT = 64 * MAX_CHARACTERS;
+
+/** `text` without what nobody sees of it. */
+export function visible(text: string): string {
+  return text.replace(INVISIBLE, '');
+}
+
+/** Texts of the same key are the same to people: case, invisible characters, kinds of spaces and apostrophes do not count. */
+export function textKey(text: string): string {
+  return unified(visible(text)).trim().replace(/\s+/g, ' ');
+}
+
 /** The words of a text in order: lower case, compatibility forms unified, punctuation left out but for ? ! % and currency signs. */
 export function wordsOf(text: string): string[] {
-  const half = MAX_CHARACTERS / 2;
-  const bounded = text.length > MAX_CHARACTERS ? `${text.slice(0, half)} ${text.slice(-half)}` : text;
-  return bounded.normalize('NFKC').replaceAll('’', "'").toLowerCase().match(WORD) ?? [];
+  return unified(ends(visible(ends(text, MOST_LOOKED_AT)), MAX_CHARACTERS)).match(WORD) ?? [];
+}
+
+function unified(text: string): string {
+  return text.replace(APOSTROPHES, "'").normalize('NFKC').toLowerCase();
+}
+
+/** At most `most` characters of a text, from its beginning and its end. */
+function ends(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most / 2)} ${text.slice(-most / 2)}` : text;
 }
 
 /** The hash of a word by itself, as trunks and vocabularies know it. */

@@ -1,0 +1,71 @@
+// Owns recognising files that this program made, by what is in them: only those may be replaced. Must not write.
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileSource } from '../bytes/file-source.ts';
+import { readGguf } from '../gguf/read.ts';
+import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
+import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
+
+/** What a command writes. */
+export type OutputKind = 'model' | 'support-model' | 'log' | 'report' | 'answers' | 'checkpoints';
+
+/** In the head of every report. */
+export const REPORT_MARK = '<meta name="generator" content="onebit">';
+/** Columns that `support predict` adds to a table. */
+export const ANSWER_COLUMNS = ['onebit_intent', 'onebit_confidence', 'onebit_action', 'onebit_answer'];
+
+const HEAD_BYTES = 64 * 1024;
+
+/** Whether the file at `path` is one that this program made as such an output, or an empty one. A folder of checkpoints: whether all that looks like one is. */
+export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean> {
+  if (kind === 'checkpoints') return holdsOwnCheckpoints(path);
+  const head = await headOf(path);
+  if (head.length === 0) return true;
+  const text = () => new TextDecoder().decode(head);
+  if (kind === 'report') return text().includes(REPORT_MARK);
+  if (kind === 'log') return isLogLine(text().split('\n', 1)[0]);
+  if (kind === 'answers') return ANSWER_COLUMNS.every((column) => text().split('\n', 1)[0].includes(column));
+  return isOwnModel(path, kind);
+}
+
+async function headOf(path: string): Promise<Uint8Array> {
+  const file = await open(path, 'r');
+  try {
+    const bytes = new Uint8Array(HEAD_BYTES);
+    const { bytesRead } = await file.read(bytes, 0, HEAD_BYTES, 0);
+    return bytes.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+function isLogLine(line: string): boolean {
+  try {
+    const entry = JSON.parse(line) as Record<string, unknown> | null;
+    return entry?.type === 'start' && 'recipe' in entry && 'shape' in entry;
+  } catch {
+    return false;
+  }
+}
+
+async function isOwnModel(path: string, kind: 'model' | 'support-model'): Promise<boolean> {
+  const source = await fileSource(path);
+  try {
+    const { metadata } = await readGguf(source);
+    if (kind === 'support-model') return metadata.get('general.architecture') === SUPPORT_ARCHITECTURE;
+    return metadata.get(MADE_BY_KEY) === MADE_BY;
+  } catch {
+    return false; // no GGUF, or a damaged one: nobody knows whose
+  } finally {
+    await source.close();
+  }
+}
+
+async function holdsOwnCheckpoints(folder: string): Promise<boolean> {
+  for (const name of await readdir(folder)) {
+    if (!/^step-\d{9,}\.ckpt$/.test(name)) continue;
+    const head = await headOf(join(folder, name));
+    if (head.length > 0 && new TextDecoder().decode(head.subarray(0, 8)) !== 'ONEBITCK') return false;
+  }
+  return true;
+}

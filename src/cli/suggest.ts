@@ -1,0 +1,115 @@
+// Owns saying what was probably meant: a text without its option, a model's name that is nearly right, a file for another command.
+import { readdir, stat } from 'node:fs/promises';
+import { listCache } from '../bytes/cache.ts';
+import { OnebitError } from '../errors.ts';
+import { readGguf } from '../gguf/read.ts';
+import { openSource } from '../load.ts';
+import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
+
+/** How words that belong to no option were probably meant, by command. */
+const MEANT: Record<string, string> = {
+  generate: '-p',
+  chat: '-p',
+  demo: '-m',
+  score: '--text',
+  bench: '-m',
+  serve: '-m',
+};
+const MOST_SUGGESTED = 3;
+
+/** A sentence for words that a command does not take; undefined where nothing comes to mind. */
+export async function meantByWords(command: string, words: readonly string[]): Promise<string | undefined> {
+  const isModel = /\.gguf$/i.test(words[0] ?? '') && words.length === 1;
+  const option = isModel ? '-m' : MEANT[command];
+  if (option === undefined || words.length === 0) return undefined;
+  const text = words.join(' ');
+  return `Did you mean: onebit ${command} ${option} ${/^[\w./-]+$/.test(text) ? text : JSON.stringify(text)}`;
+}
+
+/** A sentence for words that are no command. */
+export function meantByCommand(words: readonly string[]): string | undefined {
+  const [first = ''] = words;
+  if (/\.gguf$/i.test(first)) return `Did you mean: onebit chat -m ${first}`;
+  if (/\s/.test(first)) return `Did you mean: onebit generate -p ${JSON.stringify(first)}`;
+  return undefined;
+}
+
+/** Runs `open`, which opens the model `name` for `purpose`; where it fails, the error also says what was probably meant. */
+export async function withModelHint<Result>(
+  name: string,
+  purpose: 'language' | 'support',
+  open: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await open();
+  } catch (error) {
+    if (!(error instanceof OnebitError)) throw error;
+    const hint = await hintFor(name, purpose, error).catch(() => undefined);
+    if (hint === undefined) throw error;
+    throw new OnebitError(error.code, `${error.message.replace(/[^.?!]$/, '$&.')} ${hint}`, {
+      cause: error,
+      problems: error.problems,
+    });
+  }
+}
+
+async function hintFor(name: string, purpose: 'language' | 'support', error: OnebitError): Promise<string | undefined> {
+  if (error.code === 'io' || error.code === 'bad-argument') {
+    if (await stat(name).catch(() => undefined)) return undefined;
+    const near = await nearModels(name);
+    return near.length === 0 ? undefined : `Did you mean ${near.join(' or ')}?`;
+  }
+  if (error.code !== 'bad-file' && error.code !== 'unsupported') return undefined;
+  const isSupport = (await architectureOf(name)) === SUPPORT_ARCHITECTURE;
+  if (purpose === 'language' && isSupport) {
+    return `It says what queries are about: onebit support predict -m ${name}, onebit support serve -m ${name}`;
+  }
+  return purpose === 'support' && !isSupport ? `It is a language model: onebit chat -m ${name}` : undefined;
+}
+
+async function architectureOf(name: string): Promise<unknown> {
+  const source = await openSource(name);
+  try {
+    return (await readGguf(source)).metadata.get('general.architecture');
+  } finally {
+    await source.close();
+  }
+}
+
+/** Pulled models and model files of this folder whose names hold `name` or differ from it by little, the nearest first. */
+async function nearModels(name: string): Promise<string[]> {
+  const pulled = (await listCache()).filter(({ complete }) => complete).map((entry) => entry.name);
+  const files = (await readdir('.')).filter((file) => /\.gguf$/i.test(file));
+  const wanted = simple(name);
+  const distances = [...pulled, ...files, 'seedling'].map((known) => {
+    const parts = [known, ...known.split('/')].map(simple);
+    const holds = wanted.length > 2 && parts.some((part) => part.includes(wanted));
+    const distance = Math.min(...parts.map((part) => editDistance(part, wanted)));
+    return { known, distance: holds ? 0 : distance };
+  });
+  return distances
+    .filter(({ distance }) => distance <= Math.max(1, wanted.length / 4))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, MOST_SUGGESTED)
+    .map(({ known }) => known);
+}
+
+function simple(name: string): string {
+  return name
+    .toLowerCase()
+    .replace(/\.gguf$/, '')
+    .slice(0, 200);
+}
+
+/** Letters to add, drop or change. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}

@@ -1,0 +1,148 @@
+// Owns tables of text as spreadsheets write them: comma-, semicolon- and tab-separated values. What is not such a table is refused by the row, never
+// guessed. Must not know what columns mean beyond their names. Source: RFC 4180; Excel's first line `sep=;`.
+import { CsvError, parse } from 'csv-parse/browser/esm/sync';
+import { OnebitError } from '../../errors.ts';
+
+/** A row of cells and the number of its first line (of its row, in a workbook), counted from 1. */
+export interface TableRow {
+  readonly line: number;
+  readonly fields: readonly string[];
+}
+
+/** Cells under named columns; blank rows are left out. */
+export interface Table {
+  /** Names as they are written. */
+  readonly columns: readonly string[];
+  readonly rows: readonly TableRow[];
+  /** What separates cells; undefined where it was no text. */
+  readonly separator?: string;
+}
+
+const SEPARATORS = [',', ';', '\t'];
+const MAX_LISTED = 5;
+
+/**
+ * The table in `text`, separated by what its first line says (`sep=;`), or else by the one of comma, semicolon and tab with which the header names all of
+ * `wanted`. Throws `bad-argument` where there is none, or a row is not CSV or has not as many fields as the header.
+ */
+export function parseTable(text: string, name: string, wanted: readonly string[]): Table {
+  const said = /^\ufeff?"?sep=(.)"?\r?(?:\n|$)/i.exec(text);
+  const body = said ? text.slice(said[0].length) : text.replace(/^\ufeff/, '');
+  const separator = said?.[1] ?? separatorOf(body, name, wanted);
+  const [header, ...rows] = recordsOf(body, name, separator, said ? 1 : 0);
+  const columns = header?.fields.map((field) => field.trim()) ?? [];
+  checkColumns(columns, name, wanted);
+  checkLengths(rows, columns.length, name);
+  return { columns, rows, separator };
+}
+
+/** Index of a column by its name, in whatever case; -1 where it is missing. */
+export function columnOf({ columns }: Pick<Table, 'columns'>, name: string): number {
+  return columns.findIndex((column) => column.toLowerCase() === name);
+}
+
+/** Whether the first line of `text` can only be the header of a table: it names `wanted` between tabs, or also an intent. A query may begin with "text, ". */
+export function beginsTable(text: string, wanted: readonly string[]): boolean {
+  if (/^\ufeff?"?sep=.("|\r|\n|$)/i.test(text)) return true;
+  return SEPARATORS.some((separator) => {
+    const columns = firstFields(text.replace(/^\ufeff/, ''), separator);
+    const isClear = separator === '\t' ? columns.length > 1 : columnOf({ columns }, 'intent') >= 0;
+    return isClear && wanted.every((column) => columnOf({ columns }, column) >= 0);
+  });
+}
+
+/** Throws `bad-argument` where columns are missing or there twice. */
+export function checkColumns(columns: readonly string[], name: string, wanted: readonly string[]): void {
+  const count = (column: string) => columns.filter((other) => other.toLowerCase() === column).length;
+  const names = wanted.join(' and ');
+  const got = columns.some((column) => column !== '') ? `"${columns.join(',').slice(0, 80)}"` : 'an empty file';
+  if (wanted.some((column) => count(column) === 0)) {
+    throw new OnebitError(
+      'bad-argument',
+      `read ${name}: the first line must name the ${wanted.length > 1 ? 'columns' : 'column'} ${names}, got ${got}. Rename the columns there, or add the line: ${wanted.join(',')}`,
+    );
+  }
+  const twice = wanted.find((column) => count(column) > 1);
+  if (twice === undefined) return;
+  throw new OnebitError(
+    'bad-argument',
+    `read ${name}: one column must be named ${twice}, got ${got}. Rename the others.`,
+  );
+}
+
+/** Throws `bad-argument` with the rows that have not `columns` fields. */
+export function checkLengths(rows: readonly TableRow[], columns: number, name: string): void {
+  const wrong = rows.filter(({ fields }) => fields.length !== columns);
+  if (wrong.length === 0) return;
+  const listed = wrong.slice(0, MAX_LISTED).map(({ line, fields }) => `row ${line} has ${fields.length}`);
+  const more = wrong.length > MAX_LISTED ? ` and ${wrong.length - MAX_LISTED} more` : '';
+  throw new OnebitError(
+    'bad-argument',
+    `read ${name}: every row must have the ${columns} fields of the first line, but ${listed.join(', ')}${more}. Put texts that hold the separator in quotes.`,
+    { problems: listed },
+  );
+}
+
+function separatorOf(text: string, name: string, wanted: readonly string[]): string {
+  const found = SEPARATORS.find((separator) => {
+    const columns = firstFields(text, separator);
+    return wanted.every((column) => columnOf({ columns }, column) >= 0);
+  });
+  if (found !== undefined) return found;
+  const most = SEPARATORS.map((separator) => firstFields(text, separator)).sort((a, b) => b.length - a.length)[0];
+  checkColumns(most, name, wanted);
+  return SEPARATORS[0];
+}
+
+/** Fields of the first line; a header has no line breaks. */
+function firstFields(text: string, separator: string): string[] {
+  const line = /^[^\r\n]*/.exec(text.replace(/^(?:[ \t]*\r?\n)+/, ''))?.[0] ?? '';
+  return line.split(separator).map((field) =>
+    field
+      .trim()
+      .replace(/^"(.*)"$/, '$1')
+      .trim(),
+  );
+}
+
+function recordsOf(text: string, name: string, separator: string, linesBefore: number): TableRow[] {
+  const rows: TableRow[] = [];
+  let lastLine = 0;
+  try {
+    parse(text, {
+      delimiter: separator,
+      record_delimiter: ['\r\n', '\n', '\r'],
+      relax_column_count: true,
+      skip_empty_lines: true,
+      on_record: (fields: string[], { lines }) => {
+        lastLine = lines;
+        const within = fields.reduce((sum, field) => sum + (field.match(/\r\n|\n|\r/g)?.length ?? 0), 0);
+        if (fields.some((field) => field.trim() !== '')) rows.push({ line: lines - within + linesBefore, fields });
+        return null;
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw notCsv(name, text, lastLine, linesBefore, error);
+  }
+  return rows;
+}
+
+const PROBLEMS: Record<string, string> = {
+  CSV_INVALID_CLOSING_QUOTE: 'after the quote that ends a field something else than a separator follows',
+  INVALID_OPENING_QUOTE: 'a quote stands inside a field that does not begin with one',
+  CSV_QUOTE_NOT_CLOSED: 'a quote is opened and never closed',
+};
+
+/** The record after the one that ended on `lastLine` is to blame, for a stray quote swallows many lines before it is noticed. */
+function notCsv(name: string, text: string, lastLine: number, linesBefore: number, cause: CsvError): OnebitError {
+  const lines = text.split(/\r\n|\n|\r/);
+  let line = lastLine;
+  while (line < lines.length && lines[line] === '') line++;
+  const what = PROBLEMS[cause.code] ?? cause.message;
+  return new OnebitError(
+    'bad-argument',
+    `read ${name}: row ${line + 1 + linesBefore} must be separated values, but ${what}. Put the whole field in quotes and double those inside it, or remove the quote.`,
+    { cause },
+  );
+}

@@ -1,0 +1,109 @@
+import { crc32, deflateRawSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { readQueries, readRows } from './rows.ts';
+
+/** A ZIP file of deflated parts. */
+function zip(parts: Record<string, string | Uint8Array>): Uint8Array {
+  const local: Buffer[] = [];
+  const central: Buffer[] = [];
+  let at = 0;
+  for (const [name, content] of Object.entries(parts)) {
+    const bytes = Buffer.from(content as Uint8Array);
+    const packed = deflateRawSync(bytes, { level: 9 });
+    const common = Buffer.alloc(26);
+    common.writeUInt16LE(20, 0);
+    common.writeUInt16LE(8, 4);
+    common.writeUInt32LE(crc32(bytes), 10);
+    common.writeUInt32LE(packed.length, 14);
+    common.writeUInt32LE(bytes.length, 18);
+    common.writeUInt16LE(name.length, 22);
+    local.push(Buffer.from('PK\x03\x04'), common, Buffer.from(name), packed);
+    const entry = Buffer.alloc(14);
+    entry.writeUInt32LE(at, 10);
+    central.push(Buffer.from('PK\x01\x02\x14\x00'), common, entry, Buffer.from(name));
+    at += 30 + name.length + packed.length;
+  }
+  const directory = Buffer.concat(central);
+  const end = Buffer.alloc(18);
+  end.writeUInt16LE(central.length / 4, 4);
+  end.writeUInt16LE(central.length / 4, 6);
+  end.writeUInt32LE(directory.length, 8);
+  end.writeUInt32LE(at, 12);
+  return Buffer.concat([...local, directory, Buffer.from('PK\x05\x06'), end]);
+}
+
+/** A workbook of sheets of cells, as Excel lays them out; undefined is no cell. */
+function workbook(sheets: Record<string, (string | number | undefined)[][]>): Record<string, string> {
+  const main = 'http://schemas.openxmlformats.org/spreadsheetml/2006/main';
+  const office = 'http://schemas.openxmlformats.org/officeDocument/2006/relationships';
+  const names = Object.keys(sheets);
+  const cell = (value: string | number | undefined, at: string) => {
+    if (value === undefined) return '';
+    const text = String(value).replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+    return typeof value === 'number'
+      ? `<c r="${at}"><v>${value}</v></c>`
+      : `<c r="${at}" t="inlineStr"><is><t>${text}</t></is></c>`;
+  };
+  const parts: Record<string, string> = {
+    '[Content_Types].xml': '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
+    'xl/workbook.xml': `<workbook xmlns="${main}" xmlns:r="${office}"><sheets>${names
+      .map((name, i) => `<sheet name="${name}" sheetId="${i + 1}" r:id="rId${i + 1}"/>`)
+      .join('')}</sheets></workbook>`,
+    'xl/_rels/workbook.xml.rels': `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">${names
+      .map(
+        (_, i) => `<Relationship Id="rId${i + 1}" Type="${office}/worksheet" Target="worksheets/sheet${i + 1}.xml"/>`,
+      )
+      .join('')}</Relationships>`,
+  };
+  Object.values(sheets).forEach((rows, i) => {
+    const data = rows.map(
+      (cells, r) =>
+        `<row r="${r + 1}">${cells.map((value, c) => cell(value, `${'ABCDEF'[c]}${r + 1}`)).join('')}</row>`,
+    );
+    parts[`xl/worksheets/sheet${i + 1}.xml`] =
+      `<worksheet xmlns="${main}"><sheetData>${data.join('')}</sheetData></worksheet>`;
+  });
+  return parts;
+}
+
+const rows = [
+  ['id', 'Intent', 'Text'],
+  [1, 'refund', 'money & <more>'],
+  [],
+  [2, 'hours', 'open?\nclosed?'],
+  [3, 'orders', 4711],
+];
+
+test('rows of the first sheet that has the columns, with their row numbers', async () => {
+  const bytes = zip(workbook({ Notes: [['hello']], Data: rows }));
+  expect(await readRows(bytes, 'q.xlsx')).toEqual([
+    { text: 'money & <more>', intent: 'refund', row: 2 },
+    { text: 'open?\nclosed?', intent: 'hours', row: 4 },
+    { text: '4711', intent: 'orders', row: 5 },
+  ]);
+  const { queries, table } = await readQueries(bytes, 'q.xlsx');
+  expect([queries.length, table?.columns]).toEqual([3, ['id', 'Intent', 'Text']]);
+});
+
+test.each([
+  [
+    'other columns',
+    workbook({ Data: [['query', 'label']] }),
+    /must name the columns text and intent, got "query,label"/,
+  ],
+  ['a ZIP file that is no workbook', { 'a.txt': 'text,intent' }, /got another kind of file/],
+  ['a workbook whose parts are damaged', { ...workbook({ Data: rows }), 'xl/workbook.xml': '<workbook' }, /must/],
+  [
+    'one that unpacks to more than a machine holds',
+    { ...workbook({ Data: rows }), 'xl/sharedStrings.xml': new Uint8Array(140e6) },
+    /unpacks to more than/,
+  ],
+])('%s is refused', async (_, parts, message) => {
+  await expect(readRows(zip(parts as Record<string, string>), 'q.xlsx')).rejects.toThrow(message);
+});
+
+test('cut-off workbooks and those of old Excel are refused with advice', async () => {
+  const whole = zip(workbook({ Data: rows }));
+  await expect(readRows(whole.subarray(0, -30), 'q.xlsx')).rejects.toThrow(/damaged/);
+  await expect(readRows(Uint8Array.from([0xd0, 0xcf, 0x11, 0xe0]), 'q.xls')).rejects.toThrow(/Save it as \.xlsx/);
+});

@@ -1,0 +1,119 @@
+// Owns reading the first fitting sheet of an .xlsx workbook. The library is loaded only for that. A workbook is a ZIP file of XML: how much it unpacks
+// to is measured before the library sees it. Must not know what columns mean. Source: PKWARE's APPNOTE 6.3.10; ECMA-376.
+import { OnebitError } from '../../errors.ts';
+import { checkColumns, columnOf, type Table } from './table.ts';
+
+/** More would be no table of queries, and unpack to more than a machine should hold. */
+const MOST = { bytes: 64e6, entries: 2000, unpackedBytes: 128e6 };
+const END_SIGNATURE = 0x06054b50;
+const ENTRY_SIGNATURE = 0x02014b50;
+const DEFLATED = 8;
+
+/** Whether bytes are of a ZIP file, as those of a workbook are. */
+export function isZip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 0x03 && bytes[3] === 0x04;
+}
+
+/** Whether bytes are of Excel's format before 2007, which is not read here. */
+export function isOldWorkbook(bytes: Uint8Array): boolean {
+  return [0xd0, 0xcf, 0x11, 0xe0].every((byte, i) => bytes[i] === byte);
+}
+
+/** The first sheet whose first row names all of `wanted`. Throws `bad-argument` where there is none, `bad-file` for what is no workbook. */
+export async function readWorkbook(bytes: Uint8Array, name: string, wanted: readonly string[]): Promise<Table> {
+  await checkArchive(bytes, name);
+  const { default: readSheets } = await import('read-excel-file/universal');
+  let sheets: { data: unknown[][] }[];
+  try {
+    sheets = (await readSheets(new Uint8Array(bytes).buffer, { parseNumber: (text) => text })) as never;
+  } catch (cause) {
+    throw refusal(name, `got ${(cause as Error).message}. Save it as .xlsx or CSV anew`, cause);
+  }
+  const tables = sheets.map(({ data }) => tableOf(data));
+  const found = tables.find((table) => wanted.every((column) => columnOf(table, column) >= 0)) ?? tables[0];
+  checkColumns(found?.columns ?? [], name, wanted);
+  return found;
+}
+
+/** Rows of a sheet are as long as its widest one, so none is too short or too long. */
+function tableOf(data: readonly (readonly unknown[])[]): Table {
+  const filled = data.map((cells, i) => ({ line: i + 1, fields: cells.map(textOf) }));
+  const [header, ...rows] = filled.filter(({ fields }) => fields.some((field) => field.trim() !== ''));
+  return { columns: header?.fields.map((field) => field.trim()) ?? [], rows };
+}
+
+function textOf(cell: unknown): string {
+  if (cell === null || cell === undefined) return '';
+  return cell instanceof Date ? cell.toISOString().slice(0, 10) : String(cell);
+}
+
+/** Unpacks every entry for its size alone. Throws `bad-file` where that is too much, or the archive is damaged. */
+async function checkArchive(bytes: Uint8Array, name: string): Promise<void> {
+  if (bytes.length > MOST.bytes) throw refusal(name, `got ${bytes.length} bytes, ${MOST.bytes} are taken. Split it`);
+  let left = MOST.unpackedBytes;
+  let isWorkbook = false;
+  for (const entry of entriesOf(bytes, name)) {
+    isWorkbook ||= entry.name === 'xl/workbook.xml';
+    left -= await unpackedSize(bytes, entry, left, name);
+    if (left < 0) throw refusal(name, `got one that unpacks to more than ${MOST.unpackedBytes} bytes. Split it`);
+  }
+  if (!isWorkbook) throw refusal(name, 'got another kind of file. Save it as .xlsx or CSV');
+}
+
+interface Entry {
+  readonly name: string;
+  readonly deflated: boolean;
+  readonly dataAt: number;
+  readonly packedBytes: number;
+}
+
+function* entriesOf(bytes: Uint8Array, name: string): Generator<Entry> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const damaged = () => refusal(name, 'got a damaged one. Save it anew');
+  let end = bytes.length - 22;
+  while (end >= 0 && view.getUint32(end, true) !== END_SIGNATURE) end--;
+  if (end < 0) throw damaged();
+  const count = view.getUint16(end + 10, true);
+  if (count > MOST.entries) throw refusal(name, `got one of ${count} parts. Save it anew without pictures`);
+  let at = view.getUint32(end + 16, true);
+  for (let i = 0; i < count; i++) {
+    if (at + 46 > bytes.length || view.getUint32(at, true) !== ENTRY_SIGNATURE) throw damaged();
+    const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map((offset) => view.getUint16(at + offset, true));
+    const local = view.getUint32(at + 42, true);
+    if (local + 30 > bytes.length) throw damaged();
+    const dataAt = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
+    const packedBytes = view.getUint32(at + 20, true);
+    if (dataAt + packedBytes > bytes.length) throw damaged();
+    yield {
+      name: new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameBytes)),
+      deflated: view.getUint16(at + 10, true) === DEFLATED,
+      dataAt,
+      packedBytes,
+    };
+    at += 46 + nameBytes + extraBytes + commentBytes;
+  }
+}
+
+/** Bytes that an entry has unpacked; counting ends beyond `most`. */
+async function unpackedSize(bytes: Uint8Array, entry: Entry, most: number, name: string): Promise<number> {
+  const packed = bytes.slice(entry.dataAt, entry.dataAt + entry.packedBytes);
+  if (!entry.deflated) return packed.length;
+  const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate-raw')).getReader();
+  let size = 0;
+  try {
+    while (size <= most) {
+      const { done, value } = await reader.read();
+      if (done) return size;
+      size += value.length;
+    }
+  } catch (cause) {
+    throw refusal(name, 'got a damaged one. Save it anew', cause);
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+  return size;
+}
+
+function refusal(name: string, got: string, cause?: unknown): OnebitError {
+  return new OnebitError('bad-file', `read ${name}: it must be an Excel workbook (.xlsx), ${got}.`, { cause });
+}
