@@ -21,6 +21,17 @@ const withoutNode = {
   load: (id) => (/\/dist\/bytes\/(file-source|cache)\.js$/.test(id) ? 'export {}' : null),
 };
 
+/** Pages have WebGPU or not; the package that brings it to Node would be looked for by the next bundler. */
+const withoutWebgpuPackage = {
+  name: 'without-webgpu-package',
+  transform(code, id) {
+    if (!id.endsWith('/kernels/webgpu/device.js')) return null;
+    const without = code.replace(/await import\([^()]*\bname\)/, 'await Promise.reject(new Error("only in Node"))');
+    if (without === code) throw new Error('bundle-browser: the import of webgpu must be in kernels/webgpu/device.js');
+    return without;
+  },
+};
+
 /** What is always used together lies in one file: fewer requests, and compressed together it is smaller. */
 const chunks = [
   { name: 'wasm', test: /\/dist\/kernels\/wasm\/(?!generated|wasm-training)/ },
@@ -47,7 +58,7 @@ async function write(input, codeSplitting, plugins) {
     input,
     platform: 'browser',
     external: [/^node:/],
-    plugins: [deeper, withoutNode, smallShaders, ...plugins],
+    plugins: [deeper, withoutNode, withoutWebgpuPackage, smallShaders, ...plugins],
     logLevel: 'silent',
   });
   await bundle.write({

@@ -32,7 +32,8 @@ if (missing.length > 0 && process.getuid?.() === 0 && existsSync('/usr/bin/apt-g
   for (const path of missing) if (!existsSync(path)) install([programs[path]]);
 }
 const node = process.execPath;
+run(node, ['scripts/build.mjs']);
 run('npm', ['run', '--silent', 'check']);
 run(node, ['scripts/build-wasm.mjs', '--check']);
-run(node, ['scripts/build.mjs']);
+run(node, ['scripts/api/build.mjs']);
 run(node, ['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)]);

@@ -1,5 +1,5 @@
 // The program as people and scripts run it: output, JSON, exit codes, Ctrl-C. Runs bin/onebit.js of the built checkout.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -124,6 +124,79 @@ describe('exit codes', () => {
       expect(stdout).toMatch(/Examples:\n {2}onebit/);
     }
   });
+});
+
+describe('what was probably meant', () => {
+  const file = (name: string) => join(folder, name);
+  test.each([
+    ['a text without its option', ['generate', 'Once', 'upon'], /Did you mean: onebit generate -p "Once upon"/],
+    ['a model without its option', ['chat', 'tiny.gguf'], /Did you mean: onebit chat -m tiny\.gguf/],
+    ['a text instead of a command', ['tell me a story'], /Did you mean: onebit generate -p "tell me a story"/],
+    ['a misspelt command', ['genrate'], /Did you mean generate\?/],
+    ['a misspelt command of a group', ['support', 'trian'], /Did you mean train\?/],
+    ['a misspelt option', ['chat', '--temprature', '1'], /Did you mean --temperature\?/],
+    ['a misspelt model', ['chat', '-m', 'seedlng', '-p', 'x'], /no such file.*Did you mean seedling\?/],
+    [
+      'a language model for queries',
+      ['support', 'predict', 'x', '-m', model],
+      /It is a language model: onebit chat -m/,
+    ],
+    ['a model of queries for chat', ['chat', '-m', file('s.gguf'), '-p', 'x'], /onebit support predict -m .*s\.gguf/],
+  ])('%s', async (_, args, message) => {
+    writeFileSync(file('s.gguf'), await tinyModel({ metadata: { 'general.architecture': 'onebit-support' } }));
+    const { code, stderr } = await run(args);
+    expect([code === 0, stderr]).toEqual([false, expect.stringMatching(message)]);
+  });
+
+  test('shells complete commands, options and their values', async () => {
+    const script = (await run(['completion', 'bash'])).stdout;
+    const complete = (...words: string[]) => {
+      const line = words.map((word) => `'${word}'`).join(' ');
+      const ask = `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length - 1}; _onebit; echo "\${COMPREPLY[@]}"`;
+      return spawnSync('bash', ['-c', ask], { encoding: 'utf8' }).stdout.trim();
+    };
+    expect(complete('onebit', 'sco')).toBe('score');
+    expect(complete('onebit', 'support', 'tr')).toBe('train');
+    expect(complete('onebit', 'train', 'x.txt', '--rep')).toBe('--replace-invalid --report');
+    expect(complete('onebit', 'chat', '--kv', '')).toBe('f32 f16 q8');
+    for (const shell of ['zsh', 'fish']) expect((await run(['completion', shell])).stdout).toContain('replace-invalid');
+  });
+});
+
+test('what untrusted files say is shown, not obeyed', async () => {
+  const name = 'good\x1b[2Jbad\u202egnp\nerror: fake';
+  const hostile = join(folder, 'hostile.gguf');
+  writeFileSync(hostile, await tinyModel({ metadata: { 'general.name': name, 'k\x1b]0;x\x07': name } }));
+  const outcomes = [
+    await run(['inspect', hostile]),
+    await run(['inspect', hostile, '--json']),
+    await run(['bench', '-m', hostile, '--prompt-tokens', '4', '--gen-tokens', '2', '--runs', '1']),
+    await run(['inspect', `${hostile}\x1b[31m`]),
+  ];
+  for (const { stdout, stderr } of outcomes) {
+    for (const char of ['\x1b', '\x07', '\u202e', '\nerror: fake']) expect(stdout + stderr).not.toContain(char);
+  }
+  expect(outcomes[0].stdout).toContain('good\\x1b[2Jbad\\u202egnp\\nerror: fake');
+  expect(JSON.parse(outcomes[1].stdout).name).toBe(name);
+});
+
+test('text comes in by one set of rules: a prompt in UTF-16 with a mark is read, one in an old encoding is refused', async () => {
+  const marked = join(folder, 'prompt.txt');
+  writeFileSync(marked, Buffer.from('\ufeffGrüß', 'utf16le'));
+  const read = await run(['generate', ...greedy, '--prompt-file', marked, '-n', '1', '--json']);
+  expect(JSON.parse(read.stdout).promptTokens).toHaveLength(6);
+  writeFileSync(marked, Buffer.from('Grüß', 'latin1'));
+  for (const args of [
+    ['generate', '-m', model, '--prompt-file', marked],
+    ['score', '-m', model, '--file', marked],
+    ['generate', '-m', model, '--json-schema', marked],
+    ['serve', '-m', model, '--port', '0', '--api-keys', marked],
+  ]) {
+    expect(await run(args)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/must be UTF-8 text, got 0xfc at byte 2/),
+    });
+  }
 });
 
 describe('score', () => {

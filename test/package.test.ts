@@ -38,11 +38,29 @@ test('holds what it needs and nothing else', () => {
   expect(files).toContain('LICENSE');
   expect(files).toContain('dist/site/index.html');
   expect(files).toContain('dist/browser/onebit.js');
-  expect(files.filter((file) => /\.test\.|^(src|site|test|bench|scripts)\//.test(file))).toEqual([]);
+  expect(files).toContain('dist/browser/THIRD-PARTY-NOTICES.txt');
+  expect(files.filter((file) => /\.test\.|^(site|test|bench|scripts)\//.test(file))).toEqual([]);
+});
+
+test('source maps lead to sources that are in it', () => {
+  for (const file of files.filter((name) => name.endsWith('.js.map') && !name.startsWith('dist/site/'))) {
+    const { sources } = JSON.parse(readFileSync(join(installed, file), 'utf8')) as { sources: string[] };
+    for (const source of sources) expect(files, file).toContain(join(dirname(file), source));
+  }
+});
+
+test('CommonJS loads it by require', () => {
+  const program = `const { load } = require('onebit');
+load().then((model) => model.generate('Hello', { maxTokens: 2, ignoreEndOfText: true }).result().then(({ tokens }) => {
+  console.log(tokens.length);
+  return model.dispose();
+}));`;
+  writeFileSync(join(folder, 'index.cjs'), program);
+  expect(execFileSync(process.execPath, ['index.cjs'], { cwd: folder, stdio: 'pipe' }).toString()).toBe('2\n');
 });
 
 test('every subpath imports, has types, and its three lines work', () => {
-  const subpaths = Object.keys(manifest.exports).filter((path) => path !== './package.json');
+  const subpaths = Object.keys(manifest.exports).filter((path) => manifest.exports[path].types);
   for (const path of subpaths) expect(existsSync(join(installed, manifest.exports[path].types)), path).toBe(true);
   const imports = subpaths.map((path) => `await import('${path.replace('.', 'onebit')}');`).join('\n');
   const program = `${imports}

@@ -455,7 +455,7 @@ describe('the cache', () => {
   });
 
   test('a second process takes over when the first is killed', async () => {
-    hub.pauseMs = 5;
+    hub.pauseMs = 250; // the second process must have started, on a busy machine too, before the first has all
     const first = run([REPO]);
     await until(async () => (await partialSize()) >= 200_000);
     const second = run([REPO]);

@@ -51,6 +51,31 @@ test('predict takes a query, a file, and lines of standard input', async () => {
   expect(file.stdout.match(/^(answer|clarify|handover): /gm)).toHaveLength(39);
 });
 
+test('tables of spreadsheets are read, and written back with what the model says beside each row', async () => {
+  writeFileSync(at('q.csv'), '\ufeffid;Text\r\n7;where is my parcel\r\n;\r\n8;"=cmd; refund the shoes"\r\n');
+  const { code, stdout } = await onebit(['predict', '-m', at('shop.gguf'), '--file', at('q.csv'), '-o', at('out.csv')]);
+  expect([code, stdout]).toEqual([0, '']);
+  const lines = readFileSync(at('out.csv'), 'utf8').split('\r\n');
+  expect(lines[0]).toBe('\ufeffid;Text;onebit_intent;onebit_confidence;onebit_action;onebit_answer');
+  expect(lines[1]).toMatch(/^7;where is my parcel;parcel_status;0\.\d{3};answer;$/);
+  expect(lines[2]).toMatch(/^8;"'=cmd; refund the shoes";refund;/);
+  expect(lines.slice(3)).toEqual(['']);
+  const again = await onebit(['predict', '-m', at('shop.gguf'), '--file', at('out.csv'), '--csv']);
+  expect(again.stdout.split('\r\n')).toHaveLength(4);
+  const over = await onebit(['predict', '-m', at('shop.gguf'), '--file', at('q.csv'), '-o', at('q.csv')]);
+  expect(over).toMatchObject({ code: 1, stderr: expect.stringContaining('the command reads it') });
+});
+
+test('invisible characters in a query change nothing', async () => {
+  const [plain, disguised] = await Promise.all(
+    ['where is my parcel', 'whe\u00adre\u00a0is my par\u200bcel\ufeff'].map((text) =>
+      onebit(['predict', text, '-m', at('shop.gguf'), '--json']),
+    ),
+  );
+  const { text: _, ...prediction } = JSON.parse(plain.stdout);
+  expect(JSON.parse(disguised.stdout)).toMatchObject(prediction);
+});
+
 test('evaluate gives the documented keys', async () => {
   const { stdout } = await onebit(['evaluate', at('dev.csv'), '-m', at('shop.gguf'), '--json']);
   const result = JSON.parse(stdout);

@@ -8,6 +8,7 @@ import type { LanguageModel } from '../language-model.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags } from './context.ts';
 import { speedLine } from './generate.ts';
 import { note, printJson, printModelText } from './print.ts';
+import { inputLines } from './read-input.ts';
 import { addSamplingOptions, generateOptionsOf, type SamplingFlags } from './sampling-options.ts';
 
 export interface ChatFlags extends ModelFlags, SamplingFlags {
@@ -87,31 +88,34 @@ export class Conversation {
 
   /** Reads messages and answers them until the input ends, `/exit`, or Ctrl-C at an empty prompt. */
   async run(): Promise<void> {
-    const lines = createInterface({ input: process.stdin, output: this.interactive ? process.stdout : undefined });
-    const close = () => lines.close();
-    this.context.signal.addEventListener('abort', close, { once: true });
-    lines.on('SIGINT', () => this.interrupt(lines));
-    if (this.interactive) {
-      note(printable(`${this.model.config.name} - /help for help, Ctrl-D to leave`));
-      lines.setPrompt('> ');
-      lines.prompt();
+    const { signal } = this.context;
+    if (!this.interactive) {
+      for await (const line of inputLines('read messages', signal)) if (!(await this.handle(line.trim()))) return;
+      return;
     }
+    const lines = createInterface({ input: process.stdin, output: process.stdout });
+    const close = () => lines.close();
+    signal.addEventListener('abort', close, { once: true });
+    lines.on('SIGINT', () => this.interrupt(lines));
+    note(printable(`${this.model.config.name} - /help for help, Ctrl-D to leave`));
+    lines.setPrompt('> ');
+    lines.prompt();
     try {
       let text = '';
       for await (const line of lines) {
-        if (this.interactive && line.endsWith('\\')) {
+        if (line.endsWith('\\')) {
           text += `${line.slice(0, -1)}\n`;
           continue;
         }
         text += line;
         if (!(await this.handle(text.trim()))) break;
         text = '';
-        this.context.signal.throwIfAborted();
-        if (this.interactive) lines.prompt();
+        signal.throwIfAborted();
+        lines.prompt();
       }
-      this.context.signal.throwIfAborted();
+      signal.throwIfAborted();
     } finally {
-      this.context.signal.removeEventListener('abort', close);
+      signal.removeEventListener('abort', close);
       lines.close();
     }
   }

@@ -3,7 +3,7 @@ import type { WriteStream } from 'node:tty';
 
 /** A line that is redrawn in place; nothing happens when the stream is no terminal. */
 export interface ProgressLine {
-  /** Shows `label` with `done` of `total` bytes (or only `done` where the total is not known), at most ten times a second. */
+  /** Shows `label` with `done` of `total` bytes (or only `done` where the total is not known), at most ten times per second. */
   update(label: string, done: number, total?: number): void;
   /** Wipes the line. */
   clear(): void;

@@ -24,7 +24,7 @@ Examples:
   curl http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' \\
     -d '{"messages":[{"role":"user","content":"Where is my parcel?"}],"stream":true}'
 
-Point any OpenAI client at http://127.0.0.1:8080/v1. Requests are logged on standard output, one JSON document a line.`;
+Point any OpenAI client at http://127.0.0.1:8080/v1. Requests are logged on standard output, one JSON document per line.`;
 
 /** The command `serve`. */
 export function serveCommand({ signal, endsBySignal }: CommandContext): Command {

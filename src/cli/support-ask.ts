@@ -38,7 +38,7 @@ Examples:
   onebit support predict -m support.gguf --file queries.csv -o answered.csv
   tail -f queries.log | onebit support predict -m support.gguf --json
 
-Without TEXT and --file, queries are read from standard input, one a line, and answered as they come. With --json each
+Without TEXT and --file, queries are read from standard input, one per line, and answered as they come. With --json each
 query gives one line: text, intent, probability, outOfScope, confidence, answered, action, answer, intents.
 In tables, texts that a spreadsheet would take for a formula get an apostrophe before them.`;
 
@@ -52,9 +52,9 @@ Rows of the intent oos, and of intents that the model does not know, count as ou
 export function predictSupportCommand({ signal }: CommandContext): Command {
   return addModel(new Command('predict').description('say what queries are about'))
     .argument('[text...]', 'the query; without it, lines of standard input')
-    .option('--file <path>', 'a file of queries: a line each, CSV or .xlsx with a column text, or JSON lines')
+    .option('--file <path>', 'a file of queries: one per line, CSV or .xlsx with a column text, or JSON lines')
     .option('--top <n>', 'intents to list (default: 3)', wholeNumber(1, 1000))
-    .option('--json', 'print one JSON line a query')
+    .option('--json', 'print one JSON line per query')
     .option('--csv', 'print a table: the rows of the file with what the model says in columns of their own')
     .option('-o, --output <file>', 'write that table to a file')
     .addHelpText('after', PREDICT_HELP)
@@ -136,7 +136,7 @@ export function evaluateSupportCommand({ signal }: CommandContext): Command {
         ['answers that are right', percent(result.precisionAtThreshold)],
         ['out of scope and not answered', percent(result.outOfScopeRecall)],
         ['calibration error', percent(calibrationError(judged))],
-        ['queries a second', String(result.queriesPerSecond)],
+        ['queries per second', String(result.queriesPerSecond)],
       ];
       print(`${judged.length} rows, threshold ${(flags.threshold ?? model.facts.threshold).toFixed(3)}`);
       for (const [name, value] of lines) print(`  ${name.padEnd(32)}${value}`);

@@ -62,7 +62,7 @@ export class TrainDisplay {
   }
 }
 
-/** One line of fewer than `columns` characters about a run: share, update, loss, bits a byte, speed, time left. */
+/** One line of fewer than `columns` characters about a run: share, update, loss, bits per byte, speed, time left. */
 export function stepText(event: TrainStep, heldOut: number | undefined, columns: number): string {
   const share = `${String(Math.floor(100 * event.progress)).padStart(3)} %`;
   const held = heldOut === undefined ? '' : ` (held out ${heldOut.toFixed(3)})`;

@@ -46,7 +46,7 @@ export function trainCommand({ signal, endsInOrder }: CommandContext): Command {
   return command
     .option(
       '--checkpoint-every <updates>',
-      'write a checkpoint after so many updates (default: one a minute)',
+      'write a checkpoint after so many updates (default: one per minute)',
       wholeNumber(1, 1e9),
     )
     .option('--resume', 'go on from the newest checkpoint')

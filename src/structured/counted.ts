@@ -1,62 +1,25 @@
 // Owns strings that an automaton accepts and that have a number of characters: the characters are counted while the text is followed, so that
 // bounds cost no states. Source: lengths of the words of a regular language are periodic in the end (Parikh's theorem for one letter).
-import { overlay } from './automaton.ts';
-import { jsonCharacters } from './json-character.ts';
+import { type Characters, type CharacterTable, type Place, TOKEN_CHARACTERS, tableOf } from './characters.ts';
 import type { Automaton, Followed } from './language.ts';
 import type { Meter, Work } from './work.ts';
 
 const QUOTE = 0x22;
 const CLOSED = -1;
-/** More characters than the longest token has. */
-const TOKEN_CHARACTERS = 256;
-
-/** A state of the automaton and how far a character is. */
-interface Place {
-  /** In quadruples: from byte, to byte, next place, and 1 where the byte completes a character. */
-  readonly moves: number[];
-  /** Whether the string may end here, but for its length. */
-  readonly ends: boolean;
-  readonly isBoundary: boolean;
-}
 
 /**
  * The rest of a JSON string after its opening quote: characters that `automaton` accepts, `min` to `max` of them (may be Infinity), and the closing quote.
  * Undefined where there is no such string.
  */
 export function* counted(automaton: Automaton, min: number, max: number, meter: Meter): Work<Followed | undefined> {
-  const places = yield* placesOf(automaton, meter);
-  const lengths = yield* lengthsOf(places, Math.min(max, Number.MAX_SAFE_INTEGER), meter);
-  const language = new Counted(places, lengths, min, max);
-  return language.isPossible(0, 0) ? language : undefined;
-}
-
-function* placesOf({ edges, accepts }: Automaton, meter: Meter): Work<Place[]> {
-  const places: Place[] = [];
-  const numbers = new Map<number, number>();
-  const found: [number, number][] = [];
-  const placeOf = (state: number, inCharacter: number) => {
-    const name = state * jsonCharacters.states + inCharacter;
-    let number = numbers.get(name);
-    if (number === undefined) {
-      number = found.length;
-      numbers.set(name, number);
-      found.push([state, inCharacter]);
-    }
-    return number;
-  };
-  placeOf(0, 0);
-  for (let at = 0; at < found.length; at++) {
-    const [state, inCharacter] = found[at];
-    const both = overlay(edges[state], jsonCharacters.edges[inCharacter]);
-    if (meter.spend(both.length)) yield;
-    const moves: number[] = [];
-    for (let i = 0; i < both.length; i += 4) {
-      if (both[i + 3] < 0) continue;
-      moves.push(both[i], both[i + 1], placeOf(both[i + 2], both[i + 3]), both[i + 3] === 0 ? 1 : 0);
-    }
-    places.push({ moves, ends: inCharacter === 0 && accepts[state], isBoundary: inCharacter === 0 });
+  const table = yield* tableOf(automaton, meter);
+  if (min === 0 && max === Number.POSITIVE_INFINITY) {
+    const [first] = table.places;
+    return first.ends || first.moves.length > 0 ? new Counted(table, undefined, min, max) : undefined;
   }
-  return places;
+  const lengths = yield* lengthsOf(table.places, Math.min(max, Number.MAX_SAFE_INTEGER), meter);
+  const language = new Counted(table, lengths, min, max);
+  return language.isPossible(0, 0) ? language : undefined;
 }
 
 /** By place: with how many more characters the string can end. From `tail` on this repeats every `period` characters. */
@@ -108,16 +71,18 @@ function* lengthsOf(places: readonly Place[], max: number, meter: Meter): Work<L
   }
 }
 
-/** A standing is the number of complete characters times the places, and the place. */
-class Counted implements Followed {
+/** A standing is the number of complete characters (no more than matter) times the places, and the place. */
+class Counted implements Characters {
   readonly start = 0;
-  private readonly places: readonly Place[];
-  private readonly lengths: Lengths;
+  readonly table: CharacterTable;
+  private readonly size: number;
+  private readonly lengths: Lengths | undefined;
   private readonly min: number;
   private readonly max: number;
 
-  constructor(places: readonly Place[], lengths: Lengths, min: number, max: number) {
-    this.places = places;
+  constructor(table: CharacterTable, lengths: Lengths | undefined, min: number, max: number) {
+    this.table = table;
+    this.size = table.places.length;
     this.lengths = lengths;
     this.min = min;
     this.max = max;
@@ -125,18 +90,14 @@ class Counted implements Followed {
 
   step(standing: number, byte: number): number | undefined {
     if (standing === CLOSED) return undefined;
-    const place = standing % this.places.length;
-    const count = (standing - place) / this.places.length;
-    const { moves, ends } = this.places[place];
-    if (byte === QUOTE && ends) return count >= this.min && count <= this.max ? CLOSED : undefined;
-    for (let i = 0; i < moves.length; i += 4) {
-      if (byte < moves[i] || byte > moves[i + 1]) continue;
-      const next = count + moves[i + 3];
-      if (!this.isPossible(moves[i + 2], next)) return undefined;
-      const kept = this.max === Number.POSITIVE_INFINITY ? Math.min(next, this.min) : next;
-      return kept * this.places.length + moves[i + 2];
-    }
-    return undefined;
+    const place = standing % this.size;
+    const count = (standing - place) / this.size;
+    if (byte === QUOTE) return this.table.places[place].ends && this.mayClose(count) ? CLOSED : undefined;
+    const move = this.table.row(place)[byte];
+    if (move < 0) return undefined;
+    const next = count + (move & 1);
+    if (!this.isPossible(move >> 1, next)) return undefined;
+    return (this.max === Number.POSITIVE_INFINITY ? Math.min(next, this.min) : next) * this.size + (move >> 1);
   }
 
   mayEnd(standing: number): boolean {
@@ -147,25 +108,31 @@ class Counted implements Followed {
     return String(standing);
   }
 
-  /** Where the bounds are out of reach of a token, only the place matters. */
-  maskKey(standing: number): string {
-    const place = standing % this.places.length;
-    const count = (standing - place) / this.places.length;
-    const { tail, period } = this.lengths;
-    const isFar = standing !== CLOSED && count >= this.min && this.max - count > tail + period + TOKEN_CHARACTERS;
-    return isFar ? `far${place}` : String(standing);
+  at(standing: number) {
+    if (standing === CLOSED) return undefined;
+    const place = standing % this.size;
+    return { place, count: (standing - place) / this.size };
   }
 
-  /** Whether the string can end from `place` with the right number of characters. */
+  mayClose(count: number): boolean {
+    return count >= this.min && count <= this.max;
+  }
+
+  isFree(count: number): boolean {
+    if (!this.lengths) return true;
+    const { tail, period } = this.lengths;
+    return count >= this.min && this.max - count > tail + period + TOKEN_CHARACTERS;
+  }
+
   isPossible(place: number, count: number): boolean {
+    if (!this.lengths) return true;
     const { possible, tail, period } = this.lengths;
-    const most = this.max - count;
-    // After so many the answers repeat.
+    // After tail + period the answers repeat.
     const from = Math.max(0, this.min - count);
-    const to = Math.min(most, from + tail + period);
+    const to = Math.min(this.max - count, from + tail + period);
     for (let more = from; more <= to; more++) {
       const known = more < tail + period ? more : period === 0 ? -1 : tail + ((more - tail) % period);
-      if (known >= 0 && possible[known * this.places.length + place]) return true;
+      if (known >= 0 && possible[known * this.size + place]) return true;
     }
     return false;
   }

@@ -19,12 +19,45 @@ const IPV6 = [
   `:(?::${H}){1,7}`,
   '::',
 ].join('|');
-const URI_CHARACTER = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})";
-const PATH = `(?:/${URI_CHARACTER}*)*`;
-const QUERY = `(?:\\?(?:${URI_CHARACTER}|[/?])*)?(?:#(?:${URI_CHARACTER}|[/?])*)?`;
-const HOST = `(?:${MAIL_LABEL}(?:\\.${MAIL_LABEL})*)`;
-const PORT = '(?::[0-9]{1,5})?';
-const URI = `(?:[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9._~-]+@)?${HOST}${PORT}${PATH}|(?:mailto|urn|tel|data):${URI_CHARACTER}+)${QUERY}`;
+// RFC 3986, appendix A; with `more` characters it is RFC 3987.
+const IP_LITERAL = `\\[(?:${IPV6}|v[0-9A-Fa-f]+\\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\\]`;
+function reference(more: string, query: string) {
+  const escaped = '%[0-9A-Fa-f]{2}';
+  const character = `(?:[A-Za-z0-9._~!$&'()*+,;=:@${more}-]|${escaped})`;
+  const name = `(?:[A-Za-z0-9._~!$&'()*+,;=${more}-]|${escaped})*`;
+  const user = `(?:[A-Za-z0-9._~!$&'()*+,;=:${more}-]|${escaped})*`;
+  const authority = `(?:${user}@)?(?:${IP_LITERAL}|${name})(?::[0-9]*)?`;
+  const rest = `(?:\\?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?${more}${query}-]|${escaped})*)?(?:#(?:${character}|[/?])*)?`;
+  const absolute = `/(?:${character}+(?:/${character}*)*)?`;
+  const withAuthority = `//${authority}(?:/${character}*)*`;
+  const rootless = `${character}+(?:/${character}*)*`;
+  const noColon = `(?:[A-Za-z0-9._~!$&'()*+,;=@${more}-]|${escaped})+(?:/${character}*)*`;
+  const whole = `[A-Za-z][A-Za-z0-9+.-]*:(?:${withAuthority}|${absolute}|${rootless}|)${rest}`;
+  return { whole: `^${whole}$`, relative: `^(?:${whole}|(?:${withAuthority}|${absolute}|${noColon}|)${rest})$` };
+}
+const uri = reference('', '');
+const planes = Array.from({ length: 14 }, (_, i) => (i + 1).toString(16));
+const iri = reference(
+  `\\u00A0-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFEF${planes.map((plane) => `\\u{${plane}0000}-\\u{${plane}FFFD}`).join('')}`,
+  '\\uE000-\\uF8FF',
+);
+
+const VARIABLE_CHARACTER = '(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})';
+const VARIABLE = `${VARIABLE_CHARACTER}(?:\\.?${VARIABLE_CHARACTER})*(?::[1-9][0-9]{0,3}|\\*)?`;
+const TEMPLATE = `(?:[^\\u0000- "'<>%\\\\^\`{|}]|%[0-9A-Fa-f]{2}|\\{[+#./;?&=,!@|]?${VARIABLE}(?:,${VARIABLE})*\\})*`;
+
+/** Regular expressions that every dialect reads alike; groups up to two deep. */
+function expression(depth: number): string {
+  const special = '\\\\[dDwWsSnrtfv.*+?^$(){}|/\\[\\]\\\\-]';
+  const member = `(?:[^\\]\\[\\\\^-]|${special})`;
+  const set = `\\[\\^?(?:a-z|A-Z|0-9|a-f|A-F|${member})+-?\\]`;
+  const group = depth > 0 ? `|\\((?:\\?:)?${expression(depth - 1)}\\)` : '';
+  const atom = `(?:[^\\\\.*+?^$(){}|\\[\\]]|\\.|${special}|${set}${group})`;
+  // Numbers of more digits are larger ones.
+  const counts = '\\{(?:[0-9]{1,3},?|[0-9],[1-9][0-9]{1,2}|[0-9]{2},[1-9][0-9]{2})\\}';
+  const term = `${atom}(?:(?:[*+?]|${counts})\\??)?`;
+  return `\\^?(?:${term})*\\$?(?:\\|\\^?(?:${term})*\\$?)*`;
+}
 
 const N = '[0-9]{1,9}';
 const CLOCK = `(?:${N}H(?:${N}M)?(?:${N}S)?|${N}M(?:${N}S)?|${N}S)`;
@@ -40,7 +73,14 @@ export const formats: ReadonlyMap<string, string> = new Map([
   ['ipv4', `^${IPV4}$`],
   ['ipv6', `^(?:${IPV6})$`],
   ['uuid', '^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$'],
-  ['uri', `^${URI}$`],
-  ['uri-reference', `^(?:${URI}|(?:/${URI_CHARACTER}+)+${QUERY})$`],
+  ['uri', uri.whole],
+  ['uri-reference', uri.relative],
+  ['iri', iri.whole],
+  ['iri-reference', iri.relative],
+  ['uri-template', `^${TEMPLATE}$`],
+  ['regex', `^${expression(2)}$`],
+  ['relative-json-pointer', '^(?:0|[1-9][0-9]*)(?:#|(?:/(?:[^~/]|~[01])*)*)$'],
+  ['idn-email', `^${MAILBOX}(?:\\.${MAILBOX})*@(?:${MAIL_LABEL}\\.)+${MAIL_LABEL}$`],
+  ['idn-hostname', `^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*$`],
   ['json-pointer', '^(?:/(?:[^~/]|~[01])*)*$'],
 ]);

@@ -1,6 +1,6 @@
 // Owns JSON strings of a number of characters, in any spelling, followed by counting.
+import { anyCharacters, type Characters, TOKEN_CHARACTERS } from './characters.ts';
 import { jsonCharacters } from './json-character.ts';
-import type { Followed } from './language.ts';
 
 const QUOTE = 0x22;
 /** The standing after the closing quote. */
@@ -10,8 +10,9 @@ const CLOSED = -1;
  * The rest of a JSON string after its opening quote: `min` to `max` characters (may be Infinity) and the closing quote. A standing is the number of
  * characters that are complete (no more than matter) times the states of a character, and the state.
  */
-export class JsonString implements Followed {
+export class JsonString implements Characters {
   readonly start = 0;
+  readonly table = anyCharacters;
   private readonly min: number;
   private readonly max: number;
 
@@ -25,7 +26,7 @@ export class JsonString implements Followed {
     const { states, next } = jsonCharacters;
     const state = standing % states;
     const count = (standing - state) / states;
-    if (state === 0 && byte === QUOTE) return count >= this.min ? CLOSED : undefined;
+    if (state === 0 && byte === QUOTE) return this.mayClose(count) ? CLOSED : undefined;
     const to = next[state * 256 + byte];
     if (to < 0 || (state === 0 && count >= this.max)) return undefined;
     if (to > 0) return count * states + to;
@@ -40,10 +41,22 @@ export class JsonString implements Followed {
     return String(standing);
   }
 
-  inString(standing: number) {
+  at(standing: number) {
     if (standing === CLOSED) return undefined;
-    const state = standing % jsonCharacters.states;
-    const count = (standing - state) / jsonCharacters.states;
-    return { state, least: this.min - count, free: this.max - count };
+    const place = standing % jsonCharacters.states;
+    return { place, count: (standing - place) / jsonCharacters.states };
+  }
+
+  mayClose(count: number): boolean {
+    return count >= this.min && count <= this.max;
+  }
+
+  isFree(count: number): boolean {
+    return count >= this.min && this.max - count > TOKEN_CHARACTERS;
+  }
+
+  /** A character that is only begun needs room as well. */
+  isPossible(place: number, count: number): boolean {
+    return count + (place === 0 ? 0 : 1) <= this.max;
   }
 }

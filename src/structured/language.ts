@@ -44,10 +44,6 @@ export interface Followed {
   mayEnd(standing: Standing): boolean;
   /** Equal keys are equal standings. */
   key(standing: Standing): string;
-  /** Standings with equal ones allow the same texts of up to 256 bytes. Default: the key. */
-  maskKey?(standing: Standing): string;
-  /** What tells strings, whose masks are computed once a vocabulary: see `StringWalk`. */
-  inString?(standing: Standing): { readonly state: number; readonly least: number; readonly free: number } | undefined;
 }
 
 export type GraphEdge = readonly [from: number, node: Node, to: number];

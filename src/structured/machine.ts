@@ -11,6 +11,9 @@ const MOST_SITUATIONS = 4096;
 const MOST_READINGS = 200_000;
 /** Ways to read one text at the same time. */
 const MOST_WAYS = 30_000;
+/** More readings than these are looked up by byte. */
+const FEW_READINGS = 12;
+const ANY_BYTE = [0, 255, 0];
 
 /** Where to go on when a rule ends, one or several ways. Equal stacks are the same object until forgotten. */
 export interface Stack {
@@ -40,6 +43,8 @@ export interface Situation {
   readonly ended: boolean;
   /** By byte: what follows, null where nothing does, undefined where not computed. */
   next: (Situation | null | undefined)[] | undefined;
+  /** By byte: the readings that may go on with it, where there are many. */
+  byByte?: Reading[][] | undefined;
   /** Owned by whoever makes masks. */
   mask: Uint32Array | undefined;
 }
@@ -71,8 +76,9 @@ export class Machine {
     const known = from.next?.[value];
     if (known !== undefined) return known;
     const reached: Reading[] = [];
-    this.steps += from.readings.length;
-    for (const reading of from.readings) {
+    const readings = from.readings.length > FEW_READINGS ? this.readingsAt(from, value) : from.readings;
+    this.steps += readings.length;
+    for (const reading of readings) {
       if (reading.followed >= 0) {
         const standing = this.program.followed[reading.followed].step(reading.standing, value);
         if (standing !== undefined) reached.push({ ...reading, standing });
@@ -91,6 +97,24 @@ export class Machine {
     return next;
   }
 
+  /** Those readings that may go on with `value`. */
+  private readingsAt(from: Situation, value: number): readonly Reading[] {
+    if (!from.byByte) {
+      from.byByte = Array.from({ length: 256 }, () => []);
+      this.steps += 2 * from.readings.length;
+      for (const reading of from.readings) {
+        const { bytes } = reading.followed < 0 ? this.program.states[reading.state] : { bytes: ANY_BYTE };
+        for (let i = 0; i < bytes.length; i += 3) {
+          for (let at = bytes[i]; at <= bytes[i + 1]; at++) {
+            const list = from.byByte[at];
+            if (list[list.length - 1] !== reading) list.push(reading);
+          }
+        }
+      }
+    }
+    return from.byByte[value];
+  }
+
   followedAt(reading: Reading): Followed | undefined {
     return reading.followed < 0 ? undefined : this.program.followed[reading.followed];
   }
@@ -99,7 +123,7 @@ export class Machine {
   localKey(reading: Reading): string | number {
     const language = this.followedAt(reading);
     if (!language) return reading.state;
-    return `${reading.followed}:${language.maskKey?.(reading.standing) ?? language.key(reading.standing)}`;
+    return `${reading.followed}:${language.key(reading.standing)}`;
   }
 
   /** A situation of exactly this reading, with nothing below it. It must be one of a situation. */
@@ -193,7 +217,10 @@ export class Machine {
 
   /** Those who hold a situation can go on with it: ids of stacks are never used again. */
   private forget(readings: number): void {
-    for (const situation of this.known.values()) situation.next = undefined;
+    for (const situation of this.known.values()) {
+      situation.next = undefined;
+      situation.byByte = undefined;
+    }
     this.known.clear();
     this.knownStacks.clear();
     this.readings = readings;

@@ -23,6 +23,7 @@ export class References {
   constructor(root: unknown, meter: Meter) {
     this.root = root;
     this.byUri.set(NOWHERE, { schema: root, at: '' });
+    const draft = isObject(root) ? root.$schema : undefined;
     const work: { value: unknown; at: string; base: string; depth: number }[] = [
       { value: root, at: '', base: NOWHERE, depth: 0 },
     ];
@@ -33,7 +34,12 @@ export class References {
       let { base } = next;
       if (isObject(value)) {
         const id = value.$id ?? value.id;
-        if (typeof id === 'string') base = this.name(id, base, { schema: value, at });
+        const isRelative = typeof value.$ref === 'string' && !value.$ref.startsWith('#');
+        if (typeof id === 'string' && isRelative && draft === undefined) {
+          throw refuse(`${at}/$ref`, 'an identifier beside a reference where $schema does not say which comes first');
+        }
+        const isIgnored = '$ref' in value && draft !== undefined && isOldDraft(draft);
+        if (typeof id === 'string' && !isIgnored) base = this.name(id, base, { schema: value, at });
         for (const anchor of [value.$anchor, value.$dynamicAnchor]) {
           if (typeof anchor === 'string') this.byUri.set(`${base}#${anchor}`, { schema: value, at });
         }
@@ -97,6 +103,11 @@ export class References {
     if (place.schema === this.root) this.byUri.set(NOWHERE, place);
     return document;
   }
+}
+
+/** Whether a draft ignores what stands beside `$ref`. */
+export function isOldDraft(draft: unknown): boolean {
+  return /draft-0[3467]\//.test(String(draft));
 }
 
 /** `reference` seen from `base`; without an empty fragment. */

@@ -25,6 +25,28 @@ export function givenValues({ schema, at }: Atom): (readonly unknown[])[] {
   return lists;
 }
 
+/** The property that tells objects apart where it is there: each alternative has other values for it. Undefined where there is none. */
+export function tagOf(branches: readonly (Flat | undefined)[], flatten: Flatten): string | undefined {
+  const [first] = branches;
+  if (!first || branches.length < 2 || branches.length > MOST_BRANCHES) return undefined;
+  const names = first.atoms.flatMap(({ schema }) =>
+    isObject(schema.properties) ? Object.keys(schema.properties) : [],
+  );
+  return names.find((name) => {
+    const seen = new Set<string>();
+    return branches.every((branch) => {
+      if (!branch) return false;
+      const types = typesOf(branch.atoms);
+      if (types?.size !== 1 || !types.has('object')) return false;
+      const property = propertyOf(branch.atoms, name, flatten);
+      const values = property && scalarsOf(property.atoms);
+      if (!values || [...values].some((value) => seen.has(value))) return false;
+      for (const value of values) seen.add(value);
+      return true;
+    });
+  });
+}
+
 /** Whether it is plain that no value satisfies both. */
 export function areDisjoint(a: Flat | undefined, b: Flat | undefined, flatten: Flatten): boolean {
   return excludeEachOther(a, b, flatten, DEEPEST);

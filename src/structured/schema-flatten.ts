@@ -1,6 +1,6 @@
 // Owns taking parts apart until only keywords about one value are left, and alternatives: references, allOf, opposites, conditions.
-import type { References } from './references.ts';
-import { areDisjoint, type Flat } from './schema-alternatives.ts';
+import { isOldDraft, type References } from './references.ts';
+import { areDisjoint, type Flat, tagOf } from './schema-alternatives.ts';
 import { alternativesOfNot } from './schema-negation.ts';
 import {
   type Atom,
@@ -37,7 +37,7 @@ export class Flattener {
   constructor(root: unknown, references: References, meter: Meter) {
     this.references = references;
     this.meter = meter;
-    this.isOld = isObject(root) && /draft-0[3467]\//.test(String(root.$schema));
+    this.isOld = isObject(root) && isOldDraft(root.$schema);
   }
 
   /** Follows all parts; undefined where it is plain that no value satisfies them. */
@@ -141,6 +141,13 @@ export class Flattener {
     if (known) return known;
     if (++this.depth > DEEPEST) throw refuse(branches[0].at, `oneOf in itself or more than ${DEEPEST} deep`);
     const flat = branches.map((branch) => this.one(branch));
+    const tag = tagOf(flat, (part) => this.one(part));
+    if (tag !== undefined) {
+      this.depth--;
+      const tagged = branches.map((branch) => [branch, made(branch, `tag ${tag}`, { required: [tag] })]);
+      this.exclusive.set(key, tagged);
+      return tagged;
+    }
     const found: Part[][] = [];
     for (const [i, branch] of branches.entries()) {
       const others = branches.filter((_, k) => {

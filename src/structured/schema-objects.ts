@@ -1,16 +1,17 @@
 // Owns the languages of objects that several schemas describe together. How to compile what is inside is told by the caller.
 import { accepts, automatonOf, both, isEmpty, without } from './automaton.ts';
+import { counted } from './counted.ts';
 import { pair, stringOf, white } from './json-text.ts';
 import {
   type Automaton,
   choice,
+  followed,
   type GraphEdge,
   type Node,
   never,
   nothing,
   oneOf,
   sequence,
-  textsOf,
   words,
 } from './language.ts';
 import { searchInJson } from './pattern.ts';
@@ -31,6 +32,8 @@ import type { Meter, Work } from './work.ts';
 /** Places where an object can stand: properties times how many are counted. */
 const MOST_PLACES = 100_000;
 const MOST_NAME_PATTERNS = 100;
+/** Ways to satisfy opposites of `additionalProperties`. */
+const MOST_WAYS = 1000;
 
 /** What is inside of objects. */
 export interface Inside {
@@ -55,8 +58,17 @@ interface NameClass {
 
 interface Property {
   readonly name: string;
-  readonly node: Node;
+  /** Undefined where it cannot be there. */
+  readonly parts: readonly Part[] | undefined;
   readonly required: boolean;
+}
+
+/** At least one property with a name that is none of these, like none of `unlike`, like `like`, satisfies the part. */
+interface Wanted {
+  readonly part: Part;
+  readonly names: readonly string[];
+  readonly unlike: readonly Automaton[];
+  readonly like: Automaton | undefined;
 }
 
 /**
@@ -64,9 +76,7 @@ interface Property {
  * given and nothing is said of others, there are none.
  */
 export function* objectLanguage(atoms: readonly Atom[], inside: Inside): Work<Node> {
-  const some = atoms.filter(({ schema }) => schema['-some'] !== undefined);
-  if (some.length > 1) throw refuse(some[1].at, 'several opposites of additionalProperties or patternProperties');
-  return yield* new ObjectCompiler(atoms, inside).language(some[0]);
+  return yield* new ObjectCompiler(atoms, inside).language(atoms.filter(({ schema }) => schema['-some'] !== undefined));
 }
 
 class ObjectCompiler {
@@ -97,7 +107,7 @@ class ObjectCompiler {
       );
   }
 
-  *language(some: Atom | undefined): Work<Node> {
+  *language(some: readonly Atom[]): Work<Node> {
     const { atoms, inside, declared, required, absent } = this;
     if ([...required].some((name) => absent.has(name))) return never;
     const patterns: NamePattern[] = [];
@@ -115,57 +125,86 @@ class ObjectCompiler {
         ? undefined
         : yield* inside.names(nameParts.map((atom) => partUnder(atom, atom.schema.propertyNames, 'propertyNames')));
     const properties: Property[] = [];
-    const possible: { property: Property; parts: Part[] }[] = [];
     for (const name of declared) {
       if (absent.has(name)) continue;
       const written = JSON.stringify(name).slice(1, -1);
       if (inside.meter.spend(1 + written.length * (patterns.length + 1))) yield;
       const matched = patterns.filter(({ automaton }) => accepts(automaton, written));
-      const parts = this.partsFor(name, matched);
-      const value = names && !accepts(names, written) ? never : inside.value(parts);
-      const property = { name, node: pair(words(JSON.stringify(name)), value), required: required.has(name) };
-      properties.push(property);
-      possible.push({ property, parts });
+      const parts = names && !accepts(names, written) ? undefined : this.partsFor(name, matched);
+      properties.push({ name, parts, required: required.has(name) });
     }
     const classes = yield* this.classes(patterns, names);
     const others = classes.map(({ key, matched }) => pair(key, inside.value(this.partsFor(undefined, matched))));
     const other: Node | undefined = others.length > 0 ? choice(...others) : undefined;
-    if (!some) return this.graph(properties, other, undefined);
-
-    // One property at least must be as `some` says: one of those declared, or another.
-    const { names: except, patterns: notFound, pattern } = some.schema['-some'] as Some;
-    const { part } = some.schema['-someValue'] as Inner;
-    const unlike: Automaton[] = [];
-    for (const source of notFound) unlike.push(yield* patternAutomaton(source, some.at, inside.meter));
-    const like = pattern === undefined ? undefined : yield* patternAutomaton(pattern, some.at, inside.meter);
+    const wanted: Wanted[] = [];
+    for (const atom of some) wanted.push(yield* this.wanted(atom));
     const ways: Node[] = [];
-    for (const { property, parts } of possible) {
-      const written = JSON.stringify(property.name).slice(1, -1);
-      const isMeant =
-        !except.includes(property.name) &&
-        !unlike.some((one) => accepts(one, written)) &&
-        (!like || accepts(like, written));
-      if (!isMeant || (names && !accepts(names, written))) continue;
-      const node = pair(words(JSON.stringify(property.name)), inside.value([...parts, part]));
-      const changed = properties.map((one) => (one === property ? { ...one, node, required: true } : one));
-      ways.push(this.graph(changed, other, undefined));
+    yield* this.choose(properties, wanted, ways, { patterns, names, other });
+    return choice(...ways);
+  }
+
+  private *wanted(atom: Atom): Work<Wanted> {
+    const { names, patterns, pattern } = atom.schema['-some'] as Some;
+    const { meter } = this.inside;
+    const unlike: Automaton[] = [];
+    for (const source of patterns) unlike.push(yield* patternAutomaton(source, atom.at, meter));
+    const like = pattern === undefined ? undefined : yield* patternAutomaton(pattern, atom.at, meter);
+    return { part: (atom.schema['-someValue'] as Inner).part, names, unlike, like };
+  }
+
+  /** One property at least must be as each of `wanted` says: one of those declared, or, for one of them, another. */
+  private *choose(
+    properties: readonly Property[],
+    wanted: readonly Wanted[],
+    ways: Node[],
+    around: { patterns: readonly NamePattern[]; names: Automaton | undefined; other: Node | undefined },
+    special?: Wanted,
+  ): Work<void> {
+    const { meter } = this.inside;
+    const [first, ...rest] = wanted;
+    if (!first) {
+      if (ways.length > MOST_WAYS) throw refuse(this.atoms[0].at, 'an object with so many opposites');
+      const last = special && (yield* this.specialOthers(special, around));
+      if (!special || last) ways.push(this.graph(properties, around.other, last));
+      return;
     }
+    for (const property of properties) {
+      const written = JSON.stringify(property.name).slice(1, -1);
+      if (meter.spend(20 + 10 * properties.length)) yield;
+      const isMeant =
+        property.parts &&
+        !first.names.includes(property.name) &&
+        !first.unlike.some((one) => accepts(one, written)) &&
+        (!first.like || accepts(first.like, written));
+      if (!isMeant) continue;
+      const changed = { ...property, parts: [...property.parts!, first.part], required: true };
+      const next = properties.map((one) => (one === property ? changed : one));
+      yield* this.choose(next, rest, ways, around, special);
+    }
+    if (!special) yield* this.choose(properties, rest, ways, around, first);
+  }
+
+  /** Pairs whose names are not declared and are as `wanted` says. */
+  private *specialOthers(
+    { names: except, unlike, like, part }: Wanted,
+    { patterns, names }: { patterns: readonly NamePattern[]; names: Automaton | undefined },
+  ): Work<Node | undefined> {
+    const { meter } = this.inside;
     let allowed = names;
-    if (like) allowed = allowed ? yield* both(allowed, like, inside.meter) : like;
+    if (like) allowed = allowed ? yield* both(allowed, like, meter) : like;
     if (except.length + unlike.length > 0) {
-      allowed ??= yield* searchInJson('', inside.meter);
-      for (const one of unlike) allowed = yield* without(allowed, one, inside.meter);
+      allowed ??= yield* searchInJson('', meter);
+      for (const one of unlike) allowed = yield* without(allowed, one, meter);
       if (except.length > 0) {
         const taken = oneOf(except.map((name) => JSON.stringify(name).slice(1, -1)));
-        allowed = yield* without(allowed, yield* automatonOf(taken, inside.meter), inside.meter);
+        allowed = yield* without(allowed, yield* automatonOf(taken, meter), meter);
       }
     }
-    const special = yield* this.classes(patterns, allowed);
-    const last = special.map(({ key, matched }) =>
-      pair(key, inside.value([...this.partsFor(undefined, matched), part])),
+    const classes = yield* this.classes(patterns, allowed);
+    if (classes.length === 0) return undefined;
+    return choice(
+      ...classes.map(({ key, matched }) => pair(key, this.inside.value([...this.partsFor(undefined, matched), part]))),
     );
-    if (last.length > 0) ways.push(this.graph(properties, other, choice(...last)));
-    return { kind: 'choice', items: ways };
   }
 
   /** What all atoms say of a property that `matched` patterns match. */
@@ -222,9 +261,13 @@ class ObjectCompiler {
       if (classes.length > MOST_NAME_PATTERNS)
         throw refuse(pattern.part.at, 'patternProperties of so many combinations');
     }
-    return classes
-      .filter(({ matched, automaton }) => !isEmpty(automaton) && allowed(matched))
-      .map(({ matched, automaton }) => ({ matched, key: sequence(words('"'), textsOf(automaton), words('"')) }));
+    const found: NameClass[] = [];
+    for (const { matched, automaton } of classes) {
+      if (isEmpty(automaton) || !allowed(matched)) continue;
+      const key = yield* counted(automaton, 0, Number.POSITIVE_INFINITY, meter);
+      if (key) found.push({ matched, key: sequence(words('"'), followed(key)) });
+    }
+    return found;
   }
 
   /**
@@ -242,7 +285,8 @@ class ObjectCompiler {
     const end = places++;
     edges.push([0, sequence(words('{'), white), begin]);
     let at = new Map([[0, begin]]);
-    for (const { node, required } of properties) {
+    for (const { name, parts, required } of properties) {
+      const node = parts ? pair(words(JSON.stringify(name)), this.inside.value(parts)) : never;
       const next = new Map<number, number>();
       const items = new Map<number, number>();
       for (const [count, place] of at) {

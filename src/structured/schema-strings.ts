@@ -4,7 +4,7 @@ import { accepts, automatonOf, both, isEmpty, without } from './automaton.ts';
 import { counted } from './counted.ts';
 import { formats } from './formats.ts';
 import { stringOf } from './json-text.ts';
-import { type Automaton, followed, type Node, never, sequence, textsOf, words } from './language.ts';
+import { type Automaton, followed, type Node, never, sequence, words } from './language.ts';
 import { type Searched, searchAndCount, searchInJson } from './pattern.ts';
 import { type Atom, countOf, malformed, refuse } from './schema-parts.ts';
 import type { Meter, Work } from './work.ts';
@@ -19,7 +19,6 @@ export function* stringLanguage(atoms: readonly Atom[], meter: Meter): Work<Node
   if (wanted.length + unwanted.length + excluded.length === 0) return stringOf(min, max);
   const automaton = yield* combined(wanted, unwanted, excluded, meter);
   if (isEmpty(automaton)) return never;
-  if (min === 0 && max === Number.POSITIVE_INFINITY) return sequence(words('"'), textsOf(automaton), words('"'));
   const language = yield* counted(automaton, min, max, meter);
   return language ? sequence(words('"'), followed(language)) : never;
 }

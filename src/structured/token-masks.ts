@@ -1,22 +1,32 @@
 // Owns which tokens a situation allows: walks of the machine over the tree of tokens, and what is remembered of them.
 // What a token does inside of the rule it begins in does not depend on the stack, so it is computed once a state; only tokens that go beyond
 // the rule's end are followed for each stack. Idea: XGrammar (arXiv 2411.15100).
+import { OnebitError } from '../errors.ts';
+import { type Characters, isCharacters } from './characters.ts';
 import type { Machine, Reading, Situation } from './machine.ts';
-import { stringWalkOf } from './string-walk.ts';
+import { addString } from './string-walk.ts';
 import type { TokenTrie } from './token-trie.ts';
 import type { Work } from './work.ts';
 
 /** Masks of situations kept, 19 KB each with 151,669 tokens. */
 const MOST_MASKS = 256;
 /** States of which it is remembered what tokens do. */
-const MOST_WALKS = 1024;
+const MOST_WALKS = 8192;
 /** Up to this many tokens are kept as a list, more as a mask. */
 const FEW = 2048;
 /** More readings than this are followed together. */
-const MANY_READINGS = 24;
+const MANY_READINGS = 1000;
 /** Nodes of the tree between two looks at the clock: well under a millisecond. */
 const NODES_PER_LOOK = 2000;
 const SLICE_MS = 10;
+
+/** Marks in tables of situations. */
+const UNKNOWN = -2;
+const NOTHING = -1;
+/** Situations that the tokens of one mask may lead to: 1 KB each. */
+const MOST_SITUATIONS = 20_000;
+/** Deeper than the longest token. */
+const DEEPEST = 260;
 
 type Pace = () => boolean;
 
@@ -50,14 +60,14 @@ export class TokenMasks {
       mask[token >>> 5] |= 1 << (token & 31);
     };
     const pace = this.pace(spend);
-    if (situation.readings.length > MANY_READINGS) yield* this.walk(0, situation, pace, allow);
+    if (situation.readings.length > MANY_READINGS) yield* this.walk([0], situation, pace, allow);
     else {
       for (const reading of situation.readings) {
         const exits = yield* this.addReading(reading, pace, mask);
         // Tokens that go on after the rule on top of the stack has ended.
         if (exits.length === 0 || reading.stack.frames.length === 0) continue;
         const after = this.machine.afterTop(reading.stack);
-        for (const exit of exits) yield* this.walk(exit, after, pace, allow);
+        yield* this.walk(exits, after, pace, allow);
       }
     }
     if (situation.ended) for (const token of this.trie.endTokens) allow(token);
@@ -72,14 +82,11 @@ export class TokenMasks {
   }
 
   /** Adds the tokens that stay within the reading's rule. Returns where it is left in the middle of tokens. */
-  private *addReading(reading: Reading, pace: Pace, mask: Uint32Array): Work<ArrayLike<number> & Iterable<number>> {
-    const string = this.machine.followedAt(reading)?.inString?.(reading.standing);
-    if (string) {
-      const walk = stringWalkOf(this.trie, string.state);
-      const exits: number[] = [];
-      walk.addTokens(string.free, mask);
-      walk.addEnds(string.least, string.free, mask, exits);
-      return exits;
+  private *addReading(reading: Reading, pace: Pace, mask: Uint32Array): Work<ArrayLike<number>> {
+    const language = this.machine.followedAt(reading);
+    const place = isCharacters(language) ? language.at(reading.standing) : undefined;
+    if (place) {
+      return addString(this.trie, language as Characters, place.place, place.count, mask);
     }
     const walk = yield* this.localWalk(reading, pace);
     if (walk.mask) for (let word = 0; word < mask.length; word++) mask[word] |= walk.mask[word];
@@ -94,7 +101,7 @@ export class TokenMasks {
     const tokens: number[] = [];
     const exits: number[] = [];
     yield* this.walk(
-      0,
+      [0],
       this.machine.only(reading),
       pace,
       (token) => tokens.push(token),
@@ -111,9 +118,9 @@ export class TokenMasks {
     return walk;
   }
 
-  /** Follows all tokens below `root`, where the situation is `start`; tells those that stay possible, and where the bottom of the stack is left. */
+  /** Follows all tokens below each of `roots`, where the situation is `start`; tells those that stay possible, and where the bottom of the stack is left. */
   private *walk(
-    root: number,
+    roots: ArrayLike<number>,
     start: Situation,
     pace: Pace,
     allow: (token: number) => void,
@@ -121,25 +128,53 @@ export class TokenMasks {
   ): Work<void> {
     const { byte, depth, end, token, twin } = this.trie;
     const { machine } = this;
-    const base = depth[root];
-    const along: Situation[] = [start];
-    const to = end[root];
-    for (let node = root + 1, left = NODES_PER_LOOK; node < to; left--) {
-      if (left === 0) {
+    // Situations are numbered, and where they lead kept in one table, so that the loop over most of the tree touches little memory.
+    const numbers = new Map<Situation, number>([[start, 0]]);
+    const situations = [start];
+    let next = new Int32Array(16 * 256).fill(UNKNOWN);
+    const along = new Int32Array(DEEPEST);
+    let left = NODES_PER_LOOK;
+    for (let i = 0, node = 0, to = 0, base = 0; ; left--) {
+      if (node === to) {
+        if (i === roots.length) return;
+        base = depth[roots[i]];
+        to = end[roots[i]];
+        node = roots[i++] + 1;
+        continue;
+      }
+      if (left <= 0) {
         left = NODES_PER_LOOK;
         if (pace()) yield;
       }
-      const from = along[depth[node] - 1 - base];
-      const known = from.next?.[byte[node]];
-      const situation = known === undefined ? machine.step(from, byte[node]) : known;
-      if (situation === null) {
+      const level = depth[node] - base;
+      const at = along[level - 1] * 256 + byte[node];
+      let number = next[at];
+      if (number === UNKNOWN) {
+        const situation = machine.step(situations[along[level - 1]], byte[node]);
+        number = NOTHING;
+        if (situation) {
+          number = numbers.get(situation) ?? situations.length;
+          if (number === situations.length) {
+            numbers.set(situation, number);
+            situations.push(situation);
+            if (number > MOST_SITUATIONS) throw tooManySituations();
+            if (situations.length * 256 > next.length) {
+              const larger = new Int32Array(next.length * 2).fill(UNKNOWN);
+              larger.set(next);
+              next = larger;
+            }
+          }
+        }
+        next[at] = number;
+      }
+      if (number === NOTHING) {
         node = end[node];
         continue;
       }
       for (let id = token[node]; id >= 0; id = twin[id]) allow(id);
-      if (situation.ended && leave && end[node] > node + 1) leave(node);
-      along[depth[node] - base] = situation;
-      node = situation.readings.length === 0 ? end[node] : node + 1;
+      if (leave && situations[number].ended && end[node] > node + 1) leave(node);
+      along[level] = number;
+      node = situations[number].readings.length === 0 ? end[node] : node + 1;
     }
   }
 
@@ -156,4 +191,11 @@ export class TokenMasks {
       return true;
     };
   }
+}
+
+function tooManySituations(): OnebitError {
+  return new OnebitError(
+    'over-budget',
+    `generate: the tokens of one step must lead to at most ${MOST_SITUATIONS} situations of the form, got more. Use fewer alternatives, or simpler patterns.`,
+  );
 }

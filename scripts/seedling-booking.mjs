@@ -1,0 +1,282 @@
+// Owns how a made-up booking goes: what the customer tells in which order, takes back or asks in between, and what the agent answers.
+
+import { nonsense, REPLIES, SMALL_TALK } from './seedling-declines.mjs';
+import { CANCEL, CORRECTIONS, fill, KINDS, NO, REQUESTS, YES } from './seedling-phrases.mjs';
+import { CANCELLED, ended } from './seedling-voice.mjs';
+
+const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
+
+/** One booking, told to the end or called off, written into `talk`. */
+export class Booking {
+  #talk;
+  #voice;
+  #kind;
+  #names;
+  #style;
+  #said = {};
+  #wanted = {};
+  #last = [];
+
+  constructor(talk, voice) {
+    this.#talk = talk;
+    this.#voice = voice;
+    this.#kind = KINDS[this.#voice.pick(['table', 'table', 'stay', 'ride'])];
+    this.#style = this.#voice.chance(0.17)
+      ? (value) => value.toLowerCase()
+      : this.#voice.chance(0.02)
+        ? (value) => value.toUpperCase()
+        : (value) => value;
+    const optional = this.#voice.pick([0, 0, 0.4, 0.8]);
+    const { slots } = this.#kind;
+    this.#names = Object.keys(slots).filter(
+      (name) =>
+        slots[name].ask || this.#voice.chance({ name: optional / 3, from: Math.max(optional, 0.5) }[name] ?? optional),
+    );
+    for (const name of this.#names) this.#wanted[name] = this.#make(name);
+  }
+
+  #make(name) {
+    const old = this.#said[name];
+    for (;;) {
+      const value = this.#style(this.#kind.slots[name].make(this.#voice.values));
+      if (value !== old) return value;
+    }
+  }
+  #user(sentence) {
+    this.#talk.user(this.#style(this.#voice.typed(sentence)));
+  }
+  get #missing() {
+    return this.#names.filter((name) => this.#said[name] === undefined && this.#kind.slots[name].ask);
+  }
+  get #question() {
+    const [next] = this.#missing;
+    return next ? this.#kind.slots[next].ask : 'Is that right?';
+  }
+  #repeat() {
+    this.#talk.agent(ended(this.#kind.state(this.#said), this.#question));
+  }
+  #take(names) {
+    for (const name of names) this.#said[name] = this.#wanted[name];
+    this.#last = names;
+  }
+  #part(name) {
+    return fill(this.#voice.pick(this.#kind.slots[name].part), this.#wanted[name]);
+  }
+
+  #open() {
+    const share = this.#voice.pick([0, 0.3, 0.4, 0.5, 0.7, 1, 1]);
+    const named = this.#voice.values.shuffle(this.#names.filter(() => this.#voice.chance(share)));
+    // Half the time as the language orders it.
+    const given = this.#voice.chance(0.5) ? this.#names.filter((name) => named.includes(name)) : named;
+    const parts = given.map((name) => this.#part(name));
+    // "at Chez Paul, Lyon"
+    const city = given.indexOf('city');
+    if (city > 0 && given[city - 1] === this.#kind.named && this.#voice.chance(0.25)) {
+      parts[city - 1] += `${this.#voice.pick([', ', ' - ', ', '])}${this.#wanted.city}`;
+      parts.splice(city, 1);
+    }
+    const comma = () => this.#voice.pick([' ', ' ', ' ', ', ']);
+    const joined = (joint = comma) => parts.map((item, at) => (at === 0 ? item : joint() + item)).join('');
+    const asking = this.#voice.chance(0.3);
+    const whole = `${this.#voice.pick(asking ? REQUESTS.asking : REQUESTS.telling)} ${this.#voice.pick(this.#kind.things)}`;
+    const please = () =>
+      this.#voice.pick(['', '', '', ' please', ', please', ' if possible', ', thanks', ', thank you']);
+    const end = asking ? '?' : '';
+    const terse = this.#voice.pick(this.#kind.terse);
+    if (this.#kind.unknown && this.#voice.chance(0.05)) return this.#openBlindly();
+    const greeting = this.#voice.chance(0.12)
+      ? this.#voice.pick(['Hi, ', 'Hello, ', 'Good evening, ', 'Hi there! ', 'Hey, ', 'Hello! ', 'Good morning. '])
+      : '';
+    this.#user(
+      greeting +
+        this.#voice.pick([
+          () => `${whole}${parts.length ? ` ${joined()}` : ''}${please()}${end}`,
+          () => `${whole}${parts.length ? ` ${joined()}` : ''}${please()}${end}`,
+          () => `${this.#voice.pick(this.#kind.whole)}${parts.length ? ` ${joined()}` : ''}${please()}`,
+          () => `${terse}${parts.length ? ` ${joined()}` : ''}${please()}`,
+          () => `${terse}${parts.length ? `${this.#voice.pick([' ', ', ', ': '])}${joined()}` : ''}${please()}`,
+          () =>
+            parts.length
+              ? `${joined()}${this.#voice.pick([', ', ' - ', '. '])}${terse}${please()}`
+              : `${terse}${please()}`,
+          () =>
+            `${whole}${end || '.'}${parts.map((item) => ` ${this.#voice.pick(['It is', 'It should be', 'We want it', 'Make it', ''])} ${item}.`.replace('  ', ' ')).join('')}`,
+          () => `${whole}${end || '.'}${parts.length ? ` ${capital(joined(() => ', '))}.` : ''}`,
+          () =>
+            given.length > 1
+              ? `${capital(terse)}${this.#voice.pick(['. ', ': ', '\n'])}${given.map((name) => `${this.#voice.pick(this.#kind.slots[name].label)}${this.#voice.pick([': ', ': ', ' '])}${this.#wanted[name]}`).join(this.#voice.pick([', ', '; ', '\n', ', ']))}`
+              : `${whole}${parts.length ? ` ${joined()}` : ''}${end}`,
+        ])(),
+    );
+    this.#take(given);
+    this.#repeat();
+  }
+
+  /** Asks for something good instead of naming it: the seedling knows none. */
+  #openBlindly() {
+    const city = this.#voice.chance(0.6) ? ['city'] : [];
+    this.#user(`${this.#voice.pick(this.#kind.unknown)}${city.map((name) => ` ${this.#part(name)}`).join('')}`);
+    this.#take(city);
+    this.#knowsNone();
+  }
+  #knowsNone() {
+    this.#talk.agent(
+      `Sorry, I know no ${this.#kind.named}s, so please name one. ${ended(this.#kind.state(this.#said), `At which ${this.#kind.named}?`)}`,
+    );
+  }
+
+  /** Gives what was asked for, with other things or without, or something else instead. */
+  #tell() {
+    const asked = this.#missing[0];
+    const others = this.#voice.values.shuffle(
+      this.#names.filter((name) => name !== asked && this.#said[name] === undefined),
+    );
+    const roll = this.#voice.values.number(1, 100);
+    if (roll <= 68 || others.length === 0) {
+      this.#user(fill(this.#voice.pick(this.#kind.slots[asked].answer ?? ['{v}']), this.#wanted[asked]));
+      return this.#take([asked]);
+    }
+    const names =
+      roll <= 90
+        ? this.#voice.values.shuffle([asked, ...others.slice(0, this.#voice.values.number(1, 3))])
+        : others.slice(0, this.#voice.values.number(1, 2));
+    this.#user(
+      `${names.map((name) => this.#part(name)).join(this.#voice.pick([', ', ' ', ' and ']))}${this.#voice.pick(['', ' please'])}`,
+    );
+    return this.#take(names);
+  }
+
+  #correct() {
+    const known = Object.keys(this.#said);
+    const recent = this.#last.filter((name) => known.includes(name));
+    const name = recent.length > 0 && this.#voice.chance(0.4) ? this.#voice.pick(recent) : this.#voice.pick(known);
+    const old = this.#said[name];
+    const slot = this.#kind.slots[name];
+    const value = this.#make(name);
+    const bare = recent.length === 1 && recent[0] === name;
+    const fragment = fill(
+      name === 'time' && !/[:.mh]|past|to |noon|clock|in the|now/i.test(value)
+        ? (slot.fragment.at(-1) ?? '{v}')
+        : this.#voice.pick(slot.fragment),
+      value,
+    );
+    const other = known.filter((item) => item !== name);
+    const roll = this.#voice.values.number(1, 100);
+    const form = this.#voice.pick(
+      roll <= 60 ? CORRECTIONS.fragment : roll <= 80 ? CORRECTIONS.contrast : CORRECTIONS.labelled,
+    );
+    const put = (shape, shown) =>
+      shape.replace(
+        /\{(\w)\}/g,
+        (_, key) => ({ f: shown, v: value, o: old, l: this.#style(this.#voice.pick(slot.label)) })[key],
+      );
+    this.#said[name] = value;
+    this.#last = [name];
+    if (roll <= 60 && other.length > 0 && this.#voice.chance(0.15)) {
+      const second = this.#voice.pick(other);
+      this.#said[second] = this.#make(second);
+      this.#user(
+        put(form, `${fragment} and ${fill(this.#voice.pick(this.#kind.slots[second].fragment), this.#said[second])}`),
+      );
+    } else this.#user(put(form, bare && this.#voice.chance(0.4) ? value : fragment));
+    this.#repeat();
+  }
+
+  #recall() {
+    const name = this.#voice.pick(Object.keys(this.#said));
+    const label = this.#voice.pick(this.#kind.slots[name].label);
+    this.#user(
+      this.#voice.pick([
+        `Which ${label} did I say?`,
+        `What ${label} did I give you?`,
+        `What ${label} do you have?`,
+        `Can you repeat the ${label}?`,
+        `What was the ${label} again?`,
+        `Which ${label} is it?`,
+      ]),
+    );
+    this.#talk.agent(ended(`You said: ${this.#said[name]}`));
+  }
+
+  #aside() {
+    const roll = this.#voice.values.number(1, 100);
+    const known = Object.keys(this.#said).length;
+    if (roll <= 45 && known > 0) return this.#correct();
+    if (roll <= 58 && known > 0) return this.#recall();
+    if (roll <= 66) {
+      this.#user(
+        this.#voice.pick([
+          'Can you repeat that?',
+          'What do you have so far?',
+          'Say it again',
+          'Sorry?',
+          'What?',
+          'Pardon?',
+          'Please repeat',
+          ...SMALL_TALK.welcome.slice(0, 3),
+          ...YES.slice(0, 3),
+        ]),
+      );
+      return this.#repeat();
+    }
+    if (roll <= 74) {
+      this.#talk.user(nonsense(this.#voice.values));
+      return this.#talk.agent(`Sorry, I did not understand that. ${this.#question}`);
+    }
+    if (roll <= 80 && this.#kind.unknown && this.#missing[0] === this.#kind.named) {
+      this.#user(
+        this.#voice.pick([
+          'I do not know',
+          'You choose',
+          'Any',
+          'Can you recommend one?',
+          'Which one is good?',
+          'Which ones are there?',
+          'Whatever you like',
+          'What do you recommend?',
+          'Surprise me',
+          'No idea',
+          'Do you have a suggestion?',
+          'It does not matter',
+        ]),
+      );
+      return this.#knowsNone();
+    }
+    if (roll <= 90) {
+      this.#talk.user(this.#voice.factAbout(this.#said[this.#kind.named] ?? this.#said.to ?? this.#said.city ?? 'it'));
+      return this.#talk.agent(REPLIES.fact);
+    }
+    const [message, reply] = this.#voice.chance(0.7)
+      ? this.#voice.beyond()
+      : this.#voice.smallTalk(['who', 'can', 'hello']);
+    this.#talk.user(message);
+    return this.#talk.agent(reply);
+  }
+
+  run() {
+    this.#open();
+    const restless = this.#voice.pick([0, 0, 0.1, 0.3]);
+    while (this.#missing.length > 0) {
+      if (this.#voice.chance(restless)) this.#aside();
+      else {
+        this.#tell();
+        this.#repeat();
+      }
+    }
+    while (this.#voice.chance(0.4)) {
+      if (this.#voice.chance(0.3)) {
+        this.#user(this.#voice.pick(NO));
+        this.#talk.agent('What should I change?');
+        this.#correct();
+      } else if (this.#voice.chance(0.75)) this.#correct();
+      else this.#aside();
+    }
+    if (this.#voice.chance(0.06)) {
+      this.#user(this.#voice.pick(CANCEL));
+      this.#talk.agent(CANCELLED);
+      return;
+    }
+    this.#user(this.#voice.pick(YES));
+    this.#talk.agent(this.#kind.booked);
+  }
+}

@@ -1,0 +1,177 @@
+// Owns what the seedling answers beyond its trade, and where messages of that kind come from: public sets of customers' messages by intent. Must not know
+// how a booking goes.
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+
+const choices = (text) => text.split('|').map((item) => item.trim());
+
+export const REPLIES = {
+  act: 'Sorry, I can only book tables, hotel rooms and rides. Shall I connect you with a person?',
+  fact: 'Sorry, I do not know that. I can only book tables, hotel rooms and rides. Shall I connect you with a person?',
+  language:
+    'Sorry, I only understand English. I can book tables, hotel rooms and rides. Shall I connect you with a person?',
+  nonsense: 'Sorry, I did not understand that. I can book a table, a hotel room or a ride. Can you say it another way?',
+  person: 'All right, a person will take over from here.',
+  stay: 'All right. I can book a table, a hotel room or a ride. What would you like?',
+  hello: 'Hello! I can book a table, a hotel room or a ride. What would you like?',
+  who: 'I am the seedling, a very small language model. I can book a table, a hotel room or a ride. What would you like?',
+  can: 'I can book a table, a hotel room or a ride: tell me where, when and for how many. For everything else I can connect you with a person.',
+  fine: 'I am fine, thank you! I can book a table, a hotel room or a ride. What would you like?',
+  welcome: 'You are welcome!',
+  bye: 'Goodbye! Have a nice day.',
+};
+
+/** What people say around a booking, by the reply it gets. */
+export const SMALL_TALK = {
+  hello: choices(
+    'Hi|Hello|Hey|Hi there|Good morning|Good evening|Good afternoon|Hello there|Hey there|hi|hello|Hiya|Greetings|Hello, can you help me?|Hi, I need help|Good day|Yo|Hello!|hi!|Is anybody there?|Are you there?|Can you help me?|I need some help|Help|Hello, I have a request|Howdy|Morning|Hi bot|Hello friend|Can I ask you something?',
+  ),
+  who: choices(
+    'Who are you?|What are you?|Are you a robot?|Are you a bot?|Are you human?|Are you a real person?|What is your name?|Who am I talking to?|Who is this?|Do you have a name?|Tell me about yourself|who are you|What should I call you?|Are you an AI?|Am I talking to a machine?|Are you a person or a computer?|whats your name|Introduce yourself|Are you ChatGPT?|What kind of model are you?|Who made you?|How big are you?|Is this a bot?|Are you real?|who is there|what r u',
+  ),
+  can: choices(
+    'What can you do?|How can you help me?|What can I ask you?|What do you do?|What are you for?|How does this work?|What services do you offer?|What can you help me with?|what can u do|What is this?|What are my options?|Tell me what you can do|Which things can you book?|What do you know?|How do I use this?|What else can you do?|Can you do anything else?|What is your job?|What are you good at?|help me, what can you do|How can I make a booking?|What do you offer?|give me a list of what you can do',
+  ),
+  fine: choices(
+    'How are you?|How are you doing?|How is it going?|How do you do?|Are you well?|how r u|How are you today?|Hi, how are you?|How do you feel?|What is up?|Hello, how are you?',
+  ),
+  welcome: choices(
+    'Thanks|Thank you|Thank you very much|Thanks a lot|Great, thanks|thx|Many thanks|Perfect, thank you|Thank you so much|Cheers|thanks!|You are great|Great job|Well done|That was quick, thanks|Nice, thank you|I appreciate it|Awesome, thanks|You helped me a lot|Good bot',
+  ),
+  bye: choices(
+    'Bye|Goodbye|See you|Thanks, bye|No, that is all. Thanks|That is all, thank you|Have a nice day|bye bye|No thanks, that is all|Nothing else, thanks|See you later|Good night|That is everything|I am done|No, that is it|Take care|Bye, thanks',
+  ),
+  person: choices(
+    'I want to talk to a person|Can I speak to someone?|Connect me with a human|I want to speak to an agent|Give me a person|Can I talk to a real person?|human please|operator|Yes, connect me with a person|Let me speak to your manager|Call a human|I need customer support|A person please|agent|Can a human help me?|I would rather talk to somebody|Put me through to someone|customer service please',
+  ),
+};
+
+/** What nobody told the seedling. `{x}` is the restaurant, the hotel or the place. */
+export const FACTS = choices(
+  'What is their phone number?|What is the address?|Where is it?|How much does it cost?|What is the price?|Can I have their number?|Do they have vegetarian food?|Is there parking?|What are the opening hours?|Is it expensive?|How far is it?|What is their number?|Where exactly is {x}?|What is the phone number of {x}?|What is on the menu?|Do they have wifi?|Is breakfast included?|How many stars does it have?|Is {x} any good?|When do they close?|Do they allow dogs?|Is there a pool?|How long does it take?|What is the rating?|How do I get there?|Does {x} have live music?|Is it near the station?|What kind of food do they serve?|Who owns {x}?|How much is a taxi?|What does a room cost?|Can you give me the address of {x}?|Do they take credit cards?|What is the email address?|What is their website?|Is {x} open on Sunday?|How much will I have to pay?|What time does it open?|Which dishes are good at {x}?|What is the number plate?|What is the name of the driver?|Is there a gym?|Do I need to wear a tie?|Is it child friendly?|tell me their phone number|whats the address|price?|phone number please|how much|Can you tell me the price per night?',
+);
+
+const FOREIGN = choices(
+  `Quiero reservar una mesa para dos|Hola, ¿hablas español?|¿Dónde está mi pedido?|Bonjour, je voudrais réserver une table|Parlez-vous français ?|Où est ma commande ?|Ich möchte einen Tisch reservieren|Sprechen Sie Deutsch?|Wo ist mein Paket?|Guten Tag|Vorrei prenotare un tavolo per quattro|Parla italiano?|Buongiorno|Quero reservar um quarto|Você fala português?|Olá, bom dia|Chciałbym zarezerwować stolik|Czy mówisz po polsku?|Dzień dobry|Ik wil graag een kamer boeken|Spreekt u Nederlands?|Jag vill boka ett bord|Hej, talar du svenska?|Kan jeg bestille et bord?|Haluaisin varata pöydän|Mluvíte česky?|Chtěl bych rezervovat pokoj|Beszél magyarul?|Szeretnék asztalt foglalni|Vorbiți românește?|Bir masa ayırtmak istiyorum|Merhaba, nasılsınız?|Я хочу забронировать столик|Вы говорите по-русски?|Привет|我想订一张桌子|你好|こんにちは、予約したいです|日本語を話せますか|안녕하세요|مرحبا، أريد حجز طاولة|שלום|Γεια σας, μιλάτε ελληνικά;|नमस्ते|Xin chào, tôi muốn đặt bàn|Saya mau pesan kamar|¿Cuánto cuesta?|Combien ça coûte ?|Wie viel kostet das?|Quanto costa?|Necesito un taxi al aeropuerto|J'ai besoin d'un taxi|Ich brauche ein Hotelzimmer|Ho bisogno di un taxi|Preciso de ajuda|Ayuda por favor|Aidez-moi s'il vous plaît|Können Sie mir helfen?|Mi può aiutare?|Gdzie jest moja paczka?|Var är mitt paket?|Waar is mijn bestelling?|¿Qué tiempo hace hoy?|Quel temps fait-il ?|Wie wird das Wetter morgen?|Danke schön|Gracias|Merci beaucoup|Grazie mille|Obrigado|Dziękuję|Tack så mycket|Hasta luego|Au revoir|Auf Wiedersehen|Me gustaría cancelar mi reserva|Je veux annuler|Wie heißt du?|¿Quién eres?|Qui es-tu ?|Chi sei?|Was kannst du?|¿Qué puedes hacer?|Non capisco|No entiendo|Ich verstehe nicht|Je ne comprends pas`,
+);
+const FOREIGN_WORDS =
+  `el la de que y a en un ser se no haber por con su para como estar tener le lo todo pero más hacer o poder decir este ir otro ese si me ya ver porque dar cuando mesa habitación mañana noche quiero dónde|
+le la de un être et à il avoir ne je son que se qui ce dans en du elle au pour pas vous par sur faire plus dire me on mon lui nous comme mais pouvoir avec tout y aller voir où bien demain chambre table soir|
+der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an werden aus er hat dass sie nach wird bei einer um am sind noch wie einem über einen so zum morgen zimmer tisch bitte wo|
+il di che è la e a un in non per si sono con ho come io ma da questo mi lo una del le ci quando anche della se più camera domani tavolo dove vorrei stasera|
+o que de e não um para com uma os no se na por mais as dos como mas ao ele das à seu sua ou quando muito nos já eu também quarto amanhã mesa onde quero|
+i w na z do się nie to że jest o jak po co ale dla od tak za przez przy pan pokój jutro stolik gdzie proszę chcę|
+de het een en van ik te dat die in je niet zijn is was op aan met als voor had er maar om hem dan zou of wat mijn morgen kamer tafel waar graag`
+    .split('|')
+    .map((line) => line.trim().split(/\s+/));
+
+/** First and last letters of scripts that are not Latin, and how long their words are. */
+const SCRIPTS = [
+  ['а', 'я', 7],
+  ['а', 'я', 5],
+  ['α', 'ω', 6],
+  ['一', '龥', 5],
+  ['ぁ', 'ん', 6],
+  ['가', '힣', 3],
+  ['ا', 'ي', 5],
+  ['א', 'ת', 5],
+  ['अ', 'ह', 4],
+  ['ก', 'ฮ', 6],
+];
+
+export function foreign(values) {
+  if (values.chance(0.4)) return values.pick(FOREIGN);
+  const several = (least, most, make) => Array.from({ length: values.number(least, most) }, make);
+  const end = () => values.pick(['', '.', '?', '!']);
+  if (values.chance(0.25)) {
+    const [first, last, longest] = values.pick(SCRIPTS);
+    const letter = () => String.fromCharCode(values.number(first.charCodeAt(0), last.charCodeAt(0)));
+    return (
+      several(1, 5, () => several(1, longest, letter).join('')).join(first === '一' || first === 'ぁ' ? '' : ' ') +
+      end()
+    );
+  }
+  const language = values.pick(FOREIGN_WORDS);
+  const unknown = values.chance(0.5) ? 0 : 0.3;
+  const word = () => (values.chance(unknown) ? values.strange().toLowerCase() : values.pick(language));
+  const text = several(3, 9, word).join(' ');
+  return text.charAt(0).toUpperCase() + text.slice(1) + end();
+}
+
+export function nonsense(values) {
+  const letters = () =>
+    Array.from({ length: values.number(2, 9) }, () => values.pick([...'abcdefghijklmnopqrstuvwxyz'])).join('');
+  return values.pick([
+    () => Array.from({ length: values.number(1, 4) }, letters).join(' '),
+    () => Array.from({ length: values.number(1, 3) }, letters).join(' '),
+    () =>
+      values.pick([
+        '???',
+        '...',
+        '!!',
+        'asdf',
+        'lorem ipsum',
+        'blah blah',
+        'hmm',
+        'lol',
+        ':-)',
+        '😀',
+        '🍕🍕',
+        'qwertz',
+        '1',
+        'x',
+        'aaaa',
+        'test',
+        '<b>x</b>',
+        '{}',
+        '12345',
+        '-',
+        'uh',
+        'eh?',
+        'haha',
+      ]),
+    () => Array.from({ length: values.number(2, 6) }, () => values.ordinary().toLowerCase()).join(' '),
+    () =>
+      `${values.ordinary()} ${values.ordinary().toLowerCase()} ${values.pick(['the', 'of', 'is', 'and'])} ${values.ordinary().toLowerCase()}${values.pick(['.', '!', '?'])}`,
+    () => Array.from({ length: values.number(3, 12) }, () => values.pick([...'abcdefgh0123456789#$%&*'])).join(''),
+  ])();
+}
+
+/** Intents of the sets that are the seedling's own trade, or talk that has no meaning alone. */
+const OWN =
+  /restaurant_reservation|book_hotel|uber|confirm_reservation|accept_reservation|cancel_reservation|restaurant_suggestion|greeting|goodbye|thank|^yes$|^no$|^maybe$|^repeat$|who_made|who_do_you|your_name|can_i_ask|are_you_a_bot|change_|user_name|^cancel$|transport_taxi|general_|BookRestaurant|recommendation_locations|content|^intent$|contact_human|contact_customer|openinggreeting|closinggreeting|confirm|reject|outofdomain/i;
+/** Messages that ask for what the seedling does do, whatever their label says. */
+const TRADE =
+  /\b(taxi|cab|uber|lyft|ride|hotel|hostel|motel|restaurant|table|reservation|reserve|dinner|room|human|agent|person|representative|operator|somebody|someone)\b/i;
+
+/** Messages of files by intent (CSV with text and intent, JSONL with text and intent) that are beyond the trade. */
+export function readOffPath(files) {
+  const messages = new Set();
+  for (const file of files) {
+    for (const { text, intent } of readRows(file)) {
+      if (!intent || OWN.test(intent) || TRADE.test(text) || text.length < 8 || text.length > 120) continue;
+      messages.add(text.trim());
+    }
+  }
+  return [...messages].sort();
+}
+
+function readRows(file) {
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  if (basename(file).endsWith('.jsonl')) return lines.map((line) => JSON.parse(line));
+  return lines.slice(1).map((line) => {
+    const [, text, intent] = /^(.*),([^,]*)$/.exec(line) ?? [];
+    return { text: (text ?? '').replace(/^"(.*)"$/, '$1').replaceAll('""', '"'), intent: intent?.trim() };
+  });
+}
+
+/** Which reply a message beyond the trade gets: a question asks for a fact, anything else for an act. */
+export function replyTo(message) {
+  return /^(what|where|when|who|whose|why|which|how|is|are|was|were|do|does|did|am|has|have|will|tell me (what|the|about|how|when|where)|whats|hows|wheres)\b/i.test(
+    message,
+  )
+    ? REPLIES.fact
+    : REPLIES.act;
+}

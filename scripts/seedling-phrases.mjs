@@ -1,0 +1,253 @@
+// Owns the words of made-up bookings: for each kind (table, stay, ride) what is needed, how people say it, and the one way in which the agent repeats it.
+// `{v}` stands for the value. Must not know how a dialogue goes.
+const choices = (text) => text.split('|').map((item) => item.trim());
+
+/** "at" goes before times and "on" before days, unless the value says it itself. */
+export const onDay = (day) => (/^(today|tomorrow|tonight|next|this|the day after|in )/i.test(day) ? day : `on ${day}`);
+export const atTime = (time) => (/^(now|right now|as soon as possible|immediately)$/i.test(time) ? time : `at ${time}`);
+const counted = (count, one, many) => `${count} ${/^(1|one)$/i.test(count) ? one : many}`;
+export const people = (count) => counted(count, 'person', 'people');
+const part = (value, text) => (value === undefined ? '' : ` ${text}`);
+
+const DATE = {
+  make: (values) => values.date(),
+  ask: 'On what day?',
+  label: choices('date|day'),
+  answer: choices(
+    '{v}|{v}|{on}|{on}|{v} please|Make it {v}|We would like to come {on}|{on} please|It is {on}|{v} would be good|I think {v}|Let us say {v}',
+  ),
+  part: choices('{on}|{on}|{v}'),
+  fragment: choices('{v}|{on}'),
+};
+const TIME = {
+  make: (values) => values.time(),
+  ask: 'At what time?',
+  label: choices('time'),
+  answer: choices(
+    '{v}|{v}|At {v}|At {v}|At {v} please|{v} please|{v} would be good|Around {v}|Let us say {v}|{v} works|About {v}|Make it {v}|I think {v}|We can be there at {v}|{v} if possible',
+  ),
+  part: choices('at {v}|at {v}|{v}|around {v}|for {v}'),
+  fragment: choices('{v}|at {v}'),
+};
+const PEOPLE = {
+  make: (values) => values.count(1, 9),
+  ask: 'For how many people?',
+  label: choices('number of people|party size|number of guests'),
+  answer: choices(
+    '{v}|{v}|{n}|For {v}|For {n}|{v} please|There will be {v} of us|We are {v}|{v} of us|{n} please|A party of {v}|It is for {v}|We will be {v}|for {v} please',
+  ),
+  part: choices('for {v}|for {n}|for {n}|for a party of {v}|{n}|party of {v}'),
+  fragment: choices('{n}|for {n}|{n}|for {v}'),
+};
+const CITY = {
+  make: (values) => values.city(),
+  ask: 'In which city?',
+  label: choices('city|town|place'),
+  answer: choices(
+    '{v}|{v}|In {v}|In {v}|In {v} please|{v} please|It is in {v}|I am in {v}|The city is {v}|I am going to {v}|{v}, please|That is in {v}|The one in {v}|We are in {v}',
+  ),
+  part: choices('in {v}'),
+  fragment: choices('in {v}'),
+};
+const PERSON = {
+  make: (values) => values.person(),
+  label: choices('name of the guest|name for the booking'),
+  part: choices('under the name {v}|under the name of {v}|in the name of {v}|my name is {v}|name: {v}'),
+  fragment: choices('under the name {v}|in the name of {v}'),
+};
+
+/** Slots in the order in which the agent asks; those without `ask` are only repeated where someone names them. */
+export const KINDS = {
+  table: {
+    slots: {
+      restaurant: {
+        make: (values) => values.restaurant(),
+        ask: 'At which restaurant?',
+        label: choices('restaurant|name of the restaurant|place'),
+        answer: choices(
+          '{v}|{v}|At {v}|{v} please|{v}, please|I would like {v}|Let us go to {v}|It is called {v}|The restaurant is {v}|The name is {v}|I was thinking of {v}|How about {v}|We want to eat at {v}|The restaurant is called {v}|I want to go to {v}|{v} if they have room|Try {v}',
+        ),
+        part: choices('at {v}|at {v}|at {v}|at the {v}'),
+        fragment: choices('at {v}'),
+      },
+      city: CITY,
+      people: PEOPLE,
+      date: DATE,
+      time: TIME,
+      name: PERSON,
+    },
+    things: choices(
+      'a table|a table|a table|a restaurant table|a reservation|a restaurant reservation|seats|a dinner table|a table for dinner|a table for lunch|a spot',
+    ),
+    terse: choices(
+      'table|table|a table|dinner|lunch|reservation|restaurant|restaurant booking|table booking|brunch|dinner table',
+    ),
+    whole: choices(
+      'I am hungry. I want a table|We want to go out for dinner|I want to eat out|We want to have dinner|I would like to have lunch|We would like to eat|I want to go for dinner|Can we eat',
+    ),
+    state: (s) =>
+      `A table${part(s.restaurant, `at ${s.restaurant}`)}${part(s.city, `in ${s.city}`)}${part(s.people, `for ${people(s.people ?? '')}`)}${part(s.name, `under the name ${s.name}`)}${part(s.date, onDay(s.date ?? ''))}${part(s.time, atTime(s.time ?? ''))}`,
+    booked: 'Your table is booked. Enjoy your meal!',
+    named: 'restaurant',
+    unknown: choices(
+      'Can you recommend a restaurant|Find me a good restaurant|Which restaurants are there|I am looking for a good Italian restaurant|Where can I eat well|I want Chinese food|Suggest a nice place to eat|What is a good vegetarian restaurant|Find me a cheap Mexican restaurant|Do you know a good place for dinner|Any good sushi',
+    ),
+  },
+  stay: {
+    slots: {
+      city: CITY,
+      hotel: {
+        make: (values) => values.hotel(),
+        ask: 'At which hotel?',
+        label: choices('hotel|name of the hotel'),
+        answer: choices(
+          '{v}|{v}|At {v}|The {v}|The {v} please|{v} please|I would like {v}|I like the {v}|It is called {v}|The hotel is {v}|I want to stay at {v}|The name is {v}|{v}, please|Let us take {v}',
+        ),
+        part: choices('at {v}|at the {v}|at {v}'),
+        fragment: choices('at {v}|at the {v}'),
+      },
+      rooms: {
+        make: (values) => values.count(1, 4),
+        ask: 'How many rooms?',
+        label: choices('number of rooms'),
+        answer: choices('{v}|{v}|{r}|{r}|{v} please|{r} please|I need {v}|Just {v}|We need {r}|{r} would be enough'),
+        part: choices('{r}|with {r}|in {r}'),
+        fragment: choices('{r}'),
+      },
+      date: {
+        ...DATE,
+        ask: 'From what day?',
+        label: choices('check-in date|date|arrival'),
+        answer: choices(
+          '{v}|{v}|From {v}|From {v}|{on}|{v} please|I arrive {on}|We arrive {on}|I check in {on}|Starting {v}|From {v} please|{on} please',
+        ),
+        part: choices('from {v}|from {v}|starting {v}|{on}|checking in {on}|arriving {on}'),
+        fragment: choices('from {v}|{v}|{on}'),
+      },
+      nights: {
+        make: (values) => values.count(1, 7),
+        ask: 'For how many nights?',
+        label: choices('number of nights'),
+        answer: choices('{v}|{v}|{t}|{t}|For {t}|For {t} please|{t} please|I will stay {t}|We stay for {t}|{v} please'),
+        part: choices('for {t}|for {t}|{t}'),
+        fragment: choices('{t}|for {t}'),
+      },
+      guests: {
+        make: (values) => values.count(1, 6),
+        label: choices('number of guests'),
+        part: choices('for {g}|{g}|for {g}'),
+        fragment: choices('{g}|for {g}'),
+      },
+      name: PERSON,
+    },
+    things: choices('a hotel room|a room|a hotel|a hotel room|a stay|accommodation|a place to stay|a room in a hotel'),
+    terse: choices('hotel|room|a room|hotel room|hotel booking|stay|a stay|accommodation|room booking'),
+    whole: choices(
+      'I am looking for somewhere to stay|I am going on a trip and need a hotel|We want to stay|I want to stay|We are travelling and need a room|I would like to stay',
+    ),
+    state: (s) =>
+      `A stay${part(s.hotel, `at ${s.hotel}`)}${part(s.city, `in ${s.city}`)}${part(s.guests, `for ${counted(s.guests ?? '', 'guest', 'guests')}`)}${part(s.name, `under the name ${s.name}`)}${part(s.rooms, `in ${counted(s.rooms ?? '', 'room', 'rooms')}`)}${part(s.date, `from ${s.date}`)}${part(s.nights, `for ${counted(s.nights ?? '', 'night', 'nights')}`)}`,
+    booked: 'Your stay is booked. Have a good time!',
+    named: 'hotel',
+    unknown: choices(
+      'Can you recommend a hotel|Find me a good hotel|Which hotels are there|I am looking for a cheap hotel|Suggest a nice hotel|What is a good hotel|Find me a hotel with a pool|Do you know a quiet hotel|Show me hotels',
+    ),
+  },
+  ride: {
+    slots: {
+      to: {
+        make: (values) => values.place(),
+        ask: 'Where to?',
+        label: choices('destination'),
+        answer: choices(
+          '{v}|{v}|To {v}|To {v}|To {v} please|{v} please|I am going to {v}|I need to get to {v}|The destination is {v}|We are going to {v}|I want to go to {v}|Take me to {v}',
+        ),
+        part: choices('to {v}|to {v}|going to {v}'),
+        fragment: choices('to {v}'),
+      },
+      people: PEOPLE,
+      kind: {
+        make: (values) =>
+          values.pick(['regular', 'shared', 'luxury', 'regular', 'shared', 'luxury', 'standard', 'private', 'normal']),
+        ask: 'Would you like a regular, shared or luxury ride?',
+        label: choices('type of ride|kind of ride|kind of car'),
+        answer: choices(
+          '{v}|{v}|A {v} ride|A {v} ride please|{v} please|A {v} one|Make it {v}|I would like a {v} ride|{v} is fine',
+        ),
+        part: choices('a {v} one|a {v} ride|{v}'),
+        fragment: choices('a {v} ride|a {v} one'),
+      },
+      time: {
+        ...TIME,
+        make: (values) =>
+          values.chance(0.2) ? values.pick(['now', 'right now', 'as soon as possible']) : values.time(),
+        answer: choices('{v}|{at}|{at}|{at} please|{v} please|{v}|Pick me up {at}|I need it {at}|{at} if possible'),
+        part: choices('{at}|{at}|{v}'),
+        fragment: choices('{v}|{at}'),
+      },
+      from: {
+        make: (values) => values.place(),
+        label: choices('pick-up place|starting point|pick-up address'),
+        part: choices('from {v}|from {v}|starting from {v}|pick me up at {v}'),
+        fragment: choices('from {v}'),
+      },
+      date: { ...DATE, ask: undefined },
+    },
+    things: choices('a taxi|a taxi|a cab|a ride|a car|a taxi ride|a lift|a cab ride|transport|a driver'),
+    terse: choices('taxi|cab|ride|a taxi|a cab|car|taxi booking|taxi ride'),
+    whole: choices(
+      'I have to travel|I need to go|We need to get|I want to go|Take me|Can you take us|I need someone to drive me|I am travelling',
+    ),
+    state: (s) =>
+      `A ${s.kind ? `${s.kind} ` : ''}ride${part(s.from, `from ${s.from}`)}${part(s.to, `to ${s.to}`)}${part(s.people, `for ${people(s.people ?? '')}`)}${part(s.date, onDay(s.date ?? ''))}${part(s.time, atTime(s.time ?? ''))}`,
+    booked: 'Your ride is booked. Have a good trip!',
+    named: 'place',
+  },
+};
+
+/** The phrase with the value in it. */
+export function fill(phrase, value) {
+  const forms = {
+    v: value,
+    on: onDay(value),
+    at: atTime(value),
+    n: people(value),
+    r: counted(value, 'room', 'rooms'),
+    t: counted(value, 'night', 'nights'),
+    g: counted(value, 'guest', 'guests'),
+  };
+  return phrase.replace(/\{(\w+)\}/g, (_, form) => forms[form]);
+}
+
+/** How a request begins; the ones of `asking` are questions. */
+export const REQUESTS = {
+  telling: choices(
+    'I want to book|I want to book|I would like to book|I would like to reserve|Please book|Book|Book me|Reserve|I need|We need|Get me|I am looking for|We would like|I want|Please get me|Please reserve|I would like|We want to book|Hi, I need|Hello, I want to book|Hi, I would like|I need to book|I wish to reserve|Help me book|I would love|Please arrange|Arrange|Order',
+  ),
+  asking: choices(
+    'Can you book|Could you book|Can I get|Could I have|Can you get us|Can I book|Could you reserve|May I book|Is it possible to book|Would you book|Can you find me|Can we get|Hello, can you book|Will you book|Can I reserve|Could you get me',
+  ),
+};
+
+/** Ways to take something back. `{f}` is the new value as a fragment, `{v}` the new value, `{o}` the old one, `{l}` what it is called. */
+export const CORRECTIONS = {
+  fragment: choices(
+    'No, {f}|No, make it {f}|No, {f} please|Make it {f}|Sorry, {f}|Sorry, I meant {f}|I meant {f}|Actually, {f}|Actually make it {f}|Oh wait, {f}|Wait, {f}|Change it to {f}|Can you change it to {f}?|{f} instead|{f} would be better|No wait, {f}|Oh no, I meant {f}|Hmm, rather {f}|Better {f}|no sorry {f}|Please make it {f}|Could you make it {f}?|I made a mistake, it should be {f}|No, I said {f}|It should be {f}|Let us make it {f} instead|Oops, {f}|My mistake, {f}',
+  ),
+  contrast: choices(
+    'Not {o}, {v}|{v}, not {o}|No, {v}, not {o}|No, not {o} but {v}|I said {v}, not {o}|{v} instead of {o}|Change {o} to {v}|It is {v}, not {o}|Sorry, {v} and not {o}',
+  ),
+  labelled: choices(
+    'Change the {l} to {v}|The {l} should be {v}|No, the {l} is {v}|The {l} is {v}, not {o}|Please change the {l} to {v}|Can you change the {l} to {v}?|The {l} is wrong, it is {v}|Sorry, the {l} is {v}|Actually, the {l} is {v}|Wrong {l}, I meant {v}|{l}: {v}',
+  ),
+};
+
+export const YES = choices(
+  'Yes|Yes please|Yes, that is right|That is correct|Yes, book it|Right|Sure|Yes, thank you|Correct|yes|Yep|Yeah|Perfect|Exactly|That is right|Yes, that is correct|Yes, please book it|Sounds good|Great, thanks|ok|Okay|Go ahead|Confirmed|Yes, everything is right|That works|Please do|y|All good|Fine|Yes, go ahead|Book it|looks good|Absolutely|Yes, perfect',
+);
+export const NO = choices(
+  'No|No, that is wrong|That is wrong|That is not right|No, it is not|Not quite|nope|Something is wrong|No, I want to change something|Wait, no',
+);
+export const CANCEL = choices(
+  'Cancel|Never mind|Forget it|I changed my mind, cancel it|Cancel that please|Stop|No thanks, I do not need it any more|Please cancel it|Let us leave it|I do not want it any more',
+);
