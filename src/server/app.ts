@@ -7,6 +7,7 @@ import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
 import { countTokens, message, messageEvents } from './anthropic.ts';
 import { ApiError, invalidUrl, toApiError } from './api-error.ts';
+import { applyTemplate, applyTemplateRequest } from './apply-template.ts';
 import { BodyGate } from './body-gate.ts';
 import { chatChunks, chatCompletion } from './chat-completions.ts';
 import { checkBody } from './check-body.ts';
@@ -181,6 +182,7 @@ export class OnebitServer {
     this.supportRoutes(app, this.options.support);
     this.post(app, '/v1/completions', completionRequest, { whole: completion, stream: completionChunks });
     this.post(app, '/v1/embeddings', embeddingRequest, { whole: embeddings });
+    this.post(app, '/apply-template', applyTemplateRequest, { whole: applyTemplate });
     this.post(app, '/v1/tokenize', tokenizeRequest, { whole: tokenize });
     this.post(app, '/v1/detokenize', detokenizeRequest, { whole: detokenize });
     this.post(app, '/v1/responses', responsesRequest, {
