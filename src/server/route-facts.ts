@@ -9,6 +9,7 @@ export function isClientGone(reason: unknown): boolean {
   return typeof reason === 'string' || (reason instanceof DOMException && reason.name === 'AbortError');
 }
 
+/** A model as /v1/models lists it. */
 export function modelObject(id: string): object {
   return { id, object: 'model', created: 0, owned_by: 'onebit' };
 }
@@ -28,10 +29,12 @@ export function patternOf(route: string): RegExp {
   return new RegExp(`^${route.replace(/:\w+\{(.+?)\}/g, '$1').replace(/:\w+/g, '[^/]+')}$`);
 }
 
+/** An answer that is not kept, or somebody else's. */
 export function noSuchResponse(): ApiError {
   return new ApiError(404, 'There is no such response here (any more).', { code: 'response_not_found' });
 }
 
+/** What every request is told at the end of the server. */
 export function shuttingDown(): ApiError {
   return new ApiError(503, 'The server is shutting down.', { code: 'shutting_down', retryAfterSeconds: 1 });
 }
