@@ -50,10 +50,8 @@ function newWorker(): Worker {
         name: 'onebit',
       });
     }
-    return new Worker(new URL(/* @vite-ignore */ './engine-worker.js', import.meta.url), {
-      type: 'module',
-      name: 'onebit',
-    });
+    // biome-ignore format: webpack reads through the parentheses, Vite does not, and so does not bundle a second worker
+    return new Worker(new URL(('./engine-worker.js'), import.meta.url), { type: 'module', name: 'onebit' });
   }
   // Workers of another origin are not allowed, modules from there are. Bundlers must not see a file here.
   const { href } = new URL('./engine-worker.js', here);
