@@ -1,5 +1,5 @@
 // The package's front door: load a model, then generate, chat, score. Everything here runs in Node and in browsers.
-export type { ChatMessage, ToolCall } from './chat/messages.ts';
+export type { ChatInput, ChatMessage, ToolCall } from './chat/messages.ts';
 // Types of what the above takes and gives.
 export type { ChatTemplateOptions } from './chat/template.ts';
 export type { Budget } from './core/budget.ts';
