@@ -48,4 +48,4 @@ export type { StartModel, TokenizerMetadata } from './train/start-model.ts';
 export type { Teacher } from './train/teacher.ts';
 export { train } from './train/train.ts';
 export type * from './train/train-options.ts';
-export type { Batch } from './train/trainer-types.ts';
+export type { Batch, TeacherTargets } from './train/trainer-types.ts';

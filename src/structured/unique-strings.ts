@@ -121,8 +121,9 @@ export const ONE_SPELLING = '^[^\\u0000-\\u0007\\u000b\\u000e-\\u001f]*$';
 /** Whether there are always more strings than are written: of any characters, or of a pattern without bounds that can go on for ever from everywhere. */
 export function areEndless(language: Characters, isAny: boolean): boolean {
   if (isAny) return language.isPossible(0, 1);
+  // Far from any lower bound there must be no upper one.
   return (
-    language.isFree(0) &&
+    language.isFree(2 ** 31) &&
     language.table.places.every(({ moves, ends }, place) => moves.length > 0 || !(ends || place === 0))
   );
 }
