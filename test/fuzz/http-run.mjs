@@ -59,7 +59,7 @@ process.stderr.write('\n');
 memory.push(await asked('memory'));
 witness.stdin.end();
 await once(witness, 'close');
-const restMb = (await asked('memory after gc')).rssMb;
+const { rssMb: restMb, used } = await asked('memory after gc');
 const honest = JSON.parse(report);
 ending = true;
 const left = await asked('end');
@@ -72,7 +72,7 @@ console.log(
   JSON.stringify({
     ...summary,
     ...{ findings: findings.length, running: left.running, kvPagesUsed: left.kvPagesUsed, seconds },
-    ...{ idleMb: idle.rssMb, peakMb, restMb, rssMb: memory.map((one) => one.rssMb), honest, node: process.version },
+    ...{ idleMb: idle.rssMb, peakMb, restMb, used, rssMb: memory.map((one) => one.rssMb), honest, node: process.version },
   }),
 );
 const broken = {

@@ -33,7 +33,8 @@ process.on('message', async (message) => {
     return;
   }
   if (message === 'memory after gc') collect();
-  process.send({ rssMb: Math.round(process.memoryUsage.rss() / 1e6), peakMb: Math.round(peakBytes / 1e6) });
+  const { heapUsed, heapTotal, external } = process.memoryUsage();
+  process.send({ used: [heapUsed, heapTotal, external].map((bytes) => Math.round(bytes / 1e6)), rssMb: Math.round(process.memoryUsage.rss() / 1e6), peakMb: Math.round(peakBytes / 1e6) });
   peakBytes = 0;
 });
 process.send({ url: listening.url });
