@@ -182,7 +182,11 @@ describe.skipIf(!hasChromium)(`the page${chromiumReason}`, () => {
     'trains: pauses, resumes, shows loss and samples, and the model can be talked to and taken away',
     async () => {
       await open({}, '#train');
-      await page.getByRole('button', { name: 'Use the example' }).click();
+      await page
+        .locator('#train')
+        .getByText(/694 documents/)
+        .waitFor(); // the example is there
+      await page.getByText('Time, size, seed').click();
       await page.getByLabel('Size').selectOption('small');
       await page.getByLabel('Minutes').fill('0.2');
       await page.getByRole('button', { name: 'Train', exact: true }).click();
@@ -192,6 +196,8 @@ describe.skipIf(!hasChromium)(`the page${chromiumReason}`, () => {
       await page.getByRole('button', { name: 'Resume' }).click();
       await page.getByRole('button', { name: 'Talk to it' }).waitFor();
       expect(await page.locator('.uplot canvas').count()).toBe(1);
+      expect(await page.locator('.score-line').textContent()).toMatch(/^\d+ of 7\d questions of the text right/);
+      expect(await page.locator('.answers li').count()).toBeGreaterThan(4);
       await page.locator('.samples li').first().waitFor();
       await page.screenshot({ path: join(shots, 'train.png'), fullPage: true });
       const downloading = page.waitForEvent('download');
@@ -217,7 +223,11 @@ describe.skipIf(!hasChromium)(`the page${chromiumReason}`, () => {
       const plain = await serveFiles({ folders: { '/': join(root, 'dist/site') }, isolated: false });
       await open({}, '#train', `${plain.origin}/`);
       page.on('dialog', (dialog) => void dialog.accept()); // the page asks before it is left
-      await page.getByRole('button', { name: 'Use the example' }).click();
+      await page
+        .locator('#train')
+        .getByText(/694 documents/)
+        .waitFor(); // the example is there
+      await page.getByText('Time, size, seed').click();
       await page.getByLabel('Size').selectOption('small');
       await page.getByLabel('Minutes').fill('0.6');
       await page.getByRole('button', { name: 'Train', exact: true }).click();

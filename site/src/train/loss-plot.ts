@@ -1,7 +1,9 @@
-// Owns the picture of a run: bits a byte over updates, of the training text and of held-out text. Drawn by uPlot.
+// Owns the picture of a run: bits per byte over updates, of the training text and of held-out text. Drawn by uPlot.
 import uPlot from 'uplot';
 import { colourOf, onColours } from '../dom.ts';
 import 'uplot/dist/uPlot.min.css';
+
+const DRAW_MS = 1000;
 
 /** A plot that grows. */
 export class LossPlot {
@@ -45,15 +47,15 @@ export class LossPlot {
     this.#draw();
   }
 
-  /** Once a frame is enough. */
+  /** Once a second is enough, and nothing while nobody sees it: drawing takes the time of a core from learning. */
   #draw(): void {
     if (this.#due) return;
     this.#due = true;
-    requestAnimationFrame(() => {
+    setTimeout(() => {
       this.#due = false;
       if (!this.#plot) this.#rebuild();
       this.#plot!.setData([this.#steps, this.#training, this.#heldOut] as uPlot.AlignedData);
-    });
+    }, DRAW_MS);
   }
 
   #size(): { width: number; height: number } {

@@ -212,7 +212,7 @@ export class TrainPage {
     this.#answers.clear();
     this.#setRunning(true);
     this.#status.textContent = 'Making a vocabulary of the text …';
-    this.#run.scrollIntoView({ block: 'start', behavior: 'smooth' });
+    this.#run.scrollIntoView({ block: 'start' });
     await this.#follow(
       trainInWorker({
         ...SIZES[this.#size.value].options,
@@ -279,14 +279,13 @@ export class TrainPage {
       const { parameters, shape, corpusTokens } = event;
       this.#numbers.textContent = `${count(parameters)} weights in ${shape.layers} layers of width ${shape.width}; ${count(corpusTokens)} tokens to learn from`;
     } else if (event.type === 'step') {
+      // A live region that changes many times a second says nothing, and each change of the page takes time from learning.
+      if (performance.now() - this.#saidAt < 500 || this.#training?.isPaused) return;
+      this.#saidAt = performance.now();
       this.#plot.addTraining(event.step, event.bitsPerByte);
       this.#bar.value = event.progress;
       const text = `${duration(event.secondsLeft)} left · update ${event.step} · ${digits(event.bitsPerByte)} bits/byte · ${digits(event.tokensPerSecond)} tokens/s · weights ${event.quantized ? 'of one bit' : 'exact'}`;
-      // A live region that changes many times a second says nothing.
-      if (performance.now() - this.#saidAt > 500 && !this.#training?.isPaused) {
-        this.#status.textContent = text;
-        this.#saidAt = performance.now();
-      }
+      this.#status.textContent = text;
       this.#run.dataset.loss = String(event.loss);
     } else if (event.type === 'evaluation') this.#plot.addHeldOut(event.step, event.bitsPerByte);
     else if (event.type === 'answers') this.#answers.show(event);
