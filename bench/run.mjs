@@ -4,7 +4,7 @@
 //   [--name NAME]
 // --cases PROMPT:CONTEXT,…: prefill of PROMPT tokens, decode after CONTEXT tokens. --realtime: every engine under
 // `chrt -r 1` (needs root): on busy or small machines the kernel may start llama.cpp's second thread on the core of the
-// first, which costs it milliseconds a token; real-time threads are placed at once. Of each second the kernel keeps 50 ms
+// first, which costs it milliseconds per token; real-time threads are placed at once. Of each second the kernel keeps 50 ms
 // from them unless /proc/sys/kernel/sched_rt_runtime_us is -1 (set it as root for the run, 950000 afterwards).
 // Cases of more than 512 tokens: engines stay loaded and evaluate the context once, then decode in turns, --rounds times; prefill is measured
 // --prefill-rounds times (default 2). wllama takes no part.
@@ -72,7 +72,7 @@ async function fasterFlash(job) {
 
 /** All rounds of one model, thread count and case: every engine once a round, in turns. */
 async function measureCase(model, threads, promptTokens, context) {
-  // a small model's run is over before it is warm: more runs a process, more tokens a run
+  // a small model's run is over before it is warm: more runs per process, more tokens per run
   const small = model.fileBytes < 2e7;
   const job = { path: model.path, threads, promptTokens, context, realtime, timeoutMs };
   job.genTokens = small ? Math.max(genTokens, 200) : genTokens;

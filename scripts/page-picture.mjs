@@ -55,6 +55,7 @@ try {
   await page.goto(`${url}#look`);
   await page.locator('.bits-canvas').waitFor();
   await page.waitForTimeout(3000);
+  await page.locator('.bits-canvas').evaluate((canvas) => canvas.scrollIntoView({ block: 'center' }));
   await shoot(2500);
   const args = frames.flatMap(({ path, milliseconds }) => [
     '-d',

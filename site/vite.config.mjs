@@ -56,7 +56,7 @@ const dividedWorker = {
   name: 'divided-worker',
   transform: (code, id) =>
     id.endsWith('/remote/start-worker.js')
-      ? code.replace(/\/\* webpackIgnore: true \*\/ '..\/browser\/whole-worker.js'/, "'./engine-worker.js'")
+      ? code.replace("'../browser/whole-worker.js'", "'./engine-worker.js'")
       : null,
 };
 

@@ -4,7 +4,7 @@ export type { ChatMessage } from './chat/messages.ts';
 export { type ErrorCode, OnebitError } from './errors.ts';
 export type { AttentionMap } from './evaluate/attention.ts';
 export type { SpeedReport, SpeedRequest, Spread } from './evaluate/speed.ts';
-export type { GpuEntry } from './kernels/webgpu/adapter.ts';
+export type { AdapterTraits, GpuEntry } from './kernels/webgpu/adapter.ts';
 export { isRealGpu } from './kernels/webgpu/adapter.ts';
 export { EMBEDDED_MODEL } from './load.ts';
 export type { MemoryNeed } from './model/memory.ts';

@@ -1,15 +1,18 @@
 // Owns the model as users hold it: text in, text out. Brings tokenizer, chat template, sessions and engine together.
 
-import type { ChatMessage } from './chat/messages.ts';
+import { checkMessages } from './chat/check-messages.ts';
+import { fittingMessages } from './chat/fit.ts';
+import type { ChatInput, ChatMessage } from './chat/messages.ts';
 import { ChatTemplate, type ChatTemplateOptions } from './chat/template.ts';
 import type { Budget } from './core/budget.ts';
+import { checkArgument, checkOptions, checkTextOrTokens, type Options, wrong } from './core/check.ts';
 import { OnebitError } from './errors.ts';
 import { type AttentionMap, attentionMap } from './evaluate/attention.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
 import { type Choosable, choosableOf } from './generate/choosable.ts';
 import { embedTokens } from './generate/embed.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
-import { checkOwner, type GenerateOptions, resolveOptions } from './generate/options.ts';
+import { checkOwner, GENERATE_OPTIONS, type GenerateOptions, resolveOptions } from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { type ChosenToken, Session } from './generate/session.ts';
 import { factsOf, type ModelFacts } from './gguf/facts.ts';
@@ -20,7 +23,23 @@ import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
 export type { ModelFacts };
 
-export interface ChatOptions extends GenerateOptions, Omit<ChatTemplateOptions, 'addGenerationPrompt'> {}
+export interface ChatOptions extends GenerateOptions, Omit<ChatTemplateOptions, 'addGenerationPrompt'> {
+  /** Refuse a conversation that does not fit the context, instead of leaving out its oldest turns. Default false. */
+  keepAll?: boolean;
+}
+
+/** Tokens kept free for an answer where turns are left out, at most. */
+const ANSWER_TOKENS = 256;
+const TEMPLATE_OPTIONS: Options = {
+  thinking: 'boolean',
+  addGenerationPrompt: 'boolean',
+  tools: 'list',
+  variables: 'object',
+  budget: 'object',
+};
+const CHAT_OPTIONS: Options = { ...GENERATE_OPTIONS, ...TEMPLATE_OPTIONS, keepAll: 'boolean' };
+const SCORE_OPTIONS: Options = { bos: 'boolean', contextTokens: 'number', onProgress: 'function', signal: 'signal' };
+const TOKENIZE_OPTIONS: Options = { special: 'boolean', bos: 'boolean' };
 
 /** Text across which DRY sees no repetition, as its inventor chose. */
 const DRY_BREAKERS = ['\n', ':', '"', '*'];
@@ -90,24 +109,59 @@ export class LanguageModel {
    */
   generate(prompt: string | ArrayLike<number>, options: GenerateOptions = {}): Generation {
     this.assertAlive('generate');
+    checkTextOrTokens('generate', 'prompt', prompt);
+    checkOptions('generate', options, GENERATE_OPTIONS);
     const resolved = resolveOptions(options);
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
     return new Generation(tokens, resolved, this.tokenizer, this.sharedSession(resolved.owner));
   }
 
-  /** Answers the last of `messages`. The conversation so far is not evaluated again where the cache still holds it. */
-  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
+  /**
+   * Answers the last of `messages`. The conversation so far is not evaluated again where the cache still holds it. One that is longer than the context goes on
+   * without its oldest turns, unless `keepAll` is set; what the system says first and the last turn stay.
+   * @throws OnebitError `bad-argument` for messages or options of the wrong shape, or a last turn longer than the context
+   */
+  chat(messages: readonly ChatInput[], options: ChatOptions = {}): Generation {
     this.assertAlive('chat');
-    const prompt = this.chatPrompt(messages, options);
+    const prompt = this.fittingPrompt(messages, options);
     const resolved = resolveOptions(options);
     return new Generation(prompt, resolved, this.tokenizer, this.sharedSession(resolved.owner));
   }
 
+  /** The token ids that `chat` answers: those of `chatPrompt`, without the oldest turns where all would not fit. */
+  fittingPrompt(messages: readonly ChatInput[], options: ChatOptions = {}): Int32Array {
+    checkOptions('chat', options, CHAT_OPTIONS);
+    const checked = checkMessages('chat', messages);
+    const room =
+      this.contextTokens - Math.min(options.maxTokens ?? ANSWER_TOKENS, ANSWER_TOKENS, this.contextTokens >> 2);
+    let tokens: Int32Array = new Int32Array(0);
+    const fits = (some: readonly ChatMessage[]) => {
+      const pieces = this.chatTemplate().render(some, options);
+      const characters = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      // What cannot fit by its length is not tokenised
+      if (characters > this.contextTokens * this.tokenizer.longestToken) return false;
+      tokens = this.encodePieces(pieces);
+      return tokens.length <= room;
+    };
+    const kept = options.keepAll ? checked : fittingMessages(checked, fits);
+    if (options.keepAll || kept !== checked) fits(kept);
+    if (tokens.length > 0) return tokens;
+    throw new OnebitError(
+      'bad-argument',
+      `chat: the conversation must fit the context of ${this.contextTokens} tokens, got more. Send less, or load with more contextTokens.`,
+    );
+  }
+
+  /** The text of a conversation as the model reads it, by its template. @throws OnebitError as `chat` */
+  prompt(messages: readonly ChatInput[], options: ChatTemplateOptions = {}): string {
+    checkOptions('prompt', options, TEMPLATE_OPTIONS);
+    return this.chatTemplate().render(checkMessages('prompt', messages), options).join('');
+  }
+
   /** The token ids of a conversation, ready to be answered. Text of control tokens inside messages stays ordinary text. */
-  chatPrompt(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): Int32Array {
-    const pieces = this.chatTemplate().render(messages, options);
-    const tokens = pieces.flatMap((piece) => [...this.tokenizer.encode(piece, { special: true, bos: false })]);
-    return this.begun(tokens);
+  chatPrompt(messages: readonly ChatInput[], options: ChatTemplateOptions = {}): Int32Array {
+    checkOptions('chatPrompt', options, TEMPLATE_OPTIONS);
+    return this.encodePieces(this.chatTemplate().render(checkMessages('chatPrompt', messages), options));
   }
 
   /**
@@ -161,6 +215,9 @@ export class LanguageModel {
   /** Like `score` for several documents, each from its own start. */
   async scoreDocuments(documents: readonly (string | ArrayLike<number>)[], options: ScoreOptions = {}): Promise<Score> {
     this.assertAlive('score');
+    checkArgument('score', 'documents', documents, 'list');
+    for (const document of documents) checkTextOrTokens('score', 'the document', document);
+    checkOptions('score', options, SCORE_OPTIONS);
     const session = this.session();
     try {
       return await scoreDocuments(documents, session, this.tokenizer, options);
@@ -176,6 +233,8 @@ export class LanguageModel {
    */
   async embed(input: string | ArrayLike<number>, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
     this.assertAlive('embed');
+    checkTextOrTokens('embed', 'input', input);
+    checkOptions('embed', options, { signal: 'signal' });
     const tokens = typeof input === 'string' ? this.tokenize(input) : input;
     return embedTokens(this.scheduler, tokens, this.contextTokens, options.signal);
   }
@@ -183,17 +242,22 @@ export class LanguageModel {
   /** What each token of a short text looks at, in every layer and head. @throws OnebitError `bad-argument` for more than 64 tokens */
   async attention(text: string, options: { signal?: AbortSignal } = {}): Promise<AttentionMap> {
     this.assertAlive('attention');
+    checkArgument('attention', 'text', text, 'text');
+    checkOptions('attention', options, { signal: 'signal' });
     const textOf = (token: number) => this.tokenizer.decode([token], { special: true });
     return attentionMap(this.engine, [...this.tokenize(text)], textOf, options.signal);
   }
 
   /** Token ids of `text`; with the begin token where the model wants one, unless `bos` says otherwise. */
   tokenize(text: string, options: { special?: boolean; bos?: boolean } = {}): Int32Array {
+    checkArgument('tokenize', 'text', text, 'text');
+    checkOptions('tokenize', options, TOKENIZE_OPTIONS);
     return this.tokenizer.encode(text, { ...options, bos: options.bos ?? this.tokenizer.addBos });
   }
 
   /** Text of `tokens`. */
   detokenize(tokens: ArrayLike<number>): string {
+    checkTextOrTokens('detokenize', 'tokens', typeof tokens === 'string' ? undefined : tokens);
     return this.tokenizer.decode(tokens);
   }
 
@@ -203,6 +267,7 @@ export class LanguageModel {
    */
   session(options: { owner?: string } = {}): Session {
     this.assertAlive('session');
+    checkOptions('session', options, { owner: 'text' });
     checkOwner(options.owner, 'session');
     return new Session(this.scheduler, this.contextTokens, this.breakers, {
       owner: options.owner,
@@ -212,7 +277,10 @@ export class LanguageModel {
 
   /** Continues `prompt` in a session of your own, which has its owner already. */
   generateIn(session: Session, prompt: string | ArrayLike<number>, options: GenerateOptions = {}): Generation {
-    this.assertAlive('generate');
+    this.assertAlive('generateIn');
+    if (!(session instanceof Session)) throw wrong('generateIn', 'session', 'be one that session() gave', session);
+    checkTextOrTokens('generateIn', 'prompt', prompt);
+    checkOptions('generateIn', options, GENERATE_OPTIONS);
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
     const use = { session, end: () => {} };
     if (options.owner !== undefined && options.owner !== session.owner) {
@@ -237,6 +305,11 @@ export class LanguageModel {
     const { choosable } = this;
     const session = new Session(this.scheduler, this.contextTokens, this.breakers, { shared: true, owner, choosable });
     return { session, end: () => session.dispose() };
+  }
+
+  private encodePieces(pieces: readonly string[]): Int32Array {
+    const tokens = pieces.flatMap((piece) => [...this.tokenizer.encode(piece, { special: true, bos: false })]);
+    return this.begun(tokens);
   }
 
   /** `tokens` with the begin token where the model wants one and the template wrote none. */

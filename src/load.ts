@@ -4,6 +4,7 @@ import { memorySource } from './bytes/memory-source.ts';
 import { type OpenOptions, openModelBytes } from './bytes/open.ts';
 import { packaged } from './bytes/packaged.ts';
 import type { ByteSource } from './bytes/source.ts';
+import { checkOptions, type Options, wrong } from './core/check.ts';
 import { OnebitError } from './errors.ts';
 import type { SchedulerOptions } from './generate/scheduler.ts';
 import { readGguf } from './gguf/read.ts';
@@ -56,6 +57,18 @@ export interface LoadOptions {
 /** A file or Blob, bytes, any `ByteSource`, or a name: a path, a URL, a hub name. */
 export type ModelInput = string | URL | Uint8Array | Blob | ByteSource;
 
+const LOAD_OPTIONS: Options = {
+  backend: ['auto', 'wasm', 'webgpu', 'reference'],
+  threads: 'number',
+  contextTokens: 'number',
+  kvTokens: 'number',
+  parallel: 'number',
+  queue: 'number',
+  kvFormat: ['f16', 'q8', 'f32'],
+  activations: ['f32', 'q8'],
+  onProgress: 'function',
+  signal: 'signal',
+};
 const DEFAULT_CONTEXT = 4096;
 /**
  * Weights from which `auto` takes a GPU. A step on a GPU costs some milliseconds however small the model is (hundreds of dispatches, one reading back);
@@ -75,6 +88,8 @@ export function defaultContextTokens(modelContext: number): number {
  * @throws OnebitError `bad-file` or `unsupported` with all problems found, `io`, `network`, `out-of-memory`; the signal's reason when aborted
  */
 export async function load(input: ModelInput = EMBEDDED_MODEL, options: LoadOptions = {}): Promise<LanguageModel> {
+  checkInput(input);
+  checkOptions('load', options, LOAD_OPTIONS);
   const name = options.backend ?? 'auto';
   if (name === 'auto' || name === 'wasm') void prepareWasm();
   const source = await openSource(input, { signal: options.signal });
@@ -111,6 +126,13 @@ export async function load(input: ModelInput = EMBEDDED_MODEL, options: LoadOpti
   } finally {
     await source.close();
   }
+}
+
+function checkInput(input: unknown): void {
+  const isSource = typeof input === 'object' && input !== null && ('readInto' in input || input instanceof URL);
+  if (isSource || (typeof input === 'string' && input !== '') || input instanceof Uint8Array || input instanceof Blob)
+    return;
+  throw wrong('load', 'input', 'be a name, a path, a URL, bytes (Uint8Array), a Blob or a ByteSource', input);
 }
 
 /** Compiles the kernels while the file's header is still on its way. What goes wrong is said when the backend starts. */

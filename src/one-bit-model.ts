@@ -1,6 +1,7 @@
 // Owns the small class that people meet first: a real 1-bit network that learns from a page of text in seconds. Everything it does is the trainer's
 // and the engine's; here are only the choices that make a tiny text work.
 
+import { checkArgument, checkOptions } from './core/check.ts';
 import { exp } from './core/elementary.ts';
 import { Random } from './core/random.ts';
 import { OnebitError } from './errors.ts';
@@ -58,6 +59,7 @@ export class OneBitModel {
   #model: Promise<LanguageModel> | undefined;
 
   constructor(options: OneBitModelOptions = {}) {
+    checkOptions('OneBitModel', options, { seed: 'number', steps: 'number', threads: 'number', backend: 'text' });
     this.#options = options;
   }
 
@@ -66,6 +68,8 @@ export class OneBitModel {
    * @throws OnebitError `bad-argument` for a text without words
    */
   async train(text: string, options: LearnOptions = {}): Promise<void> {
+    checkArgument('train', 'text', text, 'text');
+    checkOptions('train', options, { onProgress: 'function', signal: 'signal' });
     const { seed = 1, steps = 300, threads } = this.#options;
     const events = train({
       documents: documentsOf(text, seed),
@@ -90,15 +94,13 @@ export class OneBitModel {
    * @throws OnebitError `bad-argument` before anything was learnt
    */
   async predict(words: string): Promise<NextWord[]> {
+    checkArgument('predict', 'words', words, 'text');
     const model = await this.#loaded('predict');
-    const tokens = [...model.tokenize(words.trim())].slice(-(CONTEXT - LONGEST_WORD - 1));
-    const first = await model
-      .generate(tokens, { maxTokens: 1, temperature: 0, logprobs: CANDIDATES, ignoreEndOfText: true })
-      .result();
+    const tokens = [...model.tokenize(words.trim())].slice(-(CONTEXT - LONGEST_WORD - 2));
     const found = new Map<string, number>();
-    for (const { token, logprob } of first.logprobs?.[0]?.top ?? []) {
-      const word = await this.#wordFrom(model, tokens, token);
-      if (word !== '') found.set(word, (found.get(word) ?? 0) + exp(logprob));
+    for (const { start, probability } of await this.#starts(model, tokens)) {
+      const word = await this.#wordFrom(model, tokens, start);
+      if (word !== '') found.set(word, (found.get(word) ?? 0) + probability);
     }
     return [...found]
       .map(([word, probability]) => ({ word, probability }))
@@ -111,6 +113,7 @@ export class OneBitModel {
    * @throws OnebitError `bad-argument` before anything was learnt, or for options out of range
    */
   async generate(prompt: string, options: GenerateOptions = {}): Promise<string> {
+    checkArgument('generate', 'prompt', prompt, 'text');
     const model = await this.#loaded('generate');
     const generation = model.generate(prompt.trim(), { maxTokens: 40, overflow: 'slide', ...options });
     return (await generation.result()).text;
@@ -136,14 +139,32 @@ export class OneBitModel {
     return this.#model;
   }
 
-  /** The word that begins with `token`, followed greedily until the next word begins; empty for the end of the text and for white space. */
-  async #wordFrom(model: LanguageModel, prompt: readonly number[], token: number): Promise<string> {
-    if (model.tokenizer.isSpecial(token)) return '';
-    const start = model.detokenize([token]);
-    if (start.trim() === '') return '';
+  /** How words may begin behind `prompt`: with one token, or with one of white space and another; the likeliest ones. */
+  async #starts(model: LanguageModel, prompt: readonly number[]): Promise<{ start: number[]; probability: number }[]> {
+    const likeliest = async (tokens: readonly number[]) => {
+      const options = { maxTokens: 1, temperature: 0, logprobs: CANDIDATES, ignoreEndOfText: true };
+      const { logprobs } = await model.generate(tokens, options).result();
+      const top = logprobs?.[0]?.top ?? [];
+      return top.filter(({ token }) => !model.tokenizer.isSpecial(token));
+    };
+    const starts: { start: number[]; probability: number }[] = [];
+    for (const { token, logprob } of await likeliest(prompt)) {
+      if (model.detokenize([token]).trim() !== '') starts.push({ start: [token], probability: exp(logprob) });
+      else {
+        const after = await likeliest([...prompt, token]);
+        starts.push(...after.map((next) => ({ start: [token, next.token], probability: exp(logprob + next.logprob) })));
+      }
+    }
+    return starts.sort((a, b) => b.probability - a.probability).slice(0, CANDIDATES);
+  }
+
+  /** The word that begins with `start`, followed greedily until the next word begins; empty for white space. */
+  async #wordFrom(model: LanguageModel, prompt: readonly number[], start: readonly number[]): Promise<string> {
+    const begun = model.detokenize(start);
+    if (begun.trim() === '') return '';
     const options = { maxTokens: LONGEST_WORD, temperature: 0, ignoreEndOfText: true };
-    const { text } = await model.generate([...prompt, token], options).result();
-    const [word] = /^\s*(?:[\p{L}\p{N}_'’-]+|[^\p{L}\p{N}\s])/u.exec(start + text) ?? [''];
+    const { text } = await model.generate([...prompt, ...start], options).result();
+    const [word] = /^\s*(?:[\p{L}\p{N}_'’-]+|[^\p{L}\p{N}\s])/u.exec(begun + text) ?? [''];
     return word.trim();
   }
 }

@@ -80,7 +80,7 @@ describe.each(backends)('stories260K on $backend, $threads threads', ({ backend,
 });
 
 /**
- * Mean difference in nats a token that is allowed: the reference keeps float32 activations, llama.cpp rounds them to 8 bits before products with
+ * Mean difference in nats per token that is allowed: the reference keeps float32 activations, llama.cpp rounds them to 8 bits before products with
  * quantised weights and to f16 before those with f16 weights, so the difference is llama.cpp's own error. Measured: see docs/accuracy.md.
  */
 const allowed: Record<string, number> = { q1_0: 0.05, q2_0: 0.01, q8_0: 0.05, f16: 2e-3, f32: 1e-5 };

@@ -106,7 +106,7 @@ describe('a run', () => {
     const result = JSON.parse(stdout);
     expect(result).toMatchObject({ file: at('a.gguf'), complete: true, steps: 150 });
     expect(result.bytes).toBe(readFileSync(at('a.gguf')).length);
-    // 8 choices of 1 to 1.6 bits in 4 lines of about 24 bytes: 0.13 bits a byte is all there is to know.
+    // 8 choices of 1 to 1.6 bits in 4 lines of about 24 bytes: 0.13 bits per byte is all there is to know.
     expect(result.bitsPerByte).toBeLessThan(0.6);
     for (const key of ['tokens', 'loss', 'tokensPerSecond', 'seconds']) expect(result[key]).toBeGreaterThan(0);
     const log = readFileSync(at('a.jsonl'), 'utf8')

@@ -159,7 +159,7 @@ describe('a decode step of the 1.7B shape on webgpu', () => {
           `${(moved.cachedBytes / 1e6).toFixed(0)} MB again from caches, ${moved.dispatches} dispatches`,
       );
       expect(share).toBeLessThanOrEqual(1.05);
-      // 16 operations a layer, one more where attention is split; embedding, gathering, norm, head.
+      // 16 operations per layer, one more where attention is split; embedding, gathering, norm, head.
       expect(moved.dispatches).toBe(shape.layers * (context > 128 ? 17 : 16) + 4 + others);
       expect(moved).toMatchObject({ submissions: 1, readBackBytes: 4 });
     });

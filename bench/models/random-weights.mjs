@@ -13,7 +13,7 @@ export const TYPES = {
 /** Uniform numbers over this span have a deviation of 1: the square root of 12. */
 const SPAN = 3.46;
 
-/** Marsaglia's xorshift128, 32 bits a call. */
+/** Marsaglia's xorshift128, 32 bits per call. */
 export class Random {
   #state;
 

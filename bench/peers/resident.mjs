@@ -1,4 +1,4 @@
-// Owns: the conversation between a benchmark and an engine that stays loaded over all rounds: JSON, a command a line in, an answer a line out. While it
+// Owns: the conversation between a benchmark and an engine that stays loaded over all rounds: JSON, a command per line in, an answer per line out. While it
 // waits for a command the process does nothing. Must not know engines.
 import { createInterface } from 'node:readline';
 

@@ -1,5 +1,5 @@
 // Trains support models on labelled files and measures them on others: accuracy over seeds, calibration, precision, scope, speed, size; with --bits 32 the
-// same models in full precision. Prints one JSON line a run, and a table at the end.
+// same models in full precision. Prints one JSON line per run, and a table at the end.
 //   node bench/support/measure.mjs DATA [--sets banking77,clinc150,hwu64,banking77-10shot] [--seeds 3] [--first 1] [--bits 1,32] [--keep FOLDER]
 //     [--options '{"precision":0.95}']
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -115,6 +115,12 @@ describe('content', () => {
       'user:When is high water?;assistant:Noon.;',
     );
   });
+  test('in parts too where it is long', () => {
+    const source =
+      "{% for m in messages %}{% for part in m.content %}{% if part.type == 'text' %}{{ part.text }}{% endif %}{% endfor %}{% endfor %}";
+    const long = 'long '.repeat(200_000);
+    expect(render(source, [{ role: 'user', content: long }])).toBe(long);
+  });
   test('none for templates that write calls only of turns without', () => {
     const source =
       '{# tools #}{% for m in messages %}{% if m.content is none %}{{ m.tool_calls[0].function.name }}{% else %}{{ m.content }}{% endif %}{% endfor %}';

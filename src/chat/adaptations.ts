@@ -77,7 +77,7 @@ function mergedTurns(conversation: Conversation): Conversation {
 }
 
 /** For templates that know only content in parts. */
-function contentAsParts(conversation: Conversation): Conversation {
+export function contentAsParts(conversation: Conversation): Conversation {
   const { turns } = conversation;
   if (!turns.some(({ content }) => typeof content === 'string')) return conversation;
   return {

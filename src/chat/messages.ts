@@ -22,3 +22,8 @@ export interface ChatMessage {
   /** Of a result: the name of the function. */
   readonly name?: string;
 }
+
+/** A message as it may be given: content also in parts, which are put together. */
+export interface ChatInput extends Omit<ChatMessage, 'content'> {
+  readonly content: string | readonly { readonly type: 'text'; readonly text: string }[];
+}

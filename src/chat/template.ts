@@ -2,7 +2,7 @@
 // Message content can never become control tokens: see `ChatTemplate.render`.
 import type { Budget } from '../core/budget.ts';
 import { OnebitError } from '../errors.ts';
-import { ADAPTATIONS, adaptationsThatMayFind, missingFrom, withToolsAsText } from './adaptations.ts';
+import { ADAPTATIONS, adaptationsThatMayFind, contentAsParts, missingFrom, withToolsAsText } from './adaptations.ts';
 import { CHATML } from './chatml.ts';
 import { type Conversation, turnsOf, withArguments } from './conversation.ts';
 import { Float, JinjaTemplate, TemplateError, Work } from './jinja/jinja.ts';
@@ -12,6 +12,11 @@ import type { ChatMessage } from './messages.ts';
 const LONGEST_TEMPLATE = 1 << 17;
 /** A Unicode noncharacter, "intended for internal use": marks where control-token text inside a message is broken up. */
 const BREAK = '\uFDD0';
+
+/** Steps that a rendering has for each message beside those for its text. */
+const STEPS_PER_MESSAGE = 200;
+/** Characters from which content is not tried in a form that the template does not know: it might go through it letter by letter. */
+const LONG = 10_000;
 
 export interface ChatTemplateOptions {
   /** Let models that can think do so before they answer. Default false. */
@@ -33,6 +38,8 @@ export class ChatTemplate {
   private readonly template: JinjaTemplate;
   private readonly specials: RegExp | undefined;
   private readonly tokenTexts: Record<string, string>;
+  /** Whether the template knows only content in parts; found out before the first long conversation. */
+  private wantsParts: boolean | undefined;
 
   /**
    * @param source Jinja, as in `tokenizer.chat_template`; ChatML where undefined
@@ -68,7 +75,8 @@ export class ChatTemplate {
   render(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string[] {
     const work = new Work(options.budget);
     const given: Conversation = { turns: turnsOf(messages), tools: options.tools?.length ? options.tools : null };
-    const conversation = this.knowsTools ? given : withToolsAsText(given);
+    work.grant(STEPS_PER_MESSAGE * messages.length);
+    const known = this.knowsTools ? given : withToolsAsText(given);
     const variables = this.breakUp(options.variables ?? {}, work) as object;
     const write = (conversation: Conversation) =>
       this.template.render(
@@ -83,7 +91,9 @@ export class ChatTemplate {
         },
         work,
       );
-    return adapted(conversation, write)
+    const length = messages.reduce((sum, { content }) => sum + content.length, 0);
+    if (length > LONG) this.wantsParts ??= wantsParts(write);
+    return adapted(length > LONG && this.wantsParts ? contentAsParts(known) : known, write)
       .split(BREAK)
       .filter((piece) => piece.length > 0);
   }
@@ -153,6 +163,20 @@ function adapted(conversation: Conversation, write: (conversation: Conversation)
   throw new OnebitError('bad-argument', `chat: the model's template refused the messages: ${messageOf(plain.error)}`, {
     cause: plain.error,
   });
+}
+
+/** Whether `write` leaves out content that is a text, and not content in parts. */
+function wantsParts(write: (conversation: Conversation) => string): boolean {
+  const probe: Conversation = { turns: [{ role: 'user', content: 'probe' }], tools: null };
+  const shows = (conversation: Conversation) => {
+    try {
+      return write(conversation).includes('probe');
+    } catch (error) {
+      if (error instanceof TemplateError) return false;
+      throw error;
+    }
+  };
+  return !shows(probe) && shows(contentAsParts(probe));
 }
 
 /** All subsets of one to three, smallest first. */

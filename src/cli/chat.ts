@@ -18,9 +18,6 @@ export interface ChatFlags extends ModelFlags, SamplingFlags {
   json?: boolean;
 }
 
-/** Tokens kept free for an answer, at most. */
-const ANSWER_TOKENS = 256;
-
 const HELP = `
 Examples:
   onebit chat
@@ -156,7 +153,6 @@ export class Conversation {
     this.answering(() => stopped.abort());
     try {
       const generation = await this.context.uncaught(() => {
-        this.forgetWhatDoesNotFit();
         return this.model.chat(withSystem(this.system, this.messages), {
           ...generateOptionsOf(this.flags, AbortSignal.any([this.context.signal, stopped.signal])),
           thinking: this.flags.thinking,
@@ -184,14 +180,6 @@ export class Conversation {
     if (!this.interactive) return;
     process.stdin.setRawMode(stop === undefined);
     this.context.catchInterrupt(stop);
-  }
-
-  /** Leaves out the oldest questions and answers when the conversation and an answer would not fit the context. */
-  private forgetWhatDoesNotFit(): void {
-    const room = this.model.contextTokens - Math.min(ANSWER_TOKENS, this.model.contextTokens >> 2);
-    const options = { thinking: this.flags.thinking };
-    const length = () => this.model.chatPrompt(withSystem(this.system, this.messages), options).length;
-    while (this.messages.length > 2 && length() > room) this.messages.splice(0, 2);
   }
 
   private finishLine(result: GenerationResult): void {

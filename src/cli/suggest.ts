@@ -1,6 +1,7 @@
 // Owns saying what was probably meant: a text without its option, a model's name that is nearly right, a file for another command.
 import { readdir, stat } from 'node:fs/promises';
 import { listCache } from '../bytes/cache.ts';
+import { editDistance } from '../core/near-name.ts';
 import { OnebitError } from '../errors.ts';
 import { readGguf } from '../gguf/read.ts';
 import { openSource } from '../load.ts';
@@ -99,17 +100,4 @@ function simple(name: string): string {
     .toLowerCase()
     .replace(/\.gguf$/, '')
     .slice(0, 200);
-}
-
-/** Letters to add, drop or change. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length];
 }

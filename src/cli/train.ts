@@ -269,10 +269,11 @@ async function follow(
 /** Bytes that a checkpoint has a weight at least: the weight and one moment of it, in 32 bits each. */
 const CHECKPOINT_BYTES = 8;
 
-/** Looks whether another checkpoint and the model will fit. */
-async function checkRoom(output: string, outputs: Outputs, { parameters }: TrainStart): Promise<void> {
+/** Looks whether the model will fit, and a checkpoint beside the one before it. */
+async function checkRoom(output: string, outputs: Outputs, { parameters, resumedSteps }: TrainStart): Promise<void> {
+  const checkpoints = resumedSteps > 0 ? 1 : 2;
   const folder = outputs.pathOf(checkpointsOf(output));
-  await checkSpace(checkpointsOf(output), folder, CHECKPOINT_BYTES * parameters);
+  await checkSpace(checkpointsOf(output), folder, checkpoints * CHECKPOINT_BYTES * parameters);
   await checkSpace(output, dirname(outputs.pathOf(output)), parameters >> 2);
 }
 

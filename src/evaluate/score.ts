@@ -1,4 +1,4 @@
-// Owns how likely a model finds texts: per-token log-probabilities, nats a token, bits a byte. Must not know files or the command line.
+// Owns how likely a model finds texts: per-token log-probabilities, nats per token, bits per byte. Must not know files or the command line.
 import { OnebitError } from '../errors.ts';
 import type { Session } from '../generate/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';

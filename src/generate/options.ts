@@ -1,4 +1,5 @@
 // Owns what a caller may ask of a generation, its defaults, and checking it.
+import type { Options } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import type { Constraint } from '../structured/constraint.ts';
 
@@ -96,6 +97,20 @@ const ranges: Record<string, Range> = {
   maxTokens: { min: 0, max: 1 << 24, integer: true },
   logprobs: { min: 0, max: 1000, integer: true },
   lookupTokens: { min: 0, max: 15, integer: true },
+};
+
+/** What each option must be; ranges and values are checked by `resolveOptions`. */
+export const GENERATE_OPTIONS: Options = {
+  ...Object.fromEntries(Object.keys(ranges).map((name) => [name, 'anything'] as const)),
+  seed: 'anything',
+  owner: 'anything',
+  stop: 'anything',
+  logitBias: 'object',
+  constraint: 'object',
+  ignoreEndOfText: 'boolean',
+  special: 'boolean',
+  overflow: ['stop', 'slide'],
+  signal: 'signal',
 };
 
 /** @throws OnebitError `bad-argument` for an owner that is not a text */

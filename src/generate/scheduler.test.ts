@@ -247,6 +247,46 @@ describe('scheduler', () => {
     toy.expectIdle();
   });
 
+  test('an abort by whoever is told of progress ends that request alone', async () => {
+    const toy = new Toy(64, { parallel: 3 });
+    expect(await toy.request(prompt(200, 1), 1)).toHaveLength(1);
+    const others = [toy.request(prompt(150, 2), 20), toy.request(prompt(9, 3), 20)];
+    // The first beginning is known whole: it is told of in the moment that it gets its place. The second is told after its first step.
+    for (const [text, steps] of [
+      [prompt(200, 1), 0],
+      [prompt(300, 5), 1],
+    ] as const) {
+      const abort = new AbortController();
+      const sequence = toy.newSequence();
+      const request = toy.scheduler.open(sequence, { shared: true, signal: abort.signal });
+      const reason = new Error('enough');
+      let told = 0;
+      const prefill = request.prefill(text.slice(0, -1), () => told++ >= steps && abort.abort(reason));
+      await expect(prefill).rejects.toBe(reason);
+      await expect(request.step([7], async () => 0)).rejects.toBe(reason);
+      request.close();
+    }
+    expect(await Promise.all(others)).toEqual([expected(prompt(150, 2), 20), expected(prompt(9, 3), 20)]);
+    toy.expectIdle();
+  });
+
+  test('an aborted request whose caller asks for nothing gives its place to those who wait', async () => {
+    const toy = new Toy(64, { parallel: 1 });
+    const abort = new AbortController();
+    const sequence = toy.newSequence();
+    const paused = toy.scheduler.open(sequence, { shared: false, signal: abort.signal });
+    await paused.prefill(prompt(5, 1));
+    const waiting = toy.request(prompt(5, 2), 3);
+    await nextTurn();
+    abort.abort(new Error('gone'));
+    const other = toy.request(prompt(5, 3), 3);
+    expect(await waiting).toEqual(expected(prompt(5, 2), 3));
+    expect(await other).toEqual(expected(prompt(5, 3), 3));
+    paused.close();
+    sequence.dispose();
+    toy.expectIdle();
+  });
+
   test('one whose use of logits fails does not disturb the others', async () => {
     const toy = new Toy(64);
     const sequence = toy.newSequence();

@@ -123,9 +123,12 @@ export class Scheduler implements RequestOwner {
   }
 
   cancel(request: Request): void {
-    if (request.feed && !this.inStep.some((part) => part.request === request)) {
-      this.fail(request, request.cancelled?.reason);
-    }
+    if (this.inStep.some((part) => part.request === request)) return;
+    // Whoever asks for nothing at the moment, and perhaps never will, gives the place back all the same.
+    if (request.feed) this.fail(request, request.cancelled?.reason);
+    else this.leave(request);
+    this.admit();
+    this.proceed();
   }
 
   close(request: Request): void {
@@ -208,7 +211,7 @@ export class Scheduler implements RequestOwner {
       }
     }
     feed.onProgress?.();
-    if (feed.done === feed.prefix.length && feed.tail.length === 0) this.settle(request, undefined);
+    if (request.feed && feed.done === feed.prefix.length && feed.tail.length === 0) this.settle(request, undefined);
   }
 
   /** Takes a request's memory and place; it queues again as soon as it wants something. */
@@ -373,6 +376,7 @@ export class Scheduler implements RequestOwner {
     request.evaluatedTokens += tokens.length;
     if (request.shared) this.engine.prefixes.keep(sequence, sequence.exactLength - (sequence.exactLength % KV_PAGE));
     feed.onProgress?.();
+    if (!request.feed) return; // it was cancelled by whoever was told
     this.ready.delete(request);
     if (feed.done === feed.prefix.length && feed.tail.length === 0) this.settle(request, undefined);
     else this.ready.add(request); // behind those who wait for their turn

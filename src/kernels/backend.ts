@@ -100,7 +100,10 @@ export interface Backend {
 
   /** Float32 memory, zeroed. Throws `out-of-memory`. */
   tensor(length: number): Tensor;
-  /** Loads a matrix of the file's block format; the bytes are requested in ascending order. */
+  /**
+   * Loads a matrix of the file's block format; the bytes are requested in ascending order.
+   * @throws OnebitError `bad-file` for a scale that is infinite or NaN, naming its row and block
+   */
   weight(format: FormatName, rows: number, cols: number, read: ReadWeight, signal?: AbortSignal): Promise<Weight>;
   kvPool(shape: KvShape): KvPool;
   /** Gives back memory. Weights, tensors and pools of a disposed backend need not be freed. */

@@ -1,4 +1,4 @@
-// Owns what may differ between the decoder architectures that the one forward pass runs. One small file an architecture lies in arch/.
+// Owns what may differ between the decoder architectures that the one forward pass runs. One small file per architecture lies in arch/.
 import type { RopeSpec } from '../kernels/backend.ts';
 
 /** A decoder-only architecture: RMSNorm before attention and feed-forward, rotary positions, grouped-query attention, SwiGLU. */

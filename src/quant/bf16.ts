@@ -3,7 +3,7 @@ import { bfloatToFloat, floatToBfloat } from '../core/half.ts';
 import { checkDecode, checkEncode, readU16, tooLarge, writeU16 } from './blocks.ts';
 import type { Format } from './format.ts';
 
-/** BF16: 2 bytes a weight, rounded to nearest even. Encoding throws `bad-argument` where a weight rounds to infinity. */
+/** BF16: 2 bytes per weight, rounded to nearest even. Encoding throws `bad-argument` where a weight rounds to infinity. */
 export const bf16: Format = {
   name: 'bf16',
   ggmlType: 30,

@@ -3,7 +3,7 @@ import { floatToHalf, halfTable } from '../core/half.ts';
 import { checkDecode, checkEncode, tooLarge, writeU16 } from './blocks.ts';
 import type { Format } from './format.ts';
 
-/** F16: 2 bytes a weight, rounded to nearest even. Encoding throws `bad-argument` where a weight rounds to infinity. */
+/** F16: 2 bytes per weight, rounded to nearest even. Encoding throws `bad-argument` where a weight rounds to infinity. */
 export const f16: Format = {
   name: 'f16',
   ggmlType: 1,

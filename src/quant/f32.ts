@@ -2,7 +2,7 @@
 import { checkDecode, checkEncode } from './blocks.ts';
 import type { Format } from './format.ts';
 
-/** F32: 4 bytes a weight, exact. */
+/** F32: 4 bytes per weight, exact. */
 export const f32: Format = {
   name: 'f32',
   ggmlType: 0,

@@ -8,7 +8,7 @@ const BLOCK = 128;
 const BYTES = 18;
 
 /**
- * Q1_0: 1.125 bits a weight; encoding takes d = mean|x| and bit = x >= 0. Meant for weights that already are ±d: those with d > 0 representable
+ * Q1_0: 1.125 bits per weight; encoding takes d = mean|x| and bit = x >= 0. Meant for weights that already are ±d: those with d > 0 representable
  * in fp16 come back bit for bit.
  */
 export const q1_0: Format = {

@@ -1,14 +1,14 @@
 // Owns both layouts behind ggml's type id 42: an fp16 scale `d`, then 2-bit codes, lowest bits first; codes 0..3 are −1, 0, +1, +2 times d.
 // Which of the two a file holds is decided by tensor sizes when it is read (gguf/tensors.ts).
-// Sources: ggml's block_q2_0 (64 weights a block); PrismML's fork for the older 128-wide blocks.
+// Sources: ggml's block_q2_0 (64 weights per block); PrismML's fork for the older 128-wide blocks.
 import { floatToHalf, halfTable } from '../core/half.ts';
 import { checkDecode, checkEncode, readU16, tooLarge, writeU16 } from './blocks.ts';
 import type { Format, FormatName } from './format.ts';
 
-/** Q2_0: 2.25 bits a weight, blocks of 64; encoding takes d = max|x| and rounds x / d half away from zero, so ternary weights are kept. */
+/** Q2_0: 2.25 bits per weight, blocks of 64; encoding takes d = max|x| and rounds x / d half away from zero, so ternary weights are kept. */
 export const q2_0: Format = q2Format('q2_0', 'Q2_0', 64);
 
-/** The older PrismML Q2_0: 2.125 bits a weight, blocks of 128, otherwise as `q2_0`. */
+/** The older PrismML Q2_0: 2.125 bits per weight, blocks of 128, otherwise as `q2_0`. */
 export const q2_0_128: Format = q2Format('q2_0-128', 'Q2_0 (128 wide)', 128);
 
 function q2Format(name: FormatName, ggmlName: string, blockSize: number): Format {

@@ -7,7 +7,7 @@ const BLOCK = 32;
 const BYTES = 34;
 const fround = Math.fround;
 
-/** Q8_0: 8.5 bits a weight; encoding takes d = max|x| / 127 in float32 and rounds x / d half away from zero, before d becomes fp16. */
+/** Q8_0: 8.5 bits per weight; encoding takes d = max|x| / 127 in float32 and rounds x / d half away from zero, before d becomes fp16. */
 export const q8_0: Format = {
   name: 'q8_0',
   ggmlType: 8,

@@ -14,6 +14,7 @@ import {
   type Calls,
   type Port,
   plainError,
+  type RemoteChatOptions,
   type RemoteModelInfo,
   type RemoteResult,
   type RemoteToken,
@@ -125,6 +126,18 @@ class RunningCall implements Running {
   }
 }
 
+/** The options of a chat that are the generation's. */
+function generationOf({
+  thinking: _thinking,
+  tools: _tools,
+  variables: _variables,
+  budget: _budget,
+  keepAll: _keepAll,
+  ...options
+}: RemoteChatOptions): Omit<RemoteChatOptions, 'thinking' | 'tools'> {
+  return options;
+}
+
 class Host {
   readonly #load: Loader;
   #model: LanguageModel | undefined;
@@ -146,11 +159,15 @@ class Host {
         return { sizeBytes: source.size };
       },
       chat: ({ messages, options }, emit, { signal }) =>
-        this.#generate((model) => [...model.chatPrompt(messages, options)], { ...options, signal }, emit),
+        this.#generate(
+          (model) => [...model.fittingPrompt(messages, options)],
+          { ...generationOf(options), signal },
+          emit,
+        ),
       generate: ({ prompt, options }, emit, { signal }) => {
         const tokensOf = (model: LanguageModel) =>
           typeof prompt === 'string' ? [...model.tokenize(prompt, { special: options.special })] : prompt;
-        return this.#generate(tokensOf, { ...options, signal }, emit);
+        return this.#generate(tokensOf, { ...generationOf(options), signal }, emit);
       },
       score: ({ input }, _emit, { signal }) => this.#loaded('score').score(input, { signal }),
       attention: ({ text }, _emit, { signal }) => this.#loaded('attention').attention(text, { signal }),

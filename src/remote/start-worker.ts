@@ -45,15 +45,10 @@ function newWorker(): Worker {
   if (origin === globalThis.location?.origin || protocol === 'file:') {
     // Exactly what bundlers look for. Vite 7 can bundle no worker that loads parts later, so Vite gets one that is a single file already.
     if ((import.meta as { env?: { MODE?: string } }).env?.MODE) {
-      return new Worker(new URL(/* webpackIgnore: true */ '../browser/whole-worker.js', import.meta.url), {
-        type: 'module',
-        name: 'onebit',
-      });
+      return new Worker(new URL('../browser/whole-worker.js', import.meta.url), { type: 'module', name: 'onebit' });
     }
-    return new Worker(new URL(/* @vite-ignore */ './engine-worker.js', import.meta.url), {
-      type: 'module',
-      name: 'onebit',
-    });
+    // biome-ignore format: webpack reads through the parentheses, Vite does not, and so does not bundle a second worker
+    return new Worker(new URL(('./engine-worker.js'), import.meta.url), { type: 'module', name: 'onebit' });
   }
   // Workers of another origin are not allowed, modules from there are. Bundlers must not see a file here.
   const { href } = new URL('./engine-worker.js', here);

@@ -1,20 +1,20 @@
 // Owns the HTTP routes over web-standard Request and Response: who may ask, which model answers, errors in the API's form. Must not know a platform.
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { matchedRoutes } from 'hono/route';
 import type { z } from 'zod';
 import { Budget } from '../core/budget.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
 import { countTokens, message, messageEvents } from './anthropic.ts';
 import { ApiError, invalidUrl, toApiError } from './api-error.ts';
+import { applyTemplate, applyTemplateRequest } from './apply-template.ts';
 import { BodyGate } from './body-gate.ts';
 import { chatChunks, chatCompletion } from './chat-completions.ts';
 import { checkBody } from './check-body.ts';
 import { completion, completionChunks } from './completions.ts';
 import { embeddings } from './embeddings.ts';
 import { eventStream, type ServerEvent } from './event-stream.ts';
-import { Exchange, type LogEntry, plainPath } from './exchange.ts';
+import { Exchange, type LogEntry } from './exchange.ts';
 import { jsonPieces } from './json-answer.ts';
 import { isSmall } from './json-size.ts';
 import { type KeyConfig, KeyRing } from './keys.ts';
@@ -29,6 +29,7 @@ import { announcedBytes, readBody } from './request-body.ts';
 import { countInput, inputList } from './response-input.ts';
 import { ResponseStore, type StoredResponse } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
+import { isClientGone, modelObject, noSuchResponse, pathOf, patternOf, routeOf, shuttingDown } from './route-facts.ts';
 import { countRequest, messagesRequest } from './schemas/anthropic.ts';
 import { chatRequest } from './schemas/chat.ts';
 import {
@@ -181,6 +182,7 @@ export class OnebitServer {
     this.supportRoutes(app, this.options.support);
     this.post(app, '/v1/completions', completionRequest, { whole: completion, stream: completionChunks });
     this.post(app, '/v1/embeddings', embeddingRequest, { whole: embeddings });
+    this.post(app, '/apply-template', applyTemplateRequest, { whole: applyTemplate });
     this.post(app, '/v1/tokenize', tokenizeRequest, { whole: tokenize });
     this.post(app, '/v1/detokenize', detokenizeRequest, { whole: detokenize });
     this.post(app, '/v1/responses', responsesRequest, {
@@ -384,41 +386,9 @@ export class OnebitServer {
   }
 }
 
-/** Node's adapter aborts with a text, browsers with an exception. */
-function isClientGone(reason: unknown): boolean {
-  return typeof reason === 'string' || (reason instanceof DOMException && reason.name === 'AbortError');
-}
-
 /** A shelf with one model that is loaded already. */
 function loadedShelf(model: LanguageModel): ModelShelf {
   const shelf = new ModelShelf([{ id: model.config.name, needBytes: async () => 0, load: async () => model }]);
   void shelf.borrow().then((lease) => lease.release());
   return shelf;
-}
-
-function modelObject(id: string): object {
-  return { id, object: 'model', created: 0, owned_by: 'onebit' };
-}
-
-/** The pattern that matched: of all requests few, whatever is asked for. */
-function routeOf(c: Ctx): string {
-  return matchedRoutes(c).findLast((route) => route.method !== 'ALL')?.path ?? 'none';
-}
-
-/** The path that is asked for; clients that join addresses may write two slashes where there is one. */
-function pathOf(request: Request): string {
-  return URL.canParse(request.url) ? plainPath(new URL(request.url).pathname) : '/';
-}
-
-/** What the paths of a route match. */
-function patternOf(route: string): RegExp {
-  return new RegExp(`^${route.replace(/:\w+\{(.+?)\}/g, '$1').replace(/:\w+/g, '[^/]+')}$`);
-}
-
-function noSuchResponse(): ApiError {
-  return new ApiError(404, 'There is no such response here (any more).', { code: 'response_not_found' });
-}
-
-function shuttingDown(): ApiError {
-  return new ApiError(503, 'The server is shutting down.', { code: 'shutting_down', retryAfterSeconds: 1 });
 }

@@ -1,4 +1,5 @@
 // Owns what `onebit/server` exports: the server over web-standard Request and Response, for any platform with `fetch` handlers.
+
 export { OnebitServer, type ServerOptions } from './app.ts';
 export type { LogEntry } from './exchange.ts';
 export { hashKey, type KeyConfig } from './keys.ts';

@@ -1,5 +1,6 @@
 // Owns the OpenAPI document: all routes with the forms of their bodies and answers, made from the same schemas that check requests.
 import { z } from 'zod';
+import { applyTemplateRequest } from './apply-template.ts';
 import * as answers from './schemas/answers.ts';
 import { countRequest, messagesRequest } from './schemas/anthropic.ts';
 import { chatRequest } from './schemas/chat.ts';
@@ -62,6 +63,10 @@ const operations: readonly Operation[] = [
   {
     ...{ method: 'post', path: '/v1/embeddings', id: 'createEmbedding', body: embeddingRequest },
     ...{ summary: 'Texts as vectors', answer: answers.embeddingsAnswer },
+  },
+  {
+    ...{ method: 'post', path: '/apply-template', id: 'applyTemplate', body: applyTemplateRequest },
+    ...{ summary: 'The prompt that the model would read', answer: z.object({ prompt: z.string() }) },
   },
   {
     ...{ method: 'post', path: '/v1/tokenize', id: 'tokenize', body: tokenizeRequest },

@@ -1,5 +1,6 @@
 // Owns what users call to get a grammar: from a JSON schema, from nothing but "JSON", from a regular expression.
 import type { Budget } from '../core/budget.ts';
+import { checkArgument, checkOptions, type Options, wrong } from '../core/check.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { automatonOf, without } from './automaton.ts';
 import { inUtf8 } from './code-points.ts';
@@ -27,7 +28,15 @@ export interface CompileOptions {
  * `over-budget` where it is too large
  */
 export function compileSchema(schema: unknown, tokenizer: Tokenizer, options: CompileOptions = {}): Grammar {
+  checkCompile('compileSchema', tokenizer, options);
   return finish(schemaWork(schema, tokenizer, options));
+}
+
+/** Checks what all functions that compile are given. @throws OnebitError `bad-argument` */
+export function checkCompile(operation: string, tokenizer: unknown, options: object, more: Options = {}): void {
+  const isTokenizer = typeof tokenizer === 'object' && tokenizer !== null && 'encode' in tokenizer;
+  if (!isTokenizer) throw wrong(operation, 'tokenizer', 'be that of a model (model.tokenizer)', tokenizer);
+  checkOptions(operation, options, { after: 'text', budget: 'object', ...more });
 }
 
 /** As `compileSchema`, with turns of the event loop in between where it takes longer than some 10 ms. */
@@ -41,6 +50,7 @@ export function compileSchemaAsync(
 
 /** Any JSON object. */
 export function compileJsonObject(tokenizer: Tokenizer, options: CompileOptions = {}): Grammar {
+  checkCompile('compileJsonObject', tokenizer, options);
   return finish(languageWork(anyObject, tokenizer, options));
 }
 
@@ -50,6 +60,8 @@ export function compileJsonObject(tokenizer: Tokenizer, options: CompileOptions 
  * is too large
  */
 export function compileRegex(pattern: string, tokenizer: Tokenizer, options: CompileOptions = {}): Grammar {
+  checkArgument('compileRegex', 'pattern', pattern, 'text');
+  checkCompile('compileRegex', tokenizer, options);
   return finish(regexWork(pattern, tokenizer, options));
 }
 

@@ -1,7 +1,7 @@
 // Owns strings that an automaton accepts and that have a number of characters: the characters are counted while the text is followed, so that
 // bounds cost no states. Source: lengths of the words of a regular language are periodic in the end (Parikh's theorem for one letter).
 import { type Characters, type CharacterTable, type Place, TOKEN_CHARACTERS, tableOf } from './characters.ts';
-import type { Automaton, Followed } from './language.ts';
+import type { Automaton } from './language.ts';
 import type { Meter, Work } from './work.ts';
 
 const QUOTE = 0x22;
@@ -11,7 +11,7 @@ const CLOSED = -1;
  * The rest of a JSON string after its opening quote: characters that `automaton` accepts, `min` to `max` of them (may be Infinity), and the closing quote.
  * Undefined where there is no such string.
  */
-export function* counted(automaton: Automaton, min: number, max: number, meter: Meter): Work<Followed | undefined> {
+export function* counted(automaton: Automaton, min: number, max: number, meter: Meter): Work<Characters | undefined> {
   const table = yield* tableOf(automaton, meter);
   if (min === 0 && max === Number.POSITIVE_INFINITY) {
     const [first] = table.places;

@@ -9,7 +9,7 @@ export type Range = readonly [from: number, to: number];
 export type Node =
   /** One byte out of `ranges`. */
   | { readonly kind: 'byte'; readonly ranges: readonly Range[] }
-  /** One of `words`, each as a string of one byte a character. */
+  /** One of `words`, each as a string of one byte per character. */
   | { readonly kind: 'words'; readonly words: readonly string[] }
   | { readonly kind: 'sequence'; readonly items: readonly Node[] }
   | { readonly kind: 'choice'; readonly items: readonly Node[] }

@@ -1,12 +1,29 @@
 // Owns the languages of arrays that several schemas describe together. How to compile what is inside is told by the caller.
+
+import type { Characters } from './characters.ts';
 import { white } from './json-text.ts';
-import { type GraphEdge, type Node, never, nothing, sequence, words } from './language.ts';
+import { followed, type GraphEdge, type Node, never, nothing, sequence, words } from './language.ts';
 import { type Atom, countOf, type Inner, malformed, opposite, type Part, partUnder, refuse } from './schema-parts.ts';
+import { areEndless, UniqueStrings } from './unique-strings.ts';
+import type { Work } from './work.ts';
 
 /** Most items that are counted one by one, and places where an array can stand. */
 const MOST_ITEMS = 5000;
 const MOST_PLACES = 20_000;
 const MOST_CONTAINS = 3;
+/** Given values of which all combinations are considered. */
+const FEW_VALUES = 8;
+
+/** Given values, or strings: of any characters, or of a pattern. */
+export type Items = { readonly values: readonly Node[] } | { readonly strings: Characters; readonly isAny: boolean };
+
+/** What is inside of arrays. */
+export interface ArrayInside {
+  /** The language of values that satisfy all parts. */
+  value(parts: readonly Part[]): Node;
+  /** The values that satisfy all parts where they are given ones, or their characters where all are strings. */
+  items(parts: readonly Part[]): Work<Items | undefined>;
+}
 
 /** Some items must satisfy `part`, of those from `from` on. */
 interface Contained {
@@ -17,12 +34,12 @@ interface Contained {
 }
 
 /** Arrays. Without `items`, those with `prefixItems` have no more items than these, unless `minItems` wants more. */
-export function arrayLanguage(atoms: readonly Atom[], value: (parts: readonly Part[]) => Node): Node {
+export function* arrayLanguage(atoms: readonly Atom[], inside: ArrayInside): Work<Node> {
+  const value = (parts: readonly Part[]) => inside.value(parts);
   const { least, most } = boundsOf(atoms);
   if (least > most) return never;
   const unique = atoms.find(({ schema }) => schema.uniqueItems === true);
-  if (unique && most > 1)
-    throw refuse(`${unique.at}/uniqueItems`, 'uniqueItems', 'Leave it out and remove duplicates afterwards.');
+  if (unique && most > 1) return yield* uniqueArrays(atoms, unique, least, most, inside);
   const tuples = atoms.map(readTuple);
   const listed = Math.max(...tuples.map(({ first }) => first.length), 0);
   const contained = atoms.flatMap(readContained);
@@ -81,6 +98,64 @@ export function arrayLanguage(atoms: readonly Atom[], value: (parts: readonly Pa
         after.push(held[i] + (counts ? 1 : 0));
       }
       if (possible) edges.push([item, value(parts), placeOf(to, after)]);
+    }
+  }
+  const closing = numbers++;
+  edges.push([end, sequence(white, words(']')), closing]);
+  return { kind: 'graph', end: closing, edges };
+}
+
+/** Arrays in which nothing comes twice: of strings, or of few given values. */
+function* uniqueArrays(
+  atoms: readonly Atom[],
+  unique: Atom,
+  least: number,
+  most: number,
+  inside: ArrayInside,
+): Work<Node> {
+  const tuples = atoms.map(readTuple);
+  const isPlain = tuples.every(({ first }) => first.length === 0) && atoms.flatMap(readContained).length === 0;
+  const parts = tuples.flatMap(({ rest }) => rest ?? []);
+  const items = isPlain && parts.length > 0 ? yield* inside.items(parts) : undefined;
+  if (items && 'values' in items) return fromValues(items.values, least, most, unique);
+  if (items && areEndless(items.strings, items.isAny)) return followed(new UniqueStrings(items.strings, least, most));
+  throw refuse(
+    `${unique.at}/uniqueItems`,
+    'uniqueItems of other items than strings or given values',
+    'Leave it out and remove duplicates afterwards.',
+  );
+}
+
+/** Some of the values, each at most once: in any order where there are few, else in the order given. */
+function fromValues(values: readonly Node[], least: number, most: number, unique: Atom): Node {
+  const [n, last] = [values.length, Math.min(most, values.length)];
+  if (least > last) return never;
+  const isFew = n <= FEW_VALUES;
+  if (!isFew && n * (last + 1) > MOST_PLACES) throw refuse(`${unique.at}/uniqueItems`, `uniqueItems of ${n} values`);
+  // A place says which values are there, or the next value and how many there are.
+  const comma = sequence(words(','), white);
+  const edges: GraphEdge[] = [[0, sequence(words('['), white), 1]];
+  const places = new Map([['0 0', 1]]);
+  const work: { state: number; count: number; place: number }[] = [{ state: 0, count: 0, place: 1 }];
+  const end = 2;
+  let numbers = 3;
+  for (let at = work.pop(); at; at = work.pop()) {
+    const { state, count, place } = at;
+    if (count >= least) edges.push([place, nothing, end]);
+    if (count >= last) continue;
+    const item = numbers++;
+    edges.push([place, count === 0 ? nothing : comma, item]);
+    for (const [i, node] of values.entries()) {
+      if (isFew ? (state >> i) & 1 : i < state) continue;
+      const next = isFew ? state | (1 << i) : i + 1;
+      const key = `${next} ${count + 1}`;
+      let to = places.get(key);
+      if (to === undefined) {
+        to = numbers++;
+        places.set(key, to);
+        work.push({ state: next, count: count + 1, place: to });
+      }
+      edges.push([item, node, to]);
     }
   }
   const closing = numbers++;

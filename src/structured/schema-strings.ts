@@ -1,9 +1,10 @@
 // Owns the languages of strings that several schemas describe together.
 import { OnebitError } from '../errors.ts';
 import { accepts, automatonOf, both, isEmpty, without } from './automaton.ts';
+import type { Characters } from './characters.ts';
 import { counted } from './counted.ts';
 import { formats } from './formats.ts';
-import { stringOf } from './json-text.ts';
+import { JsonString } from './json-string.ts';
 import { type Automaton, followed, type Node, never, sequence, words } from './language.ts';
 import { type Searched, searchAndCount, searchInJson } from './pattern.ts';
 import { type Atom, countOf, malformed, refuse } from './schema-parts.ts';
@@ -14,13 +15,17 @@ const LONGEST_STRING = 2 ** 31;
 
 /** Strings with their quotes. */
 export function* stringLanguage(atoms: readonly Atom[], meter: Meter): Work<Node> {
-  const { min, max, wanted, unwanted, excluded } = yield* readStrings(atoms, meter);
-  if (min > max) return never;
-  if (wanted.length + unwanted.length + excluded.length === 0) return stringOf(min, max);
-  const automaton = yield* combined(wanted, unwanted, excluded, meter);
-  if (isEmpty(automaton)) return never;
-  const language = yield* counted(automaton, min, max, meter);
+  const language = yield* stringCharacters(atoms, meter);
   return language ? sequence(words('"'), followed(language)) : never;
+}
+
+/** What follows the opening quote of strings; undefined where there are none. */
+export function* stringCharacters(atoms: readonly Atom[], meter: Meter): Work<Characters | undefined> {
+  const { min, max, wanted, unwanted, excluded } = yield* readStrings(atoms, meter);
+  if (min > max) return undefined;
+  if (wanted.length + unwanted.length + excluded.length === 0) return new JsonString(min, max);
+  const automaton = yield* combined(wanted, unwanted, excluded, meter);
+  return isEmpty(automaton) ? undefined : yield* counted(automaton, min, max, meter);
 }
 
 /** Characters of strings without their quotes, each in one spelling; undefined where any will do. */

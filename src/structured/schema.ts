@@ -9,13 +9,14 @@ import { numbersWithin } from './numbers.ts';
 import { searchInJson } from './pattern.ts';
 import { References } from './references.ts';
 import { type Flat, givenValues } from './schema-alternatives.ts';
-import { arrayLanguage } from './schema-arrays.ts';
+import { type ArrayInside, arrayLanguage, type Items } from './schema-arrays.ts';
 import { Flattener } from './schema-flatten.ts';
 import { literalSchema } from './schema-negation.ts';
 import { isWithin, numberRange } from './schema-numbers.ts';
 import { type Inside, objectLanguage } from './schema-objects.ts';
 import { type Atom, KEYWORDS_OF, lacking, made, malformed, type Part, refuse } from './schema-parts.ts';
-import { isString, stringAutomaton, stringLanguage } from './schema-strings.ts';
+import { isString, stringAutomaton, stringCharacters, stringLanguage } from './schema-strings.ts';
+import { ONE_SPELLING } from './unique-strings.ts';
 import type { Meter, Work } from './work.ts';
 
 /** Most different combinations of schemas; each becomes a rule. */
@@ -31,7 +32,7 @@ export function schemaLanguage(
   return new Compiler(schema, meter).language(parts);
 }
 
-class Compiler implements Inside {
+class Compiler implements Inside, ArrayInside {
   readonly meter: Meter;
   private readonly flattener: Flattener;
   private readonly rules = new Map<string, Rule>();
@@ -78,6 +79,26 @@ class Compiler implements Inside {
     return number;
   }
 
+  *items(parts: readonly Part[]): Work<Items | undefined> {
+    const flat = this.flattener.flatten(parts);
+    if (!flat || flat.choices.length > 0) return undefined;
+    const { types, integer, values } = this.typesAndValues(flat.atoms, TYPES);
+    if (values?.every(isScalar)) {
+      const nodes: Node[] = [];
+      for (const value of values) nodes.push(yield* this.given([value], flat.atoms, types, integer));
+      return { values: nodes };
+    }
+    if (values) return undefined;
+    if (types.size === 1 && types.has('boolean')) return { values: [words('true'), words('false')] };
+    if (types.size !== 1 || !types.has('string')) return undefined;
+    const isAny = !flat.atoms.some(({ schema }) =>
+      ['pattern', 'format', '-patterns', '-formats', '-values'].some((key) => schema[key] !== undefined),
+    );
+    const spelling: Atom = { schema: { pattern: ONE_SPELLING }, at: '', name: 'spelling' };
+    const strings = yield* stringCharacters([...flat.atoms, spelling], this.meter);
+    return strings && { strings, isAny };
+  }
+
   *names(parts: readonly Part[]): Work<Automaton | undefined> {
     const flat = this.flattener.flatten(parts);
     if (!flat) return yield* automatonOf(never, this.meter);
@@ -122,7 +143,7 @@ class Compiler implements Inside {
     const excluded = new Set(atoms.flatMap(({ schema }) => (schema['-values'] as unknown[]) ?? []));
     const items: Node[] = [];
     if (types.has('object')) items.push(yield* objectLanguage(atoms, this));
-    if (types.has('array')) items.push(arrayLanguage(atoms, (parts) => this.value(parts)));
+    if (types.has('array')) items.push(yield* arrayLanguage(atoms, this));
     if (types.has('string')) items.push(yield* stringLanguage(atoms, this.meter));
     if (types.has('number')) items.push(numbersWithin(numberRange(atoms, integer)));
     if (types.has('boolean')) {

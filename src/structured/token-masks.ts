@@ -6,6 +6,7 @@ import { type Characters, isCharacters } from './characters.ts';
 import type { Machine, Reading, Situation } from './machine.ts';
 import { addString } from './string-walk.ts';
 import type { TokenTrie } from './token-trie.ts';
+import { UniqueStrings } from './unique-strings.ts';
 import type { Work } from './work.ts';
 
 /** Masks of situations kept, 19 KB each with 151,669 tokens. */
@@ -88,10 +89,56 @@ export class TokenMasks {
     if (place) {
       return addString(this.trie, language as Characters, place.place, place.count, mask);
     }
+    if (language instanceof UniqueStrings) {
+      const exits = yield* this.addUnique(language, reading, pace, mask);
+      if (exits) return exits;
+    }
     const walk = yield* this.localWalk(reading, pace);
     if (walk.mask) for (let word = 0; word < mask.length; word++) mask[word] |= walk.mask[word];
     else for (const token of walk.tokens!) mask[token >>> 5] |= 1 << (token & 31);
     return walk.exits;
+  }
+
+  /** Adds the tokens in a string that must not be one of those before; undefined outside of strings. */
+  private *addUnique(
+    language: UniqueStrings,
+    reading: Reading,
+    pace: Pace,
+    mask: Uint32Array,
+  ): Work<number[] | undefined> {
+    const string = language.stringAt(reading.standing as typeof language.start);
+    if (!string) return undefined;
+    const { trie } = this;
+    const own = new Uint32Array(mask.length);
+    let closed = addString(trie, string.language, string.place, string.count, own);
+    // Tokens along the strings before are looked at one by one.
+    const forbidden = new Set<number>();
+    for (const bytes of string.taken) {
+      let standing: typeof language.start | undefined = reading.standing as typeof language.start;
+      let node = 0;
+      for (const unit of `${bytes}"`) {
+        node = childOf(trie, node, unit.charCodeAt(0));
+        if (node < 0) break;
+        standing = standing && language.step(standing, unit.charCodeAt(0));
+        if (standing) continue;
+        forbidden.add(node);
+        for (let at = node; at < trie.end[node]; at++) {
+          for (let id = trie.token[at]; id >= 0; id = trie.twin[id]) own[id >>> 5] &= ~(1 << (id & 31));
+        }
+        break;
+      }
+    }
+    if (forbidden.size > 0) {
+      closed = closed.filter((node) => ![...forbidden].some((from) => node >= from && node < trie.end[from]));
+    }
+    for (let word = 0; word < mask.length; word++) mask[word] |= own[word];
+    const exits: number[] = [];
+    const after = this.machine.only({ ...reading, standing: string.after });
+    const allow = (token: number) => {
+      mask[token >>> 5] |= 1 << (token & 31);
+    };
+    yield* this.walk(closed, after, pace, allow, (node) => exits.push(node));
+    return exits;
   }
 
   private *localWalk(reading: Reading, pace: Pace): Work<LocalWalk> {
@@ -191,6 +238,13 @@ export class TokenMasks {
       return true;
     };
   }
+}
+
+function childOf({ byte, depth, end }: TokenTrie, parent: number, value: number): number {
+  for (let node = parent + 1; node < end[parent]; node = end[node]) {
+    if (depth[node] === depth[parent] + 1 && byte[node] === value) return node;
+  }
+  return -1;
 }
 
 function tooManySituations(): OnebitError {

@@ -1,8 +1,9 @@
 // Owns the form of tool calls in Qwen's wire form, which the models' chat templates ask for.
 // Source: the chat template of Qwen3: `<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>`.
+import { checkArgument } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { afterText, type CompileOptions, inTurns, textWithout } from './compile.ts';
+import { afterText, type CompileOptions, checkCompile, inTurns, textWithout } from './compile.ts';
 import { type Grammar, grammarOf } from './grammar.ts';
 import { choice, type Node, nothing, optional, repeat, sequence, words } from './language.ts';
 import { schemaLanguage } from './schema.ts';
@@ -45,6 +46,8 @@ export function compileToolCalls(
   tokenizer: Tokenizer,
   options: ToolCallOptions = {},
 ): Grammar {
+  checkArgument('compileToolCalls', 'tools', tools, 'list');
+  checkCompile('compileToolCalls', tokenizer, options, { choice: 'anything', parallel: 'boolean', answer: 'anything' });
   return finish(toolCallWork(tools, tokenizer, options));
 }
 

@@ -8,7 +8,7 @@ interface Narrowed {
   readonly depth: number;
 }
 
-/** One of `words` (one byte a character), each followed by its end. */
+/** One of `words` (one byte per character), each followed by its end. */
 export class WordList implements Followed {
   readonly start: Narrowed;
   private readonly words: readonly string[];

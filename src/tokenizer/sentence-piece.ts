@@ -1,5 +1,5 @@
 // Owns SentencePiece-style vocabularies (`tokenizer.ggml.model` = llama): scores, byte fallback, the space that becomes U+2581.
-// Works on strings with one byte a character, since llama.cpp falls back byte by byte also where the text is not UTF-8. Source: llama.cpp.
+// Works on strings with one byte per character, since llama.cpp falls back byte by byte also where the text is not UTF-8. Source: llama.cpp.
 import type { Steps } from '../core/steps.ts';
 import { byteTokenBytes, isText, LONG_WORD, type TextEncoding, UNITS_PER_REST } from './byte-level.ts';
 import { type Merges, mergeSymbols, PairTable } from './pair-merger.ts';

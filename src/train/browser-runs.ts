@@ -1,6 +1,6 @@
 // Owns training runs in the browser's private storage (OPFS), so that a closed or reloaded tab loses at most what came after the last checkpoint: what was
 // asked for and the checkpoints, listing, removing. Must not know workers or pages. Writing needs a dedicated worker, reading does not.
-// Layout: folder `onebit-training`, a folder a run, in it `options.json` and checkpoints. Source: https://fs.spec.whatwg.org.
+// Layout: folder `onebit-training`, a folder per run, in it `options.json` and checkpoints. Source: https://fs.spec.whatwg.org.
 import { blobSource } from '../bytes/blob-source.ts';
 import { hasBrowserStore, keyOf, messageOf } from '../bytes/browser-store.ts';
 import { OnebitError } from '../errors.ts';

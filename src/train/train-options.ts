@@ -80,7 +80,7 @@ export interface TrainStart {
   readonly seed: number;
   readonly documents: number;
   readonly validationDocuments: number;
-  /** Tokens of the training documents, and their bytes a token. */
+  /** Tokens of the training documents, and their bytes per token. */
   readonly corpusTokens: number;
   readonly bytesPerToken: number;
   /** Updates that an earlier run of the same command has done. */
@@ -94,7 +94,7 @@ export interface TrainStep {
   readonly step: number;
   /** Nats a token, of this update. */
   readonly loss: number;
-  /** Mean of about the last 30 updates, as bits a byte. */
+  /** Mean of about the last 30 updates, as bits per byte. */
   readonly bitsPerByte: number;
   readonly gradientNorm: number;
   readonly learningRateFactor: number;

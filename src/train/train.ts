@@ -1,4 +1,5 @@
 // Owns the training loop: updates, measurements, samples and checkpoints in their order, and ending well. Must not know files, terminals or kernels.
+import { checkArgument, checkOptions, type Options } from '../core/check.ts';
 import { nextTurn } from '../core/event-loop.ts';
 import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
@@ -34,6 +35,34 @@ const MOST_BROKEN = 3;
 /** Weight of the newest update in running means. */
 const NEWEST = 1 / 30;
 
+const TRAIN_OPTIONS: Options = {
+  documents: 'list',
+  validation: 'list',
+  name: 'text',
+  preset: 'text',
+  shape: 'object',
+  recipe: 'object',
+  minutes: 'number',
+  batchTokens: 'number',
+  chatShare: 'number',
+  contextWarmup: 'number',
+  seed: 'number',
+  threads: 'number',
+  evaluateEvery: 'number',
+  sampleEvery: 'number',
+  askOnTheWay: 'number',
+  checkpoints: 'object',
+  checkpointEvery: 'number',
+  checkpointSeconds: 'number',
+  resume: 'boolean',
+  overwrite: 'boolean',
+  init: 'object',
+  teacher: 'object',
+  teacherShare: 'number',
+  stop: 'signal',
+  signal: 'signal',
+};
+
 /**
  * Trains a model and tells how it goes; the last event has the file. The run stands still, and its clock too, while the caller is busy with an event.
  * Leaving the loop early disposes of everything.
@@ -41,6 +70,8 @@ const NEWEST = 1 / 30;
  * when they cannot be read; the reason of `options.signal` when it aborts, and of `options.stop` when it does before the first update
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainProgress, void, void> {
+  checkOptions('train', options, TRAIN_OPTIONS);
+  checkArgument('train', 'documents', options.documents, 'list');
   checkNumbers(options);
   const startedAt = performance.now();
   const run = await prepareRun(options);

@@ -31,7 +31,7 @@ export interface TeacherTargets {
 }
 
 export interface StepResult {
-  /** Cross entropy of the targets before the update, in nats a token: the weighted mean over the positions of all batches. */
+  /** Cross entropy of the targets before the update, in nats per token: the weighted mean over the positions of all batches. */
   readonly loss: number;
   /** Length of the gradient over all tensors, before clipping. */
   readonly gradientNorm: number;

@@ -47,6 +47,7 @@ describe('the OpenAPI document', () => {
     ['post', '/v1/completions', { prompt: 'x', logprobs: 2 }],
     ['post', '/v1/responses', { input: 'x' }],
     ['post', '/v1/embeddings', { input: 'x' }],
+    ['post', '/apply-template', { messages: [{ role: 'user', content: 'x' }] }],
     ['post', '/v1/tokenize', { content: 'x', with_pieces: true }],
     ['post', '/v1/detokenize', { tokens: [120] }],
     ['get', '/v1/models'],

@@ -4,7 +4,7 @@ import { el } from '../dom.ts';
 const BINS = 40;
 const NAMESPACE = 'http://www.w3.org/2000/svg';
 
-/** One scale a block: the size of its weights. */
+/** One scale per block: the size of its weights. */
 export function scalesOf(values: Float32Array, blockSize: number): Float32Array {
   const scales = new Float32Array(Math.floor(values.length / blockSize));
   for (let block = 0; block < scales.length; block++) {

@@ -1,4 +1,4 @@
-// Owns the comparison of sizes: what the file takes, and what it would take in 16 and 32 bits a weight.
+// Owns the comparison of sizes: what the file takes, and what it would take in 16 and 32 bits per weight.
 import type { Gguf } from 'onebit/gguf';
 import { el } from '../dom.ts';
 import { bytes, digits } from '../format.ts';

@@ -1,6 +1,6 @@
 // Owns what a page can tell about the machine it runs on, for rows that others can compare.
 
-/** One measured row. Speeds are tokens a second. */
+/** One measured row. Speeds are tokens per second. */
 export interface Row {
   readonly date: string;
   readonly browser: string;

@@ -1,4 +1,4 @@
-// Owns the picture of a run: bits a byte over updates, of the training text and of held-out text. Drawn by uPlot.
+// Owns the picture of a run: bits per byte over updates, of the training text and of held-out text. Drawn by uPlot.
 import uPlot from 'uplot';
 import { colourOf, onColours } from '../dom.ts';
 import 'uplot/dist/uPlot.min.css';

@@ -2,6 +2,7 @@
 // Must not know other backends. Weights stay encoded as in the file and are decoded a row at a time.
 import { exp } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
+import { findNotFinite } from '../../quant/finite.ts';
 import { formatByName } from '../../quant/formats.ts';
 import type { Backend, KvPool, KvShape, ReadWeight, RopeSpec, Rows, Sampling, Tensor, Weight } from '../backend.ts';
 import { KV_PAGE } from '../backend.ts';
@@ -53,6 +54,14 @@ class ReferenceBackend implements Backend {
     const pieceBytes = Math.floor(READ_BYTES / blockBytes) * blockBytes;
     for (let at = 0; at < sizeBytes; at += pieceBytes) {
       await read(bytes.subarray(at, Math.min(at + pieceBytes, sizeBytes)), at, signal);
+    }
+    const bad = blockSize > 1 ? findNotFinite(formatByName(format), bytes) : -1;
+    if (bad >= 0) {
+      const rowBlocks = cols / blockSize;
+      throw new OnebitError(
+        'bad-file',
+        `weight: scales must be finite, got infinity or NaN in row ${Math.floor(bad / rowBlocks)}, block ${bad % rowBlocks}. The file is damaged: download it again.`,
+      );
     }
     this.allocatedBytes += sizeBytes;
     return { rows, cols, format, sizeBytes, bytes };

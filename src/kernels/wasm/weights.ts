@@ -42,7 +42,7 @@ const LANE_PAIRS = 8;
 /** Most bytes of prepared activations; more rows are multiplied in several goes. */
 const PREPARED_BYTES = 64 << 20;
 
-/** How a format is held: its kind, inputs a scale, rows a product takes together, and its time relative to float32 (measured in cache, one thread). */
+/** How a format is held: its kind, inputs per scale, rows that a product takes together, and its time relative to float32 (measured in cache, one thread). */
 interface Layout {
   readonly kind: number;
   readonly span: number;

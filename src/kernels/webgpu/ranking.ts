@@ -67,7 +67,7 @@ export class Ranking {
     const moved = { other: 20 * length };
     const inverse = bits(Math.min(1 / temperature, 1e30));
     this.#recorder.dispatch(sortKernel, [sorted, masses, x], [length, inverse, offset], [chunks], moved);
-    // A search takes about ten steps a chunk for each bit of a float, for at most three borders.
+    // A search takes about ten steps per chunk for each bit of a float, for at most three borders.
     const params = [length, inverse, topK, bits(topP), bits(minP), bits(uniform)];
     this.#recorder.dispatch(selectKernel, [chosen, sorted, masses], params, [1], { other: 16 * length });
     return { memory: chosen, offsetBytes: 0 };

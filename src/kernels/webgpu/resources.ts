@@ -17,7 +17,7 @@ export class GpuTensor implements Tensor {
 
 export const memoryOf = (tensor: Tensor): Memory => (tensor as GpuTensor).memory;
 
-/** A memory a layer, each [page][key|value][kvHead][KV_PAGE tokens][vector]. */
+/** A memory per layer, each [page][key|value][kvHead][KV_PAGE tokens][vector]. */
 export class GpuKvPool implements KvPool {
   readonly layers: number;
   readonly kvHeads: number;

@@ -5,7 +5,7 @@
 //   scores = z · headᵀ + bias                          1-bit weights
 //
 // Latent weights are float32 while training; with `binary` the forward pass sees them as Q1_0 will store them, and gradients go straight through.
-// Adagrad with one number a row. Must not know texts or files.
+// Adagrad with one number per row. Must not know texts or files.
 import { exp } from '../../core/elementary.ts';
 import { Random } from '../../core/random.ts';
 import { q1_0 } from '../../quant/q1-0.ts';

@@ -26,7 +26,7 @@ export interface CheckedRows {
   readonly notices: readonly string[];
 }
 
-/** Training holds some 7 KB a row: more would not fit in many machines. */
+/** Training holds some 7 KB per row: more would not fit in many machines. */
 const MAX_ROWS = 200_000;
 const MAX_INTENT_CHARACTERS = 200;
 const MAX_LISTED = 5;

@@ -21,7 +21,7 @@ const FEW_QUERIES: i32 = 4;
 
 /**
  * Items are (kvHead, block of rows) pairs. Operands: out, q, pool at the layer, plane bytes, kvHeads, headSize, format, heads, scale, rows block,
- * scratch, scratch bytes a thread.
+ * scratch, scratch bytes per thread.
  */
 export function attention(c: usize, from: i32, to: i32, thread: i32): void {
   const rows: usize = load<usize>(c, 40);

@@ -1,7 +1,7 @@
 // Owns the paged key/value cache in memory: how vectors are stored in each format, read back, and rotated in place.
 // A pool is [layer][kvHead][keys, values][page], a plane of pages for each kind: attention, which takes a head at a time, then reads pages that follow
 // each other as one stream. A page's keys (a part) are [tokens / 4][elements / 4][4 tokens][4 elements], its values [column of VALUE_COLUMNS elements][token][element], so that both are read
-// in the order of their addresses. q8 parts end with one float32 scale a token.
+// in the order of their addresses. q8 parts end with one float32 scale per token.
 import { halfValue, maxLane, toHalf4 } from './math';
 import { KV_F16, KV_F32, PAGE_TOKENS } from './opcodes';
 import { rotateHalf, rotateInterleaved } from './rope';
@@ -119,7 +119,7 @@ function loadKey(part: usize, token: i32, out: usize, headSize: i32, format: i32
 
 /**
  * Items are (page, layer, kvHead) triples. Operands: pool, plane bytes, layers * kvHeads, headSize, format, page numbers, pairs, interleaved,
- * table [cos: pairs, sin: pairs], scratch, scratch bytes a thread.
+ * table [cos: pairs, sin: pairs], scratch, scratch bytes per thread.
  */
 export function shiftKeys(c: usize, from: i32, to: i32, thread: i32): void {
   const layerHeads = load<i32>(c, 12);

@@ -87,7 +87,7 @@ export const TOP_CHUNK = 4096;
 /** Bytes before a chunk's entries: entry count, largest value, sum of exp(value - largest), unused. */
 export const TOP_HEAD_BYTES = 16;
 
-/** Byte offsets in the control block, a cache line each; the last is a word a thread. */
+/** Byte offsets in the control block, a cache line each; the last is a word per thread. */
 export const CONTROL_GENERATION = 0;
 export const CONTROL_IDLE = 64;
 /** The header of the program that runs, or 0. */

@@ -258,7 +258,7 @@ function addRows8(scratch: usize, sums: usize, steps: usize): void {
   return f32x4.convert_i32x4_s(v128.shuffle<i16>(zero, v, 4, 12, 5, 13, 6, 14, 7, 15));
 }
 
-/** Stores a tile's sums, `step` bytes a row, as outputs of `tokens` tokens and the first `left` rows. */
+/** Stores a tile's sums, `step` bytes per row, as outputs of `tokens` tokens and the first `left` rows. */
 function giveSums(sums: usize, step: usize, out: usize, outStride: usize, left: i32, tokens: i32): void {
   for (let t = 0; t < tokens; t += 4) {
     for (let row = 0; row < min(left, 32); row += 4) {

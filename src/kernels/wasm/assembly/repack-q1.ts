@@ -1,7 +1,7 @@
 // Owns turning Q1_0 rows of a file into the tiles that products-q1.ts reads, and decoding rows of tiles. Must not know where bytes come from.
 //
 // A file's row is cols / 128 blocks of 18 bytes: a half-float scale d, then 16 bytes; bit j % 8 of byte j / 8 set: +d, else -d (docs/formats.md).
-// A tile holds 32 rows: cols / 128 blocks of Q1_TILE_BLOCK = 576 bytes, so 18 bytes a row and block as in the file:
+// A tile holds 32 rows: cols / 128 blocks of Q1_TILE_BLOCK = 576 bytes, so 18 bytes per row and block as in the file:
 //   0    32 half-float scales, sign bit clear: those with the sign set have their bits inverted instead, which is exact. In 32-bit lane i of the
 //        16-byte vectors at 0, 16, 32, 48: low half row i, 4 + i, 16 + i, 20 + i; high half eight rows further
 //   64   32 groups of 16 bytes, one for four inputs: low nibble of byte 4 i + q row 4 q + i, high nibble row 16 + 4 q + i

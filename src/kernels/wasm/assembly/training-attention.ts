@@ -12,7 +12,7 @@ import { ATTEND_ROWS, TILE_BYTES } from './training-opcodes';
 }
 
 /**
- * Items are (sequence, head) pairs. Operands: out, logSums, q, k, v, length, heads, kvHeads, headSize, scratch, scratch bytes a thread.
+ * Items are (sequence, head) pairs. Operands: out, logSums, q, k, v, length, heads, kvHeads, headSize, scratch, scratch bytes per thread.
  * Scratch: a tile, packed k, packed v, scores, packed q or probabilities.
  */
 export function attend(c: usize, from: i32, to: i32, thread: i32): void {
@@ -85,7 +85,7 @@ function softmax(scores: usize, visible: i32, end: i32): f32 {
 
 /**
  * Items are (sequence, key/value head) pairs. Operands: out, logSums, q, k, v, length, heads << 16 | kvHeads, headSize, dOut, dQ, dK, and the
- * address of three more: dV, scratch, scratch bytes a thread.
+ * address of three more: dV, scratch, scratch bytes per thread.
  */
 export function attendBackward(c: usize, from: i32, to: i32, thread: i32): void {
   const kvHeads = load<i32>(c, 28) & 0xffff;

@@ -23,7 +23,7 @@ export function packCommand(c: usize, from: i32, to: i32): void {
 }
 
 /**
- * Items are blocks of C: M_BLOCK rows by `cols` columns, columns innermost. Operands: out, base, a, packed b, m, n, k, scratch bytes a thread, alpha,
+ * Items are blocks of C: M_BLOCK rows by `cols` columns, columns innermost. Operands: out, base, a, packed b, m, n, k, scratch bytes per thread, alpha,
  * beta, scratch, columns of a block (a multiple of eight) plus 1 where a is [k, m] instead of [m, k]. Scratch: a tile, packed a.
  */
 export function gemmCommand(c: usize, from: i32, to: i32, thread: i32): void {

@@ -186,7 +186,7 @@ function packNarrow(out: usize, outStride: usize, scales: usize, x: usize, strid
 
 /**
  * Items are blocks of out [m, n]: ROUNDED_ROWS rows by `width` columns, columns innermost: out = alpha * A * B + beta * base. Operands: out, base,
- * packed A in panels of four, packed B in panels of eight, summands, m, n, width (a multiple of eight), scratch, scratch bytes a thread, alpha, beta.
+ * packed A in panels of four, packed B in panels of eight, summands, m, n, width (a multiple of eight), scratch, scratch bytes per thread, alpha, beta.
  */
 export function roundedProduct(c: usize, from: i32, to: i32, thread: i32): void {
   const k = load<i32>(c, 20);

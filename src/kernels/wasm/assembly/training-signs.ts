@@ -14,7 +14,7 @@ const FILE_BLOCK: usize = 18;
 const HALF_ONE: u16 = 0x3c00;
 
 /**
- * Items are tiles of 32 outputs. Operands: tiles, weights [rows, cols] that are +-scale, rows, cols, scratch, scratch bytes a thread. Scratch: 1024
+ * Items are tiles of 32 outputs. Operands: tiles, weights [rows, cols] that are +-scale, rows, cols, scratch, scratch bytes per thread. Scratch: 1024
  * bytes, 32 rows as in a file.
  */
 export function packForward(c: usize, from: i32, to: i32, thread: i32): void {
@@ -128,7 +128,7 @@ function storeBytes(at: usize, stride: usize, bytes: u64): void {
 }
 
 /**
- * Items are blocks of SIGN_TOKENS tokens. Operands: x [tokens, cols], cols, tokens, base of the first output or 0, scratch, scratch bytes a thread,
+ * Items are blocks of SIGN_TOKENS tokens. Operands: x [tokens, cols], cols, tokens, base of the first output or 0, scratch, scratch bytes per thread,
  * outputs, list of outputs (out, tiles, rows).
  */
 export function signProducts(c: usize, from: i32, to: i32, thread: i32): void {
@@ -157,7 +157,7 @@ export function signProducts(c: usize, from: i32, to: i32, thread: i32): void {
 
 /**
  * Items are blocks of SIGN_TOKENS tokens. dX [tokens, cols] = dOut [tokens, rows] times the weights [rows, cols]. Operands: dX, dOut, tiles, scales
- * (as packBackward stores them), rows, cols, tokens, accumulate, scratch, scratch bytes a thread. Scratch: scaled gradients, tables.
+ * (as packBackward stores them), rows, cols, tokens, accumulate, scratch, scratch bytes per thread. Scratch: scaled gradients, tables.
  */
 export function signProductBackward(c: usize, from: i32, to: i32, thread: i32): void {
   const rows = load<i32>(c, 20);

@@ -69,10 +69,10 @@ const formats: Partial<Record<FormatName, Int8Format>> = {
 /** Whether weights of a format have products with int8 activations. */
 export const hasInt8Products = (format: FormatName): boolean => format in formats;
 
-/** 32-bit words of one row of rounded activations: codes, then a word of step and sum a block. */
+/** 32-bit words of one row of rounded activations: codes, then a word of step and sum per block. */
 export const int8Words = (cols: number): number => cols / 4 + cols / INT8_BLOCK;
 
-/** Rounds activations: a lane a block. `groups` [blocks / 64, the rest]. */
+/** Rounds activations: a lane per block. `groups` [blocks / 64, the rest]. */
 export const roundKernel: Kernel = {
   key: 'round to int8',
   access: 'wr',

@@ -1,6 +1,6 @@
 // Owns how keys and values lie in cache memory, storing them, and rotating stored keys. Reading them is attention.ts.
 //
-// One memory a layer: [page][key|value][kvHead][KV_PAGE tokens][vector]. A vector of headSize elements is, in words: f32: the elements; f16: two a word,
+// One memory per layer: [page][key|value][kvHead][KV_PAGE tokens][vector]. A vector of headSize elements is, in words: f32: the elements; f16: two per word,
 // within ±65504; q8: four int8 a word, then the scale max|x|/127, rounded to fp16 and kept as float32, because two vectors cannot share a word safely.
 import { KV_PAGE, type KvFormat } from '../../backend.ts';
 import type { Kernel } from '../pipelines.ts';

@@ -3,7 +3,7 @@
 import type { Kernel } from '../pipelines.ts';
 import { laneSums } from './reduce.ts';
 
-/** out = x / rms(x) · scale; a workgroup of 64 a row. `groups` [rows, or as many as fit, the rest]. */
+/** out = x / rms(x) · scale; a workgroup of 64 per row. `groups` [rows, or as many as fit, the rest]. */
 export function rmsNormKernel(inPlace: boolean, subgroups: boolean): Kernel {
   const sums = laneSums(64, 1, subgroups);
   return {

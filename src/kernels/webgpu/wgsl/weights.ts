@@ -1,7 +1,7 @@
 // Owns how WGSL reads weights and activations: four at a time, and a unit (4 or 16 columns) at a time in products.
 // Must not know what kernels do with them. Layouts are written by ../weights.ts; facts about formats: docs/formats.md.
 //
-// 1-, 2- and 8-bit weights: all codes of a part as in the file, without their scales, then all fp16 scales, two a word. Rows follow each other
+// 1-, 2- and 8-bit weights: all codes of a part as in the file, without their scales, then all fp16 scales, two per word. Rows follow each other
 // without gaps. Numerics: every weight is expanded to float32 exactly; activations stay float32; only the order of sums differs from the reference.
 import type { FormatName } from '../../../quant/format.ts';
 

@@ -1,0 +1,40 @@
+// Owns small answers about requests, paths and errors that the routes share. Must not know the server.
+import type { Context } from 'hono';
+import { matchedRoutes } from 'hono/route';
+import { ApiError } from './api-error.ts';
+import { plainPath } from './exchange.ts';
+
+/** Node's adapter aborts with a text, browsers with an exception. */
+export function isClientGone(reason: unknown): boolean {
+  return typeof reason === 'string' || (reason instanceof DOMException && reason.name === 'AbortError');
+}
+
+/** A model as /v1/models lists it. */
+export function modelObject(id: string): object {
+  return { id, object: 'model', created: 0, owned_by: 'onebit' };
+}
+
+/** The pattern that matched: of all requests few, whatever is asked for. */
+export function routeOf(c: Context): string {
+  return matchedRoutes(c).findLast((route) => route.method !== 'ALL')?.path ?? 'none';
+}
+
+/** The path that is asked for; clients that join addresses may write two slashes where there is one. */
+export function pathOf(request: Request): string {
+  return URL.canParse(request.url) ? plainPath(new URL(request.url).pathname) : '/';
+}
+
+/** What the paths of a route match. */
+export function patternOf(route: string): RegExp {
+  return new RegExp(`^${route.replace(/:\w+\{(.+?)\}/g, '$1').replace(/:\w+/g, '[^/]+')}$`);
+}
+
+/** An answer that is not kept, or somebody else's. */
+export function noSuchResponse(): ApiError {
+  return new ApiError(404, 'There is no such response here (any more).', { code: 'response_not_found' });
+}
+
+/** What every request is told at the end of the server. */
+export function shuttingDown(): ApiError {
+  return new ApiError(503, 'The server is shutting down.', { code: 'shutting_down', retryAfterSeconds: 1 });
+}
