@@ -72,7 +72,15 @@ console.log(
   JSON.stringify({
     ...summary,
     ...{ findings: findings.length, running: left.running, kvPagesUsed: left.kvPagesUsed, seconds },
-    ...{ idleMb: idle.rssMb, peakMb, restMb, used, rssMb: memory.map((one) => one.rssMb), honest, node: process.version },
+    ...{
+      idleMb: idle.rssMb,
+      peakMb,
+      restMb,
+      used,
+      rssMb: memory.map((one) => one.rssMb),
+      honest,
+      node: process.version,
+    },
   }),
 );
 const broken = {

@@ -34,7 +34,11 @@ process.on('message', async (message) => {
   }
   if (message === 'memory after gc') collect();
   const { heapUsed, heapTotal, external } = process.memoryUsage();
-  process.send({ used: [heapUsed, heapTotal, external].map((bytes) => Math.round(bytes / 1e6)), rssMb: Math.round(process.memoryUsage.rss() / 1e6), peakMb: Math.round(peakBytes / 1e6) });
+  process.send({
+    used: [heapUsed, heapTotal, external].map((bytes) => Math.round(bytes / 1e6)),
+    rssMb: Math.round(process.memoryUsage.rss() / 1e6),
+    peakMb: Math.round(peakBytes / 1e6),
+  });
   peakBytes = 0;
 });
 process.send({ url: listening.url });
