@@ -1,10 +1,10 @@
 // The page as strangers and their machines meet it: what its head says, what axe finds, answers with Markdown and thoughts, what survives a reload, models in
 // links, parts that fail to load. Needs dist/ (`npm run build`).
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync } from 'node:zlib';
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumReason, type FileServer, hasChromium, launchChromium, serveFiles } from './chromium.ts';
@@ -13,7 +13,6 @@ import { tinyModel } from './tiny-model.ts';
 const SLOW = 240_000;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const site = join(root, 'dist/site');
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let browser: Browser;
 let server: FileServer;
@@ -67,7 +66,7 @@ const isReady = (page: Page) => page.locator('#model-button[data-state=ready]').
 
 /** What axe finds, as lines that name the rule and the element. */
 async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
+  await page.evaluate(axe.source);
   const found = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
     violations: { id: string; nodes: { target: string[] }[] }[];
   };

@@ -7,6 +7,7 @@ import { compileRegexAsync, compileSchemaAsync } from '../structured/compile.ts'
 import type { Constraint } from '../structured/constraint.ts';
 import { compileToolCallsAsync } from '../structured/tool-calls.ts';
 import { badField } from './api-error.ts';
+import { BodyGate } from './body-gate.ts';
 import { type ChatTask, isForced, mayCallOften } from './chat-task.ts';
 import type { Exchange } from './exchange.ts';
 import type { Tool } from './schemas/chat.ts';
@@ -17,6 +18,10 @@ const MOST_KEPT = 32;
 const MOST_OWNERS = 64;
 /** Forms whose descriptions have more characters are not kept. */
 const LONGEST_KEPT = 1 << 16;
+/** Forms that are compiled at a time, for all models and owners. */
+const MOST_COMPILING = 2;
+const COMPILE_BYTES = 128 << 20;
+const compiling = new BodyGate(MOST_COMPILING * COMPILE_BYTES);
 const kept = new WeakMap<LanguageModel, Map<string, Map<string, Constraint>>>();
 
 /**
@@ -94,7 +99,7 @@ async function compiled(
   await budget.nextTurn('the form of the answer');
   const forms = formsOf(model, owner);
   const key = JSON.stringify(what);
-  const form = forms.get(key) ?? (await refusingByName(param, compile));
+  const form = forms.get(key) ?? (await compiledInTurn(param, compile, budget));
   forms.delete(key);
   if (key.length <= LONGEST_KEPT) forms.set(key, form);
   if (forms.size > MOST_KEPT) forms.delete(forms.keys().next().value!);
@@ -109,6 +114,16 @@ function formsOf(model: LanguageModel, owner: string): Map<string, Constraint> {
   owners.set(owner, forms);
   if (owners.size > MOST_OWNERS) owners.delete(owners.keys().next().value!);
   return forms;
+}
+
+/** A few forms are compiled at a time: each may take all the memory that a request has. */
+async function compiledInTurn(param: string, compile: () => Promise<Constraint>, budget: Budget): Promise<Constraint> {
+  const leave = await budget.wait('the form of the answer', compiling.enter(COMPILE_BYTES, budget.signal));
+  try {
+    return await refusingByName(param, compile);
+  } finally {
+    leave();
+  }
 }
 
 async function refusingByName(param: string, compile: () => Promise<Constraint>): Promise<Constraint> {

@@ -1,4 +1,4 @@
-// Owns how many bytes of large bodies are in memory at once, over all requests: the others wait in line.
+// Owns how many bytes of large bodies, or of other work, are in memory at once, over all requests: the others wait in line.
 import { ApiError } from './api-error.ts';
 
 /** Bodies up to this size are not counted. */
@@ -22,7 +22,7 @@ export class BodyGate {
   }
 
   /** Waits for room for `bytes`; gives what makes the room free again. @throws ApiError 503, or the reason of `signal` */
-  async enter(bytes: number, signal: AbortSignal): Promise<() => void> {
+  async enter(bytes: number, signal?: AbortSignal): Promise<() => void> {
     if (bytes <= SMALL_BYTES) return () => {};
     if (this.line.length > 0 || !this.fits(bytes)) await this.wait(bytes, signal);
     else this.inside += bytes;
@@ -39,11 +39,11 @@ export class BodyGate {
     return this.inside === 0 || this.inside + bytes <= this.most;
   }
 
-  private wait(bytes: number, signal: AbortSignal): Promise<void> {
+  private wait(bytes: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = () => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', giveUp);
+        signal?.removeEventListener('abort', giveUp);
       };
       const waiting = {
         bytes,
@@ -56,13 +56,13 @@ export class BodyGate {
         end();
         const at = this.line.indexOf(waiting);
         if (at >= 0) this.line.splice(at, 1);
-        reject(signal.aborted ? signal.reason : tooBusy());
+        reject(signal?.aborted ? signal.reason : tooBusy());
         this.letIn();
       };
       const timer = setTimeout(giveUp, WAIT_MS);
-      signal.addEventListener('abort', giveUp);
+      signal?.addEventListener('abort', giveUp);
       this.line.push(waiting);
-      if (signal.aborted) giveUp();
+      if (signal?.aborted) giveUp();
     });
   }
 
@@ -76,7 +76,7 @@ export class BodyGate {
 }
 
 function tooBusy(): ApiError {
-  return new ApiError(503, 'Too many large bodies are being read. Try again later.', {
+  return new ApiError(503, 'Too many large requests are being prepared. Try again later.', {
     code: 'busy',
     retryAfterSeconds: 5,
   });

@@ -92,9 +92,11 @@ class Counted implements Characters {
     if (standing === CLOSED) return undefined;
     const place = standing % this.size;
     const count = (standing - place) / this.size;
-    if (byte === QUOTE) return this.table.places[place].ends && this.mayClose(count) ? CLOSED : undefined;
     const move = this.table.row(place)[byte];
-    if (move < 0) return undefined;
+    if (move < 0) {
+      // Within an escape the quote is a character.
+      return byte === QUOTE && this.table.places[place].ends && this.mayClose(count) ? CLOSED : undefined;
+    }
     const next = count + (move & 1);
     if (!this.isPossible(move >> 1, next)) return undefined;
     return (this.max === Number.POSITIVE_INFINITY ? Math.min(next, this.min) : next) * this.size + (move >> 1);

@@ -32,7 +32,7 @@ function reference(more: string, query: string) {
   const withAuthority = `//${authority}(?:/${character}*)*`;
   const rootless = `${character}+(?:/${character}*)*`;
   const noColon = `(?:[A-Za-z0-9._~!$&'()*+,;=@${more}-]|${escaped})+(?:/${character}*)*`;
-  const whole = `[A-Za-z][A-Za-z0-9+.-]*:(?:${withAuthority}|${absolute}|${rootless}|)${rest}`;
+  const whole = `[A-Za-z][A-Za-z0-9+.-]*:(?:${withAuthority}|${absolute}|${rootless})${rest}`;
   return { whole: `^${whole}$`, relative: `^(?:${whole}|(?:${withAuthority}|${absolute}|${noColon}|)${rest})$` };
 }
 const uri = reference('', '');
