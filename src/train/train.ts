@@ -63,6 +63,13 @@ const TRAIN_OPTIONS: Options = {
   signal: 'signal',
 };
 
+/** @throws OnebitError `bad-argument` for options of the wrong kind; what they do together is checked when a run begins */
+export function checkTraining(options: TrainOptions): void {
+  checkOptions('train', options, TRAIN_OPTIONS);
+  checkArgument('train', 'documents', options.documents, 'list');
+  checkNumbers(options);
+}
+
 /**
  * Trains a model and tells how it goes; the last event has the file. The run stands still, and its clock too, while the caller is busy with an event.
  * Leaving the loop early disposes of everything.
@@ -70,9 +77,7 @@ const TRAIN_OPTIONS: Options = {
  * when they cannot be read; the reason of `options.signal` when it aborts, and of `options.stop` when it does before the first update
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainProgress, void, void> {
-  checkOptions('train', options, TRAIN_OPTIONS);
-  checkArgument('train', 'documents', options.documents, 'list');
-  checkNumbers(options);
+  checkTraining(options);
   const startedAt = performance.now();
   const run = await prepareRun(options);
   try {
