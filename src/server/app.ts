@@ -72,6 +72,9 @@ export interface ServerOptions {
 /** How long requests that were stopped may take to see it, at the end of the server. */
 const LATEST_END_MS = 5000;
 
+/** What needs a key where there are keys: everything that asks a model. */
+const GUARDED = ['/v1/*', '/api/*', '/apply-template'];
+
 type Env = { Bindings: { exchange: Exchange } };
 type Ctx = Context<Env>;
 
@@ -169,7 +172,7 @@ export class OnebitServer {
       const key = this.options.openMetrics ? undefined : await this.identify(c);
       return c.body(this.observer.render(key), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
     });
-    for (const path of ['/v1/*', '/api/*']) {
+    for (const path of GUARDED) {
       app.use(path, async (c, next) => {
         if (this.draining) throw shuttingDown();
         c.env.exchange.key = await this.identify(c);

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { LanguageModel } from '../language-model.ts';
 import type { Exchange } from './exchange.ts';
+import { mayFit, mostCharacters, textLength, tooLong } from './prompt.ts';
 import { chatRequest, messagesOf } from './schemas/chat.ts';
 
 export const applyTemplateRequest = z.object({
@@ -19,15 +20,21 @@ export const applyTemplateRequest = z.object({
 export function applyTemplate(
   model: LanguageModel,
   { messages, tools, add_generation_prompt, chat_template_kwargs }: z.output<typeof applyTemplateRequest>,
-  { budget }: Exchange,
+  exchange: Exchange,
 ): object {
+  const most = mostCharacters(model);
+  const given = messagesOf(messages);
+  if (!mayFit(given, model.contextTokens, most)) throw tooLong(model.contextTokens, 'messages');
+  if (textLength({ tools, chat_template_kwargs }, most) > most) throw tooLong(model.contextTokens, 'tools');
+  // The text is not turned into tokens: four characters count as one.
+  exchange.reserveReading(Math.ceil(textLength(messages, most) / 4));
   const { enable_thinking, ...variables } = chat_template_kwargs ?? {};
-  const prompt = model.prompt(messagesOf(messages), {
+  const prompt = model.prompt(given, {
     tools: tools ?? [],
     thinking: enable_thinking === true,
     addGenerationPrompt: add_generation_prompt ?? true,
     variables,
-    budget,
+    budget: exchange.budget,
   });
   return { prompt };
 }

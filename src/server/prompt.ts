@@ -127,7 +127,7 @@ function unlessTooLong(tokens: Promise<Int32Array>): Promise<Int32Array | undefi
 }
 
 /** Whether messages may fit; a template can leave out what an assistant thought, even where that is a part of the text. */
-function mayFit(messages: readonly ChatMessage[], contextTokens: number, most: number): boolean {
+export function mayFit(messages: readonly ChatMessage[], contextTokens: number, most: number): boolean {
   let said = 0;
   let characters = 0;
   let thoughts = 0;
@@ -141,7 +141,7 @@ function mayFit(messages: readonly ChatMessage[], contextTokens: number, most: n
 }
 
 /** Characters of all texts in a value of JSON; stops counting where there are more than `most`. */
-function textLength(value: unknown, most: number): number {
+export function textLength(value: unknown, most: number): number {
   if (typeof value === 'string') return value.length;
   if (typeof value !== 'object' || value === null) return 0;
   let length = 0;

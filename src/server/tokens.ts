@@ -42,9 +42,11 @@ export async function tokenize(
 export async function detokenize(
   model: LanguageModel,
   { tokens }: z.output<typeof detokenizeRequest>,
-  { budget }: Exchange,
+  exchange: Exchange,
 ): Promise<object> {
-  return { content: await textOf(idsOf(tokens, model, 'tokens'), model, budget) };
+  const ids = idsOf(tokens, model, 'tokens');
+  exchange.reserveReading(ids.length);
+  return { content: await textOf(ids, model, exchange.budget) };
 }
 
 async function textOf(ids: Int32Array, model: LanguageModel, budget: Budget): Promise<string> {

@@ -75,6 +75,14 @@ describe('checkpoints', () => {
     }
   });
 
+  test('come back without a vocabulary too, as runs that borrow a tokenizer write them', async () => {
+    const { store } = memoryStore();
+    const { run, trainer } = checkpoint(3);
+    const { vocabulary: _, ...borrowed } = run;
+    const read = await readCheckpoint(store, await writeCheckpoint(store, { run: borrowed, trainer }));
+    expect(read.run).toEqual(borrowed);
+  });
+
   test('the last two are kept', async () => {
     const { store } = memoryStore();
     for (const step of [5, 10, 100, 1000]) await writeCheckpoint(store, checkpoint(step));

@@ -171,7 +171,8 @@ async function readHeader(source: ByteSource): Promise<Header> {
 function parseHeader(bytes: Uint8Array): Header | undefined {
   try {
     const header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Header;
-    const parts = [header.run, header.run.identity, header.run.vocabulary, header.shape, header.recipe];
+    // A run that borrows its tokenizer has no vocabulary of its own.
+    const parts = [header.run, header.run.identity, header.run.vocabulary ?? {}, header.shape, header.recipe];
     const isArray = ({ name, length, sha256 }: Header['arrays'][number]) =>
       typeof name === 'string' && Number.isSafeInteger(length) && length >= 0 && typeof sha256 === 'string';
     return parts.every((part) => typeof part === 'object' && part !== null) && header.arrays.every(isArray)
