@@ -218,7 +218,7 @@ class Training {
     // An update that is left out counts too: the same data would break the next one again.
     this.#step = trainer.stepsDone;
     if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm)) {
-      if (++this.#broken >= MOST_BROKEN) throw this.#diverged(result.loss);
+      if (++this.#broken >= MOST_BROKEN) throw this.#diverged(result);
       return undefined;
     }
     const seconds = (performance.now() - startedAt) / 1000;
@@ -242,16 +242,18 @@ class Training {
     return taught;
   }
 
-  #diverged(loss: number): OnebitError {
+  #diverged({ loss, gradientNorm }: StepResult): OnebitError {
     const { checkpoints, minutes } = this.#options;
     const kept =
       checkpoints && this.#checkpointStep > 0
         ? `The checkpoint of update ${this.#checkpointStep} is kept in ${checkpoints.name}. `
         : '';
     const more = minutes === undefined ? ', more --warmup' : '';
+    // Rounded activations may hide from the loss what the gradient shows.
+    const [what, value] = Number.isFinite(loss) ? ['length of the gradient', gradientNorm] : ['loss', loss];
     return new OnebitError(
       'bad-argument',
-      `train: the loss must stay finite, got ${loss} at update ${this.#step} and those before it. ${kept}Try a lower --lr (it was ${this.#run.recipe.learningRate})${more} or another --seed.`,
+      `train: the ${what} must stay finite, got ${value} at update ${this.#step} and those before it. ${kept}Try a lower --lr (it was ${this.#run.recipe.learningRate})${more} or another --seed.`,
     );
   }
 
