@@ -5,6 +5,7 @@ import type { KeyConfig } from '../server/keys.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
 import { note, printJsonLine } from './print.ts';
 import { serveKeys } from './serve-keys.ts';
+import { keepHeapSmall } from './small-heap.ts';
 
 /** What all servers are told. */
 export interface ServerFlags {
@@ -57,6 +58,7 @@ export async function runServer(
     signal.addEventListener('abort', stopLoading, { once: true });
     if (shelf.ids.length > 0) (await shelf.borrow()).release();
     signal.removeEventListener('abort', stopLoading);
+    keepHeapSmall();
     note(printable(`listening on ${listening.url} with ${server.modelIds.join(', ')}`));
     if (!isLoopback(flags.host) && keys.length === 0) {
       note('warning: everybody who reaches this address may use it. Set --api-key.');

@@ -1,4 +1,5 @@
 // Owns one request as the scheduler sees it: its sequence, what it wants fed next, who waits for that. Must not know other requests or tokens' meaning.
+import { onAbort } from '../core/on-abort.ts';
 import type { Tensor } from '../kernels/backend.ts';
 import type { KvSequence } from '../model/kv-cache.ts';
 
@@ -54,7 +55,7 @@ export class Request {
   /** Why it ends before its end, once that is so. */
   cancelled: { readonly reason: unknown } | undefined;
   private readonly owner: RequestOwner;
-  private readonly onAbort = () => this.cancel(this.signal?.reason);
+  private readonly stopListening: (() => void) | undefined;
 
   constructor(sequence: KvSequence, order: number, owner: RequestOwner, options: RequestOptions) {
     this.sequence = sequence;
@@ -63,7 +64,7 @@ export class Request {
     this.shared = options.shared;
     this.signal = options.signal;
     if (this.signal?.aborted) this.cancelled = { reason: this.signal.reason };
-    this.signal?.addEventListener('abort', this.onAbort);
+    this.stopListening = this.signal && onAbort(this.signal, () => this.cancel(this.signal!.reason));
   }
 
   /** Whether it can give all its memory back and have it again later. */
@@ -100,7 +101,7 @@ export class Request {
 
   /** Gives the place back. */
   close(): void {
-    this.signal?.removeEventListener('abort', this.onAbort);
+    this.stopListening?.();
     this.owner.close(this);
   }
 

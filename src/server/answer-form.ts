@@ -22,6 +22,8 @@ const LONGEST_KEPT = 1 << 16;
 const MOST_COMPILING = 2;
 const COMPILE_BYTES = 128 << 20;
 const compiling = new BodyGate(MOST_COMPILING * COMPILE_BYTES);
+/** Memory of all forms kept for a model: beyond it the owner of most gives up those not used for longest. */
+const KEPT_BYTES = 48 << 20;
 const kept = new WeakMap<LanguageModel, Map<string, Map<string, Constraint>>>();
 
 /**
@@ -103,7 +105,24 @@ async function compiled(
   forms.delete(key);
   if (key.length <= LONGEST_KEPT) forms.set(key, form);
   if (forms.size > MOST_KEPT) forms.delete(forms.keys().next().value!);
+  forget(kept.get(model)!);
   return form;
+}
+
+/** Forms grow while they are followed, so all are looked at. An owner who holds no more than its share loses nothing by what others ask for. */
+function forget(owners: ReadonlyMap<string, Map<string, Constraint>>): void {
+  const held = [...owners.values()].map((forms) => {
+    const bytes = [...forms].map(([key, form]) => [key, 2 * key.length + (form.bytes ?? 0)] as const);
+    return { forms, bytes, sum: bytes.reduce((sum, [, one]) => sum + one, 0) };
+  });
+  let total = held.reduce((all, { sum }) => all + sum, 0);
+  while (total > KEPT_BYTES) {
+    const most = held.reduce((a, b) => (b.sum > a.sum ? b : a));
+    const [key, bytes] = most.bytes.shift()!;
+    most.forms.delete(key);
+    most.sum -= bytes;
+    total -= bytes;
+  }
 }
 
 function formsOf(model: LanguageModel, owner: string): Map<string, Constraint> {

@@ -7,6 +7,8 @@ import type { Meter, Work } from './work.ts';
 
 /** Most states; everyday patterns have fewer than 100. Some patterns of 30 characters would need millions. */
 const MOST_STATES = 20_000;
+/** Memory of a state without its edges. */
+const BYTES_PER_STATE = 200;
 
 /** The automaton of a language without calls and followed languages. @throws OnebitError `unsupported` when it would be too large */
 export function* automatonOf(language: Node, meter: Meter): Work<Automaton> {
@@ -36,6 +38,7 @@ export function* automatonOf(language: Node, meter: Meter): Work<Automaton> {
       }
       table.add(from, low, high, to);
     }
+    meter.hold(BYTES_PER_STATE + 8 * table.edges[from].length);
   }
   meter.hold(-held);
   return table;
@@ -107,6 +110,7 @@ function* combine(a: Automaton, b: Automaton, wanted: boolean, meter: Meter): Wo
     const [x, y] = pairs[from];
     const moves = overlay(a.edges[x], y < 0 ? [] : b.edges[y]);
     if (meter.spend(moves.length)) yield;
+    meter.hold(BYTES_PER_STATE + 8 * moves.length);
     for (let i = 0; i < moves.length; i += 4) {
       if (wanted && moves[i + 3] < 0) continue;
       table.add(from, moves[i], moves[i + 1], stateOf(moves[i + 2], moves[i + 3]));

@@ -3,6 +3,8 @@
 /** Says which tokens may follow, for any number of generations; each starts a matcher of its own. */
 export interface Constraint {
   matcher(): Matcher;
+  /** Memory that it holds by now, in bytes, where that is known: what is learnt while it is followed stays. */
+  readonly bytes?: number;
 }
 
 /** Follows one generation token by token. */

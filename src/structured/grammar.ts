@@ -28,6 +28,10 @@ export class Grammar implements Constraint {
     this.tokenizer = tokenizer;
   }
 
+  get bytes(): number {
+    return this.machine.bytes + this.masks.bytes;
+  }
+
   matcher(): Matcher {
     return new GrammarMatcher(this.machine, this.masks, this.tokenizer);
   }

@@ -71,6 +71,11 @@ export class Machine {
     this.start = this.situation([plain(program.starts[0], this.bottom)]);
   }
 
+  /** Memory of the program and of what is remembered, roughly. */
+  get bytes(): number {
+    return 300 * this.program.states.length + 2000 * this.known.size + 100 * this.readings;
+  }
+
   /** What follows after `value`, or null. @throws OnebitError `over-budget` where the text can be read in too many ways at once */
   step(from: Situation, value: number): Situation | null {
     const known = from.next?.[value];

@@ -18,6 +18,8 @@ const LONGEST_PATTERN = 4096;
 const DEEPEST_GROUP = 64;
 const MOST_REPEATS = 5000;
 const MOST_PROPERTIES_OF_ONE = 20;
+/** Of characters in all classes; \p{L} has some 650. */
+const MOST_RANGES = 30_000;
 
 const DIGITS = characterSet([[0x30, 0x39]]);
 const WORD = characterSet([
@@ -87,6 +89,9 @@ class Parser {
   private readonly source: string;
   private at = 0;
   private depth = 0;
+  /** Classes by how they are written. */
+  private readonly classes = new Map<string, CharacterSet>();
+  private ranges = 0;
 
   constructor(source: string) {
     this.source = source;
@@ -186,6 +191,7 @@ class Parser {
   }
 
   private characterClass(): CharacterSet {
+    const start = this.at;
     const negative = this.take('^');
     const ranges: Range[] = [];
     while (!this.take(']')) {
@@ -204,8 +210,16 @@ class Parser {
         throw this.bad('a range of characters must have two ends in order');
       ranges.push([low, high]);
     }
-    const set = characterSet(ranges);
-    return negative ? complement(set) : set;
+    this.ranges += ranges.length;
+    if (this.ranges > MOST_RANGES) throw this.unsupported(`classes of more than ${MOST_RANGES} ranges together`);
+    const source = this.characters.slice(start, this.at).join('');
+    let set = this.classes.get(source);
+    if (!set) {
+      set = characterSet(ranges);
+      if (negative) set = complement(set);
+      this.classes.set(source, set);
+    }
+    return set;
   }
 
   private classMember(): CharacterSet {
@@ -258,7 +272,7 @@ class Parser {
     this.at += match[0].length;
     const set = properties.get(match[0]);
     if (!set) throw this.bad(`\\p${match[0]} must be a property that Unicode has`);
-    return letter === 'p' ? set : complement(set);
+    return letter === 'p' ? set : complementOf(set);
   }
 
   private peek(): string | undefined {
@@ -289,6 +303,15 @@ class Parser {
   private quoted(): string {
     return JSON.stringify(this.source.length > 100 ? `${this.source.slice(0, 100)}…` : this.source);
   }
+}
+
+const complements = new WeakMap<CharacterSet, CharacterSet>();
+
+/** The same object for the same set, so that it is spelt once. */
+function complementOf(set: CharacterSet): CharacterSet {
+  const known = complements.get(set) ?? complement(set);
+  complements.set(set, known);
+  return known;
 }
 
 function single(character: string | number): CharacterSet {

@@ -8,11 +8,12 @@ import type { Meter, Work } from './work.ts';
 
 type Spelling = (set: CharacterSet) => Node;
 
-/** Patterns come again with every request; formats are patterns too. */
-const MOST_REMEMBERED = 64;
 const MOST_ALTERNATIVES = 200;
-const searched = new Map<string, Automaton>();
-const counts = new Map<string, Searched>();
+/** Spelling a set of characters as bytes. */
+const STEPS_PER_RANGE = 50;
+/** What is remembered of the patterns of one compilation, in which some come often. */
+const searched = new WeakMap<Meter, Map<string, Automaton>>();
+const counts = new WeakMap<Meter, Map<string, Searched>>();
 
 export const ANY_CHARACTER: CharacterSet = [[0, LAST_CODE_POINT]];
 
@@ -25,14 +26,15 @@ export interface Searched {
 
 /** Characters of a JSON string, without its quotes, in which `source` finds something: the meaning of `pattern` in JSON Schema. */
 export function* searchInJson(source: string, meter: Meter): Work<Automaton> {
-  const automaton = searched.get(source) ?? (yield* read(yield* parsePattern(source, meter), inJson, true, meter));
-  remember(searched, source, automaton);
+  const known = of(searched, meter);
+  const automaton = known.get(source) ?? (yield* read(yield* parsePattern(source, meter), inJson, true, meter));
+  known.set(source, automaton);
   return automaton;
 }
 
 /** As `searchInJson`, but with the number of characters apart where the pattern counts all of the text: `^[a-z]{1,500}$`, `^(?=.{3,80}$)…`. */
 export function* searchAndCount(source: string, meter: Meter): Work<Searched> {
-  let known = counts.get(source);
+  let known = of(counts, meter).get(source);
   if (!known) {
     const { pattern, min, max, conditions } = apart(yield* parsePattern(source, meter));
     let automaton = yield* read(pattern, inJson, true, meter);
@@ -40,13 +42,14 @@ export function* searchAndCount(source: string, meter: Meter): Work<Searched> {
       automaton = yield* both(automaton, yield* read(condition, inJson, true, meter), meter);
     known = { automaton, min, max };
   }
-  remember(counts, source, known);
+  of(counts, meter).set(source, known);
   return known;
 }
 
-function remember<T>(list: Map<string, T>, source: string, value: T): void {
-  if (!list.has(source) && list.size >= MOST_REMEMBERED) list.delete(list.keys().next().value!);
-  list.set(source, value);
+function of<T>(all: WeakMap<Meter, Map<string, T>>, meter: Meter): Map<string, T> {
+  const own = all.get(meter) ?? new Map<string, T>();
+  all.set(meter, own);
+  return own;
 }
 
 /** Takes apart what counts characters of the whole text. */
@@ -151,7 +154,7 @@ function* alternativeOf(given: Items, spell: Spelling, search: boolean, meter: M
   for (let ahead = lastAhead(items); ahead >= 0; ahead = lastAhead(items)) {
     const { item, negative } = items[ahead] as Pattern & { kind: 'ahead' };
     const after = yield* automatonOf(
-      sequence(...items.slice(ahead + 1).map((one) => plain(one, spell)), ...tail),
+      sequence(...(yield* plainItems(items.slice(ahead + 1), spell, meter)), ...tail),
       meter,
     );
     const wanted: Node[] = [];
@@ -165,7 +168,7 @@ function* alternativeOf(given: Items, spell: Spelling, search: boolean, meter: M
     tail = [textsOf(yield* negative ? without(after, condition, meter) : both(after, condition, meter))];
     items = items.slice(0, ahead);
   }
-  return sequence(...(begins ? [] : [anything]), ...items.map((item) => plain(item, spell)), ...tail);
+  return sequence(...(begins ? [] : [anything]), ...(yield* plainItems(items, spell, meter)), ...tail);
 }
 
 function lastAhead(items: Items): number {
@@ -188,16 +191,23 @@ function isNullable(pattern: Pattern): boolean {
   }
 }
 
-function plain(pattern: Pattern, spell: Spelling): Node {
+function* plainItems(items: Items, spell: Spelling, meter: Meter): Work<Node[]> {
+  const nodes: Node[] = [];
+  for (const item of items) nodes.push(yield* plain(item, spell, meter));
+  return nodes;
+}
+
+function* plain(pattern: Pattern, spell: Spelling, meter: Meter): Work<Node> {
   switch (pattern.kind) {
     case 'set':
+      if (meter.spend(STEPS_PER_RANGE * pattern.set.length)) yield;
       return spell(pattern.set);
     case 'sequence':
-      return sequence(...pattern.items.map((item) => plain(item, spell)));
+      return sequence(...(yield* plainItems(pattern.items, spell, meter)));
     case 'choice':
-      return choice(...pattern.items.map((item) => plain(item, spell)));
+      return choice(...(yield* plainItems(pattern.items, spell, meter)));
     case 'repeat':
-      return repeat(plain(pattern.item, spell), pattern.min, pattern.max);
+      return repeat(yield* plain(pattern.item, spell, meter), pattern.min, pattern.max);
     default:
       throw misplaced('^, $ or looking ahead here');
   }

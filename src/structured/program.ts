@@ -7,6 +7,8 @@ import type { Meter, Work } from './work.ts';
 /** Most states of a program: some 300 bytes each; everyday schemas have hundreds. Bounds hostile schemas. */
 const MOST_STATES = 200_000;
 const BYTES_PER_STATE = 300;
+const BYTES_PER_EDGE = 24;
+const HELD_AT_ONCE = 1 << 16;
 /** More bytes than this in a list of words are followed without states. */
 const MANY_WORD_BYTES = 20_000;
 
@@ -54,9 +56,11 @@ export interface Program extends States {
 export function* buildProgram(root: Node, meter: Meter): Work<Program> {
   const program = yield* buildStates(root, meter);
   if (meter.spend(program.states.length * 4)) yield;
-  prune(program);
-  if (meter.spend(program.states.length * 2)) yield;
-  return { ...program, levels: levelsOf(program), isTail: tailsOf(program) };
+  yield* prune(program, meter);
+  if (meter.spend(program.states.length)) yield;
+  const levels = levelsOf(program);
+  if (meter.spend(program.states.length)) yield;
+  return { ...program, levels, isTail: tailsOf(program) };
 }
 
 /** The program of `root` as it comes, with what can never be completed. @throws OnebitError `unsupported` when it is too large */
@@ -73,6 +77,8 @@ class Builder {
   private readonly languages = new Map<Followed, number>();
   private readonly meter: Meter;
   private rule = 0;
+  /** Bytes that are used and not yet held. */
+  private bytes = 0;
 
   constructor(meter: Meter) {
     this.meter = meter;
@@ -81,15 +87,13 @@ class Builder {
   *build(root: Node): Work<States> {
     this.ruleOf({ node: root });
     for (let next = this.waiting.pop(); next; next = this.waiting.pop()) {
-      const before = this.states.length;
       this.rule = this.rules.get(next)!;
       const [start, end] = [this.state(), this.state()];
       this.starts[this.rule] = start;
       this.ends[this.rule] = end;
-      this.add(next.node, start, end);
-      if (this.meter.spend(4 * (this.states.length - before))) yield;
+      yield* this.add(next.node, start, end);
     }
-    this.meter.hold(this.states.length * BYTES_PER_STATE);
+    this.meter.hold(this.bytes);
     const { states, starts, ends } = this;
     return { states, starts, ends, followed: [...this.languages.keys()] };
   }
@@ -111,34 +115,45 @@ class Builder {
         `compile: the form must need at most ${MOST_STATES} states, got more. Use smaller bounds, or fewer alternatives.`,
       );
     }
+    this.hold(BYTES_PER_STATE);
     this.states.push({ bytes: [], free: [], calls: [], followed: [], rule: this.rule });
     return this.states.length - 1;
   }
 
-  private add(node: Node, from: number, to: number): void {
+  /** Holds memory while the states are made, not after it. */
+  private hold(bytes: number): void {
+    this.bytes += bytes;
+    if (this.bytes < HELD_AT_ONCE) return;
+    this.meter.hold(this.bytes);
+    this.bytes = 0;
+  }
+
+  private *add(node: Node, from: number, to: number): Work<void> {
+    if (this.meter.spend(4)) yield;
     const state = this.states[from];
     switch (node.kind) {
       case 'byte':
+        this.hold(BYTES_PER_EDGE * node.ranges.length);
         for (const [low, high] of node.ranges) state.bytes.push(low, high, to);
         break;
       case 'words':
-        this.addWords(node.words, from, to);
+        yield* this.addWords(node.words, from, to);
         break;
       case 'sequence': {
         let at = from;
         for (const [i, item] of node.items.entries()) {
           const next = i === node.items.length - 1 ? to : this.state();
-          this.add(item, at, next);
+          yield* this.add(item, at, next);
           at = next;
         }
         if (node.items.length === 0) state.free.push(to);
         break;
       }
       case 'choice':
-        for (const item of node.items) this.add(item, from, to);
+        for (const item of node.items) yield* this.add(item, from, to);
         break;
       case 'repeat':
-        this.addRepeat(node.item, node.min, node.max, from, to);
+        yield* this.addRepeat(node.item, node.min, node.max, from, to);
         break;
       case 'graph': {
         const places = new Map([[0, this.state()]]);
@@ -147,12 +162,12 @@ class Builder {
           if (!places.has(place)) places.set(place, this.state());
           return places.get(place)!;
         };
-        for (const [source, inner, target] of node.edges) this.add(inner, stateOf(source), stateOf(target));
+        for (const [source, inner, target] of node.edges) yield* this.add(inner, stateOf(source), stateOf(target));
         this.states[stateOf(node.end)].free.push(to);
         break;
       }
       case 'automaton':
-        this.addAutomaton(node.automaton, from, to);
+        yield* this.addAutomaton(node.automaton, from, to);
         break;
       case 'call':
         state.calls.push({ rule: this.ruleOf(node.rule), after: to });
@@ -172,7 +187,7 @@ class Builder {
   }
 
   /** As a tree of shared beginnings: thousands of alternatives stay one state at a time. */
-  private addWords(list: readonly string[], from: number, to: number): void {
+  private *addWords(list: readonly string[], from: number, to: number): Work<void> {
     if (list.length > 1 && list.reduce((sum, word) => sum + word.length, 0) > MANY_WORD_BYTES) {
       if (list.includes('')) this.states[from].free.push(to);
       this.addFollowed(new WordList(list.filter((word) => word !== '')), from, to);
@@ -180,6 +195,7 @@ class Builder {
     }
     const known = new Map<number, number>();
     for (const word of new Set(list)) {
+      if (this.meter.spend(4 * word.length)) yield;
       let at = from;
       for (let i = 0; i < word.length; i++) {
         const unit = word.charCodeAt(i);
@@ -195,36 +211,41 @@ class Builder {
     }
   }
 
-  private addAutomaton({ edges, accepts }: Automaton, from: number, to: number): void {
+  private *addAutomaton({ edges, accepts }: Automaton, from: number, to: number): Work<void> {
     const first = this.states.length;
-    for (let i = 0; i < accepts.length; i++) this.state();
+    for (let i = 0; i < accepts.length; i++) {
+      if (this.meter.spend(4)) yield;
+      this.state();
+    }
     this.states[from].free.push(first);
     for (let i = 0; i < accepts.length; i++) {
       const { bytes, free } = this.states[first + i];
       const list = edges[i];
+      this.hold(8 * list.length);
+      if (this.meter.spend(list.length)) yield;
       for (let e = 0; e < list.length; e += 3) bytes.push(list[e], list[e + 1], first + list[e + 2]);
       if (accepts[i]) free.push(to);
     }
   }
 
-  private addRepeat(item: Node, min: number, max: number, from: number, to: number): void {
+  private *addRepeat(item: Node, min: number, max: number, from: number, to: number): Work<void> {
     let at = from;
     for (let i = 0; i < min; i++) {
       const next = this.state();
-      this.add(item, at, next);
+      yield* this.add(item, at, next);
       at = next;
     }
     if (max === Number.POSITIVE_INFINITY) {
       const loop = this.state();
       this.states[at].free.push(loop);
-      this.add(item, loop, loop);
+      yield* this.add(item, loop, loop);
       this.states[loop].free.push(to);
       return;
     }
     for (let i = min; i < max; i++) {
       const next = this.state();
       this.states[at].free.push(to);
-      this.add(item, at, next);
+      yield* this.add(item, at, next);
       at = next;
     }
     this.states[at].free.push(to);
@@ -232,11 +253,12 @@ class Builder {
 }
 
 /** Removes edges to states from which their rule cannot be completed. */
-function prune({ states, starts, ends }: States): void {
+function* prune({ states, starts, ends }: States, meter: Meter): Work<void> {
   const completes = new Uint8Array(states.length);
   const incoming: number[][] = states.map(() => []);
   const callers: number[][] = starts.map(() => []);
   for (const [from, state] of states.entries()) {
+    if (meter.spend(2)) yield;
     for (let i = 0; i < state.bytes.length; i += 3) incoming[state.bytes[i + 2]].push(from);
     for (const to of state.free) incoming[to].push(from);
     for (const { after } of state.followed) incoming[after].push(from);
@@ -255,6 +277,7 @@ function prune({ states, starts, ends }: States): void {
   const work = [...ends];
   for (const end of ends) completes[end] = 1;
   for (let at = work.pop(); at !== undefined; at = work.pop()) {
+    if (meter.spend(1)) yield;
     const visit = (from: number) => {
       if (completes[from] || !reaches(from)) return;
       completes[from] = 1;
@@ -271,6 +294,7 @@ function prune({ states, starts, ends }: States): void {
   }
   if (!completes.includes(0)) return;
   for (const { bytes, free, calls, followed } of states) {
+    if (meter.spend(1)) yield;
     const kept: number[] = [];
     for (let i = 0; i < bytes.length; i += 3)
       if (completes[bytes[i + 2]]) kept.push(bytes[i], bytes[i + 1], bytes[i + 2]);

@@ -1,6 +1,6 @@
 // Owns finding what `$ref` names: JSON pointers, anchors and identifiers within one document. Source: JSON Schema 2020-12, core, section 8.
 import { isObject, malformed, type Part, pointer, refuse } from './schema-parts.ts';
-import type { Meter } from './work.ts';
+import type { Meter, Work } from './work.ts';
 
 /** No schemas below these. */
 const VALUES = new Set(['enum', 'const', 'default', 'examples', 'example']);
@@ -20,8 +20,13 @@ export class References {
   private readonly bases = new WeakMap<object, string>();
   private readonly root: unknown;
 
-  constructor(root: unknown, meter: Meter) {
+  constructor(root: unknown) {
     this.root = root;
+  }
+
+  /** Finds all identifiers; to be done once, before anything is resolved. */
+  *read(meter: Meter): Work<void> {
+    const { root } = this;
     this.byUri.set(NOWHERE, { schema: root, at: '' });
     const draft = isObject(root) ? root.$schema : undefined;
     const work: { value: unknown; at: string; base: string; depth: number }[] = [
@@ -30,7 +35,7 @@ export class References {
     for (let next = work.pop(); next; next = work.pop()) {
       const { value, at, depth } = next;
       if (typeof value !== 'object' || value === null || depth > DEEPEST) continue;
-      meter.spend(2);
+      if (meter.spend(2)) yield;
       let { base } = next;
       if (isObject(value)) {
         const id = value.$id ?? value.id;

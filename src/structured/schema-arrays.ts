@@ -5,11 +5,13 @@ import { white } from './json-text.ts';
 import { followed, type GraphEdge, type Node, never, nothing, sequence, words } from './language.ts';
 import { type Atom, countOf, type Inner, malformed, opposite, type Part, partUnder, refuse } from './schema-parts.ts';
 import { areEndless, UniqueStrings } from './unique-strings.ts';
-import type { Work } from './work.ts';
+import type { Meter, Work } from './work.ts';
 
 /** Most items that are counted one by one, and places where an array can stand. */
 const MOST_ITEMS = 5000;
 const MOST_PLACES = 20_000;
+/** Memory of a place, or of a way from one to another. */
+const BYTES_PER_PLACE = 300;
 const MOST_CONTAINS = 3;
 /** Given values of which all combinations are considered. */
 const FEW_VALUES = 8;
@@ -19,6 +21,7 @@ export type Items = { readonly values: readonly Node[] } | { readonly strings: C
 
 /** What is inside of arrays. */
 export interface ArrayInside {
+  readonly meter: Meter;
   /** The language of values that satisfy all parts. */
   value(parts: readonly Part[]): Node;
   /** The values that satisfy all parts where they are given ones, or their characters where all are strings. */
@@ -80,12 +83,15 @@ export function* arrayLanguage(atoms: readonly Atom[], inside: ArrayInside): Wor
   edges.push([0, sequence(words('['), white), begin]);
   for (let next = work.pop(); next; next = work.pop()) {
     const { count, held, place } = next;
+    if (inside.meter.spend(20 + 4 * atoms.length)) yield;
+    inside.meter.hold(BYTES_PER_PLACE);
     if (count >= least && contained.every(({ min }, i) => held[i] >= min)) edges.push([place, nothing, end]);
     if (count >= last) continue;
     const item = numbers++;
     edges.push([place, count === 0 ? nothing : comma, item]);
     const to = Math.min(count + 1, countCap);
     for (let choice = 0; choice < 1 << contained.length; choice++) {
+      if (inside.meter.spend(20)) yield;
       const parts = partsAt(count);
       const after: number[] = [];
       let possible = true;
@@ -117,7 +123,7 @@ function* uniqueArrays(
   const isPlain = tuples.every(({ first }) => first.length === 0) && atoms.flatMap(readContained).length === 0;
   const parts = tuples.flatMap(({ rest }) => rest ?? []);
   const items = isPlain && parts.length > 0 ? yield* inside.items(parts) : undefined;
-  if (items && 'values' in items) return fromValues(items.values, least, most, unique);
+  if (items && 'values' in items) return yield* fromValues(items.values, least, most, unique, inside.meter);
   if (items && areEndless(items.strings, items.isAny)) return followed(new UniqueStrings(items.strings, least, most));
   throw refuse(
     `${unique.at}/uniqueItems`,
@@ -127,7 +133,7 @@ function* uniqueArrays(
 }
 
 /** Some of the values, each at most once: in any order where there are few, else in the order given. */
-function fromValues(values: readonly Node[], least: number, most: number, unique: Atom): Node {
+function* fromValues(values: readonly Node[], least: number, most: number, unique: Atom, meter: Meter): Work<Node> {
   const [n, last] = [values.length, Math.min(most, values.length)];
   if (least > last) return never;
   const isFew = n <= FEW_VALUES;
@@ -147,6 +153,8 @@ function fromValues(values: readonly Node[], least: number, most: number, unique
     edges.push([place, count === 0 ? nothing : comma, item]);
     for (const [i, node] of values.entries()) {
       if (isFew ? (state >> i) & 1 : i < state) continue;
+      if (meter.spend(4)) yield;
+      meter.hold(BYTES_PER_PLACE);
       const next = isFew ? state | (1 << i) : i + 1;
       const key = `${next} ${count + 1}`;
       let to = places.get(key);

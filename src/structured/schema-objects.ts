@@ -165,7 +165,7 @@ class ObjectCompiler {
     if (!first) {
       if (ways.length > MOST_WAYS) throw refuse(this.atoms[0].at, 'an object with so many opposites');
       const last = special && (yield* this.specialOthers(special, around));
-      if (!special || last) ways.push(this.graph(properties, around.other, last));
+      if (!special || last) ways.push(yield* this.graph(properties, around.other, last));
       return;
     }
     for (const property of properties) {
@@ -274,7 +274,7 @@ class ObjectCompiler {
    * The braces, the properties in order, then others, then `last` where it is given. Places say how many properties are written, no more than
    * matter. Names of others can come twice, so together they count as one towards `minProperties`.
    */
-  private graph(properties: readonly Property[], other: Node | undefined, last: Node | undefined): Node {
+  private *graph(properties: readonly Property[], other: Node | undefined, last: Node | undefined): Work<Node> {
     const { min, max } = this.bounds(properties, Boolean(other ?? last));
     if (min > max) return never;
     const cap = max === Number.POSITIVE_INFINITY ? Math.max(1, min) : max;
@@ -286,6 +286,7 @@ class ObjectCompiler {
     edges.push([0, sequence(words('{'), white), begin]);
     let at = new Map([[0, begin]]);
     for (const { name, parts, required } of properties) {
+      if (this.inside.meter.spend(20 + at.size)) yield;
       const node = parts ? pair(words(JSON.stringify(name)), this.inside.value(parts)) : never;
       const next = new Map<number, number>();
       const items = new Map<number, number>();

@@ -32,8 +32,16 @@ export function schemaLanguage(
   return new Compiler(schema, meter).language(parts);
 }
 
+/** What a value may be, as far as types and given values say. */
+interface Meant {
+  readonly types: ReadonlySet<string>;
+  readonly integer: boolean;
+  readonly values: readonly unknown[] | undefined;
+}
+
 class Compiler implements Inside, ArrayInside {
   readonly meter: Meter;
+  private readonly references: References;
   private readonly flattener: Flattener;
   private readonly rules = new Map<string, Rule>();
   private readonly numbers = new Map<string, number>();
@@ -41,10 +49,12 @@ class Compiler implements Inside, ArrayInside {
 
   constructor(root: unknown, meter: Meter) {
     this.meter = meter;
-    this.flattener = new Flattener(root, new References(root, meter), meter);
+    this.references = new References(root);
+    this.flattener = new Flattener(root, this.references, meter);
   }
 
   *language(parts: readonly Part[]): Work<Node> {
+    yield* this.references.read(this.meter);
     const language = this.value(parts);
     for (let next = this.waiting.pop(); next; next = this.waiting.pop()) {
       next.rule.node = yield* this.describe(next.flat);
@@ -82,7 +92,7 @@ class Compiler implements Inside, ArrayInside {
   *items(parts: readonly Part[]): Work<Items | undefined> {
     const flat = this.flattener.flatten(parts);
     if (!flat || flat.choices.length > 0) return undefined;
-    const { types, integer, values } = this.typesAndValues(flat.atoms, TYPES);
+    const { types, integer, values } = yield* this.typesAndValues(flat.atoms, TYPES);
     if (values?.every(isScalar)) {
       const nodes: Node[] = [];
       for (const value of values) nodes.push(yield* this.given([value], flat.atoms, types, integer));
@@ -111,7 +121,7 @@ class Compiler implements Inside, ArrayInside {
       }
       return yield* automatonOf(choice(...items), this.meter);
     }
-    const { types, values } = this.typesAndValues(flat.atoms, ['string']);
+    const { types, values } = yield* this.typesAndValues(flat.atoms, ['string']);
     if (!types.has('string')) return yield* automatonOf(never, this.meter);
     if (!values) return yield* stringAutomaton(flat.atoms, this.meter);
     const texts: string[] = [];
@@ -124,7 +134,7 @@ class Compiler implements Inside, ArrayInside {
 
   /** Alternatives first, then given values, then types. */
   private *describe({ atoms, choices }: Flat): Work<Node> {
-    const { types, integer, values } = this.typesAndValues(atoms, TYPES);
+    const { types, integer, values } = yield* this.typesAndValues(atoms, TYPES);
     if (types.size === 0) return never;
     const [first, ...others] = choices;
     if (first) {
@@ -190,7 +200,7 @@ class Compiler implements Inside, ArrayInside {
   }
 
   /** @param meant the types that are looked for where nothing says which */
-  private typesAndValues(atoms: readonly Atom[], meant: readonly string[]) {
+  private *typesAndValues(atoms: readonly Atom[], meant: readonly string[]): Work<Meant> {
     let types = new Set(TYPES);
     let integer = false;
     let said = false;
@@ -210,10 +220,17 @@ class Compiler implements Inside, ArrayInside {
     const lists = atoms.flatMap(givenValues);
     let values: readonly unknown[] | undefined = lists[0];
     if (values) {
-      this.meter.spend(lists.reduce((sum, list) => sum + 10 * list.length, 0));
-      const seen = new Map(values.map((value) => [canonical(value), value]));
+      const seen = new Map<string, unknown>();
+      for (const value of values) {
+        if (this.meter.spend(10)) yield;
+        seen.set(canonical(value), value);
+      }
       for (const list of lists.slice(1)) {
-        const other = new Set(list.map(canonical));
+        const other = new Set<string>();
+        for (const value of list) {
+          if (this.meter.spend(10)) yield;
+          other.add(canonical(value));
+        }
         for (const key of seen.keys()) if (!other.has(key)) seen.delete(key);
       }
       values = [...seen.values()];

@@ -13,6 +13,7 @@ import type { Work } from './work.ts';
 const MOST_MASKS = 256;
 /** States of which it is remembered what tokens do. */
 const MOST_WALKS = 8192;
+const MOST_WALK_BYTES = 16 << 20;
 /** Up to this many tokens are kept as a list, more as a mask. */
 const FEW = 2048;
 /** More readings than this are followed together. */
@@ -45,12 +46,18 @@ export class TokenMasks {
   private readonly trie: TokenTrie;
   private readonly words: number;
   private readonly walks = new Map<string | number, LocalWalk>();
+  private walkBytes = 0;
   private readonly masked = new Set<Situation>();
 
   constructor(machine: Machine, trie: TokenTrie) {
     this.machine = machine;
     this.trie = trie;
     this.words = Math.ceil(trie.vocabularySize / 32);
+  }
+
+  /** Memory of what is remembered, roughly. */
+  get bytes(): number {
+    return this.walkBytes + 4 * this.words * this.masked.size;
   }
 
   /** Makes the mask of `situation` in slices of some 10 ms; shared, not to be changed. */
@@ -160,7 +167,11 @@ export class TokenMasks {
       for (const token of tokens) mask[token >>> 5] |= 1 << (token & 31);
       walk = { tokens: undefined, mask, exits: walk.exits };
     }
-    if (this.walks.size >= MOST_WALKS) this.walks.clear();
+    if (this.walks.size >= MOST_WALKS || this.walkBytes > MOST_WALK_BYTES) {
+      this.walks.clear();
+      this.walkBytes = 0;
+    }
+    this.walkBytes += 200 + 4 * ((walk.tokens?.length ?? 0) + (walk.mask?.length ?? 0) + walk.exits.length);
     this.walks.set(key, walk);
     return walk;
   }

@@ -30,6 +30,8 @@ export async function finishInTurns<T>(work: Work<T>, budget: Budget): Promise<T
 export class Meter {
   readonly budget: Budget;
   private steps = 0;
+  /** Whether a turn was due when the clock was looked at, and whoever spent did not yield. */
+  private isDue = false;
 
   constructor(budget: Budget = ownBudget()) {
     this.budget = budget;
@@ -38,11 +40,16 @@ export class Meter {
   /** Spends steps. Returns whether it is time to yield. @throws OnebitError `over-budget` */
   spend(steps: number): boolean {
     this.steps += steps;
-    if (this.steps < 1000) return false;
+    if (this.steps < 1000) return this.isDue && this.look();
     const spent = this.steps;
     this.steps = 0;
     this.budget.spend('compile', spent);
-    return this.budget.isTurnDue;
+    return this.look();
+  }
+
+  private look(): boolean {
+    this.isDue = this.budget.isTurnDue;
+    return this.isDue;
   }
 
   /** Holds memory for what is being made. @throws OnebitError `over-budget` */

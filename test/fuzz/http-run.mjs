@@ -17,6 +17,8 @@ const { values } = parseArgs({
     model: { type: 'string', default: '' },
   },
 });
+/** What must hold: seconds until /health answers and between two pieces of an honest stream; megabytes above idle, in the end and ever. */
+const [HEALTH_SECONDS, SILENCE_SECONDS, REST_MB, PEAK_MB] = [0.3, 2, 128, 512];
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 const server = fork(file('./http-server.mjs'), [values.model]);
 const told = async () => (await once(server, 'message'))[0];
@@ -57,6 +59,7 @@ process.stderr.write('\n');
 memory.push(await asked('memory'));
 witness.stdin.end();
 await once(witness, 'close');
+const { rssMb: restMb, used } = await asked('memory after gc');
 const honest = JSON.parse(report);
 ending = true;
 const left = await asked('end');
@@ -69,8 +72,26 @@ console.log(
   JSON.stringify({
     ...summary,
     ...{ findings: findings.length, running: left.running, kvPagesUsed: left.kvPagesUsed, seconds },
-    ...{ idleMb: idle.rssMb, peakMb, rssMb: memory.map((one) => one.rssMb), honest, node: process.version },
+    ...{
+      idleMb: idle.rssMb,
+      peakMb,
+      restMb,
+      used,
+      rssMb: memory.map((one) => one.rssMb),
+      honest,
+      node: process.version,
+    },
   }),
 );
-const held = honest.broken.length === 0 && honest.healthFailed === 0;
-process.exitCode = findings.length > 0 || left.running > 0 || !held ? 1 : 0;
+const broken = {
+  findings: findings.length > 0,
+  running: left.running > 0,
+  health: honest.health > HEALTH_SECONDS,
+  healthFailed: honest.healthFailed > 0,
+  silence: honest.silence > SILENCE_SECONDS,
+  streams: honest.broken.length > 0,
+  memory: restMb > idle.rssMb + REST_MB || peakMb > idle.rssMb + PEAK_MB,
+};
+const failed = Object.keys(broken).filter((name) => broken[name]);
+if (failed.length > 0) console.log(JSON.stringify({ failed }));
+process.exitCode = failed.length > 0 ? 1 : 0;

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { Budget } from '../../src/core/budget.ts';
 import { Random } from '../../src/core/random.ts';
 import { OnebitError } from '../../src/errors.ts';
-import { compileSchema, compileSchemaAsync } from '../../src/structured/compile.ts';
+import { compileRegex, compileSchema, compileSchemaAsync } from '../../src/structured/compile.ts';
 import type { Grammar } from '../../src/structured/grammar.ts';
 import { hostileSchemas, randomHostile } from './hostile-schemas.ts';
 import { qwen } from './qwen-vocabulary.ts';
@@ -102,4 +102,17 @@ test(`${count} random ones (seed ${seed})`, { timeout: 36_000_000 }, async () =>
         throw new Error(`accepts ${text} for ${JSON.stringify(schema)}`);
     }
   }
+});
+
+test('what is repeated is paid for before it is made', () => {
+  const few = () => ({ budget: new Budget({ steps: 50_000, bytes: 1 << 20 }) });
+  expect(() => compileRegex('(((a?){50}){50}){50}', qwen, few())).toThrow(/budget of one request/);
+  const values = Array.from({ length: 2000 }, (_, i) => i);
+  const lists = {
+    'unique values': { items: { enum: values }, uniqueItems: true, maxItems: 9 },
+    'many places': { items: { enum: [1, 2] }, minItems: 5000 },
+    'contains with counts': { contains: { const: 1 }, minContains: 3, maxContains: 90, maxItems: 200 },
+  };
+  for (const [name, schema] of Object.entries(lists))
+    expect(() => compileSchema({ type: 'array', ...schema }, qwen, few()), name).toThrow(/budget of one request/);
 });
