@@ -5,7 +5,7 @@ import { fittingMessages } from './chat/fit.ts';
 import type { ChatInput, ChatMessage } from './chat/messages.ts';
 import { ChatTemplate, type ChatTemplateOptions } from './chat/template.ts';
 import type { Budget } from './core/budget.ts';
-import { checkArgument, checkOptions, checkTextOrTokens, type Options, wrong } from './core/check.ts';
+import { checkArgument, checkOptions, checkTextOrTokens, checkTokens, type Options, wrong } from './core/check.ts';
 import { OnebitError } from './errors.ts';
 import { type AttentionMap, attentionMap } from './evaluate/attention.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
@@ -37,6 +37,7 @@ const TEMPLATE_OPTIONS: Options = {
   variables: 'object',
   budget: 'object',
 };
+const BOUNDED_TEMPLATE_OPTIONS: Options = { ...TEMPLATE_OPTIONS, maxTokens: 'number', continueLast: 'boolean' };
 const CHAT_OPTIONS: Options = { ...GENERATE_OPTIONS, ...TEMPLATE_OPTIONS, keepAll: 'boolean' };
 const SCORE_OPTIONS: Options = { bos: 'boolean', contextTokens: 'number', onProgress: 'function', signal: 'signal' };
 const TOKENIZE_OPTIONS: Options = { special: 'boolean', bos: 'boolean' };
@@ -169,7 +170,7 @@ export class LanguageModel {
    * @throws OnebitError `too-long` for more than `maxTokens`, `over-budget` where the budget ends; the reason of its signal
    */
   async chatPromptAsync(
-    messages: readonly ChatMessage[],
+    given: readonly ChatInput[],
     options: ChatTemplateOptions & {
       readonly budget: Budget;
       readonly maxTokens: number;
@@ -177,6 +178,11 @@ export class LanguageModel {
       readonly continueLast?: boolean;
     },
   ): Promise<Int32Array> {
+    checkOptions('chatPromptAsync', options, BOUNDED_TEMPLATE_OPTIONS);
+    for (const name of ['budget', 'maxTokens'] as const) {
+      checkArgument('chatPromptAsync', name, options[name], BOUNDED_TEMPLATE_OPTIONS[name]);
+    }
+    const messages = checkMessages('chatPromptAsync', given);
     const { budget, maxTokens, continueLast } = options;
     const template = this.chatTemplate();
     const pieces = continueLast ? openEnded(messages, template, options) : template.render(messages, options);
@@ -204,6 +210,8 @@ export class LanguageModel {
     options: { alternatives?: number; signal?: AbortSignal; owner?: string } = {},
   ): Promise<ChosenToken[]> {
     this.assertAlive('tokenLogprobs');
+    checkTokens('tokenLogprobs', 'tokens', tokens);
+    checkOptions('tokenLogprobs', options, { alternatives: 'number', signal: 'signal', owner: 'text' });
     const session = this.session({ owner: options.owner });
     try {
       return await session.rank(tokens, options.alternatives ?? 0, options.signal);
@@ -257,7 +265,7 @@ export class LanguageModel {
 
   /** Text of `tokens`. */
   detokenize(tokens: ArrayLike<number>): string {
-    checkTextOrTokens('detokenize', 'tokens', typeof tokens === 'string' ? undefined : tokens);
+    checkTokens('detokenize', 'tokens', tokens);
     return this.tokenizer.decode(tokens);
   }
 

@@ -114,6 +114,7 @@ export class OneBitModel {
    */
   async generate(prompt: string, options: GenerateOptions = {}): Promise<string> {
     checkArgument('generate', 'prompt', prompt, 'text');
+    checkArgument('generate', 'options', options, 'object');
     const model = await this.#loaded('generate');
     const generation = model.generate(prompt.trim(), { maxTokens: 40, overflow: 'slide', ...options });
     return (await generation.result()).text;

@@ -7,14 +7,12 @@ import { FastDigest } from '../src/core/fast-digest.ts';
 import { Random } from '../src/core/random.ts';
 import { type LanguageModel, load } from '../src/index.ts';
 import { PAGE_POLICY } from '../src/server/page.ts';
-import { type SupportRow, saveSupport, trainSupport } from '../src/tasks/support/index.ts';
 import { chromium } from './browsers/chromium.ts';
 import { firefox } from './browsers/firefox.ts';
 import type { RunningBrowser, Tab } from './browsers/tab.ts';
 import { webkit } from './browsers/webkit.ts';
 import { type FileServer, serveFiles } from './chromium.ts';
 import { type StartedServer, startServer } from './server/started-server.ts';
-import { trainingRows } from './support-rows.ts';
 import { tinyModel } from './tiny-model.ts';
 
 const SLOW = 240_000;
@@ -52,19 +50,14 @@ async function resultsOf(onebit: typeof import('../src/index.ts'), tiny: Uint8Ar
   return { text, tokens: [...tokens], logprobs: [...logprobs], losses };
 }
 
-const SUPPORT_ROWS = trainingRows.filter((_, i) => i % 5 === 0);
-
 /** Digests of what is computed outside the kernels. Runs in the page too: it may use nothing but its arguments. */
 async function bitsOf(
   tools: typeof import('../src/core/elementary.ts') & {
     Random: typeof Random;
     FastDigest: typeof FastDigest;
-    trainSupport: typeof trainSupport;
-    saveSupport: typeof saveSupport;
   },
   model: LanguageModel,
-  rows: readonly SupportRow[],
-): Promise<{ digest: string; vector: string; support: string }> {
+): Promise<{ digest: string; vector: string }> {
   const digestOf = (bytes: Uint8Array) => {
     const digest = new tools.FastDigest();
     digest.update(bytes);
@@ -84,11 +77,9 @@ async function bitsOf(
   }
   const vector = await model.embed('The sea is wide.');
   await model.dispose();
-  const support = await tools.saveSupport(await tools.trainSupport(rows, { epochs: 1, networks: 1, seed: 2 }));
   return {
     digest: digestOf(new Uint8Array(Float64Array.from(values).buffer)),
     vector: digestOf(new Uint8Array(vector.buffer)),
-    support: digestOf(support),
   };
 }
 
@@ -195,18 +186,18 @@ for (const kind of [chromium, firefox, webkit]) {
     );
 
     test(
-      'computes functions, random numbers, vectors and a support model to the bits that Node has',
+      'computes functions, random numbers and vectors to the bits that Node has',
       async () => {
-        const { digest, vector, support } = await withPackage<Awaited<ReturnType<typeof bitsOf>>>(
-          `const modules = ['core/elementary', 'core/random', 'core/fast-digest', 'tasks/support/index'];
-          const [elementary, { Random }, { FastDigest }, support] = await Promise.all(
+        const { digest, vector } = await withPackage<Awaited<ReturnType<typeof bitsOf>>>(
+          `const modules = ['core/elementary', 'core/random', 'core/fast-digest'];
+          const [elementary, { Random }, { FastDigest }] = await Promise.all(
             modules.map((name) => import('/onebit/dist/' + name + '.js')));
           const model = await onebit.load('/tiny.gguf', { backend: 'reference' });
-          return (${bitsOf})({ ...elementary, Random, FastDigest, ...support }, model, ${JSON.stringify(SUPPORT_ROWS)});`,
+          return (${bitsOf})({ ...elementary, Random, FastDigest }, model);`,
         );
         const model = await load(await tinyModel(), { backend: 'reference' });
-        const own = { ...(await import('../src/core/elementary.ts')), Random, FastDigest, trainSupport, saveSupport };
-        expect({ digest, vector, support }).toEqual(await bitsOf(own, model, SUPPORT_ROWS));
+        const own = { ...(await import('../src/core/elementary.ts')), Random, FastDigest };
+        expect({ digest, vector }).toEqual(await bitsOf(own, model));
       },
       SLOW,
     );

@@ -1,19 +1,60 @@
 // Callers who err, in JavaScript: every public function says which argument is wrong, by an OnebitError.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { removeModel } from '../src/bytes/browser-store.ts';
 import {
+  calibrationError,
+  compileJsonObject,
   compileRegex,
+  compileRegexAsync,
   compileSchema,
+  compileSchemaAsync,
   compileToolCalls,
+  compileToolCallsAsync,
+  evaluateSupport,
+  judgeRows,
   type LanguageModel,
   load,
+  loadSupport,
   OneBitModel,
   OnebitError,
+  parseCorpus,
+  parseQueries,
+  parseRows,
+  readQueries,
+  readRows,
+  routeQuery,
+  type Session,
+  SupportModel,
+  saveSupport,
+  summarise,
+  supportReport,
   train,
+  trainSupport,
+  updateSupport,
 } from '../src/index.ts';
+import { Caller } from '../src/remote/caller.ts';
+import type { RemoteModelInfo } from '../src/remote/protocol.ts';
+import { loadInWorker, outlineModel, pullModel, WorkerModel } from '../src/remote/worker-model.ts';
+import { resumeTraining, trainInWorker } from '../src/remote/worker-training.ts';
+import { createTokenizer } from '../src/tokenizer/index.ts';
+import { removeTraining } from '../src/train/browser-runs.ts';
 
 let model: LanguageModel;
+let session: Session;
+let support: SupportModel;
+let worker: WorkerModel;
 beforeAll(async () => {
   model = await load(undefined, { backend: 'wasm', threads: 1, contextTokens: 256 });
+  session = model.session();
+  support = new SupportModel({
+    facts: { threshold: 0.5, name: 'x' },
+    intents: [],
+    answers: new Map(),
+    examples: [{}],
+  } as Any);
+  // What the page checks never gets to the worker; what gets there is checked by the same functions as here.
+  const caller = new Caller({ postMessage: (message) => void structuredClone(message), onmessage: null });
+  worker = new WorkerModel({ caller, end: () => {} }, {} as RemoteModelInfo);
 });
 afterAll(() => model.dispose());
 
@@ -112,6 +153,149 @@ describe('is refused by the name of the argument', () => {
     expect(error).toMatchObject({ code: 'bad-argument' });
     expect((error as Error).message).toMatch(message);
   });
+});
+
+/** What no argument may be, whatever it is for. */
+const NEVER: readonly unknown[] = [
+  null,
+  5,
+  true,
+  Number.NaN,
+  Symbol('x'),
+  () => {},
+  { a: 1 },
+  [null],
+  [{}],
+  new Date(0),
+  undefined,
+];
+/** Whose first argument may be left out. */
+const WITHOUT = ['load', 'loadInWorker', 'outlineModel'];
+type Call = (...args: Any[]) => unknown;
+
+/** Public functions, arguments that are right, and for each argument what else it may be of NEVER: none where it is left out. */
+function publicFunctions(): Record<
+  string,
+  [call: Call, args: readonly unknown[], may?: Record<number, (value: Any) => boolean>]
+> {
+  const bytes = new Uint8Array(4);
+  const { tokenizer } = model;
+  const rows = [{ text: 'a', intent: 'b' }];
+  const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+  const anything = () => true;
+  return {
+    load: [load, ['none.gguf', {}]],
+    train: [(options) => train(options).next(), [{ documents: [{ text: 'a' }] }]],
+    parseCorpus: [parseCorpus, ['c.txt', bytes, {}]],
+    compileSchema: [compileSchema, [{}, tokenizer, {}], { 0: anything }],
+    compileSchemaAsync: [compileSchemaAsync, [{}, tokenizer, {}], { 0: anything }],
+    compileJsonObject: [compileJsonObject, [tokenizer, {}]],
+    compileRegex: [compileRegex, ['a', tokenizer, {}]],
+    compileRegexAsync: [compileRegexAsync, ['a', tokenizer, {}]],
+    compileToolCalls: [compileToolCalls, [[], tokenizer, {}]],
+    compileToolCallsAsync: [compileToolCallsAsync, [[], tokenizer, {}]],
+    createTokenizer: [createTokenizer, [model.metadata]],
+    OneBitModel: [(options) => new OneBitModel(options), [{}]],
+    'OneBitModel.train': [(...args) => new OneBitModel().train(...(args as [string])), ['a', {}]],
+    'OneBitModel.predict': [(words) => new OneBitModel().predict(words), ['a']],
+    'OneBitModel.generate': [(...args) => new OneBitModel().generate(...(args as [string])), ['a', {}]],
+    generate: [(...args) => model.generate(...(args as [string])), ['a', {}]],
+    chat: [(...args) => model.chat(...(args as [[]])), [[hi], {}]],
+    prompt: [(...args) => model.prompt(...(args as [[]])), [[hi], {}]],
+    chatPrompt: [(...args) => model.chatPrompt(...(args as [[]])), [[hi], {}]],
+    chatPromptAsync: [(...args) => model.chatPromptAsync(...(args as [[], Any])), [[hi], {}], { 1: () => false }],
+    fittingPrompt: [(...args) => model.fittingPrompt(...(args as [[]])), [[hi], {}]],
+    score: [(...args) => model.score(...(args as [string])), ['a', {}]],
+    scoreDocuments: [(...args) => model.scoreDocuments(...(args as [[]])), [['a'], {}]],
+    tokenLogprobs: [(...args) => model.tokenLogprobs(...(args as [[]])), [[1], {}]],
+    embed: [(...args) => model.embed(...(args as [string])), ['a', {}]],
+    attention: [(...args) => model.attention(...(args as [string])), ['a', {}]],
+    tokenize: [(...args) => model.tokenize(...(args as [string])), ['a', {}]],
+    detokenize: [(tokens) => model.detokenize(tokens), [[1]]],
+    session: [(options) => model.session(options), [{}]],
+    generateIn: [(...args) => model.generateIn(...(args as [Session, string])), [session, 'a', {}]],
+    'session.commonPrefix': [(tokens) => session.commonPrefix(tokens), [[1]]],
+    'session.truncate': [(length) => session.truncate(length), [0], { 0: (value) => value === 5 }],
+    'session.generate': [
+      (...args) => session.generate(...(args as [[]])).next(),
+      [[1], {}, () => {}],
+      { 2: (value) => typeof value === 'function' },
+    ],
+    'session.score': [(...args) => session.score(...(args as [[]])), [[1], new AbortController().signal]],
+    'session.rank': [(...args) => session.rank(...(args as [[], number])), [[1], 1], { 1: (value) => value === 5 }],
+    'session.restore': [(bytes) => session.restore(bytes), [bytes]],
+    'tokenizer.encode': [(...args) => tokenizer.encode(...(args as [string])), ['a', {}]],
+    'tokenizer.encodeAsync': [(...args) => tokenizer.encodeAsync(...(args as [string])), ['a', {}]],
+    'tokenizer.decode': [(...args) => tokenizer.decode(...(args as [[]])), [[1], {}]],
+    'tokenizer.decoder': [(options) => tokenizer.decoder(options), [{}]],
+    'tokenizer.bytesOf': [(token) => tokenizer.bytesOf(token), [1], { 0: (value) => value === 5 }],
+    'tokenizer.tokenId': [(text) => tokenizer.tokenId(text), ['a']],
+    'tokenizer.isSpecial': [(token) => tokenizer.isSpecial(token), [1], { 0: (value) => value === 5 }],
+    'tokenizer.isUnused': [(token) => tokenizer.isUnused(token), [1], { 0: (value) => value === 5 }],
+    trainSupport: [trainSupport, [rows, {}]],
+    updateSupport: [updateSupport, [support, rows, {}]],
+    loadSupport: [loadSupport, ['none.gguf', {}]],
+    saveSupport: [saveSupport, [support]],
+    routeQuery: [routeQuery, [support, 'a', {}]],
+    'support.predict': [(...args) => support.predict(...(args as [string])), ['a', {}]],
+    judgeRows: [judgeRows, [support, rows, {}]],
+    evaluateSupport: [evaluateSupport, [support, rows, {}]],
+    summarise: [summarise, [[], 1], { 1: (value) => value === 5 }],
+    calibrationError: [calibrationError, [[], 1], { 1: (value) => value === 5 }],
+    supportReport: [supportReport, [support, [], {}]],
+    readRows: [readRows, [bytes, 'a.csv']],
+    readQueries: [readQueries, [bytes, 'a.csv']],
+    parseRows: [parseRows, ['text,intent', 'a.csv']],
+    parseQueries: [parseQueries, ['text', 'a.csv']],
+    loadInWorker: [loadInWorker, ['a/b', {}]],
+    outlineModel: [outlineModel, ['a/b', {}]],
+    pullModel: [pullModel, ['a/b', {}]],
+    trainInWorker: [trainInWorker, [{ documents: [] }]],
+    resumeTraining: [resumeTraining, ['a']],
+    removeModel: [removeModel, ['a']],
+    removeTraining: [removeTraining, ['a']],
+    'worker.chat': [
+      (...args) => worker.chat(...(args as [[]])).result(),
+      [[hi], {}],
+      { 0: Array.isArray, 1: isObject },
+    ],
+    'worker.generate': [(...args) => worker.generate(...(args as [string])).result(), ['a', {}], { 1: isObject }],
+    'worker.score': [(...args) => worker.score(...(args as [string])), ['a', {}]],
+    'worker.attention': [(...args) => worker.attention(...(args as [string])), ['a', {}]],
+    'worker.tokenize': [(text) => worker.tokenize(text), ['a']],
+    'worker.speed': [(...args) => worker.speed(...(args as [Any])), [{ promptTokens: 1, genTokens: 1, runs: 1 }, {}]],
+  };
+}
+
+test('every argument of every public function is refused by name where it is of a wrong kind', async () => {
+  const wrongly: string[] = [];
+  for (const [name, [call, args, may = {}]] of Object.entries(publicFunctions())) {
+    for (let i = 0; i < args.length; i++) {
+      for (const value of NEVER) {
+        if (may[i]?.(value)) continue;
+        if (value === undefined && (i > 0 || isOptions(args[i]) || WITHOUT.includes(name))) continue;
+        // An empty list of options has no unknown ones
+        if (value instanceof Date && isOptions(args[i])) continue;
+        const given = args.map((arg, k) => (k === i ? value : arg));
+        const error = await errorOf(() => call(...given));
+        if (
+          error instanceof OnebitError &&
+          error.code === 'bad-argument' &&
+          !/\[object|undefined \(reading/.test(error.message)
+        )
+          continue;
+        wrongly.push(`${name}, argument ${i} = ${String(value)} (${typeof value}): ${String(error)}`);
+      }
+    }
+  }
+  expect(wrongly).toEqual([]);
+});
+
+const isOptions = (value: unknown) => typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+
+test('what cannot go to a worker is refused by its name', async () => {
+  const error = await errorOf(() => worker.chat([hi] as Any, { variables: { now: () => 5 } } as Any).result());
+  expect(error).toMatchObject({ code: 'bad-argument', message: expect.stringMatching(/now must be plain data/) });
 });
 
 test('content in parts is read as the text that it is', () => {

@@ -44,6 +44,16 @@ describe('the model for a page of text', () => {
     expect((await model.predict('warm'))[0].word).toBe('bread');
   });
 
+  test('predicts whole words, not the pieces that the vocabulary has of them', async () => {
+    const known = text.match(/\w+|\./g);
+    for (const words of ['The', 'Every', 'the baker opens the', 'The cat sits in the', 'The moon']) {
+      const likely = await model.predict(words);
+      expect(known, words).toContain(likely[0].word);
+      expect(new Set(likely.map(({ word }) => word)).size, words).toBe(likely.length);
+      expect(likely.reduce((sum, { probability }) => sum + probability, 0)).toBeLessThan(1.000001);
+    }
+  });
+
   test('goes on from a prompt', async () => {
     expect(await model.generate('The moon', { temperature: 0, maxTokens: 8 })).toMatch(/^ follows the/);
     expect(await model.generate('The moon', { seed: 1 })).toBe(await model.generate('The moon', { seed: 1 }));

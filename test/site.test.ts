@@ -222,6 +222,7 @@ describe.skipIf(!hasChromium)(`the page${chromiumReason}`, () => {
       // From a server that does not isolate pages: behind the reload the service worker does.
       const plain = await serveFiles({ folders: { '/': join(root, 'dist/site') }, isolated: false });
       await open({}, '#train', `${plain.origin}/`);
+      page.setDefaultTimeout(60_000);
       page.on('dialog', (dialog) => void dialog.accept()); // the page asks before it is left
       await page
         .locator('#train')

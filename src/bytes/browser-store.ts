@@ -1,6 +1,7 @@
 // Owns the models that a site keeps in the browser's private storage (OPFS): where they lie, their records, listing and removing. Must not know HTTP.
 // Layout: folder `onebit`, for each model `<key>.gguf` and `<key>.json`, key the start of the SHA-256 of its name. A record without `complete`
 // belongs to a download that was interrupted. Source: the File System standard, https://fs.spec.whatwg.org.
+import { checkArgument } from '../core/check.ts';
 import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { chooseFile, formatHubName, parseHubName } from './hub.ts';
@@ -138,6 +139,7 @@ async function openKept(name: string): Promise<{ record: KeptRecord; file: File 
 
 /** Removes the model of this name, also an unfinished download. Throws `bad-argument` when there is none, `io` while it is being downloaded. */
 export async function removeModel(name: string): Promise<void> {
+  checkArgument('remove', 'name', name, 'text');
   const folder = await storeFolder();
   const key = await keyOf(name);
   const remove = async (held: unknown) => {

@@ -296,6 +296,7 @@ function summaryOf(done: TrainDone, path: string): object {
     tokens: done.tokens,
     loss: done.loss,
     bitsPerByte: done.validation?.bitsPerByte ?? null,
+    trainingBitsPerByte: done.losses[done.losses.length - 1]?.value ?? null,
     validation: done.validation ?? null,
     tokensPerSecond: done.tokensPerSecond,
     seconds: done.seconds,

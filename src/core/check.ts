@@ -64,10 +64,14 @@ export function checkOptions(operation: string, options: unknown, known: Options
 
 /** Checks a text or token ids, for functions that take both. @throws OnebitError `bad-argument` with the name of the argument */
 export function checkTextOrTokens(operation: string, name: string, value: unknown): void {
-  if (typeof value === 'string') return;
+  if (typeof value !== 'string') checkTokens(operation, name, value, 'a text or token ids');
+}
+
+/** Checks token ids: whole numbers; which there are is the vocabulary's affair. @throws OnebitError `bad-argument` with the name of the argument */
+export function checkTokens(operation: string, name: string, value: unknown, expected = 'token ids'): void {
   const list = value as ArrayLike<unknown> | null;
   const isList = typeof value === 'object' && list !== null && Number.isSafeInteger(list.length);
-  if (!isList) throw wrong(operation, name, 'be a text or token ids', value);
+  if (!isList) throw wrong(operation, name, `be ${expected}`, value);
   for (let i = 0; i < list.length; i++) {
     if (!Number.isSafeInteger(list[i]))
       throw wrong(operation, `${name}[${i}]`, 'be a token id (a whole number)', list[i]);

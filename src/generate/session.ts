@@ -1,4 +1,5 @@
 // Owns one sequence of tokens with its cache: feeding it, choosing what follows, cutting it back, saving it. Must not know text.
+import { checkArgument, checkOptions, checkTokens, wrong } from '../core/check.ts';
 import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
 import { KV_PAGE, type Tensor, type TopEntry } from '../kernels/backend.ts';
@@ -9,7 +10,7 @@ import type { KvSequence } from '../model/kv-cache.ts';
 import { applyMask, type Matcher } from '../structured/constraint.ts';
 import { Choosable } from './choosable.ts';
 import { lookUp } from './lookup.ts';
-import type { ResolvedOptions } from './options.ts';
+import { GENERATE_OPTIONS, type GenerateOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { applyPenalties, hasPenalties } from './penalties.ts';
 import type { Request } from './request.ts';
 import { chooseToken, samplingOf } from './sampler.ts';
@@ -76,6 +77,7 @@ export class Session {
 
   /** How many leading tokens of `tokens` the cache holds already. */
   commonPrefix(tokens: ArrayLike<number>): number {
+    checkTokens('commonPrefix', 'tokens', tokens);
     let length = 0;
     while (length < tokens.length && tokens[length] === this.sequence.tokens[length]) length++;
     return length;
@@ -84,6 +86,7 @@ export class Session {
   /** Forgets everything from position `length` on. */
   truncate(length: number): void {
     this.assertIdle('truncate');
+    if (!Number.isSafeInteger(length) || length < 0) throw wrong('truncate', 'length', 'be a number of tokens', length);
     this.sequence.truncate(length);
   }
 
@@ -94,12 +97,17 @@ export class Session {
    */
   async *generate(
     prompt: ArrayLike<number>,
-    options: ResolvedOptions,
+    given: GenerateOptions = {},
     onPrefill?: (done: number, total: number, reused: number) => void,
     matcher?: Matcher,
   ): AsyncGenerator<ChosenToken, void, void> {
     this.assertIdle('generate');
+    checkTokens('generate', 'prompt', prompt);
+    checkOptions('generate', given, GENERATE_OPTIONS);
+    checkArgument('generate', 'onPrefill', onPrefill, 'function', false);
+    checkArgument('generate', 'matcher', matcher, 'object', false);
     this.checkPrompt(prompt);
+    const options = resolveOptions(given);
     const request = this.open(options.signal, this.shared);
     try {
       const own = Math.min(this.commonPrefix(prompt), prompt.length - 1);
@@ -138,6 +146,9 @@ export class Session {
   /** Like `score`: tokens[1..] with their log-probabilities, and so many of the likeliest in the place of each. */
   async rank(tokens: ArrayLike<number>, alternatives: number, signal?: AbortSignal): Promise<ChosenToken[]> {
     this.assertIdle('score');
+    checkTokens('score', 'tokens', tokens);
+    checkArgument('score', 'alternatives', alternatives, 'number');
+    checkArgument('score', 'signal', signal, 'signal', false);
     this.checkPrompt(tokens);
     const request = this.open(signal);
     try {
@@ -210,6 +221,7 @@ export class Session {
   /** Takes over what `save` gave. @throws OnebitError `bad-file` when the bytes are damaged or belong to something else. */
   restore(bytes: Uint8Array): void {
     this.assertIdle('restore');
+    checkArgument('restore', 'bytes', bytes, 'bytes');
     const { tokens, pages } = unpackSession(this.engine, bytes, this.contextTokens);
     this.sequence.truncate(0);
     this.sequence.reserve(tokens.length);

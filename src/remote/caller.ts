@@ -1,4 +1,5 @@
 // Owns the page's end of the channel: calls, their events, aborts, and what happens when the worker dies. Must not know what calls mean.
+import { wrong } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { type CallName, type Calls, errorFrom, type FromWorker, type Port, type ToWorker } from './protocol.ts';
 
@@ -57,7 +58,12 @@ export class Caller {
       };
       this.#waiting.set(id, { onEvent, settle });
       signal?.addEventListener('abort', abort, { once: true });
-      send({ id, call: name, args });
+      try {
+        send({ id, call: name, args });
+      } catch (error) {
+        this.#waiting.delete(id);
+        throw notPlain(name, args) ?? error;
+      }
     });
     result.catch(() => {}); // whoever awaits it sees it
     return { result, control: (control) => send({ id, control }) };
@@ -75,6 +81,22 @@ export class Caller {
     if ('events' in message) for (const event of message.events) waiting.onEvent?.(event as never);
     else waiting.settle(message);
   }
+}
+
+/** The error for arguments that cannot go to a worker, with the name of the first. */
+function notPlain(operation: string, args: object): OnebitError | undefined {
+  for (const [name, value] of Object.entries(args)) {
+    try {
+      structuredClone(value);
+    } catch {
+      const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);
+      return (
+        (isRecord && notPlain(operation, value)) ||
+        wrong(operation, name, 'be plain data, which can go to a worker', value)
+      );
+    }
+  }
+  return undefined;
 }
 
 /** What calls throw after the worker was ended. */

@@ -102,7 +102,8 @@ test('a dead worker fails what runs and what comes after', async () => {
 test('of loads at once the one asked for last wins, and the others leave no model behind', async () => {
   const models: { name: string; disposed: boolean }[] = [];
   const caller = connect(async (input, { signal } = {}) => {
-    const model = { name: String(input), disposed: false, config: { architecture: {} }, backend: {}, memoryBytes: 1 };
+    const facts = { config: { architecture: {} }, backend: {}, metadata: new Map(), memoryBytes: 1 };
+    const model = { name: String(input), disposed: false, ...facts };
     // The first takes longest and does not look at the signal.
     for (let turn = input === 'first' ? 50 : 5; turn > 0; turn--)
       await new Promise((resolve) => setTimeout(resolve, 1));

@@ -352,6 +352,7 @@ async function trainKept(
   running: Running,
 ): Promise<void> {
   const { withKeptRun } = await import('../train/browser-runs.ts');
+  if (options) (await import('../train/train.ts')).checkTraining(options); // before an earlier run makes room
   await withKeptRun(name, options, (all) => trainFor(all, emit, running));
 }
 

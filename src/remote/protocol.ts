@@ -1,5 +1,5 @@
 // Owns what a page and its worker say to each other: calls with events and one result, as plain data. Must not know how calls are carried out.
-import type { ChatMessage } from '../chat/messages.ts';
+import type { ChatInput } from '../chat/messages.ts';
 import { type ErrorCode, OnebitError } from '../errors.ts';
 import type { AttentionMap } from '../evaluate/attention.ts';
 import type { Score } from '../evaluate/score.ts';
@@ -103,7 +103,7 @@ export interface Calls {
   outline: { args: { input: RemoteInput; options: RemoteLoadOptions }; event: never; result: ModelOutline };
   keep: { args: { name: string; options: RemoteLoadOptions }; event: RemoteProgress; result: { sizeBytes: number } };
   chat: {
-    args: { messages: readonly ChatMessage[]; options: RemoteChatOptions };
+    args: { messages: readonly ChatInput[]; options: RemoteChatOptions };
     event: RemotePiece;
     result: RemoteResult;
   };

@@ -1,5 +1,6 @@
 // Owns the model as a page holds it while a worker computes: the page never waits for a product. Must not know messages beyond `Caller`.
-import type { ChatMessage } from '../chat/messages.ts';
+import type { ChatInput } from '../chat/messages.ts';
+import { checkArgument, checkOptions, checkTextOrTokens, type Kind, wrong } from '../core/check.ts';
 import type { AttentionMap } from '../evaluate/attention.ts';
 import type { Score } from '../evaluate/score.ts';
 import type { SpeedRequest } from '../evaluate/speed.ts';
@@ -30,6 +31,23 @@ export interface WorkerChatOptions extends RemoteChatOptions {
   readonly signal?: AbortSignal;
 }
 
+const LOAD_OPTIONS: Record<keyof WorkerLoadOptions, Kind> = {
+  backend: ['auto', 'wasm', 'webgpu', 'reference'],
+  threads: 'number',
+  contextTokens: 'number',
+  kvTokens: 'number',
+  parallel: 'number',
+  queue: 'number',
+  kvFormat: ['f16', 'q8', 'f32'],
+  activations: ['f32', 'q8'],
+  keep: 'boolean',
+  token: 'text',
+  endpoint: 'text',
+  onProgress: 'function',
+  signal: 'signal',
+};
+const SIGNAL = { signal: 'signal' } as const;
+
 /** An answer in the making: iterate over its pieces, or await `result()`. It begins when it is asked for. */
 export class WorkerGeneration implements AsyncIterable<RemotePiece> {
   readonly #pieces: Stream<RemotePiece>;
@@ -56,6 +74,11 @@ export class WorkerGeneration implements AsyncIterable<RemotePiece> {
  * @throws what `load` throws, and `unsupported` where there are no workers
  */
 export async function loadInWorker(input?: string | URL | Blob | Uint8Array, options: WorkerLoadOptions = {}) {
+  checkInput('load', input);
+  checkOptions('load', options, LOAD_OPTIONS);
+  if (options.keep && typeof input === 'object' && !(input instanceof URL)) {
+    throw wrong('load', 'input', 'be a hub name or a URL where keep is set', input);
+  }
   const { signal, onProgress, ...rest } = options;
   const worker = startWorker();
   try {
@@ -69,18 +92,23 @@ export async function loadInWorker(input?: string | URL | Blob | Uint8Array, opt
 }
 
 /** What a model file is and needs, from its header: nothing is downloaded but that. @throws what `load` would throw */
-export function outlineModel(
+export async function outlineModel(
   input: string | URL | Blob | Uint8Array,
-  { signal, ...options }: WorkerLoadOptions = {},
+  options: WorkerLoadOptions = {},
 ): Promise<ModelOutline> {
-  return inWorker((caller) => caller.call('outline', { input: plainInput(input), options }, { signal }).result);
+  checkInput('outline', input);
+  checkOptions('outline', options, LOAD_OPTIONS);
+  const { signal, onProgress: _, ...rest } = options;
+  return inWorker((caller) => caller.call('outline', { input: plainInput(input), options: rest }, { signal }).result);
 }
 
 /**
  * Downloads a model into the browser's storage, or goes on with that; afterwards `load` finds it there.
  * @throws OnebitError `network`, `bad-file`, `io` when the storage is full, `unsupported` where there is none
  */
-export function pullModel(name: string, options: WorkerLoadOptions = {}): Promise<{ sizeBytes: number }> {
+export async function pullModel(name: string, options: WorkerLoadOptions = {}): Promise<{ sizeBytes: number }> {
+  checkArgument('pull', 'name', name, 'text');
+  checkOptions('pull', options, LOAD_OPTIONS);
   const { signal, onProgress, ...rest } = options;
   const call = { signal, onEvent: onProgress };
   return inWorker((caller) => caller.call('keep', { name: absolute(name), options: rest }, call).result);
@@ -107,32 +135,47 @@ export class WorkerModel {
   }
 
   /** Answers the last of `messages`. With option `logprobs`, each token tells what else could have come. */
-  chat(messages: readonly ChatMessage[], { signal, ...options }: WorkerChatOptions = {}): WorkerGeneration {
-    return this.#stream('chat', { messages, options }, signal);
+  chat(messages: readonly ChatInput[], options: WorkerChatOptions = {}): WorkerGeneration {
+    checkArgument('chat', 'messages', messages, 'list');
+    const { signal, rest } = apart('chat', options);
+    return this.#stream('chat', { messages, options: rest }, signal);
   }
 
   /** Continues `prompt`: text, or token ids. */
-  generate(prompt: string | readonly number[], { signal, ...options }: WorkerChatOptions = {}): WorkerGeneration {
-    return this.#stream('generate', { prompt, options }, signal);
+  generate(prompt: string | readonly number[], options: WorkerChatOptions = {}): WorkerGeneration {
+    checkTextOrTokens('generate', 'prompt', prompt);
+    const { signal, rest } = apart('generate', options);
+    return this.#stream('generate', { prompt, options: rest }, signal);
   }
 
   /** How likely the model finds a text or tokens. */
-  score(input: string | readonly number[], options: { signal?: AbortSignal } = {}): Promise<Score> {
+  async score(input: string | readonly number[], options: { signal?: AbortSignal } = {}): Promise<Score> {
+    checkTextOrTokens('score', 'input', input);
+    checkOptions('score', options, SIGNAL);
     return this.#worker.caller.call('score', { input }, options).result;
   }
 
   /** What each token of a short text looks at, in every layer and head. */
-  attention(text: string, options: { signal?: AbortSignal } = {}): Promise<AttentionMap> {
+  async attention(text: string, options: { signal?: AbortSignal } = {}): Promise<AttentionMap> {
+    checkArgument('attention', 'text', text, 'text');
+    checkOptions('attention', options, SIGNAL);
     return this.#worker.caller.call('attention', { text }, options).result;
   }
 
   /** The tokens of a text, each with its own text. */
-  tokenize(text: string): Promise<readonly RemoteToken[]> {
+  async tokenize(text: string): Promise<readonly RemoteToken[]> {
+    checkArgument('tokenize', 'text', text, 'text');
     return this.#worker.caller.call('tokenize', { text }).result;
   }
 
   /** Measures prefill and decode. */
-  speed(request: SpeedRequest, options: { signal?: AbortSignal } = {}): Promise<Calls['speed']['result']> {
+  async speed(request: SpeedRequest, options: { signal?: AbortSignal } = {}): Promise<Calls['speed']['result']> {
+    checkArgument('speed', 'request', request, 'object');
+    for (const name of ['promptTokens', 'genTokens', 'runs'] as const) {
+      checkArgument('speed', name, request[name], 'number');
+    }
+    checkArgument('speed', 'contextTokens', request.contextTokens, 'number', false);
+    checkOptions('speed', options, SIGNAL);
     return this.#worker.caller.call('speed', request, options).result;
   }
 
@@ -150,6 +193,20 @@ export class WorkerModel {
     );
     return new WorkerGeneration(pieces, result);
   }
+}
+
+/** The signal stays with the page; all else goes to the worker, which says what it does not know. */
+function apart(operation: string, options: WorkerChatOptions): { signal?: AbortSignal; rest: RemoteChatOptions } {
+  checkArgument(operation, 'options', options, 'object');
+  const { signal, ...rest } = options;
+  checkArgument(operation, 'signal', signal, 'signal', false);
+  return { signal, rest };
+}
+
+function checkInput(operation: string, input: unknown): void {
+  const isFile = input instanceof URL || input instanceof Blob || input instanceof Uint8Array;
+  if (input === undefined || isFile || (typeof input === 'string' && input !== '')) return;
+  throw wrong(operation, 'input', 'be a hub name, a URL, a Blob or bytes (Uint8Array)', input);
 }
 
 /** Workers that start from a blob have no address of their own, so relative URLs are resolved here. */

@@ -1,4 +1,5 @@
 // Owns a training run as a page holds it while a worker computes: its events, pausing it, ending it. Must not know messages beyond `Caller`.
+import { checkArgument } from '../core/check.ts';
 import type { TrainDone, TrainProgress } from '../train/train-options.ts';
 import { endedError } from './caller.ts';
 import type { RemoteTrainOptions } from './protocol.ts';
@@ -66,10 +67,14 @@ export class WorkerTraining implements AsyncIterable<TrainProgress> {
 
 /** Trains a model in a worker; options as of `train`. */
 export function trainInWorker(options: RemoteTrainOptions): WorkerTraining {
+  checkArgument('train', 'options', options, 'object');
+  checkArgument('train', 'documents', options.documents, 'list');
+  checkArgument('train', 'keep', options.keep, 'text', false);
   return new WorkerTraining(options);
 }
 
 /** Goes on in a worker with a run that was kept under `name` (option `keep`), bit for bit from its last checkpoint. */
 export function resumeTraining(name: string): WorkerTraining {
+  checkArgument('resume', 'name', name, 'text');
   return new WorkerTraining({ resume: name });
 }

@@ -372,8 +372,10 @@ export class OnebitServer {
 
   private nothingAt({ req }: Ctx): ApiError {
     const routes = this.app.routes.filter(({ path, method }) => method !== 'ALL' && patternOf(path).test(req.path));
-    if (routes.length > 0) {
-      const allow = [...new Set(routes.map((route) => route.method))].join(', ');
+    const methods = [...new Set(routes.map((route) => route.method))];
+    // One that has the method says itself that it has nothing: a page's file that is not there.
+    if (methods.length > 0 && !methods.includes(req.method === 'HEAD' ? 'GET' : req.method)) {
+      const allow = methods.join(', ');
       return new ApiError(405, `This route takes ${allow}.`, { code: 'method_not_allowed', allow });
     }
     return new ApiError(404, 'There is no such route. GET /openapi.json says what there is.', { code: 'not_found' });

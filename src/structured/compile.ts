@@ -40,11 +40,12 @@ export function checkCompile(operation: string, tokenizer: unknown, options: obj
 }
 
 /** As `compileSchema`, with turns of the event loop in between where it takes longer than some 10 ms. */
-export function compileSchemaAsync(
+export async function compileSchemaAsync(
   schema: unknown,
   tokenizer: Tokenizer,
   options: CompileOptions = {},
 ): Promise<Grammar> {
+  checkCompile('compileSchemaAsync', tokenizer, options);
   return inTurns(schemaWork, schema, tokenizer, options);
 }
 
@@ -66,11 +67,13 @@ export function compileRegex(pattern: string, tokenizer: Tokenizer, options: Com
 }
 
 /** As `compileRegex`, with turns of the event loop in between where it takes longer than some 10 ms. */
-export function compileRegexAsync(
+export async function compileRegexAsync(
   pattern: string,
   tokenizer: Tokenizer,
   options: CompileOptions = {},
 ): Promise<Grammar> {
+  checkArgument('compileRegexAsync', 'pattern', pattern, 'text');
+  checkCompile('compileRegexAsync', tokenizer, options);
   return inTurns(regexWork, pattern, tokenizer, options);
 }
 

@@ -1,6 +1,6 @@
 // Owns the form of tool calls in Qwen's wire form, which the models' chat templates ask for.
 // Source: the chat template of Qwen3: `<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>`.
-import { checkArgument } from '../core/check.ts';
+import { checkArgument, wrong } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { afterText, type CompileOptions, checkCompile, inTurns, textWithout } from './compile.ts';
@@ -46,18 +46,37 @@ export function compileToolCalls(
   tokenizer: Tokenizer,
   options: ToolCallOptions = {},
 ): Grammar {
-  checkArgument('compileToolCalls', 'tools', tools, 'list');
-  checkCompile('compileToolCalls', tokenizer, options, { choice: 'anything', parallel: 'boolean', answer: 'anything' });
+  checkToolCalls('compileToolCalls', tools, tokenizer, options);
   return finish(toolCallWork(tools, tokenizer, options));
 }
 
 /** As `compileToolCalls`, with turns of the event loop in between where it takes longer than some 10 ms. */
-export function compileToolCallsAsync(
+export async function compileToolCallsAsync(
   tools: readonly ToolDescription[],
   tokenizer: Tokenizer,
   options: ToolCallOptions = {},
 ): Promise<Grammar> {
+  checkToolCalls('compileToolCallsAsync', tools, tokenizer, options);
   return inTurns(toolCallWork, tools, tokenizer, options);
+}
+
+function checkToolCalls(
+  operation: string,
+  tools: readonly ToolDescription[],
+  tokenizer: unknown,
+  options: ToolCallOptions,
+): void {
+  checkArgument(operation, 'tools', tools, 'list');
+  for (const [i, tool] of tools.entries()) {
+    checkArgument(operation, `tools[${i}]`, tool, 'object');
+    checkArgument(operation, `tools[${i}].function`, tool.function, 'object');
+  }
+  checkCompile(operation, tokenizer, options, { choice: 'anything', parallel: 'boolean', answer: 'anything' });
+  const { choice: wanted = 'auto' } = options;
+  const isName = typeof wanted === 'object' && wanted !== null && typeof wanted.name === 'string';
+  if (!isName && wanted !== 'auto' && wanted !== 'required') {
+    throw wrong(operation, 'choice', "be 'auto', 'required' or { name }", wanted);
+  }
 }
 
 function* toolCallWork(

@@ -2,6 +2,7 @@
 // llama.cpp is the judge of ids. Where it and the tokenizers library differ: no NFC normalisation here (ids of composed text are the same);
 // control tokens and fill-in-the-middle tokens are not made from plain text; overlapping added tokens go to the longest.
 import { Budget } from '../core/budget.ts';
+import { checkArgument, checkOptions, checkTokens, type Options, wrong } from '../core/check.ts';
 import { restSteps, runSteps, type Steps } from '../core/steps.ts';
 import { OnebitError } from '../errors.ts';
 import { AddedTokens } from './added-tokens.ts';
@@ -92,6 +93,8 @@ export interface StreamDecoder {
  * Throws 'bad-file' or 'unsupported' with all problems together.
  */
 export function createTokenizer(metadata: Metadata): Tokenizer {
+  const isMetadata = typeof metadata === 'object' && metadata !== null && typeof metadata.get === 'function';
+  if (!isMetadata) throw wrong('createTokenizer', 'metadata', 'be that of a file (gguf.metadata)', metadata);
   const problems = new Problems();
   const model = metadata.get('tokenizer.ggml.model');
   if (model === 'gpt2') return createByteLevel(metadata, problems);
@@ -132,6 +135,9 @@ function createSentencePiece(metadata: Metadata, problems: Problems): Tokenizer 
   return new FileTokenizer(vocabulary, encoding, 'bytes', spaceFirst);
 }
 
+const ENCODE_OPTIONS: Options = { special: 'boolean', bos: 'boolean' };
+const BOUNDED_OPTIONS: Options = { ...ENCODE_OPTIONS, maxTokens: 'number', budget: 'object', signal: 'signal' };
+
 class FileTokenizer implements Tokenizer {
   readonly vocabularySize: number;
   readonly bos?: number;
@@ -167,12 +173,16 @@ class FileTokenizer implements Tokenizer {
   }
 
   encode(text: string | Uint8Array, options: EncodeOptions = {}): Int32Array {
+    checkText('encode', text);
+    checkOptions('encode', options, ENCODE_OPTIONS);
     const out = new TokenList();
     runSteps(this.#encode(text, options, out));
     return out.toArray();
   }
 
   async encodeAsync(text: string | Uint8Array, options: BoundedEncodeOptions = {}): Promise<Int32Array> {
+    checkText('encodeAsync', text);
+    checkOptions('encodeAsync', options, BOUNDED_OPTIONS);
     const { maxTokens = Number.POSITIVE_INFINITY, signal, budget = new Budget({ signal }) } = options;
     const check = (tokens: number) => {
       signal?.throwIfAborted();
@@ -217,6 +227,7 @@ class FileTokenizer implements Tokenizer {
   }
 
   decode(tokens: ArrayLike<number>, options: DecodeOptions = {}): string {
+    checkTokens('decode', 'tokens', tokens);
     const decoder = this.decoder(options);
     const parts: string[] = [];
     for (let i = 0; i < tokens.length; i++) parts.push(decoder.push(tokens[i]));
@@ -235,6 +246,7 @@ class FileTokenizer implements Tokenizer {
   }
 
   decoder(options: DecodeOptions = {}): StreamDecoder {
+    checkOptions('decode', options, { special: 'boolean' });
     const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
     return {
       push: (token) => {
@@ -246,6 +258,7 @@ class FileTokenizer implements Tokenizer {
   }
 
   tokenId(text: string): number | undefined {
+    checkArgument('tokenId', 'text', text, 'text');
     return this.#vocabulary.ids.get(text);
   }
 
@@ -261,6 +274,11 @@ class FileTokenizer implements Tokenizer {
 
   #check(token: number): void {
     if (Number.isInteger(token) && token >= 0 && token < this.vocabularySize) return;
-    throw new OnebitError('bad-argument', `tokenizer: a token must be 0..${this.vocabularySize - 1}, got ${token}.`);
+    throw wrong('tokenizer', 'a token', `be 0..${this.vocabularySize - 1}`, token);
   }
+}
+
+function checkText(operation: string, text: unknown): void {
+  if (typeof text === 'string' || text instanceof Uint8Array) return;
+  throw wrong(operation, 'text', 'be a text, or one in bytes (Uint8Array)', text);
 }

@@ -3,6 +3,7 @@
 // Layout: folder `onebit-training`, a folder per run, in it `options.json` and checkpoints. Source: https://fs.spec.whatwg.org.
 import { blobSource } from '../bytes/blob-source.ts';
 import { hasBrowserStore, keyOf, messageOf } from '../bytes/browser-store.ts';
+import { checkArgument } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { type CheckpointStore, readNewestRun } from './checkpoint.ts';
 import type { CurvePoint } from './report-curve.ts';
@@ -103,6 +104,7 @@ export async function listTrainings(): Promise<KeptTraining[]> {
 
 /** Removes a run, if there is one. */
 export async function removeTraining(name: string): Promise<void> {
+  checkArgument('remove', 'name', name, 'text');
   if (hasBrowserStore()) await removeFolder(name);
 }
 

@@ -1,4 +1,5 @@
 // Owns what a training text is: documents from bytes, and which of them are held out. Must not know files, tokens or models.
+import { checkArgument, checkOptions } from '../core/check.ts';
 import { decodeText } from '../core/decode-text.ts';
 import { parseChatLines } from './corpus-chat.ts';
 import { documentKey, hashText, learntCharacters, type TrainingDocument } from './corpus-document.ts';
@@ -23,6 +24,9 @@ export interface ParsedCorpus {
  * @throws OnebitError `bad-file` for bytes that are no such text (naming the first) or lines that are no conversations
  */
 export function parseCorpus(name: string, bytes: Uint8Array, options: ParseOptions = {}): ParsedCorpus {
+  checkArgument('parseCorpus', 'name', name, 'text');
+  checkArgument('parseCorpus', 'bytes', bytes, 'bytes');
+  checkOptions('parseCorpus', options, { format: ['documents', 'whole', 'chat'], replaceInvalid: 'boolean' });
   const { text, replaced } = decode(name, bytes, options.replaceInvalid ?? false);
   const lines = text.replace(/\r\n?/g, '\n');
   if (options.format === 'chat') return { documents: parseChatLines(name, lines), replaced };

@@ -63,6 +63,13 @@ const TRAIN_OPTIONS: Options = {
   signal: 'signal',
 };
 
+/** @throws OnebitError `bad-argument` for options of the wrong kind; what they do together is checked when a run begins */
+export function checkTraining(options: TrainOptions): void {
+  checkOptions('train', options, TRAIN_OPTIONS);
+  checkArgument('train', 'documents', options.documents, 'list');
+  checkNumbers(options);
+}
+
 /**
  * Trains a model and tells how it goes; the last event has the file. The run stands still, and its clock too, while the caller is busy with an event.
  * Leaving the loop early disposes of everything.
@@ -70,9 +77,7 @@ const TRAIN_OPTIONS: Options = {
  * when they cannot be read; the reason of `options.signal` when it aborts, and of `options.stop` when it does before the first update
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainProgress, void, void> {
-  checkOptions('train', options, TRAIN_OPTIONS);
-  checkArgument('train', 'documents', options.documents, 'list');
-  checkNumbers(options);
+  checkTraining(options);
   const startedAt = performance.now();
   const run = await prepareRun(options);
   try {
@@ -213,7 +218,7 @@ class Training {
     // An update that is left out counts too: the same data would break the next one again.
     this.#step = trainer.stepsDone;
     if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm)) {
-      if (++this.#broken >= MOST_BROKEN) throw this.#diverged(result.loss);
+      if (++this.#broken >= MOST_BROKEN) throw this.#diverged(result);
       return undefined;
     }
     const seconds = (performance.now() - startedAt) / 1000;
@@ -237,16 +242,18 @@ class Training {
     return taught;
   }
 
-  #diverged(loss: number): OnebitError {
+  #diverged({ loss, gradientNorm }: StepResult): OnebitError {
     const { checkpoints, minutes } = this.#options;
     const kept =
       checkpoints && this.#checkpointStep > 0
         ? `The checkpoint of update ${this.#checkpointStep} is kept in ${checkpoints.name}. `
         : '';
     const more = minutes === undefined ? ', more --warmup' : '';
+    // Rounded activations may hide from the loss what the gradient shows.
+    const [what, value] = Number.isFinite(loss) ? ['length of the gradient', gradientNorm] : ['loss', loss];
     return new OnebitError(
       'bad-argument',
-      `train: the loss must stay finite, got ${loss} at update ${this.#step} and those before it. ${kept}Try a lower --lr (it was ${this.#run.recipe.learningRate})${more} or another --seed.`,
+      `train: the ${what} must stay finite, got ${value} at update ${this.#step} and those before it. ${kept}Try a lower --lr (it was ${this.#run.recipe.learningRate})${more} or another --seed.`,
     );
   }
 

@@ -1,33 +1,14 @@
 // Owns reading expressions: tokens become functions that compute a value in a scope. Precedence as in Jinja's documentation and parser.
 // Chains (`a + b + c`, `a.b.c | d`) are loops, so that only brackets and blocks nest, and those no deeper than a limit.
 import { attributeOf, itemOf, sliceOf } from './attributes.ts';
+import { assertDefined, callValue, collect, type Expression, holds, NO_NAMES } from './evaluate.ts';
 import { applyFilter } from './filters.ts';
-import type { Token, TokenKind } from './lexer.ts';
 import { type BinaryOperator, negate, operate, whole } from './operators.ts';
 import type { Scope } from './scope.ts';
 import { passes } from './tests.ts';
-import {
-  type Arguments,
-  Callable,
-  compare,
-  elementsOf,
-  Float,
-  isEqual,
-  isIn,
-  isLoop,
-  isNumber,
-  isTrue,
-  type Key,
-  keyOf,
-  kindOf,
-  textOf,
-  tuple,
-  type Value,
-} from './values.ts';
+import { describe, TokenReader } from './token-reader.ts';
+import { type Arguments, Float, isNumber, isTrue, type Key, keyOf, tuple, type Value } from './values.ts';
 import { TemplateError } from './work.ts';
-
-/** Computes a value. */
-export type Expression = (scope: Scope) => Value;
 
 interface Operand {
   readonly run: Expression;
@@ -36,8 +17,6 @@ interface Operand {
 }
 type Step = (value: Value, scope: Scope) => Value;
 
-/** Deepest nesting of brackets and blocks. */
-const DEEPEST = 80;
 const CONSTANTS = new Map<string, Value>([
   ['true', true],
   ['True', true],
@@ -47,64 +26,7 @@ const CONSTANTS = new Map<string, Value>([
   ['None', null],
 ]);
 
-export class ExpressionReader {
-  /** Deepest nesting since it was last set. */
-  protected deepest = 0;
-  private readonly tokens: readonly Token[];
-  private next = 0;
-  private depth = 0;
-
-  constructor(tokens: readonly Token[]) {
-    this.tokens = tokens;
-  }
-
-  // -- tokens
-
-  protected peek(ahead = 0): Token | undefined {
-    return this.tokens[this.next + ahead];
-  }
-
-  protected is(kind: TokenKind, text?: string, ahead = 0): boolean {
-    const token = this.peek(ahead);
-    return token?.kind === kind && (text === undefined || token.text === text);
-  }
-
-  /** Takes the next token if it is this one. */
-  protected skip(kind: TokenKind, text?: string): boolean {
-    if (!this.is(kind, text)) return false;
-    this.next++;
-    return true;
-  }
-
-  protected take(kind: TokenKind, text?: string): string {
-    const token = this.peek();
-    if (!this.skip(kind, text)) throw new TemplateError(`'${text ?? kind}' was expected, got ${describe(token)}`);
-    return token!.text;
-  }
-
-  protected advance(): Token | undefined {
-    return this.tokens[this.next++];
-  }
-
-  /** Reads something that nests. */
-  protected nest<T>(read: () => T): T {
-    if (++this.depth > DEEPEST) throw new TemplateError(`nested deeper than ${DEEPEST} levels`);
-    this.deepest = Math.max(this.deepest, this.depth);
-    const result = read();
-    this.depth--;
-    return result;
-  }
-
-  /** Reads with `nest`, and says how many levels what was read has. */
-  protected measure<T>(read: () => T): [T, levels: number] {
-    const [before, depth] = [this.deepest, this.depth];
-    this.deepest = depth;
-    const result = this.nest(read);
-    const levels = this.deepest - depth;
-    this.deepest = Math.max(before, this.deepest);
-    return [result, levels];
-  }
-
+export class ExpressionReader extends TokenReader {
   // -- from loosest to tightest
 
   /** One expression, with `a if b else c` unless `conditional` is false. */
@@ -200,7 +122,8 @@ export class ExpressionReader {
     }
     if (this.skip('name', 'in')) return 'in';
     if (!this.is('name', 'not') || !this.is('name', 'in', 1)) return undefined;
-    this.next += 2;
+    this.advance();
+    this.advance();
     return 'not in';
   }
 
@@ -431,7 +354,6 @@ export class ExpressionReader {
   }
 }
 
-const NO_NAMES: ReadonlyMap<string, Value> = new Map();
 const none = (_: Scope): Arguments => ({ list: [], named: NO_NAMES });
 
 function constant(value: Value): Operand {
@@ -442,72 +364,4 @@ function wholeOf(text: string): Value {
   const digits = text.replaceAll('_', '');
   if (digits.length > 1000) throw new TemplateError('a number has at most 1000 digits');
   return whole(BigInt(digits));
-}
-
-function collect(
-  list: readonly { spread: boolean; value: Expression }[],
-  named: readonly { name: string | undefined; value: Expression }[],
-  scope: Scope,
-): Arguments {
-  const values: Value[] = [];
-  for (const { spread, value } of list) {
-    if (!spread) values.push(value(scope));
-    else {
-      const elements = elementsOf(value(scope), scope.work);
-      scope.work.step(elements.length);
-      for (const element of elements) values.push(element);
-    }
-  }
-  if (named.length === 0) return { list: values, named: NO_NAMES };
-  const names = new Map<string, Value>();
-  scope.work.step(5 + named.length);
-  for (const { name, value } of named) {
-    if (name !== undefined) names.set(name, value(scope));
-    else {
-      const fields = value(scope);
-      if (!(fields instanceof Map)) throw new TemplateError(`what follows '**' must be a dict, got ${kindOf(fields)}`);
-      scope.work.step(fields.size);
-      for (const [key, field] of fields) names.set(textOf(key, 'the name of an argument'), field);
-    }
-  }
-  return { list: values, named: names };
-}
-
-/** Calls `value`, which stands as `label` in the template. */
-export function callValue(value: Value, args: Arguments, scope: Scope, label: string): Value {
-  assertDefined(value, label);
-  if (value instanceof Callable) return value.call(args, scope.work);
-  if (isLoop(value)) return value.call(args.list[0]);
-  throw new TemplateError(`'${label}' is a ${kindOf(value)}, which cannot be called`);
-}
-
-function holds(operator: string, a: Value, b: Value, { work }: Scope): boolean {
-  switch (operator) {
-    case '==':
-      return isEqual(a, b, work);
-    case '!=':
-      return !isEqual(a, b, work);
-    case 'in':
-      return isIn(a, b, work);
-    case 'not in':
-      return !isIn(a, b, work);
-    case '<':
-      return compare(a, b, work) < 0;
-    case '<=':
-      return compare(a, b, work) <= 0;
-    case '>':
-      return compare(a, b, work) > 0;
-    default:
-      return compare(a, b, work) >= 0;
-  }
-}
-
-function assertDefined(value: Value, label: string): void {
-  if (value === undefined) throw new TemplateError(`'${label}' is undefined`);
-}
-
-export function describe(token: Token | undefined): string {
-  if (!token) return 'the end of the template';
-  if (token.kind === 'end') return 'the end of the tag';
-  return token.text === '' ? 'a tag' : `'${token.text.slice(0, 40)}'`;
 }

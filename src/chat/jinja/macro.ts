@@ -1,5 +1,5 @@
 // Owns macros: what a call gives their parameters, and how deep calls go.
-import type { Expression } from './expressions.ts';
+import type { Expression } from './evaluate.ts';
 import { Output, type Scope } from './scope.ts';
 import { Callable, tuple, type Value } from './values.ts';
 

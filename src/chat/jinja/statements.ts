@@ -1,11 +1,13 @@
 // Owns reading blocks: text, `{{ }}` and `{% %}` become functions that write into a scope's output.
 
-import { callValue, describe, type Expression, ExpressionReader } from './expressions.ts';
+import { callValue, type Expression } from './evaluate.ts';
+import { ExpressionReader } from './expressions.ts';
 import type { Token } from './lexer.ts';
 import { LoopOver } from './loop.ts';
 import { macroOf, type Parameter } from './macro.ts';
 import { print } from './print.ts';
 import { Output, type Scope } from './scope.ts';
+import { describe } from './token-reader.ts';
 import { elementsOf, isTrue, Namespace, type Value } from './values.ts';
 import { TemplateError } from './work.ts';
 

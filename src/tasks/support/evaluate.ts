@@ -1,8 +1,9 @@
 // Owns measuring a support model on labelled queries. Rows labelled `oos` are out of scope, and so are intents that the model does not know. Must not
 // know how results are shown.
+import { checkArgument, checkOptions } from '../../core/check.ts';
 import { nextTurn } from '../../core/event-loop.ts';
-import { OUT_OF_SCOPE, type SupportRow } from './rows.ts';
-import type { Prediction, SupportModel } from './support-model.ts';
+import { checkSupportRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
+import { checkSupportModel, type Prediction, type SupportModel } from './support-model.ts';
 
 /** How well one intent is recognised, by its top rank and never abstaining. */
 export interface IntentScore {
@@ -64,6 +65,9 @@ export async function judgeRows(
     readonly onProgress?: (done: number, total: number) => void;
   } = {},
 ): Promise<{ judged: JudgedRow[]; seconds: number }> {
+  checkSupportModel('judgeRows', model);
+  checkSupportRows('judgeRows', rows);
+  checkOptions('judgeRows', options, { threshold: 'number', signal: 'signal', onProgress: 'function' });
   const known = new Set(model.intents);
   const judged: JudgedRow[] = [];
   let milliseconds = 0;
@@ -83,6 +87,16 @@ export async function judgeRows(
   return { judged, seconds: milliseconds / 1000 };
 }
 
+/** @throws OnebitError `bad-argument` for what `judgeRows` did not give */
+export function checkJudged(operation: string, judged: readonly JudgedRow[]): void {
+  checkArgument(operation, 'judged', judged, 'list');
+  for (const [i, row] of judged.entries()) {
+    checkArgument(operation, `judged[${i}]`, row, 'object');
+    checkArgument(operation, `judged[${i}].row`, row.row, 'object');
+    checkArgument(operation, `judged[${i}].prediction`, row.prediction, 'object');
+  }
+}
+
 /** Measures a model on rows. */
 export async function evaluateSupport(
   model: SupportModel,
@@ -95,6 +109,8 @@ export async function evaluateSupport(
 
 /** The figures of judged rows. */
 export function summarise(judged: readonly JudgedRow[], seconds: number): SupportEvaluation {
+  checkJudged('summarise', judged);
+  checkArgument('summarise', 'seconds', seconds, 'number');
   const inside = judged.filter(({ inScope }) => inScope);
   const outside = judged.filter(({ inScope }) => !inScope);
   const answered = judged.filter(({ prediction }) => prediction.answered);
@@ -120,6 +136,8 @@ export function summarise(judged: readonly JudgedRow[], seconds: number): Suppor
  * error).
  */
 export function calibrationError(judged: readonly JudgedRow[], bins = 15): number | null {
+  checkJudged('calibrationError', judged);
+  checkArgument('calibrationError', 'bins', bins, 'number');
   const inside = judged.filter(({ inScope }) => inScope);
   if (inside.length === 0) return null;
   return (

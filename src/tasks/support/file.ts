@@ -3,6 +3,7 @@
 import { memorySource } from '../../bytes/memory-source.ts';
 import { openModelBytes } from '../../bytes/open.ts';
 import type { ByteSource } from '../../bytes/source.ts';
+import { checkOptions, wrong as wrongArgument } from '../../core/check.ts';
 import { OnebitError } from '../../errors.ts';
 import {
   metadataBoolean,
@@ -23,7 +24,7 @@ import { EvidenceSpace } from './evidence.ts';
 import { packExamples, unpackExamples } from './examples.ts';
 import { Network } from './network.ts';
 import { PhraseNetwork, phraseTensors } from './phrase-network.ts';
-import { type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
+import { checkSupportModel, type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
 import { MAX_WEIGHT, TRUNK_WIDTH, Trunk, trunkNames } from './trunk.ts';
 
 /** The value of general.architecture. */
@@ -35,6 +36,7 @@ const MOST = { bytes: 64e6, intents: 20_000, vocabulary: 1_000_000, width: 1024,
 
 /** The file's bytes. Throws `bad-argument` for a model trained in full precision. */
 export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
+  checkSupportModel('saveSupport', model);
   const { parts, facts } = model;
   const { space, networks, outliers } = parts;
   const examples = await packExamples(parts.examples, Number.POSITIVE_INFINITY);
@@ -135,6 +137,11 @@ export async function loadSupport(
   input: string | URL | Uint8Array | ByteSource,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<SupportModel> {
+  const isSource = typeof input === 'object' && input !== null && ('readInto' in input || input instanceof URL);
+  if (!isSource && (typeof input !== 'string' || input === '') && !(input instanceof Uint8Array)) {
+    throw wrongArgument('loadSupport', 'input', 'be a path, a URL, bytes (Uint8Array) or a ByteSource', input);
+  }
+  checkOptions('loadSupport', options, { signal: 'signal' });
   const source = await sourceOf(input, options.signal);
   try {
     if (source.size > MOST.bytes) throw wrong(source, `must have at most ${MOST.bytes} bytes, it has ${source.size}`);

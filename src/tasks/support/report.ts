@@ -1,9 +1,10 @@
 // Owns the report for whoever is responsible for the queries: one HTML file, nothing loaded from elsewhere, in words that need no statistics. Must not
 // know files.
-import { calibrationBins, calibrationError, type JudgedRow, summarise } from './evaluate.ts';
+import { checkOptions, type Kind } from '../../core/check.ts';
+import { calibrationBins, calibrationError, checkJudged, type JudgedRow, summarise } from './evaluate.ts';
 import { bars, curve } from './report-plots.ts';
 import { spoken } from './route.ts';
-import type { SupportModel } from './support-model.ts';
+import { checkSupportModel, type SupportModel } from './support-model.ts';
 
 export interface ReportOptions {
   /** Where the judged rows come from. */
@@ -15,6 +16,13 @@ export interface ReportOptions {
   /** Queries a month. Default 1,000. */
   readonly queriesPerMonth?: number;
 }
+
+const REPORT_OPTIONS: Record<keyof ReportOptions, Kind> = {
+  source: 'text',
+  costPerQuery: 'number',
+  currency: 'text',
+  queriesPerMonth: 'number',
+};
 
 const STYLE = `:root{color-scheme:light dark;--ink:#1c1c1c;--paper:#fff;--line:#ccc;--a:#b04a00;--b:#0a62a8}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e6e6;--paper:#161616;--line:#444;--a:#ff9d57;--b:#6bb8ff}}
@@ -32,6 +40,9 @@ const SURE = 0.8;
 
 /** The report of a model on rows that it was not trained on. */
 export function supportReport(model: SupportModel, judged: readonly JudgedRow[], options: ReportOptions): string {
+  checkSupportModel('supportReport', model);
+  checkJudged('supportReport', judged);
+  checkOptions('supportReport', options, REPORT_OPTIONS);
   const title = `How well ${model.facts.name} understands queries`;
   const sections = [
     `<h1>${escapeHtml(title)}</h1>`,

@@ -1,5 +1,6 @@
 // Owns what to do with a query: answer it, ask which of two things is meant, or hand it to a person. Must not know who asks.
-import type { Prediction, RankedIntent, SupportModel } from './support-model.ts';
+import { checkArgument, checkOptions } from '../../core/check.ts';
+import { checkSupportModel, type Prediction, type RankedIntent, type SupportModel } from './support-model.ts';
 
 /**
  * `answer`: the intent is sure enough. `clarify`: two or three intents together are, none alone. `handover`: a person should take over.
@@ -25,6 +26,9 @@ export function routeQuery(
   query: string,
   options: { readonly threshold?: number } = {},
 ): SupportRoute {
+  checkSupportModel('routeQuery', model);
+  checkArgument('routeQuery', 'query', query, 'text');
+  checkOptions('routeQuery', options, { threshold: 'number' });
   const { threshold = model.facts.threshold } = options;
   const prediction = model.predict(query, { top: MOST_OPTIONS, threshold });
   const { intent, answered, answer, intents, outOfScope } = prediction;

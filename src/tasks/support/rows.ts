@@ -1,5 +1,6 @@
 // Owns labelled queries: reading them from CSV or JSON lines, and finding out what is wrong with them, by row. Must not know models.
 
+import { checkArgument } from '../../core/check.ts';
 import { decodeText } from '../../core/decode-text.ts';
 import { OnebitError } from '../../errors.ts';
 import { beginsTable, columnOf, parseTable, type Table } from './table.ts';
@@ -44,6 +45,7 @@ const TABLES = /\.(csv|tsv)$/i;
  * a sheet, or JSON lines where `name` ends in .jsonl or .ndjson. Text is UTF-8, or UTF-16 with a mark. Throws `bad-argument` or `bad-file`.
  */
 export async function readRows(bytes: Uint8Array, name = 'queries.csv'): Promise<SupportRow[]> {
+  checkFile('readRows', 'bytes', bytes, name);
   const table = await workbookOf(bytes, name, LABELLED);
   return table ? labelledRows(table) : parseRows(decodeText(bytes, `read queries: ${name}`), name);
 }
@@ -53,6 +55,7 @@ export async function readQueries(
   bytes: Uint8Array,
   name = 'queries.txt',
 ): Promise<{ queries: string[]; table?: Table }> {
+  checkFile('readQueries', 'bytes', bytes, name);
   const table = await workbookOf(bytes, name, QUERIES);
   if (table) return { queries: textsOf(table), table };
   return queriesIn(decodeText(bytes, `read queries: ${name}`), name);
@@ -67,11 +70,13 @@ async function workbookOf(bytes: Uint8Array, name: string, wanted: readonly stri
 
 /** Reads what `readRows` does from text. Throws `bad-argument`. */
 export function parseRows(content: string, name = 'queries.csv'): SupportRow[] {
+  checkFile('parseRows', 'content', content, name);
   return JSON_LINES.test(name) ? parseJsonRows(content, name) : labelledRows(parseTable(content, name, LABELLED));
 }
 
 /** Queries without labels: lines of text, or the `text` of CSV or JSON lines. Throws `bad-argument`. */
 export function parseQueries(content: string, name = 'queries.txt'): string[] {
+  checkFile('parseQueries', 'content', content, name);
   return queriesIn(content, name).queries;
 }
 
@@ -144,6 +149,22 @@ function wrongField(name: string, line: number, field: string, got: unknown): On
     'bad-argument',
     `read ${name}: ${field} of row ${line} must be ${field === 'the line' ? 'a JSON object' : 'a string'}, got ${got === undefined ? 'nothing' : JSON.stringify(got).slice(0, 40)}. Correct the row.`,
   );
+}
+
+/** @throws OnebitError `bad-argument` for what are no rows, with the place of the first that is none */
+export function checkSupportRows(operation: string, rows: readonly SupportRow[]): void {
+  checkArgument(operation, 'rows', rows, 'list');
+  for (const [i, row] of rows.entries()) {
+    checkArgument(operation, `rows[${i}]`, row, 'object');
+    checkArgument(operation, `rows[${i}].text`, row.text, 'text');
+    checkArgument(operation, `rows[${i}].intent`, row.intent, 'text');
+    checkArgument(operation, `rows[${i}].answer`, row.answer, 'text', false);
+  }
+}
+
+function checkFile(operation: string, what: 'bytes' | 'content', value: unknown, name: unknown): void {
+  checkArgument(operation, what, value, what === 'bytes' ? 'bytes' : 'text');
+  checkArgument(operation, 'name', name, 'text');
 }
 
 /**

@@ -1,5 +1,5 @@
 // Owns a trained support model: what it says of a query. Must not know how it was trained or stored.
-import { OnebitError } from '../../errors.ts';
+import { checkArgument, checkOptions, wrong } from '../../core/check.ts';
 import { type OutlierDetector, outlierProbability, signalsOf } from './calibration.ts';
 import type { Evidence, EvidenceSpace } from './evidence.ts';
 import { type Network, softmax } from './network.ts';
@@ -99,9 +99,8 @@ export class SupportModel {
    * @param options.threshold instead of the model's own
    */
   predict(text: string, options: { readonly top?: number; readonly threshold?: number } = {}): Prediction {
-    if (typeof text !== 'string') {
-      throw new OnebitError('bad-argument', `predict: text must be a string, got ${typeof text}. Pass the query.`);
-    }
+    checkArgument('predict', 'text', text, 'text');
+    checkOptions('predict', options, { top: 'number', threshold: 'number' });
     const { top = 3, threshold = this.facts.threshold } = options;
     const { space, networks, outliers, intents, hasOutlierClass } = this.parts;
     const evidence = space.of(text);
@@ -127,6 +126,12 @@ export class SupportModel {
       intents: ranked,
     };
   }
+}
+
+/** @throws OnebitError `bad-argument` for what is no support model */
+export function checkSupportModel(operation: string, model: unknown): void {
+  const isModel = typeof model === 'object' && model !== null && 'parts' in model && 'facts' in model;
+  if (!isModel) throw wrong(operation, 'model', 'be one that trainSupport or loadSupport gave', model);
 }
 
 /** The scores of the intents, a new array, and of the class of rows labelled oos: the mean of the networks of each kind, then of both kinds. */

@@ -1,5 +1,6 @@
 // Owns training a support model from labelled queries: choosing the vocabulary that fits the file, cross-validation for everything that must hold on
 // unseen queries, and the networks that are kept. Must not know files.
+import { checkOptions, type Kind } from '../../core/check.ts';
 import { log } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import { q1_0 } from '../../quant/q1-0.ts';
@@ -25,7 +26,7 @@ import {
 import { type LearningRecipe, softmax } from './network.ts';
 import { phraseTensors, WORD_WIDTH } from './phrase-network.ts';
 import type { PhraseRecipe } from './phrase-training.ts';
-import { checkRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
+import { checkRows, checkSupportRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
 import { type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
 import { embeddedTrunk, TRUNK_ROW_BYTES, TRUNK_WIDTH, type Trunk } from './trunk.ts';
 
@@ -63,6 +64,25 @@ export interface TrainSupportOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What they must be, for functions that take them. */
+export const TRAIN_SUPPORT_OPTIONS: Record<keyof TrainSupportOptions, Kind> = {
+  precision: 'number',
+  expectedOutOfScope: 'number',
+  seed: 'number',
+  name: 'text',
+  maxBytes: 'number',
+  keepExamples: 'boolean',
+  binary: 'boolean',
+  networks: 'number',
+  phraseNetworks: 'number',
+  width: 'number',
+  teacher: 'boolean',
+  epochs: 'number',
+  recipe: 'object',
+  phraseRecipe: 'object',
+  onProgress: 'function',
+  signal: 'signal',
+};
 const DEFAULT_PRECISION = 0.9;
 const DEFAULT_BYTES = 2_000_000;
 const LEAST_OUT_OF_SCOPE = 0.05;
@@ -98,6 +118,8 @@ export async function trainSupport(
   rows: readonly SupportRow[],
   options: TrainSupportOptions = {},
 ): Promise<SupportModel> {
+  checkSupportRows('trainSupport', rows);
+  checkOptions('trainSupport', options, TRAIN_SUPPORT_OPTIONS);
   const { signal, seed = 1, binary = true } = options;
   const precision = within('precision', options.precision ?? DEFAULT_PRECISION, 0.5, 0.999);
   signal?.throwIfAborted();

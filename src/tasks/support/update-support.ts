@@ -1,20 +1,24 @@
 // Owns adding intents and corrections to a model. Nothing is forgotten because everything is learnt again: the rows in the model's file and the new
 // ones. Must not know files.
+import { checkOptions } from '../../core/check.ts';
 import { OnebitError } from '../../errors.ts';
-import type { SupportRow } from './rows.ts';
-import type { SupportModel } from './support-model.ts';
-import { type TrainSupportOptions, trainSupport } from './train-support.ts';
+import { checkSupportRows, type SupportRow } from './rows.ts';
+import { checkSupportModel, type SupportModel } from './support-model.ts';
+import { TRAIN_SUPPORT_OPTIONS, type TrainSupportOptions, trainSupport } from './train-support.ts';
 import { textKey } from './words.ts';
 
 /**
  * A new model of the old one's rows and `rows`: new intents, more examples, corrections (a row whose text is known replaces it), new answers. Options not
  * given are those of the model. Throws `bad-argument` where the model's file holds no rows, and as `trainSupport`.
  */
-export function updateSupport(
+export async function updateSupport(
   model: SupportModel,
   rows: readonly SupportRow[],
   options: TrainSupportOptions = {},
 ): Promise<SupportModel> {
+  checkSupportModel('updateSupport', model);
+  checkSupportRows('updateSupport', rows);
+  checkOptions('updateSupport', options, TRAIN_SUPPORT_OPTIONS);
   const { facts, answers, parts } = model;
   if (parts.examples.length === 0) {
     throw new OnebitError(
