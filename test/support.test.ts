@@ -160,7 +160,7 @@ describe('updating', () => {
 
   test('needs the rows', async () => {
     const without = await trainSupport(trainingRows.slice(0, 40), { epochs: 1, networks: 1, keepExamples: false });
-    expect(() => updateSupport(without, unseenRows)).toThrow(/made without them/);
+    await expect(updateSupport(without, unseenRows)).rejects.toThrow(/made without them/);
   });
 });
 
