@@ -118,7 +118,7 @@ describe('load', () => {
 
   test('an unknown backend is refused', async () => {
     const error = await refusal(await tinyModel(), { backend: 'cuda' as 'wasm' });
-    expect(error.message).toMatch(/backend must be auto, wasm, webgpu or reference/);
+    expect(error.message).toMatch(/backend must be one of auto, wasm, webgpu, reference/);
   });
 
   test('YaRN changes angles beyond the original context and leaves the fast ones', async () => {

@@ -100,16 +100,17 @@ describe.skipIf(!hasChromium)(`the page${chromiumReason}`, () => {
     await page.goto(started.url);
     await page.getByRole('button', { name: 'on the server' }).waitFor();
     for (const [said, answered] of [
-      ['Hi', 'hmHello <b>you</b>'],
+      ['Hi', 'Hello <b>you</b>'],
       ['So long', 'Bye.'],
     ]) {
       await page.getByRole('textbox', { name: 'Message' }).fill(said);
       await page.getByRole('button', { name: 'Send' }).click();
-      await page.getByRole('log').getByText(answered, { exact: true }).waitFor();
+      await page.locator('[role=log] article:last-child > .text').getByText(answered, { exact: true }).waitFor();
       await page.waitForFunction(() => document.querySelector('.answer:last-child.ended'));
     }
     expect(await page.locator('[role=log] article').count()).toBe(4);
     expect(await page.locator('[role=log] b').count()).toBe(0);
+    expect(await page.locator('[role=log] details.thinking').textContent()).toBe('Thoughthm');
     expect(scripted.prompts.at(-1)).toContain('Hello <b>you</b>');
     expect(problems.filter((text) => !text.includes('404'))).toEqual([]);
   });
