@@ -101,7 +101,7 @@ async function compiled(
   await budget.nextTurn('the form of the answer');
   const forms = formsOf(model, owner);
   const key = JSON.stringify(what);
-  const form = forms.get(key) ?? (await compiledInTurn(param, compile, budget));
+  const form = forms.get(key) ?? (await compiledInTurn(owner, param, compile, budget));
   forms.delete(key);
   if (key.length <= LONGEST_KEPT) forms.set(key, form);
   if (forms.size > MOST_KEPT) forms.delete(forms.keys().next().value!);
@@ -136,12 +136,18 @@ function formsOf(model: LanguageModel, owner: string): Map<string, Constraint> {
 }
 
 /** A few forms are compiled at a time: each may take all the memory that a request has. */
-async function compiledInTurn(param: string, compile: () => Promise<Constraint>, budget: Budget): Promise<Constraint> {
-  const leave = await budget.wait('the form of the answer', compiling.enter(COMPILE_BYTES, budget.signal));
+async function compiledInTurn(
+  owner: string,
+  param: string,
+  compile: () => Promise<Constraint>,
+  budget: Budget,
+): Promise<Constraint> {
+  const asked = compiling.enter({ owner, bytes: COMPILE_BYTES, signal: budget.signal });
+  const room = await budget.wait('the form of the answer', asked);
   try {
     return await refusingByName(param, compile);
   } finally {
-    leave();
+    room.leave();
   }
 }
 

@@ -1,7 +1,10 @@
 // Two keys on one server: neither learns anything of what the other sends, nor takes anything from him.
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Budget } from '../../src/core/budget.ts';
+import { BodyGate } from '../../src/server/body-gate.ts';
 import { hashKey } from '../../src/server/keys.ts';
 import { ResponseStore } from '../../src/server/response-store.ts';
 import { type StartedServer, startServer, until } from './started-server.ts';
@@ -168,4 +171,109 @@ test('connections that ask for nothing make room for one that does', async () =>
   await until(() => idle.filter((socket) => !socket.destroyed && !socket.closed).length <= 40);
   for (const socket of idle) socket.destroy();
   await server.stop();
+});
+
+describe('bodies that hardly come', () => {
+  /** Sends the head of a body and its beginning, and goes on with a byte now and then. */
+  function trickle(url: string, headers: string[], beginning = '{"prompt":"'): { socket: Socket; said: string[] } {
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    const said: string[] = [];
+    socket.on('error', () => {});
+    socket.on('data', (data) => said.push(String(data)));
+    const head = ['POST /v1/completions HTTP/1.1', 'host: a', 'content-type: application/json', ...headers];
+    socket.write(`${head.join('\r\n')}\r\n\r\n${beginning}`);
+    const byte = headers.includes('transfer-encoding: chunked') ? '1\r\n \r\n' : ' ';
+    const timer = setInterval(() => socket.write(byte), 200);
+    socket.on('close', () => clearInterval(timer));
+    return { socket, said };
+  }
+  const large = JSON.stringify({ prompt: 'x'.repeat(3e6) });
+
+  test.each([
+    ['of unknown length', ['transfer-encoding: chunked'], 'b\r\n{"prompt":"\r\n'],
+    ['of a length that is told', ['content-length: 8000000'], '{"prompt":"'],
+    ['that have begun to hold room', ['content-length: 8000000'], `{"prompt":"${'x'.repeat(3e5)}`],
+  ])(
+    '%s keep no other body out, whoever sends them',
+    async (_, headers, beginning) => {
+      const server = await startServer({ keys });
+      const isLarge = beginning.length > 1e5;
+      const own = Array.from({ length: isLarge ? 0 : 20 }, () =>
+        trickle(server.url, [...headers, 'x-api-key: shop-key'], beginning),
+      );
+      const others = Array.from({ length: 20 }, () =>
+        trickle(server.url, [...headers, 'x-api-key: rival-key'], beginning),
+      );
+      await Promise.all([...own, ...others].map(({ socket }) => once(socket, 'connect')));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      for (const body of [large, gzipSync(large)]) {
+        const answer = await fetch(`${server.url}/v1/completions`, {
+          method: 'POST',
+          headers: {
+            ...as('shop'),
+            'content-type': 'application/json',
+            ...(body === large ? {} : { 'content-encoding': 'gzip' }),
+          },
+          body: body as BodyInit,
+          signal: AbortSignal.timeout(10_000),
+        });
+        expect(answer.status).toBe(400);
+        expect((await answer.json()).error.code).toBe('context_length_exceeded');
+      }
+      for (const { socket, said } of [...own, ...others]) {
+        if (!isLarge) expect(said.join('')).toBe(''); // still being read
+        socket.destroy();
+      }
+      await server.stop();
+    },
+    60_000,
+  );
+
+  test('are not read without a key that is known', async () => {
+    const answers = [[], ['x-api-key: nobody']].map((key) => trickle(started.url, ['content-length: 8000000', ...key]));
+    await until(() => answers.every(({ said }) => said.length > 0));
+    for (const { socket, said } of answers) {
+      expect(said.join('')).toMatch(/^HTTP\/1.1 401 /);
+      socket.destroy();
+    }
+  });
+});
+
+describe('the gate of large bodies', () => {
+  const { signal } = new AbortController();
+  const guest = (owner: string, bytes = 10) => ({ owner, bytes, signal });
+  const settled = async (promise: Promise<unknown>) =>
+    Promise.race([promise.then(() => true), new Promise<boolean>((resolve) => setTimeout(resolve, 20, false))]);
+
+  test('lets an owner in who has nothing inside, and holds no more than twice its bound', async () => {
+    const gate = new BodyGate(40);
+    const inside = await Promise.all(Array.from({ length: 4 }, () => gate.enter(guest('a'))));
+    const fifth = gate.enter(guest('a'));
+    expect(await settled(fifth)).toBe(false);
+    await Promise.all(['b', 'c', 'd', 'e'].map((owner) => gate.enter(guest(owner))));
+    const late = gate.enter(guest('f'));
+    expect(await settled(late)).toBe(false);
+    inside[0].leave();
+    expect(await settled(late)).toBe(true); // before the fifth of a, who waited longer
+    expect(await settled(fifth)).toBe(false);
+  });
+
+  test('cuts what comes too slowly while others wait, and only then', async () => {
+    const gate = new BodyGate(10);
+    const cut: string[] = [];
+    const guestThat = (name: string) => ({ ...guest('a'), cut: () => cut.push(name) });
+    const slow = await gate.enter(guestThat('slow'));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(cut).toEqual([]);
+    const second = gate.enter(guestThat('complete'));
+    await until(() => cut.length > 0);
+    expect(cut[0]).toBe('slow');
+    slow.leave();
+    (await second).complete();
+    cut.length = 0;
+    void gate.enter(guest('a')).catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(cut).toEqual([]);
+  });
 });
