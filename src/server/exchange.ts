@@ -36,6 +36,9 @@ const REQUEST_BYTES = 128 << 20;
 /** Memory of a token's log-probability until it is written. */
 const LOGPROB_BYTES = 330;
 
+/** Why what is left of a request stops at its end. */
+const ENDED = new DOMException('The request has ended.', 'AbortError');
+
 /** A path with single slashes. */
 export function plainPath(path: string): string {
   return path.replace(/\/{2,}/g, '/');
@@ -169,5 +172,6 @@ export class Exchange {
     this.leaveGate();
     this.reservation?.settle(this.usage.promptTokens + this.usage.completionTokens, performance.now());
     this.observer.requestEnded(this);
+    this.abort(ENDED); // what still runs for it, as the other choices of one that failed
   }
 }

@@ -15,6 +15,7 @@ import { literalSchema } from './schema-negation.ts';
 import { isWithin, numberRange } from './schema-numbers.ts';
 import { type Inside, objectLanguage } from './schema-objects.ts';
 import { type Atom, KEYWORDS_OF, lacking, made, malformed, type Part, refuse } from './schema-parts.ts';
+import { checkSchemaSize } from './schema-size.ts';
 import { isString, stringAutomaton, stringCharacters, stringLanguage } from './schema-strings.ts';
 import { ONE_SPELLING } from './unique-strings.ts';
 import type { Meter, Work } from './work.ts';
@@ -29,6 +30,7 @@ export function schemaLanguage(
   meter: Meter,
   parts: readonly Part[] = [{ schema, at: '', name: '#' }],
 ): Work<Node> {
+  checkSchemaSize(schema);
   return new Compiler(schema, meter).language(parts);
 }
 
