@@ -15,6 +15,7 @@ import { Generation, type SessionUse } from './generate/generation.ts';
 import { checkOwner, GENERATE_OPTIONS, type GenerateOptions, resolveOptions } from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { type ChosenToken, Session } from './generate/session.ts';
+import { tokensDigest } from './generate/session-file.ts';
 import { factsOf, type ModelFacts } from './gguf/facts.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
 import type { ModelConfig } from './model/config.ts';
@@ -61,6 +62,7 @@ export class LanguageModel {
   private readonly choosable: Choosable;
   private readonly scheduler: Scheduler;
   private disposed = false;
+  private readonly textsDigest: () => string;
 
   /** @internal Use `load`. */
   constructor(gguf: Gguf, tokenizer: Tokenizer, engine: Engine, contextTokens: number, limits: SchedulerOptions) {
@@ -79,6 +81,11 @@ export class LanguageModel {
     this.chatTemplate = () => {
       template ??= chatTemplateOf(gguf, tokenizer);
       return template;
+    };
+    let texts: string | undefined;
+    this.textsDigest = () => {
+      texts ??= tokensDigest(tokenizer);
+      return texts;
     };
     this.choosable = choosableOf(tokenizer);
     this.breakers = new Set(DRY_BREAKERS.flatMap((text) => [...tokenizer.encode(text, { bos: false })]));
@@ -280,6 +287,7 @@ export class LanguageModel {
     return new Session(this.scheduler, this.contextTokens, this.breakers, {
       owner: options.owner,
       choosable: this.choosable,
+      texts: () => this.textsDigest(),
     });
   }
 

@@ -12,6 +12,8 @@ export interface TinyModelOptions {
   contextLength?: number;
   seed?: number;
   chatTemplate?: string;
+  /** Text of the first token, that of byte 0 otherwise. */
+  firstToken?: string;
   /** Added to or put in place of the usual metadata; undefined removes a key. */
   metadata?: Record<string, WritableValue | undefined>;
   /** Changes the list of tensors before it is written. */
@@ -33,6 +35,7 @@ const f32 = (value: number): WritableValue => ({ type: 'f32', value });
 export async function tinyModel(options: TinyModelOptions = {}): Promise<Uint8Array> {
   const { architecture = 'qwen3', layers = 2 } = options;
   const tokens = [...byteTokens(), ...CONTROL_TOKENS];
+  if (options.firstToken !== undefined) tokens[0] = options.firstToken;
   const types = Int32Array.from(tokens, (_, i) => (i < 256 ? 1 : 3));
   const entries: Record<string, WritableValue | undefined> = {
     'general.architecture': architecture,

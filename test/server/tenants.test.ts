@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Budget } from '../../src/core/budget.ts';
 import { BodyGate } from '../../src/server/body-gate.ts';
-import { hashKey } from '../../src/server/keys.ts';
+import { hashKey, KeyRing } from '../../src/server/keys.ts';
 import { ResponseStore } from '../../src/server/response-store.ts';
 import { type StartedServer, startServer, until } from './started-server.ts';
 
@@ -89,6 +89,15 @@ test('keys of one name are told apart, and the same key twice is refused', async
   await expect(startServer({ keys: [twins[0], twins[0]] })).rejects.toThrow(/given once/);
 });
 
+test('the name of a twin is never that of another key', async () => {
+  const sha256 = await Promise.all(['a', 'b', 'c'].map(hashKey));
+  const names = ['shop', 'shop', `shop#${sha256[0].slice(0, 8)}`];
+  const ring = new KeyRing(names.map((name, i) => ({ name, sha256: sha256[i] })));
+  const found = await Promise.all(['a', 'b', 'c'].map((key) => ring.identify(`Bearer ${key}`)));
+  expect(new Set(found.map(({ name }) => name)).size).toBe(3);
+  expect(found[2].name).toBe(names[2]);
+});
+
 describe('tokens a minute', () => {
   const limited = async () =>
     startServer({ keys: [{ name: 'small', sha256: await hashKey('small-key'), tokensPerMinute: 60 }] });
@@ -113,6 +122,34 @@ describe('tokens a minute', () => {
     expect(refused.length).toBeGreaterThan(50);
     for (const answer of refused) expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(total(texts)).toBeLessThanOrEqual(70);
+    await server.stop();
+  });
+
+  test('are taken before texts become tokens, and are as many as they were afterwards', async () => {
+    const server = await limited();
+    let read = 0;
+    const { tokenizer } = server.model;
+    const encode = tokenizer.encodeAsync.bind(tokenizer);
+    tokenizer.encodeAsync = (...given) => {
+      read++;
+      return encode(...given);
+    };
+    const text = 'abcdefgh '.repeat(20); // 45 tokens by their characters
+    const messages = [{ role: 'user', content: text }];
+    for (const [path, body] of [
+      ['/v1/tokenize', { content: text }],
+      ['/v1/embeddings', { input: text }],
+      ['/v1/messages/count_tokens', { messages }],
+      ['/v1/responses/input_tokens', { input: messages }],
+      ['/v1/completions', { prompt: text, max_tokens: 1 }],
+    ] as const) {
+      const key = server.server as unknown as { keys: { keys: { tokens: { left: number } }[] } };
+      key.keys.keys[0].tokens.left = 60;
+      read = 0;
+      const answers = await Promise.all(Array.from({ length: 10 }, () => server.post(path, body, as('small'))));
+      expect(answers.filter(({ status }) => status === 429).length, path).toBeGreaterThanOrEqual(9);
+      expect(read, path).toBeLessThan(3);
+    }
     await server.stop();
   });
 
