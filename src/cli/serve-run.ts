@@ -37,7 +37,7 @@ export async function runServer(
   more: Pick<ServerOptions, 'support' | 'version' | 'site'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const keys = await serveKeys(flags.apiKey, flags.apiKeys);
+  const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal);
   const { OnebitServer } = await import('../server/app.ts');
   const { listen } = await import('../server/node-adapter.ts');
   const server = new OnebitServer(shelf, {
