@@ -225,7 +225,7 @@ describe("MLX's words", () => {
           throw new Error(`weight ${i} is ${values[i]}`);
       }
       const model = await load(folder, { threads: 1 });
-      expect((await model.generate('Hi', { maxTokens: 4 }).result()).tokens.length).toBeGreaterThan(0);
+      expect((await model.score('Hi there')).logprobs.every(Number.isFinite)).toBe(true);
       await model.dispose();
     },
   );

@@ -9,16 +9,51 @@
 
 A run folder holds tokens.safetensors (for update u and pass p: `u.p.ids` [sequences, length + 1], `u.p.weights` [sequences, length], how much predicting
 the next token counts), start.safetensors (weights before rounding), recipe.json, config.json and the tokenizer. The output folder is one that Transformers
-loads. Needs torch 1.13 or later and safetensors; Apache-2.0.
+loads. Needs torch 1.13 or later and nothing else; Apache-2.0.
 """
 import argparse, hashlib, json, math, os, shutil, struct, sys, time
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import nn
+
+
+# --- safetensors: u64 length, JSON header, data (https://github.com/huggingface/safetensors#format) ---------------------------------------------------------
+
+TYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I32": torch.int32}
+
+
+class Safetensors:
+    def __init__(self, *path):
+        self.file = open(os.path.join(*path), "rb")
+        length = struct.unpack("<Q", self.file.read(8))[0]
+        self.entries, self.start = json.loads(self.file.read(length)), 8 + length
+        self.entries.pop("__metadata__", None)
+
+    def get(self, name):
+        entry = self.entries[name]
+        begin, end = entry["data_offsets"]
+        self.file.seek(self.start + begin)
+        return torch.frombuffer(bytearray(self.file.read(end - begin)), dtype=TYPES[entry["dtype"]]).view(entry["shape"])
+
+    def all(self):
+        return {name: self.get(name) for name in self.entries}
+
+
+def save_safetensors(path, tensors):
+    header, at, names = {"__metadata__": {"format": "pt"}}, 0, {dtype: name for name, dtype in TYPES.items()}
+    for name, t in tensors.items():
+        size = t.numel() * t.element_size()
+        header[name] = {"dtype": names[t.dtype], "shape": list(t.shape), "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path + ".part", "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for t in tensors.values():
+            file.write(t.contiguous().view(-1).numpy().tobytes())
+    os.replace(path + ".part", path)
 
 
 # --- weights of one bit ----------------------------------------------------------------------------------------------------------------------------------
@@ -215,7 +250,7 @@ def read_json(folder, name):
 def passes_of(tokens):
     """Names of the passes of each update."""
     updates = {}
-    for key in tokens.keys():
+    for key in tokens.entries:
         if key.endswith(".ids"):
             step, part = key[:-4].split(".")
             updates.setdefault(int(step), []).append(int(part))
@@ -230,7 +265,7 @@ def train(o):
         dist.init_process_group("nccl" if cuda else "gloo")
     recipe, config = read_json(o.run, "recipe.json"), read_json(o.run, "config.json")
     model = Model(config)
-    model.load_state_dict(load_file(os.path.join(o.run, "start.safetensors")))
+    model.load_state_dict(Safetensors(o.run, "start.safetensors").all())
     model.to(device)
     optimizer = Optimizer(model, recipe)
     first, saved = 0, os.path.join(o.output, "checkpoint.pt")
@@ -240,15 +275,14 @@ def train(o):
         optimizer.state, first = state["optimizer"], state["step"]
     os.makedirs(o.output, exist_ok=True)
     wrapped = nn.parallel.DistributedDataParallel(model, device_ids=[device.index] if cuda else None) if world > 1 else model
-    tokens = safe_open(os.path.join(o.run, "tokens.safetensors"), framework="pt")
+    tokens = Safetensors(o.run, "tokens.safetensors")
     log = open(os.path.join(o.output, "log.jsonl"), "a" if first else "w") if rank == 0 else None
     began = time.time()
-    for step, names in list(enumerate(passes_of(tokens)))[first:]:
-        if o.steps and step >= o.steps:
-            break
+    updates = passes_of(tokens)[: o.steps]
+    for step, names in list(enumerate(updates))[first:]:
         update = recipe["updates"][step]
         kind = recipe["weights"] if update["quantized"] else None
-        passes = [(tokens.get_tensor(f"{name}.ids").to(device), tokens.get_tensor(f"{name}.weights").to(device)) for name in names]
+        passes = [(tokens.get(f"{name}.ids").to(device), tokens.get(f"{name}.weights").to(device)) for name in names]
         total = sum(w.sum() for _, w in passes)
         model.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=device)
@@ -271,7 +305,7 @@ def train(o):
         if rank == 0 and (step + 1) % o.checkpoint_every == 0:
             keep(saved, model, optimizer, step + 1)
     if rank == 0:
-        keep(saved, model, optimizer, step + 1)
+        keep(saved, model, optimizer, len(updates))
         export(model, recipe, o.run, o.output)
     if world > 1:
         dist.barrier()
@@ -289,7 +323,7 @@ def export(model, recipe, run, folder):
     for name, p in model.state_dict().items():
         value = p.detach().float().cpu()
         out[name] = rounded(value, recipe["weights"]).half().contiguous() if value.dim() == 2 else value.contiguous()
-    save_file(out, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
+    save_safetensors(os.path.join(folder, "model.safetensors"), out)
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         if os.path.exists(os.path.join(run, name)):
             shutil.copyfile(os.path.join(run, name), os.path.join(folder, name))
@@ -315,7 +349,7 @@ def import_checkpoint(o):
         header = file.read(length)
         if magic != b"ONEBITCK" or version != 1 or hashlib.sha256(header).digest() != digest:
             sys.exit(f"{o.checkpoint}: not a checkpoint of `onebit train`, or damaged")
-        weights, shapes = {}, load_file(os.path.join(o.run, "start.safetensors"))
+        weights, shapes = {}, Safetensors(o.run, "start.safetensors").all()
         for array in json.loads(header)["arrays"]:
             data = file.read(4 * array["length"])
             if hashlib.sha256(data).hexdigest() != array["sha256"]:
@@ -323,7 +357,7 @@ def import_checkpoint(o):
             if "/" not in array["name"]:
                 name = hf_name(array["name"])
                 weights[name] = torch.frombuffer(bytearray(data), dtype=torch.float32).view(shapes[name].shape).clone()
-    save_file(weights, os.path.join(o.run, "start.safetensors"))
+    save_safetensors(os.path.join(o.run, "start.safetensors"), weights)
     print(f"{o.run} starts from {o.checkpoint}")
 
 

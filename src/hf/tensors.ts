@@ -1,7 +1,8 @@
 // Owns which tensor of a model's folder becomes which of GGUF, in which format, and how its rows are read. Must not know where files lie.
 // MLX's quantisation: https://ml-explore.github.io/mlx: words of 32 bits, the first code in the lowest bits, weight = scale · code + bias for each group.
+import { floatToHalf } from '../core/half.ts';
 import { OnebitError } from '../errors.ts';
-import type { FormatName } from '../quant/format.ts';
+import type { Format, FormatName } from '../quant/format.ts';
 import { formatByName } from '../quant/formats.ts';
 import type { ReadConfig } from './config.ts';
 import type { SafeTensor } from './safetensors.ts';
@@ -164,22 +165,50 @@ async function quantized(
     format,
     async rows(from, to, signal) {
       const out = new Uint8Array((to - from) * rowBytes);
-      const codes = new Uint32Array(words);
-      const values = new Float32Array(cols);
+      const bytes = new Uint8Array(4 * words);
       for (let row = from; row < to; row++) {
         const at = order ? order[row] : row;
-        const bytes = new Uint8Array(codes.buffer);
         await tensor.source.readInto(bytes, tensor.offsetBytes + at * words * 4, signal);
-        for (let col = 0; col < cols; col++) {
-          const code = (codes[(col * bits) >> 5] >>> ((col * bits) & 31)) & ((1 << bits) - 1);
-          const group = at * groups + Math.floor(col / groupSize);
-          values[col] = Math.fround(scale[group] * code + bias[group]);
-        }
-        encode.encode(values, out.subarray((row - from) * rowBytes, (row - from + 1) * rowBytes));
+        const target = out.subarray((row - from) * rowBytes, (row - from + 1) * rowBytes);
+        const groupsOfRow = { scale: scale.subarray(at * groups), bias: bias.subarray(at * groups) };
+        if (encode.blockSize > 1) packRow(target, bytes, groupsOfRow.bias, encode, bits, groupSize);
+        else encode.encode(unpackRow(bytes, groupsOfRow, bits, groupSize), target);
       }
       return out;
     },
   };
+}
+
+/** Words in their order, lowest bits first, are the codes of our blocks; a block has its scale before them. */
+function packRow(
+  out: Uint8Array,
+  words: Uint8Array,
+  bias: Float32Array,
+  { blockSize, blockBytes }: Format,
+  bits: number,
+  groupSize: number,
+): void {
+  const codeBytes = (blockSize * bits) / 8;
+  const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
+  for (let block = 0; block * blockBytes < out.length; block++) {
+    view.setUint16(block * blockBytes, floatToHalf(-bias[(block * blockSize) / groupSize]), true);
+    out.set(words.subarray(block * codeBytes, (block + 1) * codeBytes), block * blockBytes + blockBytes - codeBytes);
+  }
+}
+
+function unpackRow(
+  words: Uint8Array,
+  { scale, bias }: { readonly scale: Float32Array; readonly bias: Float32Array },
+  bits: number,
+  groupSize: number,
+): Float32Array {
+  const values = new Float32Array((8 * words.length) / bits);
+  for (let i = 0; i < values.length; i++) {
+    const code = (words[(i * bits) >> 3] >> ((i * bits) & 7)) & ((1 << bits) - 1);
+    const group = Math.floor(i / groupSize);
+    values[i] = scale[group] * code + bias[group];
+  }
+  return values;
 }
 
 /** Codes 0, 1 are −d, +d where scale = 2d and bias = −d; codes 0 to 3 are −d to 2d where scale = d and bias = −d. */
