@@ -275,7 +275,7 @@ describe('tensor tables', () => {
         { name: 'zero', shape: [4, 0] },
         { name: 'absurd', shape: [2 ** 30, 2 ** 30] },
         { name: 'crooked', offset: 33 },
-        { name: 'k-quant', type: 12, shape: [256] },
+        { name: 'k-quant', type: 10, shape: [256] },
         { name: 'ternary', type: 36, shape: [128] },
         { name: 'mystery', type: 999 },
         { name: 'partial', type: 41, shape: [100] },
@@ -295,7 +295,7 @@ describe('tensor tables', () => {
     expect(problemOf('absurd')).toContain('more than 2^53');
     expect(problemOf('crooked')).toContain('multiple of 32, got 33');
     expect(problemOf('k-quant')).toContain(
-      'type id 12 (Q4_K) is not supported. Re-quantise the model to Q1_0 or Q8_0.',
+      'type id 10 (Q2_K) is not supported. Get the model in Q1_0 or Q8_0, or in another format that onebit lists',
     );
     expect(problemOf('ternary')).toContain("type id 36 (BitNet's I2_S");
     expect(problemOf('mystery')).toContain('type id 999 (unknown to ggml)');
@@ -308,12 +308,10 @@ describe('tensor tables', () => {
 
   test('a file whose only fault are types it does not run is unsupported', async () => {
     for (const [type, name] of [
-      [34, 'TQ1_0'],
-      [35, 'TQ2_0'],
       [36, 'I2_S'],
-      [142, 'PQ2_0'],
-      [143, 'PTQ1_0'],
-      [14, 'Q6_K'],
+      [43, 'STQ1_0'],
+      [141, 'PQ1_0'],
+      [10, 'Q2_K'],
     ] as const) {
       const error = await refusal({ tensors: [{ name: 'w', type, shape: [256] }], dataBytes: 512 });
       expect(error.code).toBe('unsupported');

@@ -1,8 +1,8 @@
 // Owns writing GGUF files, tensor by tensor so that only one is in memory. Must not know where the bytes go (bytes/file-write.ts does files) nor
 // what keys mean, but for general.alignment. Source: ggml's docs/gguf.md, version 3.
 import { OnebitError } from '../errors.ts';
-import type { FormatName } from '../quant/format.ts';
-import { formatByName } from '../quant/formats.ts';
+import { encodedBytes } from '../quant/blocks.ts';
+import { type FormatName, formatByName } from '../quant/formats.ts';
 import type { Gguf, GgufArray, GgufValue, GgufValueType } from './types.ts';
 import { ByteBuilder, type NumberType, writeArray } from './value-bytes.ts';
 
@@ -134,7 +134,10 @@ function tensorBytes(tensor: WritableTensor): number {
       `tensor ${name}: rows of ${format.name} must be a multiple of ${format.blockSize}, got ${shape[0]}. Use another format`,
     );
   }
-  return (shape.reduce((product, size) => product * size, 1) / format.blockSize) * format.blockBytes;
+  return encodedBytes(
+    format,
+    shape.reduce((product, size) => product * size, 1),
+  );
 }
 
 function alignmentOf(parts: GgufParts): number {

@@ -5,6 +5,7 @@ import { FastDigest } from '../core/fast-digest.ts';
 import { OnebitError } from '../errors.ts';
 import type { Gguf, TensorInfo } from '../gguf/types.ts';
 import type { Backend, ReadWeight, Tensor, Weight } from '../kernels/backend.ts';
+import { loadWeight } from '../kernels/weight-loading.ts';
 import { findNotFinite } from '../quant/finite.ts';
 import { formatByName } from '../quant/formats.ts';
 import type { ModelConfig } from './config.ts';
@@ -180,7 +181,7 @@ export async function loadWeights(
     try {
       const [cols, rows] = tensor.shape;
       if (tensor.shape.length === 1) vectors.set(tensor.name, await loadVector(tensor, read, backend, options.signal));
-      else matrices.set(tensor.name, await backend.weight(tensor.format, rows, cols, read, options.signal));
+      else matrices.set(tensor.name, await loadWeight(backend, tensor.format, rows, cols, read, options.signal));
     } catch (error) {
       if (error instanceof OnebitError) {
         throw new OnebitError(error.code, `${error.message} [tensor '${tensor.name}' of ${source.name}]`, {

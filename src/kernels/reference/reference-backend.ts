@@ -16,6 +16,7 @@ interface ReferenceTensor extends Tensor {
 }
 interface ReferenceWeight extends Weight {
   readonly bytes: Uint8Array;
+  readonly gain: number;
 }
 
 /** Most bytes asked of `ReadWeight` at a time. */
@@ -46,12 +47,14 @@ class ReferenceBackend implements Backend {
     cols: number,
     read: ReadWeight,
     signal?: AbortSignal,
+    gain = 1,
   ): Promise<ReferenceWeight> {
     this.assertAlive();
     const { blockSize, blockBytes } = formatByName(format);
     const sizeBytes = (rows * cols * blockBytes) / blockSize;
     const bytes = new Uint8Array(sizeBytes);
-    const pieceBytes = Math.floor(READ_BYTES / blockBytes) * blockBytes;
+    const rowBytes = sizeBytes / rows;
+    const pieceBytes = Math.max(1, Math.floor(READ_BYTES / rowBytes)) * rowBytes;
     for (let at = 0; at < sizeBytes; at += pieceBytes) {
       await read(bytes.subarray(at, Math.min(at + pieceBytes, sizeBytes)), at, signal);
     }
@@ -64,7 +67,7 @@ class ReferenceBackend implements Backend {
       );
     }
     this.allocatedBytes += sizeBytes;
-    return { rows, cols, format, sizeBytes, bytes };
+    return { rows, cols, format, sizeBytes, bytes, gain };
   }
 
   kvPool(shape: KvShape): ReferenceKvPool {
@@ -233,6 +236,7 @@ function dataOf(tensor: Tensor): Float32Array {
 function decodeRow(weight: ReferenceWeight, row: number, out: Float32Array): void {
   const rowBytes = weight.sizeBytes / weight.rows;
   formatByName(weight.format).decode(weight.bytes.subarray(row * rowBytes, (row + 1) * rowBytes), out);
+  if (weight.gain !== 1) for (let i = 0; i < out.length; i++) out[i] *= weight.gain;
 }
 
 function makeKvPool(shape: KvShape): ReferenceKvPool {

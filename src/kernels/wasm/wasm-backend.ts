@@ -129,8 +129,9 @@ export class WasmBackend implements Backend {
     cols: number,
     read: ReadWeight,
     signal?: AbortSignal,
+    gain = 1,
   ): Promise<Weight> {
-    return this.#weights.load(formatByName(format), rows, cols, read, signal);
+    return this.#weights.load(formatByName(format), rows, cols, read, signal, gain);
   }
 
   kvPool(shape: KvShape): KvPool {

@@ -100,7 +100,7 @@ export class Products {
 
 /** The struct Params of wgsl/weights.ts. */
 function weightParams(
-  { rows, cols }: GpuWeight,
+  { rows, cols, gain }: GpuWeight,
   part: WeightPart,
   unit: number,
   tokens: number,
@@ -108,5 +108,11 @@ function weightParams(
   tokensAt: number,
 ): number[] {
   const [cols4, units] = [Math.ceil(cols / 4), Math.ceil(cols / unit)];
-  return [part.rows, part.firstRow, rows, cols, cols4, units, part.scales, tokens, accumulate ? 1 : 0, tokensAt];
+  const sizes = [part.rows, part.firstRow, rows, cols, cols4, units, part.scales, tokens];
+  return [...sizes, accumulate ? 1 : 0, tokensAt, bitsOf(gain)];
+}
+
+/** The bits of a float32. */
+function bitsOf(value: number): number {
+  return new Uint32Array(Float32Array.of(value).buffer)[0];
 }

@@ -84,8 +84,9 @@ export class WebGpuBackend implements Backend {
     cols: number,
     read: ReadWeight,
     signal?: AbortSignal,
+    gain = 1,
   ): Promise<Weight> {
-    return loadWeight(this.#recorder, this.#opened.bindingBytes, format, rows, cols, read, signal);
+    return loadWeight(this.#recorder, this.#opened.bindingBytes, format, rows, cols, read, signal, gain);
   }
 
   kvPool(shape: KvShape): KvPool {
