@@ -72,7 +72,9 @@ test('every program in the documents compiles against the package', () => {
 }, 240_000);
 
 test('the table of formats is the list of formats', () => {
-  const rows = [...textOf('docs/formats.md').matchAll(/^\| `([\w-]+)` \| .*?, (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \|/gm)];
+  const rows = [
+    ...textOf('docs/formats.md').matchAll(/^\| `([\w-]+)` \| .*?, (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \|/gm),
+  ];
   const listed = formats.map(({ name, ggmlType, blockSize, blockBytes }) => [
     ...[name, ggmlType, blockSize, blockBytes],
     (8 * blockBytes) / blockSize,

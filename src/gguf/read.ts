@@ -24,6 +24,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
   /** In groups of how many weights a file's I2_S tensors are, where it is not what converters write (128) or rows allow: nothing in a file says so. */
   readonly i2sLayout?: I2sLayout;
+  /** Takes what is wrong with tensors and metadata, which is thrown otherwise; what is right is returned. For looking into files, not for running them. */
+  readonly problems?: string[];
 }
 
 /**
@@ -38,7 +40,7 @@ export async function readGguf(source: ByteSource, options: ReadOptions = {}): P
   for (;;) {
     try {
       readHeader(cursor, header);
-      return finish(header, cursor, options.i2sLayout);
+      return finish(header, cursor, options);
     } catch (error) {
       if (!(error instanceof NeedMoreBytes)) throw error;
       await fetchUpTo(source, cursor, error.end, signal);
@@ -162,7 +164,7 @@ function readTensorEntry(cursor: Cursor, index: number): TensorEntry {
   return { name, shape, type, offset };
 }
 
-function finish(header: Header, cursor: Cursor, i2sLayout?: I2sLayout): Gguf {
+function finish(header: Header, cursor: Cursor, { i2sLayout, problems: found }: ReadOptions): Gguf {
   const { metadata, metadataTypes, entries } = header;
   const alignment = metadata.get('general.alignment') ?? 32;
   if (typeof alignment !== 'number' || !isAlignment(alignment)) {
@@ -176,7 +178,8 @@ function finish(header: Header, cursor: Cursor, i2sLayout?: I2sLayout): Gguf {
   const dataOffsetBytes = Math.ceil(cursor.offset / alignment) * alignment;
   const region = { fileName: cursor.fileName, fileSize: cursor.fileSize, dataOffsetBytes, alignment, i2sLayout };
   const tensors = resolveTensors(entries, region, problems);
-  throwProblems(problems, cursor.fileName);
+  if (found) found.push(...problems.badFile, ...problems.unsupported);
+  else throwProblems(problems, cursor.fileName);
   return { version: header.preamble!.version, alignment, metadata, metadataTypes, tensors, dataOffsetBytes };
 }
 

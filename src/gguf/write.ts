@@ -21,8 +21,8 @@ export interface WritableTensor {
   /** The input dimension (contiguous) first. */
   readonly shape: readonly number[];
   readonly format: FormatName;
-  /** Gives the encoded bytes; called once, when it is this tensor's turn. */
-  bytes(): Uint8Array | Promise<Uint8Array>;
+  /** Gives the encoded bytes, whole or in pieces; called once, when it is this tensor's turn. */
+  bytes(): Uint8Array | Promise<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 
 /** What a file is made of, in file order. */
@@ -54,14 +54,24 @@ export async function writeGguf(
   await sink(header(parts, sizes, alignment));
   for (const [i, tensor] of parts.tensors.entries()) {
     signal?.throwIfAborted();
-    const bytes = await tensor.bytes();
-    if (bytes.length !== sizes[i]) {
-      throw refusal(`tensor ${tensor.name} must have ${sizes[i]} bytes, got ${bytes.length}. Encode all of it`);
+    let written = 0;
+    for await (const bytes of piecesOf(tensor)) {
+      written += bytes.length;
+      if (written <= sizes[i]) await sink(bytes);
     }
-    await sink(bytes);
+    if (written !== sizes[i]) {
+      throw refusal(`tensor ${tensor.name} must have ${sizes[i]} bytes, got ${written}. Encode all of it`);
+    }
     const padding = padded(sizes[i], alignment) - sizes[i];
     if (padding > 0) await sink(new Uint8Array(padding));
   }
+}
+
+/** A tensor's bytes, piece by piece; a whole one that has the wrong size is not begun with. */
+async function* piecesOf(tensor: WritableTensor): AsyncGenerator<Uint8Array> {
+  const bytes = tensor.bytes();
+  if (Symbol.asyncIterator in bytes) yield* bytes;
+  else yield await bytes;
 }
 
 /** The metadata of a file that was read, ready to be written again with the same types. */

@@ -68,6 +68,9 @@ export interface RopeSpec {
   readonly magnitude: number;
 }
 
+/** What becomes of a gate: x · sigmoid(x), or max(x, 0)². */
+export type GateActivation = 'silu' | 'relu2';
+
 /** One candidate token. */
 export interface TopEntry {
   readonly token: number;
@@ -140,8 +143,8 @@ export interface Backend {
   storeKv(pool: KvPool, layer: number, k: Tensor, v: Tensor): void;
   /** out[r, h] = softmax(q[r, h] · Kᵀ · scale) · V over positions 0..position of the row's sequence; q, out [count, heads, headSize]. */
   attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number): void;
-  /** out[i] = silu(gate[i]) · up[i] for `length` elements. `out` may be `gate` or `up`. */
-  swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void;
+  /** out[i] = activation(gate[i]) · up[i] for `length` elements; default silu. `out` may be `gate` or `up`. */
+  gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation?: GateActivation): void;
   /** out[i] = x[indices[i]], rows of `cols`. */
   gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void;
 

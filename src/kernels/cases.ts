@@ -368,18 +368,21 @@ async function runAttention(backend: Backend, format: KvFormat, shape: Attention
 }
 
 function elementwiseCases(): KernelCase[] {
-  const cases: KernelCase[] = [1, 5, 4096, 10_001].map((length) => ({
-    kernel: 'swiglu',
-    name: `${length}`,
-    bound: { rms: 1e-6, max: 1e-5 },
-    run: async (backend: Backend) => {
-      const gateValues = randomValues(length, 1, 4);
-      gateValues[0] = -120;
-      const out = guarded(backend, length);
-      backend.swiglu(out, tensorOf(backend, gateValues), tensorOf(backend, randomValues(length, 2)), length);
-      return readGuarded(backend, out);
-    },
-  }));
+  const cases: KernelCase[] = (['silu', 'relu2'] as const).flatMap((activation) =>
+    [1, 5, 4096, 10_001].map((length) => ({
+      kernel: 'gated',
+      name: `${activation} ${length}`,
+      bound: { rms: 1e-6, max: 1e-5 },
+      run: async (backend: Backend) => {
+        const gateValues = randomValues(length, 1, 4);
+        gateValues[0] = -120;
+        const [gate, up] = [gateValues, randomValues(length, 2)].map((values) => tensorOf(backend, values));
+        const out = guarded(backend, length);
+        backend.gated(out, gate, up, length, activation);
+        return readGuarded(backend, out);
+      },
+    })),
+  );
   cases.push({
     kernel: 'gather-rows',
     name: '3 of 5 rows of 19',

@@ -4,7 +4,18 @@ import { exp } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import { findNotFinite } from '../../quant/finite.ts';
 import { formatByName } from '../../quant/formats.ts';
-import type { Backend, KvPool, KvShape, ReadWeight, RopeSpec, Rows, Sampling, Tensor, Weight } from '../backend.ts';
+import type {
+  Backend,
+  GateActivation,
+  KvPool,
+  KvShape,
+  ReadWeight,
+  RopeSpec,
+  Rows,
+  Sampling,
+  Tensor,
+  Weight,
+} from '../backend.ts';
 import { KV_PAGE } from '../backend.ts';
 import { rankValues } from '../ranking.ts';
 import { sampleValues } from '../sampling.ts';
@@ -162,8 +173,12 @@ class ReferenceBackend implements Backend {
     attend(dataOf(out), dataOf(q), pool as ReferenceKvPool, layer, heads, scale, this.currentRows());
   }
 
-  swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void {
+  gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation: GateActivation = 'silu'): void {
     const [target, g, u] = [dataOf(out), dataOf(gate), dataOf(up)];
+    if (activation === 'relu2') {
+      for (let i = 0; i < length; i++) target[i] = Math.max(0, g[i]) ** 2 * u[i];
+      return;
+    }
     for (let i = 0; i < length; i++) target[i] = (g[i] / (1 + exp(-g[i]))) * u[i];
   }
 

@@ -1,6 +1,6 @@
 // Owns which kernel a product goes through, its dispatches, and activations rounded to int8. What kernels compute: wgsl/products.ts, wgsl/int8.ts.
 import type { GpuFeatures } from './features.ts';
-import { type Memory, spread } from './pipelines.ts';
+import { bits, type Memory, spread } from './pipelines.ts';
 import type { Moved, Recorder } from './recorder.ts';
 import type { GpuWeight, WeightPart } from './weights.ts';
 import {
@@ -109,10 +109,5 @@ function weightParams(
 ): number[] {
   const [cols4, units] = [Math.ceil(cols / 4), Math.ceil(cols / unit)];
   const sizes = [part.rows, part.firstRow, rows, cols, cols4, units, part.scales, tokens];
-  return [...sizes, accumulate ? 1 : 0, tokensAt, bitsOf(gain)];
-}
-
-/** The bits of a float32. */
-function bitsOf(value: number): number {
-  return new Uint32Array(Float32Array.of(value).buffer)[0];
+  return [...sizes, accumulate ? 1 : 0, tokensAt, bits(gain)];
 }
