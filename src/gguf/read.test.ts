@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { memorySource } from '../bytes/memory-source.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
-import { readGguf } from './read.ts';
+import { type ReadOptions, readGguf } from './read.ts';
 
 const utf8 = new TextEncoder();
 const u8 = (n: number) => [n];
@@ -53,8 +53,8 @@ function handFile({
   return result;
 }
 
-const read = (file: HandFile | Uint8Array) =>
-  readGguf(memorySource(file instanceof Uint8Array ? file : handFile(file), 'm.gguf'));
+const read = (file: HandFile | Uint8Array, options?: ReadOptions) =>
+  readGguf(memorySource(file instanceof Uint8Array ? file : handFile(file), 'm.gguf'), options);
 
 async function refusal(file: HandFile | Uint8Array): Promise<OnebitError> {
   const error = await read(file).then(
@@ -304,6 +304,22 @@ describe('tensor tables', () => {
     expect(problemOf('twice')).toContain('listed twice');
     expect(problemOf('inside')).toContain('overlaps wide');
     expect(problemOf('cut')).toContain('cut short');
+  });
+
+  test('I2_S is 128 wide unless a row or the user says otherwise, and takes 32 bytes behind its codes', async () => {
+    const file = (cols: number, dataBytes: number) => ({
+      tensors: [{ name: 'w', type: 36, shape: [cols, 2] }],
+      dataBytes,
+    });
+    const tensor = async (cols: number, dataBytes: number, options?: ReadOptions) =>
+      (await read(file(cols, dataBytes), options)).tensors.get('w');
+    expect(await tensor(128, 96)).toMatchObject({ format: 'i2_s', sizeBytes: 96 });
+    expect(await tensor(128, 96, { i2sLayout: '64' })).toMatchObject({ format: 'i2_s-64', sizeBytes: 96 });
+    expect(await tensor(64, 64)).toMatchObject({ format: 'i2_s-64', sizeBytes: 64 });
+    await expect(tensor(64, 64, { i2sLayout: '128' })).rejects.toThrow(
+      /groups of 128 must be a multiple.*--i2s-layout/,
+    );
+    await expect(tensor(128, 144)).rejects.toThrow(/must take 96 bytes as I2_S, the file leaves 144/);
   });
 
   test('a file whose only fault are types it does not run is unsupported', async () => {

@@ -6,7 +6,7 @@
 import { OnebitError } from '../errors.ts';
 import { checkDecode, checkEncode, writeU16 } from './blocks.ts';
 import type { FormatOf, KernelFormatName } from './format.ts';
-import { largestOf, packPairs, ternaryCodes } from './ternary.ts';
+import { largestOf, ternaryCodes, turnPairs } from './ternary.ts';
 
 const TAIL = 32;
 const HALF_ONE = 0x3c00;
@@ -69,12 +69,14 @@ function i2Format<Name extends string>(
       as,
       lossless: true,
       rows(bytes, out) {
-        const threes = bytes.findIndex((byte) => (byte & (byte >> 1) & 0x55) !== 0);
-        if (threes >= 0) throw codeThree(threes);
+        for (let i = 0; i < bytes.length; i++) if ((bytes[i] & (bytes[i] >> 1) & 0x55) !== 0) throw codeThree(i);
         for (let at = 0, to = 0; at < bytes.length; at += blockBytes, to += 2 + blockBytes) {
-          unpack(bytes, at);
           writeU16(out, to, HALF_ONE);
-          packPairs(codes, 0, blockSize, out, to + 2);
+          // The first quarter of the group is in the highest bits.
+          const step = blockBytes / 4;
+          for (let i = 0; i < blockBytes; i += 4) {
+            turnPairs(bytes, at + i, out, to + 2 + 3 * step + i / 4, -step);
+          }
         }
       },
       gain: scaleOf,

@@ -1,5 +1,5 @@
 // Owns the PTQ1_0 format: blocks of 128 ternary weights, 26 bytes of base-3 digits, then an fp16 scale. Source: PrismML's fork of ggml, block_ptq1_0.
-import { type DigitGroup, packBase3, unpackBase3 } from './base3.ts';
+import { type DigitGroup, packBase3, pairsOfBase3, unpackBase3 } from './base3.ts';
 import { ternaryFormat } from './ternary.ts';
 
 const groups: readonly DigitGroup[] = [
@@ -17,5 +17,6 @@ export const ptq1_0 = ternaryFormat({
   blockBytes: 28,
   scaleAt: 26,
   unpack: (bytes, at, codes) => unpackBase3(groups, bytes, at, codes),
+  pairs: (bytes, at, out, to) => pairsOfBase3(groups, bytes, at, out, to),
   pack: (codes, bytes, at) => packBase3(groups, codes, bytes, at),
 });

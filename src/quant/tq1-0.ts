@@ -1,5 +1,5 @@
 // Owns the TQ1_0 format: blocks of 256 ternary weights, 52 bytes of base-3 digits, then an fp16 scale. Source: ggml's block_tq1_0.
-import { type DigitGroup, packBase3, unpackBase3 } from './base3.ts';
+import { type DigitGroup, packBase3, pairsOfBase3, unpackBase3 } from './base3.ts';
 import { ternaryFormat } from './ternary.ts';
 
 const groups: readonly DigitGroup[] = [
@@ -17,5 +17,6 @@ export const tq1_0 = ternaryFormat({
   blockBytes: 54,
   scaleAt: 52,
   unpack: (bytes, at, codes) => unpackBase3(groups, bytes, at, codes),
+  pairs: (bytes, at, out, to) => pairsOfBase3(groups, bytes, at, out, to),
   pack: (codes, bytes, at) => packBase3(groups, codes, bytes, at),
 });
