@@ -6,7 +6,9 @@ import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
 import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
+import { convertCommand } from './convert.ts';
 import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { note, printError } from './print.ts';
@@ -67,6 +69,8 @@ function program(context: CommandContext, stopping: Stopping): Command {
     chatCommand,
     scoreCommand,
     inspectCommand,
+    doctorCommand,
+    convertCommand,
     benchCommand,
     pullCommand,
     serveCommand,
