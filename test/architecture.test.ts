@@ -17,7 +17,7 @@ const allowed: Record<string, string[]> = {
   kernels: ['quant', 'core'],
   model: ['bytes', 'gguf', 'kernels', 'quant', 'core'],
   generate: ['model', 'tokenizer', 'chat', 'structured', 'kernels', 'core'],
-  evaluate: ['generate', 'model', 'tokenizer', 'core'],
+  evaluate: ['generate', 'model', 'tokenizer', 'kernels', 'core'],
   'ai-sdk': ['server', 'language-model.ts'],
   server: ['generate', 'chat', 'structured', 'tokenizer', 'tasks', 'core', 'language-model.ts'],
   remote: ['bytes', 'gguf', 'model', 'generate', 'evaluate', 'train', 'chat', 'core', 'language-model.ts', 'load.ts'],

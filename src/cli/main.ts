@@ -7,6 +7,7 @@ import { chatCommand } from './chat.ts';
 import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
 import { demoCommand } from './demo.ts';
+import { detectCommand } from './detect.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { note, printError } from './print.ts';
@@ -66,6 +67,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     generateCommand,
     chatCommand,
     scoreCommand,
+    detectCommand,
     inspectCommand,
     benchCommand,
     pullCommand,

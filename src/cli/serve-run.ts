@@ -20,6 +20,7 @@ export interface ServerFlags {
   drain: number;
   openMetrics?: boolean;
   logTexts?: boolean;
+  watermark?: string;
   quiet?: boolean;
 }
 
@@ -49,6 +50,7 @@ export async function runServer(
     log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
     openMetrics: flags.openMetrics,
     logTexts: flags.logTexts,
+    watermark: flags.watermark,
     residentBytes: () => process.memoryUsage.rss(),
   });
   const silenceMs = (flags.timeout + 60) * 1000;

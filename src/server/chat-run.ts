@@ -53,14 +53,8 @@ export async function* runChat(
     known: task.maxTokens !== undefined,
   });
   const choices = Array.from({ length: answers }, (_, index) => {
-    const options = {
-      ...withSeed(shared, index),
-      maxTokens,
-      constraint,
-      logprobs: task.logprobs,
-      signal: exchange.signal,
-      owner: exchange.owner,
-    };
+    const asked = { ...withSeed(shared, index), maxTokens, constraint, logprobs: task.logprobs };
+    const options = exchange.allowed(asked);
     const parser = new AnswerParser(parsing);
     return runChoice(model, prompt, options, parser, index, mayCallOften(task), exchange);
   });

@@ -110,20 +110,17 @@ async function* runChoice(
   index: number,
   exchange: Exchange,
 ): AsyncGenerator<Step, void, void> {
-  const { signal, owner } = exchange;
   const writer = request.logprobs == null ? undefined : new TextLogprobsWriter(model.tokenizer);
   if (request.echo) {
     const text = model.detokenize(prompt);
     const tokens = writer && (await promptLogprobs(model, prompt, request.logprobs ?? 0, exchange));
     yield { index, text, logprobs: writer && tokens ? writer.add(tokens, text, true) : null, finish: null };
   }
-  const generation = model.generate(prompt, {
+  const asked = {
     ...withSeed(generateOptionsOf(request, model.config.vocabulary), index),
-    maxTokens,
-    constraint,
-    logprobs: request.logprobs ?? undefined,
-    ...{ signal, owner },
-  });
+    ...{ maxTokens, constraint, logprobs: request.logprobs ?? undefined },
+  };
+  const generation = model.generate(prompt, exchange.allowed(asked));
   const pieces = counted(generation, exchange, request.logprobs);
   for (;;) {
     const { value, done } = await pieces.next();

@@ -166,15 +166,9 @@ async function* continued(
   const answerTokens = roomFor(prompt.length, model.contextTokens, wanted, 'prompt');
   const need = { promptTokens: prompt.length, answers: 1, answerTokens, known: wanted !== undefined };
   const logprobs = request.logprobs ? (request.top_logprobs ?? 0) : undefined;
-  const { signal, owner } = exchange;
-  const pieces = counted(
-    model.generate(prompt, {
-      ...generateOptionsOf(samplingOf(request), model.config.vocabulary),
-      ...{ maxTokens: exchange.reserve(need), constraint, logprobs, signal, owner },
-    }),
-    exchange,
-    logprobs,
-  );
+  const sampling = generateOptionsOf(samplingOf(request), model.config.vocabulary);
+  const options = exchange.allowed({ ...sampling, maxTokens: exchange.reserve(need), constraint, logprobs });
+  const pieces = counted(model.generate(prompt, options), exchange, logprobs);
   for (;;) {
     const { value, done } = await pieces.next();
     if (done) return yield { delta: {}, tokens: [], finish: value.finishReason };
