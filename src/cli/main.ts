@@ -14,10 +14,12 @@ import { note, printError } from './print.ts';
 import { pullCommand } from './pull.ts';
 import { scoreCommand } from './score.ts';
 import { serveCommand } from './serve.ts';
+import { signCommand } from './sign.ts';
 import { printStop, Stopping } from './stopping.ts';
 import { meantByCommand, meantByWords } from './suggest.ts';
 import { supportCommand } from './support.ts';
 import { trainCommand } from './train.ts';
+import { verifyCommand } from './verify.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -74,6 +76,8 @@ function program(context: CommandContext, stopping: Stopping): Command {
     serveCommand,
     trainCommand,
     supportCommand,
+    signCommand,
+    verifyCommand,
     demoCommand,
     completionCommand,
   ];

@@ -9,8 +9,8 @@ export interface Draw {
 }
 
 /** Steps into which the sum seen is cut, at most; rounding weights costs power, never exactness, as the rounded weights are the test's own. */
-const MOST_STEPS = 4096;
-const FINEST = 1 / 64;
+const MOST_STEPS = 2048;
+const FINEST = 1 / 32;
 
 /**
  * The chance that the hits of `draws` weigh at least as much as they do. 1 for no draws; sums of positive terms only, so that small ones are as exact as

@@ -1,5 +1,6 @@
 // Owns reading a text as the model that wrote it may have written it: after which beginning, with which control tokens, cut into which tokens. The text has
 // lost all three; they are guessed from how likely the model finds it. Must not know keys.
+import { log } from '../core/elementary.ts';
 import type { Session } from '../generate/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { CANDIDATES, guessSampling, type Place } from './watermark.ts';
@@ -24,9 +25,12 @@ type Tops = Place['top'];
 /** Readings of one beginning, at most: a turn's end and the next one's beginning are found one after the other. */
 const MOST_PASSES = 5;
 /** Log-probability from which the model is sure of something else than what is there. */
-const SURE = Math.log(0.5);
+const SURE = log(0.5);
 /** Log-probability below which what is there is not believed. */
-const UNLIKELY = Math.log(0.05);
+const UNLIKELY = log(0.05);
+
+/** Nats below the likeliest from which candidates are left out: at any usual temperature their chance is nothing. */
+const RANGE = 12;
 
 /** The places of a text, in the likeliest reading. */
 export async function placesOf(text: string, reader: Reader, signal?: AbortSignal): Promise<Place[]> {
@@ -68,7 +72,9 @@ async function topsOf(tokens: readonly ReadToken[], session: Session, signal?: A
   const ids = tokens.map(({ id }) => id);
   for (let from = 0; tops.length < ids.length; from += session.contextTokens >> 1) {
     const window = await session.rank(ids.slice(from, from + session.contextTokens), CANDIDATES, signal);
-    for (const { top } of window.slice(tops.length - from - 1)) tops.push(top ?? []);
+    for (const { top = [] } of window.slice(tops.length - from - 1)) {
+      tops.push(top.filter(({ logprob }) => logprob > top[0].logprob - RANGE));
+    }
   }
   return tops;
 }

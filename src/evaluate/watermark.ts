@@ -4,6 +4,7 @@
 // The test: at each place, the tournament is run again with the probabilities that the model gives there. Whoever wrote the text without the key cannot
 // know who wins, so the text's token is the winner exactly as often as its own probability says, whatever that is. All that is chosen from the text (how
 // it was sampled, with which beginning it is read, what a hit weighs) is chosen without the key, and so leaves the p-value exact.
+import { exp, log } from '../core/elementary.ts';
 import type { TokenLogprob } from '../generate/session.ts';
 import { ByteContext, type Tournament, WatermarkKey } from '../generate/watermark.ts';
 import { filterCandidates } from '../kernels/sampling.ts';
@@ -57,7 +58,7 @@ const TEMPERATURES = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5];
 const TOP_K = [20, 0];
 const TOP_P = [0.85, 0.9, 0.95, 1];
 /** What a token counts that the sampling would not have chosen: edited text has some. */
-const FOREIGN = 1e-3;
+const FOREIGN = 0.02;
 /** Places whose token is as good as sure say nothing. */
 const SURE = 0.99;
 /** The share of places that hit by the mark alone, for which hits are weighed: about that of an edited text. */
@@ -80,7 +81,7 @@ export function guessSampling(places: readonly Place[]): SamplingGuess & { reado
           const rank = ranks[i];
           const isForeign = rank < 0 || rank >= kept[i];
           const chance = isForeign ? 0 : (sum[rank] - (rank > 0 ? sum[rank - 1] : 0)) / sum[kept[i] - 1];
-          logLikelihood += Math.log(FOREIGN + (1 - FOREIGN) * chance);
+          logLikelihood += log(FOREIGN + (1 - FOREIGN) * chance);
         }
         if (logLikelihood > best.logLikelihood) best = { temperature, topK, topP, logLikelihood };
       }
@@ -118,14 +119,14 @@ function drawAt(place: Place, tournament: Tournament, sampling: SamplingGuess): 
   const kept = keptOf(place, sampling);
   const at = kept.findIndex(({ token }) => token === place.token);
   if (at < 0) return undefined;
-  const weights = kept.map(({ logit }) => Math.exp((logit - kept[0].logit) / sampling.temperature));
+  const weights = kept.map(({ logit }) => exp((logit - kept[0].logit) / sampling.temperature));
   const sum = weights.reduce((total, weight) => total + weight, 0);
   const probabilities = Float64Array.from(weights, (weight) => weight / sum);
   const chance = probabilities[at];
   if (chance > SURE) return undefined;
   const tokens = kept.map(({ token }) => token);
   const marked = MARKED_SHARE + (1 - MARKED_SHARE) * chance;
-  const weight = Math.log(marked / chance) - Math.log((1 - marked) / (1 - chance));
+  const weight = log(marked / chance) - log((1 - marked) / (1 - chance));
   return { chance, hit: tournament.winner(tokens, probabilities) === at, weight };
 }
 
@@ -173,7 +174,7 @@ function prefixSums(top: readonly TokenLogprob[], temperature: number): Float64A
   const sums = new Float64Array(top.length);
   let sum = 0;
   for (const [i, { logprob }] of top.entries()) {
-    sum += Math.exp((logprob - top[0].logprob) / temperature);
+    sum += exp((logprob - top[0].logprob) / temperature);
     sums[i] = sum;
   }
   return sums;

@@ -9,7 +9,7 @@ import type { TopEntry } from '../kernels/backend.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 /** Bytes of text before a token that decide, with the key, how its tournament goes. Fewer survive edits better and repeat more often. */
-export const CONTEXT_BYTES = 12;
+export const CONTEXT_BYTES = 8;
 /** Rounds of a tournament, as in the paper. */
 const ROUNDS = 30;
 const LEAST_KEY = 8;
@@ -29,7 +29,7 @@ export function checkWatermarkKey(key: unknown): asserts key is string {
 /** A secret key of a watermark. */
 export class WatermarkKey {
   private readonly state: SipState;
-  private readonly block = new Uint8Array(16);
+  private readonly block = new Uint8Array(CONTEXT_BYTES);
 
   /** @throws OnebitError as `checkWatermarkKey` */
   constructor(key: string) {
