@@ -19,6 +19,7 @@ export type { Architecture } from './model/architecture.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { LoadProgress } from './model/weights.ts';
 export { type LearnOptions, type NextWord, OneBitModel, type OneBitModelOptions } from './one-bit-model.ts';
+export * from './provenance/index.ts';
 export {
   type CompileOptions,
   compileJsonObject,

@@ -35,6 +35,16 @@ export async function signFile(bytes: Uint8Array, name: string, key: SigningKey)
   return seal(statementOf({ name, sha256: digestOf(bytes) }, 'file', { time: new Date().toISOString() }), key);
 }
 
+/** The envelope of a server's answer. @param sha256 of the bytes that are sent */
+export async function sealAnswer(
+  sha256: string,
+  { request, model, modelSha256 }: { request: string; model: string; modelSha256?: string },
+  key: SigningKey,
+): Promise<string> {
+  const predicate = { time: new Date().toISOString(), request, model: { name: model, sha256: modelSha256 } };
+  return seal(statementOf({ name: 'answer', sha256 }, 'answer', predicate), key);
+}
+
 /** Whether a GGUF file is what its signature says. @param trusted ids of keys; none: any key will do, and `isTrusted` is undefined */
 export async function verifyModel(
   source: ByteSource,

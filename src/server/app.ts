@@ -43,6 +43,7 @@ import {
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
 import { classifyRequest, routeRequest } from './schemas/support.ts';
+import { type AnswerSigner, signedAnswer } from './signed-answers.ts';
 import { classify, route, supportChat, supportChatChunks } from './support.ts';
 import { detokenize, tokenize } from './tokens.ts';
 
@@ -58,6 +59,8 @@ export interface ServerOptions {
   readonly limits?: Partial<ServerLimits>;
   /** A secret key by which all answers are marked, except to keys that have one of their own. No request can turn it off. */
   readonly watermark?: string;
+  /** Signs the answers of models. Default: they are not signed. */
+  readonly signer?: AnswerSigner;
   /** Says what customers' queries are about: /v1/classify, /v1/route, and chats with the model of its name (or of any, where it is alone). */
   readonly support?: SupportModel;
   /** Told of every request that has ended, and of what happens to the server. */
@@ -130,6 +133,7 @@ export class OnebitServer {
     } catch (error) {
       response = this.refuse(error, exchange);
     }
+    if (this.options.signer) response = await signedAnswer(response, exchange, this.options.signer);
     exchange.status = response.status;
     response.headers.set('x-request-id', exchange.id);
     response.headers.set('x-content-type-options', 'nosniff');
