@@ -130,7 +130,7 @@ export class LanguageModel {
   chat(messages: readonly ChatInput[], options: ChatOptions = {}): Generation {
     this.assertAlive('chat');
     const prompt = this.fittingPrompt(messages, options);
-    const resolved = resolveOptions(options);
+    const resolved = resolveOptions({ ...options, loopGuard: options.loopGuard ?? true });
     return new Generation(prompt, resolved, this.tokenizer, this.sharedSession(resolved.owner));
   }
 

@@ -61,7 +61,7 @@ test('log-probabilities and penalties leave the mark in place', async () => {
 test('stretches of a text say where it is marked', async () => {
   const human =
     'The committee will publish its findings on the first of March; until then nobody outside the house should quote from the draft. ';
-  const { segments, pValue } = await model.detectWatermark(human.repeat(1) + text + text.slice(0, 0), { key: KEY });
+  const { segments, pValue } = await model.detectWatermark(human + text, { key: KEY });
   expect(pValue).toBeLessThan(1e-3);
   expect(segments[0].from).toBe(0);
   expect(segments.at(-1)!.to).toBe(human.length + text.length);

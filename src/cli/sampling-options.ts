@@ -20,6 +20,7 @@ export interface SamplingFlags {
   slide?: boolean;
   lookup?: number;
   watermark?: string;
+  loopGuard?: boolean;
 }
 
 /** Adds -n, --temperature, --top-k and their relatives. */
@@ -40,6 +41,8 @@ export function addSamplingOptions(command: Command): Command {
     .option('--ignore-eos', 'go on after the end of the text')
     .option('--lookup <n>', 'greedy: guess n tokens from the text so far, for repetitive text', wholeNumber(0, 15))
     .option('--watermark <key>', 'mark the text by a secret key, or @FILE (see onebit detect)', watermarkKey)
+    .option('--loop-guard', 'end a text that only repeats itself (default in chat)')
+    .option('--no-loop-guard', 'let it repeat itself')
     .option('--slide', 'when the context is full, forget the oldest text and go on');
 }
 
@@ -60,6 +63,7 @@ export function generateOptionsOf(flags: SamplingFlags, signal: AbortSignal): Ge
     ignoreEndOfText: flags.ignoreEos,
     lookupTokens: flags.lookup,
     watermark: flags.watermark,
+    loopGuard: flags.loopGuard,
     overflow: flags.slide ? 'slide' : 'stop',
     signal,
   };

@@ -51,6 +51,11 @@ export interface GenerateOptions extends SamplingOptions {
    * reason `stop`; with `length` the text may be cut off. Guessing (`lookupTokens`) is off meanwhile.
    */
   constraint?: Constraint;
+  /**
+   * End a text that only repeats itself (a passage of up to 128 tokens, four times in a row and at least 48 tokens) with finish reason `loop`. Off with a
+   * constraint. Default: true in `chat`, false in `generate`.
+   */
+  loopGuard?: boolean;
   /** Go on after the model ends its text. Default false; not together with a constraint. */
   ignoreEndOfText?: boolean;
   /** Read special tokens such as `<|im_start|>` in a prompt string. Default false. */
@@ -115,6 +120,7 @@ export const GENERATE_OPTIONS: Options = {
   stop: 'anything',
   logitBias: 'object',
   constraint: 'object',
+  loopGuard: 'boolean',
   ignoreEndOfText: 'boolean',
   special: 'boolean',
   overflow: ['stop', 'slide'],
@@ -174,6 +180,7 @@ export function resolveOptions(options: GenerateOptions): ResolvedOptions {
     maxTokens: options.maxTokens ?? 256,
     stop,
     logprobs: options.logprobs,
+    loopGuard: options.loopGuard ?? false,
     ignoreEndOfText: options.ignoreEndOfText ?? false,
     special: options.special ?? false,
     lookupTokens: options.lookupTokens ?? 0,

@@ -1,4 +1,5 @@
 // Owns /v1/completions: prompts as text or tokens, their continuations whole or as a stream.
+import type { FinishReason } from '../generate/generation.ts';
 import type { ChosenToken } from '../generate/session.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { Constraint } from '../structured/constraint.ts';
@@ -22,7 +23,7 @@ interface Step {
   readonly index: number;
   readonly text: string;
   readonly logprobs: TextLogprobs | null;
-  readonly finish: 'stop' | 'length' | null;
+  readonly finish: FinishReason | null;
 }
 
 /** One prompt and what is asked of it. */
