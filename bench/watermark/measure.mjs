@@ -22,6 +22,7 @@ const { values: flags } = parseArgs({
     unmarked: { type: 'string', default: '0' },
     files: { type: 'string', default: '' },
     from: { type: 'string', default: '0' },
+    to: { type: 'string' },
     keys: { type: 'string', default: '3' },
     'red-green': { type: 'boolean', default: false },
     quality: { type: 'boolean', default: true },
@@ -60,7 +61,8 @@ async function measureUnmarked() {
     JSON.stringify({ model: flags.model, texts: done, tests, bounds, found: below, firstKeyBelow: first });
   for (const [i, text] of texts.entries()) {
     if (i < Number(flags.from)) continue;
-    if (i % 500 === 0 && tests > 0) console.log(row(i));
+    if (i >= Number(flags.to ?? texts.length)) break;
+    if (i % 500 === 0 && tests > 0) console.log(row(i - Number(flags.from)));
     const places = await placesOf(text, model.reader());
     for (let k = 0; k < Number(flags.keys); k++) {
       const { pValue } = detect(text, places, `unmarked ${i} ${k}`, model.tokenizer);
@@ -69,9 +71,7 @@ async function measureUnmarked() {
       if (k === 0) first += pValue <= ALPHA;
     }
   }
-  console.log(
-    JSON.stringify({ model: flags.model, texts: texts.length, tests, bounds, found: below, firstKeyBelow: first }),
-  );
+  console.log(row(tests / Number(flags.keys)));
 }
 
 /** Texts of one kind, made side by side. */

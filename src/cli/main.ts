@@ -8,6 +8,7 @@ import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
 import { demoCommand } from './demo.ts';
 import { detectCommand } from './detect.ts';
+import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { note, printError } from './print.ts';
@@ -69,6 +70,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     generateCommand,
     chatCommand,
     scoreCommand,
+    evaluateCommand,
     detectCommand,
     inspectCommand,
     benchCommand,

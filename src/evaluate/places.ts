@@ -23,7 +23,9 @@ interface ReadToken {
 type Tops = Place['top'];
 
 /** Readings of one beginning, at most: a turn's end and the next one's beginning are found one after the other. */
-const MOST_PASSES = 5;
+const MOST_PASSES = 8;
+/** Readings in a row that were no likelier than an earlier one, at most: half of a mend can be worse than none. */
+const MOST_IN_VAIN = 1;
 /** Log-probability from which the model is sure of something else than what is there. */
 const SURE = log(0.5);
 /** Log-probability below which what is there is not believed. */
@@ -47,6 +49,8 @@ export async function placesOf(text: string, reader: Reader, signal?: AbortSigna
     for (const beginning of reader.beginnings) {
       let reading: ReadToken[] = Array.from(beginning, (id) => ({ id, isText: false }));
       for (const id of ids) reading.push({ id, isText: true });
+      let own = Number.NEGATIVE_INFINITY;
+      let inVain = 0;
       for (let pass = 0; pass < MOST_PASSES; pass++) {
         const tops = await topsOf(reading, session, signal);
         const places = placesIn(reading, tops, offset, pieces);
@@ -55,6 +59,9 @@ export async function placesOf(text: string, reader: Reader, signal?: AbortSigna
           likeliest = logLikelihood;
           best = places;
         }
+        inVain = logLikelihood > own ? 0 : inVain + 1;
+        own = Math.max(own, logLikelihood);
+        if (inVain > MOST_IN_VAIN) break;
         const mended = reading.flatMap((token, i) => mend(token, reading[i - 1], tops[i], pieces));
         if (mended.length === reading.length) break;
         reading = mended;
