@@ -30,6 +30,7 @@ interface EvaluateFlags extends ComputeFlags {
   fewShotFile?: string;
   description?: string;
   limit?: number;
+  samples?: boolean;
   json?: boolean;
 }
 
@@ -81,6 +82,7 @@ export function evaluateCommand({ signal }: CommandContext): Command {
     .option('--description <text>', 'what stands before examples and question')
     .option('--limit <n>', 'only the first n questions of each task', wholeNumber(1, 1 << 30));
   return addComputeOptions(command)
+    .option('--samples', 'with --json: what the model made of each question')
     .option('--json', 'print one JSON document')
     .addHelpText('after', HELP)
     .action(async (models: string[], flags: EvaluateFlags, self: Command) => {
@@ -108,7 +110,13 @@ async function evaluateModel(name: string, flags: EvaluateFlags, signal: AbortSi
         results.push(await choose(item, readerOf(model, signal), examples));
         progress.update(basename(task.path), results.length, items.length);
       }
-      tasks.push({ task: basename(task.path), form: task.form, fewShot: flags.fewShot, ...summarise(results) });
+      tasks.push({
+        task: basename(task.path),
+        form: task.form,
+        fewShot: flags.fewShot,
+        ...summarise(results),
+        ...(flags.samples ? { samples: results } : {}),
+      });
     }
     const texts = [];
     for (const path of flags.text ?? []) {
