@@ -20,7 +20,7 @@ const allowed: Record<string, string[]> = {
   evaluate: ['generate', 'model', 'tokenizer', 'core'],
   bulk: ['bytes', 'generate', 'chat', 'structured', 'tasks', 'core', 'language-model.ts'],
   'ai-sdk': ['server', 'language-model.ts'],
-  server: ['generate', 'chat', 'structured', 'tokenizer', 'tasks', 'core', 'language-model.ts'],
+  server: ['generate', 'chat', 'structured', 'tokenizer', 'tasks', 'bulk', 'core', 'language-model.ts'],
   remote: ['bytes', 'gguf', 'model', 'generate', 'evaluate', 'train', 'chat', 'core', 'language-model.ts', 'load.ts'],
   tasks: ['bytes', 'gguf', 'quant', 'core'],
   train: ['model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],

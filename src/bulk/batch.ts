@@ -2,9 +2,11 @@
 // output. Whatever ends it in between, the next run goes on with what the journal has. Must not know what is done with rows.
 import { rm } from 'node:fs/promises';
 import { writeFileAtomically } from '../bytes/file-write.ts';
+import { inParallel } from '../core/in-parallel.ts';
 import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
-import { Journal, type Place } from './journal.ts';
+import { FinishedRows } from './finished-rows.ts';
+import { Journal } from './journal.ts';
 import { type BulkRow, columnIndex, type RowFile } from './row-file.ts';
 import { failedRow, type Json, type RowAnswer, type RowTexts, type RowTokens, type RowWork } from './row-work.ts';
 import { type RowWriter, rowWriter } from './row-writer.ts';
@@ -144,36 +146,27 @@ async function workOff({
   finished,
   tally,
 }: Run & { work: RowWork; tally: Tally }): Promise<void> {
-  const { parallel = 8, onProgress } = options;
-  const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   const isChosen = rowChooser(file.count, options);
-  const running = new Set<Promise<void>>();
-  const doRow = async (row: BulkRow) => {
-    try {
-      const answer = await answerFor(rowTexts(file, row), work, signal);
-      finished.add(row.index, await journal.append(recordOf(row.index, answer)));
-      tally.add(answer);
-      onProgress?.(tally.summary());
-    } catch (error) {
-      stop.abort(error); // the first one ends all
-    }
-  };
-  let isFirst = work.sharesBeginning;
-  try {
-    for await (const row of file.rows(signal)) {
-      if (!isChosen(row.index) || finished.has(row.index)) continue;
-      const one = doRow(row).finally(() => running.delete(one));
-      running.add(one);
-      if (isFirst) await one;
-      isFirst = false;
-      if (running.size >= parallel) await Promise.race(running);
-      signal.throwIfAborted();
-    }
-  } finally {
-    await Promise.all(running);
+  async function* missing(signal: AbortSignal) {
+    for await (const row of file.rows(signal)) if (isChosen(row.index) && !finished.has(row.index)) yield row;
   }
-  signal.throwIfAborted();
+  let first: Promise<void> | undefined;
+  const doRow = async (row: BulkRow, signal: AbortSignal) => {
+    const answer = await answerFor(rowTexts(file, row), work, signal);
+    finished.add(row.index, await journal.append(recordOf(row.index, answer)));
+    tally.add(answer);
+    options.onProgress?.(tally.summary());
+  };
+  const inTurn = async (row: BulkRow, signal: AbortSignal) => {
+    if (first) await first;
+    return doRow(row, signal);
+  };
+  const start = (row: BulkRow, signal: AbortSignal) => {
+    if (first || !work.sharesBeginning) return inTurn(row, signal);
+    first = doRow(row, signal);
+    return first;
+  };
+  await inParallel(missing, options.parallel ?? 8, start, options.signal);
 }
 
 async function answerFor(row: RowTexts, work: RowWork, signal: AbortSignal): Promise<RowAnswer> {
@@ -254,33 +247,6 @@ function checkHead({ onebit, version, same }: Partial<Head>, own: Head, resume: 
     'bad-argument',
     `batch: a run must go on with what it began with, got another ${other.join(', ')}. Give the same, or begin anew with --overwrite.`,
   );
-}
-
-/** Where the journal has each row: 12 bytes a row. */
-class FinishedRows {
-  private readonly offsets: Float64Array;
-  private readonly lengths: Uint32Array;
-
-  constructor(rows: number) {
-    this.offsets = new Float64Array(rows);
-    this.lengths = new Uint32Array(rows);
-  }
-
-  /** Whether it is the first time. */
-  add(index: number, { offsetBytes, lengthBytes }: Place): boolean {
-    if (!(index < this.lengths.length) || this.lengths[index] > 0) return false;
-    this.offsets[index] = offsetBytes;
-    this.lengths[index] = lengthBytes;
-    return true;
-  }
-
-  has(index: number): boolean {
-    return this.lengths[index] > 0;
-  }
-
-  place(index: number): Place {
-    return { offsetBytes: this.offsets[index], lengthBytes: this.lengths[index] };
-  }
 }
 
 /** Counts rows, errors and tokens. */
