@@ -43,6 +43,7 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .option('--memory <MB>', 'most memory of all loaded models together', numberBetween(1, 1e9))
     .option('--idle <minutes>', 'of several models, put away those unused for so long', numberBetween(0, 1e6))
     .option('--support <file>', "also say what customers' queries are about: a model of onebit support train")
+    .option('--jobs <folder>', 'where files and batches lie (default: jobs in the cache folder)')
     .option('--cors <origin>', 'let pages of this origin ask, * for all (may be repeated)', collect)
     .option('--allow-host <name>', 'another name by which the server may be called (may be repeated)', collect)
     .option('--max-body <MB>', 'largest body of a request', numberBetween(0.001, 1000), 8)
