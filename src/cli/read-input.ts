@@ -80,6 +80,16 @@ async function readSome(descriptor: number, most: number): Promise<Buffer> {
   return buffer.subarray(0, bytesRead);
 }
 
+/** A JSON schema in a file, for the command `what`. Throws as `readInputJson`. */
+export async function readSchema(path: string, what: string, signal?: AbortSignal): Promise<unknown> {
+  try {
+    return await readInputJson(path, 'read schema', signal);
+  } catch (cause) {
+    if (!(cause instanceof OnebitError)) throw cause;
+    throw new OnebitError(cause.code, `${what}: ${path} must be a JSON schema. ${cause.message}`, { cause });
+  }
+}
+
 /** The lines of standard input, each as soon as it is there. Throws `bad-file` for what is no UTF-8 or UTF-16, the signal's reason when aborted. */
 export async function* inputLines(what: string, signal: AbortSignal): AsyncGenerator<string, void> {
   const stop = () => process.stdin.destroy();
