@@ -8,6 +8,7 @@ import type { Gguf } from '../gguf/types.ts';
 import { defaultContextTokens, load, openSource, residentBytesOf } from '../load.ts';
 import { readModelConfig } from '../model/config.ts';
 import { kvBytesPerToken, memoryNeed } from '../model/memory.ts';
+import { modelDigest } from '../provenance/index.ts';
 import type { ShelfEntry } from '../server/model-shelf.ts';
 import { type ComputeFlags, modelNameOf } from './context.ts';
 
@@ -35,8 +36,13 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
     // Asked for right before a load: the header is read once for both.
     let need: Need | undefined;
     let facts: ModelFacts | undefined;
+    let digest: Promise<string> | undefined;
     return {
       id: modelId(name),
+      digest: () => {
+        digest ??= digestOf(name);
+        return digest;
+      },
       facts: async () => {
         facts ??= await headerOf(name, factsOf);
         return facts;
@@ -83,6 +89,15 @@ async function headerOf<Result>(name: string, use: (gguf: Gguf) => Promise<Resul
   const source = await openSource(name);
   try {
     return await use(await readGguf(source));
+  } finally {
+    await source.close();
+  }
+}
+
+async function digestOf(name: string): Promise<string> {
+  const source = await openSource(name);
+  try {
+    return await modelDigest(source);
   } finally {
     await source.close();
   }

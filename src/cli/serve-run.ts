@@ -1,10 +1,17 @@
 // Owns running a server from flags: keys, limits, names, then listening until a signal comes. Must not know which models it has.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DiskStore } from '../bulk/disk-store.ts';
+import { cacheFolder } from '../bytes/cache.ts';
 import { printable } from '../core/printable.ts';
-import type { ServerOptions } from '../server/app.ts';
+import { OnebitError } from '../errors.ts';
+import type { OnebitServer, ServerOptions } from '../server/app.ts';
 import type { KeyConfig } from '../server/keys.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
+import type { AnswerSigner } from '../server/signed-answers.ts';
 import { note, printJsonLine } from './print.ts';
 import { serveKeys } from './serve-keys.ts';
+import { signingKeyOf } from './sign.ts';
 import { keepHeapSmall } from './small-heap.ts';
 
 /** What all servers are told. */
@@ -20,7 +27,10 @@ export interface ServerFlags {
   drain: number;
   openMetrics?: boolean;
   logTexts?: boolean;
+  watermark?: string;
+  signKey?: string;
   quiet?: boolean;
+  jobs?: string;
 }
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
@@ -34,21 +44,26 @@ export function graceOf({ drain }: ServerFlags): number {
 export async function runServer(
   flags: ServerFlags,
   shelf: ModelShelf,
-  more: Pick<ServerOptions, 'support' | 'version' | 'site'>,
+  more: Pick<ServerOptions, 'support' | 'version' | 'site'> & { digestOf?: AnswerSigner['digestOf'] },
   signal: AbortSignal,
 ): Promise<void> {
   const keys = await serveKeys(flags.apiKey, flags.apiKeys);
+  const { digestOf = async () => undefined, ...options } = more;
+  const key = flags.signKey === undefined ? undefined : await signingKeyOf(flags.signKey);
   const { OnebitServer } = await import('../server/app.ts');
   const { listen } = await import('../server/node-adapter.ts');
   const server = new OnebitServer(shelf, {
-    ...more,
+    ...options,
     keys,
+    signer: key && { key, digestOf },
+    openJobs: () => DiskStore.open(jobsFolder(flags)),
     corsOrigins: flags.cors,
     hosts: hostsFor(flags, keys),
     limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
     log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
     openMetrics: flags.openMetrics,
     logTexts: flags.logTexts,
+    watermark: flags.watermark,
     residentBytes: () => process.memoryUsage.rss(),
   });
   const silenceMs = (flags.timeout + 60) * 1000;
@@ -58,7 +73,9 @@ export async function runServer(
     signal.addEventListener('abort', stopLoading, { once: true });
     if (shelf.ids.length > 0) (await shelf.borrow()).release();
     signal.removeEventListener('abort', stopLoading);
+    await resumeJobs(flags, server);
     keepHeapSmall();
+    if (key) note(`answers are signed by ${key.id}`);
     note(printable(`listening on ${listening.url} with ${server.modelIds.join(', ')}`));
     if (!isLoopback(flags.host) && keys.length === 0) {
       note('warning: everybody who reaches this address may use it. Set --api-key.');
@@ -69,6 +86,22 @@ export async function runServer(
   } finally {
     await listening.close();
     await server.dispose();
+  }
+}
+
+function jobsFolder({ jobs }: ServerFlags): string {
+  return jobs ?? join(cacheFolder(), 'jobs');
+}
+
+/** Goes on with the batches of an earlier process. The folder that nobody named is left to the server that has it. */
+async function resumeJobs(flags: ServerFlags, server: OnebitServer): Promise<void> {
+  const isThere = await stat(jobsFolder(flags)).catch(() => undefined);
+  if (!isThere && flags.jobs === undefined) return;
+  try {
+    await server.jobs();
+  } catch (error) {
+    if (flags.jobs !== undefined || !(error instanceof OnebitError)) throw error;
+    note(`note: files and batches are off. ${error.message} Give this server a folder of its own: --jobs`);
   }
 }
 

@@ -67,13 +67,6 @@ export async function writeGguf(
   }
 }
 
-/** A tensor's bytes, piece by piece; a whole one that has the wrong size is not begun with. */
-async function* piecesOf(tensor: WritableTensor): AsyncGenerator<Uint8Array> {
-  const bytes = tensor.bytes();
-  if (Symbol.asyncIterator in bytes) yield* bytes;
-  else yield await bytes;
-}
-
 /** Where everything of a file lies that `writeGguf` would write: its header, and each tensor's place. @throws OnebitError as `writeGguf` */
 export function layoutGguf(parts: GgufParts): { header: Uint8Array; offsets: number[]; sizes: number[]; size: number } {
   const alignment = alignmentOf(parts);
@@ -86,6 +79,13 @@ export function layoutGguf(parts: GgufParts): { header: Uint8Array; offsets: num
     return at;
   });
   return { header: bytes, offsets, sizes, size };
+}
+
+/** A tensor's bytes, piece by piece; a whole one that has the wrong size is not begun with. */
+async function* piecesOf(tensor: WritableTensor): AsyncGenerator<Uint8Array> {
+  const bytes = tensor.bytes();
+  if (Symbol.asyncIterator in bytes) yield* bytes;
+  else yield await bytes;
 }
 
 /** The metadata of a file that was read, ready to be written again with the same types. */

@@ -1,9 +1,11 @@
 // Owns one request while it is answered: its signal, its model, what it has used; and telling log and metrics when it has ended.
 import { Budget } from '../core/budget.ts';
+import type { GenerateOptions } from '../generate/options.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { ApiError, type ErrorForm } from './api-error.ts';
 import type { ApiKey, Reservation, TokenNeed } from './keys.ts';
 import type { ServerLimits } from './limits.ts';
+import { marked } from './marked.ts';
 import type { Lease } from './model-shelf.ts';
 
 /** Tokens of a request; sums over its choices. */
@@ -21,6 +23,12 @@ export interface LogEntry {
   readonly event: string;
   readonly [field: string]: unknown;
 }
+
+/** What a job comes from: an HTTP request, or a line of a batch. */
+export type Asked = Pick<Request, 'method' | 'url' | 'signal'> & {
+  /** `background`: everybody who waits goes first. */
+  readonly priority?: 'background';
+};
 
 /** Who wants to know of requests that have ended. */
 export interface Observer {
@@ -41,7 +49,7 @@ export function plainPath(path: string): string {
   return path.replace(/\/{2,}/g, '/');
 }
 
-/** One request and its answer. */
+/** A job: one request, from wherever it came, and its answer. */
 export class Exchange {
   readonly id = `req-${crypto.randomUUID()}`;
   readonly method: string;
@@ -56,6 +64,8 @@ export class Exchange {
   /** Time that was waited for the model. */
   loadMs = 0;
   key: ApiKey | undefined;
+  /** Marks the answers to those whose key has no mark of its own. */
+  watermark: string | undefined;
   modelId: string | undefined;
   finishReason: string | undefined;
   firstTokenMs: number | undefined;
@@ -78,7 +88,7 @@ export class Exchange {
   private leaveGate: () => void = () => {};
   private ended = false;
 
-  constructor(request: Request, { requestMs, prepareMs }: ServerLimits, observer: Observer) {
+  constructor(request: Asked, { requestMs, prepareMs }: ServerLimits, observer: Observer) {
     this.method = request.method;
     this.path = URL.canParse(request.url) ? plainPath(new URL(request.url).pathname).slice(0, LONGEST_PATH) : '';
     this.observer = observer;
@@ -88,6 +98,7 @@ export class Exchange {
     const { signal } = this.controller;
     this.budget = new Budget({ steps: PREPARE_STEPS, bytes: REQUEST_BYTES, computeMs: prepareMs, signal });
     this.clientSignal = request.signal;
+    if (request.priority) Object.assign(signal, { priority: request.priority }); // where the scheduler looks for it
     if (this.clientSignal.aborted) this.onClientGone();
     this.clientSignal.addEventListener('abort', this.onClientGone);
   }
@@ -101,6 +112,13 @@ export class Exchange {
   get errorForm(): ErrorForm {
     if (this.path.startsWith('/api/')) return 'ollama';
     return this.path.startsWith('/v1/messages') ? 'anthropic' : 'openai';
+  }
+
+  /** The model's options for an answer, as the request wants them and the operator lets it. */
+  allowed(options: GenerateOptions): GenerateOptions {
+    const watermark = this.key?.watermark ?? this.watermark;
+    const own = { ...options, signal: this.signal, owner: this.owner };
+    return watermark === undefined ? own : marked(own, watermark);
   }
 
   /** Aborted when the client has gone, the time is up, or the server stops. */
