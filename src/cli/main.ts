@@ -10,6 +10,7 @@ import { type CommandContext, numberBetween } from './context.ts';
 import { demoCommand } from './demo.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
+import { mcpCommand } from './mcp.ts';
 import { note, printError } from './print.ts';
 import { pullCommand } from './pull.ts';
 import { scoreCommand } from './score.ts';
@@ -72,6 +73,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     benchCommand,
     pullCommand,
     serveCommand,
+    mcpCommand,
     trainCommand,
     supportCommand,
     demoCommand,
