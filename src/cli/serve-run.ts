@@ -8,8 +8,10 @@ import { OnebitError } from '../errors.ts';
 import type { OnebitServer, ServerOptions } from '../server/app.ts';
 import type { KeyConfig } from '../server/keys.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
+import type { AnswerSigner } from '../server/signed-answers.ts';
 import { note, printJsonLine } from './print.ts';
 import { serveKeys } from './serve-keys.ts';
+import { signingKeyOf } from './sign.ts';
 import { keepHeapSmall } from './small-heap.ts';
 
 /** What all servers are told. */
@@ -25,6 +27,8 @@ export interface ServerFlags {
   drain: number;
   openMetrics?: boolean;
   logTexts?: boolean;
+  watermark?: string;
+  signKey?: string;
   quiet?: boolean;
   jobs?: string;
 }
@@ -40,15 +44,18 @@ export function graceOf({ drain }: ServerFlags): number {
 export async function runServer(
   flags: ServerFlags,
   shelf: ModelShelf,
-  more: Pick<ServerOptions, 'support' | 'version' | 'site'>,
+  more: Pick<ServerOptions, 'support' | 'version' | 'site'> & { digestOf?: AnswerSigner['digestOf'] },
   signal: AbortSignal,
 ): Promise<void> {
   const keys = await serveKeys(flags.apiKey, flags.apiKeys);
+  const { digestOf = async () => undefined, ...options } = more;
+  const key = flags.signKey === undefined ? undefined : await signingKeyOf(flags.signKey);
   const { OnebitServer } = await import('../server/app.ts');
   const { listen } = await import('../server/node-adapter.ts');
   const server = new OnebitServer(shelf, {
-    ...more,
+    ...options,
     keys,
+    signer: key && { key, digestOf },
     openJobs: () => DiskStore.open(jobsFolder(flags)),
     corsOrigins: flags.cors,
     hosts: hostsFor(flags, keys),
@@ -56,6 +63,7 @@ export async function runServer(
     log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
     openMetrics: flags.openMetrics,
     logTexts: flags.logTexts,
+    watermark: flags.watermark,
     residentBytes: () => process.memoryUsage.rss(),
   });
   const silenceMs = (flags.timeout + 60) * 1000;
@@ -67,6 +75,7 @@ export async function runServer(
     signal.removeEventListener('abort', stopLoading);
     await resumeJobs(flags, server);
     keepHeapSmall();
+    if (key) note(`answers are signed by ${key.id}`);
     note(printable(`listening on ${listening.url} with ${server.modelIds.join(', ')}`));
     if (!isLoopback(flags.host) && keys.length === 0) {
       note('warning: everybody who reaches this address may use it. Set --api-key.');
