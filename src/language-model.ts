@@ -387,7 +387,7 @@ function openEnded(
   return [...pieces.slice(0, at), pieces[at].slice(0, pieces[at].lastIndexOf(mark))];
 }
 
-function chatTemplateOf(gguf: Gguf, tokenizer: Tokenizer): ChatTemplate {
+export function chatTemplateOf(gguf: Gguf, tokenizer: Tokenizer): ChatTemplate {
   const source = gguf.metadata.get('tokenizer.chat_template');
   const textOf = (token: number | undefined) =>
     token === undefined ? undefined : tokenizer.decode([token], { special: true });

@@ -6,8 +6,10 @@ import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
 import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
+import { convertCommand } from './convert.ts';
 import { demoCommand } from './demo.ts';
 import { detectCommand } from './detect.ts';
+import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
@@ -73,6 +75,8 @@ function program(context: CommandContext, stopping: Stopping): Command {
     evaluateCommand,
     detectCommand,
     inspectCommand,
+    doctorCommand,
+    convertCommand,
     benchCommand,
     pullCommand,
     serveCommand,

@@ -69,6 +69,11 @@ export class Outputs {
     await writeFileAtomically(this.pathOf(path), produce);
   }
 
+  /** The same piece by piece, as `produce` appends them. Throws `io`, and what `produce` throws. */
+  async stream(path: string, produce: (append: Append) => Promise<void>): Promise<void> {
+    await writeFileAtomically(this.pathOf(path), produce);
+  }
+
   /**
    * Writes the result of long work: where its place refuses it, it is kept elsewhere, the program says so and ends with 1. Gives the path; throws
    * `io` when no place takes it.

@@ -5,7 +5,7 @@ import { OnebitError } from '../errors.ts';
 import { factsOf, type ModelFacts } from '../gguf/facts.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { Gguf } from '../gguf/types.ts';
-import { defaultContextTokens, load, openSource, weightBytesOf } from '../load.ts';
+import { defaultContextTokens, load, openSource, residentBytesOf } from '../load.ts';
 import { readModelConfig } from '../model/config.ts';
 import { kvBytesPerToken, memoryNeed } from '../model/memory.ts';
 import { modelDigest } from '../provenance/index.ts';
@@ -52,9 +52,19 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
         return need.totalBytes;
       },
       load: async (signal) => {
-        const { backend, threads, ctx, kv, parallel, queue } = flags;
+        const { backend, threads, ctx, kv, parallel, queue, i2sLayout } = flags;
         const { kvTokens } = need ?? (await needOf(name, flags));
-        return load(name, { backend, threads, contextTokens: ctx, kvFormat: kv, kvTokens, parallel, queue, signal });
+        return load(name, {
+          backend,
+          threads,
+          contextTokens: ctx,
+          kvFormat: kv,
+          kvTokens,
+          parallel,
+          queue,
+          i2sLayout,
+          signal,
+        });
       },
     };
   });
@@ -102,7 +112,7 @@ function needOf(name: string, flags: ServeModelFlags): Promise<Need> {
     const kvTokens = Math.max(contextTokens, wanted);
     return {
       kvTokens,
-      totalBytes: memoryNeed(config, weightBytesOf(gguf), kvTokens, flags.kv, flags.parallel).totalBytes,
+      totalBytes: memoryNeed(config, residentBytesOf(gguf), kvTokens, flags.kv, flags.parallel).totalBytes,
     };
   });
 }
