@@ -19,16 +19,19 @@ const allowed: Record<string, string[]> = {
   model: ['bytes', 'gguf', 'kernels', 'quant', 'core'],
   generate: ['model', 'tokenizer', 'chat', 'structured', 'kernels', 'core'],
   evaluate: ['generate', 'model', 'tokenizer', 'kernels', 'core'],
+  bulk: ['bytes', 'generate', 'chat', 'structured', 'tasks', 'core', 'language-model.ts'],
   provenance: ['bytes', 'gguf', 'core'],
   'ai-sdk': ['server', 'language-model.ts'],
-  server: ['generate', 'chat', 'structured', 'tokenizer', 'tasks', 'provenance', 'core', 'language-model.ts'],
+  server: ['generate', 'chat', 'structured', 'tokenizer', 'tasks', 'bulk', 'provenance', 'core', 'language-model.ts'],
   remote: ['bytes', 'gguf', 'model', 'generate', 'evaluate', 'train', 'chat', 'core', 'language-model.ts', 'load.ts'],
   tasks: ['bytes', 'gguf', 'quant', 'core'],
   train: ['hf', 'model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],
 };
-/** Files that may name Node's modules: where bytes come from, worker start-up, the command line, the server's adapter. */
+/**
+ * Files that may name Node’s modules: where bytes come from, worker start-up, the command line, the server's adapter,
+ * and work that must outlive its process. */
 const platformFiles =
-  /^(bytes\/|cli\/|server\/(node-adapter|decompress-node)\.ts$|kernels\/wasm\/(threads|build)\.ts$)/;
+  /^(bytes\/|cli\/|bulk\/|server\/(node-adapter|decompress-node)\.ts$|kernels\/wasm\/(threads|build)\.ts$)/;
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.includes('assembly/'))

@@ -1,10 +1,11 @@
 // MaskBench as written: for every schema, whether valid instances can be written token by token under the masks and invalid ones cannot.
 // node bench/structured/maskbench.mjs DIR [--fast] [--names FILE] [--part I/N] [--out FILE]     (DIR: maskbench/data of github.com/guidance-ai/jsonschemabench)
 // As MaskBench's runner: instances as Python's json.dumps writes them; a file passes where it compiles and every test is right.
-// The tokenizer is Qwen3's (151,669 tokens). --fast follows bytes only and makes no masks.
+// The tokenizer is Qwen3's (151,669 tokens). --fast follows bytes only and makes no masks. Valid instances that are rejected are sorted by narrowing.mjs.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileSchema } from '../../dist/structured/compile.js';
+import { whyNot } from './narrowing.mjs';
 import { instancesOf } from './python-json.mjs';
 import { tokenizer } from './tokenizer.mjs';
 
@@ -22,6 +23,7 @@ const files = readdirSync(directory)
 const times = { compileMs: [], firstMs: [], maskMs: [] };
 const counts = { files: files.length, pass: 0, refused: 0, validRejected: 0, invalidAccepted: 0, tests: 0, crashed: 0 };
 const reasons = new Map();
+const rejected = { order: 0, additional: 0, other: 0 };
 const rows = [];
 for (const name of files) {
   const text = readFileSync(join(directory, name), 'utf8');
@@ -61,7 +63,10 @@ for (const name of files) {
     if (accepted === valid) continue;
     row[valid ? 'validRejected' : 'invalidAccepted'] ??= [];
     row[valid ? 'validRejected' : 'invalidAccepted'].push(i);
+    if (valid) row.why = worse(row.why, row.error ? { why: 'other', at: row.error } : whyNot(grammar, tests[i].data));
   }
+  if (row.why) rejected[row.why.why]++;
+  if (row.why?.why === 'other') console.log(`other: ${name} ${JSON.stringify(row.why)}`);
   if (row.validRejected) counts.validRejected++;
   if (row.invalidAccepted) counts.invalidAccepted++;
   if (!row.validRejected && !row.invalidAccepted) counts.pass++;
@@ -82,6 +87,7 @@ const quantiles = (list) => {
   };
 };
 console.log(JSON.stringify(counts));
+console.log('files with valid instances rejected, by the worst reason:', JSON.stringify(rejected));
 for (const [reason, count] of [...reasons].sort((a, b) => b[1] - a[1]).slice(0, 60))
   console.log(`${count} refused: ${reason}`);
 for (const [name, list] of Object.entries(times)) console.log(name, JSON.stringify(quantiles(list)));
@@ -101,6 +107,11 @@ function writes(grammar, instance, row) {
     if (!allowed) return false;
   }
   return matcher.isComplete;
+}
+
+function worse(a, b) {
+  const order = ['order', 'additional', 'other'];
+  return a && order.indexOf(a.why) >= order.indexOf(b.why) ? a : b;
 }
 
 /** A message without what is only of one schema. */

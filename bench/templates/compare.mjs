@@ -1,6 +1,7 @@
 // Chat templates of real models, rendered by us and by Jinja2: `node bench/templates/compare.mjs FOLDER [-v]` after `npm run build`, with templates as
 // *.jinja. They are not part of this repository: llama.cpp (models/templates) and huggingface.js (packages/jinja/test) hold many.
-// Counted are the renderings that Jinja2 gives; those of templates that know no tools are listed apart, since we tell these of tools as text by design.
+// Counted are the renderings that Jinja2 gives. Three kinds differ by design and are listed apart: templates that know no tools are told of them as text;
+// no content beside calls is the empty text, as in vLLM and llama.cpp, where Jinja2 writes "None" or "null"; templates that know only content in parts get it so.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,13 +18,23 @@ const templates = Object.fromEntries(
     .map((name) => [name, readFileSync(join(folder, name), 'utf8')]),
 );
 const special = { bos_token: '<s>', eos_token: '</s>' };
+/** Other forms of the same conversation, which we choose by design where Jinja2 gives nothing sensible. */
+const FORMS = {
+  'no content is the empty text': (message) => ({ ...message, content: message.content ?? '' }),
+  'content in parts': (message) => ({ ...message, content: [{ type: 'text', text: message.content ?? '' }] }),
+};
 const requests = {};
+const variants = {};
 const given = new Map();
 for (const [name, { messages, tools }] of Object.entries(conversations)) {
   for (const add_generation_prompt of [true, false]) {
     for (const enable_thinking of [false, true]) {
       const key = `${name}${add_generation_prompt ? ', to be answered' : ''}${enable_thinking ? ', thinking' : ''}`;
-      requests[key] = { ...special, messages, tools, documents: null, add_generation_prompt, enable_thinking };
+      const request = { ...special, messages, tools, documents: null, add_generation_prompt, enable_thinking };
+      requests[key] = request;
+      variants[key] = Object.fromEntries(Object.keys(FORMS).map((form) => [form, `${key} (${form})`]));
+      for (const [form, change] of Object.entries(FORMS))
+        requests[variants[key][form]] = { ...request, messages: messages.map(change) };
       given.set(key, messages);
     }
   }
@@ -38,10 +49,12 @@ const expected = JSON.parse(python.stdout);
 
 const count = { same: 0, other: 0, byDesign: 0, refused: 0, mended: 0 };
 const perTemplate = { same: 0, other: [], byDesign: [] };
+const loops = { same: 0, byDesign: [], other: [] };
+const reasons = new Map();
 for (const [name, source] of Object.entries(templates)) {
   const outcome = new Set();
-  for (const [request, { tools, add_generation_prompt, enable_thinking }] of Object.entries(requests)) {
-    const messages = given.get(request);
+  for (const [request, messages] of given) {
+    const { tools, add_generation_prompt, enable_thinking } = requests[request];
     const ours = render(source, messages, {
       tools: tools ?? [],
       addGenerationPrompt: add_generation_prompt,
@@ -56,11 +69,20 @@ for (const [name, source] of Object.entries(templates)) {
     else if (usesTools && !/\btools\b/.test(source)) {
       count.byDesign++;
       outcome.add('byDesign');
+    } else if (formOf(expected[name], request, ours.text)) {
+      count.byDesign++;
+      outcome.add('byDesign');
+      reasons.set(name, formOf(expected[name], request, ours.text));
     } else {
       count.other++;
       outcome.add('other');
       if (flag) console.log(`${name} / ${request}:\n${difference(text, ours)}`);
     }
+  }
+  if (expected[name]['tool loop, to be answered'].text !== undefined && /\btools\b/.test(source)) {
+    if (outcome.has('other')) loops.other.push(name);
+    else if (outcome.has('byDesign')) loops.byDesign.push(name);
+    else loops.same++;
   }
   if (outcome.has('other')) perTemplate.other.push(name);
   else if (outcome.has('byDesign')) perTemplate.byDesign.push(name);
@@ -71,6 +93,15 @@ console.log(
   `templates: ${perTemplate.same} the same, ${perTemplate.other.length} other, ${perTemplate.byDesign.length} tools as text by design`,
 );
 console.log('other:', perTemplate.other);
+for (const [name, reason] of reasons) console.log(`by design, ${reason}: ${name}`);
+console.log(
+  `templates that know tools and play a tool loop: ${loops.same} the same in all conversations, ${loops.byDesign.length} but for the designs above, ${loops.other.length} other`,
+);
+
+/** The form of the conversation that Jinja2 renders as we do. */
+function formOf(expected, request, text) {
+  return Object.keys(FORMS).find((form) => text !== undefined && expected[variants[request][form]].text === text);
+}
 
 function render(source, messages, options) {
   try {

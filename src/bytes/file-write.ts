@@ -1,5 +1,5 @@
 // Owns writing files to disk so that a file with the final name is always whole. Node only.
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { OnebitError } from '../errors.ts';
 
@@ -8,6 +8,7 @@ export type Append = (bytes: Uint8Array) => Promise<void>;
 
 /** Most characters of a file's name that its temporary file's name repeats: with the rest it stays below the 255 bytes that file systems allow. */
 const MOST_REPEATED = 50;
+const UUID_AND_ENDING = '00000000-0000-0000-0000-000000000000.part'.length;
 
 /** A name beside `path` for what is not whole yet. */
 export function temporaryPath(path: string): string {
@@ -80,5 +81,16 @@ async function attempt<T>(path: string, action: () => Promise<T>): Promise<T> {
       `write ${path}: the disk must take the file, got ${(cause as NodeJS.ErrnoException).code ?? cause}. Check the folder, permissions and space.`,
       { cause },
     );
+  }
+}
+
+/** Removes what killed processes left of writing `path`. Only for whoever alone writes it. */
+export async function removeTemporaries(path: string): Promise<void> {
+  const name = basename(path);
+  if (name.length > MOST_REPEATED) return; // its temporary files could be another's
+  const start = `${name}.`;
+  for (const other of await readdir(dirname(path)).catch(() => [])) {
+    const isOurs = isTemporaryName(other, start) && other.length === start.length + UUID_AND_ENDING;
+    if (isOurs) await rm(join(dirname(path), other), { force: true });
   }
 }

@@ -1,4 +1,5 @@
-// Owns writing a table of queries back with what the model says beside each. Must not know where it goes. Source: RFC 4180; OWASP, CSV injection.
+// Owns writing a table of queries back with what the model says beside each. Must not know where it goes.
+import { csvLine, withoutFormula } from '../core/csv-cell.ts';
 import type { SupportAction, Table, TableRow } from '../tasks/support/index.ts';
 import { ANSWER_COLUMNS } from './own-files.ts';
 
@@ -10,9 +11,6 @@ export interface AnsweredQuery {
   /** The canned answer, or nothing. */
   readonly answer?: string;
 }
-
-/** What spreadsheets take for a formula, but for plain numbers. */
-const FORMULA = /^[=+\-@\t\r\n](?!\d[\d.,]*$)/;
 
 /** CSV with the columns of a table (or `text` alone) and those of the answers. */
 export class AnswerTable {
@@ -34,13 +32,6 @@ export class AnswerTable {
   }
 
   #line(fields: readonly string[]): string {
-    return `${fields.map((field) => this.#cell(field)).join(this.#separator)}\r\n`;
-  }
-
-  /** Texts that a spreadsheet would compute are written with an apostrophe before them, by which it takes them for text. */
-  #cell(field: string): string {
-    const text = FORMULA.test(field) ? `'${field}` : field;
-    const quoted = text.includes(this.#separator) || /["\r\n]|^\s|\s$/.test(text);
-    return quoted ? `"${text.replaceAll('"', '""')}"` : text;
+    return csvLine(fields.map(withoutFormula), this.#separator);
   }
 }

@@ -77,11 +77,16 @@ export function modelNameOf({ model = 'seedling' }: { model?: string }): string 
 }
 
 /** Loads the model with a progress bar on a terminal. */
-export async function loadModel(flags: ModelFlags, signal: AbortSignal): Promise<LanguageModel> {
+export async function loadModel(
+  flags: ModelFlags,
+  signal: AbortSignal,
+  more: Pick<LoadOptions, 'parallel'> = {},
+): Promise<LanguageModel> {
   const progress = progressLine();
   try {
     const name = modelNameOf(flags);
     const options: LoadOptions = {
+      ...more,
       backend: flags.backend,
       threads: flags.threads,
       contextTokens: flags.ctx,

@@ -7,7 +7,7 @@ import { compileRegexAsync, compileSchemaAsync } from '../structured/compile.ts'
 import type { Grammar } from '../structured/grammar.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags, wholeNumber } from './context.ts';
 import { note, printJson, printModelText } from './print.ts';
-import { readInputJson, readInputText } from './read-input.ts';
+import { readInputText, readSchema } from './read-input.ts';
 import { addSamplingOptions, generateOptionsOf, type SamplingFlags } from './sampling-options.ts';
 
 interface GenerateFlags extends ModelFlags, SamplingFlags {
@@ -69,16 +69,9 @@ async function constraintOf({ jsonSchema, regex }: GenerateFlags, model: Languag
     throw new OnebitError('bad-argument', 'generate: --json-schema or --regex must be given, got both. Leave one out.');
   }
   if (regex !== undefined) return compileRegexAsync(regex, model.tokenizer);
-  return jsonSchema === undefined ? undefined : compileSchemaAsync(await readSchema(jsonSchema), model.tokenizer);
-}
-
-async function readSchema(path: string): Promise<unknown> {
-  try {
-    return await readInputJson(path, 'read schema');
-  } catch (cause) {
-    if (!(cause instanceof OnebitError)) throw cause;
-    throw new OnebitError(cause.code, `generate: ${path} must be a JSON schema. ${cause.message}`, { cause });
-  }
+  return jsonSchema === undefined
+    ? undefined
+    : compileSchemaAsync(await readSchema(jsonSchema, 'generate'), model.tokenizer);
 }
 
 async function promptOf({ prompt, promptFile }: GenerateFlags): Promise<string> {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { OnebitError } from '../errors.ts';
+import { batchCommand } from './batch.ts';
 import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
 import { completionCommand } from './completion.ts';
@@ -74,6 +75,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     scoreCommand,
     evaluateCommand,
     detectCommand,
+    batchCommand,
     inspectCommand,
     doctorCommand,
     convertCommand,

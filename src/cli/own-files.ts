@@ -7,7 +7,17 @@ import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
 import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
 
 /** What a command writes. */
-export type OutputKind = 'model' | 'support-model' | 'log' | 'report' | 'answers' | 'signature' | 'key' | 'checkpoints';
+export type OutputKind =
+  | 'model'
+  | 'support-model'
+  | 'log'
+  | 'report'
+  | 'answers'
+  | 'signature'
+  | 'key'
+  | 'checkpoints'
+  | 'batch'
+  | 'journal';
 
 /** In the head of every report. */
 export const REPORT_MARK = '<meta name="generator" content="onebit">';
@@ -15,11 +25,13 @@ export const REPORT_MARK = '<meta name="generator" content="onebit">';
 export const ANSWER_COLUMNS = ['onebit_intent', 'onebit_confidence', 'onebit_action', 'onebit_answer'];
 
 const HEAD_BYTES = 64 * 1024;
+/** Vectors make long lines. */
+const BATCH_HEAD_BYTES = 1024 * 1024;
 
 /** Whether the file at `path` is one that this program made as such an output, or an empty one. A folder of checkpoints: whether all that looks like one is. */
 export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean> {
   if (kind === 'checkpoints') return holdsOwnCheckpoints(path);
-  const head = await headOf(path);
+  const head = await headOf(path, kind === 'batch' ? BATCH_HEAD_BYTES : HEAD_BYTES);
   if (head.length === 0) return true;
   const text = () => new TextDecoder().decode(head);
   if (kind === 'report') return text().includes(REPORT_MARK);
@@ -27,14 +39,26 @@ export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean
   if (kind === 'key') return false; // whoever overwrites one loses it
   if (kind === 'log') return isLogLine(text().split('\n', 1)[0]);
   if (kind === 'answers') return ANSWER_COLUMNS.every((column) => text().split('\n', 1)[0].includes(column));
+  // Columns that a batch adds come last, and this one after them.
+  if (kind === 'batch')
+    return /onebit_error"?\r?$|"onebit_error":(?:null|"(?:[^"\\]|\\.)*")\}$/.test(firstLine(text()));
+  if (kind === 'journal') return /^[0-9a-f]{8} \{"onebit":"batch",/.test(text());
   return isOwnModel(path, kind);
 }
 
-async function headOf(path: string): Promise<Uint8Array> {
+/** A header may break lines in quotes; then the first record of a table ends where quotes are even. */
+function firstLine(text: string): string {
+  let end = text.indexOf('\n');
+  while (end >= 0 && !text.startsWith('{') && (text.slice(0, end).split('"').length & 1) === 0)
+    end = text.indexOf('\n', end + 1);
+  return end < 0 ? text : text.slice(0, end);
+}
+
+async function headOf(path: string, most = HEAD_BYTES): Promise<Uint8Array> {
   const file = await open(path, 'r');
   try {
-    const bytes = new Uint8Array(HEAD_BYTES);
-    const { bytesRead } = await file.read(bytes, 0, HEAD_BYTES, 0);
+    const bytes = new Uint8Array(most);
+    const { bytesRead } = await file.read(bytes, 0, most, 0);
     return bytes.subarray(0, bytesRead);
   } finally {
     await file.close();

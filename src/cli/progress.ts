@@ -13,8 +13,11 @@ const REDRAW_MS = 100;
 /** The rate is that of the last seconds: what a person expects, and what the time left should go by. */
 const RATE_WINDOW_MS = 5000;
 
-/** Makes a progress line on `stream`. */
-export function progressLine(stream: Pick<WriteStream, 'write' | 'isTTY' | 'columns'> = process.stderr): ProgressLine {
+/** Makes a progress line on `stream`; `shown` writes amounts, bytes unless told otherwise. */
+export function progressLine(
+  stream: Pick<WriteStream, 'write' | 'isTTY' | 'columns'> = process.stderr,
+  shown: (amount: number) => string = formatBytes,
+): ProgressLine {
   let drawnAt = 0;
   let drawn = false;
   let label = '';
@@ -32,7 +35,7 @@ export function progressLine(stream: Pick<WriteStream, 'write' | 'isTTY' | 'colu
       drawnAt = now;
       samples.push({ at: now, done });
       while (samples.length > 2 && now - samples[0].at > RATE_WINDOW_MS) samples.shift();
-      stream.write(`\r\x1b[K${progressText(label, done, total, ratePerSecond(samples), stream.columns || 80)}`);
+      stream.write(`\r\x1b[K${progressText(label, done, total, ratePerSecond(samples), stream.columns || 80, shown)}`);
       drawn = true;
     },
     clear() {
@@ -56,12 +59,13 @@ export function progressText(
   total: number | undefined,
   bytesPerSecond: number,
   columns: number,
+  shown: (amount: number) => string = formatBytes,
 ): string {
-  const rate = bytesPerSecond > 0 ? `  ${formatBytes(bytesPerSecond)}/s` : '';
-  if (!total) return `${label}  ${formatBytes(done)}${rate}`.slice(0, columns - 1);
+  const rate = bytesPerSecond > 0 ? `  ${shown(bytesPerSecond)}/s` : '';
+  if (!total) return `${label}  ${shown(done)}${rate}`.slice(0, columns - 1);
   const share = Math.min(1, done / total);
   const left = bytesPerSecond > 0 && done < total ? `  ${formatSeconds((total - done) / bytesPerSecond)} left` : '';
-  const numbers = `${String(Math.floor(share * 100)).padStart(3)} %  ${formatBytes(done)} of ${formatBytes(total)}${rate}${left}`;
+  const numbers = `${String(Math.floor(share * 100)).padStart(3)} %  ${shown(done)} of ${shown(total)}${rate}${left}`;
   const width = Math.min(30, columns - 1 - label.length - numbers.length - 6);
   const full = Math.round(share * width);
   const bar = width >= 8 ? `[${'#'.repeat(full)}${'.'.repeat(width - full)}]  ` : '';
@@ -81,7 +85,8 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit]}`;
 }
 
-function formatSeconds(seconds: number): string {
+/** A time for people: `95 s`, `12 min`, `3.4 h`. */
+export function formatSeconds(seconds: number): string {
   if (seconds < 99.5) return `${Math.ceil(seconds)} s`;
   if (seconds < 99.5 * 60) return `${Math.ceil(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;

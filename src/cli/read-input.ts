@@ -37,6 +37,16 @@ export async function readInputJson(path: string, what: string): Promise<unknown
   }
 }
 
+/** A JSON schema in a file, for the command `what`. Throws as `readInputJson`. */
+export async function readSchema(path: string, what: string): Promise<unknown> {
+  try {
+    return await readInputJson(path, 'read schema');
+  } catch (cause) {
+    if (!(cause instanceof OnebitError)) throw cause;
+    throw new OnebitError(cause.code, `${what}: ${path} must be a JSON schema. ${cause.message}`, { cause });
+  }
+}
+
 /** The lines of standard input, each as soon as it is there. Throws `bad-file` for what is no UTF-8 or UTF-16, the signal's reason when aborted. */
 export async function* inputLines(what: string, signal: AbortSignal): AsyncGenerator<string, void> {
   const stop = () => process.stdin.destroy();

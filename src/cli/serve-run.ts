@@ -1,6 +1,11 @@
 // Owns running a server from flags: keys, limits, names, then listening until a signal comes. Must not know which models it has.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DiskStore } from '../bulk/disk-store.ts';
+import { cacheFolder } from '../bytes/cache.ts';
 import { printable } from '../core/printable.ts';
-import type { ServerOptions } from '../server/app.ts';
+import { OnebitError } from '../errors.ts';
+import type { OnebitServer, ServerOptions } from '../server/app.ts';
 import type { KeyConfig } from '../server/keys.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
 import type { AnswerSigner } from '../server/signed-answers.ts';
@@ -25,6 +30,7 @@ export interface ServerFlags {
   watermark?: string;
   signKey?: string;
   quiet?: boolean;
+  jobs?: string;
 }
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
@@ -50,6 +56,7 @@ export async function runServer(
     ...options,
     keys,
     signer: key && { key, digestOf },
+    openJobs: () => DiskStore.open(jobsFolder(flags)),
     corsOrigins: flags.cors,
     hosts: hostsFor(flags, keys),
     limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
@@ -66,6 +73,7 @@ export async function runServer(
     signal.addEventListener('abort', stopLoading, { once: true });
     if (shelf.ids.length > 0) (await shelf.borrow()).release();
     signal.removeEventListener('abort', stopLoading);
+    await resumeJobs(flags, server);
     keepHeapSmall();
     if (key) note(`answers are signed by ${key.id}`);
     note(printable(`listening on ${listening.url} with ${server.modelIds.join(', ')}`));
@@ -78,6 +86,22 @@ export async function runServer(
   } finally {
     await listening.close();
     await server.dispose();
+  }
+}
+
+function jobsFolder({ jobs }: ServerFlags): string {
+  return jobs ?? join(cacheFolder(), 'jobs');
+}
+
+/** Goes on with the batches of an earlier process. The folder that nobody named is left to the server that has it. */
+async function resumeJobs(flags: ServerFlags, server: OnebitServer): Promise<void> {
+  const isThere = await stat(jobsFolder(flags)).catch(() => undefined);
+  if (!isThere && flags.jobs === undefined) return;
+  try {
+    await server.jobs();
+  } catch (error) {
+    if (flags.jobs !== undefined || !(error instanceof OnebitError)) throw error;
+    note(`note: files and batches are off. ${error.message} Give this server a folder of its own: --jobs`);
   }
 }
 

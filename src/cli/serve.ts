@@ -46,6 +46,7 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .option('--support <file>', "also say what customers' queries are about: a model of onebit support train")
     .option('--watermark <key>', 'mark all answers by a secret key, or @FILE; see onebit detect', watermarkKey)
     .option('--sign-key <file>', 'sign all answers with a key of onebit sign --new-key')
+    .option('--jobs <folder>', 'where files and batches lie (default: jobs in the cache folder)')
     .option('--cors <origin>', 'let pages of this origin ask, * for all (may be repeated)', collect)
     .option('--allow-host <name>', 'another name by which the server may be called (may be repeated)', collect)
     .option('--max-body <MB>', 'largest body of a request', numberBetween(0.001, 1000), 8)

@@ -10,6 +10,7 @@ import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
 /** How words that belong to no option were probably meant, by command. */
 const MEANT: Record<string, string> = {
   generate: '-p',
+  batch: '--prompt',
   chat: '-p',
   demo: '-m',
   score: '--text',
@@ -68,7 +69,8 @@ async function hintFor(name: string, purpose: 'language' | 'support', error: One
   return purpose === 'support' && !isSupport ? `It is a language model: onebit chat -m ${name}` : undefined;
 }
 
-async function architectureOf(name: string): Promise<unknown> {
+/** general.architecture of a model file. Throws as opening and reading it do. */
+export async function architectureOf(name: string): Promise<unknown> {
   const source = await openSource(name);
   try {
     return (await readGguf(source)).metadata.get('general.architecture');

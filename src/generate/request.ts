@@ -27,6 +27,7 @@ export const CHUNK_STATES = 32;
 export interface RequestOptions {
   /** Its sequence is the request's own: it may be parked while others need the memory, and what it held is kept for others. */
   readonly shared: boolean;
+  /** One whose `priority` is `background`, as signals of the web platform's scheduler have it (TaskSignal), lets all other requests go first. */
   readonly signal?: AbortSignal;
 }
 
@@ -52,6 +53,8 @@ export class Request {
   /** Tokens that were found in the cache, and those that were evaluated, of all prefixes. */
   cachedTokens = 0;
   evaluatedTokens = 0;
+  /** Whether everybody else goes first. */
+  readonly isBackground: boolean;
   /** Why it ends before its end, once that is so. */
   cancelled: { readonly reason: unknown } | undefined;
   private readonly owner: RequestOwner;
@@ -63,8 +66,14 @@ export class Request {
     this.owner = owner;
     this.shared = options.shared;
     this.signal = options.signal;
+    this.isBackground = (this.signal as { priority?: string } | undefined)?.priority === 'background';
     if (this.signal?.aborted) this.cancelled = { reason: this.signal.reason };
     this.stopListening = this.signal && onAbort(this.signal, () => this.cancel(this.signal!.reason));
+  }
+
+  /** Whether it comes before `other`: people before what goes on in the background, then by age. */
+  isBefore(other: Request): boolean {
+    return this.isBackground === other.isBackground ? this.order < other.order : other.isBackground;
   }
 
   /** Whether it can give all its memory back and have it again later. */

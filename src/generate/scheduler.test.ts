@@ -193,6 +193,36 @@ describe('scheduler', () => {
     toy.expectIdle();
   });
 
+  test('what goes on in the background waits for all others: for their steps, their places and their memory', async () => {
+    for (const [pages, parallel] of [
+      [64, 16],
+      [64, 2],
+      [12, 16],
+    ]) {
+      const toy = new Toy(pages, { parallel });
+      const signal = Object.assign(new AbortController().signal, { priority: 'background' });
+      const done: string[] = [];
+      const quiet = [1, 2].map((start) =>
+        toy.request(prompt(30, start), 100, { signal }).then((tokens) => {
+          done.push('background');
+          return tokens;
+        }),
+      );
+      for (let turn = 0; turn < 20; turn++) await nextTurn();
+      expect(toy.scheduler.stats().running).toBe(2);
+      const from = toy.steps.length;
+      const urgent = await toy.request(prompt(200, 3), 20);
+      done.push('urgent');
+      const rows = toy.steps.slice(from).flat();
+      expect(urgent).toEqual(expected(prompt(200, 3), 20));
+      // The step that went on when it came, and none of theirs after it.
+      expect(rows.reduce((sum, count) => sum + count, 0)).toBeLessThan(200 + 20 + 10);
+      expect(await Promise.all(quiet)).toEqual([1, 2].map((start) => expected(prompt(30, start), 100)));
+      expect(done[0]).toBe('urgent');
+      toy.expectIdle();
+    }
+  });
+
   test('callers who ask for nothing give their place and memory to those who do', async () => {
     const toy = new Toy(8, { parallel: 1 });
     let inner: number[] = [];

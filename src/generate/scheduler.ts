@@ -151,7 +151,7 @@ export class Scheduler implements RequestOwner {
 
   private enqueue(request: Request): void {
     let at = this.queue.length;
-    while (at > 0 && this.queue[at - 1].order > request.order) at--;
+    while (at > 0 && request.isBefore(this.queue[at - 1])) at--;
     this.queue.splice(at, 0, request);
   }
 
@@ -167,8 +167,9 @@ export class Scheduler implements RequestOwner {
   private admit(): void {
     while (this.queue.length > 0) {
       const [first] = this.queue;
-      if (this.running.size >= this.options.parallel) return;
+      if (this.running.size >= this.options.parallel && !this.parkFor(first)) return;
       if (!this.fits(first)) {
+        if (this.parkFor(first)) continue;
         if (this.running.size > 0) return;
         this.fail(first, outOfPages(this.engine.pages.pool));
         continue;
@@ -228,10 +229,19 @@ export class Scheduler implements RequestOwner {
     } else request.parked = tokens;
   }
 
+  /** Parks a request of the background so that `request`, which is not, finds room; whether there was one. Not while a step goes on. */
+  private parkFor(request: Request): boolean {
+    const victim = request.isBackground || this.stepping ? undefined : this.youngest();
+    if (!victim?.isBackground) return false;
+    this.park(victim);
+    return true;
+  }
+
+  /** Of those that can be parked the one that the others come before. */
   private youngest(): Request | undefined {
     let youngest: Request | undefined;
     for (const request of this.running) {
-      if (request.canPark && request.order > (youngest?.order ?? -1)) youngest = request;
+      if (request.canPark && (!youngest || youngest.isBefore(request))) youngest = request;
     }
     return youngest;
   }
@@ -284,7 +294,9 @@ export class Scheduler implements RequestOwner {
     const rows = { logits: 0, states: 0 };
     const most = { logits: maxOutputs, states: CHUNK_STATES };
     const prefilling: Request[] = [];
+    const isBusy = [...this.ready].some(({ isBackground }) => !isBackground);
     for (const request of this.ready) {
+      if (isBusy && request.isBackground) continue;
       const { prefix, done, tail, gives } = request.feed!;
       if (done < prefix.length) prefilling.push(request);
       else if (tail.length === 0) this.settle(request, undefined);
@@ -308,7 +320,7 @@ export class Scheduler implements RequestOwner {
   /** Reserves memory for `parts`, the oldest first; parks the youngest where there is none. Gives the parts that remain. */
   private withMemory(parts: readonly Part[]): Part[] {
     const { pages, prefixes } = this.engine;
-    for (const { request, tokens } of parts.toSorted((a, b) => a.request.order - b.request.order)) {
+    for (const { request, tokens } of parts.toSorted((a, b) => (a.request.isBefore(b.request) ? -1 : 1))) {
       const { sequence } = request;
       const length = sequence.length + tokens.length;
       const missing = () => sequence.pagesNeeded(length) > pages.available + prefixes.evictable;

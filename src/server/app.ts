@@ -1,51 +1,33 @@
 // Owns the HTTP routes over web-standard Request and Response: who may ask, which model answers, errors in the API's form. Must not know a platform.
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
-import type { z } from 'zod';
+import type { JobStore } from '../bulk/job-store.ts';
 import { Budget } from '../core/budget.ts';
 import { checkWatermarkKey } from '../generate/watermark.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
-import { countTokens, message, messageEvents } from './anthropic.ts';
 import { ApiError, invalidUrl, toApiError } from './api-error.ts';
-import { applyTemplate, applyTemplateRequest } from './apply-template.ts';
+import type { LineAnswer } from './batch-run.ts';
 import { BodyGate } from './body-gate.ts';
-import { chatChunks, chatCompletion } from './chat-completions.ts';
 import { checkBody } from './check-body.ts';
-import { completion, completionChunks } from './completions.ts';
-import { embeddings } from './embeddings.ts';
 import { eventStream, type ServerEvent } from './event-stream.ts';
 import { Exchange, type LogEntry } from './exchange.ts';
+import type { Host } from './host.ts';
+import { Jobs } from './jobs.ts';
 import { jsonPieces } from './json-answer.ts';
 import { isSmall } from './json-size.ts';
 import { type KeyConfig, KeyRing } from './keys.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { ServerObserver } from './observe.ts';
-import { ollamaAnswer, ollamaEmbed, ollamaEmbedding, ollamaLines } from './ollama.ts';
-import { ollamaModels, ollamaShow } from './ollama-models.ts';
 import { openApiDocument } from './openapi.ts';
+import type { Answers, AskedModel, Operation } from './operation.ts';
+import { OPERATIONS } from './operations.ts';
 import { SITE_PATHS, type SiteFiles, siteResponse } from './page.ts';
 import { announcedBytes, readBody } from './request-body.ts';
-import { countInput, inputList } from './response-input.ts';
-import { ResponseStore, type StoredResponse } from './response-store.ts';
-import { response, responseEvents } from './responses.ts';
-import { isClientGone, modelObject, noSuchResponse, pathOf, patternOf, routeOf, shuttingDown } from './route-facts.ts';
-import { countRequest, messagesRequest } from './schemas/anthropic.ts';
-import { chatRequest } from './schemas/chat.ts';
-import {
-  ollamaChatRequest,
-  ollamaEmbeddingRequest,
-  ollamaEmbedRequest,
-  ollamaGenerateRequest,
-  ollamaShowRequest,
-} from './schemas/ollama.ts';
-import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
-import { responsesRequest } from './schemas/responses.ts';
-import { classifyRequest, routeRequest } from './schemas/support.ts';
+import { ResponseStore } from './response-store.ts';
+import { isClientGone, pathOf, patternOf, routeOf, routePath, shuttingDown } from './route-facts.ts';
 import { type AnswerSigner, signedAnswer } from './signed-answers.ts';
-import { classify, route, supportChat, supportChatChunks } from './support.ts';
-import { detokenize, tokenize } from './tokens.ts';
 
 export interface ServerOptions {
   /** Who may ask. Default: everybody. */
@@ -69,6 +51,8 @@ export interface ServerOptions {
   readonly logTexts?: boolean;
   /** Of this software, for those who ask. */
   readonly version?: string;
+  /** Opens the place where files and batches lie; called once, when it is needed first. Default: there are none. */
+  readonly openJobs?: () => Promise<JobStore>;
   /** The page at `/`. Default: none. */
   readonly site?: SiteFiles;
   /** Bytes that the process holds, for the metrics. */
@@ -84,29 +68,24 @@ const GUARDED = ['/v1/*', '/api/*', '/apply-template'];
 type Env = { Bindings: { exchange: Exchange } };
 type Ctx = Context<Env>;
 
-/** What the bodies of all routes that need a model may say. */
-interface Asked {
-  readonly model?: string | null;
-  readonly stream?: boolean | null;
-}
-
-/** What answers a route that needs a model. */
-interface Answers<Body> {
-  readonly whole: (model: LanguageModel, body: Body, exchange: Exchange) => object | Promise<object>;
-  readonly stream?: (model: LanguageModel, body: Body, exchange: Exchange) => AsyncIterator<ServerEvent>;
+/** An answer that is ready to be made. */
+interface Answerer {
+  readonly whole: () => object | Promise<object>;
+  readonly stream?: () => AsyncIterator<ServerEvent>;
 }
 
 /** Serves the models of a shelf: give it requests, it gives responses. Runs wherever `fetch` handlers do. */
-export class OnebitServer {
+export class OnebitServer implements Host {
   readonly shelf: ModelShelf;
   private readonly keys: KeyRing | undefined;
   private readonly options: ServerOptions;
   private readonly limits: ServerLimits;
   private readonly observer: ServerObserver;
-  private readonly responses: ResponseStore;
+  readonly responses: ResponseStore;
   private readonly gate: BodyGate;
   private readonly active = new Set<Exchange>();
   private readonly app: Hono<Env>;
+  private openedJobs: Promise<Jobs> | undefined;
   private draining = false;
   private whenIdle: () => void = () => {};
 
@@ -145,6 +124,7 @@ export class OnebitServer {
   async drain(ms: number): Promise<void> {
     this.draining = true;
     this.observer.log('draining', { requests: this.active.size });
+    await this.openedJobs?.then((jobs) => jobs.close()).catch((error) => this.failed(error));
     if (this.active.size === 0) return;
     const idle = new Promise<void>((resolve) => {
       this.whenIdle = resolve;
@@ -173,14 +153,13 @@ export class OnebitServer {
       await next();
     });
     if (corsOrigins?.length) app.use('*', cors({ origin: corsOrigins.includes('*') ? '*' : [...corsOrigins] }));
-    app.get('/health', (c) => c.json({ status: 'ok' }));
-    app.get('/ready', (c) => this.ready(c));
-    app.get('/openapi.json', (c) => c.json(openApiDocument()));
-    for (const path of ['/', ...SITE_PATHS]) app.get(path, (c) => this.sitePage(c));
-    app.get('/metrics', async (c) => {
-      const key = this.options.openMetrics ? undefined : await this.identify(c);
-      return c.body(this.observer.render(key), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
-    });
+    for (const path of SITE_PATHS) app.get(path, (c) => this.page(c.req.raw, c.req.path));
+    if (!this.options.openMetrics) {
+      app.use('/metrics', async (c, next) => {
+        c.env.exchange.key = await this.identify(c);
+        await next();
+      });
+    }
     for (const path of GUARDED) {
       app.use(path, async (c, next) => {
         if (this.draining) throw shuttingDown();
@@ -189,69 +168,52 @@ export class OnebitServer {
         await next();
       });
     }
-    app.get('/v1/models', (c) => c.json({ object: 'list', data: this.modelIds.map((id) => modelObject(id)) }));
-    app.get('/v1/models/:id{.+}', (c) => c.json(this.oneModel(c.req.param('id'))));
-    this.supportRoutes(app, this.options.support);
-    this.post(app, '/v1/completions', completionRequest, { whole: completion, stream: completionChunks });
-    this.post(app, '/v1/embeddings', embeddingRequest, { whole: embeddings });
-    this.post(app, '/apply-template', applyTemplateRequest, { whole: applyTemplate });
-    this.post(app, '/v1/tokenize', tokenizeRequest, { whole: tokenize });
-    this.post(app, '/v1/detokenize', detokenizeRequest, { whole: detokenize });
-    this.post(app, '/v1/responses', responsesRequest, {
-      whole: (model, body, exchange) => response(model, body, exchange, this.responses),
-      stream: (model, body, exchange) => responseEvents(model, body, exchange, this.responses),
-    });
-    this.post(app, '/v1/responses/input_tokens', responsesRequest, {
-      whole: (model, body, exchange) => countInput(model, body, exchange, this.responses),
-    });
-    app.get('/v1/responses/:id', async (c) => this.json(c, (await this.storedResponse(c)).response));
-    app.get('/v1/responses/:id/input_items', async (c) =>
-      this.json(c, inputList((await this.storedResponse(c)).input)),
-    );
-    app.delete('/v1/responses/:id', (c) => {
-      const id = c.req.param('id');
-      if (!this.responses.delete(id, c.env.exchange.owner)) throw noSuchResponse();
-      return c.json({ id, object: 'response', deleted: true });
-    });
-    this.post(app, '/v1/messages', messagesRequest, { whole: message, stream: messageEvents });
-    this.post(app, '/v1/messages/count_tokens', countRequest, { whole: countTokens });
-    this.post(app, '/api/chat', ollamaChatRequest, { whole: ollamaAnswer, stream: ollamaLines });
-    this.post(app, '/api/generate', ollamaGenerateRequest, { whole: ollamaAnswer, stream: ollamaLines });
-    this.post(app, '/api/embed', ollamaEmbedRequest, { whole: ollamaEmbed });
-    this.post(app, '/api/embeddings', ollamaEmbeddingRequest, { whole: ollamaEmbedding });
-    this.post(app, '/api/show', ollamaShowRequest, { whole: ollamaShow });
-    app.get('/api/tags', async (c) => c.json(await ollamaModels(this.shelf, false)));
-    app.get('/api/ps', async (c) => c.json(await ollamaModels(this.shelf, true)));
-    app.get('/api/version', (c) => c.json({ version: this.options.version ?? '' }));
+    for (const operation of OPERATIONS) {
+      app.on(operation.method.toUpperCase(), routePath(operation), (c) => this.perform(operation, c));
+    }
     app.notFound((c) => this.refuse(this.nothingAt(c), c.env.exchange));
     app.onError((error, c) => this.refuse(error, c.env.exchange));
     return app;
   }
 
-  /** Adds a route that reads JSON and lets a model answer, whole or as a stream. */
-  private post<Schema extends z.ZodObject>(
-    app: Hono<Env>,
-    path: string,
-    schema: Schema,
-    answers: Answers<z.output<Schema>>,
-  ): void {
-    app.post(path, async (c) => {
-      const exchange = c.env.exchange;
-      const body = await checkBody(schema, await this.readJson(c), exchange.budget);
-      return this.answer(c, body, answers);
-    });
+  /** Answers a request by its operation. */
+  private async perform(operation: Operation, c: Ctx): Promise<Response> {
+    const { exchange } = c.env;
+    const body = operation.body && (await checkBody(operation.body, await this.readJson(c), exchange.budget));
+    if (operation.plain) {
+      const parameter = operation.parameter === undefined ? '' : (c.req.param(operation.parameter) ?? '');
+      const query = (name: string) => c.req.query(name);
+      const answer = await operation.plain(this, { parameter, query, body, request: c.req.raw, job: exchange });
+      return answer instanceof Response ? answer : this.json(c, answer);
+    }
+    if (this.options.logTexts) exchange.prompt = body;
+    const asked = body as AskedModel;
+    const answers = await this.answerer(operation, asked, exchange);
+    const streams = asked.stream ?? exchange.errorForm === 'ollama';
+    if (!answers.stream || !streams) return this.json(c, await answers.whole());
+    return this.stream(answers.stream(), exchange);
   }
 
-  private async answer<Body extends Asked>(c: Ctx, body: Body, answers: Answers<Body>): Promise<Response> {
-    const { exchange } = c.env;
-    if (this.options.logTexts) exchange.prompt = body;
-    const { budget, signal } = exchange;
+  /** Who answers a body that was checked: the support model where it is meant, else a language model, which stays loaded until the end of the job. */
+  private async answerer(operation: Operation, body: AskedModel, job: Exchange): Promise<Answerer> {
+    const { support } = this.options;
+    if (operation.support && support && this.isForSupport(operation, body, support)) {
+      return bound(operation.support, support, body, job, this);
+    }
+    if (!operation.model) {
+      const advice = support ? `The support model here is ${support.facts.name}` : 'There is no support model here';
+      throw new ApiError(404, `${advice}.`, { code: 'model_not_found', param: 'model' });
+    }
     const askedMs = performance.now();
-    const model = exchange.use(await budget.wait('load', this.shelf.borrow(body.model, signal)));
-    exchange.loadMs = performance.now() - askedMs;
-    const streams = body.stream ?? exchange.errorForm === 'ollama';
-    if (!answers.stream || !streams) return this.json(c, await answers.whole(model, body, exchange));
-    return this.stream(answers.stream(model, body, exchange), exchange);
+    const model = job.use(await job.budget.wait('load', this.shelf.borrow(body.model, job.signal)));
+    job.loadMs = performance.now() - askedMs;
+    return bound(operation.model, model, body, job, this);
+  }
+
+  /** What only support models do is for it unless another is named; a chat is where it is named, or alone. */
+  private isForSupport(operation: Operation, { model }: AskedModel, support: SupportModel): boolean {
+    const isNamed = model === support.facts.name;
+    return operation.model ? isNamed || this.shelf.ids.length === 0 : isNamed || model == null;
   }
 
   /** An answer, in one piece where it is short. */
@@ -269,37 +231,6 @@ export class OnebitServer {
       },
     });
     return c.body(body, 200, { 'content-type': 'application/json' });
-  }
-
-  /** The routes of a support model. A chat that it does not answer goes on to the language models. */
-  private supportRoutes(app: Hono<Env>, support: SupportModel | undefined): void {
-    const answers =
-      <Schema extends z.ZodObject>(
-        schema: Schema,
-        answer: (model: SupportModel, body: z.output<Schema>, exchange: Exchange) => Promise<object>,
-      ) =>
-      async (c: Ctx) => {
-        const { exchange } = c.env;
-        const body = await checkBody(schema, await this.readJson(c), exchange.budget);
-        if (this.options.logTexts) exchange.prompt = body;
-        const asked = body.model as string | null | undefined;
-        if (support && (asked == null || asked === support.facts.name)) {
-          return this.json(c, await answer(support, body, exchange));
-        }
-        const advice = support ? `The support model here is ${support.facts.name}` : 'There is no support model here';
-        throw new ApiError(404, `${advice}.`, { code: 'model_not_found', param: 'model' });
-      };
-    app.post('/v1/classify', answers(classifyRequest, classify));
-    app.post('/v1/route', answers(routeRequest, route));
-    app.post('/v1/chat/completions', async (c) => {
-      const { exchange } = c.env;
-      const body = await checkBody(chatRequest, await this.readJson(c), exchange.budget);
-      const isForSupport = support && (this.shelf.ids.length === 0 || body.model === support.facts.name);
-      if (!isForSupport) return this.answer(c, body, { whole: chatCompletion, stream: chatChunks });
-      if (this.options.logTexts) exchange.prompt = body;
-      if (body.stream) return this.stream(supportChatChunks(support, body, exchange), exchange);
-      return c.json(supportChat(support, body, exchange));
-    });
   }
 
   /** The body as JSON; large ones are read as long as there is room for them. */
@@ -353,30 +284,80 @@ export class OnebitServer {
     return this.keys?.identify(c.req.header('authorization') ?? (key === undefined ? null : `Bearer ${key}`));
   }
 
-  private async sitePage(c: Ctx): Promise<Response> {
-    const { site } = this.options;
-    const found = site && (await siteResponse(site, c.req.path, c.req.header('accept-encoding')));
-    return found ?? this.refuse(this.nothingAt(c), c.env.exchange);
+  get fileBytes(): number {
+    return this.limits.fileBytes;
   }
 
-  private ready(c: Ctx): Response {
+  async jobs(): Promise<Jobs> {
+    const { openJobs } = this.options;
+    if (!openJobs) throw new ApiError(404, 'This server keeps no files and batches.', { code: 'not_found' });
+    this.openedJobs ??= openJobs().then((store) => {
+      const endpoints = OPERATIONS.filter(({ inBatches }) => inBatches).map(({ path }) => path);
+      const answer = this.answerLine.bind(this);
+      return new Jobs({ store, endpoints, answer, onError: (error) => this.failed(error) });
+    });
+    this.openedJobs.catch(() => {
+      this.openedJobs = undefined; // the next one tries again
+    });
+    return this.openedJobs;
+  }
+
+  /** Answers a line of a batch, as its request would have been answered, after everybody who waits. */
+  private async answerLine(endpoint: string, body: unknown, owner: string, signal: AbortSignal): Promise<LineAnswer> {
+    const operation = OPERATIONS.find(({ path, inBatches }) => path === endpoint && inBatches)!;
+    const asked = { method: 'POST', url: `http://batch${endpoint}`, signal, priority: 'background' } as const;
+    const job = new Exchange(asked, this.limits, { requestEnded: (ended) => this.finish(ended) });
+    job.route = endpoint;
+    job.status = 200;
+    this.active.add(job);
+    try {
+      job.key = this.keys?.withId(owner);
+      if (this.keys && !job.key) throw new ApiError(401, 'The key of this batch is not known here any more.');
+      job.key?.admit(performance.now());
+      const checked = (await checkBody(operation.body!, body, job.budget)) as AskedModel;
+      if (this.options.logTexts) job.prompt = checked;
+      const answers = await this.answerer(operation, checked, job);
+      return { status: 200, requestId: job.id, body: await answers.whole() };
+    } catch (error) {
+      const refused = toApiError(job.signal.aborted ? job.signal.reason : error);
+      job.error = refused;
+      job.status = refused.status;
+      return { status: refused.status, requestId: job.id, body: refused, retrySeconds: refused.retryAfterSeconds };
+    } finally {
+      job.end();
+    }
+  }
+
+  private failed(error: unknown): void {
+    this.observer.log('jobs_failed', { error: String(error) });
+  }
+
+  openApi(): object {
+    return openApiDocument();
+  }
+
+  metrics({ key }: Exchange): Response {
+    const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
+    return new Response(this.observer.render(key), { headers });
+  }
+
+  async page(request: Request, path: string): Promise<Response> {
+    const { site } = this.options;
+    const found = site && (await siteResponse(site, path, request.headers.get('accept-encoding') ?? undefined));
+    if (found) return found;
+    throw nothingHere();
+  }
+
+  ready(): Response {
     const loaded = [...this.shelf.loaded()].map(({ id }) => id);
     if (this.options.support) loaded.push(this.options.support.facts.name);
     const ready = !this.draining && loaded.length > 0;
     const status = this.draining ? 'draining' : ready ? 'ready' : 'no model is loaded';
-    return c.json({ status, models: loaded }, ready ? 200 : 503);
+    return Response.json({ status, models: loaded }, { status: ready ? 200 : 503 });
   }
 
-  private oneModel(id: string): object {
-    if (this.modelIds.includes(id)) return modelObject(id);
-    throw new ApiError(404, 'There is no model of this name here.', { code: 'model_not_found', param: 'model' });
-  }
-
-  private async storedResponse(c: Ctx): Promise<StoredResponse> {
-    const { owner, budget } = c.env.exchange;
-    const found = await this.responses.get(c.req.param('id') ?? '', owner, budget);
-    if (found) return found;
-    throw noSuchResponse();
+  get version(): string {
+    return this.options.version ?? '';
   }
 
   private nothingAt({ req }: Ctx): ApiError {
@@ -387,7 +368,7 @@ export class OnebitServer {
       const allow = methods.join(', ');
       return new ApiError(405, `This route takes ${allow}.`, { code: 'method_not_allowed', allow });
     }
-    return new ApiError(404, 'There is no such route. GET /openapi.json says what there is.', { code: 'not_found' });
+    return nothingHere();
   }
 
   private refuse(thrown: unknown, exchange: Exchange): Response {
@@ -405,4 +386,21 @@ function loadedShelf(model: LanguageModel): ModelShelf {
   const shelf = new ModelShelf([{ id: model.config.name, needBytes: async () => 0, load: async () => model }]);
   void shelf.borrow().then((lease) => lease.release());
   return shelf;
+}
+
+function bound<Model>(
+  { whole, stream }: Answers<Model, AskedModel>,
+  model: Model,
+  body: AskedModel,
+  job: Exchange,
+  host: Host,
+): Answerer {
+  return {
+    whole: () => whole(model, body, job, host),
+    ...(stream ? { stream: () => stream(model, body, job, host) } : {}),
+  };
+}
+
+function nothingHere(): ApiError {
+  return new ApiError(404, 'There is no such route. GET /openapi.json says what there is.', { code: 'not_found' });
 }

@@ -24,6 +24,12 @@ export interface LogEntry {
   readonly [field: string]: unknown;
 }
 
+/** What a job comes from: an HTTP request, or a line of a batch. */
+export type Asked = Pick<Request, 'method' | 'url' | 'signal'> & {
+  /** `background`: everybody who waits goes first. */
+  readonly priority?: 'background';
+};
+
 /** Who wants to know of requests that have ended. */
 export interface Observer {
   requestEnded(exchange: Exchange): void;
@@ -43,7 +49,7 @@ export function plainPath(path: string): string {
   return path.replace(/\/{2,}/g, '/');
 }
 
-/** One request and its answer. */
+/** A job: one request, from wherever it came, and its answer. */
 export class Exchange {
   readonly id = `req-${crypto.randomUUID()}`;
   readonly method: string;
@@ -82,7 +88,7 @@ export class Exchange {
   private leaveGate: () => void = () => {};
   private ended = false;
 
-  constructor(request: Request, { requestMs, prepareMs }: ServerLimits, observer: Observer) {
+  constructor(request: Asked, { requestMs, prepareMs }: ServerLimits, observer: Observer) {
     this.method = request.method;
     this.path = URL.canParse(request.url) ? plainPath(new URL(request.url).pathname).slice(0, LONGEST_PATH) : '';
     this.observer = observer;
@@ -92,6 +98,7 @@ export class Exchange {
     const { signal } = this.controller;
     this.budget = new Budget({ steps: PREPARE_STEPS, bytes: REQUEST_BYTES, computeMs: prepareMs, signal });
     this.clientSignal = request.signal;
+    if (request.priority) Object.assign(signal, { priority: request.priority }); // where the scheduler looks for it
     if (this.clientSignal.aborted) this.onClientGone();
     this.clientSignal.addEventListener('abort', this.onClientGone);
   }

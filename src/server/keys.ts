@@ -143,6 +143,11 @@ export class KeyRing {
     if (twice) throw new OnebitError('bad-argument', `api keys: a key may be given once, got '${twice.name}' again.`);
   }
 
+  /** The key of this id; undefined where there is none (any more). */
+  withId(id: string): ApiKey | undefined {
+    return this.keys.find((key) => key.id === id);
+  }
+
   /** The key that `authorization` presents. Takes the same time whichever key it is, and whether it is one. @throws ApiError 401 */
   async identify(authorization: string | null): Promise<ApiKey> {
     const presented = /^Bearer +(\S+)\s*$/i.exec(authorization ?? '')?.[1];

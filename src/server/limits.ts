@@ -3,6 +3,8 @@
 export interface ServerLimits {
   /** Largest body of a request. */
   readonly bodyBytes: number;
+  /** Largest file of /v1/files. */
+  readonly fileBytes: number;
   /** Longest time for one answer. */
   readonly requestMs: number;
   /** Silence on an event stream after which a comment is sent. */
@@ -21,6 +23,7 @@ export interface ServerLimits {
 
 export const DEFAULT_LIMITS: ServerLimits = {
   bodyBytes: 8 << 20,
+  fileBytes: 64 << 20,
   requestMs: 600_000,
   pingMs: 10_000,
   stallMs: 60_000,

@@ -1,6 +1,8 @@
 // Owns answers of /v1/responses that later requests may continue: in memory, as bytes, the oldest forgotten. Every owner has a store of its own: nobody
 // sees another's answers, nor loses an answer by what others store, as long as he keeps to an equal share of the memory.
 import type { Budget } from '../core/budget.ts';
+import type { Exchange } from './exchange.ts';
+import { noSuchResponse } from './route-facts.ts';
 import type { InputItem } from './schemas/responses.ts';
 
 /** An answer that is kept. */
@@ -105,4 +107,11 @@ function bytesOf(value: unknown): Uint8Array {
 
 function parse(bytes: Uint8Array): unknown {
   return JSON.parse(new TextDecoder().decode(bytes));
+}
+
+/** An answer that is kept for whoever asks. @throws ApiError 404 */
+export async function storedResponse(store: ResponseStore, id: string, job: Exchange): Promise<StoredResponse> {
+  const found = await store.get(id, job.owner, job.budget);
+  if (found) return found;
+  throw noSuchResponse();
 }

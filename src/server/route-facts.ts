@@ -24,6 +24,11 @@ export function pathOf(request: Request): string {
   return URL.canParse(request.url) ? plainPath(new URL(request.url).pathname) : '/';
 }
 
+/** The pattern of the routes' library for an operation's path. */
+export function routePath({ path, slashes }: { readonly path: string; readonly slashes?: boolean }): string {
+  return path.replace(/\{(\w+)\}/g, slashes ? ':$1{.+}' : ':$1');
+}
+
 /** What the paths of a route match. */
 export function patternOf(route: string): RegExp {
   return new RegExp(`^${route.replace(/:\w+\{(.+?)\}/g, '$1').replace(/:\w+/g, '[^/]+')}$`);

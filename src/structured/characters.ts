@@ -42,14 +42,16 @@ export interface Characters extends Followed {
   at(standing: Standing): { readonly place: number; readonly count: number } | undefined;
   /** Whether the string can end from `place` after `count` characters. */
   isPossible(place: number, count: number): boolean;
-  /** Whether after `count` characters the bounds are out of the reach of a token. */
-  isFree(count: number): boolean;
+  /**
+   * After `count` characters and so many more, whatever they are, the string can still end. Fewer rather than too many; below 0 where that is not
+   * known, Infinity where lengths do not matter any more.
+   */
+  room(count: number): number;
+  /** Languages of one table allow the same after counts with equal keys, as far as the string is not closed. */
+  lengthKey(count: number): string;
   /** Whether it may be closed after `count` characters, where the place ends it. */
   mayClose(count: number): boolean;
 }
-
-/** More characters than the longest token has. */
-export const TOKEN_CHARACTERS = 256;
 
 export function isCharacters(language: Followed | undefined): language is Characters {
   return language !== undefined && 'table' in language;

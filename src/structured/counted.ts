@@ -1,6 +1,6 @@
 // Owns strings that an automaton accepts and that have a number of characters: the characters are counted while the text is followed, so that
 // bounds cost no states. Source: lengths of the words of a regular language are periodic in the end (Parikh's theorem for one letter).
-import { type Characters, type CharacterTable, type Place, TOKEN_CHARACTERS, tableOf } from './characters.ts';
+import { type Characters, type CharacterTable, type Place, tableOf } from './characters.ts';
 import type { Automaton } from './language.ts';
 import type { Meter, Work } from './work.ts';
 
@@ -28,6 +28,8 @@ interface Lengths {
   readonly possible: Uint8Array;
   readonly tail: number;
   readonly period: number;
+  /** Whether from every place there are ends as far away as one likes. */
+  readonly isEndless: boolean;
 }
 
 function* lengthsOf(places: readonly Place[], max: number, meter: Meter): Work<Lengths> {
@@ -56,7 +58,9 @@ function* lengthsOf(places: readonly Place[], max: number, meter: Meter): Work<L
       meter.hold(-held);
       const possible = new Uint8Array(sets.length * places.length);
       for (const [count, one] of sets.entries()) possible.set(one, count * places.length);
-      return { possible, tail, period: sets.length - tail };
+      const repeated = sets.slice(tail);
+      const isEndless = places.every((_, place) => repeated.some((one) => one[place]));
+      return { possible, tail, period: sets.length - tail, isEndless };
     }
     seen.set(key, sets.length);
     sets.push(set);
@@ -120,10 +124,17 @@ class Counted implements Characters {
     return count >= this.min && count <= this.max;
   }
 
-  isFree(count: number): boolean {
-    if (!this.lengths) return true;
-    const { tail, period } = this.lengths;
-    return count >= this.min && this.max - count > tail + period + TOKEN_CHARACTERS;
+  room(count: number): number {
+    if (!this.lengths) return Number.POSITIVE_INFINITY;
+    const { tail, period, isEndless } = this.lengths;
+    // With tail + period more characters to choose from, every place finds an end.
+    const last = this.max - tail - period;
+    if (count < this.min && !(isEndless && last >= this.min)) return -1;
+    return last - count;
+  }
+
+  lengthKey(count: number): string {
+    return `${Math.max(0, this.min - count)} to ${this.max - count}`;
   }
 
   isPossible(place: number, count: number): boolean {

@@ -1,11 +1,14 @@
 // Owns the formats of strings as regular expressions. Each accepts only what validators accept; some accept less, in its usual spelling.
-// Sources: RFC 3339 (dates, times), RFC 3986 (URIs), RFC 5321 (e-mail), RFC 4291 (IPv6), RFC 9562 (UUIDs), ISO 8601 (durations).
+// Sources: RFC 3339 (dates, times), RFC 3986 (URIs), RFC 5321 (e-mail), RFC 4291 (IPv6), RFC 9562 (UUIDs), RFC 3339, appendix A (durations).
 
 const LEAP_YEAR = '(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)';
 const MONTH_DAY =
   '(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))';
 const DATE = `(?:[0-9]{4}-${MONTH_DAY}|${LEAP_YEAR}-02-29)`;
-const TIME = '(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])';
+const OFFSET = '(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])';
+// Leap seconds come at the end of a day in UTC; those told in other zones are left out.
+const LEAP_SECOND = '23:59:60(?:\\.[0-9]+)?(?:[Zz]|[+-]00:00)';
+const TIME = `(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]+)?${OFFSET}|${LEAP_SECOND})`;
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 const MAILBOX = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
 const MAIL_LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?';
@@ -18,6 +21,11 @@ const IPV6 = [
   ...[1, 2, 3, 4, 5, 6].map((after) => `(?:${H}:){1,${7 - after}}(?::${H}){1,${after}}`),
   `:(?::${H}){1,7}`,
   '::',
+  // The last 32 bits as an IPv4 address.
+  `(?:${H}:){6}${IPV4}`,
+  `::(?:${H}:){0,5}${IPV4}`,
+  ...[1, 2, 3, 4].map((after) => `(?:${H}:){1,${5 - after}}(?::${H}){1,${after}}:${IPV4}`),
+  `(?:${H}:){1,5}:${IPV4}`,
 ].join('|');
 // RFC 3986, appendix A; with `more` characters it is RFC 3987.
 const IP_LITERAL = `\\[(?:${IPV6}|v[0-9A-Fa-f]+\\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\\]`;
@@ -59,15 +67,15 @@ function expression(depth: number): string {
   return `\\^?(?:${term})*\\$?(?:\\|\\^?(?:${term})*\\$?)*`;
 }
 
-const N = '[0-9]{1,9}';
-const CLOCK = `(?:${N}H(?:${N}M)?(?:${N}S)?|${N}M(?:${N}S)?|${N}S)`;
+const N = '[0-9]+';
+const CLOCK = `(?:${N}H(?:${N}M(?:${N}S)?)?|${N}M(?:${N}S)?|${N}S)`;
 
 /** By name: an anchored regular expression. */
 export const formats: ReadonlyMap<string, string> = new Map([
   ['date', `^${DATE}$`],
   ['time', `^${TIME}$`],
-  ['date-time', `^${DATE}T${TIME}$`],
-  ['duration', `^P(?:${N}W|(?:${N}Y(?:${N}M)?(?:${N}D)?|${N}M(?:${N}D)?|${N}D)(?:T${CLOCK})?|T${CLOCK})$`],
+  ['date-time', `^${DATE}[Tt]${TIME}$`],
+  ['duration', `^P(?:${N}W|(?:${N}Y(?:${N}M(?:${N}D)?)?|${N}M(?:${N}D)?|${N}D)(?:T${CLOCK})?|T${CLOCK})$`],
   ['email', `^${MAILBOX}(?:\\.${MAILBOX})*@(?:${MAIL_LABEL}\\.)+${MAIL_LABEL}$`],
   ['hostname', `^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*$`],
   ['ipv4', `^${IPV4}$`],

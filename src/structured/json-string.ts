@@ -1,5 +1,5 @@
 // Owns JSON strings of a number of characters, in any spelling, followed by counting.
-import { anyCharacters, type Characters, TOKEN_CHARACTERS } from './characters.ts';
+import { anyCharacters, type Characters } from './characters.ts';
 import { jsonCharacters } from './json-character.ts';
 
 const QUOTE = 0x22;
@@ -51,8 +51,12 @@ export class JsonString implements Characters {
     return count >= this.min && count <= this.max;
   }
 
-  isFree(count: number): boolean {
-    return count >= this.min && this.max - count > TOKEN_CHARACTERS;
+  room(count: number): number {
+    return this.max - count - 1;
+  }
+
+  lengthKey(count: number): string {
+    return `to ${this.max - count}`;
   }
 
   /** A character that is only begun needs room as well. */

@@ -136,6 +136,11 @@ export class Machine {
     return { readings: [{ ...reading, stack: this.bottom }], ended: false, next: undefined, mask: undefined };
   }
 
+  /** A situation of some of the readings of one. */
+  together(readings: readonly Reading[]): Situation {
+    return { readings, ended: false, next: undefined, mask: undefined };
+  }
+
   /** The situation right after the rule on top of `stack` has ended. */
   afterTop(stack: Stack): Situation {
     return this.situation(stack.frames.map(({ after, below }) => plain(after, below)));

@@ -83,7 +83,8 @@ export class Flattener {
   }
 
   /** Takes the keywords of a part's own; returns the others as parts. */
-  private take(given: Part, schema: SchemaObject, key: string, atoms: Map<string, Atom>): Part[] {
+  private take(given: Part, whole: SchemaObject, key: string, atoms: Map<string, Atom>): Part[] {
+    const schema = this.isOld && '$ref' in whole ? { $ref: whole.$ref } : whole;
     const isOwner = 'unevaluatedProperties' in schema || 'unevaluatedItems' in schema;
     const part = isOwner ? { ...given, within: [...(given.within ?? []), given.name] } : given;
     const own = ownKeywords(part, schema);

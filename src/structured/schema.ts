@@ -2,6 +2,7 @@
 // carried as lists, so that `allOf`, references and neighbours of `anyOf` need no merged schemas.
 
 import { automatonOf } from './automaton.ts';
+import { formats } from './formats.ts';
 import { literal } from './json-text.ts';
 import { canonical, isScalar, typeOf } from './json-values.ts';
 import { type Automaton, call, choice, type Node, never, oneOf, type Rule, textsOf, words } from './language.ts';
@@ -14,7 +15,16 @@ import { Flattener } from './schema-flatten.ts';
 import { literalSchema } from './schema-negation.ts';
 import { isWithin, numberRange } from './schema-numbers.ts';
 import { type Inside, objectLanguage } from './schema-objects.ts';
-import { type Atom, KEYWORDS_OF, lacking, made, malformed, type Part, refuse } from './schema-parts.ts';
+import {
+  type Atom,
+  KEYWORDS_OF,
+  lacking,
+  made,
+  malformed,
+  type Part,
+  refuse,
+  type SchemaObject,
+} from './schema-parts.ts';
 import { isString, stringAutomaton, stringCharacters, stringLanguage } from './schema-strings.ts';
 import { ONE_SPELLING } from './unique-strings.ts';
 import type { Meter, Work } from './work.ts';
@@ -237,8 +247,10 @@ class Compiler implements Inside, ArrayInside {
     }
     if (!said && !values && meant.length > 1) {
       // Whoever writes `properties` means an object.
+      const says = (schema: SchemaObject, keyword: string) =>
+        keyword === 'format' ? formats.has(String(schema.format)) : schema[keyword] !== undefined;
       const found = Object.entries(KEYWORDS_OF).filter(([, keywords]) =>
-        atoms.some(({ schema, made: isMade }) => !isMade && keywords.some((keyword) => schema[keyword] !== undefined)),
+        atoms.some(({ schema, made: isMade }) => !isMade && keywords.some((keyword) => says(schema, keyword))),
       );
       if (found.length > 0) {
         const own = new Set(found.map(([type]) => type));

@@ -6,6 +6,7 @@ import { type Characters, isCharacters } from './characters.ts';
 import type { Machine, Reading, Situation } from './machine.ts';
 import { addString } from './string-walk.ts';
 import type { TokenTrie } from './token-trie.ts';
+import { contentsOf } from './trie-contents.ts';
 import { UniqueStrings } from './unique-strings.ts';
 import type { Work } from './work.ts';
 
@@ -16,8 +17,8 @@ const MOST_WALKS = 8192;
 const MOST_WALK_BYTES = 16 << 20;
 /** Up to this many tokens are kept as a list, more as a mask. */
 const FEW = 2048;
-/** More readings than this are followed together. */
-const MANY_READINGS = 1000;
+/** More readings than this outside of strings are followed together. */
+const MANY_READINGS = 8;
 /** Nodes of the tree between two looks at the clock: well under a millisecond. */
 const NODES_PER_LOOK = 2000;
 const SLICE_MS = 10;
@@ -53,6 +54,7 @@ export class TokenMasks {
     this.machine = machine;
     this.trie = trie;
     this.words = Math.ceil(trie.vocabularySize / 32);
+    contentsOf(trie);
   }
 
   /** Memory of what is remembered, roughly. */
@@ -68,15 +70,20 @@ export class TokenMasks {
       mask[token >>> 5] |= 1 << (token & 31);
     };
     const pace = this.pace(spend);
-    if (situation.readings.length > MANY_READINGS) yield* this.walk([0], situation, pace, allow);
-    else {
-      for (const reading of situation.readings) {
-        const exits = yield* this.addReading(reading, pace, mask);
-        // Tokens that go on after the rule on top of the stack has ended.
-        if (exits.length === 0 || reading.stack.frames.length === 0) continue;
-        const after = this.machine.afterTop(reading.stack);
-        yield* this.walk(exits, after, pace, allow);
+    let { readings } = situation;
+    if (readings.length > MANY_READINGS) {
+      const others = readings.filter((reading) => !this.isInString(reading));
+      if (others.length > MANY_READINGS) {
+        yield* this.walk([0], this.machine.together(others), pace, allow);
+        readings = readings.filter((reading) => this.isInString(reading));
       }
+    }
+    for (const reading of readings) {
+      const exits = yield* this.addReading(reading, pace, mask);
+      // Tokens that go on after the rule on top of the stack has ended.
+      if (exits.length === 0 || reading.stack.frames.length === 0) continue;
+      const after = this.machine.afterTop(reading.stack);
+      yield* this.walk(exits, after, pace, allow);
     }
     if (situation.ended) for (const token of this.trie.endTokens) allow(token);
     situation.mask = mask;
@@ -87,6 +94,13 @@ export class TokenMasks {
       this.masked.delete(oldest);
     }
     return mask;
+  }
+
+  private isInString(reading: Reading): boolean {
+    const language = this.machine.followedAt(reading);
+    if (language instanceof UniqueStrings)
+      return language.stringAt(reading.standing as typeof language.start) !== undefined;
+    return isCharacters(language) && language.at(reading.standing) !== undefined;
   }
 
   /** Adds the tokens that stay within the reading's rule. Returns where it is left in the middle of tokens. */

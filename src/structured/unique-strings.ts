@@ -123,7 +123,7 @@ export function areEndless(language: Characters, isAny: boolean): boolean {
   if (isAny) return language.isPossible(0, 1);
   // Far from any lower bound there must be no upper one.
   return (
-    language.isFree(2 ** 31) &&
+    language.room(2 ** 31) === Number.POSITIVE_INFINITY &&
     language.table.places.every(({ moves, ends }, place) => moves.length > 0 || !(ends || place === 0))
   );
 }

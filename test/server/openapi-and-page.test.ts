@@ -4,6 +4,7 @@ import Ajv2020 from 'ajv/dist/2020.js';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { siteIn } from '../../src/cli/serve-site.ts';
+import { SITE_PATHS } from '../../src/server/page.ts';
 import { chromiumReason, hasChromium, launchChromium } from '../chromium.ts';
 import { type ScriptedModel, scriptedModel } from './scripted-model.ts';
 import { type StartedServer, startServer } from './started-server.ts';
@@ -25,6 +26,16 @@ describe('the OpenAPI document', () => {
     const result = await new Validator().validate(structuredClone(document));
     expect(result.errors ?? []).toEqual([]);
     expect(result.valid).toBe(true);
+  });
+
+  test('names every route of the server, but for the files of the page', () => {
+    const { routes } = (started.server as unknown as { app: { routes: { method: string; path: string }[] } }).app;
+    const answered = routes.filter(({ method, path }) => method !== 'ALL' && !SITE_PATHS.includes(path));
+    const named = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    const plain = answered.map(({ method, path }) => `${method} ${path.replace(/:(\w+)(\{.+?\})?/g, '{$1}')}`);
+    expect([...new Set(plain)].sort()).toEqual(named.sort());
   });
 
   test('names all fields that requests may have, and only routes that exist', async () => {

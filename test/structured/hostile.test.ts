@@ -10,7 +10,7 @@ import type { Grammar } from '../../src/structured/grammar.ts';
 import { hostileSchemas, randomHostile } from './hostile-schemas.ts';
 import { qwen } from './qwen-vocabulary.ts';
 
-const seed = Number(process.env.STRUCTURED_SEED ?? 20261129);
+const seed = Number(process.env.STRUCTURED_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const count = Number(process.env.STRUCTURED_HOSTILE ?? 40);
 const CODES = ['over-budget', 'unsupported', 'bad-argument'];
 

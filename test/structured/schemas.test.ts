@@ -12,7 +12,7 @@ import { qwen } from './qwen-vocabulary.ts';
 import { randomSchema, valueFor } from './random-schemas.ts';
 import { randomWalk } from './random-walk.ts';
 
-const seed = Number(process.env.STRUCTURED_SEED ?? 20261129);
+const seed = Number(process.env.STRUCTURED_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const documents = Number(process.env.STRUCTURED_DOCUMENTS ?? 200);
 const everyday = Object.entries(everydaySchemas);
 const randomCount = documents >= 10_000 ? 300 - everyday.length : 60;

@@ -7,7 +7,7 @@ import { qwen } from './qwen-vocabulary.ts';
 import { randomWalk } from './random-walk.ts';
 import { loadXgrammar } from './xgrammar.mjs';
 
-const seed = Number(process.env.STRUCTURED_SEED ?? 20261129);
+const seed = Number(process.env.STRUCTURED_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const { Grammar, Testings } = loadXgrammar();
 /**
  * XGrammar 0.1.27 refuses some valid documents of the others (six decimals for bounded numbers, compact `const`, no `nullable`, own formats, …), and

@@ -26,14 +26,27 @@ const MAX_LISTED = 5;
  * `wanted`. Throws `bad-argument` where there is none, or a row is not CSV or has not as many fields as the header.
  */
 export function parseTable(text: string, name: string, wanted: readonly string[]): Table {
-  const said = /^\ufeff?"?sep=(.)"?\r?(?:\n|$)/i.exec(text);
-  const body = said ? text.slice(said[0].length) : text.replace(/^\ufeff/, '');
-  const separator = said?.[1] ?? separatorOf(body, name, wanted);
-  const [header, ...rows] = recordsOf(body, name, separator, said ? 1 : 0);
+  const { separator, characters, lines } = tableStart(text, name, wanted);
+  const [header, ...rows] = recordsOf(text.slice(characters), name, separator, lines);
   const columns = header?.fields.map((field) => field.trim()) ?? [];
   checkColumns(columns, name, wanted);
   checkLengths(rows, columns.length, name);
   return { columns, rows, separator };
+}
+
+/**
+ * How the table whose text begins so is written: what separates its cells, and how many characters and lines stand before its header. Throws as
+ * `parseTable`.
+ */
+export function tableStart(
+  text: string,
+  name: string,
+  wanted: readonly string[],
+): { separator: string; characters: number; lines: number } {
+  const said = /^\ufeff?"?sep=(.)"?\r?(?:\n|$)/i.exec(text);
+  if (said) return { separator: said[1], characters: said[0].length, lines: 1 };
+  const characters = text.startsWith('\ufeff') ? 1 : 0;
+  return { separator: separatorOf(text.slice(characters), name, wanted), characters, lines: 0 };
 }
 
 /** Index of a column by its name, in whatever case; -1 where it is missing. */
@@ -86,12 +99,13 @@ export function checkLengths(rows: readonly TableRow[], columns: number, name: s
 function separatorOf(text: string, name: string, wanted: readonly string[]): string {
   const found = SEPARATORS.find((separator) => {
     const columns = firstFields(text, separator);
-    return wanted.every((column) => columnOf({ columns }, column) >= 0);
+    return wanted.length > 0 && wanted.every((column) => columnOf({ columns }, column) >= 0);
   });
   if (found !== undefined) return found;
-  const most = SEPARATORS.map((separator) => firstFields(text, separator)).sort((a, b) => b.length - a.length)[0];
-  checkColumns(most, name, wanted);
-  return SEPARATORS[0];
+  const fields = (separator: string) => firstFields(text, separator);
+  const most = [...SEPARATORS].sort((a, b) => fields(b).length - fields(a).length)[0];
+  checkColumns(fields(most), name, wanted);
+  return most;
 }
 
 /** Fields of the first line; a header has no line breaks. */
@@ -128,6 +142,11 @@ function recordsOf(text: string, name: string, separator: string, linesBefore: n
   return rows;
 }
 
+/** What csv-parse found wrong, in plain words. */
+export function csvProblem({ code, message }: Pick<CsvError, 'code' | 'message'>): string {
+  return PROBLEMS[code] ?? message;
+}
+
 const PROBLEMS: Record<string, string> = {
   CSV_INVALID_CLOSING_QUOTE: 'after the quote that ends a field something else than a separator follows',
   INVALID_OPENING_QUOTE: 'a quote stands inside a field that does not begin with one',
@@ -139,7 +158,7 @@ function notCsv(name: string, text: string, lastLine: number, linesBefore: numbe
   const lines = text.split(/\r\n|\n|\r/);
   let line = lastLine;
   while (line < lines.length && lines[line] === '') line++;
-  const what = PROBLEMS[cause.code] ?? cause.message;
+  const what = csvProblem(cause);
   return new OnebitError(
     'bad-argument',
     `read ${name}: row ${line + 1 + linesBefore} must be separated values, but ${what}. Put the whole field in quotes and double those inside it, or remove the quote.`,

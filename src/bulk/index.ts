@@ -1,0 +1,8 @@
+// The subpath onebit/batch: the same work on every row of a file, several at once, without doing a row twice after whatever ended it. Node only.
+export { type BatchOptions, type BatchSummary, journalPath, runBatch } from './batch.ts';
+export { DiskStore } from './disk-store.ts';
+export type * from './job-store.ts';
+export { embeddingWork, type RowTextOptions, type SupportWorkOptions, supportWork } from './other-work.ts';
+export { type PromptOptions, promptWork } from './prompt-work.ts';
+export { type BulkRow, openRows, type RowFile } from './row-file.ts';
+export type { Json, RowAnswer, RowTexts, RowTokens, RowWork } from './row-work.ts';

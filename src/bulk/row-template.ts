@@ -1,0 +1,18 @@
+// Owns texts with the cells of a row put in: `Summarise: {{message}}`. Must not know files or models.
+import { OnebitError } from '../errors.ts';
+
+const PLACE = /\{\{\s*([^{}]*?)\s*\}\}/g;
+
+/** Names of the columns that a template names, each once. */
+export function templateColumns(template: string): string[] {
+  return [...new Set(Array.from(template.matchAll(PLACE), ([, name]) => name))];
+}
+
+/** The template with every `{{column}}` replaced by the text of the cell; what stands in cells is not read as a template. @throws OnebitError `bad-argument` where the row has no such cell */
+export function fillTemplate(template: string, cellOf: (column: string) => string | undefined): string {
+  return template.replace(PLACE, (_, column: string) => {
+    const text = cellOf(column);
+    if (text !== undefined) return text;
+    throw new OnebitError('bad-argument', `the row must have ${column}, got nothing there`);
+  });
+}

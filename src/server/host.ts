@@ -1,0 +1,26 @@
+// Owns what operations may ask of the server that answers them. Must not know operations.
+import type { Exchange } from './exchange.ts';
+import type { Jobs } from './jobs.ts';
+import type { ModelShelf } from './model-shelf.ts';
+import type { ResponseStore } from './response-store.ts';
+
+/** The server, as operations see it. */
+export interface Host {
+  readonly shelf: ModelShelf;
+  readonly responses: ResponseStore;
+  readonly version: string;
+  /** Names of all models, the default one first. */
+  readonly modelIds: readonly string[];
+  /** Largest file that is taken. */
+  readonly fileBytes: number;
+  /** Files and batches. @throws ApiError 404 where they are off */
+  jobs(): Promise<Jobs>;
+  /** The OpenAPI document. */
+  openApi(): object;
+  /** Whether requests are taken. */
+  ready(): Response;
+  /** Metrics for whoever asks. */
+  metrics(job: Exchange): Response;
+  /** A file of the page. @throws ApiError 404 */
+  page(request: Request, path: string): Promise<Response>;
+}

@@ -1,0 +1,130 @@
+// Time, failures and interruptions of batches, without a model or HTTP.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { DiskStore } from '../bulk/disk-store.ts';
+import type { LineAnswer } from './batch-run.ts';
+import { Jobs } from './jobs.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'onebit-jobs-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+let count = 0;
+let clock = 1000;
+
+async function jobsWith(
+  answer: (body: number, attempt: number) => Promise<LineAnswer>,
+  path = join(folder, `${count++}`),
+) {
+  const attempts = new Map<number, number>();
+  const jobs = new Jobs({
+    store: await DiskStore.open(path),
+    endpoints: ['/v1/x'],
+    onError: (error) => {
+      throw error;
+    },
+    now: () => clock,
+    answer: async (_, body) => {
+      const { n } = body as { n: number };
+      const attempt = (attempts.get(n) ?? 0) + 1;
+      attempts.set(n, attempt);
+      return answer(n, attempt);
+    },
+  });
+  const begin = async (lines: number) => {
+    const text = Array.from({ length: lines }, (_, n) =>
+      JSON.stringify({ custom_id: `${n}`, method: 'POST', url: '/v1/x', body: { n } }),
+    );
+    const file = new Blob([text.join('\n')]);
+    const { id } = await jobs.upload('me', { file, filename: 'x', purpose: 'batch', expiresSeconds: undefined });
+    return jobs.create('me', { input_file_id: id, endpoint: '/v1/x', completion_window: '24h' });
+  };
+  const end = async (id: string) => {
+    const isOver = () => ['completed', 'expired', 'cancelled', 'failed'].includes(jobs.batch('me', id).status);
+    while (!isOver()) await new Promise((resolve) => setTimeout(resolve, 2));
+    return jobs.batch('me', id);
+  };
+  const textOf = async (id?: string) => {
+    let text = '';
+    for await (const piece of jobs.content('me', id!)) text += Buffer.from(piece).toString();
+    return text
+      .trim()
+      .split('\n')
+      .map((json) => JSON.parse(json));
+  };
+  return { jobs, begin, end, textOf, attempts, path };
+}
+const fine = (n: number): LineAnswer => ({ status: 200, requestId: 'r', body: n });
+const busy: LineAnswer = { status: 429, requestId: 'r', body: {}, retrySeconds: 0.001 };
+
+test('lines that found the server busy are tried until they are answered, failures of the server a few times', async () => {
+  const broken: LineAnswer = { status: 500, requestId: 'r', body: { error: 'x' } };
+  const { begin, end, textOf, attempts } = await jobsWith(async (n, attempt) => {
+    if (n === 1) return attempt < 8 ? busy : fine(n);
+    return n === 2 ? broken : fine(n);
+  });
+  const batch = await end((await begin(4)).id);
+  expect(batch).toMatchObject({ status: 'completed', completed: 3, failed: 1 });
+  expect(attempts.get(1)).toBe(8);
+  expect(attempts.get(2)).toBe(5);
+  expect(await textOf(batch.errorFileId)).toMatchObject([{ custom_id: '2', response: { status_code: 500 } }]);
+}, 120_000);
+
+test('a batch that is late ends with what it has, and says so of the rest', async () => {
+  const { begin, end, textOf } = await jobsWith(async (n) => {
+    if (n === 9) clock += 24 * 3600;
+    return fine(n);
+  });
+  const batch = await end((await begin(100)).id);
+  expect(batch.status).toBe('expired');
+  const [output, errors] = [await textOf(batch.outputFileId), await textOf(batch.errorFileId)];
+  expect(output.length + errors.length).toBe(100);
+  expect(errors.at(-1)).toMatchObject({ custom_id: '99', response: null, error: { code: 'batch_expired' } });
+  expect(batch).toMatchObject({ total: 100, completed: output.length, failed: errors.length });
+});
+
+test('ended in the midst it goes on, and lines that were answered are not asked again', async () => {
+  let open = true;
+  const first = await jobsWith(async (n) => {
+    while (n >= 20 && open) await new Promise((resolve) => setTimeout(resolve, 1));
+    return fine(n);
+  });
+  const { id } = await first.begin(50);
+  while (first.jobs.batch('me', id).completed < 20) await new Promise((resolve) => setTimeout(resolve, 1));
+  const closing = first.jobs.close();
+  open = false;
+  await closing;
+  const second = await jobsWith(async (n) => fine(n), first.path);
+  const batch = await second.end(id);
+  expect(batch).toMatchObject({ status: 'completed', completed: 50 });
+  for (let n = 0; n < 20; n++) expect(second.attempts.has(n)).toBe(false);
+  expect((await second.textOf(batch.outputFileId)).map(({ custom_id }) => custom_id)).toEqual(
+    Array.from({ length: 50 }, (_, n) => `${n}`),
+  );
+});
+
+test('a batch that waits behind another of its owner can be cancelled before it begins', async () => {
+  let open = true;
+  const { jobs, begin, end } = await jobsWith(async (n) => {
+    while (open) await new Promise((resolve) => setTimeout(resolve, 1));
+    return fine(n);
+  });
+  const [one, two] = [await begin(3), await begin(3)];
+  await jobs.cancel('me', two.id);
+  open = false;
+  expect(await end(two.id)).toMatchObject({ status: 'cancelled', completed: 0 });
+  expect(await end(one.id)).toMatchObject({ status: 'completed', completed: 3 });
+});
+
+test('files go when they expire', async () => {
+  const { jobs } = await jobsWith(async (n) => fine(n));
+  const { id } = await jobs.upload('me', {
+    file: new Blob(['x']),
+    filename: 'x',
+    purpose: 'batch',
+    expiresSeconds: 3600,
+  });
+  expect(jobs.file('me', id).expiresAt).toBe(clock + 3600);
+  clock += 3600;
+  expect(() => jobs.file('me', id)).toThrow(/no such file/);
+});

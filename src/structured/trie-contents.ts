@@ -1,0 +1,134 @@
+// Owns what lies below each node of a tree of tokens: which tokens, which characters, how many. With it whole branches are judged at once.
+import type { TokenTrie } from './token-trie.ts';
+
+/** What lies below the nodes of a tree. */
+export interface TrieContents {
+  /** The tokens in the order of their nodes, those of one node together. */
+  readonly order: Int32Array;
+  /** By node: where in `order` its tokens begin; those of the nodes below follow. One entry more than there are nodes. */
+  readonly first: Int32Array;
+  /** By node: WORDS words with the characters that come below it, see `addCharacter`. */
+  readonly characters: Int32Array;
+  /** By node: the most characters of a text below it; too many rather than too few. */
+  readonly longest: Uint16Array;
+}
+
+/** Words of a set of characters. */
+export const WORDS = 4;
+/** Bits of the first word: control characters, parts of characters, then characters beyond ASCII by `SPELLINGS`. The others have one for each of U+0020 to U+007F. */
+const [CONTROL, PART] = [1, 2];
+const FIRST_SPELLING = 2;
+
+const LATER = [0x80, 0xbf] as const;
+/**
+ * Bytes of characters of more than one, first and later ones. In groups such that what patterns often leave out, as white space, takes few characters with
+ * it. Source: RFC 3629, section 4.
+ */
+const SPELLINGS: readonly (readonly (readonly [number, number])[])[] = [
+  [[0xc2, 0xc2], LATER],
+  [[0xc3, 0xc3], LATER],
+  [[0xc4, 0xcf], LATER],
+  [[0xd0, 0xd1], LATER],
+  [[0xd2, 0xdf], LATER],
+  [[0xe0, 0xe0], [0xa0, 0xbf], LATER],
+  [[0xe1, 0xe1], LATER, LATER],
+  [[0xe2, 0xe2], LATER, LATER],
+  [[0xe3, 0xe3], LATER, LATER],
+  [[0xe4, 0xe9], LATER, LATER],
+  [[0xea, 0xec], LATER, LATER],
+  [[0xed, 0xed], [0x80, 0x9f], LATER],
+  [[0xee, 0xee], LATER, LATER],
+  [[0xef, 0xef], LATER, LATER],
+  [[0xf0, 0xf0], [0x90, 0xbf], LATER, LATER],
+  [[0xf1, 0xf3], LATER, LATER, LATER],
+  [[0xf4, 0xf4], [0x80, 0x8f], LATER, LATER],
+];
+
+const known = new WeakMap<TokenTrie, TrieContents>();
+
+/** What lies below the nodes of `trie`, computed once. */
+export function contentsOf(trie: TokenTrie): TrieContents {
+  let contents = known.get(trie);
+  if (!contents) {
+    contents = { ...tokensOf(trie), ...charactersOf(trie) };
+    known.set(trie, contents);
+  }
+  return contents;
+}
+
+function tokensOf({ nodes, token, twin }: TokenTrie) {
+  const order: number[] = [];
+  const first = new Int32Array(nodes + 1);
+  for (let node = 0; node < nodes; node++) {
+    first[node] = order.length;
+    for (let id = token[node]; id >= 0; id = twin[id]) order.push(id);
+  }
+  first[nodes] = order.length;
+  return { order: Int32Array.from(order), first };
+}
+
+function charactersOf(trie: TokenTrie) {
+  const { nodes, byte, end, token } = trie;
+  const characters = new Int32Array(nodes * WORDS);
+  const longest = new Uint16Array(nodes);
+  const include = (node: number, below: number) => {
+    for (let word = 0; word < WORDS; word++) characters[node * WORDS + word] |= characters[below * WORDS + word];
+    longest[node] = Math.max(longest[node], longest[below] + 1);
+  };
+  /** Adds what follows `at`, after whose byte those of `rest` make a character whole. */
+  const follow = (node: number, at: number, rest: readonly (readonly [number, number])[]) => {
+    if (rest.length === 0) {
+      include(node, at);
+      return;
+    }
+    if (token[at] >= 0) characters[node * WORDS] |= PART;
+    const [[low, high], ...more] = rest;
+    for (let child = at + 1; child < end[at]; child = end[child]) {
+      if (byte[child] >= low && byte[child] <= high) follow(node, child, more);
+      else {
+        characters[node * WORDS] |= PART;
+        include(node, child);
+      }
+    }
+  };
+  // What lies below a node has higher numbers.
+  for (let node = nodes - 1; node >= 0; node--) {
+    for (let child = node + 1; child < end[node]; child = end[child]) {
+      const value = byte[child];
+      if (value < 0x80) {
+        characters[node * WORDS + (value >> 5)] |= value < 0x20 ? CONTROL : 1 << (value & 31);
+        include(node, child);
+        continue;
+      }
+      const group = SPELLINGS.findIndex(([[low, high]]) => value >= low && value <= high);
+      characters[node * WORDS] |= group < 0 ? PART : 1 << (FIRST_SPELLING + group);
+      if (group < 0) include(node, child);
+      else follow(node, child, SPELLINGS[group].slice(1));
+    }
+  }
+  return { characters, longest };
+}
+
+/**
+ * The characters after which a text stands where it stood, as a set of `WORDS` words.
+ * @param row by place: next place times two, plus one where a character is complete, by byte; −1 where it cannot come
+ */
+export function charactersThatStay(place: number, row: (place: number) => Int32Array): Int32Array {
+  const set = new Int32Array(WORDS);
+  const own = row(place);
+  const back = place * 2 + 1;
+  for (let value = 0x20; value < 0x80; value++) if (own[value] === back) set[value >> 5] |= 1 << (value & 31);
+  const returns = (at: number, [[low, high], ...rest]: readonly (readonly [number, number])[]): boolean => {
+    const moves = row(at);
+    for (let value = low; value <= high; value++) {
+      const move = moves[value];
+      if (rest.length === 0 ? move !== back : move < 0 || (move & 1) === 1) return false;
+      // Most bytes of a range lead to the same place.
+      if (rest.length > 0 && (value === low || move !== moves[value - 1]) && !returns(move >> 1, rest)) return false;
+    }
+    return true;
+  };
+  for (const [group, spelling] of SPELLINGS.entries())
+    if (returns(place, spelling)) set[0] |= 1 << (FIRST_SPELLING + group);
+  return set;
+}
