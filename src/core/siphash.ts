@@ -1,29 +1,27 @@
 // Owns SipHash-2-4, a keyed pseudorandom function of short messages: without the key its values look like fair dice. Must not know what is hashed.
 // Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012). 64-bit words are pairs of 32-bit ones, low word first.
 
-const BLOCK_BYTES = 8;
 const START = [0x70736575, 0x736f6d65, 0x6e646f6d, 0x646f7261, 0x6e657261, 0x6c796765, 0x79746573, 0x74656462] as const;
 
-/** Where a message has been taken in up to a whole number of blocks; messages that begin alike go on from here. */
+/** The state of a message that has been taken in up to a whole number of blocks: messages that begin alike go on from there. */
 export class SipState {
-  /** v0 to v3, low words first. */
+  /** v0 to v3, low words first: as the key leaves them, after the message so far, at its end. */
+  private readonly keyed = new Int32Array(8);
   private readonly v = new Int32Array(8);
-  private readonly scratch = new Int32Array(8);
+  private readonly last = new Int32Array(8);
   private bytes = 0;
 
   /** @param key 16 bytes */
   constructor(key: Uint8Array) {
-    const words = wordsOf(key);
-    for (let i = 0; i < 8; i++) this.v[i] = START[i] ^ words[i % 4];
+    for (let i = 0; i < 8; i++) this.keyed[i] = START[i] ^ wordAt(key, 4 * (i % 4));
+    this.begin(new Uint8Array(0));
   }
 
-  /** The state after `bytes` more, a multiple of 8. */
-  after(bytes: Uint8Array): SipState {
-    const next: SipState = Object.create(SipState.prototype);
-    Object.assign(next, { v: this.v.slice(), scratch: new Int32Array(8), bytes: this.bytes + bytes.length });
-    const words = wordsOf(bytes);
-    for (let i = 0; i < words.length; i += 2) absorb(next.v, words[i], words[i + 1]);
-    return next;
+  /** Begins a message anew: with `bytes`, a multiple of 8. */
+  begin(bytes: Uint8Array): void {
+    this.v.set(this.keyed);
+    this.bytes = bytes.length;
+    for (let at = 0; at < bytes.length; at += 8) absorb(this.v, wordAt(bytes, at), wordAt(bytes, at + 4));
   }
 
   /** The value of the message that ends with the four bytes of `word`: its low 32 bits into `out[0]`, its high ones into `out[1]`. */
@@ -33,14 +31,13 @@ export class SipState {
 
   /** The value of the message that ends with `tail`, at most 7 bytes. */
   finishBytes(tail: Uint8Array, out: Uint32Array): void {
-    const block = new Uint8Array(BLOCK_BYTES);
+    const block = new Uint8Array(8);
     block.set(tail);
-    const [low, high] = wordsOf(block);
-    this.end(low, high | ((this.bytes + tail.length) << 24), out);
+    this.end(wordAt(block, 0), wordAt(block, 4) | ((this.bytes + tail.length) << 24), out);
   }
 
   private end(low: number, high: number, out: Uint32Array): void {
-    const v = this.scratch;
+    const v = this.last;
     v.set(this.v);
     absorb(v, low, high);
     v[4] ^= 0xff;
@@ -50,10 +47,9 @@ export class SipState {
   }
 }
 
-/** Little-endian words of bytes. */
-function wordsOf(bytes: Uint8Array): Int32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Int32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getInt32(4 * i, true));
+/** The little-endian word at `at`. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
 }
 
 function absorb(v: Int32Array, low: number, high: number): void {

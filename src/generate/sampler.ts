@@ -1,7 +1,7 @@
 // Owns choosing a token from logits in memory: ranking them, and the draw. Must not know where logits come from. What a choice is: kernels/sampling.ts.
 import type { Random } from '../core/random.ts';
 import type { Sampling, TopEntry } from '../kernels/backend.ts';
-import { sampleCandidates, samplingCandidates } from '../kernels/sampling.ts';
+import { sampleCandidates } from '../kernels/sampling.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Marker } from './watermark.ts';
 
@@ -13,16 +13,13 @@ export function chooseToken(
   random: Random,
   marker?: Marker,
 ): number {
-  const sampling = samplingOf(options, random);
-  if (!marker || options.temperature === 0) return sampleCandidates(candidates, logSumExp, sampling);
-  const kept = samplingCandidates(candidates, logSumExp, sampling);
-  const token = marker.choose(kept, options.temperature) ?? sampleCandidates(candidates, logSumExp, sampling);
-  marker.accept(token);
-  return token;
+  return sampleCandidates(candidates, logSumExp, samplingOf(options, random, marker));
 }
 
 /** What `options` ask of a choice, with the next draw of `random`; greedy choices draw none. */
-export function samplingOf(options: ResolvedOptions, random: Random): Sampling {
+export function samplingOf(options: ResolvedOptions, random: Random, marker?: Marker): Sampling {
   const { temperature, topK, topP, minP } = options;
-  return { temperature, topK, topP, minP, uniform: temperature === 0 ? 0 : random.uniform() };
+  const uniform = temperature === 0 ? 0 : random.uniform();
+  const pick = marker && ((kept: readonly TopEntry[]) => marker.choose(kept, temperature));
+  return { temperature, topK, topP, minP, uniform, pick };
 }

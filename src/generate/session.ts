@@ -290,6 +290,7 @@ export class Session {
       const found: ChosenToken[] = [];
       for (let row = 0; row < tokens.length; row++) {
         found.push(await this.choose(logits, first + row, token, options, guides));
+        guides.marker?.accept(found[row].token);
         if (found[row].token !== guesses[row]) break;
       }
       return found;
@@ -317,8 +318,8 @@ export class Session {
     const needed = Math.max(options.temperature === 0 ? 1 : options.topK, options.logprobs ?? 0, 1);
     const sampledFromAll = options.temperature > 0 && options.topK === 0;
     if (!matcher && !hasPenalties(options) && gaps.length === 0) {
-      if (options.logprobs === undefined && !marker) {
-        const sampling = samplingOf(options, random);
+      if (options.logprobs === undefined) {
+        const sampling = samplingOf(options, random, marker);
         return { token: await backend.sample(logits, offset, length, sampling, options.signal) };
       }
       if (!sampledFromAll && needed <= MOST_RANKED) {

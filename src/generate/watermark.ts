@@ -29,7 +29,6 @@ export function checkWatermarkKey(key: unknown): asserts key is string {
 /** A secret key of a watermark. */
 export class WatermarkKey {
   private readonly state: SipState;
-  private readonly block = new Uint8Array(CONTEXT_BYTES);
 
   /** @throws OnebitError as `checkWatermarkKey` */
   constructor(key: string) {
@@ -37,10 +36,10 @@ export class WatermarkKey {
     this.state = new SipState(sha256(new TextEncoder().encode(`onebit watermark 1\0${key}`)).subarray(0, 16));
   }
 
-  /** The tournament after `context`, the last `CONTEXT_BYTES` bytes. */
+  /** The tournament after `context`, the last `CONTEXT_BYTES` bytes. It holds until the next one is asked for. */
   tournament(context: Uint8Array): Tournament {
-    this.block.set(context);
-    return new Tournament(this.state.after(this.block));
+    this.state.begin(context);
+    return new Tournament(this.state);
   }
 }
 
@@ -89,9 +88,13 @@ export class Tournament {
 
 /** Probabilities of `candidates` at a temperature above 0. */
 export function probabilitiesOf(candidates: readonly TopEntry[], temperature: number): Float64Array {
-  const weights = Float64Array.from(candidates, ({ logit }) => exp((logit - candidates[0].logit) / temperature));
+  const weights = new Float64Array(candidates.length);
+  const { logit: largest } = candidates[0];
   let sum = 0;
-  for (const weight of weights) sum += weight;
+  for (let i = 0; i < weights.length; i++) {
+    weights[i] = exp((candidates[i].logit - largest) / temperature);
+    sum += weights[i];
+  }
   for (let i = 0; i < weights.length; i++) weights[i] /= sum;
   return weights;
 }
@@ -117,6 +120,7 @@ export class Marker {
     const tournament = this.key.tournament(this.context.bytes);
     if (this.seen.has(tournament.lastDraw)) return undefined;
     this.seen.add(tournament.lastDraw);
+    if (kept.length === 1) return kept[0].token;
     const tokens = kept.map(({ token }) => token);
     return tokens[tournament.winner(tokens, probabilitiesOf(kept, temperature))];
   }

@@ -89,6 +89,8 @@ export interface Sampling {
   readonly minP: number;
   /** The draw, in [0, 1): the same draw on the same logits chooses the same token. */
   readonly uniform: number;
+  /** Chooses among the tokens that are left, likeliest first, in place of the draw; undefined leaves the choice to the draw. */
+  readonly pick?: (kept: readonly TopEntry[]) => number | undefined;
 }
 
 /**

@@ -16,7 +16,7 @@ import {
 } from '../backend.ts';
 import { rankValues } from '../ranking.ts';
 import { writeRotations } from '../rotations.ts';
-import { MOST_RANKED } from '../sampling.ts';
+import { MOST_RANKED, sampleValues } from '../sampling.ts';
 import { type OpenedDevice, openDevice, type WebGpuOptions } from './device.ts';
 import type { GpuFeatures } from './features.ts';
 import { bits, type Memory, spread } from './pipelines.ts';
@@ -284,7 +284,8 @@ export class WebGpuBackend implements Backend {
     return this.#ranking.topK(memoryOf(x), offset, length, Math.min(k, length), signal);
   }
 
-  sample(x: Tensor, offset: number, length: number, sampling: Sampling, signal?: AbortSignal): Promise<number> {
+  async sample(x: Tensor, offset: number, length: number, sampling: Sampling, signal?: AbortSignal): Promise<number> {
+    if (sampling.pick) return sampleValues(await this.read(x, offset, length, signal), sampling);
     return this.#ranking.sample(memoryOf(x), offset, length, sampling, signal);
   }
 

@@ -1,0 +1,26 @@
+// What marking costs in time: marked and unmarked answers in turn, by the processor time of the whole process, so that a busy machine disturbs little.
+//   node bench/watermark/speed.mjs [model.gguf] [rounds]
+import { load } from '../../dist/index.js';
+
+const [path = 'models/seedling.gguf', rounds = '20'] = process.argv.slice(2);
+const model = await load(path, { threads: 1 });
+for (const sampling of [{}, { temperature: 1 }, { temperature: 1, topK: 0, topP: 1 }]) {
+  const ratios = [];
+  for (let round = -2; round < Number(rounds); round++) {
+    const [plain, marked] = [await costOf(sampling, round), await costOf(sampling, round, `a key of round ${round}`)];
+    if (round >= 0) ratios.push(plain / marked);
+  }
+  ratios.sort((a, b) => a - b);
+  const at = (share) => ratios[Math.floor(share * (ratios.length - 1))].toFixed(3);
+  console.log(JSON.stringify({ path, ...sampling, speed: at(0.5), quartiles: [at(0.25), at(0.75)] }));
+}
+await model.dispose();
+
+/** Processor microseconds a token. */
+async function costOf(sampling, seed, watermark) {
+  const began = process.cpuUsage();
+  const options = { ...sampling, ignoreEndOfText: true, maxTokens: 200, seed, watermark };
+  const { tokens } = await model.generate('Once upon a time', options).result();
+  const { user, system } = process.cpuUsage(began);
+  return (user + system) / tokens.length;
+}
