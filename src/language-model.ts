@@ -18,6 +18,7 @@ import { Generation, type SessionUse } from './generate/generation.ts';
 import { checkOwner, GENERATE_OPTIONS, type GenerateOptions, resolveOptions } from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { type ChosenToken, Session } from './generate/session.ts';
+import { tokensDigest } from './generate/session-file.ts';
 import { Marker, WatermarkKey } from './generate/watermark.ts';
 import { factsOf, type ModelFacts } from './gguf/facts.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
@@ -66,6 +67,7 @@ export class LanguageModel {
   private readonly scheduler: Scheduler;
   private readonly markerOf = (key: string) => new Marker(new WatermarkKey(key), this.tokenizer);
   private disposed = false;
+  private readonly textsDigest: () => string;
 
   /** @internal Use `load`. */
   constructor(gguf: Gguf, tokenizer: Tokenizer, engine: Engine, contextTokens: number, limits: SchedulerOptions) {
@@ -84,6 +86,11 @@ export class LanguageModel {
     this.chatTemplate = () => {
       template ??= chatTemplateOf(gguf, tokenizer);
       return template;
+    };
+    let texts: string | undefined;
+    this.textsDigest = () => {
+      texts ??= tokensDigest(tokenizer);
+      return texts;
     };
     this.choosable = choosableOf(tokenizer);
     this.breakers = new Set(DRY_BREAKERS.flatMap((text) => [...tokenizer.encode(text, { bos: false })]));
@@ -305,6 +312,7 @@ export class LanguageModel {
     return new Session(this.scheduler, this.contextTokens, this.breakers, {
       owner: options.owner,
       choosable: this.choosable,
+      texts: () => this.textsDigest(),
       markerOf: this.markerOf,
     });
   }

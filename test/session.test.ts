@@ -114,7 +114,9 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
       }
       const older = saved.slice();
       older[4] = 2;
-      expect(() => session.restore(older)).toThrow(/version must be 3, got 2, which does not say which weights/);
+      expect(() => session.restore(older)).toThrow(
+        /version must be 4, got 2, which does not say which weights and tokens/,
+      );
       expect(session.tokens).toEqual(before);
       // The same name and shape, other weights; and the same weights under another name.
       const trained = await load(await tinyModel({ contextLength: 192, seed: 2 }), { backend });
@@ -123,7 +125,10 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
         backend,
       });
       renamed.session().restore(saved);
-      for (const model of [trained, renamed]) await model.dispose();
+      // The same weights, other texts of the tokens.
+      const spelled = await load(await tinyModel({ contextLength: 192, firstToken: 'ab' }), { backend });
+      expect(() => spelled.session().restore(saved)).toThrow(/texts must be those/);
+      for (const model of [trained, renamed, spelled]) await model.dispose();
       const other = await load(await tinyModel({ layers: 1 }), { backend });
       expect(() => other.session().restore(saved)).toThrow(/layers must be 1, got 2/);
       await other.dispose();

@@ -11,6 +11,8 @@ export interface TinyModelOptions {
   contextLength?: number;
   seed?: number;
   chatTemplate?: string;
+  /** Text of the first token, that of byte 0 otherwise. */
+  firstToken?: string;
   /** Added to or put in place of the usual metadata; undefined removes a key. */
   metadata?: Record<string, WritableValue | undefined>;
   /** Changes the list of tensors before it is written. */
@@ -34,6 +36,7 @@ export async function tinyModel(options: TinyModelOptions = {}): Promise<Uint8Ar
   const { architecture = 'qwen3', layers = 2, format = 'q1_0' } = options;
   const width = widthFor(format);
   const tokens = [...byteTokens(), ...CONTROL_TOKENS];
+  if (options.firstToken !== undefined) tokens[0] = options.firstToken;
   const types = Int32Array.from(tokens, (_, i) => (i < 256 ? 1 : 3));
   const entries: Record<string, WritableValue | undefined> = {
     'general.architecture': architecture,

@@ -1,5 +1,5 @@
 // Owns reading model bytes from a local file, and the wording of file errors. Must not know formats or the network. Node only.
-import { existsSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -10,6 +10,9 @@ import type { ByteSource } from './source.ts';
 
 /** An abort is noticed between pieces, so a piece is what one must at most wait for; larger ones measure no faster. */
 const PIECE_BYTES = 64 * 1024 * 1024;
+
+/** To open for reading without waiting: to open a named pipe otherwise waits for its writer, and nothing can end that. */
+export const READ_AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /** Files that the package brings, also under the name that a bundler gave them. */
 const PACKAGED = /[/\\](seedling|support-trunk)(?:[.-][\w-]+)?\.gguf$/;
@@ -34,14 +37,14 @@ export async function fileSource(path: string): Promise<ByteSource> {
   let handle: FileHandle;
   let size: number;
   try {
-    handle = await open(path, 'r');
+    handle = await open(path, READ_AT_ONCE);
   } catch (error) {
     throw fileError('open', path, error);
   }
   try {
     const stat = await handle.stat();
     if (stat.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
-    if (!stat.isFile()) throw new Error('not a regular file, so it has no size');
+    if (!stat.isFile()) throw new Error('it is a pipe or a device, and only a file can be read from any place');
     size = stat.size;
   } catch (error) {
     await handle.close();

@@ -43,7 +43,7 @@ export function generateCommand(context: CommandContext): Command {
 }
 
 async function generate(flags: GenerateFlags, { signal, uncaught }: CommandContext): Promise<void> {
-  const prompt = await promptOf(flags);
+  const prompt = await promptOf(flags, signal);
   const model = await loadModel(flags, signal);
   try {
     const generation = await uncaught(async () =>
@@ -51,7 +51,7 @@ async function generate(flags: GenerateFlags, { signal, uncaught }: CommandConte
         ...generateOptionsOf(flags, signal),
         special: flags.special,
         logprobs: flags.logprobs,
-        constraint: await constraintOf(flags, model),
+        constraint: await constraintOf(flags, model, signal),
       }),
     );
     if (flags.json) return printJson(await generation.result());
@@ -64,24 +64,28 @@ async function generate(flags: GenerateFlags, { signal, uncaught }: CommandConte
   }
 }
 
-async function constraintOf({ jsonSchema, regex }: GenerateFlags, model: LanguageModel): Promise<Grammar | undefined> {
+async function constraintOf(
+  { jsonSchema, regex }: GenerateFlags,
+  model: LanguageModel,
+  signal: AbortSignal,
+): Promise<Grammar | undefined> {
   if (jsonSchema !== undefined && regex !== undefined) {
     throw new OnebitError('bad-argument', 'generate: --json-schema or --regex must be given, got both. Leave one out.');
   }
   if (regex !== undefined) return compileRegexAsync(regex, model.tokenizer);
   return jsonSchema === undefined
     ? undefined
-    : compileSchemaAsync(await readSchema(jsonSchema, 'generate'), model.tokenizer);
+    : compileSchemaAsync(await readSchema(jsonSchema, 'generate', signal), model.tokenizer);
 }
 
-async function promptOf({ prompt, promptFile }: GenerateFlags): Promise<string> {
+async function promptOf({ prompt, promptFile }: GenerateFlags, signal: AbortSignal): Promise<string> {
   if (prompt !== undefined && promptFile !== undefined) {
     throw new OnebitError(
       'bad-argument',
       'generate: --prompt or --prompt-file must be given, got both. Leave one out.',
     );
   }
-  if (promptFile !== undefined || prompt === '-') return readInputText(promptFile ?? '-', 'read prompt');
+  if (promptFile !== undefined || prompt === '-') return readInputText(promptFile ?? '-', 'read prompt', signal);
   return prompt ?? '';
 }
 

@@ -1,7 +1,7 @@
 // Owns recognising files that this program made, by what is in them: only those may be replaced. Must not write.
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileSource } from '../bytes/file-source.ts';
+import { fileSource, READ_AT_ONCE } from '../bytes/file-source.ts';
 import { readGguf } from '../gguf/read.ts';
 import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
 import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
@@ -55,8 +55,9 @@ function firstLine(text: string): string {
 }
 
 async function headOf(path: string, most = HEAD_BYTES): Promise<Uint8Array> {
-  const file = await open(path, 'r');
+  const file = await open(path, READ_AT_ONCE);
   try {
+    if ((await file.stat()).isFIFO()) return Uint8Array.of(0); // nobody's: it has no beginning to look at
     const bytes = new Uint8Array(most);
     const { bytesRead } = await file.read(bytes, 0, most, 0);
     return bytes.subarray(0, bytesRead);

@@ -42,7 +42,7 @@ export function scoreCommand({ signal }: CommandContext): Command {
 async function score(flags: ScoreFlags, command: Command, signal: AbortSignal): Promise<void> {
   const given = [flags.text, flags.file, flags.tokens].filter((value) => value !== undefined);
   if (given.length !== 1) command.error('error: give exactly one of --text, --file and --tokens', { exitCode: 2 });
-  const documents = await readDocuments(flags);
+  const documents = await readDocuments(flags, signal);
   const model = await loadModel(flags, signal);
   const progress = progressLine();
   try {
@@ -66,9 +66,9 @@ async function score(flags: ScoreFlags, command: Command, signal: AbortSignal): 
   }
 }
 
-async function readDocuments(flags: ScoreFlags): Promise<(string | number[])[]> {
+async function readDocuments(flags: ScoreFlags, signal: AbortSignal): Promise<(string | number[])[]> {
   if (flags.tokens) return [flags.tokens];
-  const text = flags.text ?? (await readInputText(flags.file!, 'read text'));
+  const text = flags.text ?? (await readInputText(flags.file!, 'read text', signal));
   return flags.docs ? splitDocuments(text) : [text];
 }
 

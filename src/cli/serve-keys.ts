@@ -4,17 +4,21 @@ import type { KeyConfig } from '../server/keys.ts';
 import { readInputJson } from './read-input.ts';
 
 /** All keys that may ask; none means everybody may. @throws OnebitError `bad-argument` or `io` when the file is not as it should be */
-export async function serveKeys(plain: readonly string[] = [], file?: string): Promise<KeyConfig[]> {
+export async function serveKeys(
+  plain: readonly string[] = [],
+  file?: string,
+  signal?: AbortSignal,
+): Promise<KeyConfig[]> {
   const { hashKey } = await import('../server/keys.ts');
   const fromEnvironment = process.env.ONEBIT_API_KEY ? [process.env.ONEBIT_API_KEY] : [];
   const keys = [...new Set([...plain, ...fromEnvironment])];
   const hashed = keys.map(async (key, i) => ({ name: `key-${i + 1}`, sha256: await hashKey(key) }));
-  return [...(await Promise.all(hashed)), ...(file === undefined ? [] : await keysOfFile(file))];
+  return [...(await Promise.all(hashed)), ...(file === undefined ? [] : await keysOfFile(file, signal))];
 }
 
-async function keysOfFile(file: string): Promise<KeyConfig[]> {
+async function keysOfFile(file: string, signal?: AbortSignal): Promise<KeyConfig[]> {
   const { keyFile } = await import('../server/schemas/key-file.ts');
-  const value = await readInputJson(file, 'read API keys');
+  const value = await readInputJson(file, 'read API keys', signal);
   const parsed = keyFile.safeParse(value);
   if (parsed.success) return parsed.data.keys;
   const [issue] = parsed.error.issues;

@@ -47,7 +47,7 @@ export async function runServer(
   more: Pick<ServerOptions, 'support' | 'version' | 'site'> & { digestOf?: AnswerSigner['digestOf'] },
   signal: AbortSignal,
 ): Promise<void> {
-  const keys = await serveKeys(flags.apiKey, flags.apiKeys);
+  const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal);
   const { digestOf = async () => undefined, ...options } = more;
   const key = flags.signKey === undefined ? undefined : await signingKeyOf(flags.signKey);
   const { OnebitServer } = await import('../server/app.ts');

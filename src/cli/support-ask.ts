@@ -69,7 +69,7 @@ export function predictSupportCommand({ signal }: CommandContext): Command {
         const model = await openSupport(flags.model, signal);
         if (words.length > 0) await answerAll(model, { queries: [words.join(' ')] }, flags, outputs, signal);
         else if (file !== undefined && file !== '-') {
-          const found = await readQueries(await readInput(file, 'read queries'), file);
+          const found = await readQueries(await readInput(file, 'read queries', signal), file);
           await answerAll(model, found, flags, outputs, signal);
         } else await answerAll(model, { queries: inputLines('read queries', signal) }, flags, outputs, signal);
       } finally {
@@ -121,7 +121,7 @@ export function evaluateSupportCommand({ signal }: CommandContext): Command {
     .addHelpText('after', EVALUATE_HELP)
     .action(async (file: string, flags: AskFlags) => {
       const model = await openSupport(flags.model, signal);
-      const { judged, seconds } = await judgeRows(model, await readLabelled([file]), {
+      const { judged, seconds } = await judgeRows(model, await readLabelled([file], signal), {
         threshold: flags.threshold,
         signal,
       });

@@ -5,10 +5,10 @@ import { readInput } from './read-input.ts';
 import { withModelHint } from './suggest.ts';
 
 /** Labelled rows of several files; `-` is standard input. Errors name the file and the row. */
-export async function readLabelled(paths: readonly string[]): Promise<SupportRow[]> {
+export async function readLabelled(paths: readonly string[], signal: AbortSignal): Promise<SupportRow[]> {
   const rows: SupportRow[] = [];
   for (const path of paths) {
-    const bytes = await readInput(path, 'read queries');
+    const bytes = await readInput(path, 'read queries', signal);
     for (const row of await readRows(bytes, path === '-' ? 'standard input' : path)) rows.push(row);
   }
   return rows;

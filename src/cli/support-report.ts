@@ -39,7 +39,7 @@ export function reportSupportCommand({ signal }: CommandContext): Command {
       const outputs = await Outputs.claim([{ option: '--output', path: output, kind: 'report' }], inputs);
       try {
         const model = await openSupport(flags.model, signal);
-        const { judged } = await judgeRows(model, await readLabelled([file]), { signal });
+        const { judged } = await judgeRows(model, await readLabelled([file], signal), { signal });
         const options = { source: file, costPerQuery: cost, currency, queriesPerMonth: queries };
         const bytes = new TextEncoder().encode(supportReport(model, judged, options));
         const path = await outputs.writeResult(output, bytes);

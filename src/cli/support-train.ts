@@ -54,7 +54,7 @@ export function trainSupportCommand({ signal }: CommandContext): Command {
     .addHelpText('after', TRAIN_HELP)
     .action(async (files: string[], flags: TrainSupportFlags) => {
       await make(flags, await supportInputs(files), signal, async () => {
-        const rows = await readLabelled(files);
+        const rows = await readLabelled(files, signal);
         return (options) => trainSupport(rows, { name: nameFrom(flags.output), ...options });
       });
     });
@@ -72,7 +72,7 @@ export function updateSupportCommand({ signal }: CommandContext): Command {
     .action(async (files: string[], flags: TrainSupportFlags) => {
       await make(flags, await supportInputs(files, flags.model), signal, async () => {
         const model = await openSupport(flags.model, signal);
-        const rows = await readLabelled(files);
+        const rows = await readLabelled(files, signal);
         return (options) => updateSupport(model, rows, options);
       });
     });

@@ -31,11 +31,12 @@ export async function corpusFiles(paths: readonly string[]): Promise<string[]> {
 export async function readCorpora(
   files: readonly string[],
   flags: CorpusFlags,
+  signal: AbortSignal,
 ): Promise<{ documents: TrainingDocument[]; notices: string[] }> {
   const documents: TrainingDocument[] = [];
   const notices: string[] = [];
   for (const file of files) {
-    const parsed = await readCorpus(file, flags);
+    const parsed = await readCorpus(file, flags, signal);
     for (const document of parsed.documents) documents.push(document);
     if (parsed.replaced > 0) notices.push(`${file}: ${parsed.replaced} places that are not UTF-8 became U+FFFD.`);
     if (parsed.documents.length === 0) notices.push(`${file}: no text in it.`);
@@ -43,8 +44,8 @@ export async function readCorpora(
   return { documents, notices };
 }
 
-async function readCorpus(path: string, flags: CorpusFlags): Promise<ParsedCorpus> {
-  const bytes = await readInput(path, 'read corpus');
+async function readCorpus(path: string, flags: CorpusFlags, signal: AbortSignal): Promise<ParsedCorpus> {
+  const bytes = await readInput(path, 'read corpus', signal);
   const format = extname(path) === '.jsonl' ? 'chat' : flags.whole ? 'whole' : 'documents';
   return parseCorpus(path, bytes, { format, replaceInvalid: flags.replaceInvalid });
 }

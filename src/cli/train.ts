@@ -203,8 +203,8 @@ async function prepare(
   { signal, endsInOrder }: Stops,
 ): Promise<void> {
   const display = new TrainDisplay();
-  const corpus = await readCorpora(files, flags);
-  const measured = flags.valid ? await readCorpora(valid, flags) : undefined;
+  const corpus = await readCorpora(files, flags, signal);
+  const measured = flags.valid ? await readCorpora(valid, flags, signal) : undefined;
   for (const message of [...corpus.notices, ...(measured?.notices ?? [])]) display.show({ type: 'notice', message });
   const init = flags.init === undefined ? undefined : await openInit(flags.init, flags, display);
   const teacher = flags.teacher === undefined ? undefined : await openTeacher(flags.teacher, flags);

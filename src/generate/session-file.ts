@@ -1,22 +1,39 @@
 // Owns the bytes of a saved session: magic, checksum, header as JSON, tokens, cache pages. All of it is untrusted when read. The checksum and the
-// identity of the weights are there against damage and mistakes: whoever may write the file may write any cache into it.
+// identity of weights and tokens are there against damage and mistakes: whoever may write the file may write any cache into it.
 import { FastDigest } from '../core/fast-digest.ts';
 import { OnebitError } from '../errors.ts';
 import { KV_PAGE } from '../kernels/backend.ts';
 import type { Engine } from '../model/engine.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 const MAGIC = 0x564b424f; // "OBKV", little-endian
-/** 3: with a checksum, and the digest of the weights in place of the model's name. */
-const VERSION = 3;
+/** 3: with a checksum, and the digest of the weights in place of the model's name; 4: with the digest of the tokens' texts. */
+const VERSION = 4;
 /** Digits of the digest that the checksum is, in ASCII. */
 const CHECKSUM_BYTES = 32;
 const CHECKSUM_AT = 8;
 const LENGTH_AT = CHECKSUM_AT + CHECKSUM_BYTES;
 const FIXED_BYTES = LENGTH_AT + 4;
 
+/** Says which texts a model's tokens are: other texts, other digest. */
+export function tokensDigest(tokenizer: Tokenizer): string {
+  const digest = new FastDigest();
+  for (let token = 0; token < tokenizer.vocabularySize; token++) {
+    const bytes = tokenizer.bytesOf(token);
+    digest.update(Uint8Array.of(bytes.length, bytes.length >> 8, tokenizer.isSpecial(token) ? 1 : 0));
+    digest.update(bytes);
+  }
+  return digest.hex();
+}
+
 /** magic, version (u32 each), checksum of all that follows it, header length (u32), header JSON, tokens (i32), pages; all little-endian. */
-export function packSession(engine: Engine, tokens: readonly number[], pages: readonly Uint8Array[]): Uint8Array {
-  const header = new TextEncoder().encode(JSON.stringify({ ...identity(engine), tokens: tokens.length }));
+export function packSession(
+  engine: Engine,
+  texts: string,
+  tokens: readonly number[],
+  pages: readonly Uint8Array[],
+): Uint8Array {
+  const header = new TextEncoder().encode(JSON.stringify({ ...identity(engine, texts), tokens: tokens.length }));
   const pageBytes = pages.reduce((sum, page) => sum + page.length, 0);
   const bytes = new Uint8Array(FIXED_BYTES + header.length + tokens.length * 4 + pageBytes);
   const view = new DataView(bytes.buffer);
@@ -43,9 +60,10 @@ function checksumOf(bytes: Uint8Array): string {
   return digest.hex();
 }
 
-/** @throws OnebitError `bad-file` when `bytes` are damaged, or were saved with other weights, another backend or KV format. */
+/** @throws OnebitError `bad-file` when `bytes` are damaged, or were saved with other weights or tokens, another backend or KV format. */
 export function unpackSession(
   engine: Engine,
+  texts: string,
   bytes: Uint8Array,
   contextTokens: number,
 ): { tokens: Int32Array; pages: Uint8Array[] } {
@@ -58,7 +76,9 @@ export function unpackSession(
   }
   const version = view.getUint32(4, true);
   if (version < VERSION) {
-    return refuse(`version must be ${VERSION}, got ${version}, which does not say which weights it was saved with`);
+    return refuse(
+      `version must be ${VERSION}, got ${version}, which does not say which weights and tokens it was saved with`,
+    );
   }
   if (version !== VERSION) return refuse(`version must be ${VERSION}, got ${version}`);
   const checksum = new TextDecoder().decode(bytes.slice(CHECKSUM_AT, LENGTH_AT));
@@ -66,10 +86,12 @@ export function unpackSession(
   const headerBytes = view.getUint32(LENGTH_AT, true);
   if (headerBytes > bytes.length - FIXED_BYTES) return refuse('the header is cut short');
   const header = parseHeader(bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerBytes)) ?? refuse('the header is damaged');
-  const expected: Record<string, unknown> = identity(engine);
+  const expected: Record<string, unknown> = identity(engine, texts);
   for (const key of Object.keys(expected)) {
     if (header[key] === expected[key]) continue;
     if (key === 'weights') return refuse('the weights must be those that the session was saved with, got others');
+    if (key === 'texts')
+      return refuse("the tokens' texts must be those that the session was saved with, got others: another vocabulary");
     return refuse(`${key} must be ${expected[key]}, got ${String(header[key])}`);
   }
   const count = header.tokens;
@@ -90,7 +112,7 @@ export function unpackSession(
 }
 
 /** What must be the same for cached keys and values to mean the same. */
-function identity(engine: Engine) {
+function identity(engine: Engine, texts: string) {
   const { config, backend, pages } = engine;
   return {
     architecture: config.architecture.name,
@@ -100,6 +122,7 @@ function identity(engine: Engine) {
     headSize: config.headSize,
     vocabulary: config.vocabulary,
     weights: engine.weightsDigest,
+    texts,
     backend: backend.name,
     kvFormat: pages.pool.format,
     pageTokens: KV_PAGE,

@@ -32,9 +32,14 @@ export interface ChosenToken {
 }
 
 interface SessionOptions {
+  /** What the session held is kept for others of its owner when a generation ends, and nothing stays in the session. */
   readonly shared?: boolean;
   readonly owner?: string;
+  /** Rows of the logits that may be chosen; default all. */
   readonly choosable?: Choosable;
+  /** Digest of the tokens' texts: a saved session is restored only where it is the same. */
+  readonly texts?: () => string;
+  /** What marks the choices of one generation by a key. */
   readonly markerOf?: (key: string) => Marker;
 }
 
@@ -54,6 +59,7 @@ export class Session {
   private readonly sequence: KvSequence;
   private readonly breakers: ReadonlySet<number>;
   private readonly choosable: Choosable;
+  private readonly texts: () => string;
   private readonly markerOf: ((key: string) => Marker) | undefined;
   private busy = false;
   private disposed = false;
@@ -62,16 +68,13 @@ export class Session {
 
   /**
    * @param breakers tokens across which DRY sees no repetition
-   * @param choosable rows of the logits that may be chosen; default all
-   * @param markerOf what marks the choices of one generation by a key
-   * @param shared what the session held is kept for others of its owner when a generation ends, and nothing stays in the session
    * @internal
    */
   constructor(
     scheduler: Scheduler,
     contextTokens: number,
     breakers: ReadonlySet<number> = new Set(),
-    { shared = false, owner = '', choosable, markerOf }: SessionOptions = {},
+    { shared = false, owner = '', choosable, markerOf, texts = () => '' }: SessionOptions = {},
   ) {
     this.scheduler = scheduler;
     this.engine = scheduler.engine;
@@ -79,6 +82,7 @@ export class Session {
     this.breakers = breakers;
     this.shared = shared;
     this.choosable = choosable ?? new Choosable(scheduler.engine.config.vocabulary);
+    this.texts = texts;
     this.markerOf = markerOf;
     this.sequence = this.engine.newSequence(owner);
   }
@@ -223,7 +227,7 @@ export class Session {
     return { top: rankLogits(values, most).slice(0, count), logSumExp: logSumExp(values) };
   }
 
-  /** The tokens and the cache as bytes, for `restore` on the same weights, backend and KV format. */
+  /** The tokens and the cache as bytes, for `restore` with the same weights and tokens, backend and KV format. */
   async save(): Promise<Uint8Array> {
     this.assertIdle('save');
     this.busy = true;
@@ -231,7 +235,7 @@ export class Session {
       const { backend, pages } = this.engine;
       const stored: Uint8Array[] = [];
       for (const page of this.sequence.pageTable()) stored.push(await backend.readKvPage(pages.pool, page));
-      return packSession(this.engine, this.sequence.tokens, stored);
+      return packSession(this.engine, this.texts(), this.sequence.tokens, stored);
     } finally {
       this.close();
     }
@@ -241,7 +245,7 @@ export class Session {
   restore(bytes: Uint8Array): void {
     this.assertIdle('restore');
     checkArgument('restore', 'bytes', bytes, 'bytes');
-    const { tokens, pages } = unpackSession(this.engine, bytes, this.contextTokens);
+    const { tokens, pages } = unpackSession(this.engine, this.texts(), bytes, this.contextTokens);
     this.sequence.truncate(0);
     this.sequence.reserve(tokens.length);
     const table = this.sequence.pageTable();

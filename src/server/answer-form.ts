@@ -5,6 +5,7 @@ import { OnebitError } from '../errors.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { compileRegexAsync, compileSchemaAsync } from '../structured/compile.ts';
 import type { Constraint } from '../structured/constraint.ts';
+import { checkSchemaSize } from '../structured/schema-size.ts';
 import { compileToolCallsAsync } from '../structured/tool-calls.ts';
 import { badField } from './api-error.ts';
 import { BodyGate } from './body-gate.ts';
@@ -100,8 +101,13 @@ async function compiled(
 ): Promise<Constraint> {
   await budget.nextTurn('the form of the answer');
   const forms = formsOf(model, owner);
+  try {
+    checkSchemaSize(what); // before anything is made of it, also its key
+  } catch (error) {
+    throw named(param, error);
+  }
   const key = JSON.stringify(what);
-  const form = forms.get(key) ?? (await compiledInTurn(param, compile, budget));
+  const form = forms.get(key) ?? (await compiledInTurn(owner, param, compile, budget));
   forms.delete(key);
   if (key.length <= LONGEST_KEPT) forms.set(key, form);
   if (forms.size > MOST_KEPT) forms.delete(forms.keys().next().value!);
@@ -136,12 +142,18 @@ function formsOf(model: LanguageModel, owner: string): Map<string, Constraint> {
 }
 
 /** A few forms are compiled at a time: each may take all the memory that a request has. */
-async function compiledInTurn(param: string, compile: () => Promise<Constraint>, budget: Budget): Promise<Constraint> {
-  const leave = await budget.wait('the form of the answer', compiling.enter(COMPILE_BYTES, budget.signal));
+async function compiledInTurn(
+  owner: string,
+  param: string,
+  compile: () => Promise<Constraint>,
+  budget: Budget,
+): Promise<Constraint> {
+  const asked = compiling.enter({ owner, bytes: COMPILE_BYTES, signal: budget.signal });
+  const room = await budget.wait('the form of the answer', asked);
   try {
     return await refusingByName(param, compile);
   } finally {
-    leave();
+    room.leave();
   }
 }
 
@@ -149,7 +161,10 @@ async function refusingByName(param: string, compile: () => Promise<Constraint>)
   try {
     return await compile();
   } catch (error) {
-    if (!(error instanceof OnebitError)) throw error;
-    throw badField(param, `${param}: ${error.message}`, error.code);
+    throw named(param, error);
   }
+}
+
+function named(param: string, error: unknown): unknown {
+  return error instanceof OnebitError ? badField(param, `${param}: ${error.message}`, error.code) : error;
 }

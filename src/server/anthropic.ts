@@ -56,7 +56,7 @@ async function* run(
 /** How many tokens the model would read. */
 export async function countTokens(model: LanguageModel, request: MessagesRequest, exchange: Exchange): Promise<object> {
   const { prompt } = await promptFor(model, taskOfMessages(request), exchange);
-  exchange.reserveReading(prompt.length);
+  exchange.countReading(prompt.length);
   return { input_tokens: prompt.length };
 }
 

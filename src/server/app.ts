@@ -24,7 +24,7 @@ import { openApiDocument } from './openapi.ts';
 import type { Answers, AskedModel, Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { SITE_PATHS, type SiteFiles, siteResponse } from './page.ts';
-import { announcedBytes, readBody } from './request-body.ts';
+import { readBody } from './request-body.ts';
 import { ResponseStore } from './response-store.ts';
 import { isClientGone, pathOf, patternOf, routeOf, routePath, shuttingDown } from './route-facts.ts';
 import { type AnswerSigner, signedAnswer } from './signed-answers.ts';
@@ -234,13 +234,16 @@ export class OnebitServer implements Host {
   }
 
   /** The body as JSON; large ones are read as long as there is room for them. */
-  private async readJson(c: Ctx): Promise<unknown> {
-    const { raw } = c.req;
-    const { budget, signal } = c.env.exchange;
-    const { bodyBytes } = this.limits;
-    const leave = await budget.wait('the body', this.gate.enter(announcedBytes(raw, bodyBytes), signal));
-    c.env.exchange.enterGate(leave);
-    return readBody(raw, bodyBytes, budget);
+  private readJson(c: Ctx): Promise<unknown> {
+    const { exchange } = c.env;
+    const { budget, signal, owner } = exchange;
+    const cut = (error: ApiError) => exchange.abort(error);
+    const enter = async (bytes: number) => {
+      const room = await this.gate.enter({ owner, bytes, signal, cut });
+      exchange.enterGate(room.leave);
+      return room;
+    };
+    return readBody(c.req.raw, { maxBytes: this.limits.bodyBytes, budget, enter });
   }
 
   /** Names of all models, the default one first. */

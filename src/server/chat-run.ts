@@ -9,7 +9,7 @@ import { badField } from './api-error.ts';
 import { type ChatTask, isForced, mayCallOften } from './chat-task.ts';
 import { counted, interleave, roomFor } from './choices.ts';
 import type { Exchange } from './exchange.ts';
-import { conversationTokens } from './prompt.ts';
+import { conversationTokens, mostCharacters, textLength } from './prompt.ts';
 import type { Tool } from './schemas/chat.ts';
 import { generateOptionsOf, withSeed } from './schemas/sampling.ts';
 
@@ -110,12 +110,14 @@ async function* runChoice(
 export async function promptFor(
   model: LanguageModel,
   task: ChatTask,
-  { budget }: Exchange,
+  exchange: Exchange,
 ): Promise<{ tools: readonly Tool[]; prompt: Int32Array }> {
   const tools = toolsFor(task);
   const { messages, thinking, truncate, names, openEnd = 'answer', before } = task;
   const continueLast = openEnd === 'continue' && messages.at(-1)?.role === 'assistant';
-  const bounds = { budget, param: names.messages, truncate, continueLast, before };
+  const most = mostCharacters(model);
+  exchange.expectTokens(Math.ceil(textLength([messages, tools], most) / 4) + (before?.length ?? 0));
+  const bounds = { budget: exchange.budget, param: names.messages, truncate, continueLast, before };
   const options = { tools, thinking, addGenerationPrompt: openEnd !== 'none' };
   const prompt = await conversationTokens(messages, model, options, bounds);
   return { tools, prompt };

@@ -92,6 +92,9 @@ async function checkRecord(
   value: Readonly<Record<string, unknown>>,
   budget: Budget,
 ): Promise<Checked> {
+  const most = (schema as z.ZodType).meta()?.maxProperties as number | undefined;
+  const names = most === undefined ? 0 : Object.keys(value).length;
+  if (most !== undefined && names > most) return mistake(`Too many: expected at most ${most} pairs, got ${names}`);
   const whole: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(value)) {
     budget.spend('the body');

@@ -9,7 +9,7 @@ import { counted, interleave, roomFor, usageOf } from './choices.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
 import { joinLogprobs, type TextLogprobs, TextLogprobsWriter } from './logprobs.ts';
-import { promptsOf, tokensOf } from './prompt.ts';
+import { likelyTokens, promptsOf, tokensOf } from './prompt.ts';
 import { formOfFields } from './schemas/form.ts';
 import type { CompletionRequest } from './schemas/others.ts';
 import { generateOptionsOf, withSeed } from './schemas/sampling.ts';
@@ -86,6 +86,7 @@ async function* run(
     throw badField('n', `n: prompts times n must be at most ${MOST_CHOICES}, got ${answers}.`);
   }
   const prompts: Int32Array[] = [];
+  exchange.expectTokens(likelyTokens(given));
   for (const prompt of given) prompts.push(await tokensOf(prompt, model, exchange.budget));
   const form = formOfFields(request);
   if (form && request.ignore_eos) throw endless();

@@ -5,7 +5,7 @@ import { lengthOf } from '../core/elementary.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { badField } from './api-error.ts';
 import type { Exchange } from './exchange.ts';
-import { promptsOf, tokensOf } from './prompt.ts';
+import { likelyTokens, promptsOf, tokensOf } from './prompt.ts';
 import type { embeddingRequest } from './schemas/others.ts';
 
 /** The vectors of all inputs, in their order. */
@@ -20,7 +20,9 @@ export async function embeddings(
     throw badField('dimensions', `dimensions: this model gives at most ${width}, got ${dimensions}.`);
   }
   const inputs: Int32Array[] = [];
-  for (const input of promptsOf(request.input)) inputs.push(await tokensOf(input, model, exchange.budget, 'input'));
+  const given = promptsOf(request.input);
+  exchange.expectTokens(likelyTokens(given));
+  for (const input of given) inputs.push(await tokensOf(input, model, exchange.budget, 'input'));
   exchange.reserveReading(inputs.reduce((sum, { length }) => sum + length, 0));
   const data: object[] = [];
   for (const [index, tokens] of inputs.entries()) {

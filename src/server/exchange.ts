@@ -44,6 +44,9 @@ const REQUEST_BYTES = 128 << 20;
 /** Memory of a token's log-probability until it is written. */
 const LOGPROB_BYTES = 330;
 
+/** Why what is left of a request stops at its end. */
+const ENDED = new DOMException('The request has ended.', 'AbortError');
+
 /** A path with single slashes. */
 export function plainPath(path: string): string {
   return path.replace(/\/{2,}/g, '/');
@@ -146,6 +149,11 @@ export class Exchange {
     if (this.ended) leave();
   }
 
+  /** To be called before texts become tokens: takes from the key's allowance what they likely are, until that is known. @throws ApiError 429 */
+  expectTokens(likely: number): void {
+    this.lend({ promptTokens: likely, answers: 0, answerTokens: 0, known: true });
+  }
+
   /**
    * To be called when the request is prepared and before the model runs: takes from the key's allowance what it may use.
    * @returns tokens that each answer may have
@@ -153,7 +161,7 @@ export class Exchange {
    */
   reserve(need: TokenNeed): number {
     this.leaveGate();
-    this.reservation = this.key?.reserve(need, performance.now());
+    this.lend(need);
     this.usage.promptTokens = need.promptTokens;
     if (this.ended) this.reservation?.settle(0, performance.now());
     return this.reservation?.answerTokens ?? need.answerTokens;
@@ -162,6 +170,19 @@ export class Exchange {
   /** Like `reserve` for what the model only reads. */
   reserveReading(promptTokens: number): void {
     this.reserve({ promptTokens, answers: 0, answerTokens: 0, known: true });
+  }
+
+  /** Takes what is needed instead of what was taken before. */
+  private lend(need: TokenNeed): void {
+    this.reservation?.settle(0, performance.now());
+    this.reservation = undefined;
+    this.reservation = this.key?.reserve(need, performance.now());
+  }
+
+  /** To be called when all work is done, where tokens are only read: so many they were. */
+  countReading(promptTokens: number): void {
+    this.leaveGate();
+    this.usage.promptTokens = promptTokens;
   }
 
   /** Counts the memory of tokens with so many alternatives each. @throws OnebitError `over-budget` */
@@ -187,5 +208,6 @@ export class Exchange {
     this.leaveGate();
     this.reservation?.settle(this.usage.promptTokens + this.usage.completionTokens, performance.now());
     this.observer.requestEnded(this);
+    this.abort(ENDED); // what still runs for it, as the other choices of one that failed
   }
 }

@@ -134,9 +134,13 @@ export class KeyRing {
   private readonly keys: readonly ApiKey[];
 
   constructor(keys: readonly KeyConfig[]) {
+    const names = new Set(keys.map(({ name }) => name));
     this.keys = keys.map((key) => {
-      const isShared = keys.filter(({ name }) => name === key.name).length > 1;
-      return new ApiKey(isShared ? { ...key, name: `${key.name}#${key.sha256.slice(0, 8)}` } : key);
+      if (keys.filter(({ name }) => name === key.name).length === 1) return new ApiKey(key);
+      let name = `${key.name}#${key.sha256.slice(0, 8)}`;
+      while (names.has(name)) name += '+'; // another key is called so, or begins so
+      names.add(name);
+      return new ApiKey({ ...key, name });
     });
     const ids = this.keys.map(({ id }) => id);
     const twice = this.keys.find(({ id }, i) => ids.indexOf(id) < i);

@@ -9,7 +9,7 @@ import { embeddings } from './embeddings.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
 import { chatLogprobs } from './logprobs.ts';
-import { fitting, tokensOf } from './prompt.ts';
+import { fitting, likelyTokens, tokensOf } from './prompt.ts';
 import {
   formOfOllama,
   maxTokensOf,
@@ -107,6 +107,7 @@ export async function ollamaEmbed(
   exchange: Exchange,
 ): Promise<object> {
   const texts = typeof request.input === 'string' ? [request.input] : request.input;
+  exchange.expectTokens(likelyTokens(texts));
   const input: string[] = [];
   for (const text of texts) input.push(request.truncate === false ? text : await fitting(text, model, exchange.budget));
   const vectors = input.length > 0 ? await vectorsOf(model, { ...request, input }, exchange) : [];
@@ -122,6 +123,7 @@ export async function ollamaEmbedding(
 ): Promise<object> {
   const { prompt } = request;
   if (prompt === '') return { embedding: [] };
+  exchange.expectTokens(likelyTokens([prompt]));
   const input = await fitting(prompt, model, exchange.budget);
   const [embedding] = await vectorsOf(model, { ...request, input }, exchange);
   return { embedding };
@@ -158,6 +160,7 @@ async function* continued(
   request: OllamaGenerateRequest,
   exchange: Exchange,
 ): AsyncGenerator<Step, void, void> {
+  exchange.expectTokens(likelyTokens([request.prompt ?? '']));
   const prompt = await tokensOf(request.prompt ?? '', model, exchange.budget);
   exchange.promptIds = prompt;
   const form = formOfOllama(request);

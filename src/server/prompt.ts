@@ -48,6 +48,12 @@ export async function tokensOf(
   return tokens;
 }
 
+/** Tokens that prompts likely are, before they are read: four characters count as one. */
+export function likelyTokens(prompts: readonly (string | readonly number[])[]): number {
+  const tokens = prompts.reduce((sum, one) => sum + (typeof one === 'string' ? one.length / 4 : one.length), 0);
+  return Math.ceil(tokens);
+}
+
 /** Token ids as the model wants them. @throws ApiError 400 for those that the vocabulary does not have */
 export function idsOf(ids: readonly number[], { tokenizer }: LanguageModel, param: string): Int32Array {
   const tokens = Int32Array.from(ids);

@@ -2,6 +2,7 @@
 import type { Budget } from '../core/budget.ts';
 import { OnebitError } from '../errors.ts';
 import { ApiError } from './api-error.ts';
+import { FREE_BYTES, type Room } from './body-gate.ts';
 import { decompressed } from './decompress.ts';
 import { JsonScan } from './json-scan.ts';
 
@@ -9,21 +10,26 @@ import { JsonScan } from './json-scan.ts';
 const BODY_MS = 20_000;
 const SLOWEST_BYTES = 1 << 16;
 
-/** Bytes that a request's body will take: as it says, or the most it may have. */
-export function announcedBytes(request: Request, maxBytes: number): number {
-  const length = request.headers.get('content-length');
-  const plain = request.headers.get('content-encoding') ?? 'identity';
-  return length !== null && plain === 'identity' ? Math.min(Number(length), maxBytes) : maxBytes;
+/** What reading a body needs besides the request. */
+export interface BodyReading {
+  readonly maxBytes: number;
+  readonly budget: Budget;
+  /** Waits for room for a body of so many bytes, where it is large. */
+  readonly enter: (bytes: number) => Promise<Room>;
 }
 
-/** The request's body. @throws ApiError 400, 408, 413 or 415 */
-export async function readBody(request: Request, maxBytes: number, budget: Budget): Promise<unknown> {
-  checkType(request.headers);
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (!request.body) throw notJson('The body must be JSON, got nothing.');
-  const encoding = request.headers.get('content-encoding');
-  const body = encoding === null ? request.body : await decompressed(request.body, encoding);
-  const text = await readText(body, maxBytes, budget);
+/** The request's body. @throws ApiError 400, 408, 413, 415 or 503 */
+export async function readBody(request: Request, reading: BodyReading): Promise<unknown> {
+  const { headers, body } = request;
+  const { maxBytes } = reading;
+  checkType(headers);
+  const length = headers.get('content-length');
+  if (Number(length ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (!body) throw notJson('The body must be JSON, got nothing.');
+  const encoding = headers.get('content-encoding');
+  const isPlain = encoding === null || encoding === 'identity';
+  const mayHave = isPlain && length !== null ? Number(length) : maxBytes;
+  const text = await readText(encoding === null ? body : await decompressed(body, encoding), mayHave, reading);
   if (text === '') throw notJson('The body must be JSON, got nothing.');
   try {
     return JSON.parse(text);
@@ -46,19 +52,32 @@ function checkType(headers: Headers): void {
   });
 }
 
-async function readText(body: ReadableStream<Uint8Array>, maxBytes: number, budget: Budget): Promise<string> {
+/** The text of `body`, which may have `mayHave` bytes: the first of them are read at once, the others when there is room. */
+async function readText(
+  body: ReadableStream<Uint8Array>,
+  mayHave: number,
+  { maxBytes, budget, enter }: BodyReading,
+): Promise<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
   const scan = new JsonScan();
   const pieces: string[] = [];
   const reader = body.getReader();
-  const began = performance.now();
+  let began = performance.now();
   let bytes = 0;
+  let room: Room | undefined;
   try {
     for (;;) {
-      const { done, value } = await budget.wait('the body', inTime(reader.read(), began + allowedMs(bytes)));
+      const read = inTime(reader.read(), began + allowedMs(bytes), budget.signal);
+      const { done, value } = await budget.wait('the body', read);
       if (done) break;
       bytes += value.length;
       if (bytes > maxBytes) throw tooLarge(maxBytes);
+      if (!room && bytes > FREE_BYTES) {
+        const asked = performance.now();
+        room = await budget.wait('the body', enter(mayHave));
+        began += performance.now() - asked;
+      }
+      room?.arrived(value.length);
       scan.push(value);
       pieces.push(decoder.decode(value, { stream: true }));
       await budget.turn('the body');
@@ -69,18 +88,24 @@ async function readText(body: ReadableStream<Uint8Array>, maxBytes: number, budg
     if (error instanceof ApiError || error instanceof OnebitError || budget.signal?.aborted) throw error;
     throw notJson('The body must be UTF-8, and compressed as its header content-encoding says.', error);
   }
+  room?.complete();
   await budget.nextTurn('the body');
   return pieces.join('');
 }
 
 const allowedMs = (bytes: number) => BODY_MS + (bytes / SLOWEST_BYTES) * 1000;
 
-function inTime<Result>(result: Promise<Result>, endMs: number): Promise<Result> {
+function inTime<Result>(result: Promise<Result>, endMs: number, signal?: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
+    const stop = () => reject(signal?.reason);
     const timer = setTimeout(() => {
       reject(new ApiError(408, 'The body took too long to arrive.', { code: 'timeout' }));
     }, endMs - performance.now());
-    result.then(resolve, reject).finally(() => clearTimeout(timer));
+    signal?.addEventListener('abort', stop);
+    result.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+    });
   });
 }
 

@@ -78,7 +78,7 @@ export async function countInput(
 ): Promise<object> {
   const task = responseTask(request, await conversationOf(request, exchange, store));
   const { prompt } = await promptFor(model, task, exchange);
-  exchange.reserveReading(prompt.length);
+  exchange.countReading(prompt.length);
   return { object: 'response.input_tokens', input_tokens: prompt.length };
 }
 

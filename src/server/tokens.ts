@@ -4,7 +4,7 @@ import type { Budget } from '../core/budget.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { badField } from './api-error.ts';
 import type { Exchange } from './exchange.ts';
-import { idsOf, mostCharacters, tooLong } from './prompt.ts';
+import { idsOf, likelyTokens, mostCharacters, tooLong } from './prompt.ts';
 import type { detokenizeRequest, tokenizeRequest } from './schemas/others.ts';
 
 /** Memory of a token with its text, while it is written. */
@@ -22,11 +22,12 @@ export async function tokenize(
   if (text == null) throw badField('content', 'content: the text must be given, got none.');
   if (text.length > mostCharacters(model))
     throw tooLong(model.contextTokens, request.content == null ? 'prompt' : 'content');
+  exchange.expectTokens(likelyTokens([text]));
   const { budget } = exchange;
   const { tokenizer } = model;
   const bos = request.add_special === true && tokenizer.addBos;
   const ids = await tokenizer.encodeAsync(text, { special: request.parse_special ?? false, bos, budget });
-  exchange.reserveReading(ids.length);
+  exchange.countReading(ids.length);
   const shown: unknown[] = [];
   if (request.with_pieces) budget.hold('tokenize', PIECE_BYTES * ids.length);
   for (let from = 0; from < ids.length; from += STRETCH) {

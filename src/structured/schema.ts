@@ -25,6 +25,7 @@ import {
   refuse,
   type SchemaObject,
 } from './schema-parts.ts';
+import { checkSchemaSize } from './schema-size.ts';
 import { isString, stringAutomaton, stringCharacters, stringLanguage } from './schema-strings.ts';
 import { ONE_SPELLING } from './unique-strings.ts';
 import type { Meter, Work } from './work.ts';
@@ -39,6 +40,7 @@ export function schemaLanguage(
   meter: Meter,
   parts: readonly Part[] = [{ schema, at: '', name: '#' }],
 ): Work<Node> {
+  checkSchemaSize(schema);
   return new Compiler(schema, meter).language(parts);
 }
 

@@ -1,7 +1,7 @@
 // What one client sends does not stop the others: /health answers, streams go on, and what is too much is refused before the work.
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type StartedServer, startServer } from './started-server.ts';
+import { type StartedServer, startServer, until } from './started-server.ts';
 
 let started: StartedServer;
 beforeAll(async () => {
@@ -12,6 +12,10 @@ afterAll(() => started.stop());
 const user = (content: unknown) => ({ role: 'user', content });
 const of = <Item>(count: number, item: (i: number) => Item) => Array.from({ length: count }, (_, i) => item(i));
 const chat = (messages: object[], more: object = {}) => JSON.stringify({ messages, max_tokens: 1, ...more });
+
+const fields = (count: number, value: unknown) => Object.fromEntries(of(count, (i) => [i, value]));
+const form = (schema: object) =>
+  chat([user('a')], { response_format: { type: 'json_schema', json_schema: { schema } } });
 
 const MUCH: [string, string, string, RegExp][] = [
   ['one long word', '/v1/chat/completions', chat([user('xy'.repeat(3e6))]), /context_length_exceeded/],
@@ -27,8 +31,20 @@ const MUCH: [string, string, string, RegExp][] = [
   ['names of fields', '/v1/completions', `{${of(3e5, (i) => `"k${i}":1`).join()}}`, /objects, arrays and fields/],
   ['token ids', '/v1/completions', JSON.stringify({ prompt: of(9e5, () => 3) }), /900000 tokens/],
   ['token ids that are none', '/v1/completions', JSON.stringify({ prompt: of(9e5, () => -3) }), /prompt\.0/],
-  ['stop texts', '/v1/completions', JSON.stringify({ prompt: 'a', stop: of(3e5, () => 'b') }), /stop/],
-  ['biases', '/v1/completions', JSON.stringify({ prompt: 'a', logit_bias: Object.fromEntries(of(9e4, (i) => [i, 1])) }), /logit_bias/],
+  ['stop texts', '/v1/completions', JSON.stringify({ prompt: 'a', stop: of(1e5, () => 'b') }), /stop/],
+  ['biases', '/v1/completions', JSON.stringify({ prompt: 'a', logit_bias: fields(4e4, 1) }), /logit_bias/],
+  ['short texts, all different', '/v1/embeddings', JSON.stringify({ input: of(7e5, (i) => `s${i}`) }), /150000 texts/],
+  ['fractions', '/v1/completions', JSON.stringify({ prompt: of(6e5, (i) => i + 0.5) }), /1200000 numbers/],
+  ['settings of the template', '/v1/chat/completions', chat([user('a')], { chat_template_kwargs: fields(9e4, 1) }), /objects, arrays and fields/],
+  ['pairs of metadata', '/v1/responses', JSON.stringify({ input: 'a', metadata: fields(4e4, 'v') }), /at most 16 pairs, got 40000/],
+  ['a few too many pairs of metadata', '/v1/chat/completions', chat([user('a')], { metadata: fields(17, 'v') }), /metadata.*at most 16 pairs/],
+  ['values of a schema', '/v1/chat/completions', form({ enum: of(1.1e6, (i) => i) }), /50000 values/],
+  ['types of a schema', '/v1/chat/completions', form({ type: of(1e5, () => 'string') }), /50000 values/],
+  ['required names of a schema', '/api/generate', JSON.stringify({ model: 'tiny', prompt: 'a', format: { required: of(9e4, (i) => `n${i}`) } }), /50000 values/],
+  ['a long constant', '/v1/messages', chat([user('a')], { output_config: { format: { type: 'json_schema', schema: { const: 'x'.repeat(7e6) } } } }), /1048576 characters/],
+  ['a schema as text', '/v1/completions', JSON.stringify({ prompt: 'a', guided_json: `[${'{},'.repeat(2e6)}{}]` }), /objects, arrays and fields/],
+  ['a deep schema as text', '/v1/completions', JSON.stringify({ prompt: 'a', json_schema: '['.repeat(3e6) }), /levels deep/],
+  ['schemas of tools', '/v1/responses', JSON.stringify({ input: 'a', tool_choice: 'required', tools: of(2, (i) => ({ type: 'function', name: `f${i}`, parameters: { enum: of(4e4, (k) => k) } })) }), /50000 values|fit/],
   ['descriptions of tools', '/v1/chat/completions', chat([user('a')], { tools: of(99, (i) => ({ type: 'function', function: { name: `f${i}`, description: 'x'.repeat(7e4) } })) }), /tools/],
 ]; // biome-ignore format: a table
 
@@ -84,6 +100,14 @@ describe('of what is too much', () => {
     expect(new Set(statuses)).toEqual(new Set([400]));
     await small.stop();
   });
+});
+
+test('of choices that fail nothing is left: what others have begun is stopped', async () => {
+  const body = { prompt: of(100, () => 'ab '.repeat(120)), max_tokens: 1, echo: true, logprobs: 20 };
+  const answer = await started.post('/v1/completions', body);
+  expect((await answer.json()).error.code).toBe('over-budget');
+  await until(() => started.model.stats().running === 0 && started.model.stats().waiting === 0);
+  expect(started.model.stats().kvPagesUsed).toBe(0);
 });
 
 describe('compressed bodies', () => {

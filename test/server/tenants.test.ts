@@ -1,8 +1,11 @@
 // Two keys on one server: neither learns anything of what the other sends, nor takes anything from him.
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Budget } from '../../src/core/budget.ts';
-import { hashKey } from '../../src/server/keys.ts';
+import { BodyGate } from '../../src/server/body-gate.ts';
+import { hashKey, KeyRing } from '../../src/server/keys.ts';
 import { ResponseStore } from '../../src/server/response-store.ts';
 import { type StartedServer, startServer, until } from './started-server.ts';
 
@@ -86,6 +89,15 @@ test('keys of one name are told apart, and the same key twice is refused', async
   await expect(startServer({ keys: [twins[0], twins[0]] })).rejects.toThrow(/given once/);
 });
 
+test('the name of a twin is never that of another key', async () => {
+  const sha256 = await Promise.all(['a', 'b', 'c'].map(hashKey));
+  const names = ['shop', 'shop', `shop#${sha256[0].slice(0, 8)}`];
+  const ring = new KeyRing(names.map((name, i) => ({ name, sha256: sha256[i] })));
+  const found = await Promise.all(['a', 'b', 'c'].map((key) => ring.identify(`Bearer ${key}`)));
+  expect(new Set(found.map(({ name }) => name)).size).toBe(3);
+  expect(found[2].name).toBe(names[2]);
+});
+
 describe('tokens a minute', () => {
   const limited = async () =>
     startServer({ keys: [{ name: 'small', sha256: await hashKey('small-key'), tokensPerMinute: 60 }] });
@@ -110,6 +122,34 @@ describe('tokens a minute', () => {
     expect(refused.length).toBeGreaterThan(50);
     for (const answer of refused) expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(total(texts)).toBeLessThanOrEqual(70);
+    await server.stop();
+  });
+
+  test('are taken before texts become tokens, and are as many as they were afterwards', async () => {
+    const server = await limited();
+    let read = 0;
+    const { tokenizer } = server.model;
+    const encode = tokenizer.encodeAsync.bind(tokenizer);
+    tokenizer.encodeAsync = (...given) => {
+      read++;
+      return encode(...given);
+    };
+    const text = 'abcdefgh '.repeat(20); // 45 tokens by their characters
+    const messages = [{ role: 'user', content: text }];
+    for (const [path, body] of [
+      ['/v1/tokenize', { content: text }],
+      ['/v1/embeddings', { input: text }],
+      ['/v1/messages/count_tokens', { messages }],
+      ['/v1/responses/input_tokens', { input: messages }],
+      ['/v1/completions', { prompt: text, max_tokens: 1 }],
+    ] as const) {
+      const key = server.server as unknown as { keys: { keys: { tokens: { left: number } }[] } };
+      key.keys.keys[0].tokens.left = 60;
+      read = 0;
+      const answers = await Promise.all(Array.from({ length: 10 }, () => server.post(path, body, as('small'))));
+      expect(answers.filter(({ status }) => status === 429).length, path).toBeGreaterThanOrEqual(9);
+      expect(read, path).toBeLessThan(3);
+    }
     await server.stop();
   });
 
@@ -168,4 +208,109 @@ test('connections that ask for nothing make room for one that does', async () =>
   await until(() => idle.filter((socket) => !socket.destroyed && !socket.closed).length <= 40);
   for (const socket of idle) socket.destroy();
   await server.stop();
+});
+
+describe('bodies that hardly come', () => {
+  /** Sends the head of a body and its beginning, and goes on with a byte now and then. */
+  function trickle(url: string, headers: string[], beginning = '{"prompt":"'): { socket: Socket; said: string[] } {
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    const said: string[] = [];
+    socket.on('error', () => {});
+    socket.on('data', (data) => said.push(String(data)));
+    const head = ['POST /v1/completions HTTP/1.1', 'host: a', 'content-type: application/json', ...headers];
+    socket.write(`${head.join('\r\n')}\r\n\r\n${beginning}`);
+    const byte = headers.includes('transfer-encoding: chunked') ? '1\r\n \r\n' : ' ';
+    const timer = setInterval(() => socket.write(byte), 200);
+    socket.on('close', () => clearInterval(timer));
+    return { socket, said };
+  }
+  const large = JSON.stringify({ prompt: 'x'.repeat(3e6) });
+
+  test.each([
+    ['of unknown length', ['transfer-encoding: chunked'], 'b\r\n{"prompt":"\r\n'],
+    ['of a length that is told', ['content-length: 8000000'], '{"prompt":"'],
+    ['that have begun to hold room', ['content-length: 8000000'], `{"prompt":"${'x'.repeat(3e5)}`],
+  ])(
+    '%s keep no other body out, whoever sends them',
+    async (_, headers, beginning) => {
+      const server = await startServer({ keys });
+      const isLarge = beginning.length > 1e5;
+      const own = Array.from({ length: isLarge ? 0 : 20 }, () =>
+        trickle(server.url, [...headers, 'x-api-key: shop-key'], beginning),
+      );
+      const others = Array.from({ length: 20 }, () =>
+        trickle(server.url, [...headers, 'x-api-key: rival-key'], beginning),
+      );
+      await Promise.all([...own, ...others].map(({ socket }) => once(socket, 'connect')));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      for (const body of [large, gzipSync(large)]) {
+        const answer = await fetch(`${server.url}/v1/completions`, {
+          method: 'POST',
+          headers: {
+            ...as('shop'),
+            'content-type': 'application/json',
+            ...(body === large ? {} : { 'content-encoding': 'gzip' }),
+          },
+          body: body as BodyInit,
+          signal: AbortSignal.timeout(10_000),
+        });
+        expect(answer.status).toBe(400);
+        expect((await answer.json()).error.code).toBe('context_length_exceeded');
+      }
+      for (const { socket, said } of [...own, ...others]) {
+        if (!isLarge) expect(said.join('')).toBe(''); // still being read
+        socket.destroy();
+      }
+      await server.stop();
+    },
+    60_000,
+  );
+
+  test('are not read without a key that is known', async () => {
+    const answers = [[], ['x-api-key: nobody']].map((key) => trickle(started.url, ['content-length: 8000000', ...key]));
+    await until(() => answers.every(({ said }) => said.length > 0));
+    for (const { socket, said } of answers) {
+      expect(said.join('')).toMatch(/^HTTP\/1.1 401 /);
+      socket.destroy();
+    }
+  });
+});
+
+describe('the gate of large bodies', () => {
+  const { signal } = new AbortController();
+  const guest = (owner: string, bytes = 10) => ({ owner, bytes, signal });
+  const settled = async (promise: Promise<unknown>) =>
+    Promise.race([promise.then(() => true), new Promise<boolean>((resolve) => setTimeout(resolve, 20, false))]);
+
+  test('lets an owner in who has nothing inside, and holds no more than twice its bound', async () => {
+    const gate = new BodyGate(40);
+    const inside = await Promise.all(Array.from({ length: 4 }, () => gate.enter(guest('a'))));
+    const fifth = gate.enter(guest('a'));
+    expect(await settled(fifth)).toBe(false);
+    await Promise.all(['b', 'c', 'd', 'e'].map((owner) => gate.enter(guest(owner))));
+    const late = gate.enter(guest('f'));
+    expect(await settled(late)).toBe(false);
+    inside[0].leave();
+    expect(await settled(late)).toBe(true); // before the fifth of a, who waited longer
+    expect(await settled(fifth)).toBe(false);
+  });
+
+  test('cuts what comes too slowly while others wait, and only then', async () => {
+    const gate = new BodyGate(10);
+    const cut: string[] = [];
+    const guestThat = (name: string) => ({ ...guest('a'), cut: () => cut.push(name) });
+    const slow = await gate.enter(guestThat('slow'));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(cut).toEqual([]);
+    const second = gate.enter(guestThat('complete'));
+    await until(() => cut.length > 0);
+    expect(cut[0]).toBe('slow');
+    slow.leave();
+    (await second).complete();
+    cut.length = 0;
+    void gate.enter(guest('a')).catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(cut).toEqual([]);
+  });
 });

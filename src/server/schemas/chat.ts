@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ChatMessage } from '../../chat/messages.ts';
 import { badField } from '../api-error.ts';
 import { formFields } from './form.ts';
-import { samplingFields } from './sampling.ts';
+import { metadata, samplingFields } from './sampling.ts';
 
 const textPart = z.object({
   type: z.literal(['text', 'refusal']),
@@ -59,6 +59,7 @@ export const chatRequest = z.object({
   chat_template_kwargs: z.object({ enable_thinking: z.boolean().nullish() }).nullish(),
   continue_final_message: z.boolean().nullish().describe('Go on with the last message, which must be the assistant’s'),
   add_generation_prompt: z.boolean().nullish().describe('Default true, but for continue_final_message'),
+  metadata: metadata.nullish(),
   modalities: z.array(z.literal('text')).nullish(),
   functions: z.undefined('Not supported: use tools').optional(),
   function_call: z.undefined('Not supported: use tool_choice').optional(),

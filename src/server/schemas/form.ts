@@ -3,6 +3,7 @@
 // response_format.schema; SGLang's regex and ebnf; Fireworks' and TGI's types of response_format.
 import { z } from 'zod';
 import { badField } from '../api-error.ts';
+import { parsedJson } from '../json-scan.ts';
 
 /** What an answer must be. */
 export type AnswerForm = { readonly schema: unknown } | { readonly pattern: string };
@@ -91,11 +92,7 @@ export function formOfFormat(format: ResponseFormat): AnswerForm | undefined {
 function schemaForm(given: unknown, param: string): AnswerForm | undefined {
   if (given == null) return undefined;
   if (typeof given !== 'string') return { schema: given };
-  try {
-    return { schema: JSON.parse(given) as unknown };
-  } catch {
-    throw badField(param, `${param}: must be a JSON Schema, got a text that is no JSON.`);
-  }
+  return { schema: parsedJson(given, param) };
 }
 
 function patternForm(given: string | null | undefined): AnswerForm | undefined {

@@ -4,7 +4,7 @@ import type { ChatMessage, ToolCall } from '../../chat/messages.ts';
 import { badField } from '../api-error.ts';
 import type { Tool } from './chat.ts';
 import { formFields } from './form.ts';
-import { samplingFields } from './sampling.ts';
+import { metadata, samplingFields } from './sampling.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
 const part = z.object({ type: z.string(), text: z.string().nullish(), refusal: z.string().nullish() });
@@ -78,7 +78,7 @@ export const responsesRequest = z.object({
   include: z.array(z.string()).max(100).nullish().describe('message.output_text.logprobs; others are left out'),
   top_logprobs: z.int().min(0).max(20).nullish(),
   truncation: z.enum(['auto', 'disabled']).nullish(),
-  metadata: z.record(z.string().max(64), z.string().max(512)).nullish().describe('At most 16 texts'),
+  metadata: metadata.nullish(),
   background: z.literal(false, 'Not supported: must be false').nullish(),
   conversation: z.null('Not supported: use previous_response_id').optional(),
   prompt: z.null('Not supported: use input').optional(),

@@ -4,6 +4,13 @@ import { z } from 'zod';
 import type { GenerateOptions } from '../../generate/options.ts';
 import { badField } from '../api-error.ts';
 
+/** Names and texts that clients keep beside a request, as many as OpenAI takes. */
+const METADATA_PAIRS = 16;
+export const metadata = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((pairs) => Object.keys(pairs).length <= METADATA_PAIRS, `Too many: expected at most ${METADATA_PAIRS} pairs`)
+  .meta({ maxProperties: METADATA_PAIRS, description: `At most ${METADATA_PAIRS} texts` });
+
 const stopText = z.string().min(1).max(1000);
 
 /** Of every request that generates. */
