@@ -14,6 +14,7 @@ import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
+import { mcpCommand } from './mcp.ts';
 import { note, printError } from './print.ts';
 import { pullCommand } from './pull.ts';
 import { scoreCommand } from './score.ts';
@@ -82,6 +83,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     benchCommand,
     pullCommand,
     serveCommand,
+    mcpCommand,
     trainCommand,
     supportCommand,
     signCommand,

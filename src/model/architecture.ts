@@ -2,7 +2,6 @@
 // blocks that they are put together from are blocks.ts.
 import type { Metadata } from '../gguf/metadata.ts';
 import type { Backend, GateActivation, KvPool, RopeSpec, Tensor, Weight } from '../kernels/backend.ts';
-import type { ModelConfig } from './config.ts';
 
 export type Shape = readonly [cols: number] | readonly [cols: number, rows: number];
 
@@ -69,6 +68,31 @@ export interface Architecture {
   activation?(metadata: Metadata): GateActivation;
   /** What each layer runs, in this order. */
   readonly blocks: readonly Block[];
+}
+
+/** The numbers that describe a model; config.ts reads them from a file. */
+export interface ModelConfig {
+  readonly architecture: Architecture;
+  /** `general.name`, or the architecture's. */
+  readonly name: string;
+  readonly layers: number;
+  /** Length of the residual vector. */
+  readonly width: number;
+  readonly feedForwardWidth: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** Not necessarily width / heads. */
+  readonly headSize: number;
+  /** Rows of the embedding. */
+  readonly vocabulary: number;
+  /** Longest context that the model was made for, in tokens. */
+  readonly contextLength: number;
+  readonly normEpsilon: number;
+  readonly rope: RopeSpec;
+  /** Of the feed-forward's gate, where it is not SiLU. */
+  readonly activation?: GateActivation;
+  /** The output head is the embedding. */
+  readonly tiedHead: boolean;
 }
 
 /** Every tensor that a model of `config` consists of, in the order of their use: the only list of them. */

@@ -1,8 +1,7 @@
 // Owns the blocks that layers are made of: attention and gated feed-forward, with what architectures have in addition. Must not know a concrete backend,
 // nor which architecture it is.
 import type { Tensor, Weight } from '../kernels/backend.ts';
-import type { Block, LayerWeights, Step, TensorSpec } from './architecture.ts';
-import type { ModelConfig } from './config.ts';
+import type { Block, LayerWeights, ModelConfig, Step, TensorSpec } from './architecture.ts';
 
 export interface AttentionOptions {
   /** Queries and keys get an RMSNorm a head. */

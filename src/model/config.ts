@@ -3,34 +3,12 @@
 import { OnebitError } from '../errors.ts';
 import { metadataNumber, metadataString } from '../gguf/metadata.ts';
 import type { Gguf } from '../gguf/types.ts';
-import type { GateActivation, RopeSpec } from '../kernels/backend.ts';
+import type { RopeSpec } from '../kernels/backend.ts';
 import { architectures } from './arch/index.ts';
-import type { Architecture } from './architecture.ts';
+import type { Architecture, ModelConfig } from './architecture.ts';
 import { ropeFrequencies, yarnFrequencies, yarnMagnitude } from './rope-scaling.ts';
 
-export interface ModelConfig {
-  readonly architecture: Architecture;
-  /** `general.name`, or the architecture's. */
-  readonly name: string;
-  readonly layers: number;
-  /** Length of the residual vector. */
-  readonly width: number;
-  readonly feedForwardWidth: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  /** Not necessarily width / heads. */
-  readonly headSize: number;
-  /** Rows of the embedding. */
-  readonly vocabulary: number;
-  /** Longest context that the model was made for, in tokens. */
-  readonly contextLength: number;
-  readonly normEpsilon: number;
-  readonly rope: RopeSpec;
-  /** Of the feed-forward's gate, where it is not SiLU. */
-  readonly activation?: GateActivation;
-  /** The output head is the embedding. */
-  readonly tiedHead: boolean;
-}
+export type { ModelConfig } from './architecture.ts';
 
 /** Keys below the architecture's prefix that the engine reads, or that change nothing here. */
 const knownKeys = new Set([

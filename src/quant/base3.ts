@@ -12,7 +12,10 @@ export interface DigitGroup {
 }
 
 /** [digit, byte]. */
-const digits = Uint8Array.from({ length: 5 * 256 }, (_, i) => ((((i & 255) * 3 ** (i >> 8)) & 255) * 3) >> 8);
+const digits = Uint8Array.from({ length: 5 * 256 }, (_, i) => {
+  const power = [1, 3, 9, 27, 81][i >> 8];
+  return ((((i & 255) * power) & 255) * 3) >> 8;
+});
 
 /** Reads the codes of a block at `at`. */
 export function unpackBase3(groups: readonly DigitGroup[], bytes: Uint8Array, at: number, codes: Uint8Array): void {

@@ -65,6 +65,7 @@ function count(values: Float32Array, decoded: Float32Array, start: number, block
   for (let j = start; j < start + blockSize; j++) {
     if (values[j] === decoded[j]) continue;
     loss.changed++;
-    loss.error += (values[j] - decoded[j]) ** 2;
+    const change = values[j] - decoded[j];
+    loss.error += change * change;
   }
 }

@@ -308,6 +308,7 @@ export class OnebitServer implements Host {
     const asked = { method: 'POST', url: `http://batch${endpoint}`, signal, priority: 'background' } as const;
     const job = new Exchange(asked, this.limits, { requestEnded: (ended) => this.finish(ended) });
     job.route = endpoint;
+    job.watermark = this.options.watermark;
     job.status = 200;
     this.active.add(job);
     try {

@@ -176,7 +176,7 @@ class ReferenceBackend implements Backend {
   gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation: GateActivation = 'silu'): void {
     const [target, g, u] = [dataOf(out), dataOf(gate), dataOf(up)];
     if (activation === 'relu2') {
-      for (let i = 0; i < length; i++) target[i] = Math.max(0, g[i]) ** 2 * u[i];
+      for (let i = 0; i < length; i++) target[i] = Math.max(0, g[i]) * Math.max(0, g[i]) * u[i];
       return;
     }
     for (let i = 0; i < length; i++) target[i] = (g[i] / (1 + exp(-g[i]))) * u[i];

@@ -136,6 +136,12 @@ export class WasmWeight extends Region implements Weight {
   }
 }
 
+/** `gain` multiplies 2-bit weights. */
+type LoadArguments = [
+  ...[format: Format, rows: number, cols: number, read: ReadWeight],
+  ...[signal?: AbortSignal, gain?: number],
+];
+
 export class Weights {
   readonly #heap: Heap;
   readonly #program: Program;
@@ -160,15 +166,8 @@ export class Weights {
   }
 
   /** Loads a matrix. Throws `bad-file` naming the row and block of a scale that is not finite, and `out-of-memory`. */
-  load(
-    format: Format,
-    rows: number,
-    cols: number,
-    read: ReadWeight,
-    signal?: AbortSignal,
-    gain = 1,
-  ): Promise<WasmWeight> {
-    const loaded = this.#loading.then(() => this.#load(format, rows, cols, read, signal, gain));
+  load(...how: LoadArguments): Promise<WasmWeight> {
+    const loaded = this.#loading.then(() => this.#load(...how));
     this.#loading = loaded.catch(() => {});
     return loaded;
   }
@@ -318,14 +317,7 @@ export class Weights {
     }
   }
 
-  async #load(
-    format: Format,
-    rows: number,
-    cols: number,
-    read: ReadWeight,
-    signal: AbortSignal | undefined,
-    gain: number,
-  ): Promise<WasmWeight> {
+  async #load(...[format, rows, cols, read, signal, gain = 1]: LoadArguments): Promise<WasmWeight> {
     const fileBytes = (rows * cols * format.blockBytes) / format.blockSize;
     const layout = layouts[format.name as KernelFormatName];
     if (layout.kind === WEIGHT_Q2 && cols % 128 !== 0) return this.#loadDecoded(format, rows, cols, read, signal, gain);
@@ -452,14 +444,7 @@ export class Weights {
   }
 
   /** Widths that tiles cannot hold are kept as float32. */
-  async #loadDecoded(
-    format: Format,
-    rows: number,
-    cols: number,
-    read: ReadWeight,
-    signal: AbortSignal | undefined,
-    gain: number,
-  ) {
+  async #loadDecoded(...[format, rows, cols, read, signal, gain = 1]: LoadArguments): Promise<WasmWeight> {
     const rowBytes = (cols / format.blockSize) * format.blockBytes;
     const address = this.#heap.allocate(rows * cols * 4, `weight of ${rows} x ${cols} ${format.name}`);
     const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / rowBytes));

@@ -1,0 +1,157 @@
+// Owns the tools of `onebit mcp`: what models do, each with the form of its arguments and answers. Must not know how they are called.
+import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { z } from 'zod';
+import { OnebitError } from '../errors.ts';
+import type { LanguageModel } from '../language-model.ts';
+import { compileSchemaAsync } from '../structured/compile.ts';
+import { routeQuery } from '../tasks/support/route.ts';
+import type { SupportModel } from '../tasks/support/support-model.ts';
+
+/** The models that tools ask. */
+export interface McpModels {
+  readonly language?: LanguageModel;
+  readonly support?: SupportModel;
+}
+
+interface ToolAnswer {
+  [field: string]: unknown;
+  readonly content: { readonly type: 'text'; readonly text: string }[];
+  readonly structuredContent?: Record<string, unknown>;
+  readonly isError?: boolean;
+}
+
+const MOST_TEXTS = 1000;
+const LONGEST = 20_000;
+const text = z.string().max(LONGEST);
+const texts = z.array(text).min(1).max(MOST_TEXTS);
+const maxTokens = z.int().min(1).max(8192).optional().describe('Most tokens of an answer. Default 256');
+const judged = z.object({
+  ...{
+    intent: z.string(),
+    confidence: z.number(),
+    action: z.enum(['answer', 'clarify', 'handover']),
+    text: z.string(),
+  },
+});
+
+/** A server with the tools that the models allow. Loads the SDK. */
+export async function mcpServer({ language, support }: McpModels, signal: AbortSignal): Promise<McpServer> {
+  const { McpServer: Server } = await import('@modelcontextprotocol/sdk/server/mcp.js');
+  const server = new Server({ name: 'onebit', version: '1' });
+  if (support) addClassify(server, support);
+  if (language) addGenerate(server, language, signal);
+  if (language) addBatch(server, language, signal);
+  return server;
+}
+
+function addClassify(server: McpServer, model: SupportModel): void {
+  const known = model.intents.slice(0, 50).join(', ');
+  server.registerTool(
+    'classify',
+    {
+      description: `Says what customers' messages are about, how sure that is, and whether a person should answer. Intents: ${known}`,
+      inputSchema: { texts: texts.describe('The messages') },
+      outputSchema: { results: z.array(judged) },
+      annotations: { readOnlyHint: true },
+    },
+    async ({ texts }) =>
+      answered(async () => ({
+        results: texts.map((query) => {
+          const { action, prediction, text } = routeQuery(model, query);
+          return { intent: prediction.intent, confidence: Number(prediction.confidence.toFixed(4)), action, text };
+        }),
+      })),
+  );
+}
+
+function addGenerate(server: McpServer, model: LanguageModel, signal: AbortSignal): void {
+  server.registerTool(
+    'generate',
+    {
+      description:
+        'Answers a prompt with a small model on this machine; with a JSON schema the answer is JSON of that schema.',
+      inputSchema: { prompt: text, system: text.optional(), schema: schemaField, max_tokens: maxTokens },
+      outputSchema: { text: z.string(), finish_reason: z.string() },
+      annotations: { readOnlyHint: true },
+    },
+    async ({ prompt, system, schema, max_tokens }, extra) =>
+      answered(async () => {
+        const ask = await asking(model, {
+          system,
+          schema,
+          maxTokens: max_tokens,
+          signal: AbortSignal.any([signal, extra.signal]),
+        });
+        return ask(prompt);
+      }),
+  );
+}
+
+function addBatch(server: McpServer, model: LanguageModel, signal: AbortSignal): void {
+  server.registerTool(
+    'batch',
+    {
+      description:
+        'Asks the same about many texts: the prompt holds {{text}} where each of them goes. Answers come in the order of the texts.',
+      inputSchema: { texts, prompt: text, system: text.optional(), schema: schemaField, max_tokens: maxTokens },
+      outputSchema: { results: z.array(z.object({ text: z.string().optional(), error: z.string().optional() })) },
+      annotations: { readOnlyHint: true },
+    },
+    async ({ texts, prompt, system, schema, max_tokens }, extra) =>
+      answered(async () => {
+        if (!prompt.includes('{{text}}')) {
+          throw new OnebitError(
+            'bad-argument',
+            'batch: the prompt must hold {{text}}, it does not. Put it where the texts go.',
+          );
+        }
+        const both = AbortSignal.any([signal, extra.signal]);
+        const ask = await asking(model, { system, schema, maxTokens: max_tokens, signal: both });
+        const one = async (text: string) => {
+          try {
+            const { text: said, finish_reason } = await ask(prompt.replaceAll('{{text}}', () => text));
+            return finish_reason === 'length' ? { text: said, error: 'the answer was cut off' } : { text: said };
+          } catch (error) {
+            both.throwIfAborted();
+            if (error instanceof OnebitError) return { error: error.message };
+            throw error;
+          }
+        };
+        const [first, ...others] = texts; // the first one goes alone: the others find what is computed of the beginning
+        return { results: [await one(first), ...(await Promise.all(others.map(one)))] };
+      }),
+  );
+}
+
+const schemaField = z.record(z.string(), z.unknown()).optional().describe('A JSON schema that the answer must be of');
+
+interface Asking {
+  readonly system?: string;
+  readonly schema?: unknown;
+  readonly maxTokens?: number;
+  readonly signal: AbortSignal;
+}
+
+/** A function that asks one thing; the schema is compiled once. */
+async function asking(model: LanguageModel, { system, schema, maxTokens, signal }: Asking) {
+  const constraint = schema === undefined ? undefined : await compileSchemaAsync(schema, model.tokenizer);
+  const before = system === undefined ? [] : [{ role: 'system' as const, content: system }];
+  return async (prompt: string) => {
+    const messages = [...before, { role: 'user' as const, content: prompt }];
+    const { text, finishReason } = await model
+      .chat(messages, { maxTokens, constraint, keepAll: true, signal })
+      .result();
+    return { text, finish_reason: finishReason };
+  };
+}
+
+/** An answer in both forms that assistants read; what the caller did wrong is told to the assistant. */
+async function answered(answer: () => Promise<Record<string, unknown>>): Promise<ToolAnswer> {
+  try {
+    const structuredContent = await answer();
+    return { content: [{ type: 'text', text: JSON.stringify(structuredContent) }], structuredContent };
+  } catch (error) {
+    if (!(error instanceof OnebitError)) throw error;
+    return { content: [{ type: 'text', text: error.message }], isError: true };
+  }
+}

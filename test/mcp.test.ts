@@ -1,0 +1,55 @@
+// `onebit mcp` as assistants use it: the SDK's own client, over stdio and HTTP. Runs bin/onebit.js of the built checkout.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { expect, test } from 'vitest';
+
+const program = fileURLToPath(new URL('../bin/onebit.js', import.meta.url));
+const schema = { type: 'object', properties: { topic: { enum: ['table', 'taxi'] } }, required: ['topic'] };
+
+async function check(client: Client): Promise<void> {
+  const { tools } = await client.listTools();
+  expect(tools.map(({ name }) => name)).toEqual(['generate', 'batch']);
+  const one = await client.callTool({ name: 'generate', arguments: { prompt: 'A table for two.', schema } });
+  const { text } = one.structuredContent as { text: string };
+  expect(JSON.parse(text).topic).toMatch(/^(table|taxi)$/);
+  const args = { texts: ['A taxi, please.', 'A table for two.'], prompt: 'About: {{text}}', schema };
+  const many = await client.callTool({ name: 'batch', arguments: args });
+  const { results } = many.structuredContent as { results: { text: string }[] };
+  expect(results.map((result) => JSON.parse(result.text).topic)).toHaveLength(2);
+  const wrong = await client.callTool({ name: 'batch', arguments: { texts: ['x'], prompt: 'nothing' } });
+  expect(wrong).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('{{text}}') }] });
+  await client.close();
+}
+
+test('over stdio', async () => {
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(
+    new StdioClientTransport({ command: process.execPath, args: [program, 'mcp', '--threads', '1'] }),
+  );
+  await check(client);
+}, 180_000);
+
+test('over HTTP, not for pages', async () => {
+  const child = spawn(process.execPath, [program, 'mcp', '--http', '--port', '0', '--threads', '1'], { stdio: 'pipe' });
+  try {
+    const url = await new Promise<string>((resolve) => {
+      let said = '';
+      child.stderr.on('data', (piece) => {
+        said += piece;
+        const found = /http:\S+/.exec(said);
+        if (found) resolve(found[0]);
+      });
+    });
+    const client = new Client({ name: 'test', version: '1' });
+    await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+    await check(client);
+    const page = await fetch(url, { method: 'POST', body: '{}', headers: { origin: 'http://evil.example' } });
+    expect(page.status).toBe(403);
+    expect((await fetch(url)).status).toBe(405);
+  } finally {
+    child.kill();
+  }
+}, 180_000);
