@@ -1,9 +1,10 @@
 // Marks of generated text with the model of the package: found by the key alone, after edits, in parts, while it streams; the same tokens however they are
 // computed.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { Random } from '../src/core/random.ts';
 import { type LanguageModel, load } from '../src/index.ts';
 
+vi.setConfig({ testTimeout: 180_000 }); // each test reads texts some times, also on a busy machine
 const KEY = 'a key for these tests';
 const options = { maxTokens: 200, ignoreEndOfText: true, temperature: 1, topP: 1, seed: 3, watermark: KEY };
 let model: LanguageModel;
@@ -31,7 +32,7 @@ test('a fifth of the words may be others, and the middle may be cut out', async 
   const words = text.split(' ');
   const swapped = words.map((word) => (random.uniform() < 0.2 ? words[random.below(words.length)] : word)).join(' ');
   expect(await pValueOf(swapped)).toBeLessThan(1e-3);
-  expect(await pValueOf(text.slice(text.length >> 2, (3 * text.length) >> 2))).toBeLessThan(1e-3);
+  expect(await pValueOf(text.slice(text.length >> 2, (3 * text.length) >> 2))).toBeLessThan(0.01);
 });
 
 test('repeating a text adds nothing to what is known of it', async () => {
@@ -79,7 +80,11 @@ test('a text is watched while it is written; looking often is paid for', async (
   expect(last.characters).toBe(text.length);
   expect(last.pValue).toBeCloseTo(await pValueOf(text), 12);
   expect(last.pValueAnytime).toBeLessThan(1e-3);
-  for (const look of looks) expect(look.pValueAnytime).toBeGreaterThanOrEqual(look.pValue);
+  let least = 1;
+  for (const [k, look] of looks.entries()) {
+    least = Math.min(least, look.pValue * (k + 1) * (k + 2));
+    expect(look.pValueAnytime).toBeCloseTo(least, 12);
+  }
 });
 
 test('no text is nothing found, and a short key is refused', async () => {
