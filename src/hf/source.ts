@@ -14,11 +14,6 @@ const MOST_TEXT_BYTES = 64e6;
 /** Read at once from a tensor. */
 const PIECE_BYTES = 4e6;
 
-/** Whether these files are a model as Transformers has it. */
-export function isModelFolder(files: readonly string[]): boolean {
-  return files.includes('config.json');
-}
-
 /**
  * The GGUF that a folder stands for: config.json, safetensors (one file or as model.safetensors.index.json lists them), tokenizer.json.
  * @throws OnebitError `unsupported` for what the engine does not run, `bad-file` for what is damaged, `io`
