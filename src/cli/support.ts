@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { CommandContext } from './context.ts';
 import { evaluateSupportCommand, predictSupportCommand } from './support-ask.ts';
+import { redactSupportCommand } from './support-redact.ts';
 import { reportSupportCommand } from './support-report.ts';
 import { serveSupportCommand } from './support-serve.ts';
 import { trainSupportCommand, updateSupportCommand } from './support-train.ts';
@@ -16,6 +17,7 @@ export function supportCommand(context: CommandContext): Command {
     updateSupportCommand,
     predictSupportCommand,
     evaluateSupportCommand,
+    redactSupportCommand,
     reportSupportCommand,
     serveSupportCommand,
   ];

@@ -19,6 +19,7 @@ import { encodedBytes } from '../../quant/blocks.ts';
 import { findNotFinite } from '../../quant/finite.ts';
 import type { FormatName } from '../../quant/format.ts';
 import { formatByName } from '../../quant/formats.ts';
+import { fieldEntries, readFieldModel } from '../fields/file.ts';
 import { SIGNALS } from './calibration.ts';
 import { EvidenceSpace } from './evidence.ts';
 import { packExamples, unpackExamples } from './examples.ts';
@@ -88,6 +89,11 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
     for (const [name, sizes] of phraseTensors(shape)) {
       tensors.push(tensor(`phrases.${i}.${name}`, sizes, formatOf(sizes), weights[name]));
     }
+  }
+  if (parts.fields) {
+    const entries = fieldEntries(parts.fields);
+    for (const [key, value] of entries.metadata) metadata.set(key, value);
+    for (const { name, shape, format, values } of entries.tensors) tensors.push(tensor(name, shape, format, values));
   }
   const pieces: Uint8Array[] = [];
   await writeGguf({ metadata, tensors }, (bytes) => void pieces.push(bytes.slice()));
@@ -239,7 +245,17 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
     network.sumHeads(network.weights);
     phrases.push(network);
   }
+  const fields = await readFieldModel(
+    gguf,
+    async (name, shape, format) => {
+      const whole = `${name}${format === 'f32' ? '' : '.weight'}`;
+      const size = shape.reduce((product, length) => product * length, 1);
+      return decoded(await bytesOf(whole, shape, format), size, format);
+    },
+    (problem) => wrong(source, problem),
+  );
   return new SupportModel({
+    ...(fields ? { fields } : {}),
     ...{
       facts: factsOf(gguf),
       intents,
@@ -324,9 +340,9 @@ async function readTensor(
   return bytes;
 }
 
-function decoded(bytes: Uint8Array, size: number): Float32Array {
+function decoded(bytes: Uint8Array, size: number, format: FormatName = 'f32'): Float32Array {
   const values = new Float32Array(size);
-  formatByName('f32').decode(bytes, values);
+  formatByName(format).decode(bytes, values);
   return values;
 }
 

@@ -1,5 +1,19 @@
 // The subpath onebit/support: models that say what a customer's query is about, and when they do not know.
 export {
+  type Field,
+  type FieldEvaluation,
+  type FieldScore,
+  markedText,
+  READY_FIELDS,
+  type ReadyField,
+  type ReadyFieldsOptions,
+  type ReadyReader,
+  readyFields,
+  redactFields,
+  type Span,
+  withReadyFields,
+} from '../fields/index.ts';
+export {
   type Confusion,
   calibrationError,
   evaluateSupport,

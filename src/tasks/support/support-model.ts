@@ -1,5 +1,6 @@
 // Owns a trained support model: what it says of a query. Must not know how it was trained or stored.
 import { checkArgument, checkOptions, wrong } from '../../core/check.ts';
+import type { Field, FieldModel } from '../fields/field-model.ts';
 import { type OutlierDetector, outlierProbability, signalsOf } from './calibration.ts';
 import type { Evidence, EvidenceSpace } from './evidence.ts';
 import { type Network, softmax } from './network.ts';
@@ -28,6 +29,8 @@ export interface Prediction {
   readonly answer?: string;
   /** The likeliest intents, best first. */
   readonly intents: readonly RankedIntent[];
+  /** The fields that the model has learnt to read, in their order; none where its rows had none. */
+  readonly fields: readonly Field[];
 }
 
 /** How the model came to be. */
@@ -73,11 +76,16 @@ export interface SupportParts {
   /** Whether a last class of the networks stands for rows labelled oos. */
   readonly hasOutlierClass: boolean;
   readonly outliers: OutlierDetector;
+  /** Reads fields, where rows had any. */
+  readonly fields?: FieldModel;
   /** Rows it was trained on, as many as were kept: what `update` repeats. */
   readonly examples: readonly SupportRow[];
 }
 
-/** A trained model. Predictions are synchronous and take well under a millisecond. */
+const MOST_TOPICS = 3;
+const LEAST_TOPIC = 0.05;
+
+/** A trained model. Predictions are synchronous and take well under a millisecond, two where fields are read. */
 export class SupportModel {
   readonly facts: SupportFacts;
   readonly intents: readonly string[];
@@ -91,6 +99,16 @@ export class SupportModel {
     this.facts = parts.facts;
     this.intents = parts.intents;
     this.answers = parts.answers;
+  }
+
+  /** Labels of the fields that it has learnt to read. */
+  get fieldLabels(): readonly string[] {
+    return this.parts.fields?.labels ?? [];
+  }
+
+  /** The fields of a text that it has learnt to read, as `predict` gives them. */
+  readFields(text: string): readonly Field[] {
+    return this.predict(text).fields;
   }
 
   /**
@@ -108,6 +126,7 @@ export class SupportModel {
     const outOfScope =
       evidence.ids.length === 0 ? 1 : outlierProbability(outliers, signalsOf(scores, outlierScore, evidence.known));
     softmax(scores, this.facts.temperature);
+    const fields = this.parts.fields?.read(text, topicsOf(scores, intents), space.trunk) ?? [];
     const ranked = best(scores, Math.max(1, Math.min(top, intents.length))).map((i) => ({
       intent: intents[i],
       probability: scores[i],
@@ -123,9 +142,16 @@ export class SupportModel {
       confidence,
       answered,
       ...(answer === undefined ? {} : { answer }),
-      intents: ranked,
+      ...{ intents: ranked, fields },
     };
   }
+}
+
+/** Intents that a text may be about, with their probabilities: what a reader of fields is told. */
+export function topicsOf(probabilities: Float32Array, intents: readonly string[]): (readonly [string, number])[] {
+  return best(probabilities, MOST_TOPICS)
+    .filter((i) => probabilities[i] >= LEAST_TOPIC)
+    .map((i) => [intents[i], probabilities[i]]);
 }
 
 /** @throws OnebitError `bad-argument` for what is no support model */

@@ -4,6 +4,7 @@ import { checkOptions, type Kind } from '../../core/check.ts';
 import { log } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import { q1_0 } from '../../quant/q1-0.ts';
+import { fieldEpochs } from '../fields/train-fields.ts';
 import {
   fitOutliers,
   fitTemperature,
@@ -15,6 +16,7 @@ import {
 } from './calibration.ts';
 import { chooseEvidence, type EvidenceSpace, wordHashesOf } from './evidence.ts';
 import { packExamples } from './examples.ts';
+import { fieldVocabulary, labelsOf, learnFields } from './fields-of-rows.ts';
 import {
   crossValidate,
   crossValidationWork,
@@ -39,7 +41,7 @@ export interface TrainSupportOptions {
   readonly seed?: number;
   /** The model's name in its file. Default `support`. */
   readonly name?: string;
-  /** Most bytes of the file. Default 2,000,000. */
+  /** Most bytes of the file. Default 2,000,000; with fields 3,000,000, of which these take a third. */
   readonly maxBytes?: number;
   /** Keep the rows in the file (compressed, as far as they fit), so that `updateSupport` needs nothing else. Default true. */
   readonly keepExamples?: boolean;
@@ -85,6 +87,9 @@ export const TRAIN_SUPPORT_OPTIONS: Record<keyof TrainSupportOptions, Kind> = {
 };
 const DEFAULT_PRECISION = 0.9;
 const DEFAULT_BYTES = 2_000_000;
+const DEFAULT_BYTES_WITH_FIELDS = 3_000_000;
+const FIELDS_SHARE = 1 / 3;
+const LEAST_FIELD_VOCABULARY = 500;
 const LEAST_OUT_OF_SCOPE = 0.05;
 /** Whatever the precision, what is likelier wrong than right is handed over, as long as it takes no more than so many right answers with it. */
 const MOST_RIGHT_LOST = 0.01;
@@ -129,7 +134,10 @@ export async function trainSupport(
     .sort();
   const outliers = checked.rows.filter(({ intent }) => intent === OUT_OF_SCOPE).length;
   const classes = intents.length + (outliers > 0 ? 1 : 0);
-  const maxBytes = options.maxBytes ?? DEFAULT_BYTES;
+  const labels = labelsOf(checked.rows).size;
+  const wholeBytes = options.maxBytes ?? (labels > 0 ? DEFAULT_BYTES_WITH_FIELDS : DEFAULT_BYTES);
+  const fieldRows = fieldRowsFor(labels, wholeBytes * FIELDS_SHARE);
+  const maxBytes = labels > 0 ? Math.floor(wholeBytes * (1 - FIELDS_SHARE)) : wholeBytes;
   const shape = networksFor(options, classes, maxBytes);
   const texts = checked.rows.map(({ text }) => text);
   const kept = await packExamples(options.keepExamples === false ? [] : checked.rows, maxBytes / 5);
@@ -156,10 +164,11 @@ export async function trainSupport(
   };
   const checking = crossValidationWork(examples.length, plan, folds);
   const learning = examples.length * epochs * (shape.bags + shape.phrases);
+  const reading = labels > 0 ? Math.round(1.4 * checked.rows.length * fieldEpochs(checked.rows.length)) : 0;
   let [done, stage]: [number, 'checking' | 'learning'] = [0, 'checking'];
   const progress = (count: number) => {
     done += count;
-    options.onProgress?.(stage, done, checking + learning);
+    options.onProgress?.(stage, done, checking + learning + reading);
   };
   const heldOut = await crossValidate(examples, networkShape, intents.length, folds, plan);
   stage = 'learning';
@@ -174,7 +183,17 @@ export async function trainSupport(
     0.9,
   );
   const { detector, facts } = calibrate(heldOut, precision, Math.max(expectedOutOfScope, 1e-4));
+  const fields =
+    labels > 0
+      ? await learnFields(
+          checked.rows,
+          heldOut,
+          { intents, temperature: facts.temperature, trunk },
+          { vocabulary: fieldRows, seed, recipe: { binary }, onExamples: progress, signal },
+        )
+      : undefined;
   return new SupportModel({
+    ...(fields ? { fields } : {}),
     facts: {
       ...facts,
       name: options.name ?? 'support',
@@ -249,6 +268,16 @@ function suspectsOf(
     });
   }
   return suspects.sort((a, b) => b.probability - a.probability).slice(0, MOST_SUSPECTS);
+}
+
+/** Rows of the vocabulary of fields. Throws `bad-argument` where there is no room for them. */
+function fieldRowsFor(labels: number, bytes: number): number {
+  const rows = labels > 0 ? fieldVocabulary(labels, bytes) : 0;
+  if (labels === 0 || rows >= LEAST_FIELD_VOCABULARY) return rows;
+  throw new OnebitError(
+    'bad-argument',
+    `trainSupport: ${labels} fields leave room for ${Math.max(0, rows)} of what is seen of words, at least ${LEAST_FIELD_VOCABULARY} are needed. Allow more maxBytes, or name fewer fields.`,
+  );
 }
 
 /** How many networks of which width. */
