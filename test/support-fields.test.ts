@@ -39,7 +39,7 @@ function lines(half: 0 | 1): string {
 }
 const rows = parseRows(lines(0));
 const unseen = parseRows(lines(1));
-const options = { epochs: 3, networks: 1, phraseNetworks: 0, precision: 0.5, maxBytes: 1_500_000 };
+const options = { epochs: 8, networks: 1, phraseNetworks: 0, precision: 0.5, maxBytes: 1_500_000 };
 let model: SupportModel;
 let bytes: Uint8Array;
 beforeAll(async () => {

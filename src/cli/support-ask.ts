@@ -1,15 +1,12 @@
-// Owns `onebit support predict` and `onebit support evaluate`.
+// Owns `onebit support predict`.
 import { Command } from 'commander';
 import { Budget } from '../core/budget.ts';
 import { printable } from '../core/printable.ts';
 import {
-  calibrationError,
-  judgeRows,
   type ReadyReader,
   readQueries,
   readyFields,
   type SupportModel,
-  summarise,
   type Table,
   withReadyFields,
 } from '../tasks/support/index.ts';
@@ -17,11 +14,11 @@ import { routeQuery } from '../tasks/support/route.ts';
 import { type AnsweredQuery, AnswerTable } from './answer-table.ts';
 import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
 import { Outputs } from './outputs.ts';
-import { print, printJson, printJsonLine } from './print.ts';
+import { print, printJsonLine } from './print.ts';
 import { inputLines, readInput } from './read-input.ts';
-import { openSupport, readLabelled, supportInputs } from './support-files.ts';
+import { openSupport, supportInputs } from './support-files.ts';
 
-interface AskFlags {
+export interface AskFlags {
   model: string;
   threshold?: number;
   top?: number;
@@ -47,12 +44,6 @@ query gives one line: text, intent, probability, outOfScope, confidence, answere
 Fields are what the model has learnt to read from rows with marks, and e-mail and web addresses, phone numbers, IBANs,
 amounts, dates, times and order numbers.
 In tables, texts that a spreadsheet would take for a formula get an apostrophe before them.`;
-
-const EVALUATE_HELP = `
-Examples:
-  onebit support evaluate newer.csv -m support.gguf --json
-
-Rows of the intent oos, and of intents that the model does not know, count as out of scope.`;
 
 /** The command `support predict`. */
 export function predictSupportCommand({ signal }: CommandContext): Command {
@@ -121,49 +112,14 @@ async function answerAll(
 
 function answerOf({ model, read }: Asked, text: string, { threshold }: AskFlags): AnsweredQuery {
   const fields = withReadyFields(model.readFields(text), read(text));
-  const { action, prediction, text: said } = routeQuery(model, text, { threshold, fields });
+  const { action, prediction, text: said, source } = routeQuery(model, text, { threshold, fields });
   const { intent, confidence, answer } = prediction;
-  return { intent, confidence, action, answer: action === 'answer' && answer !== undefined ? said : undefined };
+  const hasAnswer = action === 'answer' && (answer !== undefined || source !== undefined);
+  return { intent, confidence, action, answer: hasAnswer ? said : undefined };
 }
 
-/** The command `support evaluate`. */
-export function evaluateSupportCommand({ signal }: CommandContext): Command {
-  return addModel(new Command('evaluate').description('measure a model on labelled queries'))
-    .argument('<file>', 'CSV or JSON lines with text and intent')
-    .option(
-      '--json',
-      'print one JSON document: accuracy, inScopeAccuracy, macroF1, coverage, precisionAtThreshold, outOfScopeRecall, outOfScopeAuroc, perIntent, confusion, queriesPerSecond, and fields (f1, precision, recall, exactMatch, perField) of rows with fields',
-    )
-    .addHelpText('after', EVALUATE_HELP)
-    .action(async (file: string, flags: AskFlags) => {
-      const model = await openSupport(flags.model, signal);
-      const { judged, seconds } = await judgeRows(model, await readLabelled([file]), {
-        threshold: flags.threshold,
-        signal,
-      });
-      const result = summarise(judged, seconds);
-      if (flags.json) return printJson(result);
-      const percent = (share: number | null) => (share === null ? 'no such rows' : `${(100 * share).toFixed(1)} %`);
-      const lines: [string, string][] = [
-        ['top intent right, in scope', percent(result.accuracy)],
-        ['answered and right, in scope', percent(result.inScopeAccuracy)],
-        ['macro F1', percent(result.macroF1)],
-        ['answered, in scope', percent(result.coverage)],
-        ['answers that are right', percent(result.precisionAtThreshold)],
-        ['out of scope and not answered', percent(result.outOfScopeRecall)],
-        ['calibration error', percent(calibrationError(judged))],
-        ['queries per second', String(result.queriesPerSecond)],
-        ...(result.fields ? [['fields, F1 of exact spans', percent(result.fields.f1)] as [string, string]] : []),
-      ];
-      print(`${judged.length} rows, threshold ${(flags.threshold ?? model.facts.threshold).toFixed(3)}`);
-      for (const [name, value] of lines) print(`  ${name.padEnd(32)}${value}`);
-      for (const { intent, predicted, count } of result.confusion.slice(0, 10)) {
-        print(printable(`  ${String(count).padStart(4)} × ${intent} taken for ${predicted}`));
-      }
-    });
-}
-
-function addModel(command: Command): Command {
+/** The options that all questions to a model have. */
+export function addModel(command: Command): Command {
   return command
     .requiredOption('-m, --model <file>', 'a model of onebit support train')
     .option('--threshold <x>', "confidence from which on it answers (default: the model's)", numberBetween(0, 1));
@@ -171,11 +127,20 @@ function addModel(command: Command): Command {
 
 function show({ model, read }: Asked, text: string, flags: AskFlags): void {
   const fields = withReadyFields(model.readFields(text), read(text));
-  const { action, prediction, text: said } = routeQuery(model, text, { threshold: flags.threshold, fields });
+  const {
+    action,
+    prediction,
+    text: said,
+    source,
+    probability,
+  } = routeQuery(model, text, {
+    ...{ threshold: flags.threshold, fields },
+  });
   const { intents } = flags.top === undefined ? prediction : model.predict(text, { top: flags.top });
   if (flags.json) {
-    const answer = prediction.answer === undefined || action !== 'answer' ? null : said;
-    printJsonLine({ text, ...prediction, action, answer, intents, fields });
+    const hasAnswer = action === 'answer' && (source !== undefined || prediction.answer !== undefined);
+    const found = source === undefined ? {} : { source, probability };
+    printJsonLine({ text, ...prediction, action, answer: hasAnswer ? said : null, intents, fields, ...found });
     return;
   }
   const ranked = intents.map(({ intent, probability }) => `${intent} ${(100 * probability).toFixed(0)} %`).join(', ');

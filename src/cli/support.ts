@@ -1,7 +1,8 @@
 // Owns `onebit support`: the group of commands for customers' queries.
 import { Command } from 'commander';
 import type { CommandContext } from './context.ts';
-import { evaluateSupportCommand, predictSupportCommand } from './support-ask.ts';
+import { predictSupportCommand } from './support-ask.ts';
+import { evaluateSupportCommand } from './support-evaluate.ts';
 import { redactSupportCommand } from './support-redact.ts';
 import { reportSupportCommand } from './support-report.ts';
 import { serveSupportCommand } from './support-serve.ts';

@@ -41,10 +41,18 @@ export async function route(
   const read = fields ? await ready() : undefined;
   const data = await eachQuery(input, exchange, (query, index) => {
     const known = read ? withReadyFields(model.readFields(query), read(query)) : undefined;
-    const { prediction, action, text, options } = routeQuery(model, query, {
+    const { prediction, action, text, options, source, probability } = routeQuery(model, query, {
       ...{ threshold: threshold ?? undefined, fields: known },
     });
-    return { index, ...judgement(prediction), ...(known ? { fields: known } : {}), action, text, options };
+    return {
+      index,
+      ...judgement(prediction),
+      ...(known ? { fields: known } : {}),
+      action,
+      text,
+      options,
+      ...(source === undefined ? {} : { source, probability }),
+    };
   });
   return { object: 'list', model: model.facts.name, data };
 }

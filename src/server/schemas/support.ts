@@ -51,6 +51,12 @@ export const routeAnswer = z.object({
   object: z.literal('list'),
   model: z.string(),
   data: z.array(
-    z.object({ ...judged, action: z.enum(['answer', 'clarify', 'handover']), text: z.string(), options: ranked }),
+    z.object({
+      ...judged,
+      action: z.enum(['answer', 'clarify', 'handover']),
+      text: z.string(),
+      options: ranked,
+      source: z.string().optional(),
+    }),
   ),
 });

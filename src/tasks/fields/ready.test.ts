@@ -49,6 +49,12 @@ test('a learnt field counts before a ready one and takes its value', () => {
   expect(withReadyFields(learnt, read(text))).toEqual([{ ...learnt[0], value: '2026-12-01' }]);
 });
 
+test('a part of an address is no field', () => {
+  const text = 'write to ann@shop.example';
+  const learnt = [{ label: 'name', text: 'ann', start: 9, end: 12, probability: 0.9 }];
+  expect(withReadyFields(learnt, read(text)).map(({ label }) => label)).toEqual(['email']);
+});
+
 test('fields are replaced by their labels', () => {
   const text = 'I am at a@b.example, pay 5 €';
   expect(redactFields(text, read(text))).toBe('I am at [EMAIL], pay [AMOUNT]');

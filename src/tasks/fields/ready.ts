@@ -20,6 +20,8 @@ export interface ReadyFieldsOptions {
 /** Reads the ready fields of a text, in their order; they do not overlap. */
 export type ReadyReader = (text: string) => Field[];
 
+/** Their form says what they are. */
+const UNDOUBTED: ReadonlySet<string> = new Set<ReadyField>(['email', 'url', 'iban']);
 /** Longer texts are read up to here: libraries of patterns are slow on long ones. */
 const MAX_CHARACTERS = 20_000;
 const EMAIL =
@@ -86,10 +88,14 @@ export function withoutOverlap(first: readonly Field[], second: readonly Field[]
 
 /**
  * What a model has learnt to read and what needs no examples, together: where they overlap the learnt field counts, and takes the value of a ready one that is
- * most of it.
+ * most of it. What is only a part of an address or an account number is no field.
  */
 export function withReadyFields(learnt: readonly Field[], ready: readonly Field[]): Field[] {
-  const valued = learnt.map((field): Field => {
+  const whole = ready.filter(({ label }) => UNDOUBTED.has(label));
+  const isPart = (field: Field) =>
+    whole.some(({ start, end }) => start <= field.start && field.end <= end && end - start > field.end - field.start);
+  const kept = learnt.filter((field) => !isPart(field));
+  const valued = kept.map((field): Field => {
     const same = ready.find(({ start, end, value }) => {
       const shared = Math.min(end, field.end) - Math.max(start, field.start);
       return value !== undefined && shared >= 0.6 * (field.end - field.start) && shared >= 0.6 * (end - start);

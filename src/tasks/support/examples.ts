@@ -67,12 +67,14 @@ function sample<Row extends SupportRow>(rows: readonly Row[], share: number): Ro
   });
 }
 
-async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+/** Raw deflate. */
+export async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream('deflate-raw'));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-async function inflate(bytes: Uint8Array): Promise<Uint8Array> {
+/** The bytes of raw deflate; throws where they are more than a file may hold. */
+export async function inflate(bytes: Uint8Array): Promise<Uint8Array> {
   const stream = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
   const parts: Uint8Array[] = [];
   let size = 0;

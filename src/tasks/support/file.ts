@@ -19,7 +19,8 @@ import { encodedBytes } from '../../quant/blocks.ts';
 import { findNotFinite } from '../../quant/finite.ts';
 import type { FormatName } from '../../quant/format.ts';
 import { formatByName } from '../../quant/formats.ts';
-import { fieldEntries, readFieldModel } from '../fields/file.ts';
+import { answerEntries, readAnswerModel } from '../answers/file.ts';
+import { fieldEntries, readFieldModel, type TensorReader } from '../fields/file.ts';
 import { SIGNALS } from './calibration.ts';
 import { EvidenceSpace } from './evidence.ts';
 import { packExamples, unpackExamples } from './examples.ts';
@@ -52,7 +53,7 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
     ['support.answers.intents', answered.map(([intent]) => intent)],
     ['support.answers.texts', answered.map(([, text]) => text)],
     ['support.networks', u32(networks.bags.length)],
-    ['support.width', u32(networks.bags[0].shape.width)],
+    ['support.width', u32(networks.bags[0]?.shape.width ?? 0)],
     ['support.phrase_networks', u32(networks.phrases.length)],
     ['support.out_of_scope_class', parts.hasOutlierClass],
     ['support.vocabulary.hashes', space.hashes],
@@ -94,6 +95,11 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
     const entries = fieldEntries(parts.fields);
     for (const [key, value] of entries.metadata) metadata.set(key, value);
     for (const { name, shape, format, values } of entries.tensors) tensors.push(tensor(name, shape, format, values));
+  }
+  if (parts.documents) {
+    const { metadata: more, tensor: senses } = await answerEntries(parts.documents);
+    for (const [key, value] of more) metadata.set(key, value);
+    tensors.push(tensor(senses.name, senses.shape, 'q1_0', senses.values));
   }
   const pieces: Uint8Array[] = [];
   await writeGguf({ metadata, tensors }, (bytes) => void pieces.push(bytes.slice()));
@@ -182,11 +188,17 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
     );
   }
   const intents = [...metadataStrings(gguf, 'support.intents')];
-  if (intents.length < 2 || intents.length > MOST.intents || new Set(intents).size < intents.length) {
+  // A model of documents alone has no intents and no networks.
+  const isOfDocuments = intents.length === 0 && gguf.metadata.has('support.documents');
+  if (
+    (intents.length < 2 && !isOfDocuments) ||
+    intents.length > MOST.intents ||
+    new Set(intents).size < intents.length
+  ) {
     throw wrong(source, `must have 2 to ${MOST.intents} different intents, got ${intents.length}`);
   }
   const hasOutlierClass = metadataBoolean(gguf, 'support.out_of_scope_class');
-  const width = count('support.width', MOST.width);
+  const width = isOfDocuments ? 0 : count('support.width', MOST.width);
   const hashes = integers(gguf, source, 'support.vocabulary.hashes', MOST.vocabulary);
   const rarities = integers(gguf, source, 'support.vocabulary.rarities', MOST.vocabulary, hashes.length);
   const trunkHashes = integers(gguf, source, trunkNames.hashes, MOST.trunk);
@@ -229,7 +241,7 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
     };
   };
   const bags: Network[] = [];
-  for (let i = 0; i < count('support.networks', MOST.networks); i++) {
+  for (let i = 0; i < (isOfDocuments ? 0 : count('support.networks', MOST.networks)); i++) {
     const fill = await read(`network.${i}`, networkTensors(space.size, width, classes));
     const network = new Network({ vocabulary: space.size, width, classes });
     fill(network.weights);
@@ -245,17 +257,15 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
     network.sumHeads(network.weights);
     phrases.push(network);
   }
-  const fields = await readFieldModel(
-    gguf,
-    async (name, shape, format) => {
-      const whole = `${name}${format === 'f32' ? '' : '.weight'}`;
-      const size = shape.reduce((product, length) => product * length, 1);
-      return decoded(await bytesOf(whole, shape, format), size, format);
-    },
-    (problem) => wrong(source, problem),
-  );
+  const readValues: TensorReader = async (name, shape, format) => {
+    const whole = `${name}${format === 'f32' ? '' : '.weight'}`;
+    const size = shape.reduce((product, length) => product * length, 1);
+    return decoded(await bytesOf(whole, shape, format), size, format);
+  };
+  const fields = await readFieldModel(gguf, readValues, (problem) => wrong(source, problem));
+  const documents = await readAnswerModel(gguf, readValues, trunk);
   return new SupportModel({
-    ...(fields ? { fields } : {}),
+    ...{ ...(fields ? { fields } : {}), ...(documents ? { documents } : {}) },
     ...{
       facts: factsOf(gguf),
       intents,

@@ -1,5 +1,13 @@
 // The subpath onebit/support: models that say what a customer's query is about, and when they do not know.
 export {
+  type AnswerEvaluation,
+  type FoundAnswer,
+  type JudgedAnswer,
+  measureAnswers,
+  type Passage,
+  readDocuments,
+} from '../answers/index.ts';
+export {
   type Field,
   type FieldEvaluation,
   type FieldScore,

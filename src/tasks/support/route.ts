@@ -16,6 +16,9 @@ export interface SupportRoute {
   readonly options: readonly RankedIntent[];
   /** What to say to who asked. */
   readonly text: string;
+  /** Where the text is from, and how likely it answers: of a passage of the documents. */
+  readonly source?: string;
+  readonly probability?: number;
 }
 
 /** An intent much less likely than the best is not asked about. */
@@ -36,6 +39,13 @@ export function routeQuery(
   const { threshold = model.facts.threshold } = options;
   const prediction = model.predict(query, { top: MOST_OPTIONS, threshold });
   const { intent, answered, answer, intents, outOfScope } = prediction;
+  if (!answered || answer === undefined) {
+    const [found] = model.findAnswers(query, 1);
+    if (found && found.probability >= model.answerThreshold) {
+      const { text, source, probability } = found;
+      return { action: 'answer', prediction, options: [], text, source, probability };
+    }
+  }
   if (answered) {
     const { text, missing } = filled(
       answer ?? `Your question goes to: ${spoken(intent)}.`,

@@ -1,11 +1,12 @@
 // Owns a trained support model: what it says of a query. Must not know how it was trained or stored.
 import { checkArgument, checkOptions, wrong } from '../../core/check.ts';
+import type { AnswerModel, FoundAnswer } from '../answers/answer-model.ts';
 import type { Field, FieldModel } from '../fields/field-model.ts';
 import { type OutlierDetector, outlierProbability, signalsOf } from './calibration.ts';
 import type { Evidence, EvidenceSpace } from './evidence.ts';
 import { type Network, softmax } from './network.ts';
 import type { PhraseNetwork } from './phrase-network.ts';
-import type { SupportRow } from './rows.ts';
+import { OUT_OF_SCOPE, type SupportRow } from './rows.ts';
 
 /** An intent and how likely it is meant. */
 export interface RankedIntent {
@@ -78,10 +79,16 @@ export interface SupportParts {
   readonly outliers: OutlierDetector;
   /** Reads fields, where rows had any. */
   readonly fields?: FieldModel;
+  /** Finds passages that answer, where it was trained with documents. */
+  readonly documents?: AnswerModel;
   /** Rows it was trained on, as many as were kept: what `update` repeats. */
   readonly examples: readonly SupportRow[];
 }
 
+/** What a model of documents alone says: nothing of intents. */
+const NOTHING: Prediction = {
+  ...{ intent: OUT_OF_SCOPE, probability: 0, outOfScope: 1, confidence: 0, answered: false, intents: [], fields: [] },
+};
 const MOST_TOPICS = 3;
 const LEAST_TOPIC = 0.05;
 
@@ -99,6 +106,21 @@ export class SupportModel {
     this.facts = parts.facts;
     this.intents = parts.intents;
     this.answers = parts.answers;
+  }
+
+  /**
+   * The passages of its documents that answer a text most likely, best first, at most `most`: word for word, with their sources. They should be given as an
+   * answer from `answerThreshold` on. None where it was trained without documents.
+   */
+  findAnswers(text: string, most = 3): FoundAnswer[] {
+    checkArgument('findAnswers', 'text', text, 'text');
+    checkArgument('findAnswers', 'most', most, 'number');
+    return this.parts.documents?.find(text, Math.max(1, most)) ?? [];
+  }
+
+  /** The probability from which on a passage is an answer. */
+  get answerThreshold(): number {
+    return this.parts.documents?.threshold ?? 1;
   }
 
   /** Labels of the fields that it has learnt to read. */
@@ -121,6 +143,7 @@ export class SupportModel {
     checkOptions('predict', options, { top: 'number', threshold: 'number' });
     const { top = 3, threshold = this.facts.threshold } = options;
     const { space, networks, outliers, intents, hasOutlierClass } = this.parts;
+    if (intents.length === 0) return NOTHING;
     const evidence = space.of(text);
     const { scores, outlierScore } = meanScores(networks, evidence, intents.length, hasOutlierClass);
     const outOfScope =

@@ -4,6 +4,8 @@ import { checkOptions, type Kind } from '../../core/check.ts';
 import { log } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import { q1_0 } from '../../quant/q1-0.ts';
+import { packPassages } from '../answers/file.ts';
+import { AnswerModel, checkPassages, type Passage } from '../answers/index.ts';
 import { fieldEpochs } from '../fields/train-fields.ts';
 import {
   fitOutliers,
@@ -12,9 +14,10 @@ import {
   type Judged,
   leastThreshold,
   outlierProbability,
+  SIGNALS,
   thresholdFor,
 } from './calibration.ts';
-import { chooseEvidence, type EvidenceSpace, wordHashesOf } from './evidence.ts';
+import { chooseEvidence, EvidenceSpace, wordHashesOf } from './evidence.ts';
 import { packExamples } from './examples.ts';
 import { fieldVocabulary, labelsOf, learnFields } from './fields-of-rows.ts';
 import {
@@ -37,6 +40,8 @@ export interface TrainSupportOptions {
   readonly precision?: number;
   /** Share of real queries that is about none of the intents. Default: that of the rows, at least 0.05. */
   readonly expectedOutOfScope?: number;
+  /** Passages that answer, found and given word for word: see `readDocuments`. There may be no rows then. */
+  readonly documents?: readonly Passage[];
   /** Same rows, options and seed: the same model, bit for bit. Default 1. */
   readonly seed?: number;
   /** The model's name in its file. Default `support`. */
@@ -70,6 +75,7 @@ export interface TrainSupportOptions {
 export const TRAIN_SUPPORT_OPTIONS: Record<keyof TrainSupportOptions, Kind> = {
   precision: 'number',
   expectedOutOfScope: 'number',
+  documents: 'list',
   seed: 'number',
   name: 'text',
   maxBytes: 'number',
@@ -128,6 +134,9 @@ export async function trainSupport(
   const { signal, seed = 1, binary = true } = options;
   const precision = within('precision', options.precision ?? DEFAULT_PRECISION, 0.5, 0.999);
   signal?.throwIfAborted();
+  const { documents = [] } = options;
+  checkPassages('trainSupport', documents);
+  if (rows.length === 0 && documents.length > 0) return modelOfDocuments(documents, options, precision);
   const checked = checkRows(rows);
   const intents = [...new Set(checked.rows.map(({ intent }) => intent))]
     .filter((intent) => intent !== OUT_OF_SCOPE)
@@ -142,9 +151,13 @@ export async function trainSupport(
   const texts = checked.rows.map(({ text }) => text);
   const kept = await packExamples(options.keepExamples === false ? [] : checked.rows, maxBytes / 5);
   const answers = new Map(checked.rows.flatMap(({ intent, answer }) => (answer ? [[intent, answer] as const] : [])));
-  const trunk = (await embeddedTrunk()).subset(COMMON_WORDS, wordHashesOf([...texts, ...intents.map(nameOf)]));
+  const trunk = (await embeddedTrunk()).subset(
+    COMMON_WORDS,
+    wordHashesOf([...texts, ...textsOf(documents), ...intents.map(nameOf)]),
+  );
   const named = JSON.stringify([intents, [...answers]]);
-  const room = maxBytes - kept.bytes.length - 2 * new TextEncoder().encode(named).length;
+  const documentBytes = (await packPassages(documents)).length + 100 * documents.length;
+  const room = maxBytes - documentBytes - kept.bytes.length - 2 * new TextEncoder().encode(named).length;
   const space = chooseEvidence([...texts, ...intents.map(nameOf)], trunk, vocabularyFor(room, trunk, classes, shape));
   const examples = examplesOf(checked.rows, intents, space);
 
@@ -164,7 +177,8 @@ export async function trainSupport(
   };
   const checking = crossValidationWork(examples.length, plan, folds);
   const learning = examples.length * epochs * (shape.bags + shape.phrases);
-  const reading = labels > 0 ? Math.round(1.4 * checked.rows.length * fieldEpochs(checked.rows.length)) : 0;
+  const reading =
+    labels > 0 ? Math.round(1.4 * checked.rows.length * (options.epochs ?? fieldEpochs(checked.rows.length))) : 0;
   let [done, stage]: [number, 'checking' | 'learning'] = [0, 'checking'];
   const progress = (count: number) => {
     done += count;
@@ -189,11 +203,12 @@ export async function trainSupport(
           checked.rows,
           heldOut,
           { intents, temperature: facts.temperature, trunk },
-          { vocabulary: fieldRows, seed, recipe: { binary }, onExamples: progress, signal },
+          { vocabulary: fieldRows, seed, recipe: { binary }, epochs: options.epochs, onExamples: progress, signal },
         )
       : undefined;
   return new SupportModel({
     ...(fields ? { fields } : {}),
+    ...(documents.length > 0 ? { documents: new AnswerModel(documents, trunk) } : {}),
     facts: {
       ...facts,
       name: options.name ?? 'support',
@@ -203,6 +218,30 @@ export async function trainSupport(
       suspects: suspectsOf(heldOut, facts.temperature, checked.rows, intents),
     },
     ...{ intents, answers, space, networks, hasOutlierClass: outliers > 0, outliers: detector, examples: kept.rows },
+  });
+}
+
+function textsOf(documents: readonly Passage[]): string[] {
+  return documents.map(({ question, answer }) => `${question} ${answer}`);
+}
+
+/** A model without intents: all that it does is to find passages. */
+async function modelOfDocuments(
+  documents: readonly Passage[],
+  { name = 'support', seed = 1 }: TrainSupportOptions,
+  precision: number,
+): Promise<SupportModel> {
+  const trunk = (await embeddedTrunk()).subset(COMMON_WORDS, wordHashesOf(textsOf(documents)));
+  const nothing = () => new Float32Array(SIGNALS);
+  return new SupportModel({
+    facts: {
+      ...{ name, threshold: 1, precision, expectedOutOfScope: 0, temperature: 1, seed, trainedRows: 0 },
+      ...{ heldOut: { accuracy: 0, coverage: 0, precision: 0 }, notices: [], suspects: [] },
+    },
+    ...{ intents: [], answers: new Map(), networks: { bags: [], phrases: [] }, hasOutlierClass: false, examples: [] },
+    space: new EvidenceSpace(new Uint32Array(), new Float32Array(), trunk, new Float32Array(TRUNK_WIDTH)),
+    outliers: { mean: nothing(), scale: nothing(), weights: nothing(), bias: 0 },
+    documents: new AnswerModel(documents, trunk),
   });
 }
 

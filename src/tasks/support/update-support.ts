@@ -36,6 +36,7 @@ export async function updateSupport(
   });
   return trainSupport([...old, ...rows], {
     ...options,
+    documents: options.documents ?? parts.documents?.index.passages,
     name: options.name ?? facts.name,
     precision: options.precision ?? facts.precision,
     expectedOutOfScope: options.expectedOutOfScope ?? facts.expectedOutOfScope,
