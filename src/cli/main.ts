@@ -6,6 +6,7 @@ import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
 import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
+import { decideCommand } from './decide.ts';
 import { demoCommand } from './demo.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
@@ -72,6 +73,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     serveCommand,
     trainCommand,
     supportCommand,
+    decideCommand,
     demoCommand,
     completionCommand,
   ];

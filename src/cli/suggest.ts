@@ -68,7 +68,8 @@ async function hintFor(name: string, purpose: 'language' | 'support', error: One
   return purpose === 'support' && !isSupport ? `It is a language model: onebit chat -m ${name}` : undefined;
 }
 
-async function architectureOf(name: string): Promise<unknown> {
+/** The architecture that a file names; undefined where it cannot be read. */
+export async function architectureOf(name: string): Promise<unknown> {
   const source = await openSource(name);
   try {
     return (await readGguf(source)).metadata.get('general.architecture');

@@ -178,6 +178,13 @@ function tell(
     `${path}: ${intents.length} intents${fieldLabels.length > 0 ? ` and ${fieldLabels.length} fields` : ''} from ${facts.trainedRows} rows, ${(bytes / 1e6).toFixed(2)} MB, ${seconds.toFixed(0)} s\n` +
       `on rows held out from training: ${percent(accuracy)} right; from the threshold ${facts.threshold.toFixed(3)} on ${percent(coverage)} are answered, ${percent(precision)} of them rightly`,
   );
+  for (const row of facts.thresholds) {
+    const gives =
+      row.threshold === null
+        ? 'cannot be shown with these rows'
+        : `${percent(row.answered)} answered, ${percent(row.right ?? 0)} of them rightly (${percent(row.low ?? 0)} to ${percent(row.high ?? 1)}), from ${row.threshold.toFixed(3)} on`;
+    print(`  for ${percent(row.precision)}: ${gives}`);
+  }
 }
 
 const REDRAW_MS = 100;

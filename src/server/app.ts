@@ -4,6 +4,7 @@ import { cors } from 'hono/cors';
 import type { z } from 'zod';
 import { Budget } from '../core/budget.ts';
 import type { LanguageModel } from '../language-model.ts';
+import { likelihoodDecider, supportDecider } from '../tasks/decide/index.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
 import { countTokens, message, messageEvents } from './anthropic.ts';
 import { ApiError, invalidUrl, toApiError } from './api-error.ts';
@@ -12,6 +13,7 @@ import { BodyGate } from './body-gate.ts';
 import { chatChunks, chatCompletion } from './chat-completions.ts';
 import { checkBody } from './check-body.ts';
 import { completion, completionChunks } from './completions.ts';
+import { decisions, type NamedDecider, systemOne } from './decisions.ts';
 import { embeddings } from './embeddings.ts';
 import { eventStream, type ServerEvent } from './event-stream.ts';
 import { Exchange, type LogEntry } from './exchange.ts';
@@ -32,6 +34,7 @@ import { response, responseEvents } from './responses.ts';
 import { isClientGone, modelObject, noSuchResponse, pathOf, patternOf, routeOf, shuttingDown } from './route-facts.ts';
 import { countRequest, messagesRequest } from './schemas/anthropic.ts';
 import { chatRequest } from './schemas/chat.ts';
+import { decisionsRequest, systemOneRequest } from './schemas/decisions.ts';
 import {
   ollamaChatRequest,
   ollamaEmbeddingRequest,
@@ -282,6 +285,8 @@ export class OnebitServer {
       };
     app.post('/v1/classify', answers(classifyRequest, classify));
     app.post('/v1/route', answers(routeRequest, route));
+    this.decisionRoute(app, '/v1/systemone', systemOneRequest, systemOne);
+    this.decisionRoute(app, '/v1/decisions', decisionsRequest, decisions);
     app.post('/v1/chat/completions', async (c) => {
       const { exchange } = c.env;
       const body = await checkBody(chatRequest, await this.readJson(c), exchange.budget);
@@ -290,6 +295,34 @@ export class OnebitServer {
       if (this.options.logTexts) exchange.prompt = body;
       if (body.stream) return this.stream(supportChatChunks(support, body, exchange), exchange);
       return c.json(supportChat(support, body, exchange));
+    });
+  }
+
+  /** Fixed questions: the support model answers where it is meant or alone, else a language model by how likely it finds each label. */
+  private decisionRoute<Schema extends z.ZodObject>(
+    app: Hono<Env>,
+    path: string,
+    schema: Schema,
+    answer: (who: NamedDecider, body: z.output<Schema>, exchange: Exchange) => Promise<object>,
+  ): void {
+    const { support } = this.options;
+    app.post(path, async (c) => {
+      const { exchange } = c.env;
+      const body = await checkBody(schema, await this.readJson(c), exchange.budget);
+      const asked = body.model as string | null | undefined;
+      if (support && (asked === support.facts.name || (asked == null && this.shelf.ids.length === 0))) {
+        if (this.options.logTexts) exchange.prompt = body;
+        return this.json(
+          c,
+          await answer({ name: support.facts.name, decider: supportDecider(support) }, body, exchange),
+        );
+      }
+      return this.answer<z.output<Schema> & Asked>(c, body as z.output<Schema> & Asked, {
+        whole: (model) => {
+          const decider = likelihoodDecider((texts) => model.scoreDocuments(texts, { signal: exchange.signal }));
+          return answer({ name: exchange.modelId ?? '', decider }, body, exchange);
+        },
+      });
     });
   }
 

@@ -4,6 +4,7 @@ import { applyTemplateRequest } from './apply-template.ts';
 import * as answers from './schemas/answers.ts';
 import { countRequest, messagesRequest } from './schemas/anthropic.ts';
 import { chatRequest } from './schemas/chat.ts';
+import { decisionsAnswer, decisionsRequest, systemOneAnswer, systemOneRequest } from './schemas/decisions.ts';
 import {
   ollamaChatRequest,
   ollamaEmbeddingRequest,
@@ -120,6 +121,14 @@ const operations: readonly Operation[] = [
       summary: 'What to do with queries: answer, ask back, hand over (where there is a support model)',
       answer: routeAnswer,
     },
+  },
+  {
+    ...{ method: 'post', path: '/v1/systemone', id: 'systemOne', body: systemOneRequest },
+    ...{ summary: 'Fixed questions about a text, answered with probabilities', answer: systemOneAnswer },
+  },
+  {
+    ...{ method: 'post', path: '/v1/decisions', id: 'decisions', body: decisionsRequest },
+    ...{ summary: 'The same as a list of predicates, choices and scores', answer: decisionsAnswer },
   },
   { method: 'get', path: '/v1/models', id: 'listModels', summary: 'The models', answer: answers.modelsAnswer },
   {

@@ -244,9 +244,10 @@ function cosines(postings: Postings, query: ReadonlyMap<string, number>, count: 
   let squares = 0;
   for (const [key, times] of query) {
     const found = postings.get(key);
-    if (!found) continue;
-    const weight = (1 + log(times)) * found.weight;
+    // What no passage has makes the query unlike all of them.
+    const weight = (1 + log(times)) * (found?.weight ?? log(1 + count) + 1);
     squares += weight * weight;
+    if (!found) continue;
     for (const [i, p] of found.passages.entries()) out[p] += weight * found.values[i];
   }
   const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;

@@ -1,22 +1,27 @@
-// Owns what likenesses are worth together: which passage is the best, and how likely it is right. The numbers are learnt by bench/support/answers-learn.mjs from
-// queries of 60 questions of others (StackFAQ, the dev half); a file brings none of its own. Must not know texts.
-import { exp, log } from '../../core/elementary.ts';
+// Owns what likenesses are worth together: which passage is the best, and how likely it is right. The numbers are learnt by bench/support/answers.mjs from
+// queries about the documents of others; a file brings none of its own. Must not know texts.
+import { exp } from '../../core/elementary.ts';
 import { LIKENESSES } from './passage-index.ts';
 
-const WORTH: Readonly<Record<(typeof LIKENESSES)[number], number>> = {
-  piecesOfQuestion: 8,
-  piecesOfBoth: 4,
-  piecesOfAnswer: 2,
-  wordsOfQuestion: 3,
-  wordsOfAnswer: 2,
-  queryInQuestion: 3,
-  questionInQuery: 2,
-  senseOfQuestion: 2,
-  senseOfAnswer: 1,
-  pairsOfQuestion: 1,
+type Likeness = (typeof LIKENESSES)[number];
+
+/** Which likenesses count for a passage's score, and how much. */
+const WORTH: Readonly<Partial<Record<Likeness, number>>> = {
+  ...{ piecesOfQuestion: 8, piecesOfBoth: 5, piecesOfAnswer: 2, wordsOfQuestion: 3, wordsOfAnswer: 2 },
+  ...{ queryInQuestion: 5, questionInQuery: 2, senseOfQuestion: 2, senseOfAnswer: 1 },
 };
-/** The chance that the best is right: logistic in its score, in its distance to the next, and in how much of the query it has. */
-const SURENESS = { score: 1, distance: 0.5, bias: -6 };
+export const RANKED_BY = Object.keys(WORTH) as readonly Likeness[];
+const WORTH_OF = LIKENESSES.map((name) => WORTH[name] ?? 0);
+
+/** What says that the best passage is right: its score, its distance to the next, and its likenesses. */
+const SURE = {
+  ...{ score: 1, distance: 0.5, queryInQuestion: 0, questionInQuery: 0, piecesOfQuestion: 0, wordsOfQuestion: 0 },
+  ...{ wordsOfAnswer: 0, senseOfQuestion: 0 },
+};
+const SURE_BIAS = -8;
+export const SURE_BY = Object.keys(SURE);
+const SURE_OF = Object.values(SURE);
+const SURE_COLUMNS = SURE_BY.slice(2).map((name) => LIKENESSES.indexOf(name as Likeness));
 
 /** A passage's number, and how likely it answers the query. */
 export interface RankedPassage {
@@ -24,28 +29,37 @@ export interface RankedPassage {
   readonly probability: number;
 }
 
-/** The `most` best passages, best first. @param likenesses [passages, LIKENESSES] */
-export function rankPassages(likenesses: Float64Array, most: number): RankedPassage[] {
+/** The score of each passage. @param likenesses [passages, LIKENESSES] */
+export function scoresOf(likenesses: Float64Array): number[] {
   const width = LIKENESSES.length;
-  const scores = Array.from({ length: likenesses.length / width }, (_, p) =>
-    LIKENESSES.reduce((sum, name, i) => sum + WORTH[name] * likenesses[p * width + i], 0),
+  return Array.from({ length: likenesses.length / width }, (_, p) =>
+    WORTH_OF.reduce((sum, worth, k) => sum + worth * likenesses[p * width + k], 0),
   );
-  const order = scores.map((_, p) => p).sort((a, b) => scores[b] - scores[a] || a - b);
-  if (order.length === 0) return [];
-  const best = scores[order[0]];
-  const distance = Math.min(best, best - (scores[order[1]] ?? 0));
-  const sure = 1 / (1 + exp(-(SURENESS.score * best + SURENESS.distance * distance + SURENESS.bias)));
-  // The rest shares what the best leaves, by how much worse it is.
-  const shares = order.slice(0, most).map((p) => exp(scores[p] - best));
-  const others = scores.reduce((sum, score) => sum + exp(score - best), 0) - 1;
-  return order.slice(0, most).map((index, i) => ({
-    index,
-    probability: i === 0 ? sure : Math.min(sure, ((1 - sure) * shares[i]) / (1 + others)),
-  }));
 }
 
-/** Entropy-free helper of the learning script: the log of summed exponentials. */
-export function logSum(scores: readonly number[]): number {
-  const most = Math.max(...scores);
-  return most + log(scores.reduce((sum, score) => sum + exp(score - most), 0));
+/** The signals of how sure the best is, in the order of SURE_BY. */
+export function surenessOf(likenesses: Float64Array, scores: readonly number[]): number[] {
+  let [best, second] = [0, -1];
+  for (let p = 1; p < scores.length; p++) {
+    if (scores[p] > scores[best]) [second, best] = [best, p];
+    else if (second < 0 || scores[p] > scores[second]) second = p;
+  }
+  const distance = scores[best] - (second < 0 ? 0 : scores[second]);
+  return [scores[best], distance, ...SURE_COLUMNS.map((k) => likenesses[best * LIKENESSES.length + k])];
+}
+
+/** The `most` best passages, best first. @param likenesses [passages, LIKENESSES] */
+export function rankPassages(likenesses: Float64Array, most: number): RankedPassage[] {
+  const scores = scoresOf(likenesses);
+  if (scores.length === 0) return [];
+  const order = scores.map((_, p) => p).sort((a, b) => scores[b] - scores[a] || a - b);
+  const signals = surenessOf(likenesses, scores);
+  const sure = 1 / (1 + exp(-signals.reduce((sum, signal, k) => sum + SURE_OF[k] * signal, SURE_BIAS)));
+  // The others share what the best leaves, by how much worse they are.
+  const shares = scores.map((score) => exp(score - scores[order[0]]));
+  const all = shares.reduce((sum, share) => sum + share, 0);
+  return order.slice(0, most).map((index, i) => ({
+    index,
+    probability: i === 0 ? sure : Math.min(sure, ((1 - sure) * shares[index]) / all),
+  }));
 }

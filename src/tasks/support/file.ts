@@ -26,6 +26,7 @@ import { EvidenceSpace } from './evidence.ts';
 import { packExamples, unpackExamples } from './examples.ts';
 import { Network } from './network.ts';
 import { PhraseNetwork, phraseTensors } from './phrase-network.ts';
+import type { ThresholdRow } from './promise.ts';
 import { checkSupportModel, type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
 import { MAX_WEIGHT, TRUNK_WIDTH, Trunk, trunkNames } from './trunk.ts';
 
@@ -70,6 +71,7 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
     ['support.held_out.precision', f32(facts.heldOut.precision)],
     ['support.seed', { type: 'f64', value: facts.seed }],
     ['support.trained_rows', u32(facts.trainedRows)],
+    ['support.thresholds', facts.thresholds.map((row) => JSON.stringify(row))],
     ['support.notices', [...facts.notices]],
     ['support.suspects', facts.suspects.map((suspect) => JSON.stringify(suspect))],
     ['support.examples', examples.bytes],
@@ -292,11 +294,29 @@ function factsOf(gguf: Gguf): SupportFacts {
       coverage: share('support.held_out.coverage'),
       precision: share('support.held_out.precision'),
     },
+    thresholds: gguf.metadata.has('support.thresholds')
+      ? metadataStrings(gguf, 'support.thresholds').map(thresholdOf)
+      : [],
     seed: metadataNumber(gguf, 'support.seed'),
     trainedRows: metadataNumber(gguf, 'support.trained_rows', { min: 0 }),
     notices: metadataStrings(gguf, 'support.notices'),
     suspects: metadataStrings(gguf, 'support.suspects').map(suspectOf),
   };
+}
+
+function thresholdOf(json: string): ThresholdRow {
+  try {
+    const row = JSON.parse(json);
+    const share = (value: unknown) => (value === null ? null : Number(value));
+    return {
+      ...{ precision: Number(row.precision), threshold: share(row.threshold), answered: Number(row.answered) },
+      ...{ right: share(row.right), low: share(row.low), high: share(row.high) },
+    };
+  } catch (cause) {
+    throw new OnebitError('bad-file', 'read support model: support.thresholds must be JSON objects. Train it again.', {
+      cause,
+    });
+  }
 }
 
 function suspectOf(json: string): Suspect {

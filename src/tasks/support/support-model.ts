@@ -6,6 +6,7 @@ import { type OutlierDetector, outlierProbability, signalsOf } from './calibrati
 import type { Evidence, EvidenceSpace } from './evidence.ts';
 import { type Network, softmax } from './network.ts';
 import type { PhraseNetwork } from './phrase-network.ts';
+import type { ThresholdRow } from './promise.ts';
 import { OUT_OF_SCOPE, type SupportRow } from './rows.ts';
 
 /** An intent and how likely it is meant. */
@@ -37,6 +38,7 @@ export interface Prediction {
 /** How the model came to be. */
 export interface SupportFacts {
   readonly name: string;
+  /** From this confidence on it answers; 1: never, as the precision could not be shown. */
   readonly threshold: number;
   /** What the threshold was chosen for. */
   readonly precision: number;
@@ -45,6 +47,8 @@ export interface SupportFacts {
   readonly temperature: number;
   /** Measured by cross-validation: share of held-out texts whose intent came first; at the threshold: share answered, and of these right. */
   readonly heldOut: { readonly accuracy: number; readonly coverage: number; readonly precision: number };
+  /** What thresholds for several precisions gave on held-out texts; none in files of before 0.3. */
+  readonly thresholds: readonly ThresholdRow[];
   readonly seed: number;
   readonly trainedRows: number;
   readonly notices: readonly string[];
@@ -156,7 +160,7 @@ export class SupportModel {
     }));
     const { intent, probability } = ranked[0];
     const confidence = probability * (1 - outOfScope);
-    const answered = confidence >= threshold;
+    const answered = confidence >= threshold && threshold < 1;
     const answer = answered ? this.answers.get(intent) : undefined;
     return {
       intent,

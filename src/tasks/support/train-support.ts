@@ -7,19 +7,11 @@ import { q1_0 } from '../../quant/q1-0.ts';
 import { packPassages } from '../answers/file.ts';
 import { AnswerModel, checkPassages, type Passage } from '../answers/index.ts';
 import { fieldEpochs } from '../fields/train-fields.ts';
-import {
-  fitOutliers,
-  fitTemperature,
-  type HeldOut,
-  type Judged,
-  leastThreshold,
-  outlierProbability,
-  SIGNALS,
-  thresholdFor,
-} from './calibration.ts';
+import { SIGNALS } from './calibration.ts';
 import { chooseEvidence, EvidenceSpace, wordHashesOf } from './evidence.ts';
 import { packExamples } from './examples.ts';
 import { fieldVocabulary, labelsOf, learnFields } from './fields-of-rows.ts';
+import { calibrate, promiseNotices, suspectsOf } from './judgements.ts';
 import {
   crossValidate,
   crossValidationWork,
@@ -28,11 +20,11 @@ import {
   type LearningPlan,
   learnNetworks,
 } from './learn.ts';
-import { type LearningRecipe, softmax } from './network.ts';
+import type { LearningRecipe } from './network.ts';
 import { phraseTensors, WORD_WIDTH } from './phrase-network.ts';
 import type { PhraseRecipe } from './phrase-training.ts';
 import { checkRows, checkSupportRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
-import { type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
+import { SupportModel } from './support-model.ts';
 import { embeddedTrunk, TRUNK_ROW_BYTES, TRUNK_WIDTH, type Trunk } from './trunk.ts';
 
 export interface TrainSupportOptions {
@@ -97,8 +89,6 @@ const DEFAULT_BYTES_WITH_FIELDS = 3_000_000;
 const FIELDS_SHARE = 1 / 3;
 const LEAST_FIELD_VOCABULARY = 500;
 const LEAST_OUT_OF_SCOPE = 0.05;
-/** Whatever the precision, what is likelier wrong than right is handed over, as long as it takes no more than so many right answers with it. */
-const MOST_RIGHT_LOST = 0.01;
 /** Every row is learnt so often that this many examples are, within bounds. */
 const LEARNT_EXAMPLES = 200_000;
 const MOST_EPOCHS = 14;
@@ -108,11 +98,6 @@ const COMMON_WORDS = 6000;
 const ENTRY_BYTES = 6;
 /** Bytes for the header, names of keys and tensors, notices and suspects. */
 const HEADER_BYTES = 24_000;
-/** A label is doubted where it gets less than this and another intent more than SURE. */
-const DOUBTED = 0.1;
-const SURE = 0.8;
-const MOST_SUSPECTS = 50;
-const MOST_SUSPECT_CHARACTERS = 200;
 const MOST_VOCABULARY = 200_000;
 
 const PHRASE_LEARNING = {
@@ -189,7 +174,11 @@ export async function trainSupport(
   done = checking;
   const networks = await learnNetworks(examples, networkShape, plan);
 
-  const rowShare = outliers / checked.rows.length;
+  // So likely the next query is of an intent that no row has (Good 1953): as many of the rows are the only one of theirs.
+  const counts = new Map<string, number>();
+  for (const { intent } of checked.rows) counts.set(intent, (counts.get(intent) ?? 0) + 1);
+  const alone = [...counts.values()].filter((count) => count === 1).length / checked.rows.length;
+  const rowShare = Math.min(0.9, Math.max(outliers / checked.rows.length, alone));
   const expectedOutOfScope = within(
     'expectedOutOfScope',
     options.expectedOutOfScope ?? Math.max(rowShare, LEAST_OUT_OF_SCOPE),
@@ -214,7 +203,7 @@ export async function trainSupport(
       name: options.name ?? 'support',
       seed,
       trainedRows: checked.rows.length,
-      notices: checked.notices,
+      notices: [...checked.notices, ...promiseNotices(facts, heldOut, intents)],
       suspects: suspectsOf(heldOut, facts.temperature, checked.rows, intents),
     },
     ...{ intents, answers, space, networks, hasOutlierClass: outliers > 0, outliers: detector, examples: kept.rows },
@@ -236,77 +225,13 @@ async function modelOfDocuments(
   return new SupportModel({
     facts: {
       ...{ name, threshold: 1, precision, expectedOutOfScope: 0, temperature: 1, seed, trainedRows: 0 },
-      ...{ heldOut: { accuracy: 0, coverage: 0, precision: 0 }, notices: [], suspects: [] },
+      ...{ heldOut: { accuracy: 0, coverage: 0, precision: 0 }, thresholds: [], notices: [], suspects: [] },
     },
     ...{ intents: [], answers: new Map(), networks: { bags: [], phrases: [] }, hasOutlierClass: false, examples: [] },
     space: new EvidenceSpace(new Uint32Array(), new Float32Array(), trunk, new Float32Array(TRUNK_WIDTH)),
     outliers: { mean: nothing(), scale: nothing(), weights: nothing(), bias: 0 },
     documents: new AnswerModel(documents, trunk),
   });
-}
-
-/** Everything that is read off predictions of held-out texts. */
-function calibrate(heldOut: readonly HeldOut[], precision: number, expectedOutOfScope: number) {
-  const temperature = fitTemperature(heldOut);
-  const detector = fitOutliers(heldOut, expectedOutOfScope);
-  const outside = heldOut.filter(({ intent }) => intent < 0).length;
-  const inside = heldOut.length - outside;
-  // What is out of scope weighs as much as is expected of it, not as often as it happens to be among the rows.
-  const outsideWeight = outside > 0 ? (inside * expectedOutOfScope) / (1 - expectedOutOfScope) / outside : 0;
-  let right = 0;
-  const judged: Judged[] = heldOut.map(({ scores, intent, signals }) => {
-    const probabilities = Float32Array.from(scores);
-    softmax(probabilities, temperature);
-    const top = probabilities.indexOf(Math.max(...probabilities));
-    const isRight = top === intent;
-    if (isRight) right++;
-    return {
-      confidence: probabilities[top] * (1 - outlierProbability(detector, signals)),
-      right: isRight,
-      weight: intent < 0 ? outsideWeight : 1,
-    };
-  });
-  const rightOnes = judged.filter((row) => row.right).map(({ confidence }) => confidence);
-  const threshold = Math.max(thresholdFor(judged, precision), leastThreshold(rightOnes, MOST_RIGHT_LOST));
-  const sum = (list: readonly Judged[]) => list.reduce((total, { weight }) => total + weight, 0);
-  const answered = judged.filter(({ confidence }) => confidence >= threshold);
-  const facts: Pick<SupportFacts, 'threshold' | 'precision' | 'expectedOutOfScope' | 'temperature' | 'heldOut'> = {
-    threshold,
-    precision,
-    expectedOutOfScope,
-    temperature,
-    heldOut: {
-      accuracy: right / Math.max(1, inside),
-      coverage: sum(answered) / Math.max(1e-9, sum(judged)),
-      precision: sum(answered.filter((row) => row.right)) / Math.max(1e-9, sum(answered)),
-    },
-  };
-  return { detector, facts };
-}
-
-/** The rows whose label the networks that had not seen them doubt most. */
-function suspectsOf(
-  heldOut: readonly HeldOut[],
-  temperature: number,
-  rows: readonly SupportRow[],
-  intents: readonly string[],
-): Suspect[] {
-  const suspects: Suspect[] = [];
-  for (const { example, scores, intent } of heldOut) {
-    if (intent < 0) continue;
-    const probabilities = Float32Array.from(scores);
-    softmax(probabilities, temperature);
-    const probability = Math.max(...probabilities);
-    if (probability < SURE || probabilities[intent] > DOUBTED) continue;
-    const suggested = intents[probabilities.indexOf(probability)];
-    suspects.push({
-      text: rows[example].text.slice(0, MOST_SUSPECT_CHARACTERS),
-      intent: rows[example].intent,
-      suggested,
-      probability,
-    });
-  }
-  return suspects.sort((a, b) => b.probability - a.probability).slice(0, MOST_SUSPECTS);
 }
 
 /** Rows of the vocabulary of fields. Throws `bad-argument` where there is no room for them. */
