@@ -190,7 +190,7 @@ export function stemOf(word: string): string {
   if (stem.length > 5)
     stem = stem
       .replace(/(?:ing|ed|er|ly)$/, '')
-      .replace(/(.)\1$/, '$1')
+      .replace(/([^s])\1$/, '$1')
       .replace(/e$/, '');
   else stem = stem.replace(/(?<=[a-z]{3})e$/, '');
   return stem;

@@ -7,18 +7,18 @@ type Likeness = (typeof LIKENESSES)[number];
 
 /** Which likenesses count for a passage's score, and how much. */
 const WORTH: Readonly<Partial<Record<Likeness, number>>> = {
-  ...{ piecesOfQuestion: 8, piecesOfBoth: 5, piecesOfAnswer: 2, wordsOfQuestion: 3, wordsOfAnswer: 2 },
-  ...{ queryInQuestion: 5, questionInQuery: 2, senseOfQuestion: 2, senseOfAnswer: 1 },
+  ...{ piecesOfQuestion: 7.56, piecesOfBoth: 6.08, piecesOfAnswer: 2.2, wordsOfQuestion: 2.54, wordsOfAnswer: 3.08 },
+  ...{ queryInQuestion: 6.63, questionInQuery: 2.7, senseOfQuestion: 1.76, senseOfAnswer: 0.83 },
 };
 export const RANKED_BY = Object.keys(WORTH) as readonly Likeness[];
 const WORTH_OF = LIKENESSES.map((name) => WORTH[name] ?? 0);
 
 /** What says that the best passage is right: its score, its distance to the next, and its likenesses. */
 const SURE = {
-  ...{ score: 1, distance: 0.5, queryInQuestion: 0, questionInQuery: 0, piecesOfQuestion: 0, wordsOfQuestion: 0 },
-  ...{ wordsOfAnswer: 0, senseOfQuestion: 0 },
+  ...{ score: -0.001, distance: 0.404, queryInQuestion: 4.197, questionInQuery: 1.215, piecesOfQuestion: 6.661 },
+  ...{ wordsOfQuestion: -6.428, wordsOfAnswer: 0.438, senseOfQuestion: -1.35 },
 };
-const SURE_BIAS = -8;
+const SURE_BIAS = -3.751;
 export const SURE_BY = Object.keys(SURE);
 const SURE_OF = Object.values(SURE);
 const SURE_COLUMNS = SURE_BY.slice(2).map((name) => LIKENESSES.indexOf(name as Likeness));
