@@ -18,7 +18,7 @@ const deeper = {
 /** What a page never runs, behind a question whether this is Node: files and the cache on disk. */
 const withoutNode = {
   name: 'without-node',
-  load: (id) => (/\/dist\/bytes\/(file-source|cache)\.js$/.test(id) ? 'export {}' : null),
+  load: (id) => (/\/dist\/bytes\/(file-source|disk-folder|cache)\.js$/.test(id) ? 'export {}' : null),
 };
 
 /** Pages have WebGPU or not; the package that brings it to Node would be looked for by the next bundler. */

@@ -54,7 +54,7 @@ export interface LoadOptions {
   signal?: AbortSignal;
 }
 
-/** A file or Blob, bytes, any `ByteSource`, or a name: a path, a URL, a hub name. */
+/** A file or Blob, bytes, any `ByteSource`, or a name: a path, a URL, a hub name; a folder with config.json, safetensors and tokenizer.json too. */
 export type ModelInput = string | URL | Uint8Array | Blob | ByteSource;
 
 const LOAD_OPTIONS: Options = {
@@ -155,7 +155,17 @@ export async function openSource(input: ModelInput, options: OpenOptions = {}): 
   if (input instanceof Uint8Array) return memorySource(input);
   if (input instanceof Blob) return blobSource(input);
   if (typeof input === 'object' && 'readInto' in input) return input;
-  return openModelBytes(String(input), options);
+  return (await openFolder(String(input), options.signal)) ?? openModelBytes(String(input), options);
+}
+
+/** A model's folder as Transformers or MLX write it, as the bytes of a GGUF; undefined where the name is no folder. */
+async function openFolder(name: string, signal?: AbortSignal): Promise<ByteSource | undefined> {
+  if (!globalThis.process?.versions?.node) return undefined;
+  const { diskFolder } = await import('./bytes/disk-folder.ts');
+  const folder = await diskFolder(name);
+  if (!folder) return undefined;
+  const { folderSource } = await import('./hf/source.ts');
+  return folderSource(folder, signal);
 }
 
 /** Bytes of all tensors of a file. */

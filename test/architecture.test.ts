@@ -12,6 +12,7 @@ const allowed: Record<string, string[]> = {
   quant: ['core'],
   gguf: ['bytes', 'quant', 'core'],
   tokenizer: ['gguf', 'core'],
+  hf: ['bytes', 'gguf', 'quant', 'tokenizer', 'core'],
   chat: ['core', 'tokenizer'],
   structured: ['core', 'tokenizer'],
   kernels: ['quant', 'core'],
@@ -22,7 +23,7 @@ const allowed: Record<string, string[]> = {
   server: ['generate', 'chat', 'structured', 'tokenizer', 'tasks', 'core', 'language-model.ts'],
   remote: ['bytes', 'gguf', 'model', 'generate', 'evaluate', 'train', 'chat', 'core', 'language-model.ts', 'load.ts'],
   tasks: ['bytes', 'gguf', 'quant', 'core'],
-  train: ['model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],
+  train: ['hf', 'model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],
 };
 /** Files that may name Node's modules: where bytes come from, worker start-up, the command line, the server's adapter. */
 const platformFiles =

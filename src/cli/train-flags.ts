@@ -6,6 +6,7 @@ import type { CorpusFlags } from './train-files.ts';
 
 export interface TrainFlags extends CorpusFlags {
   output: string;
+  exportTokens?: string;
   preset: PresetName;
   width?: number;
   layers?: number;
@@ -38,6 +39,7 @@ export interface TrainFlags extends CorpusFlags {
   teacher?: string;
   teacherShare?: number;
   threads?: number;
+  exact?: boolean;
   evalEvery?: number;
   sampleEvery?: number;
   /** False when switched off. */

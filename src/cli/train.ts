@@ -1,8 +1,13 @@
 // Owns `onebit train`.
-import { dirname, resolve } from 'node:path';
+import { mkdir, readdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { openModelBytes } from '../bytes/open.ts';
+import { type Append, writeFileAtomically } from '../bytes/file-write.ts';
+import type { ByteSource } from '../bytes/source.ts';
+import { OnebitError } from '../errors.ts';
 import type { Backend } from '../kernels/backend.ts';
+import { openSource } from '../load.ts';
+import { exportRun } from '../train/export-run.ts';
 import { presets } from '../train/presets.ts';
 import { htmlReport, RunRecord } from '../train/report.ts';
 import { readStartModel, type StartModel } from '../train/start-model.ts';
@@ -72,6 +77,11 @@ export function trainCommand({ signal, endsInOrder }: CommandContext): Command {
     .option('--no-log', 'no such file')
     .option('--report <file>', 'HTML report (default: OUT.html)')
     .option('--no-report', 'no such file')
+    .option('--exact', 'products in float32 throughout, slower: for comparison with other programs')
+    .option(
+      '--export-tokens <folder>',
+      'write what the run would read, its start and its recipe into a new folder for interop/pytorch, and train nothing',
+    )
     .option('--name <text>', "the model's name in the file (default: the file's name)")
     .option('--json', 'print one JSON document at the end: file, bytes, steps, tokens, loss, bitsPerByte, ...')
     .addHelpText('after', HELP)
@@ -212,6 +222,7 @@ async function prepare(
       contextWarmup: flags.contextWarmup,
       seed: flags.seed,
       threads: flags.threads,
+      exact: flags.exact,
       evaluateEvery: flags.evalEvery,
       sampleEvery: flags.sampleEvery,
       checkpoints: folderStore(outputs.pathOf(checkpointsOf(flags.output))),
@@ -223,11 +234,30 @@ async function prepare(
       teacherShare: flags.teacherShare,
       stop: signal,
     };
-    await follow(options, flags, corpora, outputs, display, endsInOrder);
+    if (flags.exportTokens !== undefined) await exportTokens(options, flags.exportTokens);
+    else await follow(options, flags, corpora, outputs, display, endsInOrder);
   } finally {
     display.clear();
     await teacher?.backend.dispose();
   }
+}
+
+/** Writes the run for another trainer. */
+async function exportTokens(options: TrainOptions, folder: string): Promise<void> {
+  if (options.recipe?.steps === undefined) {
+    throw new OnebitError('bad-argument', 'train: --export-tokens needs --steps, the number of updates to write.');
+  }
+  await mkdir(folder, { recursive: true });
+  if ((await readdir(folder)).length > 0) {
+    throw new OnebitError('bad-argument', `train: ${folder} must be a new or an empty folder. Choose another.`);
+  }
+  const write = (name: string, produce: (append: Append) => Promise<void>) =>
+    writeFileAtomically(join(folder, name), produce);
+  const { files, updates, positions } = await exportRun(
+    { ...options, checkpoints: undefined, signal: options.stop },
+    write,
+  );
+  print(`${folder}: ${files.join(', ')}; ${updates} updates, ${positions} positions`);
 }
 
 /** Runs the training, writing log, report and model as it goes. */
@@ -303,11 +333,8 @@ function summaryOf(done: TrainDone, path: string): object {
   };
 }
 
-async function readModel<T>(
-  name: string,
-  read: (source: Awaited<ReturnType<typeof openModelBytes>>) => Promise<T>,
-): Promise<T> {
-  const source = await openModelBytes(name);
+async function readModel<T>(name: string, read: (source: ByteSource) => Promise<T>): Promise<T> {
+  const source = await openSource(name);
   try {
     return await read(source);
   } finally {

@@ -64,6 +64,20 @@ export async function writeGguf(
   }
 }
 
+/** Where everything of a file lies that `writeGguf` would write: its header, and each tensor's place. @throws OnebitError as `writeGguf` */
+export function layoutGguf(parts: GgufParts): { header: Uint8Array; offsets: number[]; sizes: number[]; size: number } {
+  const alignment = alignmentOf(parts);
+  const sizes = parts.tensors.map(tensorBytes);
+  const bytes = header(parts, sizes, alignment);
+  let size = bytes.length;
+  const offsets = sizes.map((tensorSize) => {
+    const at = size;
+    size += padded(tensorSize, alignment);
+    return at;
+  });
+  return { header: bytes, offsets, sizes, size };
+}
+
 /** The metadata of a file that was read, ready to be written again with the same types. */
 export function writableMetadata(gguf: Gguf): Map<string, WritableValue> {
   const result = new Map<string, WritableValue>();

@@ -36,9 +36,14 @@ export function tokenizerMetadata(vocabulary: TrainedVocabulary): Map<string, Wr
 
 /** The tokenizer that a reader of this metadata gets. */
 export function tokenizerOf(metadata: ReadonlyMap<string, WritableValue>): Tokenizer {
+  return createTokenizer(readMetadata(metadata));
+}
+
+/** Metadata as a reader of the file that has it gets it. */
+export function readMetadata(metadata: ReadonlyMap<string, WritableValue>): Map<string, GgufValue> {
   const read = new Map<string, GgufValue>();
   for (const [key, value] of metadata) read.set(key, isTyped(value) ? value.value : value);
-  return createTokenizer(read);
+  return read;
 }
 
 function isTyped(value: WritableValue): value is TypedNumber {

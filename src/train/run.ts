@@ -121,6 +121,7 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
     batchTokens,
     chatShare,
     contextWarmup,
+    exact: options.exact || undefined,
     init: options.init && (await hashWeights(options.init.weights)),
     teacher: options.teacher?.name,
     teacherShare: options.teacher && (options.teacherShare ?? 0.5),
@@ -137,7 +138,7 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
     contextWarmup === undefined
       ? new BatchPlan(encoded, 0, batchOptions)
       : new ContextWarmup(encoded, 0, batchOptions, contextWarmup);
-  const trainer = await createTrainer(shape, recipe, { threads: options.threads, seed });
+  const trainer = await createTrainer(shape, recipe, { threads: options.threads, seed, exact: options.exact });
   try {
     if (checkpoint) trainer.restore(checkpoint.trainer);
     else if (options.init) trainer.initFrom(options.init.weights);

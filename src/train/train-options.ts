@@ -34,6 +34,8 @@ export interface TrainOptions {
   /** Same seed, corpus and options, same model. Default 1. */
   readonly seed?: number;
   readonly threads?: number;
+  /** Whether products are float32 throughout, slower: for comparison with other programs. Default: false. */
+  readonly exact?: boolean;
   /** Updates between measurements. Default: twenty in all. */
   readonly evaluateEvery?: number;
   /** Updates between samples. Default: four in all. 0: none. */

@@ -48,6 +48,7 @@ const TRAIN_OPTIONS: Options = {
   contextWarmup: 'number',
   seed: 'number',
   threads: 'number',
+  exact: 'boolean',
   evaluateEvery: 'number',
   sampleEvery: 'number',
   askOnTheWay: 'number',

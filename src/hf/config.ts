@@ -1,0 +1,192 @@
+// Owns what a model's config.json says, as GGUF metadata, and back. Whatever would change the result and is not understood is refused by name.
+import { OnebitError } from '../errors.ts';
+import type { WritableValue } from '../gguf/write.ts';
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** A family of models as Transformers names it, and the architecture of GGUF that computes the same. */
+export interface Family {
+  /** `architectures[0]` of config.json. */
+  readonly hf: string;
+  readonly modelType: string;
+  readonly gguf: string;
+  /** Whether GGUF holds the rows of queries and keys in the order of the interleaved rotation. */
+  readonly permuted: boolean;
+  readonly qkNorm: boolean;
+}
+
+export const families: readonly Family[] = [
+  { hf: 'Qwen3ForCausalLM', modelType: 'qwen3', gguf: 'qwen3', permuted: false, qkNorm: true },
+  { hf: 'LlamaForCausalLM', modelType: 'llama', gguf: 'llama', permuted: true, qkNorm: false },
+];
+
+/** Values with which a key changes nothing; others are refused. */
+const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
+  hidden_act: ['silu'],
+  attention_bias: [false],
+  mlp_bias: [false],
+  use_sliding_window: [false],
+  sliding_window: [null],
+  pretraining_tp: [1],
+  quantization_config: [null],
+};
+const U32: Readonly<Record<string, string>> = {
+  num_hidden_layers: 'block_count',
+  max_position_embeddings: 'context_length',
+  hidden_size: 'embedding_length',
+  intermediate_size: 'feed_forward_length',
+  num_attention_heads: 'attention.head_count',
+};
+const u32 = (value: number): WritableValue => ({ type: 'u32', value });
+const f32 = (value: number): WritableValue => ({ type: 'f32', value });
+
+export interface ReadConfig {
+  readonly family: Family;
+  /** Keys of GGUF but those of the tokenizer. */
+  readonly metadata: Map<string, WritableValue>;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly tiedHead: boolean;
+  /** MLX's quantisation of the matrices. */
+  readonly quantization?: { readonly bits: number; readonly groupSize: number };
+}
+
+/** @throws OnebitError `unsupported` with every problem, `bad-file` where numbers are none */
+export function readConfig(config: Json, name: string): ReadConfig {
+  const architectures = Array.isArray(config.architectures) ? config.architectures : [];
+  const family = families.find(({ hf, modelType }) => architectures.includes(hf) || config.model_type === modelType);
+  const problems: string[] = [];
+  if (!family) {
+    throw new OnebitError(
+      'unsupported',
+      `load ${name}: config.json must name one of ${families.map(({ hf }) => hf).join(', ')}, got ${JSON.stringify(architectures[0] ?? config.model_type)?.slice(0, 60)}. Look for a model of one of these.`,
+    );
+  }
+  for (const [key, values] of Object.entries(NEUTRAL)) {
+    const value = config[key];
+    // A width of the window counts only where the window is used.
+    if (key === 'sliding_window' && config.use_sliding_window === false) continue;
+    if (value !== undefined && !values.includes(value)) problems.push(`${key} = ${JSON.stringify(value).slice(0, 60)}`);
+  }
+  const number = (key: string, fallback?: number) => {
+    const value = config[key] ?? fallback;
+    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
+    throw new OnebitError(
+      'bad-file',
+      `load ${name}: '${key}' of config.json must be a number, got ${JSON.stringify(value)?.slice(0, 60)}. Get the model again.`,
+    );
+  };
+  const prefix = family.gguf;
+  const metadata = new Map<string, WritableValue>([['general.architecture', prefix]]);
+  for (const [key, ours] of Object.entries(U32)) metadata.set(`${prefix}.${ours}`, u32(number(key)));
+  const heads = number('num_attention_heads');
+  const kvHeads = number('num_key_value_heads', heads);
+  const headSize = number('head_dim', Math.floor(number('hidden_size') / heads));
+  metadata.set(`${prefix}.attention.head_count_kv`, u32(kvHeads));
+  metadata.set(`${prefix}.attention.key_length`, u32(headSize));
+  metadata.set(`${prefix}.attention.value_length`, u32(headSize));
+  metadata.set(`${prefix}.rope.dimension_count`, u32(headSize));
+  metadata.set(`${prefix}.attention.layer_norm_rms_epsilon`, f32(number('rms_norm_eps', 1e-6)));
+  readRope(config, prefix, metadata, number, problems);
+  if (problems.length > 0) {
+    throw new OnebitError(
+      'unsupported',
+      `load ${name}: config.json has what this engine does not compute: ${problems.join('; ')}. Ignoring it could give wrong text; use a model without it.`,
+      { problems },
+    );
+  }
+  const quantization = readQuantization(config, name);
+  return { family, metadata, heads, kvHeads, tiedHead: config.tie_word_embeddings === true, quantization };
+}
+
+function readRope(
+  config: Json,
+  prefix: string,
+  metadata: Map<string, WritableValue>,
+  number: (key: string, fallback?: number) => number,
+  problems: string[],
+): void {
+  // Transformers 5 has all of it in `rope_parameters`, older ones the base apart.
+  const rope = (config.rope_parameters ?? config.rope_scaling ?? {}) as Json;
+  const base = rope.rope_theta ?? number('rope_theta', 10000);
+  if (typeof base !== 'number') problems.push(`rope_theta = ${JSON.stringify(base)?.slice(0, 40)}`);
+  else metadata.set(`${prefix}.rope.freq_base`, f32(base));
+  const type = rope.rope_type ?? rope.type ?? 'default';
+  if (type === 'default') return;
+  if (type !== 'linear' && type !== 'yarn') {
+    problems.push(`rope scaling of type ${JSON.stringify(type)?.slice(0, 40)}`);
+    return;
+  }
+  const known: Readonly<Record<string, string>> = {
+    factor: 'rope.scaling.factor',
+    original_max_position_embeddings: 'rope.scaling.original_context_length',
+    beta_fast: 'rope.scaling.yarn_beta_fast',
+    beta_slow: 'rope.scaling.yarn_beta_slow',
+  };
+  metadata.set(`${prefix}.rope.scaling.type`, type);
+  if (type === 'yarn' && rope.original_max_position_embeddings === undefined)
+    metadata.set(`${prefix}.rope.scaling.original_context_length`, u32(number('max_position_embeddings')));
+  for (const [key, value] of Object.entries(rope)) {
+    if (['rope_type', 'type', 'rope_theta'].includes(key)) continue;
+    const ours = known[key];
+    if (!ours || typeof value !== 'number')
+      problems.push(`rope scaling's ${key} = ${JSON.stringify(value)?.slice(0, 40)}`);
+    else metadata.set(`${prefix}.${ours}`, key.startsWith('original') ? u32(value) : f32(value));
+  }
+}
+
+function readQuantization(config: Json, name: string): ReadConfig['quantization'] {
+  const { quantization } = config;
+  if (quantization === undefined || quantization === null) return undefined;
+  const { bits, group_size: groupSize, mode = 'affine' } = quantization as Json;
+  if ((bits === 1 || bits === 2) && (groupSize === 64 || groupSize === 128) && mode === 'affine')
+    return { bits, groupSize };
+  throw new OnebitError(
+    'unsupported',
+    `load ${name}: MLX's quantisation must have 1 or 2 bits in groups of 64 or 128, got ${JSON.stringify(quantization).slice(0, 120)}. Use the weights before quantisation.`,
+  );
+}
+
+/**
+ * The config.json of a model from its GGUF metadata.
+ * @param value a number or text of the file below the architecture's prefix
+ */
+export function writeConfig(
+  family: Family,
+  value: (key: string) => number | string | undefined,
+  { vocabulary, tiedHead }: { readonly vocabulary: number; readonly tiedHead: boolean },
+): Record<string, unknown> {
+  const config: Record<string, unknown> = {
+    architectures: [family.hf],
+    model_type: family.modelType,
+    vocab_size: vocabulary,
+    tie_word_embeddings: tiedHead,
+    hidden_act: 'silu',
+    attention_bias: false,
+    torch_dtype: 'float32',
+  };
+  for (const [key, ours] of Object.entries(U32)) config[key] = value(ours);
+  config.num_key_value_heads = value('attention.head_count_kv') ?? value('attention.head_count');
+  config.head_dim =
+    value('attention.key_length') ?? Number(value('embedding_length')) / Number(value('attention.head_count'));
+  config.rms_norm_eps = shortest(value('attention.layer_norm_rms_epsilon'));
+  config.rope_theta = shortest(value('rope.freq_base')) ?? 10000;
+  const type = value('rope.scaling.type');
+  if (type === 'yarn' || type === 'linear') {
+    const scaling: Record<string, unknown> = { rope_type: type, factor: shortest(value('rope.scaling.factor')) };
+    const original = value('rope.scaling.original_context_length');
+    if (type === 'yarn' && original !== undefined) scaling.original_max_position_embeddings = original;
+    config.rope_scaling = scaling;
+  }
+  return config;
+}
+
+/** The number of fewest digits that is the same float32: 1e-6, not 9.999999974752427e-7. */
+function shortest(value: number | string | undefined): number | undefined {
+  if (typeof value !== 'number') return undefined;
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return value;
+}

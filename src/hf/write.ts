@@ -1,0 +1,144 @@
+// Owns writing a model as the folder that Transformers loads: config.json, model.safetensors, tokenizer.json and the small files beside them.
+// Must not know where folders lie; weights are written exactly, a piece at a time.
+import type { ByteSource } from '../bytes/source.ts';
+import { OnebitError } from '../errors.ts';
+import type { Gguf, TensorInfo } from '../gguf/types.ts';
+import { formatByName } from '../quant/formats.ts';
+import { type Family, families, writeConfig } from './config.ts';
+import { type SafeTensorToWrite, writeSafetensors } from './safetensors.ts';
+import { renamed } from './tensors.ts';
+import { writeTokenizer } from './tokenizer.ts';
+
+/** Writes a file that appears whole or not at all. */
+export type WriteFile = (
+  name: string,
+  produce: (append: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
+) => Promise<void>;
+
+/** Types that hold the weights of a format exactly; the others, of which no fp16 is exact, become float32. */
+const KEPT: Readonly<Record<string, 'F16' | 'BF16'>> = {
+  f16: 'F16',
+  bf16: 'BF16',
+  q1_0: 'F16',
+  q2_0: 'F16',
+  'q2_0-128': 'F16',
+};
+const FORMATS = { F32: 'f32', F16: 'f16', BF16: 'bf16' } as const;
+/** Weights decoded at once. */
+const PIECE_WEIGHTS = 1 << 20;
+
+/**
+ * Writes the folder of the model in `source`. No weight changes: ±d and ternary ones fit fp16, as their scales do.
+ * @returns names of the files written
+ * @throws OnebitError `unsupported` for an architecture or a tokenizer that has no form there, and what writing throws
+ */
+export async function writeFolder(
+  gguf: Gguf,
+  source: ByteSource,
+  write: WriteFile,
+  options: {
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  } = {},
+): Promise<string[]> {
+  const name = gguf.metadata.get('general.architecture');
+  const family = families.find(({ gguf }) => gguf === name);
+  if (!family) {
+    throw new OnebitError(
+      'unsupported',
+      `convert: the architecture must be one of ${families.map(({ gguf }) => gguf).join(', ')}, got '${String(name).slice(0, 40)}'. Convert to GGUF instead.`,
+    );
+  }
+  const value = (key: string) => {
+    const found = gguf.metadata.get(`${family.gguf}.${key}`);
+    return typeof found === 'number' || typeof found === 'string' ? found : undefined;
+  };
+  const embedding = gguf.tensors.get('token_embd.weight')!;
+  const config = writeConfig(family, value, {
+    vocabulary: embedding.shape[1],
+    tiedHead: !gguf.tensors.has('output.weight'),
+  });
+  const { tokenizer, tokenizerConfig, template } = writeTokenizer(gguf.metadata);
+  const tokenId = (key: string) => gguf.metadata.get(`tokenizer.ggml.${key}_token_id`) as number | undefined;
+  const ends = [tokenId('eos'), tokenId('eot')].filter((id) => id !== undefined);
+  const special = {
+    bos_token_id: tokenId('bos'),
+    eos_token_id: ends.length > 1 ? ends : ends[0],
+    pad_token_id: tokenId('padding'),
+  };
+  const texts = new Map<string, string>([
+    ['config.json', json({ ...config, ...special })],
+    ['generation_config.json', json(special)],
+    ['tokenizer.json', JSON.stringify(tokenizer)],
+    ['tokenizer_config.json', json(tokenizerConfig)],
+  ]);
+  if (template !== undefined) texts.set('chat_template.jinja', template);
+  const tensors = [...gguf.tensors.values()].map((tensor) => toWrite(tensor, family, value, source, options.signal));
+  const total = tensors.reduce(
+    (sum, { shape, type }) => sum + shape.reduce((a, b) => a * b, 1) * (type === 'F32' ? 4 : 2),
+    0,
+  );
+  let done = 0;
+  await write('model.safetensors', (append) =>
+    writeSafetensors(tensors, async (bytes) => {
+      await append(bytes);
+      done += bytes.length;
+      options.onProgress?.(Math.min(done, total), total);
+    }),
+  );
+  for (const [file, text] of texts) await write(file, (append) => append(new TextEncoder().encode(text)));
+  return ['model.safetensors', ...texts.keys()];
+}
+
+function json(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+function toWrite(
+  tensor: TensorInfo,
+  family: Family,
+  value: (key: string) => number | string | undefined,
+  source: ByteSource,
+  signal: AbortSignal | undefined,
+): SafeTensorToWrite {
+  const base = renamed(tensor.name.replace(/\.weight$/, ''), 'hf');
+  if (!base) {
+    throw new OnebitError(
+      'unsupported',
+      `convert: tensor '${tensor.name.slice(0, 80)}' has no name in ${family.hf}. Convert to GGUF instead.`,
+    );
+  }
+  const [cols, rows = 1] = tensor.shape;
+  const isVector = tensor.shape.length === 1;
+  const from = formatByName(tensor.format);
+  const type = isVector ? 'F32' : (KEPT[tensor.format] ?? 'F32');
+  const to = formatByName(FORMATS[type]);
+  const rowBytes = (cols / from.blockSize) * from.blockBytes;
+  const part = /\.attn_([qk])\.weight$/.exec(tensor.name)?.[1];
+  const heads =
+    part === 'q' ? value('attention.head_count') : (value('attention.head_count_kv') ?? value('attention.head_count'));
+  const size = part && family.permuted ? rows / Number(heads) : 0;
+  /** Which row of GGUF is this row: llama's are ordered for the interleaved rotation. */
+  const place = (row: number) => {
+    const within = row % size;
+    return row - within + 2 * (within % (size / 2)) + Math.floor(within / (size / 2));
+  };
+  return {
+    name: `${base}.weight`,
+    type,
+    shape: [...tensor.shape].reverse(),
+    async produce(append) {
+      const step = size > 0 ? 1 : Math.max(1, Math.floor(PIECE_WEIGHTS / cols));
+      for (let row = 0; row < rows; row += step) {
+        const count = Math.min(step, rows - row);
+        const bytes = new Uint8Array(count * rowBytes);
+        await source.readInto(bytes, tensor.offsetBytes + (size > 0 ? place(row) : row) * rowBytes, signal);
+        const values = new Float32Array(count * cols);
+        from.decode(bytes, values);
+        const out = new Uint8Array(values.length * to.blockBytes);
+        to.encode(values, out);
+        await append(out);
+      }
+    },
+  };
+}
