@@ -4,7 +4,9 @@ export type { ChatInput, ChatMessage, ToolCall } from './chat/messages.ts';
 export type { ChatTemplateOptions } from './chat/template.ts';
 export type { Budget } from './core/budget.ts';
 export { type ErrorCode, OnebitError } from './errors.ts';
+export type { DetectionSoFar, DetectOptions } from './evaluate/detect.ts';
 export type { Score, ScoreOptions } from './evaluate/score.ts';
+export type { Detection, MarkedSegment, SamplingGuess } from './evaluate/watermark.ts';
 export type { FinishReason, Generation, GenerationResult, Piece, Timings } from './generate/generation.ts';
 export type { GenerateOptions, ResolvedOptions, SamplingOptions } from './generate/options.ts';
 export type { ModelStats } from './generate/scheduler.ts';
@@ -17,6 +19,7 @@ export type { Architecture } from './model/architecture.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { LoadProgress } from './model/weights.ts';
 export { type LearnOptions, type NextWord, OneBitModel, type OneBitModelOptions } from './one-bit-model.ts';
+export * from './provenance/index.ts';
 export {
   type CompileOptions,
   compileJsonObject,

@@ -8,13 +8,17 @@ import type { Budget } from './core/budget.ts';
 import { checkArgument, checkOptions, checkTextOrTokens, checkTokens, type Options, wrong } from './core/check.ts';
 import { OnebitError } from './errors.ts';
 import { type AttentionMap, attentionMap } from './evaluate/attention.ts';
+import { type DetectionSoFar, type DetectOptions, detectWatermark, watchWatermark } from './evaluate/detect.ts';
+import type { Reader } from './evaluate/places.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
+import type { Detection } from './evaluate/watermark.ts';
 import { type Choosable, choosableOf } from './generate/choosable.ts';
 import { embedTokens } from './generate/embed.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
 import { checkOwner, GENERATE_OPTIONS, type GenerateOptions, resolveOptions } from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { type ChosenToken, Session } from './generate/session.ts';
+import { Marker, WatermarkKey } from './generate/watermark.ts';
 import { factsOf, type ModelFacts } from './gguf/facts.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
 import type { ModelConfig } from './model/config.ts';
@@ -60,6 +64,7 @@ export class LanguageModel {
   private readonly breakers: ReadonlySet<number>;
   private readonly choosable: Choosable;
   private readonly scheduler: Scheduler;
+  private readonly markerOf = (key: string) => new Marker(new WatermarkKey(key), this.tokenizer);
   private disposed = false;
 
   /** @internal Use `load`. */
@@ -125,7 +130,7 @@ export class LanguageModel {
   chat(messages: readonly ChatInput[], options: ChatOptions = {}): Generation {
     this.assertAlive('chat');
     const prompt = this.fittingPrompt(messages, options);
-    const resolved = resolveOptions(options);
+    const resolved = resolveOptions({ ...options, loopGuard: options.loopGuard ?? true });
     return new Generation(prompt, resolved, this.tokenizer, this.sharedSession(resolved.owner));
   }
 
@@ -247,6 +252,26 @@ export class LanguageModel {
     return embedTokens(this.scheduler, tokens, this.contextTokens, options.signal);
   }
 
+  /**
+   * Whether a text was marked with a key (`GenerateOptions.watermark`) by this model: an exact p-value for texts of any length, as a whole and in
+   * stretches. Reads the text once or twice with the model.
+   * @throws OnebitError `bad-argument` for a key that is too short
+   */
+  async detectWatermark(text: string, options: DetectOptions): Promise<Detection> {
+    this.assertAlive('detectWatermark');
+    checkArgument('detectWatermark', 'text', text, 'text');
+    checkOptions('detectWatermark', options, { key: 'text', prompt: 'text', signal: 'signal' });
+    return detectWatermark(text, options.key, this.reader(options.prompt), options.signal);
+  }
+
+  /** `detectWatermark` for a text that is still being written: looks again as it grows. */
+  async *watchWatermark(
+    pieces: AsyncIterable<string>,
+    options: DetectOptions,
+  ): AsyncGenerator<DetectionSoFar, void, void> {
+    yield* watchWatermark(pieces, (text) => this.detectWatermark(text, options));
+  }
+
   /** What each token of a short text looks at, in every layer and head. @throws OnebitError `bad-argument` for more than 64 tokens */
   async attention(text: string, options: { signal?: AbortSignal } = {}): Promise<AttentionMap> {
     this.assertAlive('attention');
@@ -280,6 +305,7 @@ export class LanguageModel {
     return new Session(this.scheduler, this.contextTokens, this.breakers, {
       owner: options.owner,
       choosable: this.choosable,
+      markerOf: this.markerOf,
     });
   }
 
@@ -310,9 +336,18 @@ export class LanguageModel {
 
   /** A session for one request, whose cache is then everybody's who has the same owner. */
   private sharedSession(owner: string): SessionUse {
-    const { choosable } = this;
-    const session = new Session(this.scheduler, this.contextTokens, this.breakers, { shared: true, owner, choosable });
+    const { choosable, markerOf } = this;
+    const kept = { shared: true, owner, choosable, markerOf };
+    const session = new Session(this.scheduler, this.contextTokens, this.breakers, kept);
     return { session, end: () => session.dispose() };
+  }
+
+  /** Reads texts as continuations of `prompt` and, where the file has a template for chats, as answers to it. */
+  private reader(prompt = ''): Reader {
+    const beginnings = [this.tokenize(prompt)];
+    if (this.metadata.has('tokenizer.chat_template'))
+      beginnings.push(this.chatPrompt([{ role: 'user', content: prompt }]));
+    return { tokenizer: this.tokenizer, session: () => this.session(), beginnings };
   }
 
   private encodePieces(pieces: readonly string[]): Int32Array {
@@ -352,7 +387,7 @@ function openEnded(
   return [...pieces.slice(0, at), pieces[at].slice(0, pieces[at].lastIndexOf(mark))];
 }
 
-function chatTemplateOf(gguf: Gguf, tokenizer: Tokenizer): ChatTemplate {
+export function chatTemplateOf(gguf: Gguf, tokenizer: Tokenizer): ChatTemplate {
   const source = gguf.metadata.get('tokenizer.chat_template');
   const textOf = (token: number | undefined) =>
     token === undefined ? undefined : tokenizer.decode([token], { special: true });

@@ -8,8 +8,10 @@ import { checkOptions, type Options, wrong } from './core/check.ts';
 import { OnebitError } from './errors.ts';
 import type { SchedulerOptions } from './generate/scheduler.ts';
 import { readGguf } from './gguf/read.ts';
+import type { I2sLayout } from './gguf/tensors.ts';
 import type { Gguf } from './gguf/types.ts';
 import type { Backend, KvFormat } from './kernels/backend.ts';
+import { residentBytes } from './kernels/weight-loading.ts';
 import { LanguageModel } from './language-model.ts';
 import { readModelConfig } from './model/config.ts';
 import { Engine } from './model/engine.ts';
@@ -48,6 +50,11 @@ export interface LoadOptions {
    * (others stay at `f32`) and as exact as `wasm`, whose products always round to 8 bits.
    */
   activations?: 'f32' | 'q8';
+  /**
+   * In groups of how many weights a file's I2_S tensors are. Default: 128, which converters write, or 64 where rows allow only that. Files that ARM builds of
+   * BitNet's runtime wrote need `64`; nothing in a file says so, and in the wrong order a model writes gibberish.
+   */
+  i2sLayout?: I2sLayout;
   /** Told bytes of tensors loaded so far, of all. */
   onProgress?: LoadProgress;
   /** Stops the load; it throws the signal's reason and gives everything back. */
@@ -66,6 +73,7 @@ const LOAD_OPTIONS: Options = {
   queue: 'number',
   kvFormat: ['f16', 'q8', 'f32'],
   activations: ['f32', 'q8'],
+  i2sLayout: ['128', '64'],
   onProgress: 'function',
   signal: 'signal',
 };
@@ -94,7 +102,7 @@ export async function load(input: ModelInput = EMBEDDED_MODEL, options: LoadOpti
   if (name === 'auto' || name === 'wasm') void prepareWasm();
   const source = await openSource(input, { signal: options.signal });
   try {
-    const gguf = await readGguf(source, { signal: options.signal });
+    const gguf = await readGguf(source, { signal: options.signal, i2sLayout: options.i2sLayout });
     const config = readModelConfig(gguf);
     checkTensors(gguf, config);
     const tokenizer = createTokenizer(gguf.metadata);
@@ -106,7 +114,7 @@ export async function load(input: ModelInput = EMBEDDED_MODEL, options: LoadOpti
       try {
         const format = options.kvFormat ?? 'f16';
         const kvTokens = Math.max(options.kvTokens ?? 0, contextTokens);
-        checkMemory(memoryNeed(config, weightBytesOf(gguf), kvTokens, format, limits.parallel), backend);
+        checkMemory(memoryNeed(config, residentBytesOf(gguf), kvTokens, format, limits.parallel), backend);
         const weights = await loadWeights(gguf, source, config, backend, options);
         const engine = new Engine(config, weights, backend, { kvFormat: format, kvTokens, parallel: limits.parallel });
         return new LanguageModel(gguf, tokenizer, engine, contextTokens, limits);
@@ -166,6 +174,18 @@ async function openFolder(name: string, signal?: AbortSignal): Promise<ByteSourc
   if (!folder) return undefined;
   const { folderSource } = await import('./hf/source.ts');
   return folderSource(folder, signal);
+}
+
+/** Bytes of all weights of a file once they are loaded: those of formats that kernels do not read become another. */
+export function residentBytesOf(gguf: Gguf): number {
+  let bytes = 0;
+  for (const { format, shape } of gguf.tensors.values()) {
+    bytes += residentBytes(
+      format,
+      shape.reduce((product, size) => product * size, 1),
+    );
+  }
+  return bytes;
 }
 
 /** Bytes of all tensors of a file. */

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { formats } from '../src/quant/formats.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const documents = [
@@ -69,6 +70,17 @@ test('every program in the documents compiles against the package', () => {
   }
   expect(said).toBe('');
 }, 240_000);
+
+test('the table of formats is the list of formats', () => {
+  const rows = [
+    ...textOf('docs/formats.md').matchAll(/^\| `([\w-]+)` \| .*?, (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \|/gm),
+  ];
+  const listed = formats.map(({ name, ggmlType, blockSize, blockBytes }) => [
+    ...[name, ggmlType, blockSize, blockBytes],
+    (8 * blockBytes) / blockSize,
+  ]);
+  expect(rows.map(([, name, ...numbers]) => [name, ...numbers.map(Number)])).toEqual(listed);
+});
 
 describe('links', () => {
   test.each(documents)(

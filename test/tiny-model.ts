@@ -2,8 +2,7 @@
 import { Random } from '../src/core/random.ts';
 import { type WritableTensor, type WritableValue, writeGguf } from '../src/gguf/write.ts';
 import { randomWeightBytes } from '../src/kernels/cases.ts';
-import type { FormatName } from '../src/quant/format.ts';
-import { formatByName } from '../src/quant/formats.ts';
+import { type FormatName, formatByName } from '../src/quant/formats.ts';
 
 export interface TinyModelOptions {
   architecture?: 'qwen3' | 'llama';
@@ -18,8 +17,6 @@ export interface TinyModelOptions {
   tensors?: (tensors: WritableTensor[]) => WritableTensor[];
 }
 
-const WIDTH = 128;
-const HEAD = 32;
 const HEADS = 4;
 const KV_HEADS = 2;
 const FFN = 256;
@@ -29,9 +26,13 @@ export const CONTROL_TOKENS = ['<|endoftext|>', '<|im_start|>', '<|im_end|>'];
 const u32 = (value: number): WritableValue => ({ type: 'u32', value });
 const f32 = (value: number): WritableValue => ({ type: 'f32', value });
 
+/** The width of the model: rows must be whole blocks. */
+const widthFor = (format: FormatName) => Math.max(128, formatByName(format).blockSize);
+
 /** The bytes of such a model. */
 export async function tinyModel(options: TinyModelOptions = {}): Promise<Uint8Array> {
-  const { architecture = 'qwen3', layers = 2 } = options;
+  const { architecture = 'qwen3', layers = 2, format = 'q1_0' } = options;
+  const width = widthFor(format);
   const tokens = [...byteTokens(), ...CONTROL_TOKENS];
   const types = Int32Array.from(tokens, (_, i) => (i < 256 ? 1 : 3));
   const entries: Record<string, WritableValue | undefined> = {
@@ -39,12 +40,12 @@ export async function tinyModel(options: TinyModelOptions = {}): Promise<Uint8Ar
     'general.name': 'tiny',
     [`${architecture}.block_count`]: u32(layers),
     [`${architecture}.context_length`]: u32(options.contextLength ?? 256),
-    [`${architecture}.embedding_length`]: u32(WIDTH),
+    [`${architecture}.embedding_length`]: u32(width),
     [`${architecture}.feed_forward_length`]: u32(FFN),
     [`${architecture}.attention.head_count`]: u32(HEADS),
     [`${architecture}.attention.head_count_kv`]: u32(KV_HEADS),
-    [`${architecture}.attention.key_length`]: u32(HEAD),
-    [`${architecture}.attention.value_length`]: u32(HEAD),
+    [`${architecture}.attention.key_length`]: u32(width / HEADS),
+    [`${architecture}.attention.value_length`]: u32(width / HEADS),
     [`${architecture}.attention.layer_norm_rms_epsilon`]: f32(1e-6),
     [`${architecture}.rope.freq_base`]: f32(10000),
     'tokenizer.ggml.model': 'gpt2',
@@ -61,7 +62,7 @@ export async function tinyModel(options: TinyModelOptions = {}): Promise<Uint8Ar
   const metadata = new Map(
     Object.entries(entries).filter((entry): entry is [string, WritableValue] => entry[1] !== undefined),
   );
-  const tensors = tinyTensors(architecture, layers, tokens.length, options.format ?? 'q1_0', options.seed ?? 1);
+  const tensors = tinyTensors(architecture, layers, tokens.length, format, options.seed ?? 1);
   const parts: Uint8Array[] = [];
   await writeGguf({ metadata, tensors: options.tensors?.(tensors) ?? tensors }, (bytes) => {
     parts.push(bytes.slice());
@@ -71,6 +72,8 @@ export async function tinyModel(options: TinyModelOptions = {}): Promise<Uint8Ar
 
 function tinyTensors(architecture: string, layers: number, vocabulary: number, format: FormatName, seed: number) {
   const tensors: WritableTensor[] = [];
+  const width = widthFor(format);
+  const head = width / HEADS;
   let next = seed * 1000;
   const matrix = (name: string, cols: number, rows: number) => {
     const tensorSeed = next++;
@@ -87,23 +90,23 @@ function tinyTensors(architecture: string, layers: number, vocabulary: number, f
     };
     tensors.push({ name, shape: [length], format: 'f32', bytes });
   };
-  matrix('token_embd.weight', WIDTH, vocabulary);
-  vector('output_norm.weight', WIDTH);
+  matrix('token_embd.weight', width, vocabulary);
+  vector('output_norm.weight', width);
   for (let layer = 0; layer < layers; layer++) {
     const name = (part: string) => `blk.${layer}.${part}.weight`;
-    vector(name('attn_norm'), WIDTH);
-    matrix(name('attn_q'), WIDTH, HEADS * HEAD);
-    matrix(name('attn_k'), WIDTH, KV_HEADS * HEAD);
-    matrix(name('attn_v'), WIDTH, KV_HEADS * HEAD);
-    matrix(name('attn_output'), HEADS * HEAD, WIDTH);
+    vector(name('attn_norm'), width);
+    matrix(name('attn_q'), width, HEADS * head);
+    matrix(name('attn_k'), width, KV_HEADS * head);
+    matrix(name('attn_v'), width, KV_HEADS * head);
+    matrix(name('attn_output'), HEADS * head, width);
     if (architecture === 'qwen3') {
-      vector(name('attn_q_norm'), HEAD);
-      vector(name('attn_k_norm'), HEAD);
+      vector(name('attn_q_norm'), head);
+      vector(name('attn_k_norm'), head);
     }
-    vector(name('ffn_norm'), WIDTH);
-    matrix(name('ffn_gate'), WIDTH, FFN);
-    matrix(name('ffn_up'), WIDTH, FFN);
-    matrix(name('ffn_down'), FFN, WIDTH);
+    vector(name('ffn_norm'), width);
+    matrix(name('ffn_gate'), width, FFN);
+    matrix(name('ffn_up'), width, FFN);
+    matrix(name('ffn_down'), FFN, width);
   }
   return tensors;
 }

@@ -1,6 +1,7 @@
 // Owns what every command is given, and the options that all commands which load a model share.
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { I2sLayout } from '../gguf/tensors.ts';
 import type { KvFormat } from '../kernels/backend.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { type BackendName, EMBEDDED_MODEL, type LoadOptions, load } from '../load.ts';
@@ -27,6 +28,7 @@ export interface ComputeFlags {
   threads?: number;
   ctx?: number;
   kv: KvFormat;
+  i2sLayout?: I2sLayout;
 }
 
 export interface ModelFlags extends ComputeFlags {
@@ -43,7 +45,15 @@ export function addModelOptions(command: Command): Command {
   );
 }
 
-/** Adds --backend, --threads, --ctx and --kv. */
+/** The order of I2_S weights, which no file says. */
+export function i2sLayoutOption(): Option {
+  return new Option(
+    '--i2s-layout <width>',
+    'groups of I2_S weights: 64 for files of ARM builds of BitNet (default: 128, or what rows allow)',
+  ).choices(['128', '64']);
+}
+
+/** Adds --backend, --threads, --ctx, --kv and --i2s-layout. */
 export function addComputeOptions(command: Command): Command {
   return command
     .addOption(
@@ -57,7 +67,8 @@ export function addComputeOptions(command: Command): Command {
     .option('--ctx <tokens>', "context length (default: the model's, at most 4096)", wholeNumber(1, 1 << 28))
     .addOption(
       new Option('--kv <format>', 'format of the key/value cache').choices(['f32', 'f16', 'q8']).default('f16'),
-    );
+    )
+    .addOption(i2sLayoutOption());
 }
 
 /** Path, URL or name of the model that the flags mean. */
@@ -75,6 +86,7 @@ export async function loadModel(flags: ModelFlags, signal: AbortSignal): Promise
       threads: flags.threads,
       contextTokens: flags.ctx,
       kvFormat: flags.kv,
+      i2sLayout: flags.i2sLayout,
       signal,
       onProgress: (done, total) => progress.update('loading', done, total),
     };

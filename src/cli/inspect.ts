@@ -2,11 +2,12 @@
 import { Command } from 'commander';
 import { printable } from '../core/printable.ts';
 import { readGguf } from '../gguf/read.ts';
+import type { I2sLayout } from '../gguf/tensors.ts';
 import type { Gguf, GgufValue } from '../gguf/types.ts';
-import { openSource, weightBytesOf } from '../load.ts';
+import { openSource, residentBytesOf, weightBytesOf } from '../load.ts';
 import { type ModelConfig, readModelConfig } from '../model/config.ts';
 import { type MemoryNeed, memoryNeed } from '../model/memory.ts';
-import { type CommandContext, modelNameOf } from './context.ts';
+import { type CommandContext, i2sLayoutOption, modelNameOf } from './context.ts';
 import { print, printJson } from './print.ts';
 import { formatBytes } from './progress.ts';
 import { withModelHint } from './suggest.ts';
@@ -14,6 +15,7 @@ import { withModelHint } from './suggest.ts';
 interface InspectFlags {
   model?: string;
   json?: boolean;
+  i2sLayout?: I2sLayout;
 }
 
 /** Context lengths for which the need is told, where the model has them. */
@@ -31,6 +33,7 @@ export function inspectCommand({ signal }: CommandContext): Command {
     .argument('[model]', 'a GGUF file, a URL, or the name of a pulled model')
     .option('-m, --model <path|name>', 'the same')
     .option('--json', 'print one JSON document')
+    .addOption(i2sLayoutOption())
     .addHelpText('after', HELP)
     .action((model: string | undefined, flags: InspectFlags) =>
       inspect(modelNameOf({ model: model ?? flags.model }), flags, signal),
@@ -40,9 +43,9 @@ export function inspectCommand({ signal }: CommandContext): Command {
 async function inspect(path: string, flags: InspectFlags, signal: AbortSignal): Promise<void> {
   const source = await withModelHint(path, 'language', () => openSource(path, { signal }));
   try {
-    const gguf = await readGguf(source, { signal });
+    const gguf = await readGguf(source, { signal, i2sLayout: flags.i2sLayout });
     const config = readModelConfig(gguf);
-    const weightBytes = weightBytesOf(gguf);
+    const weightBytes = residentBytesOf(gguf);
     const contexts = CONTEXTS.filter((context) => context < config.contextLength).concat(config.contextLength);
     const memory = contexts.map((context) => memoryNeed(config, weightBytes, context, 'f16'));
     if (flags.json) printJson(describe(path, source.size, gguf, config, memory));

@@ -6,18 +6,24 @@ import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
 import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
+import { convertCommand } from './convert.ts';
 import { decideCommand } from './decide.ts';
 import { demoCommand } from './demo.ts';
+import { detectCommand } from './detect.ts';
+import { doctorCommand } from './doctor.ts';
+import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { note, printError } from './print.ts';
 import { pullCommand } from './pull.ts';
 import { scoreCommand } from './score.ts';
 import { serveCommand } from './serve.ts';
+import { signCommand } from './sign.ts';
 import { printStop, Stopping } from './stopping.ts';
 import { meantByCommand, meantByWords } from './suggest.ts';
 import { supportCommand } from './support.ts';
 import { trainCommand } from './train.ts';
+import { verifyCommand } from './verify.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -67,13 +73,19 @@ function program(context: CommandContext, stopping: Stopping): Command {
     generateCommand,
     chatCommand,
     scoreCommand,
+    evaluateCommand,
+    detectCommand,
     inspectCommand,
+    doctorCommand,
+    convertCommand,
     benchCommand,
     pullCommand,
     serveCommand,
     trainCommand,
     supportCommand,
     decideCommand,
+    signCommand,
+    verifyCommand,
     demoCommand,
     completionCommand,
   ];

@@ -1,7 +1,7 @@
 // Owns the one way in which commands write files. Before anything is read or computed, all outputs of a command are compared with all its inputs and
 // with each other, foreign files in their places are refused, other runs that write the same are kept out, and writing is tried. Must not know what is
 // written.
-import { mkdir, mkdtemp, open, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, rmdir, stat, statfs, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileError, systemCode } from '../bytes/file-source.ts';
@@ -54,7 +54,24 @@ export class Outputs {
 
   /** Writes one of the outputs whole or not at all. Throws `io`. */
   async write(path: string, bytes: Uint8Array): Promise<void> {
-    await writeFileAtomically(this.pathOf(path), (append) => append(bytes));
+    await this.produce(path, (append) => append(bytes));
+  }
+
+  /** Like `write` for a new file that nobody else on the machine may read. */
+  async writeSecret(path: string, bytes: Uint8Array): Promise<void> {
+    await writeFile(this.pathOf(path), bytes, { mode: 0o600, flag: 'wx' }).catch((error) => {
+      throw fileError('write', path, error);
+    });
+  }
+
+  /** Like `write` for bytes that come piece by piece. */
+  async produce(path: string, produce: (append: Append) => Promise<void>): Promise<void> {
+    await writeFileAtomically(this.pathOf(path), produce);
+  }
+
+  /** The same piece by piece, as `produce` appends them. Throws `io`, and what `produce` throws. */
+  async stream(path: string, produce: (append: Append) => Promise<void>): Promise<void> {
+    await writeFileAtomically(this.pathOf(path), produce);
   }
 
   /**

@@ -7,7 +7,7 @@ import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
 import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
 
 /** What a command writes. */
-export type OutputKind = 'model' | 'support-model' | 'log' | 'report' | 'answers' | 'checkpoints';
+export type OutputKind = 'model' | 'support-model' | 'log' | 'report' | 'answers' | 'signature' | 'key' | 'checkpoints';
 
 /** In the head of every report. */
 export const REPORT_MARK = '<meta name="generator" content="onebit">';
@@ -23,6 +23,8 @@ export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean
   if (head.length === 0) return true;
   const text = () => new TextDecoder().decode(head);
   if (kind === 'report') return text().includes(REPORT_MARK);
+  if (kind === 'signature') return text().includes('application/vnd.in-toto+json');
+  if (kind === 'key') return false; // whoever overwrites one loses it
   if (kind === 'log') return isLogLine(text().split('\n', 1)[0]);
   if (kind === 'answers') return ANSWER_COLUMNS.every((column) => text().split('\n', 1)[0].includes(column));
   return isOwnModel(path, kind);

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { GenerateOptions } from '../generate/options.ts';
 import { numberBetween, wholeNumber } from './context.ts';
+import { watermarkKey } from './watermark-key.ts';
 
 export interface SamplingFlags {
   maxTokens?: number;
@@ -18,6 +19,8 @@ export interface SamplingFlags {
   ignoreEos?: boolean;
   slide?: boolean;
   lookup?: number;
+  watermark?: string;
+  loopGuard?: boolean;
 }
 
 /** Adds -n, --temperature, --top-k and their relatives. */
@@ -37,6 +40,9 @@ export function addSamplingOptions(command: Command): Command {
     .option('--stop <text>', 'stop at this text (may be repeated)', collect)
     .option('--ignore-eos', 'go on after the end of the text')
     .option('--lookup <n>', 'greedy: guess n tokens from the text so far, for repetitive text', wholeNumber(0, 15))
+    .option('--watermark <key>', 'mark the text by a secret key, or @FILE (see onebit detect)', watermarkKey)
+    .option('--loop-guard', 'end a text that only repeats itself (default in chat)')
+    .option('--no-loop-guard', 'let it repeat itself')
     .option('--slide', 'when the context is full, forget the oldest text and go on');
 }
 
@@ -56,6 +62,8 @@ export function generateOptionsOf(flags: SamplingFlags, signal: AbortSignal): Ge
     stop: flags.stop,
     ignoreEndOfText: flags.ignoreEos,
     lookupTokens: flags.lookup,
+    watermark: flags.watermark,
+    loopGuard: flags.loopGuard,
     overflow: flags.slide ? 'slide' : 'stop',
     signal,
   };

@@ -5,9 +5,10 @@ import { OnebitError } from '../errors.ts';
 import { factsOf, type ModelFacts } from '../gguf/facts.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { Gguf } from '../gguf/types.ts';
-import { defaultContextTokens, load, openSource, weightBytesOf } from '../load.ts';
+import { defaultContextTokens, load, openSource, residentBytesOf } from '../load.ts';
 import { readModelConfig } from '../model/config.ts';
 import { kvBytesPerToken, memoryNeed } from '../model/memory.ts';
+import { modelDigest } from '../provenance/index.ts';
 import type { ShelfEntry } from '../server/model-shelf.ts';
 import { type ComputeFlags, modelNameOf } from './context.ts';
 
@@ -35,8 +36,13 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
     // Asked for right before a load: the header is read once for both.
     let need: Need | undefined;
     let facts: ModelFacts | undefined;
+    let digest: Promise<string> | undefined;
     return {
       id: modelId(name),
+      digest: () => {
+        digest ??= digestOf(name);
+        return digest;
+      },
       facts: async () => {
         facts ??= await headerOf(name, factsOf);
         return facts;
@@ -46,9 +52,19 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
         return need.totalBytes;
       },
       load: async (signal) => {
-        const { backend, threads, ctx, kv, parallel, queue } = flags;
+        const { backend, threads, ctx, kv, parallel, queue, i2sLayout } = flags;
         const { kvTokens } = need ?? (await needOf(name, flags));
-        return load(name, { backend, threads, contextTokens: ctx, kvFormat: kv, kvTokens, parallel, queue, signal });
+        return load(name, {
+          backend,
+          threads,
+          contextTokens: ctx,
+          kvFormat: kv,
+          kvTokens,
+          parallel,
+          queue,
+          i2sLayout,
+          signal,
+        });
       },
     };
   });
@@ -78,6 +94,15 @@ async function headerOf<Result>(name: string, use: (gguf: Gguf) => Promise<Resul
   }
 }
 
+async function digestOf(name: string): Promise<string> {
+  const source = await openSource(name);
+  try {
+    return await modelDigest(source);
+  } finally {
+    await source.close();
+  }
+}
+
 function needOf(name: string, flags: ServeModelFlags): Promise<Need> {
   return headerOf(name, (gguf) => {
     const config = readModelConfig(gguf);
@@ -87,7 +112,7 @@ function needOf(name: string, flags: ServeModelFlags): Promise<Need> {
     const kvTokens = Math.max(contextTokens, wanted);
     return {
       kvTokens,
-      totalBytes: memoryNeed(config, weightBytesOf(gguf), kvTokens, flags.kv, flags.parallel).totalBytes,
+      totalBytes: memoryNeed(config, residentBytesOf(gguf), kvTokens, flags.kv, flags.parallel).totalBytes,
     };
   });
 }

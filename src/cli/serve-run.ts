@@ -3,8 +3,10 @@ import { printable } from '../core/printable.ts';
 import type { ServerOptions } from '../server/app.ts';
 import type { KeyConfig } from '../server/keys.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
+import type { AnswerSigner } from '../server/signed-answers.ts';
 import { note, printJsonLine } from './print.ts';
 import { serveKeys } from './serve-keys.ts';
+import { signingKeyOf } from './sign.ts';
 import { keepHeapSmall } from './small-heap.ts';
 
 /** What all servers are told. */
@@ -20,6 +22,8 @@ export interface ServerFlags {
   drain: number;
   openMetrics?: boolean;
   logTexts?: boolean;
+  watermark?: string;
+  signKey?: string;
   quiet?: boolean;
 }
 
@@ -34,21 +38,25 @@ export function graceOf({ drain }: ServerFlags): number {
 export async function runServer(
   flags: ServerFlags,
   shelf: ModelShelf,
-  more: Pick<ServerOptions, 'support' | 'version' | 'site'>,
+  more: Pick<ServerOptions, 'support' | 'version' | 'site'> & { digestOf?: AnswerSigner['digestOf'] },
   signal: AbortSignal,
 ): Promise<void> {
   const keys = await serveKeys(flags.apiKey, flags.apiKeys);
+  const { digestOf = async () => undefined, ...options } = more;
+  const key = flags.signKey === undefined ? undefined : await signingKeyOf(flags.signKey);
   const { OnebitServer } = await import('../server/app.ts');
   const { listen } = await import('../server/node-adapter.ts');
   const server = new OnebitServer(shelf, {
-    ...more,
+    ...options,
     keys,
+    signer: key && { key, digestOf },
     corsOrigins: flags.cors,
     hosts: hostsFor(flags, keys),
     limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
     log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
     openMetrics: flags.openMetrics,
     logTexts: flags.logTexts,
+    watermark: flags.watermark,
     residentBytes: () => process.memoryUsage.rss(),
   });
   const silenceMs = (flags.timeout + 60) * 1000;
@@ -59,6 +67,7 @@ export async function runServer(
     if (shelf.ids.length > 0) (await shelf.borrow()).release();
     signal.removeEventListener('abort', stopLoading);
     keepHeapSmall();
+    if (key) note(`answers are signed by ${key.id}`);
     note(printable(`listening on ${listening.url} with ${server.modelIds.join(', ')}`));
     if (!isLoopback(flags.host) && keys.length === 0) {
       note('warning: everybody who reaches this address may use it. Set --api-key.');

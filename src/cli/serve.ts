@@ -5,6 +5,7 @@ import { modelEntries } from './serve-models.ts';
 import { graceOf, runServer, type ServerFlags } from './serve-run.ts';
 import { builtSite } from './serve-site.ts';
 import { openSupport } from './support-files.ts';
+import { watermarkKey } from './watermark-key.ts';
 
 export interface ServeFlags extends ComputeFlags, ServerFlags {
   model?: string[];
@@ -43,6 +44,8 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .option('--memory <MB>', 'most memory of all loaded models together', numberBetween(1, 1e9))
     .option('--idle <minutes>', 'of several models, put away those unused for so long', numberBetween(0, 1e6))
     .option('--support <file>', "also say what customers' queries are about: a model of onebit support train")
+    .option('--watermark <key>', 'mark all answers by a secret key, or @FILE; see onebit detect', watermarkKey)
+    .option('--sign-key <file>', 'sign all answers with a key of onebit sign --new-key')
     .option('--cors <origin>', 'let pages of this origin ask, * for all (may be repeated)', collect)
     .option('--allow-host <name>', 'another name by which the server may be called (may be repeated)', collect)
     .option('--max-body <MB>', 'largest body of a request', numberBetween(0.001, 1000), 8)
@@ -60,10 +63,12 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
 
 async function serve(flags: ServeFlags, signal: AbortSignal, version?: string): Promise<void> {
   const { ModelShelf } = await import('../server/model-shelf.ts');
-  const shelf = new ModelShelf(await modelEntries(flags), {
+  const entries = await modelEntries(flags);
+  const shelf = new ModelShelf(entries, {
     memoryBytes: flags.memory === undefined ? undefined : flags.memory * 1e6,
     idleMs: flags.idle === undefined ? undefined : flags.idle * 60_000,
   });
   const support = flags.support === undefined ? undefined : await openSupport(flags.support, signal);
-  await runServer(flags, shelf, { support, version, site: builtSite }, signal);
+  const digestOf = (id: string) => Promise.resolve(entries.find((entry) => entry.id === id)?.digest?.());
+  await runServer(flags, shelf, { support, version, site: builtSite, digestOf }, signal);
 }

@@ -1,6 +1,7 @@
 // Owns one generation as callers see it: pieces of text as they come, and the result with its timings at the end.
 import { OnebitError } from '../errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { LoopGuard } from './loop-guard.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { ChosenToken, Session } from './session.ts';
 import { StopScanner } from './stop.ts';
@@ -13,8 +14,11 @@ export interface Piece {
   readonly atMs: number;
 }
 
-/** `stop`: the model ended its text or a stop string was met. `length`: maxTokens or the context ran out. */
-export type FinishReason = 'stop' | 'length';
+/**
+ * `stop`: the model ended its text or a stop string was met. `length`: maxTokens or the context ran out. `loop`: it only repeated itself, and `loopGuard`
+ * ended it.
+ */
+export type FinishReason = 'stop' | 'length' | 'loop';
 
 export interface Timings {
   /** Tokens of the prompt that had to be evaluated; the last one counts to the decode. */
@@ -104,6 +108,7 @@ async function* run(
     const decoder = tokenizer.decoder();
     const scanner = new StopScanner(options.stop);
     const matcher = options.constraint?.matcher();
+    const guard = options.loopGuard && !matcher ? new LoopGuard() : undefined;
     const chosen: ChosenToken[] = [];
     let text = '';
     let waiting: ChosenToken[] = [];
@@ -132,7 +137,8 @@ async function* run(
         const shown = scanner.push(decoder.push(next.token));
         if (shown !== '') yield emit(shown);
         if (scanner.matched !== undefined || matcher?.isFinished) finishReason = 'stop';
-        if (finishReason === 'stop' || chosen.length >= options.maxTokens) break;
+        else if (guard?.push(next.token)) finishReason = 'loop';
+        if (finishReason !== 'length' || chosen.length >= options.maxTokens) break;
       }
     }
     const rest = scanner.push(decoder.flush()) + scanner.flush();

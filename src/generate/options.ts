@@ -2,6 +2,7 @@
 import type { Options } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import type { Constraint } from '../structured/constraint.ts';
+import { checkWatermarkKey } from './watermark.ts';
 
 /** How the next token is chosen. Order of the steps, as in llama.cpp: penalties, DRY, top-k, top-p, min-p, temperature. */
 export interface SamplingOptions {
@@ -29,6 +30,11 @@ export interface SamplingOptions {
   dryAllowedLength?: number;
   /** Added to the logits of these tokens (−100 practically forbids). */
   logitBias?: ReadonlyMap<number, number>;
+  /**
+   * A secret key: the text is marked so that whoever has the key can tell that it was made with it (`detectWatermark`). Each token comes as often as
+   * without; nothing can be marked at temperature 0, and little where the model is sure. At least 8 characters.
+   */
+  watermark?: string;
   /** Same seed, same text (for the same model, backend and options). Default: a new one each time, told in the result. */
   seed?: number;
 }
@@ -45,6 +51,11 @@ export interface GenerateOptions extends SamplingOptions {
    * reason `stop`; with `length` the text may be cut off. Guessing (`lookupTokens`) is off meanwhile.
    */
   constraint?: Constraint;
+  /**
+   * End a text that only repeats itself (a passage of up to 128 tokens, four times in a row and at least 48 tokens) with finish reason `loop`. Off with a
+   * constraint. Default: true in `chat`, false in `generate`.
+   */
+  loopGuard?: boolean;
   /** Go on after the model ends its text. Default false; not together with a constraint. */
   ignoreEndOfText?: boolean;
   /** Read special tokens such as `<|im_start|>` in a prompt string. Default false. */
@@ -67,10 +78,11 @@ export interface GenerateOptions extends SamplingOptions {
 }
 
 export type ResolvedOptions = Required<
-  Omit<GenerateOptions, 'stop' | 'logprobs' | 'signal' | 'logitBias' | 'constraint'>
+  Omit<GenerateOptions, 'stop' | 'logprobs' | 'signal' | 'logitBias' | 'constraint' | 'watermark'>
 > & {
   readonly stop: readonly string[];
   readonly logprobs: number | undefined;
+  readonly watermark: string | undefined;
   readonly logitBias: ReadonlyMap<number, number>;
   readonly signal: AbortSignal | undefined;
   readonly constraint: Constraint | undefined;
@@ -103,10 +115,12 @@ const ranges: Record<string, Range> = {
 export const GENERATE_OPTIONS: Options = {
   ...Object.fromEntries(Object.keys(ranges).map((name) => [name, 'anything'] as const)),
   seed: 'anything',
+  watermark: 'text',
   owner: 'anything',
   stop: 'anything',
   logitBias: 'object',
   constraint: 'object',
+  loopGuard: 'boolean',
   ignoreEndOfText: 'boolean',
   special: 'boolean',
   overflow: ['stop', 'slide'],
@@ -137,6 +151,7 @@ export function resolveOptions(options: GenerateOptions): ResolvedOptions {
     throw new OnebitError('bad-argument', `generate: seed must be a finite number, got ${String(options.seed)}.`);
   }
   checkOwner(options.owner, 'generate');
+  if (options.watermark !== undefined) checkWatermarkKey(options.watermark);
   const stop = typeof options.stop === 'string' ? [options.stop] : (options.stop ?? []);
   if (!Array.isArray(stop) || stop.some((text) => typeof text !== 'string' || text.length === 0)) {
     throw new OnebitError('bad-argument', 'generate: stop must be a string or strings, none empty.');
@@ -160,10 +175,12 @@ export function resolveOptions(options: GenerateOptions): ResolvedOptions {
     dryBase: options.dryBase ?? 1.75,
     dryAllowedLength: options.dryAllowedLength ?? 2,
     logitBias: options.logitBias ?? new Map(),
+    watermark: options.watermark,
     seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
     maxTokens: options.maxTokens ?? 256,
     stop,
     logprobs: options.logprobs,
+    loopGuard: options.loopGuard ?? false,
     ignoreEndOfText: options.ignoreEndOfText ?? false,
     special: options.special ?? false,
     lookupTokens: options.lookupTokens ?? 0,

@@ -16,6 +16,7 @@ import type { Request } from './request.ts';
 import { chooseToken, samplingOf } from './sampler.ts';
 import type { Scheduler } from './scheduler.ts';
 import { packSession, unpackSession } from './session-file.ts';
+import type { Marker } from './watermark.ts';
 
 /** One alternative with its exact log-probability under the model (natural log, before penalties and temperature). */
 export interface TokenLogprob {
@@ -30,6 +31,20 @@ export interface ChosenToken {
   readonly top?: readonly TokenLogprob[];
 }
 
+interface SessionOptions {
+  readonly shared?: boolean;
+  readonly owner?: string;
+  readonly choosable?: Choosable;
+  readonly markerOf?: (key: string) => Marker;
+}
+
+/** What guides the choices of one generation. */
+interface Guides {
+  readonly random: Random;
+  readonly matcher?: Matcher;
+  readonly marker?: Marker;
+}
+
 /** A sequence of a model: its tokens, and what the model remembers of them. */
 export class Session {
   readonly contextTokens: number;
@@ -39,6 +54,7 @@ export class Session {
   private readonly sequence: KvSequence;
   private readonly breakers: ReadonlySet<number>;
   private readonly choosable: Choosable;
+  private readonly markerOf: ((key: string) => Marker) | undefined;
   private busy = false;
   private disposed = false;
   /** What runs in it. */
@@ -47,6 +63,7 @@ export class Session {
   /**
    * @param breakers tokens across which DRY sees no repetition
    * @param choosable rows of the logits that may be chosen; default all
+   * @param markerOf what marks the choices of one generation by a key
    * @param shared what the session held is kept for others of its owner when a generation ends, and nothing stays in the session
    * @internal
    */
@@ -54,7 +71,7 @@ export class Session {
     scheduler: Scheduler,
     contextTokens: number,
     breakers: ReadonlySet<number> = new Set(),
-    { shared = false, owner = '', choosable }: { shared?: boolean; owner?: string; choosable?: Choosable } = {},
+    { shared = false, owner = '', choosable, markerOf }: SessionOptions = {},
   ) {
     this.scheduler = scheduler;
     this.engine = scheduler.engine;
@@ -62,6 +79,7 @@ export class Session {
     this.breakers = breakers;
     this.shared = shared;
     this.choosable = choosable ?? new Choosable(scheduler.engine.config.vocabulary);
+    this.markerOf = markerOf;
     this.sequence = this.engine.newSequence(owner);
   }
 
@@ -120,12 +138,13 @@ export class Session {
       const { counts } = this.scheduler;
       counts.promptTokens += prompt.length;
       counts.cachedTokens += own + request.cachedTokens;
-      const random = new Random(options.seed);
+      const marker = options.watermark === undefined ? undefined : this.markerOf?.(options.watermark);
+      const guides = { random: new Random(options.seed), matcher, marker };
       let token = prompt[prompt.length - 1];
       for (;;) {
         if (request.parked.length > 0) await request.prefill([]);
         if (!this.makeRoom(options)) return;
-        for (const chosen of await this.next(request, token, options, random, matcher)) {
+        for (const chosen of await this.next(request, token, options, guides)) {
           counts.generatedTokens++;
           yield chosen;
           token = chosen.token;
@@ -258,16 +277,15 @@ export class Session {
     request: Request,
     token: number,
     options: ResolvedOptions,
-    random: Random,
-    matcher: Matcher | undefined,
+    guides: Guides,
   ): Promise<ChosenToken[]> {
-    const guesses = matcher ? [] : this.guess(token, options);
+    const guesses = guides.matcher ? [] : this.guess(token, options);
     const tokens = [token, ...guesses];
     const kept = this.sequence.length + 1;
     const chosen = await request.step(tokens, async (logits, first) => {
       const found: ChosenToken[] = [];
       for (let row = 0; row < tokens.length; row++) {
-        found.push(await this.choose(logits, first + row, token, options, random, matcher));
+        found.push(await this.choose(logits, first + row, token, options, guides));
         if (found[row].token !== guesses[row]) break;
       }
       return found;
@@ -287,8 +305,7 @@ export class Session {
     row: number,
     newest: number,
     options: ResolvedOptions,
-    random: Random,
-    matcher: Matcher | undefined,
+    { random, matcher, marker }: Guides,
   ): Promise<ChosenToken> {
     const { backend, config } = this.engine;
     const offset = row * config.vocabulary;
@@ -296,14 +313,14 @@ export class Session {
     const needed = Math.max(options.temperature === 0 ? 1 : options.topK, options.logprobs ?? 0, 1);
     const sampledFromAll = options.temperature > 0 && options.topK === 0;
     if (!matcher && !hasPenalties(options) && gaps.length === 0) {
-      if (options.logprobs === undefined) {
+      if (options.logprobs === undefined && !marker) {
         const sampling = samplingOf(options, random);
         return { token: await backend.sample(logits, offset, length, sampling, options.signal) };
       }
       if (!sampledFromAll && needed <= MOST_RANKED) {
         const count = Math.min(needed, length);
         const ranked = await backend.topK(logits, offset, length, count, options.signal);
-        const token = chooseToken(ranked.top, ranked.logSumExp, options, random);
+        const token = chooseToken(ranked.top, ranked.logSumExp, options, random, marker);
         return withLogprobs(token, ranked.top, ranked.logSumExp, options);
       }
     }
@@ -317,7 +334,7 @@ export class Session {
     applyPenalties(values, [...this.sequence.tokens, newest], options, this.breakers);
     const ranked = rankLogits(values, sampledFromAll ? undefined : needed);
     // Where top-k chooses, nobody asks for the sum.
-    const token = chooseToken(ranked, sampledFromAll ? logSumExp(values) : 0, options, random);
+    const token = chooseToken(ranked, sampledFromAll ? logSumExp(values) : 0, options, random, marker);
     matcher?.accept(token);
     if (!original) return { token };
     const top = rankLogits(original.values, Math.max(1, options.logprobs!));

@@ -1,4 +1,5 @@
 // Owns the names behind ggml's tensor type ids, for messages. Source: ggml.h's enum ggml_type (removed types included), PrismML's fork for 142 and 143.
+import type { FormatName } from '../quant/formats.ts';
 
 const NAMES: Record<number, string> = {
   0: 'F32',
@@ -44,19 +45,30 @@ const NAMES: Record<number, string> = {
   40: 'NVFP4',
   41: 'Q1_0',
   42: 'Q2_0',
+  43: 'STQ1_0',
   142: "PrismML's PQ2_0",
   143: "PrismML's PTQ1_0",
+  145: 'SPTQ1_0',
+  146: 'SPTQ2_0',
 };
 
+/** Formats that stock llama.cpp loads. Its reading of id 42 is 64 weights a block. */
+export const formatsOfStock: ReadonlySet<FormatName> = new Set<FormatName>([
+  ...(['f32', 'f16', 'bf16', 'q8_0', 'q1_0', 'q2_0', 'tq1_0', 'tq2_0'] as const),
+  ...(['q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_k', 'q5_k', 'q6_k'] as const),
+]);
+
 /** Types that hold ternary weights: re-quantising those to one bit would destroy the model. */
-const TERNARY = new Set([34, 35, 36, 142, 143]);
+const TERNARY = new Set([34, 35, 36, 43, 142, 143, 145, 146]);
 
 /** ggml's name of a tensor type id, or that none is known. */
 export function ggmlTypeName(type: number): string {
-  return NAMES[type] ?? 'unknown to ggml';
+  return NAMES[type] ?? (type >= 140 && type < 160 ? "a private type of PrismML's, as PQ1_0 is" : 'unknown to ggml');
 }
 
 /** What to do about a tensor type that the engine does not run. */
 export function ggmlTypeAdvice(type: number): string {
-  return TERNARY.has(type) ? 'Get the model in Q2_0, or convert it.' : 'Re-quantise the model to Q1_0 or Q8_0.';
+  return TERNARY.has(type)
+    ? 'Get the model in Q2_0, TQ1_0, TQ2_0, PQ2_0 or PTQ1_0.'
+    : 'Get the model in Q1_0 or Q8_0, or in another format that onebit lists (docs/formats.md).';
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { memorySource } from '../bytes/memory-source.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
-import { readGguf } from './read.ts';
+import { type ReadOptions, readGguf } from './read.ts';
 
 const utf8 = new TextEncoder();
 const u8 = (n: number) => [n];
@@ -53,8 +53,8 @@ function handFile({
   return result;
 }
 
-const read = (file: HandFile | Uint8Array) =>
-  readGguf(memorySource(file instanceof Uint8Array ? file : handFile(file), 'm.gguf'));
+const read = (file: HandFile | Uint8Array, options?: ReadOptions) =>
+  readGguf(memorySource(file instanceof Uint8Array ? file : handFile(file), 'm.gguf'), options);
 
 async function refusal(file: HandFile | Uint8Array): Promise<OnebitError> {
   const error = await read(file).then(
@@ -275,7 +275,7 @@ describe('tensor tables', () => {
         { name: 'zero', shape: [4, 0] },
         { name: 'absurd', shape: [2 ** 30, 2 ** 30] },
         { name: 'crooked', offset: 33 },
-        { name: 'k-quant', type: 12, shape: [256] },
+        { name: 'k-quant', type: 10, shape: [256] },
         { name: 'ternary', type: 36, shape: [128] },
         { name: 'mystery', type: 999 },
         { name: 'partial', type: 41, shape: [100] },
@@ -295,7 +295,7 @@ describe('tensor tables', () => {
     expect(problemOf('absurd')).toContain('more than 2^53');
     expect(problemOf('crooked')).toContain('multiple of 32, got 33');
     expect(problemOf('k-quant')).toContain(
-      'type id 12 (Q4_K) is not supported. Re-quantise the model to Q1_0 or Q8_0.',
+      'type id 10 (Q2_K) is not supported. Get the model in Q1_0 or Q8_0, or in another format that onebit lists',
     );
     expect(problemOf('ternary')).toContain("type id 36 (BitNet's I2_S");
     expect(problemOf('mystery')).toContain('type id 999 (unknown to ggml)');
@@ -306,14 +306,28 @@ describe('tensor tables', () => {
     expect(problemOf('cut')).toContain('cut short');
   });
 
+  test('I2_S is 128 wide unless a row or the user says otherwise, and takes 32 bytes behind its codes', async () => {
+    const file = (cols: number, dataBytes: number) => ({
+      tensors: [{ name: 'w', type: 36, shape: [cols, 2] }],
+      dataBytes,
+    });
+    const tensor = async (cols: number, dataBytes: number, options?: ReadOptions) =>
+      (await read(file(cols, dataBytes), options)).tensors.get('w');
+    expect(await tensor(128, 96)).toMatchObject({ format: 'i2_s', sizeBytes: 96 });
+    expect(await tensor(128, 96, { i2sLayout: '64' })).toMatchObject({ format: 'i2_s-64', sizeBytes: 96 });
+    expect(await tensor(64, 64)).toMatchObject({ format: 'i2_s-64', sizeBytes: 64 });
+    await expect(tensor(64, 64, { i2sLayout: '128' })).rejects.toThrow(
+      /groups of 128 must be a multiple.*--i2s-layout/,
+    );
+    await expect(tensor(128, 144)).rejects.toThrow(/must take 96 bytes as I2_S, the file leaves 144/);
+  });
+
   test('a file whose only fault are types it does not run is unsupported', async () => {
     for (const [type, name] of [
-      [34, 'TQ1_0'],
-      [35, 'TQ2_0'],
       [36, 'I2_S'],
-      [142, 'PQ2_0'],
-      [143, 'PTQ1_0'],
-      [14, 'Q6_K'],
+      [43, 'STQ1_0'],
+      [141, 'PQ1_0'],
+      [10, 'Q2_K'],
     ] as const) {
       const error = await refusal({ tensors: [{ name: 'w', type, shape: [256] }], dataBytes: 512 });
       expect(error.code).toBe('unsupported');

@@ -3,7 +3,7 @@
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import { Cursor, NeedMoreBytes } from './cursor.ts';
-import { type Problems, resolveTensors, type TensorEntry, throwProblems } from './tensors.ts';
+import { type I2sLayout, type Problems, resolveTensors, type TensorEntry, throwProblems } from './tensors.ts';
 import type { Gguf, GgufValue, GgufValueType } from './types.ts';
 import { readValue, VALUE_TYPES } from './values.ts';
 
@@ -20,11 +20,19 @@ const MAX_ALIGNMENT = 65536;
 const LEAST_ENTRY_BYTES = 14;
 const LEAST_TENSOR_BYTES = 33;
 
+export interface ReadOptions {
+  readonly signal?: AbortSignal;
+  /** In groups of how many weights a file's I2_S tensors are, where it is not what converters write (128) or rows allow: nothing in a file says so. */
+  readonly i2sLayout?: I2sLayout;
+  /** Takes what is wrong with tensors and metadata, which is thrown otherwise; what is right is returned. For looking into files, not for running them. */
+  readonly problems?: string[];
+}
+
 /**
  * Reads and checks a GGUF header. Throws `bad-file` for anything malformed and `unsupported` for what the engine does not run; all problems of
  * tensors come in one error's `problems`. An abort throws the signal's reason.
  */
-export async function readGguf(source: ByteSource, options: { signal?: AbortSignal } = {}): Promise<Gguf> {
+export async function readGguf(source: ByteSource, options: ReadOptions = {}): Promise<Gguf> {
   const { signal } = options;
   signal?.throwIfAborted();
   const cursor = new Cursor(source.name, source.size);
@@ -32,7 +40,7 @@ export async function readGguf(source: ByteSource, options: { signal?: AbortSign
   for (;;) {
     try {
       readHeader(cursor, header);
-      return finish(header, cursor);
+      return finish(header, cursor, options);
     } catch (error) {
       if (!(error instanceof NeedMoreBytes)) throw error;
       await fetchUpTo(source, cursor, error.end, signal);
@@ -156,7 +164,7 @@ function readTensorEntry(cursor: Cursor, index: number): TensorEntry {
   return { name, shape, type, offset };
 }
 
-function finish(header: Header, cursor: Cursor): Gguf {
+function finish(header: Header, cursor: Cursor, { i2sLayout, problems: found }: ReadOptions): Gguf {
   const { metadata, metadataTypes, entries } = header;
   const alignment = metadata.get('general.alignment') ?? 32;
   if (typeof alignment !== 'number' || !isAlignment(alignment)) {
@@ -168,9 +176,10 @@ function finish(header: Header, cursor: Cursor): Gguf {
   const problems: Problems = { badFile: [], unsupported: [] };
   refuseMetadata(metadata, problems);
   const dataOffsetBytes = Math.ceil(cursor.offset / alignment) * alignment;
-  const region = { fileName: cursor.fileName, fileSize: cursor.fileSize, dataOffsetBytes, alignment };
+  const region = { fileName: cursor.fileName, fileSize: cursor.fileSize, dataOffsetBytes, alignment, i2sLayout };
   const tensors = resolveTensors(entries, region, problems);
-  throwProblems(problems, cursor.fileName);
+  if (found) found.push(...problems.badFile, ...problems.unsupported);
+  else throwProblems(problems, cursor.fileName);
   return { version: header.preamble!.version, alignment, metadata, metadataTypes, tensors, dataOffsetBytes };
 }
 

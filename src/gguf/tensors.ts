@@ -1,8 +1,7 @@
 // Owns checking the tensor table of a file: formats, shapes, places. Gathers all problems, so that a file is refused once with everything that
 // is wrong with it. Sources: ggml's docs/gguf.md; docs/formats.md for the two layouts behind type id 42.
 import { OnebitError } from '../errors.ts';
-import type { Format } from '../quant/format.ts';
-import { formatsOfGgmlType } from '../quant/formats.ts';
+import { type Format, formatsOfGgmlType } from '../quant/formats.ts';
 import { ggmlTypeAdvice, ggmlTypeName } from './ggml-types.ts';
 import type { TensorInfo } from './types.ts';
 
@@ -22,7 +21,16 @@ export interface DataRegion {
   readonly fileSize: number;
   readonly dataOffsetBytes: number;
   readonly alignment: number;
+  /** The order of I2_S weights, where the user knows it. */
+  readonly i2sLayout?: I2sLayout;
 }
+
+/** Weights in a group of I2_S: 128 as x86 builds and converters write them, 64 as ARM builds did. */
+export type I2sLayout = '128' | '64';
+
+/** ggml's type ids whose layout the id alone does not tell. */
+const TWO_BIT = 42;
+const I2_S = 36;
 
 /** Problems by the error code they call for. */
 export interface Problems {
@@ -30,7 +38,7 @@ export interface Problems {
   readonly unsupported: string[];
 }
 
-/** An entry whose own facts hold up; `formats` has two members while id 42 is undecided. */
+/** An entry whose own facts hold up; `formats` has two members while the layout behind its id is undecided. */
 interface Candidate {
   readonly entry: TensorEntry;
   readonly weights: number;
@@ -56,12 +64,15 @@ export function resolveTensors(
     if (candidate) candidates.push(candidate);
   }
   measureExtents(entries, candidates, region);
-  const twoBit = decideTwoBit(candidates, region, problems);
+  const decided = new Map([
+    [TWO_BIT, decideTwoBit(candidates, region, problems)],
+    [I2_S, decideI2s(candidates, region, problems)],
+  ]);
   const tensors = new Map<string, TensorInfo>();
   let end = -1;
   let previous = '';
   for (const candidate of [...candidates].sort((a, b) => a.start - b.start)) {
-    const format = candidate.formats.length > 1 ? twoBit : candidate.formats[0];
+    const format = candidate.formats.length > 1 ? decided.get(candidate.entry.type) : candidate.formats[0];
     if (!format) continue;
     const { name, shape } = candidate.entry;
     const sizeBytes = storedBytes(format, candidate.weights);
@@ -123,7 +134,7 @@ function checkEntry(entry: TensorEntry, region: DataRegion, problems: Problems):
   if (formats.length === 0) {
     return bad(`rows of ${known[0].ggmlName} must be a multiple of ${known[0].blockSize} weights, got ${shape[0]}.`);
   }
-  // An id-42 tensor stays undecided even if its rows allow only one layout: decideTwoBit checks its size too.
+  // A tensor of such an id stays undecided even if its rows allow only one layout: its size is checked too.
   return { entry, weights, formats: known.length > 1 ? known : formats, start, extent: 0, last: false };
 }
 
@@ -144,7 +155,7 @@ function measureExtents(entries: readonly TensorEntry[], candidates: readonly Ca
  * both fit, ggml's own layout is taken, as every stock build does.
  */
 function decideTwoBit(candidates: readonly Candidate[], region: DataRegion, problems: Problems): Format | undefined {
-  const undecided = candidates.filter((candidate) => candidate.formats.length > 1);
+  const undecided = candidates.filter((candidate) => candidate.entry.type === TWO_BIT);
   if (undecided.length === 0) return undefined;
   const layouts = undecided[0].formats;
   const fitting = layouts.filter((format) => undecided.every((candidate) => fits(candidate, format, region)));
@@ -168,6 +179,34 @@ function decideTwoBit(candidates: readonly Candidate[], region: DataRegion, prob
   return undefined;
 }
 
+/**
+ * Decides which order a file's I2_S tensors have. Both take n/4 + 32 bytes, and hold the same codes: only a row that is no multiple of 128 speaks for the
+ * 64-wide order; else it is the one that converters write, unless the user says. Other sizes are those of a type that ggml once had behind this id.
+ */
+function decideI2s(candidates: readonly Candidate[], region: DataRegion, problems: Problems): Format | undefined {
+  const undecided = candidates.filter((candidate) => candidate.entry.type === I2_S);
+  if (undecided.length === 0) return undefined;
+  const [wide, narrow] = undecided[0].formats;
+  const asked = region.i2sLayout;
+  const takesNarrow = asked === undefined && undecided.some(({ entry }) => entry.shape[0] % wide.blockSize !== 0);
+  const format = asked === '64' || takesNarrow ? narrow : wide;
+  const broken = undecided.filter((candidate) => {
+    const { name, shape } = candidate.entry;
+    if (shape[0] % format.blockSize !== 0) {
+      problems.badFile.push(
+        `tensor ${name}: rows of I2_S in groups of ${format.blockSize} must be a multiple of that, got ${shape[0]}. Try the other layout (i2sLayout, --i2s-layout).`,
+      );
+      return true;
+    }
+    if (isCut(candidate) || fits(candidate, format, region)) return false;
+    problems.unsupported.push(
+      `tensor ${name}: type id 36 (${ggmlTypeName(I2_S)}) must take ${storedBytes(format, candidate.weights)} bytes as I2_S, the file leaves ${candidate.extent}. Convert the model again.`,
+    );
+    return true;
+  });
+  return broken.length === 0 ? format : undefined;
+}
+
 function isCut(candidate: Candidate): boolean {
   return (
     candidate.last && candidate.formats.every((format) => candidate.extent < storedBytes(format, candidate.weights))
@@ -182,7 +221,7 @@ function fits(candidate: Candidate, format: Format, region: DataRegion): boolean
 }
 
 function storedBytes(format: Format, weights: number): number {
-  return (weights / format.blockSize) * format.blockBytes;
+  return (weights / format.blockSize) * format.blockBytes + (format.tailBytes ?? 0);
 }
 
 /** Throws one error for everything in `problems`, if there is anything. */

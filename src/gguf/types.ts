@@ -1,5 +1,5 @@
 // Owns the shapes of a GGUF container in memory: metadata values, tensor descriptions. Source: ggml's docs/gguf.md, version 3.
-import type { FormatName } from '../quant/format.ts';
+import type { FormatName } from '../quant/formats.ts';
 
 /** A metadata value. 64-bit integers within ±2⁵³ become numbers, larger ones bigint. Numeric arrays become typed arrays. */
 export type GgufValue = number | bigint | boolean | string | GgufArray;

@@ -1,8 +1,8 @@
 // Owns writing GGUF files, tensor by tensor so that only one is in memory. Must not know where the bytes go (bytes/file-write.ts does files) nor
 // what keys mean, but for general.alignment. Source: ggml's docs/gguf.md, version 3.
 import { OnebitError } from '../errors.ts';
-import type { FormatName } from '../quant/format.ts';
-import { formatByName } from '../quant/formats.ts';
+import { encodedBytes } from '../quant/blocks.ts';
+import { type FormatName, formatByName } from '../quant/formats.ts';
 import type { Gguf, GgufArray, GgufValue, GgufValueType } from './types.ts';
 import { ByteBuilder, type NumberType, writeArray } from './value-bytes.ts';
 
@@ -21,8 +21,8 @@ export interface WritableTensor {
   /** The input dimension (contiguous) first. */
   readonly shape: readonly number[];
   readonly format: FormatName;
-  /** Gives the encoded bytes; called once, when it is this tensor's turn. */
-  bytes(): Uint8Array | Promise<Uint8Array>;
+  /** Gives the encoded bytes, whole or in pieces; called once, when it is this tensor's turn. */
+  bytes(): Uint8Array | Promise<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 
 /** What a file is made of, in file order. */
@@ -54,11 +54,14 @@ export async function writeGguf(
   await sink(header(parts, sizes, alignment));
   for (const [i, tensor] of parts.tensors.entries()) {
     signal?.throwIfAborted();
-    const bytes = await tensor.bytes();
-    if (bytes.length !== sizes[i]) {
-      throw refusal(`tensor ${tensor.name} must have ${sizes[i]} bytes, got ${bytes.length}. Encode all of it`);
+    let written = 0;
+    for await (const bytes of piecesOf(tensor)) {
+      written += bytes.length;
+      if (written <= sizes[i]) await sink(bytes);
     }
-    await sink(bytes);
+    if (written !== sizes[i]) {
+      throw refusal(`tensor ${tensor.name} must have ${sizes[i]} bytes, got ${written}. Encode all of it`);
+    }
     const padding = padded(sizes[i], alignment) - sizes[i];
     if (padding > 0) await sink(new Uint8Array(padding));
   }
@@ -76,6 +79,13 @@ export function layoutGguf(parts: GgufParts): { header: Uint8Array; offsets: num
     return at;
   });
   return { header: bytes, offsets, sizes, size };
+}
+
+/** A tensor's bytes, piece by piece; a whole one that has the wrong size is not begun with. */
+async function* piecesOf(tensor: WritableTensor): AsyncGenerator<Uint8Array> {
+  const bytes = tensor.bytes();
+  if (Symbol.asyncIterator in bytes) yield* bytes;
+  else yield await bytes;
 }
 
 /** The metadata of a file that was read, ready to be written again with the same types. */
@@ -148,7 +158,10 @@ function tensorBytes(tensor: WritableTensor): number {
       `tensor ${name}: rows of ${format.name} must be a multiple of ${format.blockSize}, got ${shape[0]}. Use another format`,
     );
   }
-  return (shape.reduce((product, size) => product * size, 1) / format.blockSize) * format.blockBytes;
+  return encodedBytes(
+    format,
+    shape.reduce((product, size) => product * size, 1),
+  );
 }
 
 function alignmentOf(parts: GgufParts): number {

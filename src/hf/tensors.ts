@@ -2,8 +2,7 @@
 // MLX's quantisation: https://ml-explore.github.io/mlx: words of 32 bits, the first code in the lowest bits, weight = scale · code + bias for each group.
 import { floatToHalf } from '../core/half.ts';
 import { OnebitError } from '../errors.ts';
-import type { Format, FormatName } from '../quant/format.ts';
-import { formatByName } from '../quant/formats.ts';
+import { type Format, type FormatName, formatByName } from '../quant/formats.ts';
 import type { ReadConfig } from './config.ts';
 import type { SafeTensor } from './safetensors.ts';
 

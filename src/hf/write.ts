@@ -114,6 +114,7 @@ function toWrite(
   const type = isVector ? 'F32' : (KEPT[tensor.format] ?? 'F32');
   const to = formatByName(FORMATS[type]);
   const rowBytes = (cols / from.blockSize) * from.blockBytes;
+  const tail = from.tailBytes ?? 0;
   const part = /\.attn_([qk])\.weight$/.exec(tensor.name)?.[1];
   const heads =
     part === 'q' ? value('attention.head_count') : (value('attention.head_count_kv') ?? value('attention.head_count'));
@@ -131,8 +132,11 @@ function toWrite(
       const step = size > 0 ? 1 : Math.max(1, Math.floor(PIECE_WEIGHTS / cols));
       for (let row = 0; row < rows; row += step) {
         const count = Math.min(step, rows - row);
-        const bytes = new Uint8Array(count * rowBytes);
-        await source.readInto(bytes, tensor.offsetBytes + (size > 0 ? place(row) : row) * rowBytes, signal);
+        const bytes = new Uint8Array(count * rowBytes + tail);
+        const at = tensor.offsetBytes + (size > 0 ? place(row) : row) * rowBytes;
+        await source.readInto(bytes.subarray(0, count * rowBytes), at, signal);
+        // A scale for the whole tensor stands behind its last row.
+        await source.readInto(bytes.subarray(count * rowBytes), tensor.offsetBytes + tensor.sizeBytes - tail, signal);
         const values = new Float32Array(count * cols);
         from.decode(bytes, values);
         const out = new Uint8Array(values.length * to.blockBytes);

@@ -1,6 +1,6 @@
 // Owns the interface between the model and whatever computes: a few buffers and operations, dispatched in order; only reading back waits.
 // Must not know any concrete backend. The plain meaning of every operation is kernels/reference/; its test cases are kernels/cases.ts.
-import type { FormatName } from '../quant/format.ts';
+import type { KernelFormatName } from '../quant/format.ts';
 
 /** Row-major float32 activations in a backend's memory. */
 export interface Tensor {
@@ -12,12 +12,12 @@ export interface Tensor {
 export interface Weight {
   readonly rows: number;
   readonly cols: number;
-  readonly format: FormatName;
+  readonly format: KernelFormatName;
   /** What one product with it must read from memory. */
   readonly sizeBytes: number;
 }
 
-/** How a backend asks for a weight's file bytes: fill `target`, whole blocks, from byte `offsetBytes` of the tensor. */
+/** How a backend asks for a weight's bytes: fill `target`, whole rows, from byte `offsetBytes` of the tensor. */
 export type ReadWeight = (target: Uint8Array, offsetBytes: number, signal?: AbortSignal) => Promise<void>;
 
 /** Number formats of the key/value cache. */
@@ -68,6 +68,9 @@ export interface RopeSpec {
   readonly magnitude: number;
 }
 
+/** What becomes of a gate: x · sigmoid(x), or max(x, 0)². */
+export type GateActivation = 'silu' | 'relu2';
+
 /** One candidate token. */
 export interface TopEntry {
   readonly token: number;
@@ -101,10 +104,18 @@ export interface Backend {
   /** Float32 memory, zeroed. Throws `out-of-memory`. */
   tensor(length: number): Tensor;
   /**
-   * Loads a matrix of the file's block format; the bytes are requested in ascending order.
+   * Loads a matrix; the bytes are requested in ascending order, in whole rows, one request at a time. `gain` (default 1) multiplies all its weights; only
+   * 2-bit formats have one. Files of other formats: `loadWeight` of weight-loading.ts.
    * @throws OnebitError `bad-file` for a scale that is infinite or NaN, naming its row and block
    */
-  weight(format: FormatName, rows: number, cols: number, read: ReadWeight, signal?: AbortSignal): Promise<Weight>;
+  weight(
+    format: KernelFormatName,
+    rows: number,
+    cols: number,
+    read: ReadWeight,
+    signal?: AbortSignal,
+    gain?: number,
+  ): Promise<Weight>;
   kvPool(shape: KvShape): KvPool;
   /** Gives back memory. Weights, tensors and pools of a disposed backend need not be freed. */
   free(resource: Tensor | Weight | KvPool): void;
@@ -132,8 +143,8 @@ export interface Backend {
   storeKv(pool: KvPool, layer: number, k: Tensor, v: Tensor): void;
   /** out[r, h] = softmax(q[r, h] · Kᵀ · scale) · V over positions 0..position of the row's sequence; q, out [count, heads, headSize]. */
   attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number): void;
-  /** out[i] = silu(gate[i]) · up[i] for `length` elements. `out` may be `gate` or `up`. */
-  swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void;
+  /** out[i] = activation(gate[i]) · up[i] for `length` elements; default silu. `out` may be `gate` or `up`. */
+  gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation?: GateActivation): void;
   /** out[i] = x[indices[i]], rows of `cols`. */
   gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void;
 

@@ -1,8 +1,8 @@
 // Owns the cases that every backend must pass and benchmarks reuse: for each kernel the shapes at which things go wrong, with an error bound.
 // Must not know a concrete backend. A case runs on any backend and returns what to compare with the reference's result.
 import { Random } from '../core/random.ts';
-import type { FormatName } from '../quant/format.ts';
-import { formatByName } from '../quant/formats.ts';
+import { encodedBytes } from '../quant/blocks.ts';
+import { type FormatName, formatByName, formats } from '../quant/formats.ts';
 import {
   type Backend,
   KV_PAGE,
@@ -14,6 +14,7 @@ import {
 } from './backend.ts';
 import { rankValues } from './ranking.ts';
 import { filterCandidates } from './sampling.ts';
+import { loadWeight } from './weight-loading.ts';
 
 /**
  * How far a result may be from the reference, as shares of the reference's root mean square: of the differences' root mean square, and of the
@@ -46,8 +47,6 @@ const kvBounds: Record<KvFormat, ErrorBound> = {
 const GUARD = 37;
 const GUARD_VALUE = 12345.678;
 
-const weightFormats: readonly FormatName[] = ['f32', 'f16', 'bf16', 'q8_0', 'q1_0', 'q2_0', 'q2_0-128'];
-
 /** Every case of every kernel. */
 export function kernelCases(): KernelCase[] {
   return [
@@ -76,24 +75,24 @@ export function randomWeightBytes(
   seed: number,
   scale = 1,
 ): Uint8Array<ArrayBuffer> {
-  const { blockSize, blockBytes, encode } = formatByName(format);
+  const { blockSize, kind, encode } = formatByName(format);
   const random = new Random(seed);
   const values = new Float32Array(rows * cols);
-  const ternary = format.startsWith('q2');
+  const ternary = kind === 'ternary';
   for (let block = 0; block < values.length; block += blockSize) {
     const d = scale * (0.5 + random.uniform());
     for (let i = block; i < Math.min(block + blockSize, values.length); i++) {
       values[i] = ternary ? (random.below(3) - 1) * d : random.normal() * d;
     }
   }
-  const bytes = new Uint8Array((values.length / blockSize) * blockBytes);
+  const bytes = new Uint8Array(encodedBytes(formatByName(format), values.length));
   encode(values, bytes);
   return bytes;
 }
 
 /** Loads `bytes` into `backend` as a weight. */
 export function weightFromBytes(backend: Backend, format: FormatName, rows: number, cols: number, bytes: Uint8Array) {
-  return backend.weight(format, rows, cols, async (target, offsetBytes) => {
+  return loadWeight(backend, format, rows, cols, async (target, offsetBytes) => {
     target.set(bytes.subarray(offsetBytes, offsetBytes + target.length));
   });
 }
@@ -123,8 +122,14 @@ function guarded(backend: Backend, length: number): Tensor {
 }
 
 function boundOf(format: FormatName): ErrorBound {
-  return format === 'f32' || format === 'f16' || format === 'bf16' ? float32 : activations8;
+  return formatByName(format).kind === 'float' ? float32 : activations8;
 }
+
+/** A width that the format has whole blocks for. */
+const widthFor = (format: FormatName, cols: number) => {
+  const { blockSize } = formatByName(format);
+  return Math.ceil(cols / blockSize) * blockSize;
+};
 
 /** What was written to a guarded tensor, without its guard zone, which must be untouched. */
 async function readGuarded(backend: Backend, tensor: Tensor): Promise<Float32Array> {
@@ -146,12 +151,17 @@ function matmulCases(): KernelCase[] {
       run: (backend) => runMatmul(backend, format, rows, cols, tokens, options),
     });
   };
-  for (const format of weightFormats) {
-    const block = Math.max(formatByName(format).blockSize, format.startsWith('q') ? 128 : 1);
+  for (const { name: format, blockSize, recode, kind } of formats) {
+    const block = kind === 'float' ? blockSize : Math.max(blockSize, 128);
     // Of one output the largest difference is the root mean square too.
     const { max } = boundOf(format);
     add(format, 1, block === 1 ? 4 : block, 1, { label: 'smallest', bound: { rms: max, max } });
     add(format, 37, 256, 1, { label: 'odd rows' });
+    if (recode) {
+      // The kernel has cases of its own as the format that it reads.
+      add(format, 70, widthFor(format, 640), 3, { label: 'accumulate', accumulate: true });
+      continue;
+    }
     for (const tokens of [1, 2, 3, 4, 5, 17]) add(format, 96, 384, tokens);
     if (format === 'q1_0') for (const tokens of [6, 7, 8, 9, 16, 27]) add(format, 95, 384, tokens);
     add(format, 70, 1024, 33, { label: 'accumulate', accumulate: true });
@@ -200,7 +210,7 @@ async function runMatmul(
 }
 
 function embedCases(): KernelCase[] {
-  return weightFormats.flatMap((format) =>
+  return formats.flatMap(({ name: format }) =>
     [1, 3].map((count) => ({
       kernel: 'embed',
       name: `${format} 77x256 T=${count}`,
@@ -358,18 +368,21 @@ async function runAttention(backend: Backend, format: KvFormat, shape: Attention
 }
 
 function elementwiseCases(): KernelCase[] {
-  const cases: KernelCase[] = [1, 5, 4096, 10_001].map((length) => ({
-    kernel: 'swiglu',
-    name: `${length}`,
-    bound: { rms: 1e-6, max: 1e-5 },
-    run: async (backend: Backend) => {
-      const gateValues = randomValues(length, 1, 4);
-      gateValues[0] = -120;
-      const out = guarded(backend, length);
-      backend.swiglu(out, tensorOf(backend, gateValues), tensorOf(backend, randomValues(length, 2)), length);
-      return readGuarded(backend, out);
-    },
-  }));
+  const cases: KernelCase[] = (['silu', 'relu2'] as const).flatMap((activation) =>
+    [1, 5, 4096, 10_001].map((length) => ({
+      kernel: 'gated',
+      name: `${activation} ${length}`,
+      bound: { rms: 1e-6, max: 1e-5 },
+      run: async (backend: Backend) => {
+        const gateValues = randomValues(length, 1, 4);
+        gateValues[0] = -120;
+        const [gate, up] = [gateValues, randomValues(length, 2)].map((values) => tensorOf(backend, values));
+        const out = guarded(backend, length);
+        backend.gated(out, gate, up, length, activation);
+        return readGuarded(backend, out);
+      },
+    })),
+  );
   cases.push({
     kernel: 'gather-rows',
     name: '3 of 5 rows of 19',

@@ -27,16 +27,8 @@ export function neededCandidates({ temperature, topK }: Sampling): number {
  */
 export function sampleCandidates(candidates: readonly TopEntry[], logSumExp: number, sampling: Sampling): number {
   const { temperature, uniform } = sampling;
-  if (!Number.isFinite(candidates[0]?.logit)) {
-    throw new OnebitError(
-      'bad-file',
-      `generate: the likeliest logit must be a finite number, got ${candidates[0]?.logit}. The model's weights are damaged or far too large.`,
-    );
-  }
-  if (temperature === 0) return candidates[0].token;
-  const impossible = candidates.findIndex((entry) => entry.logit === Number.NEGATIVE_INFINITY);
-  const possible = impossible > 0 ? candidates.slice(0, impossible) : candidates;
-  const kept = filterCandidates(possible, logSumExp, sampling);
+  const kept = samplingCandidates(candidates, logSumExp, sampling);
+  if (temperature === 0) return kept[0].token;
   const max = kept[0].logit;
   const weights = kept.map((entry) => exp((entry.logit - max) / temperature));
   let target = uniform * weights.reduce((sum, weight) => sum + weight, 0);
@@ -45,6 +37,23 @@ export function sampleCandidates(candidates: readonly TopEntry[], logSumExp: num
     if (target < 0) return kept[i].token;
   }
   return kept[kept.length - 1].token;
+}
+
+/** Those of `candidates`, likeliest first, that `sampling` may choose. @throws OnebitError as `sampleCandidates` */
+export function samplingCandidates(
+  candidates: readonly TopEntry[],
+  logSumExp: number,
+  sampling: Sampling,
+): readonly TopEntry[] {
+  if (!Number.isFinite(candidates[0]?.logit)) {
+    throw new OnebitError(
+      'bad-file',
+      `generate: the likeliest logit must be a finite number, got ${candidates[0]?.logit}. The model's weights are damaged or far too large.`,
+    );
+  }
+  if (sampling.temperature === 0) return candidates.slice(0, 1);
+  const impossible = candidates.findIndex((entry) => entry.logit === Number.NEGATIVE_INFINITY);
+  return filterCandidates(impossible > 0 ? candidates.slice(0, impossible) : candidates, logSumExp, sampling);
 }
 
 /** The candidates that top-k, top-p and min-p leave; at least one. */

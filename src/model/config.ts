@@ -3,7 +3,7 @@
 import { OnebitError } from '../errors.ts';
 import { metadataNumber, metadataString } from '../gguf/metadata.ts';
 import type { Gguf } from '../gguf/types.ts';
-import type { RopeSpec } from '../kernels/backend.ts';
+import type { GateActivation, RopeSpec } from '../kernels/backend.ts';
 import { architectures } from './arch/index.ts';
 import type { Architecture } from './architecture.ts';
 import { ropeFrequencies, yarnFrequencies, yarnMagnitude } from './rope-scaling.ts';
@@ -26,6 +26,8 @@ export interface ModelConfig {
   readonly contextLength: number;
   readonly normEpsilon: number;
   readonly rope: RopeSpec;
+  /** Of the feed-forward's gate, where it is not SiLU. */
+  readonly activation?: GateActivation;
   /** The output head is the embedding. */
   readonly tiedHead: boolean;
 }
@@ -81,7 +83,7 @@ export function readModelConfig(gguf: Gguf): ModelConfig {
       `load: architecture must be one of ${architectures.map((known) => known.name).join(', ')}, got '${name}'. This engine cannot run the file; look for a conversion to one of these.`,
     );
   }
-  refuseUnhonouredKeys(gguf, name);
+  refuseUnhonouredKeys(gguf, architecture);
   const required = (key: string, max: number) => metadataNumber(gguf, `${name}.${key}`, { integer: true, min: 1, max });
   const width = required('embedding_length', 1 << 20);
   const heads = required('attention.head_count', 1 << 16);
@@ -91,7 +93,8 @@ export function readModelConfig(gguf: Gguf): ModelConfig {
     min: 1,
     max: 4096,
   });
-  const config = {
+  const activation = architecture.activation?.(gguf);
+  const config: ModelConfig = {
     architecture,
     name: metadataString(gguf, 'general.name', { default: name }),
     layers: required('block_count', 4096),
@@ -110,17 +113,19 @@ export function readModelConfig(gguf: Gguf): ModelConfig {
     normEpsilon: metadataNumber(gguf, `${name}.attention.layer_norm_rms_epsilon`, { min: 0, max: 1 }),
     rope: readRope(gguf, architecture, headSize),
     tiedHead: !gguf.tensors.has('output.weight'),
+    // Left out where it is the usual one: the digest of a model is made from this, and saved sessions carry it.
+    ...(activation === undefined || activation === 'silu' ? {} : { activation }),
   };
   checkConsistency(gguf, config);
   return config;
 }
 
-function refuseUnhonouredKeys(gguf: Gguf, architecture: string): void {
+function refuseUnhonouredKeys(gguf: Gguf, { name, keys = [] }: Architecture): void {
   const problems: string[] = [];
   for (const [key, value] of gguf.metadata) {
-    if (!key.startsWith(`${architecture}.`)) continue;
-    const suffix = key.slice(architecture.length + 1);
-    if (knownKeys.has(suffix) || neutralValues.get(suffix)?.includes(value)) continue;
+    if (!key.startsWith(`${name}.`)) continue;
+    const suffix = key.slice(name.length + 1);
+    if (knownKeys.has(suffix) || keys.includes(suffix) || neutralValues.get(suffix)?.includes(value)) continue;
     const shown = typeof value === 'object' ? 'an array' : String(value).slice(0, 40);
     problems.push(
       `load: metadata '${key}' = ${shown} is not honoured by this engine, and ignoring it could give wrong text. Use a model without it.`,

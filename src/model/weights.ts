@@ -1,27 +1,17 @@
-// Owns binding a file's tensors to a backend: which tensors a model has, of what shape, and loading them in the order of their use.
-// Must not know a concrete backend. Names are GGUF's, verbatim.
+// Owns binding a file's tensors to a backend: checking that all of architecture.ts's list are there, and loading them in the order of their use.
+// Must not know a concrete backend.
 import type { ByteSource } from '../bytes/source.ts';
 import { FastDigest } from '../core/fast-digest.ts';
 import { OnebitError } from '../errors.ts';
 import type { Gguf, TensorInfo } from '../gguf/types.ts';
 import type { Backend, ReadWeight, Tensor, Weight } from '../kernels/backend.ts';
+import { loadWeight } from '../kernels/weight-loading.ts';
 import { findNotFinite } from '../quant/finite.ts';
 import { formatByName } from '../quant/formats.ts';
+import { type LayerWeights, type TensorSpec, tensorsOf } from './architecture.ts';
 import type { ModelConfig } from './config.ts';
 
-export interface LayerWeights {
-  readonly attn_norm: Tensor;
-  readonly attn_q: Weight;
-  readonly attn_k: Weight;
-  readonly attn_v: Weight;
-  readonly attn_q_norm?: Tensor;
-  readonly attn_k_norm?: Tensor;
-  readonly attn_output: Weight;
-  readonly ffn_norm: Tensor;
-  readonly ffn_gate: Weight;
-  readonly ffn_up: Weight;
-  readonly ffn_down: Weight;
-}
+export type { LayerWeights } from './architecture.ts';
 
 /** A model's weights in a backend; immutable. */
 export interface ModelWeights {
@@ -40,46 +30,17 @@ export interface ModelWeights {
 /** Progress of a load: bytes of tensors done so far, of all. */
 export type LoadProgress = (doneBytes: number, totalBytes: number) => void;
 
-type Shape = readonly [cols: number] | readonly [cols: number, rows: number];
-
-/** Every tensor that a model of `config` consists of, in the order of their use, with the shape it must have, in GGUF's order of dimensions. */
-function expectedTensors(config: ModelConfig): Map<string, Shape> {
-  const { width, feedForwardWidth, headSize, vocabulary } = config;
-  const queryWidth = config.heads * headSize;
-  const kvWidth = config.kvHeads * headSize;
-  const shapes = new Map<string, Shape>();
-  shapes.set('token_embd.weight', [width, vocabulary]);
-  for (let layer = 0; layer < config.layers; layer++) {
-    const add = (name: string, ...shape: Shape) => shapes.set(`blk.${layer}.${name}.weight`, shape);
-    add('attn_norm', width);
-    add('attn_q', width, queryWidth);
-    add('attn_k', width, kvWidth);
-    add('attn_v', width, kvWidth);
-    if (config.architecture.qkNorm) {
-      add('attn_q_norm', headSize);
-      add('attn_k_norm', headSize);
-    }
-    add('attn_output', queryWidth, width);
-    add('ffn_norm', width);
-    add('ffn_gate', width, feedForwardWidth);
-    add('ffn_up', width, feedForwardWidth);
-    add('ffn_down', feedForwardWidth, width);
-  }
-  shapes.set('output_norm.weight', [width]);
-  if (!config.tiedHead) shapes.set('output.weight', [width, vocabulary]);
-  return shapes;
-}
-
 /**
  * Checks that `gguf` has exactly the tensors of `config`, in the right shapes.
  * @throws OnebitError `bad-file` with every problem in `problems`.
  */
 export function checkTensors(gguf: Gguf, config: ModelConfig): void {
   const problems: string[] = [];
-  const expected = expectedTensors(config);
-  for (const [name, shape] of expected) {
+  const expected = new Map(tensorsOf(config).map((spec) => [spec.name, spec]));
+  for (const { name, shape, optional } of expected.values()) {
     const tensor = gguf.tensors.get(name);
     if (!tensor) {
+      if (optional) continue;
       problems.push(`load: tensor '${name}' [${shape}] is missing. The file is incomplete; get it again.`);
     } else if (tensor.shape.length !== shape.length || tensor.shape.some((size, i) => size !== shape[i])) {
       problems.push(`load: tensor '${name}' must be [${shape}] as the metadata says, got [${tensor.shape}].`);
@@ -163,10 +124,10 @@ export async function loadWeights(
   backend: Backend,
   options: { signal?: AbortSignal; onProgress?: LoadProgress } = {},
 ): Promise<ModelWeights> {
-  const inOrderOfUse = [...expectedTensors(config).keys()].map((name) => gguf.tensors.get(name)!);
+  const specs = tensorsOf(config).filter(({ name }) => gguf.tensors.has(name));
+  const inOrderOfUse = specs.map(({ name }) => gguf.tensors.get(name)!);
   const totalBytes = inOrderOfUse.reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
-  const vectors = new Map<string, Tensor>();
-  const matrices = new Map<string, Weight>();
+  const loaded = new Map<string, Tensor | Weight>();
   const inspector = new Inspector(totalBytes);
   let doneBytes = 0;
   for (const tensor of inOrderOfUse) {
@@ -179,8 +140,11 @@ export async function loadWeights(
     };
     try {
       const [cols, rows] = tensor.shape;
-      if (tensor.shape.length === 1) vectors.set(tensor.name, await loadVector(tensor, read, backend, options.signal));
-      else matrices.set(tensor.name, await backend.weight(tensor.format, rows, cols, read, options.signal));
+      if (tensor.shape.length === 1) loaded.set(tensor.name, await loadVector(tensor, read, backend, options.signal));
+      else {
+        const gain = await scaleOf(gguf, source, tensor.name, options.signal);
+        loaded.set(tensor.name, await loadWeight(backend, tensor.format, rows, cols, read, options.signal, gain));
+      }
     } catch (error) {
       if (error instanceof OnebitError) {
         throw new OnebitError(error.code, `${error.message} [tensor '${tensor.name}' of ${source.name}]`, {
@@ -191,37 +155,36 @@ export async function loadWeights(
     }
     doneBytes += tensor.sizeBytes;
   }
-  return { ...bind(config, vectors, matrices), digest: inspector.finish(config) };
+  return { ...bind(config, specs, loaded), digest: inspector.finish(config) };
+}
+
+/** The factor beside a matrix: that of `blk.0.attn_q.weight` is `blk.0.attn_q.scale`. 1 where there is none. */
+async function scaleOf(gguf: Gguf, source: ByteSource, name: string, signal?: AbortSignal): Promise<number> {
+  const tensor = gguf.tensors.get(name.replace(/\.weight$/, '.scale'));
+  if (!tensor || tensor.name === name) return 1;
+  const bytes = new Uint8Array(tensor.sizeBytes);
+  await source.readInto(bytes, tensor.offsetBytes, signal);
+  const value = new Float32Array(1);
+  formatByName(tensor.format).decode(bytes, value);
+  return value[0];
 }
 
 function bind(
   config: ModelConfig,
-  vectors: Map<string, Tensor>,
-  matrices: Map<string, Weight>,
+  specs: readonly TensorSpec[],
+  loaded: ReadonlyMap<string, Tensor | Weight>,
 ): Omit<ModelWeights, 'digest'> {
-  const layers = Array.from({ length: config.layers }, (_, layer): LayerWeights => {
-    const vector = (name: string) => vectors.get(`blk.${layer}.${name}.weight`)!;
-    const matrix = (name: string) => matrices.get(`blk.${layer}.${name}.weight`)!;
-    return {
-      attn_norm: vector('attn_norm'),
-      attn_q: matrix('attn_q'),
-      attn_k: matrix('attn_k'),
-      attn_v: matrix('attn_v'),
-      attn_q_norm: vector('attn_q_norm'),
-      attn_k_norm: vector('attn_k_norm'),
-      attn_output: matrix('attn_output'),
-      ffn_norm: vector('ffn_norm'),
-      ffn_gate: matrix('ffn_gate'),
-      ffn_up: matrix('ffn_up'),
-      ffn_down: matrix('ffn_down'),
-    };
-  });
-  const token_embd = matrices.get('token_embd.weight')!;
+  const layers = Array.from({ length: config.layers }, (): Record<string, Tensor | Weight> => ({}));
+  for (const { name } of specs) {
+    const [, layer, own] = /^blk\.(\d+)\.(.*?)(?:\.weight)?$/.exec(name) ?? [];
+    if (own !== undefined) layers[Number(layer)][own] = loaded.get(name)!;
+  }
+  const token_embd = loaded.get('token_embd.weight') as Weight;
   return {
     token_embd,
     layers,
-    output_norm: vectors.get('output_norm.weight')!,
-    output: matrices.get('output.weight') ?? token_embd,
+    output_norm: loaded.get('output_norm.weight') as Tensor,
+    output: (loaded.get('output.weight') as Weight | undefined) ?? token_embd,
   };
 }
 

@@ -1,13 +1,14 @@
 // Owns the BF16 format: the upper halves of binary32, little-endian, no blocks.
 import { bfloatToFloat, floatToBfloat } from '../core/half.ts';
 import { checkDecode, checkEncode, readU16, tooLarge, writeU16 } from './blocks.ts';
-import type { Format } from './format.ts';
+import type { FormatOf } from './format.ts';
 
 /** BF16: 2 bytes per weight, rounded to nearest even. Encoding throws `bad-argument` where a weight rounds to infinity. */
-export const bf16: Format = {
+export const bf16: FormatOf<'bf16'> = {
   name: 'bf16',
   ggmlType: 30,
   ggmlName: 'BF16',
+  kind: 'float',
   blockSize: 1,
   blockBytes: 2,
   decode(bytes, out) {

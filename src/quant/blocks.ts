@@ -1,10 +1,15 @@
-// Owns what the block formats share: the checks at their edges, and little-endian halves inside byte arrays. Must not know any one format.
+// Owns what the block formats share: their sizes, the checks at their edges, and little-endian halves inside byte arrays. Must not know any one format.
 import { OnebitError } from '../errors.ts';
-import type { Format } from './format.ts';
 
-type Layout = Pick<Format, 'name' | 'blockSize' | 'blockBytes'>;
+/** What is needed of a format to count bytes. */
+interface Layout {
+  readonly name: string;
+  readonly blockSize: number;
+  readonly blockBytes: number;
+  readonly tailBytes?: number;
+}
 
-/** Bytes that `weights` values take. Throws `bad-argument` unless `weights` is a multiple of the block. */
+/** Bytes that a tensor of `weights` values takes. Throws `bad-argument` unless `weights` is a multiple of the block. */
 export function encodedBytes(layout: Layout, weights: number): number {
   if (weights % layout.blockSize !== 0) {
     throw new OnebitError(
@@ -12,7 +17,7 @@ export function encodedBytes(layout: Layout, weights: number): number {
       `${layout.name}: the number of weights must be a multiple of ${layout.blockSize}, got ${weights}. Pass whole rows.`,
     );
   }
-  return (weights / layout.blockSize) * layout.blockBytes;
+  return (weights / layout.blockSize) * layout.blockBytes + (layout.tailBytes ?? 0);
 }
 
 /** Checks a decode call. Throws `bad-argument` when `out` is not whole blocks or `bytes` holds fewer than it needs. */

@@ -1,13 +1,14 @@
 // Owns the F16 format: little-endian IEEE binary16, no blocks.
 import { floatToHalf, halfTable } from '../core/half.ts';
 import { checkDecode, checkEncode, tooLarge, writeU16 } from './blocks.ts';
-import type { Format } from './format.ts';
+import type { FormatOf } from './format.ts';
 
 /** F16: 2 bytes per weight, rounded to nearest even. Encoding throws `bad-argument` where a weight rounds to infinity. */
-export const f16: Format = {
+export const f16: FormatOf<'f16'> = {
   name: 'f16',
   ggmlType: 1,
   ggmlName: 'F16',
+  kind: 'float',
   blockSize: 1,
   blockBytes: 2,
   decode(bytes, out) {

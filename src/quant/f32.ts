@@ -1,12 +1,13 @@
 // Owns the F32 format: plain little-endian IEEE binary32, no blocks.
 import { checkDecode, checkEncode } from './blocks.ts';
-import type { Format } from './format.ts';
+import type { FormatOf } from './format.ts';
 
 /** F32: 4 bytes per weight, exact. */
-export const f32: Format = {
+export const f32: FormatOf<'f32'> = {
   name: 'f32',
   ggmlType: 0,
   ggmlName: 'F32',
+  kind: 'float',
   blockSize: 1,
   blockBytes: 4,
   decode(bytes, out) {

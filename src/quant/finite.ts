@@ -1,5 +1,5 @@
 // Owns finding numbers in stored weights that are not finite: elements of float formats, scales of the others. Must not know tensors or backends.
-import type { Format } from './format.ts';
+import type { Format } from './formats.ts';
 
 /** Of 16- and 32-bit floats, the bits of the exponent: all set for infinity and NaN. */
 const exponents = { f32: 0x7f800000, f16: 0x7c007c00, bf16: 0x7f807f80 } as const;
@@ -21,14 +21,24 @@ export function findNotFinite(format: Format, bytes: Uint8Array): number {
     return search(format, bytes, 0);
   }
   const { buffer, byteOffset, byteLength } = bytes;
-  if (byteOffset % 2 !== 0) return search(format, bytes, 0);
-  const halves = new Uint16Array(buffer, byteOffset, byteLength >>> 1);
-  const step = blockBytes / 2;
-  // Every format of blocks begins with its scale, a float16.
-  for (let at = 0, block = 0; at < halves.length; at += step, block++) {
-    if ((halves[at] & 0x7c00) === 0x7c00) return block;
+  let first = -1;
+  for (const halfAt of format.halvesAt ?? [0]) {
+    const end = first < 0 ? byteLength : first * blockBytes;
+    if (byteOffset % 2 !== 0) {
+      for (let at = halfAt + 1; at < end && first < 0; at += blockBytes) {
+        if ((bytes[at] & 0x7c) === 0x7c) first = (at - halfAt - 1) / blockBytes;
+      }
+      continue;
+    }
+    const halves = new Uint16Array(buffer, byteOffset, end >>> 1);
+    const step = blockBytes / 2;
+    for (let at = halfAt / 2; at < halves.length; at += step) {
+      if ((halves[at] & 0x7c00) !== 0x7c00) continue;
+      first = (at - halfAt / 2) / step;
+      break;
+    }
   }
-  return -1;
+  return first;
 }
 
 /** Whether any exponent in `count` words is all ones. */
@@ -39,7 +49,7 @@ function anySet(bytes: Uint8Array, count: number, exponent: number, carry: numbe
   return (found & sign) !== 0;
 }
 
-/** The same block by block, from block `first` on. */
+/** Of float formats the same element by element, from element `first` on. */
 function search(format: Format, bytes: Uint8Array, first: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const count = bytes.length / format.blockBytes;

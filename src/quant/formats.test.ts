@@ -3,8 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { halfToFloat } from '../core/half.ts';
 import { Random } from '../core/random.ts';
 import { encodedBytes } from './blocks.ts';
-import type { Format, FormatName } from './format.ts';
-import { formatByName, formats, formatsOfGgmlType } from './formats.ts';
+import { type Format, type FormatName, formatByName, formats, formatsOfGgmlType } from './formats.ts';
 
 function decode(name: FormatName, bytes: Uint8Array, length: number): Float32Array {
   const out = new Float32Array(length);
@@ -19,6 +18,37 @@ function encode(name: FormatName, values: ArrayLike<number>): Uint8Array {
   return out;
 }
 
+/** The weights of encoded bytes as kernels see them. */
+function throughKernels(name: FormatName, bytes: Uint8Array, length: number): Float32Array {
+  const { recode, tailBytes = 0 } = formatByName(name);
+  const target = formatByName(recode!.as);
+  const end = bytes.length - tailBytes;
+  const padded = Math.ceil(length / target.blockSize) * target.blockSize;
+  const out = new Uint8Array(encodedBytes(target, padded));
+  recode!.rows(bytes.subarray(0, end), out);
+  const values = new Float32Array(padded);
+  target.decode(out, values);
+  const gain = recode!.gain?.(bytes.subarray(end)) ?? 1;
+  return values.subarray(0, length).map((value) => value * gain);
+}
+
+/** Zeros of either sign are the same; a test framework's comparison of thousands of arrays takes minutes. */
+function expectSame(got: ArrayLike<number>, expected: ArrayLike<number>, where: string): void {
+  for (let i = 0; i < expected.length; i++) {
+    if (got[i] !== expected[i]) throw new Error(`${where}: ${got[i]} instead of ${expected[i]} at ${i}`);
+  }
+}
+
+/** Root mean square of the differences, of that of `truth`. */
+function relative(values: ArrayLike<number>, truth: ArrayLike<number>): number {
+  let [error, size] = [0, 0];
+  for (let i = 0; i < truth.length; i++) {
+    error += (values[i] - truth[i]) ** 2;
+    size += truth[i] ** 2;
+  }
+  return Math.sqrt(error / size);
+}
+
 const block = (format: Format, value: (j: number) => number) =>
   Float32Array.from({ length: format.blockSize }, (_, j) => value(j));
 
@@ -26,7 +56,8 @@ describe('the list', () => {
   test('ggml type ids lead to formats, id 42 to both layouts, ggml’s own first', () => {
     expect(formatsOfGgmlType(41).map((f) => f.name)).toEqual(['q1_0']);
     expect(formatsOfGgmlType(42).map((f) => f.name)).toEqual(['q2_0', 'q2_0-128']);
-    expect(formatsOfGgmlType(12)).toEqual([]);
+    expect(formatsOfGgmlType(36).map((f) => f.name)).toEqual(['i2_s', 'i2_s-64']);
+    expect(formatsOfGgmlType(10)).toEqual([]);
   });
 
   test('sizes are those of ggml’s blocks', () => {
@@ -39,6 +70,19 @@ describe('the list', () => {
       q1_0: [41, 128, 18],
       q2_0: [42, 64, 18],
       'q2_0-128': [42, 128, 34],
+      tq1_0: [34, 256, 54],
+      tq2_0: [35, 256, 66],
+      pq2_0: [142, 128, 34],
+      ptq1_0: [143, 128, 28],
+      i2_s: [36, 128, 32],
+      'i2_s-64': [36, 64, 16],
+      q4_0: [2, 32, 18],
+      q4_1: [3, 32, 20],
+      q5_0: [6, 32, 22],
+      q5_1: [7, 32, 24],
+      q4_k: [12, 256, 144],
+      q5_k: [13, 256, 176],
+      q6_k: [14, 256, 210],
     });
   });
 });
@@ -152,6 +196,51 @@ describe('round trips', () => {
     },
   );
 
+  test.each(['tq1_0', 'tq2_0', 'ptq1_0', 'pq2_0', 'i2_s', 'i2_s-64'] as const)(
+    '%s: each code at each place of a block comes back byte for byte, and as the same weight where kernels read it',
+    (name) => {
+      const format = formatByName(name);
+      const { blockSize } = format;
+      for (let place = 0; place < blockSize; place++) {
+        for (const code of [-1, 0, 1]) {
+          // Every other weight is another code, so that a mix-up of places shows.
+          const values = block(format, (j) => (j === place ? code : ((j * 7) % 3) - 1) * 0.375);
+          const bytes = encode(name, values);
+          const where = `place ${place}, code ${code}`;
+          expectSame(decode(name, bytes, blockSize), values, where);
+          expectSame(encode(name, decode(name, bytes, blockSize)), bytes, where);
+          expectSame(throughKernels(name, bytes, blockSize), values, where);
+        }
+      }
+    },
+  );
+
+  test.each(['tq1_0', 'tq2_0', 'ptq1_0', 'pq2_0', 'q4_0', 'q5_0'] as const)(
+    '%s: random blocks with any finite scale of either sign are the same weights where kernels read them',
+    (name) => {
+      const random = new Random(15);
+      const format = formatByName(name);
+      const bytes = new Uint8Array(format.blockBytes);
+      for (let half = 0; half < 0x10000; half += 13) {
+        if ((half & 0x7c00) === 0x7c00) continue;
+        for (let i = 0; i < bytes.length; i++) bytes[i] = random.below(256);
+        new DataView(bytes.buffer).setUint16(format.halvesAt?.[0] ?? 0, half, true);
+        expectSame(throughKernels(name, bytes, format.blockSize), decode(name, bytes, format.blockSize), `${half}`);
+      }
+    },
+  );
+
+  test.each(['q4_1', 'q5_1', 'q4_k', 'q5_k', 'q6_k'] as const)('%s loses under 1 % where kernels read it', (name) => {
+    const random = new Random(16);
+    const format = formatByName(name);
+    const values = Float32Array.from({ length: 16 * 256 }, () => random.normal());
+    const own = decode(name, encode(name, values), values.length);
+    const read = throughKernels(name, encode(name, values), values.length);
+    expect(format.recode?.lossless).toBe(false);
+    expect(relative(read, own)).toBeLessThan(0.01);
+    expect(relative(own, values)).toBeLessThan({ q4_1: 0.1, q5_1: 0.05, q4_k: 0.11, q5_k: 0.06, q6_k: 0.03 }[name]);
+  });
+
   test('f16 and bf16 bytes come back for every finite value', () => {
     for (const [name, infinity] of [
       ['f16', 0x7c00],
@@ -185,17 +274,21 @@ describe('refusals', () => {
     }
   });
 
-  test.each(formats.filter((f) => f.name !== 'f32'))('$name refuses weights whose scale overflows', (format) => {
-    expect(() =>
-      encode(
-        format.name,
-        block(format, () => 3.4028e38),
-      ),
-    ).toThrow('must fit its 16-bit float');
-  });
+  test.each(formats.filter((f) => f.name !== 'f32' && !f.tailBytes))(
+    '$name refuses weights whose scale overflows',
+    (format) => {
+      expect(() =>
+        encode(
+          format.name,
+          block(format, (j) => (j % 2 ? -3.4028e38 : 3.4028e38)),
+        ),
+      ).toThrow('must fit its 16-bit float');
+    },
+  );
 
   test.each(formats)('$name refuses partial blocks and buffers that are too small', (format) => {
-    const { blockSize, blockBytes } = format;
+    const { blockSize } = format;
+    const blockBytes = encodedBytes(format, blockSize);
     const short = new Uint8Array(blockBytes - 1);
     expect(() => format.decode(short, new Float32Array(blockSize))).toThrow(`need ${blockBytes} bytes`);
     expect(() => format.encode(new Float32Array(blockSize), short)).toThrow(`need ${blockBytes} bytes`);

@@ -1,3 +1,3 @@
 // The subpath onebit/quant: the weight formats, to decode and encode.
-export type { Format, FormatName } from './format.ts';
-export { formatByName, formats, formatsOfGgmlType } from './formats.ts';
+export type { FormatKind, FormatOf, KernelFormatName, Recode } from './format.ts';
+export { type Format, type FormatName, formatByName, formats, formatsOfGgmlType, kernelFormatOf } from './formats.ts';

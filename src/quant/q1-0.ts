@@ -2,7 +2,7 @@
 // Source: ggml's block_q1_0 and its reference quantiser.
 import { floatToHalf, halfTable } from '../core/half.ts';
 import { checkDecode, checkEncode, readU16, tooLarge, writeU16 } from './blocks.ts';
-import type { Format } from './format.ts';
+import type { FormatOf } from './format.ts';
 
 const BLOCK = 128;
 const BYTES = 18;
@@ -11,10 +11,11 @@ const BYTES = 18;
  * Q1_0: 1.125 bits per weight; encoding takes d = mean|x| and bit = x >= 0. Meant for weights that already are ±d: those with d > 0 representable
  * in fp16 come back bit for bit.
  */
-export const q1_0: Format = {
+export const q1_0: FormatOf<'q1_0'> = {
   name: 'q1_0',
   ggmlType: 41,
   ggmlName: 'Q1_0',
+  kind: 'binary',
   blockSize: BLOCK,
   blockBytes: BYTES,
   decode(bytes, out) {

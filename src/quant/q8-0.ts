@@ -1,17 +1,18 @@
 // Owns the Q8_0 format: blocks of 32 weights, an fp16 scale `d` and 32 signed bytes. Source: ggml's block_q8_0 and its reference quantiser.
 import { floatToHalf, halfTable } from '../core/half.ts';
 import { checkDecode, checkEncode, readU16, tooLarge, writeU16 } from './blocks.ts';
-import type { Format } from './format.ts';
+import type { FormatOf } from './format.ts';
 
 const BLOCK = 32;
 const BYTES = 34;
 const fround = Math.fround;
 
 /** Q8_0: 8.5 bits per weight; encoding takes d = max|x| / 127 in float32 and rounds x / d half away from zero, before d becomes fp16. */
-export const q8_0: Format = {
+export const q8_0: FormatOf<'q8_0'> = {
   name: 'q8_0',
   ggmlType: 8,
   ggmlName: 'Q8_0',
+  kind: 'levels',
   blockSize: BLOCK,
   blockBytes: BYTES,
   decode(bytes, out) {
@@ -25,6 +26,21 @@ export const q8_0: Format = {
   encode(values, out) {
     checkEncode(q8_0, values, out);
     for (let i = 0, at = 0; i < values.length; i += BLOCK, at += BYTES) encodeBlock(values, i, out, at);
+  },
+  /** Weights of a format with few levels are multiples of the least of them. */
+  otherScales(values, start) {
+    let least = 0;
+    for (let j = start; j < start + BLOCK; j++) {
+      const magnitude = Math.abs(values[j]);
+      if (magnitude > 0 && (least === 0 || magnitude < least)) least = magnitude;
+    }
+    return [least, least / 2, least / 3];
+  },
+  encodeBlock(values, start, scale, out, at) {
+    writeU16(out, at, floatToHalf(scale));
+    for (let j = 0; j < BLOCK; j++) {
+      out[at + 2 + j] = Math.max(-128, Math.min(127, Math.round(values[start + j] / scale)));
+    }
   },
 };
 

@@ -1,7 +1,7 @@
 // Owns models as files in the worker: what is in one before it is loaded, and keeping it in the browser's storage.
 import type { ByteSource } from '../bytes/source.ts';
 import { readGguf } from '../gguf/read.ts';
-import { defaultContextTokens, EMBEDDED_MODEL, openSource, weightBytesOf } from '../load.ts';
+import { defaultContextTokens, EMBEDDED_MODEL, openSource, residentBytesOf } from '../load.ts';
 import { readModelConfig } from '../model/config.ts';
 import { memoryNeed } from '../model/memory.ts';
 import { checkTensors } from '../model/weights.ts';
@@ -39,7 +39,7 @@ export async function outlineOf(
       fileBytes: source.size,
       parameters,
       contextLength: config.contextLength,
-      need: memoryNeed(config, weightBytesOf(gguf), contextTokens, options.kvFormat ?? 'f16', options.parallel),
+      need: memoryNeed(config, residentBytesOf(gguf), contextTokens, options.kvFormat ?? 'f16', options.parallel),
       kept: typeof input === 'string' && (await isKept(input)),
     };
   } finally {

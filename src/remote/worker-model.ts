@@ -40,6 +40,7 @@ const LOAD_OPTIONS: Record<keyof WorkerLoadOptions, Kind> = {
   queue: 'number',
   kvFormat: ['f16', 'q8', 'f32'],
   activations: ['f32', 'q8'],
+  i2sLayout: ['128', '64'],
   keep: 'boolean',
   token: 'text',
   endpoint: 'text',

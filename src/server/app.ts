@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { z } from 'zod';
 import { Budget } from '../core/budget.ts';
+import { checkWatermarkKey } from '../generate/watermark.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { likelihoodDecider, supportDecider } from '../tasks/decide/index.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
@@ -45,6 +46,7 @@ import {
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
 import { classifyRequest, routeRequest } from './schemas/support.ts';
+import { type AnswerSigner, signedAnswer } from './signed-answers.ts';
 import { classify, route, supportChat, supportChatChunks } from './support.ts';
 import { detokenize, tokenize } from './tokens.ts';
 
@@ -58,6 +60,10 @@ export interface ServerOptions {
   /** Names by which the server may be called, against pages that give their own name the server's address. Default: any. */
   readonly hosts?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
+  /** A secret key by which all answers are marked, except to keys that have one of their own. No request can turn it off. */
+  readonly watermark?: string;
+  /** Signs the answers of models. Default: they are not signed. */
+  readonly signer?: AnswerSigner;
   /** Says what customers' queries are about: /v1/classify, /v1/route, and chats with the model of its name (or of any, where it is alone). */
   readonly support?: SupportModel;
   /** Told of every request that has ended, and of what happens to the server. */
@@ -111,6 +117,7 @@ export class OnebitServer {
     this.shelf = models instanceof ModelShelf ? models : loadedShelf(models);
     this.keys = options.keys && options.keys.length > 0 ? new KeyRing(options.keys) : undefined;
     this.options = options;
+    if (options.watermark !== undefined) checkWatermarkKey(options.watermark);
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.responses = new ResponseStore(this.limits.storedCharacters ?? this.limits.storedBytes);
     this.gate = new BodyGate(this.limits.bodiesBytes);
@@ -121,6 +128,7 @@ export class OnebitServer {
   /** Answers a request. Never throws. */
   readonly fetch = async (request: Request): Promise<Response> => {
     const exchange = new Exchange(request, this.limits, { requestEnded: (ended) => this.finish(ended) });
+    exchange.watermark = this.options.watermark;
     this.active.add(exchange);
     let response: Response;
     try {
@@ -128,6 +136,7 @@ export class OnebitServer {
     } catch (error) {
       response = this.refuse(error, exchange);
     }
+    if (this.options.signer) response = await signedAnswer(response, exchange, this.options.signer);
     exchange.status = response.status;
     response.headers.set('x-request-id', exchange.id);
     response.headers.set('x-content-type-options', 'nosniff');

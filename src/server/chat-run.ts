@@ -1,5 +1,6 @@
 // Owns answering a conversation, for every route that does: the prompt, thinking, tools; the answer as parts. Must not know the routes' forms.
 import { type AnswerDelta, AnswerParser } from '../chat/answer-parser.ts';
+import type { FinishReason } from '../generate/generation.ts';
 import type { GenerateOptions } from '../generate/options.ts';
 import type { ChosenToken } from '../generate/session.ts';
 import type { LanguageModel } from '../language-model.ts';
@@ -12,7 +13,7 @@ import { conversationTokens } from './prompt.ts';
 import type { Tool } from './schemas/chat.ts';
 import { generateOptionsOf, withSeed } from './schemas/sampling.ts';
 
-export type ChatFinish = 'stop' | 'length' | 'tool_calls';
+export type ChatFinish = FinishReason | 'tool_calls';
 
 /** A step of choice `index`; its last one has `finish`. */
 export interface ChatStep {
@@ -53,14 +54,14 @@ export async function* runChat(
     known: task.maxTokens !== undefined,
   });
   const choices = Array.from({ length: answers }, (_, index) => {
-    const options = {
+    const asked = {
       ...withSeed(shared, index),
       maxTokens,
       constraint,
       logprobs: task.logprobs,
-      signal: exchange.signal,
-      owner: exchange.owner,
+      loopGuard: shared.loopGuard ?? true,
     };
+    const options = exchange.allowed(asked);
     const parser = new AnswerParser(parsing);
     return runChoice(model, prompt, options, parser, index, mayCallOften(task), exchange);
   });

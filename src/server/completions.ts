@@ -1,4 +1,5 @@
 // Owns /v1/completions: prompts as text or tokens, their continuations whole or as a stream.
+import type { FinishReason } from '../generate/generation.ts';
 import type { ChosenToken } from '../generate/session.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { Constraint } from '../structured/constraint.ts';
@@ -22,7 +23,7 @@ interface Step {
   readonly index: number;
   readonly text: string;
   readonly logprobs: TextLogprobs | null;
-  readonly finish: 'stop' | 'length' | null;
+  readonly finish: FinishReason | null;
 }
 
 /** One prompt and what is asked of it. */
@@ -110,20 +111,17 @@ async function* runChoice(
   index: number,
   exchange: Exchange,
 ): AsyncGenerator<Step, void, void> {
-  const { signal, owner } = exchange;
   const writer = request.logprobs == null ? undefined : new TextLogprobsWriter(model.tokenizer);
   if (request.echo) {
     const text = model.detokenize(prompt);
     const tokens = writer && (await promptLogprobs(model, prompt, request.logprobs ?? 0, exchange));
     yield { index, text, logprobs: writer && tokens ? writer.add(tokens, text, true) : null, finish: null };
   }
-  const generation = model.generate(prompt, {
+  const asked = {
     ...withSeed(generateOptionsOf(request, model.config.vocabulary), index),
-    maxTokens,
-    constraint,
-    logprobs: request.logprobs ?? undefined,
-    ...{ signal, owner },
-  });
+    ...{ maxTokens, constraint, logprobs: request.logprobs ?? undefined },
+  };
+  const generation = model.generate(prompt, exchange.allowed(asked));
   const pieces = counted(generation, exchange, request.logprobs);
   for (;;) {
     const { value, done } = await pieces.next();

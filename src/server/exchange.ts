@@ -1,9 +1,11 @@
 // Owns one request while it is answered: its signal, its model, what it has used; and telling log and metrics when it has ended.
 import { Budget } from '../core/budget.ts';
+import type { GenerateOptions } from '../generate/options.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { ApiError, type ErrorForm } from './api-error.ts';
 import type { ApiKey, Reservation, TokenNeed } from './keys.ts';
 import type { ServerLimits } from './limits.ts';
+import { marked } from './marked.ts';
 import type { Lease } from './model-shelf.ts';
 
 /** Tokens of a request; sums over its choices. */
@@ -56,6 +58,8 @@ export class Exchange {
   /** Time that was waited for the model. */
   loadMs = 0;
   key: ApiKey | undefined;
+  /** Marks the answers to those whose key has no mark of its own. */
+  watermark: string | undefined;
   modelId: string | undefined;
   finishReason: string | undefined;
   firstTokenMs: number | undefined;
@@ -101,6 +105,13 @@ export class Exchange {
   get errorForm(): ErrorForm {
     if (this.path.startsWith('/api/')) return 'ollama';
     return this.path.startsWith('/v1/messages') ? 'anthropic' : 'openai';
+  }
+
+  /** The model's options for an answer, as the request wants them and the operator lets it. */
+  allowed(options: GenerateOptions): GenerateOptions {
+    const watermark = this.key?.watermark ?? this.watermark;
+    const own = { ...options, signal: this.signal, owner: this.owner };
+    return watermark === undefined ? own : marked(own, watermark);
   }
 
   /** Aborted when the client has gone, the time is up, or the server stops. */

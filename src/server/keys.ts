@@ -1,6 +1,7 @@
 // Owns who may ask: API keys (only their SHA-256 is kept), how much each may ask a minute, and how much each has used.
 import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
+import { checkWatermarkKey } from '../generate/watermark.ts';
 import { ApiError } from './api-error.ts';
 
 /** A key as it is configured. */
@@ -12,6 +13,8 @@ export interface KeyConfig {
   readonly requestsPerMinute?: number;
   /** Prompt and answer together; what is tokenized or embedded counts too. */
   readonly tokensPerMinute?: number;
+  /** Marks all answers to this key by this secret key; default: as the server is configured. */
+  readonly watermark?: string;
   /** Whether its /metrics are those of the whole server. Default false: its own. */
   readonly operator?: boolean;
 }
@@ -34,15 +37,18 @@ export class ApiKey {
   readonly id: string;
   readonly hash: Uint8Array;
   readonly isOperator: boolean;
+  readonly watermark: string | undefined;
   private readonly requests: Allowance | undefined;
   private readonly tokens: Allowance | undefined;
 
-  constructor({ name, sha256, requestsPerMinute, tokensPerMinute, operator = false }: KeyConfig) {
+  constructor({ name, sha256, requestsPerMinute, tokensPerMinute, watermark, operator = false }: KeyConfig) {
     if (!/^[0-9a-f]{64}$/i.test(sha256)) {
       throw new OnebitError('bad-argument', `api keys: sha256 of '${name}' must be 64 hexadecimal digits.`);
     }
     this.name = name;
     this.id = sha256.toLowerCase();
+    if (watermark !== undefined) checkWatermarkKey(watermark);
+    this.watermark = watermark;
     this.isOperator = operator;
     this.hash = Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(sha256.slice(2 * i, 2 * i + 2), 16));
     this.requests = requestsPerMinute === undefined ? undefined : new Allowance(requestsPerMinute);

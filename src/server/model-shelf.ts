@@ -12,6 +12,8 @@ export interface ShelfEntry {
   load(signal: AbortSignal): Promise<LanguageModel>;
   /** What the file is, for those who list models. */
   facts?(): Promise<ModelFacts>;
+  /** SHA-256 of the file without its signature, for signed answers. */
+  digest?(): Promise<string>;
 }
 
 export interface ShelfOptions {

@@ -65,7 +65,7 @@ export async function* ollamaLines(
     }
     if (!finish) continue;
     exchange.finishReason = finish;
-    const done_reason = finish === 'length' ? 'length' : 'stop';
+    const done_reason = finish === 'tool_calls' ? 'stop' : finish;
     const context = 'messages' in request ? {} : { context: contextOf(model, exchange, answer, finish) };
     yield { data: { ...head(), ...says(''), done: true, done_reason, ...context, ...costOf(exchange) } };
   }
@@ -139,7 +139,7 @@ async function vectorsOf(
 /** The conversation as tokens, for a request that goes on with it. */
 function contextOf(model: LanguageModel, exchange: Exchange, answer: readonly number[], finish: ChatFinish): number[] {
   const { eos } = model.tokenizer;
-  const ended = finish !== 'length' && eos !== undefined ? [eos] : [];
+  const ended = finish !== 'length' && finish !== 'loop' && eos !== undefined ? [eos] : [];
   return [...exchange.promptIds, ...answer, ...ended];
 }
 
@@ -166,15 +166,9 @@ async function* continued(
   const answerTokens = roomFor(prompt.length, model.contextTokens, wanted, 'prompt');
   const need = { promptTokens: prompt.length, answers: 1, answerTokens, known: wanted !== undefined };
   const logprobs = request.logprobs ? (request.top_logprobs ?? 0) : undefined;
-  const { signal, owner } = exchange;
-  const pieces = counted(
-    model.generate(prompt, {
-      ...generateOptionsOf(samplingOf(request), model.config.vocabulary),
-      ...{ maxTokens: exchange.reserve(need), constraint, logprobs, signal, owner },
-    }),
-    exchange,
-    logprobs,
-  );
+  const sampling = generateOptionsOf(samplingOf(request), model.config.vocabulary);
+  const options = exchange.allowed({ ...sampling, maxTokens: exchange.reserve(need), constraint, logprobs });
+  const pieces = counted(model.generate(prompt, options), exchange, logprobs);
   for (;;) {
     const { value, done } = await pieces.next();
     if (done) return yield { delta: {}, tokens: [], finish: value.finishReason };

@@ -85,7 +85,7 @@ async function* run(
     finish = step.value.finish ?? finish;
   }
   exchange.finishReason = finish;
-  const status = finish === 'length' ? 'incomplete' : 'completed';
+  const status = finish === 'length' || finish === 'loop' ? 'incomplete' : 'completed';
   yield* output.close(status);
   const final = body(status);
   if (request.store ?? true) {

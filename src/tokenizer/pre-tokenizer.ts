@@ -205,6 +205,7 @@ export const preTokenizers: ReadonlyMap<string, PreTokenizer> = new Map([
   ['llama3', llama3],
   ['llama-v3', llama3],
   ['falcon3', llama3],
+  ['falcon_e', llama3],
   ['gpt-2', gpt2],
   ['phi-2', gpt2],
   ['default', plain],

@@ -1,7 +1,7 @@
 // Owns what a trained model looks like in a file: tensors in the formats of their kind, and the architecture's metadata. Must not know training.
 
 import type { WritableTensor, WritableValue } from '../gguf/write.ts';
-import type { FormatName } from '../quant/format.ts';
+import type { FormatName } from '../quant/formats.ts';
 import { formatByName } from '../quant/formats.ts';
 import type { ModelShape, ShapeTensor, WeightKind } from './shape.ts';
 

@@ -26,7 +26,7 @@ export function tokenizerMetadataOf(gguf: Gguf): TokenizerMetadata {
 }
 
 /**
- * Reads a model to go on from. What its matrices become is decided by how the file holds them (Q1_0 binary, Q2_0 ternary, else float) unless told.
+ * Reads a model to go on from. What its matrices become is decided by how the file holds them (Q1_0 binary; Q2_0, TQ1_0 and their kin ternary; else float) unless told.
  * @throws OnebitError `unsupported` for models whose graph cannot be trained, and what `readGguf` and `readModelConfig` throw
  */
 export async function readStartModel(source: ByteSource, weights?: WeightKind): Promise<StartModel> {
@@ -45,7 +45,7 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
   }
   const ropeBase = gguf.metadata.get('qwen3.rope.freq_base');
   const format = gguf.tensors.get('blk.0.attn_q.weight')?.format ?? 'f32';
-  const kind = format === 'q1_0' ? 'binary' : format.startsWith('q2_0') ? 'ternary' : 'float';
+  const { kind } = formatByName(format);
   const shape: ModelShape = {
     vocabulary: config.vocabulary,
     layers: config.layers,
@@ -58,7 +58,7 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
     ropeBase: typeof ropeBase === 'number' ? ropeBase : 10000,
     normEpsilon: config.normEpsilon,
     tiedHead: config.tiedHead,
-    weights: weights ?? kind,
+    weights: weights ?? (kind === 'binary' || kind === 'ternary' ? kind : 'float'),
   };
   return {
     name: config.name,

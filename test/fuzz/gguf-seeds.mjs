@@ -1,7 +1,6 @@
 // Owns small valid model files for the fuzzer: one llama-like and one qwen3-like layer with their tokenizers, in every format, and one with a
 // vocabulary larger than the reader's first piece. Takes the project's functions as arguments, so that tests pass src and the command passes dist.
 
-const WIDTH = 128;
 const HEADS = 2;
 
 /** The printable stand-ins of bytes in byte-level BPE. Source: OpenAI's GPT-2 encoder. */
@@ -55,7 +54,7 @@ function sentencePieceTokenizer() {
   };
 }
 
-function modelMetadata(arch, headSize) {
+function modelMetadata(arch, headSize, width) {
   const u32 = (value) => ({ type: 'u32', value });
   return [
     ['general.architecture', arch],
@@ -63,8 +62,8 @@ function modelMetadata(arch, headSize) {
     ['general.alignment', u32(32)],
     [`${arch}.block_count`, u32(1)],
     [`${arch}.context_length`, u32(64)],
-    [`${arch}.embedding_length`, u32(WIDTH)],
-    [`${arch}.feed_forward_length`, u32(WIDTH)],
+    [`${arch}.embedding_length`, u32(width)],
+    [`${arch}.feed_forward_length`, u32(width)],
     [`${arch}.attention.head_count`, u32(HEADS)],
     [`${arch}.attention.head_count_kv`, u32(1)],
     [`${arch}.attention.key_length`, u32(headSize)],
@@ -80,13 +79,14 @@ function modelMetadata(arch, headSize) {
   ];
 }
 
-function modelTensors(arch, headSize, tokenCount, format, formatByName, random) {
+function modelTensors(arch, headSize, width, tokenCount, format, formatByName, random) {
   const tensor = (name, shape, formatName) => {
     const chosen = formatByName(formatName);
     const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
     for (let i = 0; i < values.length; i++)
       values[i] = shape.length === 1 ? 1 : random.uniform() < 0.5 ? -0.125 : 0.125;
-    const bytes = new Uint8Array((values.length / chosen.blockSize) * chosen.blockBytes);
+    const { blockSize, blockBytes, tailBytes = 0 } = chosen;
+    const bytes = new Uint8Array((values.length / blockSize) * blockBytes + tailBytes);
     chosen.encode(values, bytes);
     return { name, shape, format: formatName, bytes: () => bytes };
   };
@@ -94,20 +94,20 @@ function modelTensors(arch, headSize, tokenCount, format, formatByName, random) 
   const norm = (name, size) => tensor(name, [size], 'f32');
   const heads = HEADS * headSize;
   return [
-    matrix('token_embd.weight', WIDTH, tokenCount),
-    norm('output_norm.weight', WIDTH),
-    norm('blk.0.attn_norm.weight', WIDTH),
-    matrix('blk.0.attn_q.weight', WIDTH, heads),
-    matrix('blk.0.attn_k.weight', WIDTH, headSize),
-    matrix('blk.0.attn_v.weight', WIDTH, headSize),
+    matrix('token_embd.weight', width, tokenCount),
+    norm('output_norm.weight', width),
+    norm('blk.0.attn_norm.weight', width),
+    matrix('blk.0.attn_q.weight', width, heads),
+    matrix('blk.0.attn_k.weight', width, headSize),
+    matrix('blk.0.attn_v.weight', width, headSize),
     ...(arch === 'qwen3'
       ? [norm('blk.0.attn_q_norm.weight', headSize), norm('blk.0.attn_k_norm.weight', headSize)]
       : []),
-    matrix('blk.0.attn_output.weight', heads, WIDTH),
-    norm('blk.0.ffn_norm.weight', WIDTH),
-    matrix('blk.0.ffn_gate.weight', WIDTH, WIDTH),
-    matrix('blk.0.ffn_up.weight', WIDTH, WIDTH),
-    matrix('blk.0.ffn_down.weight', WIDTH, WIDTH),
+    matrix('blk.0.attn_output.weight', heads, width),
+    norm('blk.0.ffn_norm.weight', width),
+    matrix('blk.0.ffn_gate.weight', width, width),
+    matrix('blk.0.ffn_up.weight', width, width),
+    matrix('blk.0.ffn_down.weight', width, width),
   ];
 }
 
@@ -120,9 +120,10 @@ export async function ggufSeeds({ writeGguf, formats, formatByName, Random }) {
   const random = new Random(1);
   const seeds = [];
   const make = async (name, arch, format, tokenizer) => {
-    const headSize = WIDTH / HEADS;
-    const metadata = new Map([...modelMetadata(arch, headSize), ...tokenizer.metadata]);
-    const tensors = modelTensors(arch, headSize, tokenizer.count, format, formatByName, random);
+    const width = Math.max(128, formatByName(format).blockSize);
+    const headSize = width / HEADS;
+    const metadata = new Map([...modelMetadata(arch, headSize, width), ...tokenizer.metadata]);
+    const tensors = modelTensors(arch, headSize, width, tokenizer.count, format, formatByName, random);
     const chunks = [];
     await writeGguf({ metadata, tensors }, (bytes) => void chunks.push(bytes.slice()));
     seeds.push({ name, bytes: new Uint8Array(Buffer.concat(chunks)) });

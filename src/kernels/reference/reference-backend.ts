@@ -4,7 +4,18 @@ import { exp } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import { findNotFinite } from '../../quant/finite.ts';
 import { formatByName } from '../../quant/formats.ts';
-import type { Backend, KvPool, KvShape, ReadWeight, RopeSpec, Rows, Sampling, Tensor, Weight } from '../backend.ts';
+import type {
+  Backend,
+  GateActivation,
+  KvPool,
+  KvShape,
+  ReadWeight,
+  RopeSpec,
+  Rows,
+  Sampling,
+  Tensor,
+  Weight,
+} from '../backend.ts';
 import { KV_PAGE } from '../backend.ts';
 import { rankValues } from '../ranking.ts';
 import { sampleValues } from '../sampling.ts';
@@ -16,6 +27,7 @@ interface ReferenceTensor extends Tensor {
 }
 interface ReferenceWeight extends Weight {
   readonly bytes: Uint8Array;
+  readonly gain: number;
 }
 
 /** Most bytes asked of `ReadWeight` at a time. */
@@ -46,12 +58,14 @@ class ReferenceBackend implements Backend {
     cols: number,
     read: ReadWeight,
     signal?: AbortSignal,
+    gain = 1,
   ): Promise<ReferenceWeight> {
     this.assertAlive();
     const { blockSize, blockBytes } = formatByName(format);
     const sizeBytes = (rows * cols * blockBytes) / blockSize;
     const bytes = new Uint8Array(sizeBytes);
-    const pieceBytes = Math.floor(READ_BYTES / blockBytes) * blockBytes;
+    const rowBytes = sizeBytes / rows;
+    const pieceBytes = Math.max(1, Math.floor(READ_BYTES / rowBytes)) * rowBytes;
     for (let at = 0; at < sizeBytes; at += pieceBytes) {
       await read(bytes.subarray(at, Math.min(at + pieceBytes, sizeBytes)), at, signal);
     }
@@ -64,7 +78,7 @@ class ReferenceBackend implements Backend {
       );
     }
     this.allocatedBytes += sizeBytes;
-    return { rows, cols, format, sizeBytes, bytes };
+    return { rows, cols, format, sizeBytes, bytes, gain };
   }
 
   kvPool(shape: KvShape): ReferenceKvPool {
@@ -159,8 +173,12 @@ class ReferenceBackend implements Backend {
     attend(dataOf(out), dataOf(q), pool as ReferenceKvPool, layer, heads, scale, this.currentRows());
   }
 
-  swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void {
+  gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation: GateActivation = 'silu'): void {
     const [target, g, u] = [dataOf(out), dataOf(gate), dataOf(up)];
+    if (activation === 'relu2') {
+      for (let i = 0; i < length; i++) target[i] = Math.max(0, g[i]) ** 2 * u[i];
+      return;
+    }
     for (let i = 0; i < length; i++) target[i] = (g[i] / (1 + exp(-g[i]))) * u[i];
   }
 
@@ -233,6 +251,7 @@ function dataOf(tensor: Tensor): Float32Array {
 function decodeRow(weight: ReferenceWeight, row: number, out: Float32Array): void {
   const rowBytes = weight.sizeBytes / weight.rows;
   formatByName(weight.format).decode(weight.bytes.subarray(row * rowBytes, (row + 1) * rowBytes), out);
+  if (weight.gain !== 1) for (let i = 0; i < out.length; i++) out[i] *= weight.gain;
 }
 
 function makeKvPool(shape: KvShape): ReferenceKvPool {

@@ -168,7 +168,7 @@ describe('memory', () => {
     const gate = tensorOf(backend, new Float32Array(64).fill(2));
     const up = tensorOf(backend, new Float32Array(64).fill(3));
     const out = backend.tensor(64);
-    backend.swiglu(out, gate, up, 64);
+    backend.gated(out, gate, up, 64);
     backend.free(up);
     tensorOf(backend, new Float32Array(64).fill(1e9));
     const expected = (2 / (1 + Math.exp(-2))) * 3;
@@ -368,7 +368,7 @@ describe('threads', () => {
     const x = tensorOf(backend, randomValues(4096, 1));
     for (let i = 0; i < 200; i++) {
       const out = backend.tensor(4096);
-      backend.swiglu(out, x, x, 4096);
+      backend.gated(out, x, x, 4096);
       await backend.read(out, 0, 1);
       if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 5)); // workers fall asleep
       backend.free(out);

@@ -6,6 +6,7 @@ import { OnebitError } from '../../errors.ts';
 import { formatByName } from '../../quant/formats.ts';
 import {
   type Backend,
+  type GateActivation,
   KV_PAGE,
   type KvFormat,
   type KvPool,
@@ -22,6 +23,7 @@ import { MOST_RANKED, neededCandidates, sampleCandidates, sampleValues } from '.
 import {
   OP_ATTENTION,
   OP_COPY,
+  OP_GATE_RELU2,
   OP_GATHER_ROWS,
   OP_RMS_NORM,
   OP_ROPE,
@@ -129,8 +131,9 @@ export class WasmBackend implements Backend {
     cols: number,
     read: ReadWeight,
     signal?: AbortSignal,
+    gain = 1,
   ): Promise<Weight> {
-    return this.#weights.load(formatByName(format), rows, cols, read, signal);
+    return this.#weights.load(formatByName(format), rows, cols, read, signal, gain);
   }
 
   kvPool(shape: KvShape): KvPool {
@@ -264,9 +267,9 @@ export class WasmBackend implements Backend {
     words[c + 12] = scratchBytes;
   }
 
-  swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void {
+  gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation: GateActivation = 'silu'): void {
     const program = this.#program;
-    const c = program.add(OP_SWIGLU, Math.ceil(length / 16), 20 * length);
+    const c = program.add(activation === 'relu2' ? OP_GATE_RELU2 : OP_SWIGLU, Math.ceil(length / 16), 20 * length);
     program.writes(out as WasmTensor);
     if (gate !== out) program.reads(gate as WasmTensor);
     if (up !== out) program.reads(up as WasmTensor);

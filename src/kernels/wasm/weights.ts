@@ -1,6 +1,7 @@
 // Owns weights in memory: where the layout of each format lives, loading them piece by piece, and the commands of products with them.
 import { OnebitError } from '../../errors.ts';
-import type { Format, FormatName } from '../../quant/format.ts';
+import type { KernelFormatName } from '../../quant/format.ts';
+import type { Format } from '../../quant/formats.ts';
 import type { ReadWeight, Weight } from '../backend.ts';
 import {
   OCTET_BLOCK,
@@ -50,7 +51,7 @@ interface Layout {
   readonly productCost: number;
 }
 
-const layouts: Record<FormatName, Layout> = {
+const layouts: Record<KernelFormatName, Layout> = {
   f32: { kind: WEIGHT_F32, span: 1, itemRows: 8, productCost: 1 },
   f16: { kind: WEIGHT_F16, span: 1, itemRows: 8, productCost: 1.3 },
   bf16: { kind: WEIGHT_BF16, span: 1, itemRows: 8, productCost: 1.3 },
@@ -96,7 +97,7 @@ interface Slab {
 export class WasmWeight extends Region implements Weight {
   readonly rows: number;
   readonly cols: number;
-  readonly format: FormatName;
+  readonly format: KernelFormatName;
   readonly sizeBytes: number;
   readonly layout: Layout;
   /** Whether 2-bit codes include 3 (assembly/repack-q2.ts). */
@@ -105,8 +106,17 @@ export class WasmWeight extends Region implements Weight {
   slab: Slab | undefined;
   lanePairs: number;
   gap = 0;
+  /** The factor on all of its 2-bit weights. */
+  gain = 1;
 
-  constructor(address: number, format: FormatName, layout: Layout, rows: number, cols: number, sizeBytes: number) {
+  constructor(
+    address: number,
+    format: KernelFormatName,
+    layout: Layout,
+    rows: number,
+    cols: number,
+    sizeBytes: number,
+  ) {
     super(address, sizeBytes);
     this.rows = rows;
     this.cols = cols;
@@ -116,9 +126,10 @@ export class WasmWeight extends Region implements Weight {
     this.lanePairs = Math.ceil(rows / PAIR_ROWS);
   }
 
-  /** Words 9 to 12 of the command at `c`: how the weight is held. */
-  describe(words: Int32Array<ArrayBufferLike>, c: number): void {
-    words[c + 9] = this.gap;
+  /** Words 9 to 12 of the command at `c`: how the weight is held. 2-bit weights are in one piece and have their gain where others have their gap. */
+  describe({ words, floats }: Pick<Program, 'words' | 'floats'>, c: number): void {
+    if (this.layout.kind === WEIGHT_Q2) floats[c + 9] = this.gain;
+    else words[c + 9] = this.gap;
     words[c + 10] = this.layout.kind;
     words[c + 11] = this.layout.span * 2 + (this.general ? 1 : 0);
     words[c + 12] = this.lanePairs;
@@ -149,8 +160,15 @@ export class Weights {
   }
 
   /** Loads a matrix. Throws `bad-file` naming the row and block of a scale that is not finite, and `out-of-memory`. */
-  load(format: Format, rows: number, cols: number, read: ReadWeight, signal?: AbortSignal): Promise<WasmWeight> {
-    const loaded = this.#loading.then(() => this.#load(format, rows, cols, read, signal));
+  load(
+    format: Format,
+    rows: number,
+    cols: number,
+    read: ReadWeight,
+    signal?: AbortSignal,
+    gain = 1,
+  ): Promise<WasmWeight> {
+    const loaded = this.#loading.then(() => this.#load(format, rows, cols, read, signal, gain));
     this.#loading = loaded.catch(() => {});
     return loaded;
   }
@@ -164,7 +182,7 @@ export class Weights {
     const { words } = program;
     const tokens = this.#heap.words[(rows.address >>> 2) + 1];
     words.set([out.address, table.address, table.cols, tokens, table.rows], c + 1);
-    table.describe(words, c);
+    table.describe(program, c);
   }
 
   /** out[r, o] (+)= Σᵢ x[r, i] · weight[o, i]. */
@@ -292,7 +310,7 @@ export class Weights {
       words[c + 6] = tokens;
       words[c + 7] = accumulate ? 1 : 0;
       words[c + 8] = first;
-      weight.describe(words, c);
+      weight.describe(program, c);
       if (many) {
         words[c + 10] = many.panel;
         words[c + 11] = many.scratch;
@@ -300,14 +318,22 @@ export class Weights {
     }
   }
 
-  async #load(format: Format, rows: number, cols: number, read: ReadWeight, signal?: AbortSignal): Promise<WasmWeight> {
+  async #load(
+    format: Format,
+    rows: number,
+    cols: number,
+    read: ReadWeight,
+    signal: AbortSignal | undefined,
+    gain: number,
+  ): Promise<WasmWeight> {
     const fileBytes = (rows * cols * format.blockBytes) / format.blockSize;
-    const layout = layouts[format.name];
-    if (layout.kind === WEIGHT_Q2 && cols % 128 !== 0) return this.#loadDecoded(format, rows, cols, read, signal);
+    const layout = layouts[format.name as KernelFormatName];
+    if (layout.kind === WEIGHT_Q2 && cols % 128 !== 0) return this.#loadDecoded(format, rows, cols, read, signal, gain);
     const tiled = layout.kind >= WEIGHT_Q1;
     const weight = this.#allocate(format, layout, rows, cols, fileBytes / rows);
+    weight.gain = gain;
     try {
-      if (layout.kind <= WEIGHT_BF16) await this.#readPieces(weight.address, fileBytes, read, signal);
+      if (layout.kind <= WEIGHT_BF16) await this.#readPieces(weight.address, rows, fileBytes / rows, read, signal);
       else await this.#loadPieces(weight, fileBytes / rows, tiled, read, signal);
     } catch (error) {
       this.free(weight);
@@ -335,7 +361,8 @@ export class Weights {
     const lanes = units < most * LANE_PAIRS ? 1 : most;
     const laneUnits = Math.ceil(units / lanes);
     const bytes = laneUnits * unit * rowBytes;
-    const weight = (address: number) => new WasmWeight(address, format.name, layout, rows, cols, lanes * bytes);
+    const weight = (address: number) =>
+      new WasmWeight(address, format.name as KernelFormatName, layout, rows, cols, lanes * bytes);
     if (lanes === 1) return weight(this.#heap.allocate(bytes, what));
     if (!this.#slab || this.#slab.used + bytes > this.#slab.laneBytes) {
       const laneBytes = Math.max(LANE_BYTES, bytes);
@@ -349,9 +376,10 @@ export class Weights {
   }
 
   /** Reads straight to where the bytes stay. */
-  async #readPieces(address: number, bytes: number, read: ReadWeight, signal?: AbortSignal) {
-    for (let at = 0; at < bytes; at += PIECE_BYTES) {
-      await read(this.#heap.bytes(address + at, Math.min(PIECE_BYTES, bytes - at)), at, signal);
+  async #readPieces(address: number, rows: number, rowBytes: number, read: ReadWeight, signal?: AbortSignal) {
+    const piece = Math.max(1, Math.floor(PIECE_BYTES / rowBytes)) * rowBytes;
+    for (let at = 0; at < rows * rowBytes; at += piece) {
+      await read(this.#heap.bytes(address + at, Math.min(piece, rows * rowBytes - at)), at, signal);
     }
   }
 
@@ -399,7 +427,7 @@ export class Weights {
       words[c + 6] = report - this.#threads * REPACK_SCRATCH;
       words[c + 7] = row / TILE_ROWS;
       words[c + 8] = Math.ceil(weight.rows / TILE_ROWS);
-      weight.describe(words, c);
+      weight.describe(program, c);
       await program.finish();
       again = !weight.general && this.#heap.words[(report + REPACK_GENERAL) >>> 2] !== 0;
       if (again) this.#widen(weight, row);
@@ -418,13 +446,20 @@ export class Weights {
       program.writes(weight);
       program.words[c + 1] = weight.address;
       program.words[c + 2] = weight.cols;
-      weight.describe(program.words, c);
+      weight.describe(program, c);
     }
     weight.general = true;
   }
 
   /** Widths that tiles cannot hold are kept as float32. */
-  async #loadDecoded(format: Format, rows: number, cols: number, read: ReadWeight, signal?: AbortSignal) {
+  async #loadDecoded(
+    format: Format,
+    rows: number,
+    cols: number,
+    read: ReadWeight,
+    signal: AbortSignal | undefined,
+    gain: number,
+  ) {
     const rowBytes = (cols / format.blockSize) * format.blockBytes;
     const address = this.#heap.allocate(rows * cols * 4, `weight of ${rows} x ${cols} ${format.name}`);
     const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / rowBytes));
@@ -436,6 +471,7 @@ export class Weights {
         await read(piece, row * rowBytes, signal);
         const target = new Float32Array(this.#heap.memory.buffer, address + row * cols * 4, count * cols);
         format.decode(piece, target as Float32Array<ArrayBuffer>);
+        if (gain !== 1) for (let i = 0; i < target.length; i++) target[i] *= gain;
         const bad = target.findIndex((value) => !Number.isFinite(value));
         if (bad >= 0) {
           throw badScale(row + Math.floor(bad / cols), Math.floor((bad % cols) / format.blockSize));
@@ -445,7 +481,7 @@ export class Weights {
       this.#program.retire(address);
       throw error;
     }
-    return new WasmWeight(address, format.name, layouts.f32, rows, cols, rows * cols * 4);
+    return new WasmWeight(address, format.name as KernelFormatName, layouts.f32, rows, cols, rows * cols * 4);
   }
 
   /** Two buffers of at least `pieceBytes`, then scratch of each thread, then the report in the last 64 bytes. */

@@ -1,6 +1,6 @@
 // Owns which kernel a product goes through, its dispatches, and activations rounded to int8. What kernels compute: wgsl/products.ts, wgsl/int8.ts.
 import type { GpuFeatures } from './features.ts';
-import { type Memory, spread } from './pipelines.ts';
+import { bits, type Memory, spread } from './pipelines.ts';
 import type { Moved, Recorder } from './recorder.ts';
 import type { GpuWeight, WeightPart } from './weights.ts';
 import {
@@ -100,7 +100,7 @@ export class Products {
 
 /** The struct Params of wgsl/weights.ts. */
 function weightParams(
-  { rows, cols }: GpuWeight,
+  { rows, cols, gain }: GpuWeight,
   part: WeightPart,
   unit: number,
   tokens: number,
@@ -108,5 +108,6 @@ function weightParams(
   tokensAt: number,
 ): number[] {
   const [cols4, units] = [Math.ceil(cols / 4), Math.ceil(cols / unit)];
-  return [part.rows, part.firstRow, rows, cols, cols4, units, part.scales, tokens, accumulate ? 1 : 0, tokensAt];
+  const sizes = [part.rows, part.firstRow, rows, cols, cols4, units, part.scales, tokens];
+  return [...sizes, accumulate ? 1 : 0, tokensAt, bits(gain)];
 }

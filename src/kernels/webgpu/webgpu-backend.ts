@@ -3,6 +3,7 @@
 import { OnebitError } from '../../errors.ts';
 import {
   type Backend,
+  type GateActivation,
   KV_PAGE,
   type KvPool,
   type KvShape,
@@ -27,7 +28,7 @@ import { RowsData } from './rows.ts';
 import { GpuWeight, loadWeight } from './weights.ts';
 import { attentionChunks, attentionKernel, combineKernel, headsOfGroup, partialElements } from './wgsl/attention.ts';
 import { copyKernel, shiftKeysKernel, storeKvKernel } from './wgsl/kv.ts';
-import { gatherRowsKernel, rmsNormKernel, ropeKernel, swigluKernel } from './wgsl/rows.ts';
+import { gatedKernel, gatherRowsKernel, rmsNormKernel, ropeKernel } from './wgsl/rows.ts';
 
 /**
  * Makes a backend that computes on a GPU, in a page or, with the package `webgpu`, in Node.
@@ -84,8 +85,9 @@ export class WebGpuBackend implements Backend {
     cols: number,
     read: ReadWeight,
     signal?: AbortSignal,
+    gain = 1,
   ): Promise<Weight> {
-    return loadWeight(this.#recorder, this.#opened.bindingBytes, format, rows, cols, read, signal);
+    return loadWeight(this.#recorder, this.#opened.bindingBytes, format, rows, cols, read, signal, gain);
   }
 
   kvPool(shape: KvShape): KvPool {
@@ -202,10 +204,10 @@ export class WebGpuBackend implements Backend {
     this.#recorder.dispatch(combineKernel(headSize), [memoryOf(out), to], [heads, chunks], [heads, count], moved);
   }
 
-  swiglu(out: Tensor, gate: Tensor, up: Tensor, length: number): void {
+  gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation: GateActivation = 'silu'): void {
     const same = out === gate ? 'gate' : out === up ? 'up' : 'none';
     const memories = [out, ...[gate, up].filter((input) => input !== out)].map(memoryOf);
-    this.#recorder.dispatch(swigluKernel(same), memories, [length], spread(Math.ceil(length / 64)), {
+    this.#recorder.dispatch(gatedKernel(same, activation), memories, [length], spread(Math.ceil(length / 64)), {
       other: 12 * length,
     });
   }

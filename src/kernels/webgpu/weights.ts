@@ -1,7 +1,7 @@
 // Owns weights in device memory: their layout (wgsl/weights.ts reads it), loading them piece by piece, splitting those that a binding cannot hold.
 import { OnebitError } from '../../errors.ts';
-import type { Format, FormatName } from '../../quant/format.ts';
-import { formatByName } from '../../quant/formats.ts';
+import type { KernelFormatName } from '../../quant/format.ts';
+import { type Format, formatByName } from '../../quant/formats.ts';
 import type { ReadWeight, Weight } from '../backend.ts';
 import type { Memory } from './pipelines.ts';
 import type { Recorder } from './recorder.ts';
@@ -24,15 +24,19 @@ export interface WeightPart {
 export class GpuWeight implements Weight {
   readonly rows: number;
   readonly cols: number;
-  readonly format: FormatName;
+  readonly format: KernelFormatName;
   readonly sizeBytes: number;
   readonly parts: WeightPart[] = [];
 
-  constructor(format: FormatName, rows: number, cols: number, sizeBytes: number) {
+  /** The factor on all of its 2-bit weights. */
+  readonly gain: number;
+
+  constructor(format: KernelFormatName, rows: number, cols: number, sizeBytes: number, gain: number) {
     this.format = format;
     this.rows = rows;
     this.cols = cols;
     this.sizeBytes = sizeBytes;
+    this.gain = gain;
   }
 }
 
@@ -40,16 +44,17 @@ export class GpuWeight implements Weight {
 export async function loadWeight(
   recorder: Recorder,
   bindingBytes: number,
-  name: FormatName,
+  name: KernelFormatName,
   rows: number,
   cols: number,
   read: ReadWeight,
   signal?: AbortSignal,
+  gain = 1,
 ): Promise<GpuWeight> {
   recorder.check();
   const format = formatByName(name);
   const rowBytes = (cols / format.blockSize) * format.blockBytes;
-  const weight = new GpuWeight(name, rows, cols, rows * rowBytes);
+  const weight = new GpuWeight(name, rows, cols, rows * rowBytes, gain);
   try {
     const mostRows = Math.floor((bindingBytes - 64) / rowBytes / ROW_STEP) * ROW_STEP;
     if (mostRows === 0) {

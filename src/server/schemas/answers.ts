@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 const nullableText = z.string().nullable();
-const finish = z.enum(['stop', 'length', 'tool_calls']).nullable();
+const finish = z.enum(['stop', 'length', 'loop', 'tool_calls']).nullable();
 const usage = z.object({
   prompt_tokens: z.int(),
   completion_tokens: z.int(),
@@ -100,7 +100,7 @@ export const ollamaAnswer = z.object({
   message: z.object({ role: z.literal('assistant'), content: z.string() }).optional(),
   response: z.string().optional(),
   done: z.boolean(),
-  done_reason: z.enum(['stop', 'length', 'load']).optional(),
+  done_reason: z.enum(['stop', 'length', 'loop', 'load']).optional(),
   eval_count: z.int().optional(),
   context: z.array(z.int()).optional(),
 });

@@ -25,6 +25,10 @@ export const samplingFields = {
   stop: z.union([stopText, z.array(stopText).max(16)]).nullish(),
   n: z.int().min(1).max(16).nullish(),
   ignore_eos: z.boolean().nullish(),
+  loop_guard: z
+    .boolean()
+    .nullish()
+    .describe('End an answer that only repeats itself (finish reason loop); on by default in chats'),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
   user: z.string().nullish(),
@@ -56,6 +60,7 @@ export function generateOptionsOf(request: SamplingRequest, vocabulary: number):
     seed: request.seed ?? undefined,
     stop: request.stop ?? undefined,
     ignoreEndOfText: request.ignore_eos ?? undefined,
+    loopGuard: request.loop_guard ?? undefined,
   };
 }
 

@@ -17,7 +17,7 @@ import type { Gguf } from '../../gguf/types.ts';
 import { type WritableTensor, type WritableValue, writeGguf } from '../../gguf/write.ts';
 import { encodedBytes } from '../../quant/blocks.ts';
 import { findNotFinite } from '../../quant/finite.ts';
-import type { FormatName } from '../../quant/format.ts';
+import type { FormatName } from '../../quant/formats.ts';
 import { formatByName } from '../../quant/formats.ts';
 import { answerEntries, readAnswerModel } from '../answers/file.ts';
 import { fieldEntries, readFieldModel, type TensorReader } from '../fields/file.ts';

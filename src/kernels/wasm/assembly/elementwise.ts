@@ -1,4 +1,4 @@
-// Owns the operations without arithmetic between elements: SwiGLU, copies, gathering rows.
+// Owns the operations without arithmetic between elements: SwiGLU, its kin with relu², copies, gathering rows.
 import { exp1, expOf } from './math';
 
 /** Items are cache lines of sixteen elements. Operands: out, gate, up, elements. */
@@ -18,6 +18,24 @@ export function swiglu(c: usize, from: i32, to: i32): void {
   for (; i < end; i += 4) {
     const g = load<f32>(gate + i);
     store<f32>(out + i, (g / (1 + exp1(-g))) * load<f32>(up + i));
+  }
+}
+
+/** max(gate, 0)² · up. Items and operands as for `swiglu`. */
+export function gateRelu2(c: usize, from: i32, to: i32): void {
+  const out: usize = load<usize>(c, 4);
+  const gate: usize = load<usize>(c, 8);
+  const up: usize = load<usize>(c, 12);
+  const zero = f32x4.splat(0);
+  let i: usize = <usize>from << 6;
+  const end: usize = <usize>min(to << 4, load<i32>(c, 16)) << 2;
+  for (; i + 16 <= end; i += 16) {
+    const g = f32x4.max(v128.load(gate + i), zero);
+    v128.store(out + i, f32x4.mul(f32x4.mul(g, g), v128.load(up + i)));
+  }
+  for (; i < end; i += 4) {
+    const g = max<f32>(load<f32>(gate + i), 0);
+    store<f32>(out + i, g * g * load<f32>(up + i));
   }
 }
 

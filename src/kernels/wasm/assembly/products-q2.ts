@@ -1,7 +1,7 @@
 // Owns products with Q2_0 weights in tiles (repack-q2.ts) by look-up tables (tables.ts). Must not know threads or commands.
 //
-// matmul_q2_0(weights, tables, out, outStride, rows, cols, tokens, accumulate, tile0, tile1, span, general): as matmul_q1_0 (products-q1.ts);
-//   span 64 or 128 inputs a scale and `general` as in repack_q2_0. cols is a multiple of 128.
+// matmul_q2_0(weights, tables, out, outStride, rows, cols, tokens, accumulate, tile0, tile1, span, general, gain): as matmul_q1_0 (products-q1.ts);
+//   span 64 or 128 inputs a scale and `general` as in repack_q2_0. cols is a multiple of 128. `gain` multiplies the products.
 //
 // Both bit planes are looked up in the same tables, one after the other into the same sums, which are doubled between them when `general`: modulo 2^16
 // that is exact, and the largest total is 3 * 34 * 127 < 2^15.
@@ -12,7 +12,7 @@ import { lookUp, TABLE_BLOCK, TABLE_EXTRA, TABLE_SPLIT, TABLE_STEP, TABLE_SUM } 
 
 export function matmul_q2_0(
   weights: usize, tables: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32,
-  tile0: i32, tile1: i32, span: i32, general: i32,
+  tile0: i32, tile1: i32, span: i32, general: i32, gain: f32,
 ): void {
   const blocks = cols / span;
   const tileBytes = <usize>blocks * (64 + <usize>span * 8);
@@ -25,14 +25,14 @@ export function matmul_q2_0(
       const to = out + (<usize>tile << 7);
       for (let t = first; t < last; t++) {
         const table = tables + <usize>t * tableBytes;
-        tileProduct(w, table, to + <usize>t * outStride, blocks, rows - (tile << 5), accumulate, span, general);
+        tileProduct(w, table, to + <usize>t * outStride, blocks, rows - (tile << 5), accumulate, span, general, gain);
       }
     }
   }
 }
 
 function tileProduct(
-  w: usize, table: usize, out: usize, blocks: i32, rows: i32, accumulate: i32, span: i32, general: i32,
+  w: usize, table: usize, out: usize, blocks: i32, rows: i32, accumulate: i32, span: i32, general: i32, gain: f32,
 ): void {
   const zero = blocks >> 31;
   const low = i8x16.splat(<i8>(zero | 15));
@@ -114,6 +114,15 @@ function tileProduct(
       table += TABLE_BLOCK;
     }
   }
+  const g = f32x4.splat(gain);
+  f0 = f32x4.mul(f0, g);
+  f1 = f32x4.mul(f1, g);
+  f2 = f32x4.mul(f2, g);
+  f3 = f32x4.mul(f3, g);
+  f4 = f32x4.mul(f4, g);
+  f5 = f32x4.mul(f5, g);
+  f6 = f32x4.mul(f6, g);
+  f7 = f32x4.mul(f7, g);
   putTile(out, rows, accumulate, f0, f1, f2, f3, f4, f5, f6, f7);
 }
 

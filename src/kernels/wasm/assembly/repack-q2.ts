@@ -13,7 +13,7 @@
 //   cols / span, 64 + 8 span bytes], 16-byte aligned; scratch 1536 bytes, 16-byte aligned, a thread's own. Rows that fill up the last tile get scales of
 //   zero. Gives -1; or -2 when `general` is 0 and a code is 3: begin the matrix again with general 1; or row * cols / span + block of a scale that is
 //   infinite or not a number. Threads share a matrix by calls on ranges of rows that begin at multiples of 32.
-// decode_q2_0(tiles, row, cols, span, general, out): the row's cols weights as f32.
+// decode_q2_0(tiles, row, cols, span, general, gain, out): the row's cols weights as f32.
 import { halfValue } from './math';
 import { joinNibbles, nibbleAt, scaleOffset } from './repack-q1';
 import { transpose } from './repack-transpose';
@@ -82,13 +82,13 @@ function stagePlanes(from: usize, to: usize, count: i32, stride: usize, general:
   return v128.and(v128.or(v, i16x8.shr_u(v, 4)), i16x8.splat(0xff));
 }
 
-export function decode_q2_0(tiles: usize, row: i32, cols: i32, span: i32, general: i32, out: usize): void {
+export function decode_q2_0(tiles: usize, row: i32, cols: i32, span: i32, general: i32, gain: f32, out: usize): void {
   const r = row & 31;
   const blocks = cols / span;
   const groups = span >> 2;
   let block = tiles + <usize>(row >> 5) * <usize>blocks * (64 + <usize>span * 8);
   for (let b = 0; b < blocks; b++) {
-    const d = halfValue(load<u16>(block + scaleOffset(r)));
+    const d = halfValue(load<u16>(block + scaleOffset(r))) * gain;
     for (let g = 0; g < groups; g++) {
       const a = nibbleAt(block + 64, g, r), z = nibbleAt(block + 64, g + groups, r);
       for (let i = 0; i < 4; i++) {

@@ -15,7 +15,7 @@ import { build_octets } from './tables-octet';
 
 /**
  * Items are pairs of tiles of 32 rows (1-bit), tiles (2-bit) or groups of 8 rows. Operands: out, activations (prepared, or x for f32, f16, bf16), weight, rows, cols,
- * tokens, accumulate, first item, gap and pairs of a lane (1-bit).
+ * tokens, accumulate, first item, gap and pairs of a lane (1-bit), or gain (2-bit).
  */
 export function product(c: usize, from: i32, to: i32): void {
   const out = load<usize>(c, 4);
@@ -43,7 +43,7 @@ export function product(c: usize, from: i32, to: i32): void {
       );
       break;
     case WEIGHT_Q2:
-      matmul_q2_0(weight, x, out, stride, rows, cols, tokens, add, from, to, details >> 1, details & 1);
+      matmul_q2_0(weight, x, out, stride, rows, cols, tokens, add, from, to, details >> 1, details & 1, load<f32>(c, 36));
       break;
   }
 }
@@ -86,7 +86,7 @@ export function prepare(c: usize, from: i32, to: i32): void {
   else build_tables(load<usize>(c, 8), load<usize>(c, 4), from, to);
 }
 
-/** Items are rows. Operands: out, table, cols, tokens, rows of the table, gap and pairs of a lane (1-bit). */
+/** Items are rows. Operands: out, table, cols, tokens, rows of the table, gap and pairs of a lane (1-bit), or gain (2-bit). */
 export function embed(c: usize, from: i32, to: i32): void {
   const table = load<usize>(c, 8);
   const cols = load<i32>(c, 12);
@@ -101,7 +101,7 @@ export function embed(c: usize, from: i32, to: i32): void {
       case WEIGHT_BF16: decode_bf16(table, row, cols, out); break;
       case WEIGHT_Q8: decode_q8_0(table, row, cols, out); break;
       case WEIGHT_Q1: decode_q1_0(table, load<i32>(c, 48), load<usize>(c, 36), row, load<i32>(c, 20), cols, out); break;
-      case WEIGHT_Q2: decode_q2_0(table, row, cols, details >> 1, details & 1, out); break;
+      case WEIGHT_Q2: decode_q2_0(table, row, cols, details >> 1, details & 1, load<f32>(c, 36), out); break;
     }
   }
 }

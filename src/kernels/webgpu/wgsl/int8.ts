@@ -6,7 +6,7 @@
 // touching their signs: 1 bit is 2c − 1, 2 bits are c − 1, 8 bits are c, so a block's product is scale · step · (a Σ cq − b Σ q), exact in integers.
 // A 1-bit weight costs 5 integer operations for 4 products, where choosing the sign of float32 activations costs some 16; and a workgroup reads 1.25 bytes
 // an activation instead of 4. Numerics: the rounding of activations; sums of blocks in float32.
-import type { FormatName } from '../../../quant/format.ts';
+import type { KernelFormatName } from '../../../quant/format.ts';
 import type { Kernel } from '../pipelines.ts';
 import { beginTile, storeTile, storeTotals, TILE } from './products.ts';
 import { laneSums } from './reduce.ts';
@@ -43,7 +43,7 @@ const twoBit = (shift: number): Int8Format => ({
   return (nibbles | (nibbles << vec4u(6u))) & vec4u(0x03030303u);`,
 });
 
-const formats: Partial<Record<FormatName, Int8Format>> = {
+const formats: Partial<Record<KernelFormatName, Int8Format>> = {
   q1_0: {
     shift: 2,
     words: 1,
@@ -67,7 +67,7 @@ const formats: Partial<Record<FormatName, Int8Format>> = {
 };
 
 /** Whether weights of a format have products with int8 activations. */
-export const hasInt8Products = (format: FormatName): boolean => format in formats;
+export const hasInt8Products = (format: KernelFormatName): boolean => format in formats;
 
 /** 32-bit words of one row of rounded activations: codes, then a word of step and sum per block. */
 export const int8Words = (cols: number): number => cols / 4 + cols / INT8_BLOCK;
@@ -105,7 +105,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 };
 
 /** Declarations that both products share. */
-function shared(format: FormatName): string {
+function shared(format: KernelFormatName): string {
   const { shift, words, codes } = formats[format]!;
   const shader = { unit: INT8_UNIT, groupRows: INT8_GROUP_ROWS, element: 'u32', code: blockScale(shift) };
   return /* wgsl */ `
@@ -127,14 +127,14 @@ fn tailOf(token: u32, unit: u32, half: u32) -> vec2f {
 }
 
 /** Scaled product of a block, from the integer sum of codes and activations. */
-const blockProduct = (format: FormatName, dot: string, tail: string) => {
+const blockProduct = (format: KernelFormatName, dot: string, tail: string) => {
   const { factor, offset } = formats[format]!;
   const exact = `${factor === 1 ? '' : `${factor}.0 * `}f32(${dot})${offset === 0 ? '' : ` - ${tail}.y`}`;
   return `(${exact}) * ${tail}.x`;
 };
 
 /** out[token, row] for each token apart: `groups` [tokens, rows / 8]. */
-export function matvecInt8Kernel(format: FormatName, subgroups: boolean): Kernel {
+export function matvecInt8Kernel(format: KernelFormatName, subgroups: boolean): Kernel {
   const sums = laneSums(LANES, INT8_GROUP_ROWS, subgroups);
   const dot = (x: string, codes: string) =>
     Array.from('xyzw', (i) => `dot4I8Packed(${x}.${i}, ${codes}.${i})`).join(' + ');
@@ -178,7 +178,7 @@ fn main(
 }
 
 /** out[token, row] in tiles: `groups` [tokens / TILE, rows / TILE]. 32 columns of both at a time lie as bytes in 2.6 KB of workgroup memory. */
-export function matmulInt8Kernel(format: FormatName): Kernel {
+export function matmulInt8Kernel(format: KernelFormatName): Kernel {
   return {
     key: `matmul int8 ${format}`,
     access: 'wrr',

@@ -6,7 +6,7 @@
 // `matmul`: a workgroup of 64 computes 32 tokens by 32 outputs; 32 columns at a time of both are expanded into 8 KB of workgroup memory; each lane keeps
 // 4 × 4 sums. 64 tokens by 2,048 outputs make 128 workgroups.
 // Numerics: float32 throughout. A row's sums have the same order whatever other rows the step has, as long as the same of the two kernels computes it.
-import type { FormatName } from '../../../quant/format.ts';
+import type { KernelFormatName } from '../../../quant/format.ts';
 import type { Kernel } from '../pipelines.ts';
 import { laneSums, type Reduction } from './reduce.ts';
 import { inputBinding, readsBy4, weightBinding, weightShader } from './weights.ts';
@@ -53,10 +53,10 @@ export const storeTile = /* wgsl */ `
     }
   }`;
 
-const suffix = (format: FormatName, cols: number) => `${format}${readsBy4(cols) ? '' : ' by ones'}`;
+const suffix = (format: KernelFormatName, cols: number) => `${format}${readsBy4(cols) ? '' : ' by ones'}`;
 
 /** out[token, row] for each token apart: `groups` [tokens, rows / groupRows]. */
-export function matvecKernel(format: FormatName, cols: number, subgroups: boolean): Kernel {
+export function matvecKernel(format: KernelFormatName, cols: number, subgroups: boolean): Kernel {
   const sums = laneSums(LANES, weightShader(format, cols).groupRows, subgroups);
   return {
     key: `matvec ${suffix(format, cols)}${sums.suffix}`,
@@ -65,7 +65,7 @@ export function matvecKernel(format: FormatName, cols: number, subgroups: boolea
   };
 }
 
-function matvec(format: FormatName, cols: number, sums: Reduction): string {
+function matvec(format: KernelFormatName, cols: number, sums: Reduction): string {
   const shader = weightShader(format, cols);
   const fours = shader.unit / 4;
   const rows = shader.groupRows;
@@ -98,7 +98,7 @@ fn main(
 }
 
 /** out[token, row] in tiles: `groups` [tokens / TILE, rows / TILE]. */
-export function matmulKernel(format: FormatName, cols: number): Kernel {
+export function matmulKernel(format: KernelFormatName, cols: number): Kernel {
   return {
     key: `matmul ${suffix(format, cols)}`,
     access: 'wrr',
@@ -106,7 +106,7 @@ export function matmulKernel(format: FormatName, cols: number): Kernel {
   };
 }
 
-function matmul(format: FormatName, cols: number): string {
+function matmul(format: KernelFormatName, cols: number): string {
   return /* wgsl */ `
 ${weightBinding(3, weightShader(format, cols))}
 ${inputBinding(2, cols)}
@@ -139,7 +139,7 @@ ${beginTile}
 }
 
 /** out[token] = row tokens[token] of the weight, where this part has it: `groups` [fours of columns / 64, tokens]. */
-export function embedKernel(format: FormatName, cols: number): Kernel {
+export function embedKernel(format: KernelFormatName, cols: number): Kernel {
   return {
     key: `embed ${suffix(format, cols)}`,
     access: 'wrr',

@@ -1,5 +1,6 @@
 // Owns kernels that work on rows of activations: norm, rotation, SwiGLU, gathering. Must not know weights or the cache.
 // An output that is also an input has a variant of its own, because WebGPU forbids to bind a buffer twice when one binding writes.
+import type { GateActivation } from '../../backend.ts';
 import type { Kernel } from '../pipelines.ts';
 import { laneSums } from './reduce.ts';
 
@@ -66,12 +67,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }`,
 };
 
-/** out = silu(gate) · up, a lane an element. `same` names the input that the output is. */
-export function swigluKernel(same: 'none' | 'gate' | 'up'): Kernel {
+/** Of the gate g; shaders may assume that nothing overflows. */
+const activations: Readonly<Record<GateActivation, string>> = {
+  silu: 'g / (1.0 + exp(min(-g, 88.0)))',
+  relu2: 'max(g, 0.0) * max(g, 0.0)',
+};
+
+/** out = activation(gate) · up, a lane an element. `same` names the input that the output is. */
+export function gatedKernel(same: 'none' | 'gate' | 'up', activation: GateActivation): Kernel {
   const inputs = (['gate', 'up'] as const).filter((name) => name !== same);
   const value = (name: 'gate' | 'up') => (name === same ? 'y[i]' : `${name}[i]`);
   return {
-    key: `swiglu into ${same}`,
+    key: `${activation} gate into ${same}`,
     access: `w${'r'.repeat(inputs.length)}`,
     code: () => /* wgsl */ `
 struct Params { length: u32 }
@@ -84,7 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let i = (group.x + group.y * groups.x) * 64u + lane;
   if (i >= p.length) { return; }
   let g = ${value('gate')};
-  y[i] = g / (1.0 + exp(min(-g, 88.0))) * ${value('up')}; // shaders may assume that nothing overflows
+  y[i] = ${activations[activation]} * ${value('up')};
 }`,
   };
 }

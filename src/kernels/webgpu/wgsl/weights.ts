@@ -3,7 +3,7 @@
 //
 // 1-, 2- and 8-bit weights: all codes of a part as in the file, without their scales, then all fp16 scales, two per word. Rows follow each other
 // without gaps. Numerics: every weight is expanded to float32 exactly; activations stay float32; only the order of sums differs from the reference.
-import type { FormatName } from '../../../quant/format.ts';
+import type { KernelFormatName } from '../../../quant/format.ts';
 
 /** How the shaders see a format. */
 export interface WeightShader {
@@ -33,7 +33,7 @@ fn halfToFloat(h: u32) -> f32 {
 export const blockScale = (shift: number) => /* wgsl */ `${halfToFloat}
 fn scaleOf(word: u32) -> f32 {
   let block = word >> ${shift}u;
-  return halfToFloat((w[p.scales + (block >> 1u)] >> ((block & 1u) * 16u)) & 0xffffu);
+  return halfToFloat((w[p.scales + (block >> 1u)] >> ((block & 1u) * 16u)) & 0xffffu) * bitcast<f32>(p.gain);
 }
 `;
 
@@ -106,7 +106,7 @@ fn weight4(row: u32, c4: u32) -> vec4f {
 }
 `;
 const oneHalf = 'let h = (w[at >> 1u] >> ((at & 1u) * 16u)) & 0xffffu;';
-const scalars: Partial<Record<FormatName, string>> = {
+const scalars: Partial<Record<KernelFormatName, string>> = {
   f32: 'fn weightAt(at: u32) -> f32 { return bitcast<f32>(w[at]); }',
   f16: `${halfToFloat}fn weightAt(at: u32) -> f32 { ${oneHalf} return halfToFloat(h); }`,
   bf16: `fn weightAt(at: u32) -> f32 { ${oneHalf} return bitcast<f32>(h << 16u); }`,
@@ -119,7 +119,7 @@ fn unitDot(row: u32, unit: u32, ${arguments_(count)}) -> f32 {
 }
 `;
 
-const vectorShaders: Record<FormatName, WeightShader> = {
+const vectorShaders: Record<KernelFormatName, WeightShader> = {
   f32: { unit: 4, groupRows: 4, element: 'vec4u', code: f32 + dotBy4(1) },
   f16: { unit: 4, groupRows: 4, element: 'vec2u', code: f16 + dotBy4(1) },
   bf16: { unit: 4, groupRows: 4, element: 'vec2u', code: bf16 + dotBy4(1) },
@@ -133,7 +133,7 @@ const vectorShaders: Record<FormatName, WeightShader> = {
 export const readsBy4 = (cols: number) => cols % 4 === 0;
 
 /** How to read weights of `format` and width `cols`. */
-export function weightShader(format: FormatName, cols: number): WeightShader {
+export function weightShader(format: KernelFormatName, cols: number): WeightShader {
   const shader = vectorShaders[format];
   if (readsBy4(cols)) return shader;
   return { ...shader, element: 'u32', code: oneByOne(scalars[format]!) + dotBy4(1) };
@@ -153,6 +153,7 @@ struct Params {
   tokens: u32,
   accumulate: u32,
   tokensAt: u32,    // word of the host data at which token ids begin
+  gain: u32,        // bits of the float32 factor on scales
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(${binding}) var<storage, read> w: array<${shader.element}>;

@@ -1,0 +1,100 @@
+// Owns `onebit verify`: whether a model, a file or an answer is what was signed. 0: signed; 1: changed, badly signed, or by another key; 3: unsigned.
+import { readFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { fileError, fileSource, systemCode } from '../bytes/file-source.ts';
+import { PROVENANCE_HEADER, type Verification, verifyAnswer, verifyBytes, verifyModel } from '../provenance/index.ts';
+import type { CommandContext } from './context.ts';
+import { print, printJson } from './print.ts';
+import { readInput, readInputText } from './read-input.ts';
+import { isGguf } from './sign.ts';
+
+interface VerifyFlags {
+  key?: string[];
+  provenance?: string;
+  signature?: string;
+  answer?: boolean;
+  json?: boolean;
+}
+
+const EXIT_WRONG = 1;
+const EXIT_UNSIGNED = 3;
+const HELP = `
+Examples:
+  onebit verify model.gguf --key ed25519:...
+  onebit verify CARD.md                               (reads CARD.md.intoto.json)
+  curl -D headers.txt -o answer.json http://127.0.0.1:8080/v1/... ; onebit verify answer.json --provenance @headers.txt
+  curl -N -o answer.txt ... "stream": true ...        ; onebit verify answer.txt --answer
+
+Ends with 0 where it is signed, 1 where it was changed, the signature is bad or by another key, 3 where there is none.
+Without --key any key will do: then it only says that nothing was changed since that key signed it.`;
+
+/** The command `verify`. */
+export function verifyCommand({ signal }: CommandContext): Command {
+  const collect = (value: string, previous: string[] = []) => [...previous, value];
+  return new Command('verify')
+    .description('whether a model, a card, a file or an answer of a server is as it was signed')
+    .argument('<file>', 'a signed model, a file with its signature beside it, or the body of an answer')
+    .option('--key <id>', 'who is trusted: ed25519:..., as onebit sign printed it (may be repeated)', collect)
+    .option('--signature <file>', 'the signature of a file (default: FILE.intoto.json)')
+    .option('--provenance <value>', `of an answer: its header ${PROVENANCE_HEADER}, or @FILE with the headers`)
+    .option('--answer', 'the file is a stream of events, which ends with its signature')
+    .option('--json', 'print one JSON document: state, reason, keyId, isTrusted, sha256, statement')
+    .addHelpText('after', HELP)
+    .action(async (file: string, flags: VerifyFlags) => {
+      const verification = await verify(file, flags, signal);
+      if (flags.json) printJson(verification);
+      else printVerification(file, verification);
+      if (verification.state !== 'signed') {
+        process.exitCode = verification.state === 'unsigned' ? EXIT_UNSIGNED : EXIT_WRONG;
+      }
+    });
+}
+
+async function verify(file: string, flags: VerifyFlags, signal: AbortSignal): Promise<Verification> {
+  const { key: keys = [] } = flags;
+  if (flags.answer) return verifyAnswer(await readInput(file, 'verify'), undefined, keys);
+  if (flags.provenance !== undefined) {
+    const header = await headerOf(flags.provenance);
+    const body = await readInput(file, 'verify');
+    return header === undefined ? verifyBytes(body, undefined, keys) : verifyAnswer(body, header, keys);
+  }
+  if (flags.signature === undefined && file !== '-' && (await isGguf(file))) {
+    const source = await fileSource(file);
+    try {
+      return await verifyModel(source, keys, signal);
+    } finally {
+      await source.close();
+    }
+  }
+  const bytes = await readInput(file, 'verify');
+  const signature =
+    flags.signature === undefined ? await besides(file) : await readInputText(flags.signature, 'verify');
+  return verifyBytes(bytes, signature?.trim(), keys);
+}
+
+/** The signature beside a file, where there is one. */
+async function besides(file: string): Promise<string | undefined> {
+  const path = `${file}.intoto.json`;
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw fileError('read signature', path, error);
+  }
+}
+
+/** The value of the header; out of a file, which may hold it alone or all headers. */
+async function headerOf(given: string): Promise<string | undefined> {
+  if (!given.startsWith('@')) return given;
+  const text = await readInputText(given.slice(1), 'read headers');
+  const found = new RegExp(`^${PROVENANCE_HEADER}:[ \\t]*(\\S+)`, 'im').exec(text)?.[1];
+  return found ?? (/^[\w-]+$/.test(text.trim()) ? text.trim() : undefined);
+}
+
+function printVerification(file: string, { state, reason, keyId, isTrusted, statement }: Verification): void {
+  print(`${file}: ${state}. ${reason}`);
+  if (keyId === undefined) return;
+  const trust = isTrusted === undefined ? '; --key would say whether that is whom you trust' : '';
+  print(`  key: ${keyId}${trust}`);
+  if (statement) print(`  says: ${JSON.stringify({ ...statement.subject[0], ...statement.predicate })}`);
+}

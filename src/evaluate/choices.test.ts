@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest';
+import { type ChoiceReader, choose, logLikelihood, shareOf, summarise } from './choices.ts';
+import { choiceItem } from './task-forms.ts';
+
+/** A model of letters: the same letter as before has chance 1/2, each other one 1/50. */
+const reader: ChoiceReader = {
+  encode: (text) => [...text].map((character) => character.codePointAt(0)!),
+  begin: [0],
+  empty: [0],
+  contextTokens: 200,
+  rank: async (tokens) =>
+    tokens.slice(1).map((token, i) => {
+      const logprob = Math.log(token === tokens[i] ? 0.5 : 0.02);
+      return { token, logprob, top: [{ token: tokens[i], logprob: Math.log(0.5) }] };
+    }),
+};
+
+test('a continuation is what comes after the context, spaces at its end included', async () => {
+  const plain = await logLikelihood('aab', ' bb', reader);
+  expect(plain.sum).toBeCloseTo(2 * Math.log(0.02) + Math.log(0.5), 12);
+  expect((await logLikelihood('aab ', 'bb', reader)).sum).toBeCloseTo(plain.sum, 12);
+  expect((await logLikelihood('', 'aa', reader)).sum).toBeCloseTo(Math.log(0.02) + Math.log(0.5), 12);
+  expect(await logLikelihood('aa', 'aaa', reader)).toMatchObject({ isGreedy: true });
+  await expect(logLikelihood('a', 'b'.repeat(300), reader)).rejects.toThrow(/at most|to 199 tokens/);
+  // The beginning of what is too long is left out.
+  expect((await logLikelihood('x'.repeat(500), 'xx', reader)).sum).toBeCloseTo(2 * Math.log(0.5), 12);
+});
+
+test('accuracy by sum, by character and by byte differ as they should', async () => {
+  // Sums: ' z' 2 rare; ' zéé…' more; per character the long one of repeats wins.
+  const item = choiceItem('choices', { context: 'q', choices: ['z', 'yyyyyyyy', 'éééééééé'], label: 1 });
+  const { chosen, logLikelihoods } = await choose(item, reader);
+  expect(logLikelihoods[0]).toBeCloseTo(2 * Math.log(0.02), 10);
+  expect(chosen.acc).toBe(0);
+  expect(chosen.acc_norm).toBe(1);
+  expect(chosen.acc_bytes).toBe(2);
+});
+
+test('forms ask as the tasks do', () => {
+  const first = (form: Parameters<typeof choiceItem>[0], row: object) => choiceItem(form, row);
+  expect(
+    first('arc', { question: 'Q?', choices: { text: ['a', 'b'], label: ['A', 'B'] }, answerKey: 'B' }),
+  ).toMatchObject({
+    label: 1,
+    options: [{ context: 'Question: Q?\nAnswer:', continuation: ' a' }, { continuation: ' b' }],
+  });
+  const hella = {
+    activity_label: 'Tea',
+    ctx_a: 'She boils water.',
+    ctx_b: 'she',
+    endings: ['pours [step] it.', 'runs.'],
+    label: '0',
+  };
+  expect(first('hellaswag', hella)).toMatchObject({
+    options: [{ context: 'Tea: She boils water. She', continuation: ' pours it.' }, {}],
+    label: 0,
+  });
+  expect(
+    first('winogrande', { sentence: 'The cup fell since _ was wet.', option1: 'it', option2: 'he', answer: '2' }),
+  ).toMatchObject({
+    options: [
+      { context: 'The cup fell since it', continuation: ' was wet.' },
+      { context: 'The cup fell since he', continuation: ' was wet.' },
+    ],
+    label: 1,
+  });
+  expect(first('mmlu', { question: ' Why? ', choices: ['x', 'y'], answer: 1 }).options[1]).toEqual({
+    context: 'Why?\nA. x\nB. y\nAnswer:',
+    continuation: ' B',
+  });
+  expect(first('boolq', { passage: 'P.', question: 'is it', answer: true })).toMatchObject({
+    options: [{ context: 'P.\nQuestion: is it?\nAnswer:', continuation: ' no' }, { continuation: ' yes' }],
+    label: 1,
+  });
+  expect(first('piqa', { goal: 'G', sol1: 'a', sol2: 'b', label: 0 }).options[0].context).toBe('Question: G\nAnswer:');
+  expect(first('blimp', { sentence_good: 'a b', sentence_bad: 'b a' }).options[1]).toEqual({
+    context: '',
+    continuation: ' b a',
+  });
+  expect(first('lambada', { text: 'he said yes' }).options).toEqual([{ context: 'he said', continuation: ' yes' }]);
+  expect(() => first('arc', { question: 'Q?' })).toThrow(/text must be a list of texts/);
+  expect(() => first('choices', { context: '', choices: ['a'], label: 3 })).toThrow(/label must be one of 1/);
+});
+
+test('shares have the intervals that Wilson gave', () => {
+  const { value, from, to, stderr } = shareOf([...Array(7).fill(true), ...Array(3).fill(false)]);
+  // R: binom::binom.wilson(7, 10): 0.3967732 to 0.8922087
+  expect(value).toBe(0.7);
+  expect(from).toBeCloseTo(0.39677, 3);
+  expect(to).toBeCloseTo(0.89221, 3);
+  expect(stderr).toBeCloseTo(Math.sqrt(0.21 / 9), 12);
+});
+
+test('tasks with one option are right where it is the likeliest text', async () => {
+  const item = choiceItem('lambada', { text: 'a b' });
+  const summary = summarise([await choose(item, reader)]);
+  expect(summary.acc.value).toBe(0);
+  expect(summary.perplexity).toBeCloseTo(50 * 50, 6);
+});

@@ -1,0 +1,114 @@
+// Owns the forms of public choice tasks: what of a row is read, and which continuations are compared. As lm-evaluation-harness 0.4 has them (its task files say
+// the same in YAML); prompts are facts of the tasks. Must not know a model.
+import { OnebitError } from '../errors.ts';
+
+/** One question: continuations of one context, or one continuation of several. */
+export interface ChoiceItem {
+  readonly options: readonly { readonly context: string; readonly continuation: string }[];
+  /** By what likelihoods are divided for `acc_norm`: the option's own text. */
+  readonly texts: readonly string[];
+  /** Index of the right option. */
+  readonly label: number;
+  /** The context with the right answer, as an example for other questions. */
+  readonly example: string;
+}
+
+type Row = Readonly<Record<string, unknown>>;
+export type TaskForm = keyof typeof FORMS;
+
+const FORMS = {
+  /** `{"context", "choices", "label"}`. */
+  choices: (row: Row) => choice(text(row, 'context'), list(row, 'choices'), Number(row.label)),
+  hellaswag: (row: Row) => {
+    const ctxB = text(row, 'ctx_b');
+    const context = `${text(row, 'activity_label')}: ${text(row, 'ctx_a')} ${ctxB.charAt(0).toUpperCase()}${ctxB.slice(1).toLowerCase()}`;
+    return choice(withoutMarks(context), list(row, 'endings').map(withoutMarks), Number(row.label));
+  },
+  arc: (row: Row) => {
+    const choices = row.choices as { text?: string[]; label?: string[] };
+    const label = choices?.label?.indexOf(String(row.answerKey)) ?? -1;
+    return choice(`Question: ${text(row, 'question')}\nAnswer:`, list(choices as Row, 'text'), label);
+  },
+  piqa: (row: Row) =>
+    choice(`Question: ${text(row, 'goal')}\nAnswer:`, [text(row, 'sol1'), text(row, 'sol2')], Number(row.label)),
+  boolq: (row: Row) => {
+    const context = `${text(row, 'passage')}\nQuestion: ${text(row, 'question')}?\nAnswer:`;
+    return choice(context, ['no', 'yes'], Number(row.label ?? row.answer));
+  },
+  winogrande: (row: Row) => {
+    const sentence = text(row, 'sentence');
+    const at = sentence.indexOf('_');
+    if (at < 0) throw wrongRow('sentence', 'have a _');
+    const rest = sentence.slice(at + 1).trim();
+    const options = ['option1', 'option2'].map((name) => sentence.slice(0, at) + text(row, name));
+    const label = ['1', '2'].indexOf(String(row.answer));
+    return {
+      options: options.map((context) => ({ context, continuation: ` ${rest}` })),
+      texts: [rest, rest],
+      label,
+      example: `${options[label]} ${rest}`,
+    };
+  },
+  mmlu: (row: Row) => {
+    const choices = list(row, 'choices');
+    const letters = choices.map((_, i) => String.fromCharCode(65 + i));
+    const lines = choices.map((answer, i) => `${letters[i]}. ${answer}`).join('\n');
+    const answer = typeof row.answer === 'string' ? letters.indexOf(row.answer) : Number(row.answer);
+    return choice(`${text(row, 'question').trim()}\n${lines}\nAnswer:`, letters, answer);
+  },
+  blimp: (row: Row) => choice('', [text(row, 'sentence_good'), text(row, 'sentence_bad')], 0),
+  /** One option: the last word, which is right where it is the likeliest text. */
+  lambada: (row: Row) => {
+    const whole = text(row, 'text');
+    const at = whole.lastIndexOf(' ');
+    return choice(whole.slice(0, at), [whole.slice(at + 1)], 0);
+  },
+} satisfies Record<string, (row: Row) => ChoiceItem>;
+
+export const TASK_FORMS = Object.keys(FORMS) as TaskForm[];
+
+/** A row as a question. @throws OnebitError `bad-file` naming the field that is not as the form has it */
+export function choiceItem(form: TaskForm, row: unknown): ChoiceItem {
+  if (typeof row !== 'object' || row === null) throw wrongRow('the row', 'be a JSON object');
+  const item = FORMS[form](row as Row);
+  if (item.options[item.label] === undefined) throw wrongRow('the label', `be one of ${item.options.length} options`);
+  return item;
+}
+
+function choice(context: string, choices: readonly string[], label: number): ChoiceItem {
+  return {
+    options: choices.map((answer) => ({ context, continuation: ` ${answer}` })),
+    texts: choices,
+    label,
+    example: `${context} ${choices[label]}`,
+  };
+}
+
+/** The marks that WikiHow's texts have. */
+function withoutMarks(raw: string): string {
+  return raw
+    .trim()
+    .replaceAll(' [title]', '. ')
+    .replace(/\[.*?\]/g, '')
+    .replaceAll('  ', ' ');
+}
+
+function text(row: Row, name: string): string {
+  const value = row[name];
+  if (typeof value !== 'string') throw wrongRow(name, 'be a text');
+  return value;
+}
+
+function list(row: Row, name: string): string[] {
+  const value = row?.[name];
+  const isList = Array.isArray(value) && value.length > 0 && value.every((entry) => typeof entry === 'string');
+  if (!isList) throw wrongRow(name, 'be a list of texts');
+  return value;
+}
+
+function wrongRow(what: string, requirement: string): OnebitError {
+  return new OnebitError(
+    'bad-file',
+    `evaluate: ${what} must ${requirement}, it is not so. Choose the form that the file has.`,
+  );
+}

@@ -1,0 +1,195 @@
+// Owns telling whether a text was marked with a key: an exact p-value without training and without a least length. Must not know how texts are generated
+// beyond generate/watermark.ts.
+//
+// The test: at each place, the tournament is run again with the probabilities that the model gives there. Whoever wrote the text without the key cannot
+// know who wins, so the text's token is the winner exactly as often as its own probability says, whatever that is. All that is chosen from the text (how
+// it was sampled, with which beginning it is read, what a hit weighs) is chosen without the key, and so leaves the p-value exact.
+import { exp, log } from '../core/elementary.ts';
+import type { TokenLogprob } from '../generate/session.ts';
+import { ByteContext, type Tournament, WatermarkKey } from '../generate/watermark.ts';
+import { filterCandidates } from '../kernels/sampling.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { type Draw, exactPValue } from './exact-sum.ts';
+
+/** A stretch of the text, tested alone. */
+export interface MarkedSegment {
+  /** Where it begins and ends in the text, in UTF-16 units. */
+  readonly from: number;
+  readonly to: number;
+  readonly tokens: number;
+  readonly pValue: number;
+}
+
+/** What the test says. */
+export interface Detection {
+  /** How likely an unmarked text would look at least as marked as this one: below 0.001, one in a thousand would. */
+  readonly pValue: number;
+  /** Tokens of the text. */
+  readonly tokens: number;
+  /** Places at which the model was not sure and the context was new: all that the test has. */
+  readonly places: number;
+  /** Places at which the text has the token that the key chooses, and how many would by chance. */
+  readonly hits: number;
+  readonly hitsByChance: number;
+  /** How the text was probably sampled. */
+  readonly sampling: SamplingGuess;
+  /** The text in stretches, each with its own p-value: of twenty unmarked ones, one is below 0.05. */
+  readonly segments: readonly MarkedSegment[];
+}
+
+export interface SamplingGuess {
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+}
+
+/** A token of a text, what the model would have written there, and where it stands. */
+export interface Place {
+  readonly token: number;
+  /** Likeliest first, log-probabilities before sampling. */
+  readonly top: readonly TokenLogprob[];
+  /** UTF-8 bytes of the text before it. */
+  readonly offset: number;
+}
+
+/** Candidates that are looked at; a token beyond them is no place of the test. */
+export const CANDIDATES = 64;
+const TEMPERATURES = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5];
+const TOP_K = [20, 0];
+const TOP_P = [0.85, 0.9, 0.95, 1];
+/** What a token counts that the sampling would not have chosen: edited text has some. */
+const FOREIGN = 0.02;
+/** Places whose token is as good as sure say nothing. */
+const SURE = 0.99;
+/** The share of places that hit by the mark alone, for which hits are weighed: about that of an edited text. */
+const MARKED_SHARE = 0.5;
+const SEGMENT_PLACES = 100;
+
+/** How a text was probably sampled, and its log-likelihood then. */
+export function guessSampling(places: readonly Place[]): SamplingGuess & { readonly logLikelihood: number } {
+  let best = { temperature: 1, topK: 0, topP: 1, logLikelihood: Number.NEGATIVE_INFINITY };
+  const sums = places.map(({ top }) => TEMPERATURES.map((temperature) => prefixSums(top, temperature)));
+  const ranks = places.map(({ top, token }) => top.findIndex((entry) => entry.token === token));
+  for (const topK of TOP_K) {
+    for (const topP of TOP_P) {
+      const kept = places.map((place) => (place.top.length > 0 ? keptOf(place, { topK, topP }).length : 0));
+      for (const [t, temperature] of TEMPERATURES.entries()) {
+        let logLikelihood = 0;
+        for (let i = 0; i < places.length; i++) {
+          if (kept[i] === 0) continue;
+          const sum = sums[i][t];
+          const rank = ranks[i];
+          const isForeign = rank < 0 || rank >= kept[i];
+          const chance = isForeign ? 0 : (sum[rank] - (rank > 0 ? sum[rank - 1] : 0)) / sum[kept[i] - 1];
+          logLikelihood += log(FOREIGN + (1 - FOREIGN) * chance);
+        }
+        if (logLikelihood > best.logLikelihood) best = { temperature, topK, topP, logLikelihood };
+      }
+    }
+  }
+  return best;
+}
+
+/** The test of `places` for a key: one draw for each place that says something, with the place's index. */
+export function drawsOf(
+  places: readonly Place[],
+  key: WatermarkKey,
+  tokenizer: Tokenizer,
+  sampling: SamplingGuess,
+): (Draw & { readonly place: number })[] {
+  const draws: (Draw & { readonly place: number })[] = [];
+  const context = new ByteContext();
+  const seen = new Set<number>();
+  for (const [i, place] of places.entries()) {
+    if (context.isFull) {
+      const tournament = key.tournament(context.bytes);
+      if (!seen.has(tournament.lastDraw)) {
+        seen.add(tournament.lastDraw);
+        const draw = drawAt(place, tournament, sampling);
+        if (draw) draws.push({ ...draw, place: i });
+      }
+    }
+    if (!tokenizer.isSpecial(place.token)) context.push(tokenizer.bytesOf(place.token));
+  }
+  return draws;
+}
+
+function drawAt(place: Place, tournament: Tournament, sampling: SamplingGuess): Draw | undefined {
+  if (place.top.length === 0) return undefined;
+  const kept = keptOf(place, sampling);
+  const at = kept.findIndex(({ token }) => token === place.token);
+  if (at < 0) return undefined;
+  const weights = kept.map(({ logit }) => exp((logit - kept[0].logit) / sampling.temperature));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  const probabilities = Float64Array.from(weights, (weight) => weight / sum);
+  const chance = probabilities[at];
+  if (chance > SURE) return undefined;
+  const tokens = kept.map(({ token }) => token);
+  const marked = MARKED_SHARE + (1 - MARKED_SHARE) * chance;
+  const weight = log(marked / chance) - log((1 - marked) / (1 - chance));
+  return { chance, hit: tournament.winner(tokens, probabilities) === at, weight };
+}
+
+/** Stretches of about as many places that say something, each tested alone. */
+function segmentsOf(text: string, places: readonly Place[], draws: readonly (Draw & { place: number })[]) {
+  const count = Math.max(1, Math.round(draws.length / SEGMENT_PLACES));
+  const size = Math.ceil(draws.length / count);
+  const unitsAt = unitOffsets(text);
+  const segments: MarkedSegment[] = [];
+  for (let first = 0; first < draws.length; first += size) {
+    const part = draws.slice(first, first + size);
+    const begin = first === 0 ? 0 : part[0].place;
+    const end = first + size < draws.length ? draws[first + size].place : places.length;
+    const to = end < places.length ? unitsAt(places[end].offset) : text.length;
+    segments.push({
+      ...{ from: first === 0 ? 0 : unitsAt(places[begin].offset), to },
+      ...{ tokens: end - begin, pValue: exactPValue(part) },
+    });
+  }
+  return segments;
+}
+
+/** The test of a text that has been read. `text` is what `places` are the tokens of. */
+export function detect(text: string, places: readonly Place[], key: string, tokenizer: Tokenizer): Detection {
+  const { logLikelihood: _, ...sampling } = guessSampling(places);
+  const draws = drawsOf(places, new WatermarkKey(key), tokenizer, sampling);
+  return {
+    pValue: exactPValue(draws),
+    tokens: places.length,
+    places: draws.length,
+    hits: draws.filter(({ hit }) => hit).length,
+    hitsByChance: draws.reduce((sum, { chance }) => sum + chance, 0),
+    sampling,
+    segments: segmentsOf(text, places, draws),
+  };
+}
+
+function keptOf({ top }: Place, { topK, topP }: Omit<SamplingGuess, 'temperature'>) {
+  const candidates = top.map(({ token, logprob }) => ({ token, logit: logprob }));
+  return filterCandidates(candidates, 0, { topK, topP, minP: 0 });
+}
+
+/** Sums of the weights of the first 1, 2, … candidates at a temperature. */
+function prefixSums(top: readonly TokenLogprob[], temperature: number): Float64Array {
+  const sums = new Float64Array(top.length);
+  let sum = 0;
+  for (const [i, { logprob }] of top.entries()) {
+    sum += exp((logprob - top[0].logprob) / temperature);
+    sums[i] = sum;
+  }
+  return sums;
+}
+
+/** Gives the UTF-16 offset of a byte of `text`, for offsets that never fall. */
+function unitOffsets(text: string): (bytes: number) => number {
+  let units = 0;
+  let passed = 0;
+  return (bytes) => {
+    while (passed < bytes && units < text.length) {
+      const point = text.codePointAt(units)!;
+      passed += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+      units += point < 0x10000 ? 1 : 2;
+    }
+    return units;
+  };
+}

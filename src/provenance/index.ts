@@ -1,0 +1,14 @@
+export type { Statement } from './envelope.ts';
+export { modelDigest, signModel } from './signed-model.ts';
+export { newSigningKey, readSigningKey, type SigningKey } from './signing-keys.ts';
+export {
+  encodeHeader,
+  PROVENANCE_HEADER,
+  sealAnswer,
+  signFile,
+  type Verification,
+  type VerificationState,
+  verifyAnswer,
+  verifyBytes,
+  verifyModel,
+} from './verify.ts';

@@ -1,0 +1,138 @@
+// What `onebit doctor` says about files that are not what they say.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { main } from '../src/cli/main.ts';
+import type { WritableTensor } from '../src/gguf/write.ts';
+import { randomWeightBytes } from '../src/kernels/cases.ts';
+import { formatByName } from '../src/quant/formats.ts';
+import { type TinyModelOptions, tinyModel } from './tiny-model.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'doctor-test-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const CHATML = '{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}';
+interface Report {
+  ok: boolean;
+  findings: { severity: string; check: string; what: string; advice?: string }[];
+  need?: { totalBytes: number };
+}
+
+async function doctor(options: TinyModelOptions | Uint8Array): Promise<Report & { exitCode: number }> {
+  const bytes =
+    options instanceof Uint8Array ? options : await tinyModel({ layers: 1, chatTemplate: CHATML, ...options });
+  const path = join(folder, 'model.gguf');
+  writeFileSync(path, bytes);
+  let printed = '';
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += text;
+    return true;
+  });
+  const before = process.exitCode;
+  try {
+    const exitCode = await main(['doctor', path, '--json']);
+    return { exitCode, ...(JSON.parse(printed) as Report) };
+  } finally {
+    process.exitCode = before;
+    write.mockRestore();
+  }
+}
+
+/** Puts other tensors in the places of some. */
+const replace = (pattern: RegExp, change: (tensor: WritableTensor) => WritableTensor) => (list: WritableTensor[]) =>
+  list.map((tensor) => (pattern.test(tensor.name) ? change(tensor) : tensor));
+
+test('a sound file is sound', async () => {
+  const { exitCode, ok, findings, need } = await doctor({});
+  expect(findings).toEqual([]);
+  expect([exitCode, ok]).toEqual([0, true]);
+  expect(need!.totalBytes).toBeGreaterThan(0);
+});
+
+const u32 = (value: number) => ({ type: 'u32', value }) as const;
+const sick: [name: string, check: string, options: TinyModelOptions, advice?: RegExp][] = [
+  ['the older blocks behind id 42', 'legacy-q2_0', { format: 'q2_0-128' }, /^onebit convert .*--type q2_0$/],
+  ['answers that end with no end of a turn', 'end-of-turn', { chatTemplate: CHATML.replaceAll('im_end', 'im_start') }, /--set tokenizer\.ggml\.eot_token_id=u32:257$/],
+  ['a template of another model', 'template', { chatTemplate: CHATML.replaceAll('im_end', 'eot_id') }],
+  ['a template that cannot be read', 'template', { chatTemplate: '{% for m in messages %}' }],
+  ['a tokenizer of another model', 'tokenizer', { metadata: { 'tokenizer.ggml.model': 'bert' } }],
+  [
+    'a Bonsai without its scaled positions',
+    'yarn',
+    { metadata: { 'general.name': 'Bonsai 1.7B', 'qwen3.context_length': u32(32768) } },
+    /--set qwen3\.rope\.scaling\.type=yarn --set qwen3\.rope\.scaling\.factor=f32:4 --set qwen3\.rope\.scaling\.original_context_length=u32:8192$/,
+  ],
+  ['rotated weights', 'file', { metadata: { 'prism.hadamard.version': u32(1) } }],
+  ['keys that nothing honours', 'model', { metadata: { 'qwen3.attention.sliding_window': u32(64) } }],
+  [
+    'weights that are no numbers',
+    'not-finite',
+    {
+      tensors: replace(/ffn_up/, (tensor) => {
+        const bytes = randomWeightBytes('q1_0', tensor.shape[1], tensor.shape[0], 1);
+        bytes.set([0, 0x7e], 5 * 18);
+        return { ...tensor, bytes: () => bytes };
+      }),
+    },
+  ],
+  [
+    'code 3 in I2_S',
+    'i2s-codes',
+    {
+      format: 'i2_s',
+      tensors: replace(/ffn_up/, (tensor) => {
+        const bytes = randomWeightBytes('i2_s', tensor.shape[1], tensor.shape[0], 1);
+        bytes[40] = 0b11000000;
+        return { ...tensor, bytes: () => bytes };
+      }),
+    },
+  ],
+]; // biome-ignore format: a table
+
+test.each(sick)('%s', async (_, check, options, advice) => {
+  const { exitCode, ok, findings } = await doctor(options);
+  const found = findings.filter((finding) => finding.check === check && finding.severity === 'wrong');
+  expect(found.length, JSON.stringify(findings)).toBeGreaterThan(0);
+  if (advice) expect(found[0].advice).toMatch(advice);
+  expect([exitCode, ok]).toEqual([1, false]);
+});
+
+test('a qwen35 with PrismML’s ternary weights and no rotation keys lost them', async () => {
+  const bytes = await tinyModel({ format: 'pq2_0', layers: 1, metadata: { 'general.architecture': 'qwen35' } });
+  expect((await doctor(bytes)).findings.map(({ check }) => check)).toContain('dropped-hadamard');
+});
+
+test.each(['i2_s', 'i2_s-64'] as const)('the order of %s is found where weights follow the norms before them', async (written) => {
+  const WIDTH = 256;
+  // Channels that a norm amplifies have more zeros behind them, at random.
+  const gains = Float32Array.from({ length: WIDTH }, (_, i) => 0.5 + ((i * 97) % 64) / 64);
+  const shape = [WIDTH, 512];
+  const make = (format: 'i2_s' | 'i2_s-64', seed: number) => {
+    let state = seed;
+    const next = () => {
+      state = (state * 1103515245 + 12345) % 2 ** 31;
+      return state / 2 ** 31;
+    };
+    const values = Float32Array.from({ length: WIDTH * 512 }, (_, i) => (next() < gains[i % WIDTH] / 2 ? 0 : next() < 0.5 ? 1 : -1));
+    const bytes = new Uint8Array(values.length / 4 + 32);
+    formatByName(format).encode(values, bytes);
+    return bytes;
+  };
+  const bytes = await tinyModel({
+    ...{ format: 'tq2_0', layers: 1, chatTemplate: CHATML },
+    tensors: (list) =>
+      list.map((tensor): WritableTensor => {
+        if (/(attn|ffn)_norm/.test(tensor.name)) return { ...tensor, bytes: () => new Uint8Array(gains.buffer) };
+        if (!/ffn_(up|gate)/.test(tensor.name)) return tensor;
+        return { ...tensor, shape, format: written, bytes: () => make(written, tensor.name.length) };
+      }),
+  });
+  const { findings } = await doctor(bytes);
+  const order = findings.filter(({ check }) => check === 'i2s-order');
+  expect(order.map(({ severity }) => severity)).toEqual([written === 'i2_s' ? 'note' : 'wrong']);
+  if (written === 'i2_s-64') expect(order[0].advice).toContain('--i2s-layout 64');
+}); // biome-ignore format: a table
