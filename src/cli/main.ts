@@ -8,6 +8,7 @@ import { chatCommand } from './chat.ts';
 import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
 import { convertCommand } from './convert.ts';
+import { decideCommand } from './decide.ts';
 import { demoCommand } from './demo.ts';
 import { detectCommand } from './detect.ts';
 import { doctorCommand } from './doctor.ts';
@@ -86,6 +87,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     mcpCommand,
     trainCommand,
     supportCommand,
+    decideCommand,
     signCommand,
     verifyCommand,
     demoCommand,

@@ -1,24 +1,24 @@
-// Owns `onebit support predict` and `onebit support evaluate`.
+// Owns `onebit support predict`.
 import { Command } from 'commander';
 import { Budget } from '../core/budget.ts';
 import { printable } from '../core/printable.ts';
 import {
-  calibrationError,
-  judgeRows,
+  type ReadyReader,
   readQueries,
+  readyFields,
   type SupportModel,
-  summarise,
   type Table,
+  withReadyFields,
 } from '../tasks/support/index.ts';
 import { routeQuery } from '../tasks/support/route.ts';
 import { type AnsweredQuery, AnswerTable } from './answer-table.ts';
 import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
 import { Outputs } from './outputs.ts';
-import { print, printJson, printJsonLine } from './print.ts';
+import { print, printJsonLine } from './print.ts';
 import { inputLines, readInput } from './read-input.ts';
-import { openSupport, readLabelled, supportInputs } from './support-files.ts';
+import { openSupport, supportInputs } from './support-files.ts';
 
-interface AskFlags {
+export interface AskFlags {
   model: string;
   threshold?: number;
   top?: number;
@@ -26,6 +26,7 @@ interface AskFlags {
 }
 
 interface PredictFlags extends AskFlags {
+  country?: string;
   file?: string;
   csv?: boolean;
   output?: string;
@@ -39,14 +40,10 @@ Examples:
   tail -f queries.log | onebit support predict -m support.gguf --json
 
 Without TEXT and --file, queries are read from standard input, one per line, and answered as they come. With --json each
-query gives one line: text, intent, probability, outOfScope, confidence, answered, action, answer, intents.
+query gives one line: text, intent, probability, outOfScope, confidence, answered, action, answer, intents, fields.
+Fields are what the model has learnt to read from rows with marks, and e-mail and web addresses, phone numbers, IBANs,
+amounts, dates, times and order numbers.
 In tables, texts that a spreadsheet would take for a formula get an apostrophe before them.`;
-
-const EVALUATE_HELP = `
-Examples:
-  onebit support evaluate newer.csv -m support.gguf --json
-
-Rows of the intent oos, and of intents that the model does not know, count as out of scope.`;
 
 /** The command `support predict`. */
 export function predictSupportCommand({ signal }: CommandContext): Command {
@@ -54,6 +51,7 @@ export function predictSupportCommand({ signal }: CommandContext): Command {
     .argument('[text...]', 'the query; without it, lines of standard input')
     .option('--file <path>', 'a file of queries: one per line, CSV or .xlsx with a column text, or JSON lines')
     .option('--top <n>', 'intents to list (default: 3)', wholeNumber(1, 1000))
+    .option('--country <code>', 'country of phone numbers without a country code, DE for example')
     .option('--json', 'print one JSON line per query')
     .option('--csv', 'print a table: the rows of the file with what the model says in columns of their own')
     .option('-o, --output <file>', 'write that table to a file')
@@ -67,20 +65,28 @@ export function predictSupportCommand({ signal }: CommandContext): Command {
           : await Outputs.claim([{ option: '--output', path: output, kind: 'answers' }], inputs);
       try {
         const model = await openSupport(flags.model, signal);
-        if (words.length > 0) await answerAll(model, { queries: [words.join(' ')] }, flags, outputs, signal);
+        const read = await readyFields({ country: flags.country });
+        if (words.length > 0) await answerAll({ model, read }, { queries: [words.join(' ')] }, flags, outputs, signal);
         else if (file !== undefined && file !== '-') {
           const found = await readQueries(await readInput(file, 'read queries', signal), file);
-          await answerAll(model, found, flags, outputs, signal);
-        } else await answerAll(model, { queries: inputLines('read queries', signal) }, flags, outputs, signal);
+          await answerAll({ model, read }, found, flags, outputs, signal);
+        } else
+          await answerAll({ model, read }, { queries: inputLines('read queries', signal) }, flags, outputs, signal);
       } finally {
         await outputs?.release();
       }
     });
 }
 
+/** A model, and what reads the fields that need none. */
+interface Asked {
+  readonly model: SupportModel;
+  readonly read: ReadyReader;
+}
+
 /** Answers queries as they come. */
 async function answerAll(
-  model: SupportModel,
+  asked: Asked,
   { queries, table }: { queries: Iterable<string> | AsyncIterable<string>; table?: Table },
   flags: PredictFlags,
   outputs: Outputs | undefined,
@@ -97,68 +103,49 @@ async function answerAll(
     signal.throwIfAborted();
     const row = table?.rows[i++] ?? { fields: [text] };
     if (text.trim() === '' && !table) continue;
-    if (isTable) write(answers.row(row, answerOf(model, text, flags)));
-    else show(model, text, flags);
+    if (isTable) write(answers.row(row, answerOf(asked, text, flags)));
+    else show(asked, text, flags);
     await budget.turn('support predict');
   }
   if (outputs) await outputs.writeResult(flags.output!, new TextEncoder().encode(written.join('')));
 }
 
-function answerOf(model: SupportModel, text: string, { threshold }: AskFlags): AnsweredQuery {
-  const { action, prediction } = routeQuery(model, text, { threshold });
+function answerOf({ model, read }: Asked, text: string, { threshold }: AskFlags): AnsweredQuery {
+  const fields = withReadyFields(model.readFields(text), read(text));
+  const { action, prediction, text: said, source } = routeQuery(model, text, { threshold, fields });
   const { intent, confidence, answer } = prediction;
-  return { intent, confidence, action, answer: action === 'answer' ? answer : undefined };
+  const hasAnswer = action === 'answer' && (answer !== undefined || source !== undefined);
+  return { intent, confidence, action, answer: hasAnswer ? said : undefined };
 }
 
-/** The command `support evaluate`. */
-export function evaluateSupportCommand({ signal }: CommandContext): Command {
-  return addModel(new Command('evaluate').description('measure a model on labelled queries'))
-    .argument('<file>', 'CSV or JSON lines with text and intent')
-    .option(
-      '--json',
-      'print one JSON document: accuracy, inScopeAccuracy, macroF1, coverage, precisionAtThreshold, outOfScopeRecall, outOfScopeAuroc, perIntent, confusion, queriesPerSecond',
-    )
-    .addHelpText('after', EVALUATE_HELP)
-    .action(async (file: string, flags: AskFlags) => {
-      const model = await openSupport(flags.model, signal);
-      const { judged, seconds } = await judgeRows(model, await readLabelled([file], signal), {
-        threshold: flags.threshold,
-        signal,
-      });
-      const result = summarise(judged, seconds);
-      if (flags.json) return printJson(result);
-      const percent = (share: number | null) => (share === null ? 'no such rows' : `${(100 * share).toFixed(1)} %`);
-      const lines: [string, string][] = [
-        ['top intent right, in scope', percent(result.accuracy)],
-        ['answered and right, in scope', percent(result.inScopeAccuracy)],
-        ['macro F1', percent(result.macroF1)],
-        ['answered, in scope', percent(result.coverage)],
-        ['answers that are right', percent(result.precisionAtThreshold)],
-        ['out of scope and not answered', percent(result.outOfScopeRecall)],
-        ['calibration error', percent(calibrationError(judged))],
-        ['queries per second', String(result.queriesPerSecond)],
-      ];
-      print(`${judged.length} rows, threshold ${(flags.threshold ?? model.facts.threshold).toFixed(3)}`);
-      for (const [name, value] of lines) print(`  ${name.padEnd(32)}${value}`);
-      for (const { intent, predicted, count } of result.confusion.slice(0, 10)) {
-        print(printable(`  ${String(count).padStart(4)} × ${intent} taken for ${predicted}`));
-      }
-    });
-}
-
-function addModel(command: Command): Command {
+/** The options that all questions to a model have. */
+export function addModel(command: Command): Command {
   return command
     .requiredOption('-m, --model <file>', 'a model of onebit support train')
     .option('--threshold <x>', "confidence from which on it answers (default: the model's)", numberBetween(0, 1));
 }
 
-function show(model: SupportModel, text: string, flags: AskFlags): void {
-  const { action, prediction, text: said } = routeQuery(model, text, { threshold: flags.threshold });
+function show({ model, read }: Asked, text: string, flags: AskFlags): void {
+  const fields = withReadyFields(model.readFields(text), read(text));
+  const {
+    action,
+    prediction,
+    text: said,
+    source,
+    probability,
+  } = routeQuery(model, text, {
+    ...{ threshold: flags.threshold, fields },
+  });
   const { intents } = flags.top === undefined ? prediction : model.predict(text, { top: flags.top });
   if (flags.json) {
-    printJsonLine({ text, ...prediction, action, answer: prediction.answer ?? null, intents });
+    const hasAnswer = action === 'answer' && (source !== undefined || prediction.answer !== undefined);
+    const found = source === undefined ? {} : { source, probability };
+    printJsonLine({ text, ...prediction, action, answer: hasAnswer ? said : null, intents, fields, ...found });
     return;
   }
   const ranked = intents.map(({ intent, probability }) => `${intent} ${(100 * probability).toFixed(0)} %`).join(', ');
   print(`${action}: ${said}\n  ${printable(ranked)}; out of scope ${(100 * prediction.outOfScope).toFixed(0)} %`);
+  for (const { label, text: part, value } of fields) {
+    print(printable(`  ${label}: ${part}${value === undefined || value === part ? '' : ` (${value})`}`));
+  }
 }

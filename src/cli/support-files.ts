@@ -1,5 +1,12 @@
 // Owns the files that the support commands read and write. Must not know what is done with them.
-import { loadSupport, readRows, type SupportModel, type SupportRow } from '../tasks/support/index.ts';
+import {
+  loadSupport,
+  type Passage,
+  readDocuments,
+  readRows,
+  type SupportModel,
+  type SupportRow,
+} from '../tasks/support/index.ts';
 import { modelPathOf } from './file-identity.ts';
 import { readInput } from './read-input.ts';
 import { withModelHint } from './suggest.ts';
@@ -12,6 +19,20 @@ export async function readLabelled(paths: readonly string[], signal: AbortSignal
     for (const row of await readRows(bytes, path === '-' ? 'standard input' : path)) rows.push(row);
   }
   return rows;
+}
+
+/** Passages of several files of documents; where names repeat, ids are told apart by the files' places. */
+export async function readPassages(paths: readonly string[]): Promise<Passage[]> {
+  const all: Passage[] = [];
+  const known = new Set<string>();
+  for (const [i, path] of paths.entries()) {
+    for (const passage of readDocuments(await readInput(path, 'read documents'), path)) {
+      const id = known.has(passage.id) && i > 0 ? `${i + 1}:${passage.id}` : passage.id;
+      known.add(id);
+      all.push({ ...passage, id });
+    }
+  }
+  return all;
 }
 
 /** Loads the model of `-m`. */

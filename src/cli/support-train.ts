@@ -1,6 +1,7 @@
 // Owns `onebit support train` and `onebit support update`.
 import { basename } from 'node:path';
 import { Command } from 'commander';
+import { OnebitError } from '../errors.ts';
 import {
   type SupportModel,
   saveSupport,
@@ -11,9 +12,10 @@ import {
 import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
 import { Outputs } from './outputs.ts';
 import { note, print, printJson } from './print.ts';
-import { openSupport, readLabelled, supportInputs } from './support-files.ts';
+import { openSupport, readLabelled, readPassages, supportInputs } from './support-files.ts';
 
 interface TrainSupportFlags {
+  documents?: string[];
   output: string;
   model: string;
   precision?: number;
@@ -26,12 +28,17 @@ interface TrainSupportFlags {
 
 const TRAIN_HELP = `
 FILE is CSV with a header naming the columns text and intent (optionally answer, the canned text of the intent), or
-JSON lines with these fields. Rows of the intent oos are examples of what the model should not answer.
+JSON lines with these fields. Parts of the text that have a name, [tomorrow](date), or "slots": [{label, start, end}] of
+JSON lines, are learnt as fields; the file has at most 3 MB then. Rows of the intent oos are examples of what the model should not answer.
 
 Examples:
   onebit support train queries.csv -o support.gguf
   onebit support train queries.csv -o support.gguf --precision 0.97 --json
   onebit support evaluate newer.csv -m support.gguf
+  onebit support train queries.csv --documents faq.json terms.md -o support.gguf
+  onebit support train --documents faq.csv -o answers.gguf
+
+DOCUMENTS are a JSON list of {id, question, answer}, a table with these columns, or Markdown, which is cut at headings.
 
 The threshold is chosen so that answers are right as often as --precision says; all else goes to people. It is measured
 on rows that the measuring model was not trained on.`;
@@ -46,16 +53,28 @@ Examples:
 /** The command `support train`. */
 export function trainSupportCommand({ signal }: CommandContext): Command {
   const command = new Command('train')
-    .description('make a model from labelled queries: at most 2 MB, 1-bit weights')
-    .argument('<file...>', 'CSV or JSON lines with text, intent and perhaps answer; - for CSV on standard input')
+    .description('make a model from labelled queries: at most 2 MB (3 with fields), 1-bit weights')
+    .argument('[file...]', 'CSV or JSON lines with text, intent and perhaps answer; - for CSV on standard input')
     .requiredOption('-o, --output <file>', 'the GGUF file to write')
+    .option(
+      '--documents <file...>',
+      'questions with answers (JSON, CSV) or pages (Markdown) to answer from, word for word',
+    )
     .option('--name <text>', "the model's name (default: the file's name)");
   return addTrainingOptions(command)
     .addHelpText('after', TRAIN_HELP)
     .action(async (files: string[], flags: TrainSupportFlags) => {
-      await make(flags, await supportInputs(files), signal, async () => {
+      const { documents: paths = [] } = flags;
+      if (files.length === 0 && paths.length === 0) {
+        throw new OnebitError(
+          'bad-argument',
+          'support train: there must be rows or --documents, got neither. Give a file of rows.',
+        );
+      }
+      await make(flags, await supportInputs([...files, ...paths]), signal, async () => {
         const rows = await readLabelled(files, signal);
-        return (options) => trainSupport(rows, { name: nameFrom(flags.output), ...options });
+        const documents = await readPassages(paths);
+        return (options) => trainSupport(rows, { name: nameFrom(flags.output), documents, ...options });
       });
     });
 }
@@ -131,7 +150,7 @@ async function trained(flags: TrainSupportFlags, train: Training, signal: AbortS
 
 function tell(
   flags: TrainSupportFlags,
-  { facts, intents, answers }: SupportModel,
+  { facts, intents, answers, fieldLabels, parts }: SupportModel,
   { path, bytes, seconds }: { path: string; bytes: number; seconds: number },
 ): void {
   for (const notice of facts.notices) note(`note: ${notice}`);
@@ -143,6 +162,8 @@ function tell(
       bytes,
       intents: intents.length,
       answers: answers.size,
+      fields: fieldLabels,
+      documents: parts.documents?.index.passages.length ?? 0,
       ...figures,
       notices,
       seconds,
@@ -151,10 +172,19 @@ function tell(
   }
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const { accuracy, coverage, precision } = facts.heldOut;
+  if (parts.documents) print(`${path}: answers from ${parts.documents.index.passages.length} passages`);
+  if (intents.length === 0) return;
   print(
-    `${path}: ${intents.length} intents from ${facts.trainedRows} rows, ${(bytes / 1e6).toFixed(2)} MB, ${seconds.toFixed(0)} s\n` +
+    `${path}: ${intents.length} intents${fieldLabels.length > 0 ? ` and ${fieldLabels.length} fields` : ''} from ${facts.trainedRows} rows, ${(bytes / 1e6).toFixed(2)} MB, ${seconds.toFixed(0)} s\n` +
       `on rows held out from training: ${percent(accuracy)} right; from the threshold ${facts.threshold.toFixed(3)} on ${percent(coverage)} are answered, ${percent(precision)} of them rightly`,
   );
+  for (const row of facts.thresholds) {
+    const gives =
+      row.threshold === null
+        ? 'cannot be shown with these rows'
+        : `${percent(row.answered)} answered, ${percent(row.right ?? 0)} of them rightly (${percent(row.low ?? 0)} to ${percent(row.high ?? 1)}), from ${row.threshold.toFixed(3)} on`;
+    print(`  for ${percent(row.precision)}: ${gives}`);
+  }
 }
 
 const REDRAW_MS = 100;

@@ -1,7 +1,9 @@
 // Owns `onebit support`: the group of commands for customers' queries.
 import { Command } from 'commander';
 import type { CommandContext } from './context.ts';
-import { evaluateSupportCommand, predictSupportCommand } from './support-ask.ts';
+import { predictSupportCommand } from './support-ask.ts';
+import { evaluateSupportCommand } from './support-evaluate.ts';
+import { redactSupportCommand } from './support-redact.ts';
 import { reportSupportCommand } from './support-report.ts';
 import { serveSupportCommand } from './support-serve.ts';
 import { trainSupportCommand, updateSupportCommand } from './support-train.ts';
@@ -16,6 +18,7 @@ export function supportCommand(context: CommandContext): Command {
     updateSupportCommand,
     predictSupportCommand,
     evaluateSupportCommand,
+    redactSupportCommand,
     reportSupportCommand,
     serveSupportCommand,
   ];

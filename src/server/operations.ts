@@ -1,15 +1,20 @@
 // Owns the list of all operations. Routes (app.ts) and the OpenAPI document (openapi.ts) are both made from it; a batch may be of those that say so.
 import { z } from 'zod';
+import type { LanguageModel } from '../language-model.ts';
+import { likelihoodDecider, supportDecider } from '../tasks/decide/index.ts';
+import type { SupportModel } from '../tasks/support/support-model.ts';
 import { countTokens, message, messageEvents } from './anthropic.ts';
 import { ApiError } from './api-error.ts';
 import { applyTemplate, applyTemplateRequest } from './apply-template.ts';
 import { chatChunks, chatCompletion } from './chat-completions.ts';
 import { completion, completionChunks } from './completions.ts';
+import { decisions, type NamedDecider, systemOne } from './decisions.ts';
 import { embeddings } from './embeddings.ts';
+import type { Exchange } from './exchange.ts';
 import { JOB_OPERATIONS } from './job-operations.ts';
 import { ollamaAnswer, ollamaEmbed, ollamaEmbedding, ollamaLines } from './ollama.ts';
 import { ollamaModels, ollamaShow } from './ollama-models.ts';
-import { asksModel, asksSupport, type Operation } from './operation.ts';
+import { asksModel, asksSupport, type Facts, type Operation } from './operation.ts';
 import { countInput, inputList } from './response-input.ts';
 import { storedResponse } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
@@ -17,6 +22,7 @@ import { modelObject, noSuchResponse } from './route-facts.ts';
 import * as answers from './schemas/answers.ts';
 import { countRequest, messagesRequest } from './schemas/anthropic.ts';
 import { chatRequest } from './schemas/chat.ts';
+import { decisionsAnswer, decisionsRequest, systemOneAnswer, systemOneRequest } from './schemas/decisions.ts';
 import {
   ollamaChatRequest,
   ollamaEmbeddingRequest,
@@ -206,7 +212,35 @@ const support: readonly Operation[] = [
     },
     route,
   ),
+  decides(
+    {
+      ...{ path: '/v1/systemone', id: 'systemOne', body: systemOneRequest, answer: systemOneAnswer, inBatches: true },
+      summary: 'Fixed questions about a text, answered with probabilities',
+    },
+    systemOne,
+  ),
+  decides(
+    {
+      ...{ path: '/v1/decisions', id: 'decisions', body: decisionsRequest, answer: decisionsAnswer, inBatches: true },
+      summary: 'The same as a list of predicates, choices and scores',
+    },
+    decisions,
+  ),
 ];
+
+/** Fixed questions: a support model answers where it is meant or alone, else a language model by how likely it finds each label. */
+function decides<Schema extends z.ZodObject>(
+  facts: Omit<Facts, 'method'> & { readonly body: Schema },
+  answer: (who: NamedDecider, body: z.output<Schema>, job: Exchange) => Promise<object>,
+): Operation {
+  const whole = (model: LanguageModel, body: z.output<Schema>, job: Exchange) => {
+    const decider = likelihoodDecider((texts) => model.scoreDocuments(texts, { signal: job.signal }));
+    return answer({ name: job.modelId ?? '', decider }, body, job);
+  };
+  const bySupport = (model: SupportModel, body: z.output<Schema>, job: Exchange) =>
+    answer({ name: model.facts.name, decider: supportDecider(model) }, body, job);
+  return { method: 'post', ...facts, model: { whole }, support: { whole: bySupport } };
+}
 
 const about: readonly Operation[] = [
   {

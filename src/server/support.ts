@@ -1,5 +1,6 @@
 // Owns the routes of a support model: what queries are about, what to do with them, and a conversation in which it answers itself. Must not know
 // language models.
+import { type ReadyReader, readyFields, withReadyFields } from '../tasks/fields/index.ts';
 import { routeQuery, type SupportRoute } from '../tasks/support/route.ts';
 import type { Prediction, SupportModel } from '../tasks/support/support-model.ts';
 import { ApiError, badField } from './api-error.ts';
@@ -11,14 +12,22 @@ import { type ClassifyRequest, LONGEST_QUERY, type RouteRequest } from './schema
 /** The answer of /v1/classify. */
 export async function classify(
   model: SupportModel,
-  { input, top, threshold }: ClassifyRequest,
+  { input, top, threshold, fields }: ClassifyRequest,
   exchange: Exchange,
 ): Promise<object> {
   const options = { top: top ?? undefined, threshold: threshold ?? undefined };
+  const read = fields ? await ready() : undefined;
   const data = await eachQuery(input, exchange, (query, index) => {
     const prediction = model.predict(query, options);
     const { answered, answer, intents } = prediction;
-    return { index, ...judgement(prediction), answered, answer: answer ?? null, intents };
+    return {
+      index,
+      ...judgement(prediction),
+      ...fieldsOf(prediction, query, read),
+      answered,
+      answer: answer ?? null,
+      intents,
+    };
   });
   return { object: 'list', model: model.facts.name, data };
 }
@@ -26,14 +35,37 @@ export async function classify(
 /** The answer of /v1/route. */
 export async function route(
   model: SupportModel,
-  { input, threshold }: RouteRequest,
+  { input, threshold, fields }: RouteRequest,
   exchange: Exchange,
 ): Promise<object> {
+  const read = fields ? await ready() : undefined;
   const data = await eachQuery(input, exchange, (query, index) => {
-    const { prediction, action, text, options } = routeQuery(model, query, { threshold: threshold ?? undefined });
-    return { index, ...judgement(prediction), action, text, options };
+    const known = read ? withReadyFields(model.readFields(query), read(query)) : undefined;
+    const { prediction, action, text, options, source, probability } = routeQuery(model, query, {
+      ...{ threshold: threshold ?? undefined, fields: known },
+    });
+    return {
+      index,
+      ...judgement(prediction),
+      ...(known ? { fields: known } : {}),
+      action,
+      text,
+      options,
+      ...(source === undefined ? {} : { source, probability }),
+    };
   });
   return { object: 'list', model: model.facts.name, data };
+}
+
+let reader: Promise<ReadyReader> | undefined;
+
+function ready(): Promise<ReadyReader> {
+  reader ??= readyFields();
+  return reader;
+}
+
+function fieldsOf({ fields }: Prediction, query: string, read: ReadyReader | undefined): object {
+  return read ? { fields: withReadyFields(fields, read(query)) } : {};
 }
 
 /** The answer of /v1/chat/completions to the last message of the user, with what was decided in the field `support`. @throws ApiError 400 */

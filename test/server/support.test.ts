@@ -11,7 +11,7 @@ beforeAll(async () => {
   const support = await trainSupport([...trainingRows, answer, ...outsideRows], {
     epochs: 8,
     networks: 1,
-    precision: 0.97,
+    precision: 0.9,
     name: 'shop',
   });
   started = await startServer({ support });
@@ -57,6 +57,56 @@ describe('support routes', () => {
     expect(await actions()).toEqual(['answer', ...handedOver]);
     expect(await actions(0)).toEqual(['answer', ...unlike.map(() => 'answer')]);
     expect((await actions(1)).slice(1)).toEqual(handedOver);
+  });
+
+  test('fields of queries are given where they are asked for', async () => {
+    const { body } = await ask('/v1/classify', { input: 'write to eva@shop.example', fields: true });
+    expect(body.data[0].fields).toMatchObject([{ label: 'email', start: 9, end: 25, value: 'eva@shop.example' }]);
+    expect((await ask('/v1/classify', { input: 'x' })).body.data[0].fields).toBeUndefined();
+  });
+
+  test('decisions have the intent of the file, whatever the order of the options', async () => {
+    const labels = [...new Set(trainingRows.map(({ intent }) => intent))];
+    const input = 'where is my parcel';
+    const asked = async (order: readonly string[]) => {
+      const criteria = Object.fromEntries(order.map((label) => [label, null]));
+      const one = await ask('/v1/systemone', {
+        state: { messages: [{ role: 'user', content: input }] },
+        questions: { q: { type: 'choice', instructions: 'What is it about?', criteria } },
+      });
+      const choices = order.map((value) => ({ value }));
+      const question = { type: 'choice', name: 'q', instructions: 'What is it about?', choices };
+      const list = await ask('/v1/decisions', { input, questions: [question] });
+      return [one.body.answers.q, list.body.answers[0]];
+    };
+    const [one, list] = await asked(labels);
+    expect([one.choice, list.choice]).toEqual(['parcel_status', 'parcel_status']);
+    expect(list).toMatchObject({ type: 'choice', name: 'q', confidence: one.confidence });
+    const [other, otherList] = await asked([...labels].reverse());
+    expect(other).toEqual(one);
+    expect(otherList.probabilities.reverse()).toEqual(list.probabilities);
+  });
+
+  test('predicates and scores', async () => {
+    const { body } = await ask('/v1/systemone', {
+      state: 'please refund the shoes',
+      questions: {
+        yes: { type: 'noul', instructions: 'refund' },
+        no: { type: 'noul', instructions: 'opening hours' },
+        level: { type: 'score', instructions: 'which', criteria: ['opening hours', 'refund'] },
+      },
+    });
+    expect(body.answers.yes.noul).toBeGreaterThan(0.5);
+    expect(body.answers.no.noul).toBeLessThan(0.5);
+    expect(body.answers.level).toMatchObject({ type: 'score', legend: { 0: 'opening hours', 1: 'refund' } });
+    expect(body.answers.level.score).toBeGreaterThan(0.5);
+    expect(
+      await ask('/v1/systemone', { state: 'x', questions: { a: { type: 'choice', instructions: 'y' } } }),
+    ).toMatchObject({
+      status: 400,
+      body: { error: { param: 'questions.a.criteria' } },
+    });
+    expect((await ask('/v1/decisions', { input: 'x', questions: [] })).status).toBe(400);
   });
 
   test('wrong requests are told what is wrong', async () => {

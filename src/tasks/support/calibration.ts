@@ -174,33 +174,6 @@ export interface Judged {
 }
 
 /**
- * The lowest confidence from which on answers are right as often as `precision` asks. Held-out precision must exceed it by `margin` standard errors, so
- * that unseen queries meet it too. Where nothing is that precise, the confidence of the best found: little is answered then.
- */
-export function thresholdFor(judged: readonly Judged[], precision: number, margin = 1): number {
-  const sorted = [...judged].sort((a, b) => b.confidence - a.confidence);
-  let [all, right] = [0, 0];
-  let threshold = sorted.length > 0 ? sorted[0].confidence : 1;
-  let best = Number.NEGATIVE_INFINITY;
-  let found = false;
-  for (const [i, { confidence, right: isRight, weight }] of sorted.entries()) {
-    all += weight;
-    if (isRight) right += weight;
-    if (i + 1 < sorted.length && sorted[i + 1].confidence === confidence) continue;
-    const share = right / all;
-    const lower = share - margin * Math.sqrt((share * (1 - share)) / all + 0.25 / (all * all));
-    if (lower >= precision) {
-      threshold = confidence;
-      found = true;
-    } else if (!found && lower > best) {
-      best = lower;
-      threshold = confidence;
-    }
-  }
-  return threshold;
-}
-
-/**
  * The least that is asked of a threshold besides its precision. Below a confidence of a half, answers are more often wrong than right; so it is a half,
  * or, if that is lower, the confidence below which `loss` of the right answers lie. 0 where nothing was answered rightly.
  */

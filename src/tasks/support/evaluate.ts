@@ -2,6 +2,7 @@
 // know how results are shown.
 import { checkArgument, checkOptions } from '../../core/check.ts';
 import { nextTurn } from '../../core/event-loop.ts';
+import { type FieldEvaluation, measureFields } from '../fields/measure.ts';
 import { checkSupportRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
 import { checkSupportModel, type Prediction, type SupportModel } from './support-model.ts';
 
@@ -40,6 +41,8 @@ export interface SupportEvaluation {
   /** Wrong top intents of in-scope rows, most frequent first. */
   readonly confusion: readonly Confusion[];
   readonly queriesPerSecond: number;
+  /** Fields found exactly, where rows say which there are (no `slots` in one of them: none there). */
+  readonly fields?: FieldEvaluation;
 }
 
 /** A row and what the model says of it. */
@@ -128,6 +131,7 @@ export function summarise(judged: readonly JudgedRow[], seconds: number): Suppor
     perIntent,
     confusion: confusions(inside),
     queriesPerSecond: seconds > 0 ? Math.round(judged.length / seconds) : 0,
+    ...(judged.some(({ row }) => row.slots) ? { fields: measureFields(judged.map(fieldsOf)) } : {}),
   };
 }
 
@@ -163,6 +167,10 @@ export function calibrationBins(
   return sums
     .filter(({ rows }) => rows > 0)
     .map(({ rows, confidence, right }) => ({ rows, confidence: confidence / rows, accuracy: right / rows }));
+}
+
+function fieldsOf({ row, prediction }: JudgedRow) {
+  return { wanted: row.slots ?? [], found: prediction.fields };
 }
 
 function intentScores(inside: readonly JudgedRow[]): Record<string, IntentScore> {

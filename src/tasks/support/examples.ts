@@ -1,20 +1,23 @@
 // Owns keeping training rows inside a model's file: compressed, bounded, read as hostile input. Must not know models.
 import { OnebitError } from '../../errors.ts';
+import { spansIn } from '../fields/marks.ts';
 import type { SupportRow } from './rows.ts';
 
 /** Expanded examples are refused beyond this: a small file could claim to hold gigabytes. */
 const MAX_EXPANDED_BYTES = 256e6;
 
-/** Rows as bytes: JSON lines of [intent, text] pairs, raw deflate. As many rows are kept as fit `maxBytes`, the same share of every intent's. */
+/** Rows as bytes: JSON lines of [intent, text], or [intent, text, label, start, end, …] of rows with fields, raw deflate. As many rows are kept as fit `maxBytes`, the same share of every intent's. */
 export async function packExamples(
   rows: readonly SupportRow[],
   maxBytes: number,
 ): Promise<{ rows: readonly SupportRow[]; bytes: Uint8Array }> {
-  let kept = rows.map(({ text, intent }) => ({ text, intent }));
+  let kept: SupportRow[] = rows.map(({ text, intent, slots }) => ({
+    text,
+    intent,
+    ...(slots?.length ? { slots } : {}),
+  }));
   for (;;) {
-    const bytes = await deflate(
-      new TextEncoder().encode(kept.map(({ intent, text }) => JSON.stringify([intent, text])).join('\n')),
-    );
+    const bytes = await deflate(new TextEncoder().encode(kept.map(lineOf).join('\n')));
     if (bytes.length <= maxBytes || kept.length === 0) return { rows: kept, bytes };
     const fewer = sample(kept, (0.95 * maxBytes) / bytes.length);
     kept = fewer.length < kept.length ? fewer : []; // more intents than there is room for
@@ -41,7 +44,17 @@ function exampleOf(line: string): SupportRow {
   const value: unknown = JSON.parse(line);
   if (!Array.isArray(value) || typeof value[0] !== 'string' || typeof value[1] !== 'string')
     throw new Error('another form');
-  return { intent: value[0], text: value[1] };
+  const [intent, text, ...numbers] = value;
+  if (numbers.length === 0) return { intent, text };
+  const slots = Array.from({ length: Math.ceil(numbers.length / 3) }, (_, i) => {
+    const [label, start, end] = numbers.slice(3 * i);
+    return { label, start, end };
+  });
+  return { intent, text, slots: spansIn(slots, text, 'read support model: an example') };
+}
+
+function lineOf({ intent, text, slots = [] }: SupportRow): string {
+  return JSON.stringify([intent, text, ...slots.flatMap(({ label, start, end }) => [label, start, end])]);
 }
 
 /** Every so-many-th row of each intent, at least one. */
@@ -54,12 +67,14 @@ function sample<Row extends SupportRow>(rows: readonly Row[], share: number): Ro
   });
 }
 
-async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+/** Raw deflate. */
+export async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream('deflate-raw'));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-async function inflate(bytes: Uint8Array): Promise<Uint8Array> {
+/** The bytes of raw deflate; throws where they are more than a file may hold. */
+export async function inflate(bytes: Uint8Array): Promise<Uint8Array> {
   const stream = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
   const parts: Uint8Array[] = [];
   let size = 0;

@@ -19,11 +19,14 @@ import { encodedBytes } from '../../quant/blocks.ts';
 import { findNotFinite } from '../../quant/finite.ts';
 import type { FormatName } from '../../quant/formats.ts';
 import { formatByName } from '../../quant/formats.ts';
+import { answerEntries, readAnswerModel } from '../answers/file.ts';
+import { fieldEntries, readFieldModel, type TensorReader } from '../fields/file.ts';
 import { SIGNALS } from './calibration.ts';
 import { EvidenceSpace } from './evidence.ts';
 import { packExamples, unpackExamples } from './examples.ts';
 import { Network } from './network.ts';
 import { PhraseNetwork, phraseTensors } from './phrase-network.ts';
+import type { ThresholdRow } from './promise.ts';
 import { checkSupportModel, type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
 import { MAX_WEIGHT, TRUNK_WIDTH, Trunk, trunkNames } from './trunk.ts';
 
@@ -51,7 +54,7 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
     ['support.answers.intents', answered.map(([intent]) => intent)],
     ['support.answers.texts', answered.map(([, text]) => text)],
     ['support.networks', u32(networks.bags.length)],
-    ['support.width', u32(networks.bags[0].shape.width)],
+    ['support.width', u32(networks.bags[0]?.shape.width ?? 0)],
     ['support.phrase_networks', u32(networks.phrases.length)],
     ['support.out_of_scope_class', parts.hasOutlierClass],
     ['support.vocabulary.hashes', space.hashes],
@@ -68,6 +71,7 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
     ['support.held_out.precision', f32(facts.heldOut.precision)],
     ['support.seed', { type: 'f64', value: facts.seed }],
     ['support.trained_rows', u32(facts.trainedRows)],
+    ['support.thresholds', facts.thresholds.map((row) => JSON.stringify(row))],
     ['support.notices', [...facts.notices]],
     ['support.suspects', facts.suspects.map((suspect) => JSON.stringify(suspect))],
     ['support.examples', examples.bytes],
@@ -88,6 +92,16 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
     for (const [name, sizes] of phraseTensors(shape)) {
       tensors.push(tensor(`phrases.${i}.${name}`, sizes, formatOf(sizes), weights[name]));
     }
+  }
+  if (parts.fields) {
+    const entries = fieldEntries(parts.fields);
+    for (const [key, value] of entries.metadata) metadata.set(key, value);
+    for (const { name, shape, format, values } of entries.tensors) tensors.push(tensor(name, shape, format, values));
+  }
+  if (parts.documents) {
+    const { metadata: more, tensor: senses } = await answerEntries(parts.documents);
+    for (const [key, value] of more) metadata.set(key, value);
+    tensors.push(tensor(senses.name, senses.shape, 'q1_0', senses.values));
   }
   const pieces: Uint8Array[] = [];
   await writeGguf({ metadata, tensors }, (bytes) => void pieces.push(bytes.slice()));
@@ -176,11 +190,17 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
     );
   }
   const intents = [...metadataStrings(gguf, 'support.intents')];
-  if (intents.length < 2 || intents.length > MOST.intents || new Set(intents).size < intents.length) {
+  // A model of documents alone has no intents and no networks.
+  const isOfDocuments = intents.length === 0 && gguf.metadata.has('support.documents');
+  if (
+    (intents.length < 2 && !isOfDocuments) ||
+    intents.length > MOST.intents ||
+    new Set(intents).size < intents.length
+  ) {
     throw wrong(source, `must have 2 to ${MOST.intents} different intents, got ${intents.length}`);
   }
   const hasOutlierClass = metadataBoolean(gguf, 'support.out_of_scope_class');
-  const width = count('support.width', MOST.width);
+  const width = isOfDocuments ? 0 : count('support.width', MOST.width);
   const hashes = integers(gguf, source, 'support.vocabulary.hashes', MOST.vocabulary);
   const rarities = integers(gguf, source, 'support.vocabulary.rarities', MOST.vocabulary, hashes.length);
   const trunkHashes = integers(gguf, source, trunkNames.hashes, MOST.trunk);
@@ -223,7 +243,7 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
     };
   };
   const bags: Network[] = [];
-  for (let i = 0; i < count('support.networks', MOST.networks); i++) {
+  for (let i = 0; i < (isOfDocuments ? 0 : count('support.networks', MOST.networks)); i++) {
     const fill = await read(`network.${i}`, networkTensors(space.size, width, classes));
     const network = new Network({ vocabulary: space.size, width, classes });
     fill(network.weights);
@@ -239,7 +259,15 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
     network.sumHeads(network.weights);
     phrases.push(network);
   }
+  const readValues: TensorReader = async (name, shape, format) => {
+    const whole = `${name}${format === 'f32' ? '' : '.weight'}`;
+    const size = shape.reduce((product, length) => product * length, 1);
+    return decoded(await bytesOf(whole, shape, format), size, format);
+  };
+  const fields = await readFieldModel(gguf, readValues, (problem) => wrong(source, problem));
+  const documents = await readAnswerModel(gguf, readValues, trunk);
   return new SupportModel({
+    ...{ ...(fields ? { fields } : {}), ...(documents ? { documents } : {}) },
     ...{
       facts: factsOf(gguf),
       intents,
@@ -266,11 +294,29 @@ function factsOf(gguf: Gguf): SupportFacts {
       coverage: share('support.held_out.coverage'),
       precision: share('support.held_out.precision'),
     },
+    thresholds: gguf.metadata.has('support.thresholds')
+      ? metadataStrings(gguf, 'support.thresholds').map(thresholdOf)
+      : [],
     seed: metadataNumber(gguf, 'support.seed'),
     trainedRows: metadataNumber(gguf, 'support.trained_rows', { min: 0 }),
     notices: metadataStrings(gguf, 'support.notices'),
     suspects: metadataStrings(gguf, 'support.suspects').map(suspectOf),
   };
+}
+
+function thresholdOf(json: string): ThresholdRow {
+  try {
+    const row = JSON.parse(json);
+    const share = (value: unknown) => (value === null ? null : Number(value));
+    return {
+      ...{ precision: Number(row.precision), threshold: share(row.threshold), answered: Number(row.answered) },
+      ...{ right: share(row.right), low: share(row.low), high: share(row.high) },
+    };
+  } catch (cause) {
+    throw new OnebitError('bad-file', 'read support model: support.thresholds must be JSON objects. Train it again.', {
+      cause,
+    });
+  }
 }
 
 function suspectOf(json: string): Suspect {
@@ -324,9 +370,9 @@ async function readTensor(
   return bytes;
 }
 
-function decoded(bytes: Uint8Array, size: number): Float32Array {
+function decoded(bytes: Uint8Array, size: number, format: FormatName = 'f32'): Float32Array {
   const values = new Float32Array(size);
-  formatByName('f32').decode(bytes, values);
+  formatByName(format).decode(bytes, values);
   return values;
 }
 

@@ -1,4 +1,37 @@
 // The subpath onebit/support: models that say what a customer's query is about, and when they do not know.
+
+export {
+  type AnswerEvaluation,
+  type FoundAnswer,
+  type JudgedAnswer,
+  measureAnswers,
+  type Passage,
+  readDocuments,
+} from '../answers/index.ts';
+export {
+  type Decider,
+  type Decision,
+  type DecisionOption,
+  type DecisionQuestion,
+  decide,
+  decideAll,
+  likelihoodDecider,
+  supportDecider,
+} from '../decide/index.ts';
+export {
+  type Field,
+  type FieldEvaluation,
+  type FieldScore,
+  markedText,
+  READY_FIELDS,
+  type ReadyField,
+  type ReadyFieldsOptions,
+  type ReadyReader,
+  readyFields,
+  redactFields,
+  type Span,
+  withReadyFields,
+} from '../fields/index.ts';
 export {
   type Confusion,
   calibrationError,
@@ -12,6 +45,7 @@ export {
 export { loadSupport, saveSupport } from './file.ts';
 export type { LearningRecipe } from './network.ts';
 export type { PhraseRecipe } from './phrase-training.ts';
+export type { ThresholdRow } from './promise.ts';
 export { type ReportOptions, supportReport } from './report.ts';
 export { routeQuery, type SupportAction, type SupportRoute } from './route.ts';
 export { OUT_OF_SCOPE, parseQueries, parseRows, readQueries, readRows, type SupportRow } from './rows.ts';

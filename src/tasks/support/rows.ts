@@ -3,6 +3,8 @@
 import { checkArgument } from '../../core/check.ts';
 import { decodeText } from '../../core/decode-text.ts';
 import { OnebitError } from '../../errors.ts';
+import { markedText, spansIn } from '../fields/marks.ts';
+import type { Span } from '../fields/tokens.ts';
 import { beginsTable, columnOf, parseTable, type Table } from './table.ts';
 import { textKey, visible } from './words.ts';
 import { isOldWorkbook, isZip, readWorkbook } from './workbook.ts';
@@ -16,6 +18,8 @@ export interface SupportRow {
   readonly intent: string;
   /** The canned answer of the intent; the last one given counts. */
   readonly answer?: string;
+  /** Its fields: named parts, which do not overlap. */
+  readonly slots?: readonly Span[];
   /** Where it was read: the line, counted from 1. Default: its place in the list. */
   readonly row?: number;
 }
@@ -101,7 +105,7 @@ function textsOf(table: Table): string[] {
 function labelledRows(table: Table): SupportRow[] {
   const [text, intent, answer] = ['text', 'intent', 'answer'].map((column) => columnOf(table, column));
   return table.rows.map(({ line, fields }) => ({
-    text: fields[text],
+    ...markedText(fields[text]),
     intent: fields[intent].trim(),
     ...(answer >= 0 && fields[answer].trim() ? { answer: fields[answer].trim() } : {}),
     row: line,
@@ -114,7 +118,10 @@ function parseJsonRows(content: string, name: string): SupportRow[] {
     if (typeof intent !== 'string') throw wrongField(name, line, 'intent', intent);
     if (answer !== undefined && answer !== null && typeof answer !== 'string')
       throw wrongField(name, line, 'answer', answer);
-    return { text: textOf(value, line, name), intent: intent.trim(), ...(answer ? { answer } : {}), row: line };
+    const text = textOf(value, line, name);
+    const found =
+      value.slots == null ? markedText(text) : { text, slots: spansIn(value.slots, text, `read ${name}: row ${line}`) };
+    return { ...found, intent: intent.trim(), ...(answer ? { answer } : {}), row: line };
   });
 }
 
@@ -159,6 +166,7 @@ export function checkSupportRows(operation: string, rows: readonly SupportRow[])
     checkArgument(operation, `rows[${i}].text`, row.text, 'text');
     checkArgument(operation, `rows[${i}].intent`, row.intent, 'text');
     checkArgument(operation, `rows[${i}].answer`, row.answer, 'text', false);
+    if (row.slots !== undefined) spansIn(row.slots, row.text, `${operation}: rows[${i}]`);
   }
 }
 

@@ -1,10 +1,13 @@
 // Owns a trained support model: what it says of a query. Must not know how it was trained or stored.
 import { checkArgument, checkOptions, wrong } from '../../core/check.ts';
+import type { AnswerModel, FoundAnswer } from '../answers/answer-model.ts';
+import type { Field, FieldModel } from '../fields/field-model.ts';
 import { type OutlierDetector, outlierProbability, signalsOf } from './calibration.ts';
 import type { Evidence, EvidenceSpace } from './evidence.ts';
 import { type Network, softmax } from './network.ts';
 import type { PhraseNetwork } from './phrase-network.ts';
-import type { SupportRow } from './rows.ts';
+import type { ThresholdRow } from './promise.ts';
+import { OUT_OF_SCOPE, type SupportRow } from './rows.ts';
 
 /** An intent and how likely it is meant. */
 export interface RankedIntent {
@@ -28,11 +31,14 @@ export interface Prediction {
   readonly answer?: string;
   /** The likeliest intents, best first. */
   readonly intents: readonly RankedIntent[];
+  /** The fields that the model has learnt to read, in their order; none where its rows had none. */
+  readonly fields: readonly Field[];
 }
 
 /** How the model came to be. */
 export interface SupportFacts {
   readonly name: string;
+  /** From this confidence on it answers; 1: never, as the precision could not be shown. */
   readonly threshold: number;
   /** What the threshold was chosen for. */
   readonly precision: number;
@@ -41,6 +47,8 @@ export interface SupportFacts {
   readonly temperature: number;
   /** Measured by cross-validation: share of held-out texts whose intent came first; at the threshold: share answered, and of these right. */
   readonly heldOut: { readonly accuracy: number; readonly coverage: number; readonly precision: number };
+  /** What thresholds for several precisions gave on held-out texts; none in files of before 0.3. */
+  readonly thresholds: readonly ThresholdRow[];
   readonly seed: number;
   readonly trainedRows: number;
   readonly notices: readonly string[];
@@ -73,11 +81,22 @@ export interface SupportParts {
   /** Whether a last class of the networks stands for rows labelled oos. */
   readonly hasOutlierClass: boolean;
   readonly outliers: OutlierDetector;
+  /** Reads fields, where rows had any. */
+  readonly fields?: FieldModel;
+  /** Finds passages that answer, where it was trained with documents. */
+  readonly documents?: AnswerModel;
   /** Rows it was trained on, as many as were kept: what `update` repeats. */
   readonly examples: readonly SupportRow[];
 }
 
-/** A trained model. Predictions are synchronous and take well under a millisecond. */
+/** What a model of documents alone says: nothing of intents. */
+const NOTHING: Prediction = {
+  ...{ intent: OUT_OF_SCOPE, probability: 0, outOfScope: 1, confidence: 0, answered: false, intents: [], fields: [] },
+};
+const MOST_TOPICS = 3;
+const LEAST_TOPIC = 0.05;
+
+/** A trained model. Predictions are synchronous and take well under a millisecond, two where fields are read. */
 export class SupportModel {
   readonly facts: SupportFacts;
   readonly intents: readonly string[];
@@ -94,6 +113,31 @@ export class SupportModel {
   }
 
   /**
+   * The passages of its documents that answer a text most likely, best first, at most `most`: word for word, with their sources. They should be given as an
+   * answer from `answerThreshold` on. None where it was trained without documents.
+   */
+  findAnswers(text: string, most = 3): FoundAnswer[] {
+    checkArgument('findAnswers', 'text', text, 'text');
+    checkArgument('findAnswers', 'most', most, 'number');
+    return this.parts.documents?.find(text, Math.max(1, most)) ?? [];
+  }
+
+  /** The probability from which on a passage is an answer. */
+  get answerThreshold(): number {
+    return this.parts.documents?.threshold ?? 1;
+  }
+
+  /** Labels of the fields that it has learnt to read. */
+  get fieldLabels(): readonly string[] {
+    return this.parts.fields?.labels ?? [];
+  }
+
+  /** The fields of a text that it has learnt to read, as `predict` gives them. */
+  readFields(text: string): readonly Field[] {
+    return this.predict(text).fields;
+  }
+
+  /**
    * What a query is about. A text without a single word is out of scope.
    * @param options.top how many of the likeliest intents to list; default 3
    * @param options.threshold instead of the model's own
@@ -103,18 +147,20 @@ export class SupportModel {
     checkOptions('predict', options, { top: 'number', threshold: 'number' });
     const { top = 3, threshold = this.facts.threshold } = options;
     const { space, networks, outliers, intents, hasOutlierClass } = this.parts;
+    if (intents.length === 0) return NOTHING;
     const evidence = space.of(text);
     const { scores, outlierScore } = meanScores(networks, evidence, intents.length, hasOutlierClass);
     const outOfScope =
       evidence.ids.length === 0 ? 1 : outlierProbability(outliers, signalsOf(scores, outlierScore, evidence.known));
     softmax(scores, this.facts.temperature);
+    const fields = this.parts.fields?.read(text, topicsOf(scores, intents), space.trunk) ?? [];
     const ranked = best(scores, Math.max(1, Math.min(top, intents.length))).map((i) => ({
       intent: intents[i],
       probability: scores[i],
     }));
     const { intent, probability } = ranked[0];
     const confidence = probability * (1 - outOfScope);
-    const answered = confidence >= threshold;
+    const answered = confidence >= threshold && threshold < 1;
     const answer = answered ? this.answers.get(intent) : undefined;
     return {
       intent,
@@ -123,9 +169,16 @@ export class SupportModel {
       confidence,
       answered,
       ...(answer === undefined ? {} : { answer }),
-      intents: ranked,
+      ...{ intents: ranked, fields },
     };
   }
+}
+
+/** Intents that a text may be about, with their probabilities: what a reader of fields is told. */
+export function topicsOf(probabilities: Float32Array, intents: readonly string[]): (readonly [string, number])[] {
+  return best(probabilities, MOST_TOPICS)
+    .filter((i) => probabilities[i] >= LEAST_TOPIC)
+    .map((i) => [intents[i], probabilities[i]]);
 }
 
 /** @throws OnebitError `bad-argument` for what is no support model */

@@ -4,17 +4,14 @@ import { checkOptions, type Kind } from '../../core/check.ts';
 import { log } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import { q1_0 } from '../../quant/q1-0.ts';
-import {
-  fitOutliers,
-  fitTemperature,
-  type HeldOut,
-  type Judged,
-  leastThreshold,
-  outlierProbability,
-  thresholdFor,
-} from './calibration.ts';
-import { chooseEvidence, type EvidenceSpace, wordHashesOf } from './evidence.ts';
+import { packPassages } from '../answers/file.ts';
+import { AnswerModel, checkPassages, type Passage } from '../answers/index.ts';
+import { fieldEpochs } from '../fields/train-fields.ts';
+import { SIGNALS } from './calibration.ts';
+import { chooseEvidence, EvidenceSpace, wordHashesOf } from './evidence.ts';
 import { packExamples } from './examples.ts';
+import { fieldVocabulary, labelsOf, learnFields } from './fields-of-rows.ts';
+import { calibrate, promiseNotices, suspectsOf } from './judgements.ts';
 import {
   crossValidate,
   crossValidationWork,
@@ -23,11 +20,11 @@ import {
   type LearningPlan,
   learnNetworks,
 } from './learn.ts';
-import { type LearningRecipe, softmax } from './network.ts';
+import type { LearningRecipe } from './network.ts';
 import { phraseTensors, WORD_WIDTH } from './phrase-network.ts';
 import type { PhraseRecipe } from './phrase-training.ts';
 import { checkRows, checkSupportRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
-import { type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
+import { SupportModel } from './support-model.ts';
 import { embeddedTrunk, TRUNK_ROW_BYTES, TRUNK_WIDTH, type Trunk } from './trunk.ts';
 
 export interface TrainSupportOptions {
@@ -35,11 +32,13 @@ export interface TrainSupportOptions {
   readonly precision?: number;
   /** Share of real queries that is about none of the intents. Default: that of the rows, at least 0.05. */
   readonly expectedOutOfScope?: number;
+  /** Passages that answer, found and given word for word: see `readDocuments`. There may be no rows then. */
+  readonly documents?: readonly Passage[];
   /** Same rows, options and seed: the same model, bit for bit. Default 1. */
   readonly seed?: number;
   /** The model's name in its file. Default `support`. */
   readonly name?: string;
-  /** Most bytes of the file. Default 2,000,000. */
+  /** Most bytes of the file. Default 2,000,000; with fields 3,000,000, of which these take a third. */
   readonly maxBytes?: number;
   /** Keep the rows in the file (compressed, as far as they fit), so that `updateSupport` needs nothing else. Default true. */
   readonly keepExamples?: boolean;
@@ -68,6 +67,7 @@ export interface TrainSupportOptions {
 export const TRAIN_SUPPORT_OPTIONS: Record<keyof TrainSupportOptions, Kind> = {
   precision: 'number',
   expectedOutOfScope: 'number',
+  documents: 'list',
   seed: 'number',
   name: 'text',
   maxBytes: 'number',
@@ -85,9 +85,10 @@ export const TRAIN_SUPPORT_OPTIONS: Record<keyof TrainSupportOptions, Kind> = {
 };
 const DEFAULT_PRECISION = 0.9;
 const DEFAULT_BYTES = 2_000_000;
+const DEFAULT_BYTES_WITH_FIELDS = 3_000_000;
+const FIELDS_SHARE = 1 / 3;
+const LEAST_FIELD_VOCABULARY = 500;
 const LEAST_OUT_OF_SCOPE = 0.05;
-/** Whatever the precision, what is likelier wrong than right is handed over, as long as it takes no more than so many right answers with it. */
-const MOST_RIGHT_LOST = 0.01;
 /** Every row is learnt so often that this many examples are, within bounds. */
 const LEARNT_EXAMPLES = 200_000;
 const MOST_EPOCHS = 14;
@@ -97,11 +98,6 @@ const COMMON_WORDS = 6000;
 const ENTRY_BYTES = 6;
 /** Bytes for the header, names of keys and tensors, notices and suspects. */
 const HEADER_BYTES = 24_000;
-/** A label is doubted where it gets less than this and another intent more than SURE. */
-const DOUBTED = 0.1;
-const SURE = 0.8;
-const MOST_SUSPECTS = 50;
-const MOST_SUSPECT_CHARACTERS = 200;
 const MOST_VOCABULARY = 200_000;
 
 const PHRASE_LEARNING = {
@@ -123,20 +119,30 @@ export async function trainSupport(
   const { signal, seed = 1, binary = true } = options;
   const precision = within('precision', options.precision ?? DEFAULT_PRECISION, 0.5, 0.999);
   signal?.throwIfAborted();
+  const { documents = [] } = options;
+  checkPassages('trainSupport', documents);
+  if (rows.length === 0 && documents.length > 0) return modelOfDocuments(documents, options, precision);
   const checked = checkRows(rows);
   const intents = [...new Set(checked.rows.map(({ intent }) => intent))]
     .filter((intent) => intent !== OUT_OF_SCOPE)
     .sort();
   const outliers = checked.rows.filter(({ intent }) => intent === OUT_OF_SCOPE).length;
   const classes = intents.length + (outliers > 0 ? 1 : 0);
-  const maxBytes = options.maxBytes ?? DEFAULT_BYTES;
+  const labels = labelsOf(checked.rows).size;
+  const wholeBytes = options.maxBytes ?? (labels > 0 ? DEFAULT_BYTES_WITH_FIELDS : DEFAULT_BYTES);
+  const fieldRows = fieldRowsFor(labels, wholeBytes * FIELDS_SHARE);
+  const maxBytes = labels > 0 ? Math.floor(wholeBytes * (1 - FIELDS_SHARE)) : wholeBytes;
   const shape = networksFor(options, classes, maxBytes);
   const texts = checked.rows.map(({ text }) => text);
   const kept = await packExamples(options.keepExamples === false ? [] : checked.rows, maxBytes / 5);
   const answers = new Map(checked.rows.flatMap(({ intent, answer }) => (answer ? [[intent, answer] as const] : [])));
-  const trunk = (await embeddedTrunk()).subset(COMMON_WORDS, wordHashesOf([...texts, ...intents.map(nameOf)]));
+  const trunk = (await embeddedTrunk()).subset(
+    COMMON_WORDS,
+    wordHashesOf([...texts, ...textsOf(documents), ...intents.map(nameOf)]),
+  );
   const named = JSON.stringify([intents, [...answers]]);
-  const room = maxBytes - kept.bytes.length - 2 * new TextEncoder().encode(named).length;
+  const documentBytes = (await packPassages(documents)).length + 100 * documents.length;
+  const room = maxBytes - documentBytes - kept.bytes.length - 2 * new TextEncoder().encode(named).length;
   const space = chooseEvidence([...texts, ...intents.map(nameOf)], trunk, vocabularyFor(room, trunk, classes, shape));
   const examples = examplesOf(checked.rows, intents, space);
 
@@ -156,17 +162,23 @@ export async function trainSupport(
   };
   const checking = crossValidationWork(examples.length, plan, folds);
   const learning = examples.length * epochs * (shape.bags + shape.phrases);
+  const reading =
+    labels > 0 ? Math.round(1.4 * checked.rows.length * (options.epochs ?? fieldEpochs(checked.rows.length))) : 0;
   let [done, stage]: [number, 'checking' | 'learning'] = [0, 'checking'];
   const progress = (count: number) => {
     done += count;
-    options.onProgress?.(stage, done, checking + learning);
+    options.onProgress?.(stage, done, checking + learning + reading);
   };
   const heldOut = await crossValidate(examples, networkShape, intents.length, folds, plan);
   stage = 'learning';
   done = checking;
   const networks = await learnNetworks(examples, networkShape, plan);
 
-  const rowShare = outliers / checked.rows.length;
+  // So likely the next query is of an intent that no row has (Good 1953): as many of the rows are the only one of theirs.
+  const counts = new Map<string, number>();
+  for (const { intent } of checked.rows) counts.set(intent, (counts.get(intent) ?? 0) + 1);
+  const alone = [...counts.values()].filter((count) => count === 1).length / checked.rows.length;
+  const rowShare = Math.min(0.9, Math.max(outliers / checked.rows.length, alone));
   const expectedOutOfScope = within(
     'expectedOutOfScope',
     options.expectedOutOfScope ?? Math.max(rowShare, LEAST_OUT_OF_SCOPE),
@@ -174,81 +186,62 @@ export async function trainSupport(
     0.9,
   );
   const { detector, facts } = calibrate(heldOut, precision, Math.max(expectedOutOfScope, 1e-4));
+  const fields =
+    labels > 0
+      ? await learnFields(
+          checked.rows,
+          heldOut,
+          { intents, temperature: facts.temperature, trunk },
+          { vocabulary: fieldRows, seed, recipe: { binary }, epochs: options.epochs, onExamples: progress, signal },
+        )
+      : undefined;
   return new SupportModel({
+    ...(fields ? { fields } : {}),
+    ...(documents.length > 0 ? { documents: new AnswerModel(documents, trunk) } : {}),
     facts: {
       ...facts,
       name: options.name ?? 'support',
       seed,
       trainedRows: checked.rows.length,
-      notices: checked.notices,
+      notices: [...checked.notices, ...promiseNotices(facts, heldOut, intents)],
       suspects: suspectsOf(heldOut, facts.temperature, checked.rows, intents),
     },
     ...{ intents, answers, space, networks, hasOutlierClass: outliers > 0, outliers: detector, examples: kept.rows },
   });
 }
 
-/** Everything that is read off predictions of held-out texts. */
-function calibrate(heldOut: readonly HeldOut[], precision: number, expectedOutOfScope: number) {
-  const temperature = fitTemperature(heldOut);
-  const detector = fitOutliers(heldOut, expectedOutOfScope);
-  const outside = heldOut.filter(({ intent }) => intent < 0).length;
-  const inside = heldOut.length - outside;
-  // What is out of scope weighs as much as is expected of it, not as often as it happens to be among the rows.
-  const outsideWeight = outside > 0 ? (inside * expectedOutOfScope) / (1 - expectedOutOfScope) / outside : 0;
-  let right = 0;
-  const judged: Judged[] = heldOut.map(({ scores, intent, signals }) => {
-    const probabilities = Float32Array.from(scores);
-    softmax(probabilities, temperature);
-    const top = probabilities.indexOf(Math.max(...probabilities));
-    const isRight = top === intent;
-    if (isRight) right++;
-    return {
-      confidence: probabilities[top] * (1 - outlierProbability(detector, signals)),
-      right: isRight,
-      weight: intent < 0 ? outsideWeight : 1,
-    };
-  });
-  const rightOnes = judged.filter((row) => row.right).map(({ confidence }) => confidence);
-  const threshold = Math.max(thresholdFor(judged, precision), leastThreshold(rightOnes, MOST_RIGHT_LOST));
-  const sum = (list: readonly Judged[]) => list.reduce((total, { weight }) => total + weight, 0);
-  const answered = judged.filter(({ confidence }) => confidence >= threshold);
-  const facts: Pick<SupportFacts, 'threshold' | 'precision' | 'expectedOutOfScope' | 'temperature' | 'heldOut'> = {
-    threshold,
-    precision,
-    expectedOutOfScope,
-    temperature,
-    heldOut: {
-      accuracy: right / Math.max(1, inside),
-      coverage: sum(answered) / Math.max(1e-9, sum(judged)),
-      precision: sum(answered.filter((row) => row.right)) / Math.max(1e-9, sum(answered)),
-    },
-  };
-  return { detector, facts };
+function textsOf(documents: readonly Passage[]): string[] {
+  return documents.map(({ question, answer }) => `${question} ${answer}`);
 }
 
-/** The rows whose label the networks that had not seen them doubt most. */
-function suspectsOf(
-  heldOut: readonly HeldOut[],
-  temperature: number,
-  rows: readonly SupportRow[],
-  intents: readonly string[],
-): Suspect[] {
-  const suspects: Suspect[] = [];
-  for (const { example, scores, intent } of heldOut) {
-    if (intent < 0) continue;
-    const probabilities = Float32Array.from(scores);
-    softmax(probabilities, temperature);
-    const probability = Math.max(...probabilities);
-    if (probability < SURE || probabilities[intent] > DOUBTED) continue;
-    const suggested = intents[probabilities.indexOf(probability)];
-    suspects.push({
-      text: rows[example].text.slice(0, MOST_SUSPECT_CHARACTERS),
-      intent: rows[example].intent,
-      suggested,
-      probability,
-    });
-  }
-  return suspects.sort((a, b) => b.probability - a.probability).slice(0, MOST_SUSPECTS);
+/** A model without intents: all that it does is to find passages. */
+async function modelOfDocuments(
+  documents: readonly Passage[],
+  { name = 'support', seed = 1 }: TrainSupportOptions,
+  precision: number,
+): Promise<SupportModel> {
+  const trunk = (await embeddedTrunk()).subset(COMMON_WORDS, wordHashesOf(textsOf(documents)));
+  const nothing = () => new Float32Array(SIGNALS);
+  return new SupportModel({
+    facts: {
+      ...{ name, threshold: 1, precision, expectedOutOfScope: 0, temperature: 1, seed, trainedRows: 0 },
+      ...{ heldOut: { accuracy: 0, coverage: 0, precision: 0 }, thresholds: [], notices: [], suspects: [] },
+    },
+    ...{ intents: [], answers: new Map(), networks: { bags: [], phrases: [] }, hasOutlierClass: false, examples: [] },
+    space: new EvidenceSpace(new Uint32Array(), new Float32Array(), trunk, new Float32Array(TRUNK_WIDTH)),
+    outliers: { mean: nothing(), scale: nothing(), weights: nothing(), bias: 0 },
+    documents: new AnswerModel(documents, trunk),
+  });
+}
+
+/** Rows of the vocabulary of fields. Throws `bad-argument` where there is no room for them. */
+function fieldRowsFor(labels: number, bytes: number): number {
+  const rows = labels > 0 ? fieldVocabulary(labels, bytes) : 0;
+  if (labels === 0 || rows >= LEAST_FIELD_VOCABULARY) return rows;
+  throw new OnebitError(
+    'bad-argument',
+    `trainSupport: ${labels} fields leave room for ${Math.max(0, rows)} of what is seen of words, at least ${LEAST_FIELD_VOCABULARY} are needed. Allow more maxBytes, or name fewer fields.`,
+  );
 }
 
 /** How many networks of which width. */

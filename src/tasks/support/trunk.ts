@@ -59,6 +59,18 @@ export class Trunk {
     return { sense, known: words.length > 0 ? found / words.length : 0 };
   }
 
+  /** How much a word counts, by how rare it is in general; undefined where it is not known. */
+  weightOf(word: string): number | undefined {
+    const index = this.indexOf.get(wordHash(word));
+    return index === undefined ? undefined : this.weights[index];
+  }
+
+  /** A word's signs as Q1_0 holds them; undefined where it is not known. */
+  rowOf(word: string): Uint8Array | undefined {
+    const index = this.indexOf.get(wordHash(word));
+    return index === undefined ? undefined : this.rows.subarray(index * TRUNK_ROW_BYTES, (index + 1) * TRUNK_ROW_BYTES);
+  }
+
   /** The `count` commonest words and those of `wanted` among the others, in the same order. */
   subset(count: number, wanted: ReadonlySet<number>): Trunk {
     const kept: number[] = [];

@@ -1,0 +1,62 @@
+// Owns answering fixed questions by a support model: labels are its intents by name, or those that their words are about. Must not know wire formats.
+import { OUT_OF_SCOPE } from '../support/rows.ts';
+import type { SupportModel } from '../support/support-model.ts';
+import { textKey } from '../support/words.ts';
+import type { Decider, DecisionOption } from './questions.ts';
+
+/** Labels that stand for everything else. */
+const NONE = new Set([OUT_OF_SCOPE, 'none', 'other', 'none of these', 'none of the above', 'out of scope', 'unknown']);
+/** What no option has is left out; probabilities of options that nothing speaks for are this, so that they sum to 1. */
+const LEAST = 1e-6;
+/** Intents that a description is about with less than this are not meant. */
+const LEAST_MEANT = 0.1;
+
+/** A decider over the intents of `model`. */
+export function supportDecider(model: SupportModel): Decider {
+  const intentOf = new Map(model.intents.map((intent, i) => [keyOf(intent), i]));
+  const chancesOf = (text: string) => {
+    const { intents, outOfScope } = model.predict(text, { top: model.intents.length });
+    const chances = new Map(intents.map(({ intent, probability }) => [intent, probability]));
+    return { chances: model.intents.map((intent) => chances.get(intent) ?? 0), outOfScope };
+  };
+  /** How much of each intent is meant by words: all of one where they are its name. */
+  const meantBy = ({ label, description }: DecisionOption): number[] => {
+    const named = intentOf.get(keyOf(label));
+    if (named !== undefined) return model.intents.map((_, i) => Number(i === named));
+    const { chances, outOfScope } = chancesOf(description ? `${spaced(label)} ${description}` : spaced(label));
+    const kept = chances.map((chance) => (chance >= LEAST_MEANT ? chance * (1 - outOfScope) : 0));
+    return kept;
+  };
+  return {
+    async probabilities(text, _instructions, options) {
+      const { chances, outOfScope } = chancesOf(text);
+      const hasNone = options.some(({ label }) => NONE.has(keyOf(label)) && !intentOf.has(keyOf(label)));
+      const weights = options.map((option) => {
+        if (NONE.has(keyOf(option.label)) && !intentOf.has(keyOf(option.label))) return outOfScope;
+        const meant = meantBy(option);
+        const share = meant.reduce((sum, part, i) => sum + part * chances[i], 0);
+        return hasNone ? share * (1 - outOfScope) : share;
+      });
+      const sum = weights.reduce((total, weight) => total + weight + LEAST, 0);
+      return weights.map((weight) => (weight + LEAST) / sum);
+    },
+    async yes(text, instructions) {
+      const { chances, outOfScope } = chancesOf(text);
+      const meant = meantBy({ label: instructions });
+      const most = Math.max(...meant, LEAST);
+      return chances.reduce((sum, chance, i) => sum + chance * (meant[i] / most), 0) * (1 - outOfScope);
+    },
+  };
+}
+
+/** `card_arrival`, `cardArrival` and "Card arrival" are one name. */
+function keyOf(label: string): string {
+  return textKey(spaced(label));
+}
+
+function spaced(label: string): string {
+  return label
+    .replace(/(\p{Ll})(\p{Lu})/gu, '$1 $2')
+    .replace(/[_\-/.:]+/g, ' ')
+    .trim();
+}

@@ -1,0 +1,213 @@
+// Owns fields that need no examples: e-mail addresses, web addresses, phone numbers, IBANs, amounts of money, order numbers, dates and times. Libraries are
+// loaded when the first reader is made. Must not know models.
+import { checkOptions } from '../../core/check.ts';
+import { OnebitError } from '../../errors.ts';
+import type { Field } from './field-model.ts';
+
+/** Kinds of ready fields, which are their labels. */
+export const READY_FIELDS = ['email', 'url', 'iban', 'order_number', 'amount', 'phone', 'datetime'] as const;
+export type ReadyField = (typeof READY_FIELDS)[number];
+
+export interface ReadyFieldsOptions {
+  /** Which kinds. Default: all. */
+  readonly kinds?: readonly ReadyField[];
+  /** Two letters of the country whose phone numbers may lack their country code, "DE". Default: only numbers with one, and those that a word announces. */
+  readonly country?: string;
+  /** When the text was written, which "tomorrow" counts from. Default: now. */
+  readonly writtenAt?: Date;
+}
+
+/** Reads the ready fields of a text, in their order; they do not overlap. */
+export type ReadyReader = (text: string) => Field[];
+
+/** Their form says what they are. */
+const UNDOUBTED: ReadonlySet<string> = new Set<ReadyField>(['email', 'url', 'iban']);
+/** Longer texts are read up to here: libraries of patterns are slow on long ones. */
+const MAX_CHARACTERS = 20_000;
+const EMAIL =
+  /(?<![\w.+-])[\w.+-]{1,64}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.){1,8}\p{L}{2,24}(?![\p{L}\p{N}])/gu;
+const URL_PATTERN = /(?<![\w@.])(?:https?:\/\/|www\.)[^\s<>"']{2,2000}/giu;
+const IBAN = /(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])/gi;
+const CURRENCIES: Readonly<Record<string, string>> = {
+  ...{ '€': 'EUR', $: 'USD', '£': 'GBP', '¥': 'JPY', '₹': 'INR', '₽': 'RUB', '₩': 'KRW', zł: 'PLN' },
+  ...{ eur: 'EUR', euro: 'EUR', euros: 'EUR', usd: 'USD', dollar: 'USD', dollars: 'USD', gbp: 'GBP', pounds: 'GBP' },
+  ...{
+    chf: 'CHF',
+    franken: 'CHF',
+    jpy: 'JPY',
+    yen: 'JPY',
+    inr: 'INR',
+    rupees: 'INR',
+    pln: 'PLN',
+    cad: 'CAD',
+    aud: 'AUD',
+  },
+};
+const MONEY = String.raw`(?:[€$£¥₹₽₩]|(?:eur|euros?|usd|dollars?|gbp|pounds|chf|franken|jpy|yen|inr|rupees|pln|zł|cad|aud)(?!\p{L}))`;
+const NUMBER = String.raw`\d{1,3}(?:[.,' \u00a0]\d{3})+(?:[.,]\d{1,2})?|\d{1,12}(?:[.,]\d{1,2})?`;
+const AMOUNT = new RegExp(
+  String.raw`(?<![\p{L}\p{N}.,])(?:(?<before>${MONEY})\s?(?<n1>${NUMBER})|(?<n2>${NUMBER})\s?(?<after>${MONEY}))(?![\p{N}])`,
+  'giu',
+);
+/** Lines, long ones cut at a space where there is one. */
+const PIECES = /[^\n]{1,400}(?=\s|$)|[^\n]{1,400}/gu;
+/** What is announced as an order, or looks like one: letters and digits joined, at least four digits. */
+const ANNOUNCED =
+  /\b(?:order|booking|reservation|confirmation|tracking|invoice|ticket|case|claim|customer|bestell\w*|auftrag\w*|rechnung\w*|buchung\w*|commande|facture|pedido|factura|ordine|encomenda)(?:[ -]?(?:number|no|nr|num|id|code|ref|reference|nummer|numéro|número|numero)\b\.?)?\s*(?:is|lautet|est|es|:|#|n°|-)?\s*#?((?:[A-Z]{1,5}-?)?\d[A-Z0-9]*(?:-[A-Z0-9]+){0,4})/giu;
+const CODED = /(?<![\p{L}\p{N}@./-])(?:#\d{4,14}|[A-Z]{2,5}-?\d{4,14}(?:-\d+)?)(?![\p{L}\p{N}@-])/gu;
+
+/** Loads what the kinds need and gives a reader. Throws `bad-argument`. */
+export async function readyFields(options: ReadyFieldsOptions = {}): Promise<ReadyReader> {
+  checkOptions('readyFields', options, { kinds: 'list', country: 'text', writtenAt: 'object' });
+  const { kinds = READY_FIELDS, country, writtenAt } = options;
+  const unknown = kinds.find((kind) => !READY_FIELDS.includes(kind));
+  if (unknown !== undefined) {
+    throw new OnebitError(
+      'bad-argument',
+      `readyFields: kinds must be of ${READY_FIELDS.join(', ')}, got ${String(unknown).slice(0, 60)}. Correct the name.`,
+    );
+  }
+  const readers: ReadyReader[] = [];
+  for (const kind of READY_FIELDS) {
+    if (!kinds.includes(kind)) continue;
+    if (kind === 'phone') readers.push(inPieces(await phones(country)));
+    else if (kind === 'datetime') readers.push(inPieces(await datetimes(writtenAt)));
+    else readers.push(PATTERNS[kind]);
+  }
+  return (text) => {
+    const head = text.slice(0, MAX_CHARACTERS);
+    return readers.reduce<Field[]>((found, read) => withoutOverlap(found, read(head)), []);
+  };
+}
+
+/** Both lists in order; of fields that overlap those of `first` count. */
+export function withoutOverlap(first: readonly Field[], second: readonly Field[]): Field[] {
+  const free = second.filter(({ start, end }) => !first.some((other) => other.start < end && start < other.end));
+  return [...first, ...free].sort((a, b) => a.start - b.start);
+}
+
+/**
+ * What a model has learnt to read and what needs no examples, together: where they overlap the learnt field counts, and takes the value of a ready one that is
+ * most of it. What is only a part of an address or an account number is no field.
+ */
+export function withReadyFields(learnt: readonly Field[], ready: readonly Field[]): Field[] {
+  const whole = ready.filter(({ label }) => UNDOUBTED.has(label));
+  const isPart = (field: Field) =>
+    whole.some(({ start, end }) => start <= field.start && field.end <= end && end - start > field.end - field.start);
+  const kept = learnt.filter((field) => !isPart(field));
+  const valued = kept.map((field): Field => {
+    const same = ready.find(({ start, end, value }) => {
+      const shared = Math.min(end, field.end) - Math.max(start, field.start);
+      return value !== undefined && shared >= 0.6 * (field.end - field.start) && shared >= 0.6 * (end - start);
+    });
+    return same && field.value === undefined ? { ...field, value: same.value } : field;
+  });
+  return withoutOverlap(valued, ready);
+}
+
+function field(label: ReadyField, text: string, start: number, value?: string): Field {
+  return { label, text, start, end: start + text.length, probability: 1, ...(value === undefined ? {} : { value }) };
+}
+
+const PATTERNS: Record<Exclude<ReadyField, 'phone' | 'datetime'>, ReadyReader> = {
+  email: (text) =>
+    Array.from(text.matchAll(EMAIL), ({ 0: found, index }) => field('email', found, index, found.toLowerCase())),
+  url: (text) =>
+    Array.from(text.matchAll(URL_PATTERN), ({ 0: found, index }) => {
+      const address = found.replace(/[.,;:!?)\]}…]+$/u, '');
+      return field('url', address, index, /^www\./i.test(address) ? `https://${address}` : address);
+    }),
+  iban: (text) =>
+    Array.from(text.matchAll(IBAN)).flatMap(({ 0: found, index }) => {
+      // A word after it may have been taken for its end.
+      for (let end = found.length; end >= 15; end--) {
+        const next = found[end];
+        if (found[end - 1] === ' ' || (next !== undefined && next !== ' ')) continue;
+        const value = found.slice(0, end).replaceAll(' ', '').toUpperCase();
+        if (value.length >= 15 && hasIbanChecksum(value)) return [field('iban', found.slice(0, end), index, value)];
+      }
+      return [];
+    }),
+  amount: (text) =>
+    Array.from(text.matchAll(AMOUNT), (match) => {
+      const { before, n1, n2, after } = match.groups as Record<string, string | undefined>;
+      const currency = CURRENCIES[(before ?? after ?? '').toLowerCase()];
+      return field('amount', match[0], match.index, `${decimal(n1 ?? n2 ?? '')} ${currency}`);
+    }),
+  order_number: (text) => {
+    const announced = Array.from(text.matchAll(ANNOUNCED)).flatMap((match) => {
+      const start = match.index + match[0].length - match[1].length;
+      return (match[1].match(/\d/g)?.length ?? 0) >= 3
+        ? [field('order_number', match[1], start, match[1].toUpperCase())]
+        : [];
+    });
+    const coded = Array.from(text.matchAll(CODED), ({ 0: found, index }) =>
+      field('order_number', found, index, found.replace(/^#/, '')),
+    );
+    return withoutOverlap(announced, coded);
+  },
+};
+
+/** ISO 13616: the number made of the letters and digits, first four last, leaves 1 when divided by 97. */
+function hasIbanChecksum(iban: string): boolean {
+  let rest = 0;
+  for (const char of iban.slice(4) + iban.slice(0, 4)) {
+    const digits = String(Number.parseInt(char, 36));
+    for (const digit of digits) rest = (10 * rest + Number(digit)) % 97;
+  }
+  return rest === 1;
+}
+
+/** "1.234,50", "1,234.50" and "1 234,50" are 1234.50: the last mark with one or two digits behind it stands before the fraction. */
+function decimal(number: string): string {
+  const parts = /^(.*?)(?:[.,](\d{1,2}))?$/.exec(number)!;
+  return parts[1].replace(/\D/g, '') + (parts[2] === undefined ? '' : `.${parts[2]}`);
+}
+
+/** Libraries of patterns take time that grows with the square of a text's length: they are shown a line of it, or a part of a long line, at a time. */
+function inPieces(read: ReadyReader): ReadyReader {
+  return (text) =>
+    Array.from(text.matchAll(PIECES)).flatMap(({ 0: piece, index }) =>
+      read(piece).map((found) => ({ ...found, start: found.start + index, end: found.end + index })),
+    );
+}
+
+async function phones(country: string | undefined): Promise<ReadyReader> {
+  const { findPhoneNumbersInText, isSupportedCountry } = await import('libphonenumber-js');
+  const code = country?.toUpperCase() as Parameters<typeof isSupportedCountry>[0] | undefined;
+  if (code !== undefined && !isSupportedCountry(code)) {
+    throw new OnebitError(
+      'bad-argument',
+      `readyFields: country must be two letters of a country that has phones, got '${String(country).slice(0, 20)}'. Give one as in "DE".`,
+    );
+  }
+  return (text) =>
+    findPhoneNumbersInText(text, code as 'DE' | undefined).map(({ startsAt, endsAt, number }) =>
+      field('phone', text.slice(startsAt, endsAt), startsAt, number.number),
+    );
+}
+
+async function datetimes(writtenAt: Date | undefined): Promise<ReadyReader> {
+  const chrono = await import('chrono-node');
+  return (text) =>
+    chrono.parse(text, writtenAt ?? new Date(), { forwardDate: true }).flatMap(({ text: found, index, start, end }) => {
+      // A lone number is no date.
+      if (/^[\d\s.]+$/.test(found)) return [];
+      const value = iso(start) + (end ? `/${iso(end)}` : '');
+      return [field('datetime', found, index, value)];
+    });
+}
+
+/** As much of an ISO 8601 date and time as the text says. */
+function iso(parts: {
+  isCertain(part: 'hour' | 'timezoneOffset'): boolean;
+  get(part: 'year' | 'month' | 'day' | 'hour' | 'minute' | 'timezoneOffset'): number | null;
+}): string {
+  const two = (part: 'month' | 'day' | 'hour' | 'minute') => String(parts.get(part) ?? 0).padStart(2, '0');
+  const date = `${String(parts.get('year') ?? 0).padStart(4, '0')}-${two('month')}-${two('day')}`;
+  if (!parts.isCertain('hour')) return date;
+  const offset = parts.isCertain('timezoneOffset') ? parts.get('timezoneOffset') : null;
+  const zone = (minutes: number) =>
+    `${minutes < 0 ? '-' : '+'}${String(Math.floor(Math.abs(minutes) / 60)).padStart(2, '0')}:${String(Math.abs(minutes) % 60).padStart(2, '0')}`;
+  return `${date}T${two('hour')}:${two('minute')}${offset === null ? '' : zone(offset)}`;
+}
