@@ -11,7 +11,8 @@ export type { FinishReason, Generation, GenerationResult, Piece, Timings } from 
 export type { GenerateOptions, ResolvedOptions, SamplingOptions } from './generate/options.ts';
 export type { ModelStats } from './generate/scheduler.ts';
 export { type ChosenToken, Session, type TokenLogprob } from './generate/session.ts';
-export type { KvFormat, RopeSpec } from './kernels/backend.ts';
+export type { I2sLayout } from './gguf/tensors.ts';
+export type { GateActivation, KvFormat, RopeSpec } from './kernels/backend.ts';
 export { type ChatOptions, LanguageModel } from './language-model.ts';
 export type { ModelInput } from './load.ts';
 export { type BackendName, EMBEDDED_MODEL, type LoadOptions, load } from './load.ts';

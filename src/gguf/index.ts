@@ -3,7 +3,8 @@
 export type { ModelFacts } from './facts.ts';
 export type { Metadata, NumberRequirement } from './metadata.ts';
 export { metadataBoolean, metadataNumber, metadataNumbers, metadataString, metadataStrings } from './metadata.ts';
-export { readGguf } from './read.ts';
+export { type ReadOptions, readGguf } from './read.ts';
+export type { I2sLayout } from './tensors.ts';
 export type { Gguf, GgufArray, GgufValue, GgufValueType, TensorInfo } from './types.ts';
 export type { NumberType } from './value-bytes.ts';
 export type { TypedNumber } from './write.ts';

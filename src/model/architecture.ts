@@ -66,7 +66,7 @@ export interface Architecture {
   readonly keys?: readonly string[];
   /** The activation of its feed-forward gate, where that is not always SiLU. @throws OnebitError `unsupported` */
   activation?(metadata: Metadata): GateActivation;
-  /** What each layer runs, in this order. */
+  /** What each layer runs, in this order. @internal */
   readonly blocks: readonly Block[];
 }
 

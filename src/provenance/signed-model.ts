@@ -28,8 +28,7 @@ interface Found {
 
 /**
  * Writes a model with a signature in it; one that it has is replaced. The weights stay where their alignment wants them.
- * @param name of the model, in the statement
- * @param more what else the statement says
+ * The statement has the model's `name` and whatever else `more` says.
  * @returns the digest that was signed
  * @throws OnebitError `bad-file` for what is no GGUF file
  */

@@ -22,7 +22,10 @@ const all = [
 ] as const;
 
 /** Names of the weight formats the engine runs, as commands and benchmark rows spell them. */
-export type FormatName = (typeof all)[number]['name'];
+export type FormatName =
+  | KernelFormatName
+  | ('tq1_0' | 'tq2_0' | 'pq2_0' | 'ptq1_0' | 'i2_s' | 'i2_s-64')
+  | ('q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q4_k' | 'q5_k' | 'q6_k');
 export type Format = FormatOf<FormatName>;
 
 /** All formats: those that kernels read, the exact ones first, then those that become one of these. */

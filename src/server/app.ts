@@ -75,12 +75,13 @@ interface Answerer {
 }
 
 /** Serves the models of a shelf: give it requests, it gives responses. Runs wherever `fetch` handlers do. */
-export class OnebitServer implements Host {
+export class OnebitServer {
   readonly shelf: ModelShelf;
   private readonly keys: KeyRing | undefined;
   private readonly options: ServerOptions;
   private readonly limits: ServerLimits;
   private readonly observer: ServerObserver;
+  /** @internal */
   readonly responses: ResponseStore;
   private readonly gate: BodyGate;
   private readonly active = new Set<Exchange>();
@@ -291,6 +292,7 @@ export class OnebitServer implements Host {
     return this.limits.fileBytes;
   }
 
+  /** @internal */
   async jobs(): Promise<Jobs> {
     const { openJobs } = this.options;
     if (!openJobs) throw new ApiError(404, 'This server keeps no files and batches.', { code: 'not_found' });
@@ -340,6 +342,7 @@ export class OnebitServer implements Host {
     return openApiDocument();
   }
 
+  /** @internal */
   metrics({ key }: Exchange): Response {
     const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
     return new Response(this.observer.render(key), { headers });

@@ -4,7 +4,7 @@ import { checkSupportModel } from '../support/support-model.ts';
 import { type Decision, type DecisionQuestion, decideAll } from './questions.ts';
 import { supportDecider } from './support-decider.ts';
 
-export { likelihoodDecider } from './likelihood-decider.ts';
+export { likelihoodDecider, type ScoreDocuments } from './likelihood-decider.ts';
 export {
   type Decider,
   type Decision,

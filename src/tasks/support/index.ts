@@ -16,6 +16,7 @@ export {
   decide,
   decideAll,
   likelihoodDecider,
+  type ScoreDocuments,
   supportDecider,
 } from '../decide/index.ts';
 export {
