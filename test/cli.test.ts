@@ -288,10 +288,15 @@ describe('the embedded model', () => {
     expect(stdout.trim().split('\n').length).toBeGreaterThanOrEqual(14);
   });
 
-  test('is what npm start shows: questions, answers, speed', async () => {
+  test('is what npm start shows: it repeats names, takes a correction, says what it can, declines the rest; and its speed', async () => {
     const { code, stdout, stderr } = await run(['demo']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^> I need a taxi .*\n\S.*\n> /);
+    const answers = stdout.split('\n').filter((line) => line !== '' && !line.startsWith('> '));
+    expect(answers).toHaveLength(4);
+    for (const value of ['Le Petit Hibou', 'Kraków', 'four', 'Saturday', '7:30']) expect(answers[0]).toContain(value);
+    for (const value of ['Le Petit Hibou', 'Kraków', '8:15']) expect(answers[1]).toContain(value);
+    expect(answers[2]).toContain('book a table');
+    expect(answers[3]).toMatch(/^Sorry, .*person/);
     expect(stderr).toMatch(/seedling: [\s\S]*tokens at \d+ tokens\/s/);
   });
 });

@@ -1,12 +1,17 @@
-// Owns `npm start`: the embedded model at its main job, a sample conversation and its speed, then at a terminal a chat.
+// Owns `npm start`: the embedded model at its main job, three things it does well and one that it declines, its speed, then at a terminal a chat.
 import { Command } from 'commander';
 import type { ChatMessage } from '../chat/messages.ts';
 import { Conversation } from './chat.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags } from './context.ts';
 import { speedLine } from './generate.ts';
 
-/** What a customer says. */
-const QUESTIONS = ['I need a taxi to the airport for two.', 'A regular ride, please.', 'At 6:30 am.'];
+/** What a customer says: a booking in one message, a correction, a question about the model itself, and one that is none of its business. */
+const QUESTIONS = [
+  'Table for four on Saturday at 7:30 please, at Le Petit Hibou in Kraków.',
+  'No, make it 8:15.',
+  'What can you do?',
+  'Where is my parcel?',
+];
 
 /** The command `demo`. */
 export function demoCommand(context: CommandContext): Command {
