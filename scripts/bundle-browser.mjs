@@ -41,7 +41,7 @@ const chunks = [
   },
   {
     name: 'load',
-    test: /\/dist\/(core|bytes\/(?!download|browser-pull)|quant|gguf|tokenizer|chat|model|generate|load|language-model|errors|kernels\/(\w+|webgpu\/adapter)\.js)|@huggingface/,
+    test: /\/dist\/(core|bytes\/(?!download|browser-pull)|quant|gguf|tokenizer|chat|model|generate|evaluate\/(?!detect|watermark)|load|language-model|errors|kernels\/([\w-]+|webgpu\/adapter)\.js)|@huggingface/,
   },
 ];
 

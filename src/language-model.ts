@@ -8,7 +8,7 @@ import type { Budget } from './core/budget.ts';
 import { checkArgument, checkOptions, checkTextOrTokens, checkTokens, type Options, wrong } from './core/check.ts';
 import { OnebitError } from './errors.ts';
 import { type AttentionMap, attentionMap } from './evaluate/attention.ts';
-import { type DetectionSoFar, type DetectOptions, detectWatermark, watchWatermark } from './evaluate/detect.ts';
+import type { DetectionSoFar, DetectOptions } from './evaluate/detect.ts';
 import type { Reader } from './evaluate/places.ts';
 import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
 import type { Detection } from './evaluate/watermark.ts';
@@ -268,6 +268,7 @@ export class LanguageModel {
     this.assertAlive('detectWatermark');
     checkArgument('detectWatermark', 'text', text, 'text');
     checkOptions('detectWatermark', options, { key: 'text', prompt: 'text', signal: 'signal' });
+    const { detectWatermark } = await import('./evaluate/detect.ts');
     return detectWatermark(text, options.key, this.reader(options.prompt), options.signal);
   }
 
@@ -276,6 +277,7 @@ export class LanguageModel {
     pieces: AsyncIterable<string>,
     options: DetectOptions,
   ): AsyncGenerator<DetectionSoFar, void, void> {
+    const { watchWatermark } = await import('./evaluate/detect.ts');
     yield* watchWatermark(pieces, (text) => this.detectWatermark(text, options));
   }
 

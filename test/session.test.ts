@@ -163,7 +163,7 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
       const prompt = model.tokenize(text.repeat(4));
       const idle = model.stats().kvPagesUsed;
       const inStep = model.session();
-      const first = take(inStep, prompt, 5);
+      const first = take(inStep, prompt, 400);
       await new Promise((resolve) => setTimeout(resolve, 0));
       inStep.dispose();
       await expect(first).rejects.toMatchObject({ code: 'disposed' });
