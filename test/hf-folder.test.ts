@@ -1,8 +1,10 @@
 // Folders as Transformers and MLX write them: written from a GGUF and read back, and read as another program's. Transformers itself judges them by
 // bench/golden/judge_folders.py (docs/huggingface.md has its figures).
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeFileAtomically } from '../src/bytes/file-write.ts';
 import { memorySource } from '../src/bytes/memory-source.ts';
@@ -82,6 +84,24 @@ test('a token of the beginning that GGUF readers put first stands in the templat
   expect([...b.chatPrompt(turns)]).toEqual([...a.chatPrompt(turns)]);
   expect(b.chatPrompt(turns)[0]).toBe(256);
   await Promise.all([a.dispose(), b.dispose()]);
+});
+
+test('convert writes the folder and, from it, the same GGUF weights again; never into a folder that has files', async () => {
+  const bytes = await tinyModel({ chatTemplate: CHATML, format: 'q1_0' });
+  const [first, folder, again] = ['first.gguf', 'converted', 'again.gguf'].map((name) => join(root, name));
+  await writeFile(first, bytes);
+  const run = (...args: string[]) =>
+    execFileSync(process.execPath, [fileURLToPath(new URL('../bin/onebit.js', import.meta.url)), 'convert', ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  expect(JSON.parse(run(first, '-o', folder, '--to', 'hf', '--json'))).toMatchObject({ lossless: true });
+  expect(JSON.parse(run(folder, '-o', again, '--type', 'q1_0', '--json'))).toMatchObject({ lossless: true });
+  const [was, is] = [await readGguf(memorySource(bytes)), await readGguf(memorySource(await readFile(again)))];
+  for (const [name, { format }] of was.tensors) expect(is.tensors.get(name)?.format, name).toBe(format);
+  expect(await numbersOf(again)).toEqual(await numbersOf(bytes));
+  expect(() => run(first, '-o', folder, '--to', 'hf')).toThrow(/new or an empty folder/);
+  expect(() => run(first, '-o', join(root, 'no'))).toThrow(/--type/);
 });
 
 test('weights in several files are found by their index', async () => {

@@ -5,10 +5,12 @@ import { type Conversion, type ConvertedTensor, conversionTargets, planConversio
 import { readGguf } from '../gguf/read.ts';
 import type { I2sLayout } from '../gguf/tensors.ts';
 import type { WritableValue } from '../gguf/write.ts';
+import { writeFolder } from '../hf/write.ts';
 import { openSource } from '../load.ts';
 import type { FormatName } from '../quant/formats.ts';
 import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
 import { type CommandContext, i2sLayoutOption, modelNameOf } from './context.ts';
+import { newFolder } from './new-folder.ts';
 import { Outputs } from './outputs.ts';
 import { note, print, printJson } from './print.ts';
 import { formatBytes, progressLine } from './progress.ts';
@@ -16,7 +18,8 @@ import { withModelHint } from './suggest.ts';
 
 interface ConvertFlags {
   output: string;
-  type: FormatName | 'same';
+  type?: FormatName | 'same';
+  to: 'gguf' | 'hf';
   force?: boolean;
   set: Map<string, WritableValue>;
   json?: boolean;
@@ -30,18 +33,23 @@ embedding and head where a format of one or two bits does not hold them. The fil
 Examples:
   onebit convert model-128.gguf -o model.gguf --type q2_0      the older 128-wide Q2_0 becomes the one that llama.cpp reads
   onebit convert bitnet-i2_s.gguf -o bitnet.gguf --type tq2_0 --force
+  onebit convert ./from-transformers/ -o model.gguf --type q1_0
+  onebit convert model.gguf -o folder --to hf
   onebit convert model.gguf -o mended.gguf --type same --set bitnet.hidden_activation=relu2`;
 
 /** The command `convert`. */
 export function convertCommand({ signal }: CommandContext): Command {
   return new Command('convert')
     .description('write a model file in another weight format, without loss where the weights allow')
-    .argument('<model>', 'a GGUF file, a URL, or the name of a pulled model')
-    .requiredOption('-o, --output <path>', 'the file to write')
+    .argument('<model>', 'a GGUF file, a URL, the name of a pulled model, or a folder of Transformers or MLX')
+    .requiredOption('-o, --output <path>', 'the file to write; with --to hf the folder')
     .addOption(
-      new Option('--type <format>', 'format of the matrices; same: as they are')
-        .choices([...conversionTargets])
-        .makeOptionMandatory(),
+      new Option('--type <format>', 'format of the matrices; same: as they are').choices([...conversionTargets]),
+    )
+    .addOption(
+      new Option('--to <container>', 'a GGUF file, or a folder that Transformers loads')
+        .choices(['gguf', 'hf'])
+        .default('gguf'),
     )
     .option('--force', 'round weights that the format does not hold exactly')
     .option(
@@ -53,10 +61,46 @@ export function convertCommand({ signal }: CommandContext): Command {
     .option('--json', 'print one JSON document')
     .addOption(i2sLayoutOption())
     .addHelpText('after', HELP)
-    .action((model: string, flags: ConvertFlags) => convert(modelNameOf({ model }), flags, signal));
+    .action(async (model: string, flags: ConvertFlags, command: Command) => {
+      const name = modelNameOf({ model });
+      if (flags.to === 'hf') {
+        if (flags.type !== undefined && flags.type !== 'same')
+          command.error(
+            'error: a folder holds weights as they are; convert to that --type first, then the result --to hf',
+          );
+        return toFolder(name, flags, signal);
+      }
+      if (flags.type === undefined) command.error("error: required option '--type <format>' not specified");
+      return convert(name, { ...flags, type: flags.type! }, signal);
+    });
 }
 
-async function convert(name: string, flags: ConvertFlags, signal: AbortSignal): Promise<void> {
+/** Writes the folder that Transformers loads. */
+async function toFolder(name: string, { output, json, i2sLayout }: ConvertFlags, signal: AbortSignal): Promise<void> {
+  const source = await withModelHint(name, 'language', () => openSource(name, { signal }));
+  try {
+    const gguf = await readGguf(source, { signal, i2sLayout });
+    const write = await newFolder(output, 'convert');
+    const line = progressLine();
+    let files: string[];
+    try {
+      const onProgress = (done: number, total: number) => line.update('converting', done, total);
+      files = await writeFolder(gguf, source, write, { signal, onProgress });
+    } finally {
+      line.clear();
+    }
+    if (json) printJson({ path: output, files, lossless: true });
+    else print(`${output}: ${files.join(', ')}`);
+  } finally {
+    await source.close();
+  }
+}
+
+async function convert(
+  name: string,
+  flags: ConvertFlags & { readonly type: FormatName | 'same' },
+  signal: AbortSignal,
+): Promise<void> {
   const { output, type, force } = flags;
   const source = await withModelHint(name, 'language', () => openSource(name, { signal }));
   try {

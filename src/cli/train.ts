@@ -1,8 +1,6 @@
 // Owns `onebit train`.
-import { mkdir, readdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { type Append, writeFileAtomically } from '../bytes/file-write.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import type { Backend } from '../kernels/backend.ts';
@@ -16,6 +14,7 @@ import { train } from '../train/train.ts';
 import type { TrainDone, TrainOptions, TrainStart } from '../train/train-options.ts';
 import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
 import { modelPathOf } from './file-identity.ts';
+import { newFolder } from './new-folder.ts';
 import { checkSpace, type Output, Outputs } from './outputs.ts';
 import { print, printJson } from './print.ts';
 import { summaryText, TrainDisplay } from './train-display.ts';
@@ -247,12 +246,7 @@ async function exportTokens(options: TrainOptions, folder: string): Promise<void
   if (options.recipe?.steps === undefined) {
     throw new OnebitError('bad-argument', 'train: --export-tokens needs --steps, the number of updates to write.');
   }
-  await mkdir(folder, { recursive: true });
-  if ((await readdir(folder)).length > 0) {
-    throw new OnebitError('bad-argument', `train: ${folder} must be a new or an empty folder. Choose another.`);
-  }
-  const write = (name: string, produce: (append: Append) => Promise<void>) =>
-    writeFileAtomically(join(folder, name), produce);
+  const write = await newFolder(folder, 'train');
   const { files, updates, positions } = await exportRun(
     { ...options, checkpoints: undefined, signal: options.stop },
     write,
