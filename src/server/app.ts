@@ -295,7 +295,7 @@ export class OnebitServer {
   /** @internal */
   async jobs(): Promise<Jobs> {
     const { openJobs } = this.options;
-    if (!openJobs) throw new ApiError(404, 'This server keeps no files and batches.', { code: 'not_found' });
+    if (!openJobs) throw new ApiError(404, 'This server keeps no files and batches.', { code: 'no_files_here' });
     this.openedJobs ??= openJobs().then((store) => {
       const endpoints = OPERATIONS.filter(({ inBatches }) => inBatches).map(({ path }) => path);
       const answer = this.answerLine.bind(this);
