@@ -211,10 +211,11 @@ export class OnebitServer {
     return bound(operation.model, model, body, job, this);
   }
 
-  /** What only support models do is for it unless another is named; a chat is where it is named, or alone. */
+  /** What support models do is for it unless another is named; a chat is where it is named, or alone. */
   private isForSupport(operation: Operation, { model }: AskedModel, support: SupportModel): boolean {
     const isNamed = model === support.facts.name;
-    return operation.model ? isNamed || this.shelf.ids.length === 0 : isNamed || model == null;
+    const waitsForName = operation.model && !operation.supportFirst;
+    return isNamed || (waitsForName ? this.shelf.ids.length === 0 : model == null);
   }
 
   /** An answer, in one piece where it is short. */

@@ -129,8 +129,8 @@ function partsOf(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   if (Array.isArray(value)) return value.flatMap(partsOf);
   if (typeof value !== 'object' || value === null) return [];
-  const { content, text } = value as Record<string, unknown>;
-  return partsOf(content ?? text);
+  const { messages, content, text } = value as Record<string, unknown>;
+  return partsOf(messages ?? content ?? text);
 }
 
 /** What is read counts against the key's tokens; four characters count as one. */

@@ -53,6 +53,8 @@ export interface Operation extends Facts {
   readonly model?: Answers<LanguageModel, any>;
   // biome-ignore lint/suspicious/noExplicitAny: as above
   readonly support?: Answers<SupportModel, any>;
+  /** Whether a support model answers where no model is named, although a language model could. */
+  readonly supportFirst?: boolean;
   readonly plain?: (host: Host, asked: Plain) => object | Promise<object>;
 }
 

@@ -228,7 +228,7 @@ const support: readonly Operation[] = [
   ),
 ];
 
-/** Fixed questions: a support model answers where it is meant or alone, else a language model by how likely it finds each label. */
+/** Fixed questions: a support model answers unless another is named, else a language model by how likely it finds each label. */
 function decides<Schema extends z.ZodObject>(
   facts: Omit<Facts, 'method'> & { readonly body: Schema },
   answer: (who: NamedDecider, body: z.output<Schema>, job: Exchange) => Promise<object>,
@@ -239,7 +239,7 @@ function decides<Schema extends z.ZodObject>(
   };
   const bySupport = (model: SupportModel, body: z.output<Schema>, job: Exchange) =>
     answer({ name: model.facts.name, decider: supportDecider(model) }, body, job);
-  return { method: 'post', ...facts, model: { whole }, support: { whole: bySupport } };
+  return { method: 'post', ...facts, model: { whole }, support: { whole: bySupport }, supportFirst: true };
 }
 
 const about: readonly Operation[] = [
