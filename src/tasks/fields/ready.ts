@@ -22,6 +22,8 @@ export type ReadyReader = (text: string) => Field[];
 
 /** Their form says what they are. */
 const UNDOUBTED: ReadonlySet<string> = new Set<ReadyField>(['email', 'url', 'iban']);
+/** What a learnt field must be to name an address or an account number otherwise. */
+const SURE = 0.95;
 /** Longer texts are read up to here: libraries of patterns are slow on long ones. */
 const MAX_CHARACTERS = 20_000;
 const EMAIL =
@@ -88,12 +90,17 @@ export function withoutOverlap(first: readonly Field[], second: readonly Field[]
 
 /**
  * What a model has learnt to read and what needs no examples, together: where they overlap the learnt field counts, and takes the value of a ready one that is
- * most of it. What is only a part of an address or an account number is no field.
+ * most of it. What is only a part of an address or an account number is no field, nor is the whole of one that the model is not sure of.
  */
 export function withReadyFields(learnt: readonly Field[], ready: readonly Field[]): Field[] {
   const whole = ready.filter(({ label }) => UNDOUBTED.has(label));
   const isPart = (field: Field) =>
-    whole.some(({ start, end }) => start <= field.start && field.end <= end && end - start > field.end - field.start);
+    whole.some(
+      ({ start, end }) =>
+        start <= field.start &&
+        field.end <= end &&
+        (end - start > field.end - field.start || field.probability < SURE),
+    );
   const kept = learnt.filter((field) => !isPart(field));
   const valued = kept.map((field): Field => {
     const same = ready.find(({ start, end, value }) => {
