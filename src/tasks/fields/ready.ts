@@ -97,9 +97,7 @@ export function withReadyFields(learnt: readonly Field[], ready: readonly Field[
   const isPart = (field: Field) =>
     whole.some(
       ({ start, end }) =>
-        start <= field.start &&
-        field.end <= end &&
-        (end - start > field.end - field.start || field.probability < SURE),
+        start <= field.start && field.end <= end && (end - start > field.end - field.start || field.probability < SURE),
     );
   const kept = learnt.filter((field) => !isPart(field));
   const valued = kept.map((field): Field => {
