@@ -321,6 +321,15 @@ describe('folders that are not to be trusted', () => {
     await expect(load(folder)).rejects.toThrow(message);
   });
 
+  test('a tensor of nothing, however many rows it claims, is refused', async () => {
+    const { folder } = await folderOf('empty', { architecture: 'llama' });
+    const bytes = header({
+      'model.layers.0.self_attn.q_proj.weight': { dtype: 'F32', shape: [2 ** 40, 0], data_offsets: [0, 0] },
+    });
+    await writeFile(join(folder, 'model.safetensors'), bytes);
+    await expect(load(folder)).rejects.toMatchObject({ code: 'bad-file', message: /must have rows and columns/ });
+  });
+
   test('words cut by an expression that is not known are refused, never guessed', async () => {
     const { folder } = await folderOf('split', {});
     const file = join(folder, 'tokenizer.json');

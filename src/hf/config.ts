@@ -12,12 +12,11 @@ export interface Family {
   readonly gguf: string;
   /** Whether GGUF holds the rows of queries and keys in the order of the interleaved rotation. */
   readonly permuted: boolean;
-  readonly qkNorm: boolean;
 }
 
 export const families: readonly Family[] = [
-  { hf: 'Qwen3ForCausalLM', modelType: 'qwen3', gguf: 'qwen3', permuted: false, qkNorm: true },
-  { hf: 'LlamaForCausalLM', modelType: 'llama', gguf: 'llama', permuted: true, qkNorm: false },
+  { hf: 'Qwen3ForCausalLM', modelType: 'qwen3', gguf: 'qwen3', permuted: false },
+  { hf: 'LlamaForCausalLM', modelType: 'llama', gguf: 'llama', permuted: true },
 ];
 
 /** Values with which a key changes nothing; others are refused. */

@@ -17,7 +17,7 @@ export interface VirtualTensor {
 }
 
 /** Names of the tensors of a layer, and outside of layers. */
-export const NAMES: readonly (readonly [hf: string, gguf: string])[] = [
+const NAMES: readonly (readonly [hf: string, gguf: string])[] = [
   ['model.embed_tokens', 'token_embd'],
   ['model.norm', 'output_norm'],
   ['lm_head', 'output'],
@@ -33,7 +33,8 @@ export const NAMES: readonly (readonly [hf: string, gguf: string])[] = [
   ['model.layers.#.mlp.up_proj', 'blk.#.ffn_up'],
   ['model.layers.#.mlp.down_proj', 'blk.#.ffn_down'],
 ];
-const FORMATS: Readonly<Record<string, FormatName>> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
+/** Our names of the types that are numbers. */
+export const FORMATS: Readonly<Record<string, FormatName>> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
 /** Tables that are computed anew. */
 const IGNORED = /\.rotary_emb\.inv_freq$/;
 
@@ -60,6 +61,12 @@ export async function virtualTensors(
   const result: VirtualTensor[] = [];
   for (const tensor of tensors) {
     if (IGNORED.test(tensor.name) || /\.(scales|biases)$/.test(tensor.name)) continue;
+    if (tensor.sizeBytes === 0 || tensor.shape.length === 0) {
+      throw new OnebitError(
+        'bad-file',
+        `load ${name}: tensor '${tensor.name.slice(0, 80)}' must have rows and columns, got [${tensor.shape}]. Get the model again.`,
+      );
+    }
     const base = tensor.name.replace(/\.weight$/, '');
     const ours = renamed(base, 'gguf');
     // A tied head is sometimes stored a second time.
@@ -96,7 +103,7 @@ export async function virtualTensors(
  * Which row of the folder is row i of GGUF: Transformers rotates the two halves of a head, llama's GGUF neighbours.
  * @param rows of all heads
  */
-function rotationOrder(rows: number, heads: number): Int32Array {
+export function rotationOrder(rows: number, heads: number): Int32Array {
   const size = rows / heads;
   return Int32Array.from({ length: rows }, (_, row) => {
     const within = row % size;
@@ -106,8 +113,8 @@ function rotationOrder(rows: number, heads: number): Int32Array {
 
 function plain(name: string, tensor: SafeTensor, format: FormatName, order: Int32Array | undefined): VirtualTensor {
   const { shape, source, offsetBytes } = tensor;
-  const [rows, cols] = shape.length === 1 ? [1, shape[0]] : shape;
-  const rowBytes = rows > 0 ? tensor.sizeBytes / rows : 0;
+  const rows = shape.length === 1 ? 1 : shape[0];
+  const rowBytes = tensor.sizeBytes / rows;
   return {
     name,
     shape: [...shape].reverse(),
@@ -123,7 +130,6 @@ function plain(name: string, tensor: SafeTensor, format: FormatName, order: Int3
       }
       return bytes;
     },
-    ...(cols === undefined ? { shape: [0] } : {}),
   };
 }
 

@@ -48,7 +48,13 @@ export function readTokenizer(files: TokenizerFiles, name: string): Map<string, 
   const merges = readMerges(model.merges, bad);
   const metadata = new Map<string, WritableValue>();
   if (model.byte_fallback === true) sentencePiece(metadata, files.tokenizer, texts, types, merges, unsupported);
-  else byteLevel(metadata, files.tokenizer, texts, types, merges, unsupported);
+  else {
+    metadata.set('tokenizer.ggml.model', 'gpt2');
+    metadata.set('tokenizer.ggml.pre', splitOf(files.tokenizer.pre_tokenizer, unsupported));
+    metadata.set('tokenizer.ggml.merges', merges);
+  }
+  metadata.set('tokenizer.ggml.tokens', texts);
+  metadata.set('tokenizer.ggml.token_type', Int32Array.from(types));
   specialTokens(metadata, files, texts);
   const template = templateOf(files);
   const addsBos = metadata.get('tokenizer.ggml.add_bos_token') === true && template?.startsWith(BOS_FIRST);
@@ -96,21 +102,6 @@ function readMerges(merges: unknown, bad: (what: string) => OnebitError): string
   });
 }
 
-function byteLevel(
-  metadata: Map<string, WritableValue>,
-  tokenizer: Json,
-  texts: string[],
-  types: number[],
-  merges: string[],
-  unsupported: (what: string) => OnebitError,
-): void {
-  metadata.set('tokenizer.ggml.model', 'gpt2');
-  metadata.set('tokenizer.ggml.pre', splitOf(tokenizer.pre_tokenizer, unsupported));
-  metadata.set('tokenizer.ggml.tokens', texts);
-  metadata.set('tokenizer.ggml.token_type', Int32Array.from(types));
-  metadata.set('tokenizer.ggml.merges', merges);
-}
-
 function splitOf(given: unknown, unsupported: (what: string) => OnebitError): string {
   const steps = ((given as Json)?.pretokenizers ?? [given]) as (Json | null)[];
   const split = steps.find((step) => step?.type === 'Split');
@@ -129,7 +120,7 @@ function splitOf(given: unknown, unsupported: (what: string) => OnebitError): st
   throw unsupported(`cuts words by an expression that is not known here: ${JSON.stringify(pattern)?.slice(0, 160)}`);
 }
 
-/** Vocabularies after SentencePiece: a token's score is the place of the merge that makes it. */
+/** Vocabularies after SentencePiece: a token's score is the place of the merge that makes it; `types` takes what else is known of a token. */
 function sentencePiece(
   metadata: Map<string, WritableValue>,
   tokenizer: Json,
@@ -160,8 +151,6 @@ function sentencePiece(
   }
   metadata.set('tokenizer.ggml.model', 'llama');
   metadata.set('tokenizer.ggml.pre', 'default');
-  metadata.set('tokenizer.ggml.tokens', texts);
-  metadata.set('tokenizer.ggml.token_type', Int32Array.from(types));
   metadata.set('tokenizer.ggml.scores', scores);
   metadata.set('tokenizer.ggml.add_space_prefix', spaceFirst);
 }

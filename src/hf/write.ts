@@ -6,7 +6,7 @@ import type { Gguf, TensorInfo } from '../gguf/types.ts';
 import { formatByName } from '../quant/formats.ts';
 import { type Family, families, writeConfig } from './config.ts';
 import { type SafeTensorToWrite, writeSafetensors } from './safetensors.ts';
-import { renamed } from './tensors.ts';
+import { FORMATS, renamed, rotationOrder } from './tensors.ts';
 import { writeTokenizer } from './tokenizer.ts';
 
 /** Writes a file that appears whole or not at all. */
@@ -23,7 +23,6 @@ const KEPT: Readonly<Record<string, 'F16' | 'BF16'>> = {
   q2_0: 'F16',
   'q2_0-128': 'F16',
 };
-const FORMATS = { F32: 'f32', F16: 'f16', BF16: 'bf16' } as const;
 /** Weights decoded at once. */
 const PIECE_WEIGHTS = 1 << 20;
 
@@ -118,22 +117,17 @@ function toWrite(
   const part = /\.attn_([qk])\.weight$/.exec(tensor.name)?.[1];
   const heads =
     part === 'q' ? value('attention.head_count') : (value('attention.head_count_kv') ?? value('attention.head_count'));
-  const size = part && family.permuted ? rows / Number(heads) : 0;
-  /** Which row of GGUF is this row: llama's are ordered for the interleaved rotation. */
-  const place = (row: number) => {
-    const within = row % size;
-    return row - within + 2 * (within % (size / 2)) + Math.floor(within / (size / 2));
-  };
+  const order = part && family.permuted ? inverse(rotationOrder(rows, Number(heads))) : undefined;
   return {
     name: `${base}.weight`,
     type,
     shape: [...tensor.shape].reverse(),
     async produce(append) {
-      const step = size > 0 ? 1 : Math.max(1, Math.floor(PIECE_WEIGHTS / cols));
+      const step = order ? 1 : Math.max(1, Math.floor(PIECE_WEIGHTS / cols));
       for (let row = 0; row < rows; row += step) {
         const count = Math.min(step, rows - row);
         const bytes = new Uint8Array(count * rowBytes + tail);
-        const at = tensor.offsetBytes + (size > 0 ? place(row) : row) * rowBytes;
+        const at = tensor.offsetBytes + (order?.[row] ?? row) * rowBytes;
         await source.readInto(bytes.subarray(0, count * rowBytes), at, signal);
         // A scale for the whole tensor stands behind its last row.
         await source.readInto(bytes.subarray(count * rowBytes), tensor.offsetBytes + tensor.sizeBytes - tail, signal);
@@ -145,4 +139,11 @@ function toWrite(
       }
     },
   };
+}
+
+/** Where each number of a permutation stands in it. */
+function inverse(order: Int32Array): Int32Array {
+  const result = new Int32Array(order.length);
+  for (const [at, value] of order.entries()) result[value] = at;
+  return result;
 }

@@ -9,6 +9,7 @@ import { readMetadata } from '../tokenizer/train-metadata.ts';
 import { shapeMetadata } from './export.ts';
 import { learningRateFactor, quantizesAt } from './recipe.ts';
 import { prepareRun } from './run.ts';
+import { shapeTensors } from './shape.ts';
 import type { TrainOptions } from './train-options.ts';
 import type { Batch } from './trainer-types.ts';
 
@@ -45,8 +46,12 @@ export async function exportRun(options: TrainOptions, write: WriteFile): Promis
       batches.flatMap((passes, step) => passes.flatMap((batch, pass) => batchTensors(`${step}.${pass}`, batch))),
     );
     const { arrays } = await run.trainer.save();
-    const start = (await run.trainer.exportModel()).tensors.map(({ name, shape }) =>
-      floats(`${renamed(name.replace(/\.weight$/, ''), 'hf')}.weight`, [...shape].reverse(), arrays.get(name)!),
+    const start = shapeTensors(shape).map(({ name, role, rows, cols }) =>
+      floats(
+        `${renamed(name.replace(/\.weight$/, ''), 'hf')}.weight`,
+        role === 'norm' ? [cols] : [rows, cols],
+        arrays.get(name)!,
+      ),
     );
     await keep('start.safetensors', start);
     const steps = Array.from({ length: recipe.steps }, (_, step) => ({
