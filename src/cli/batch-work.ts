@@ -71,7 +71,7 @@ export async function openWork(flags: BatchWorkFlags, signal: AbortSignal): Prom
   try {
     const work = flags.embed
       ? embeddingWork(language, { column, prompt })
-      : await promptWork(language, await promptOptions(flags));
+      : await promptWork(language, await promptOptions(flags, signal));
     return { work, model, dispose: () => language.dispose() };
   } catch (error) {
     await language.dispose();
@@ -79,14 +79,14 @@ export async function openWork(flags: BatchWorkFlags, signal: AbortSignal): Prom
   }
 }
 
-async function promptOptions(flags: BatchWorkFlags) {
+async function promptOptions(flags: BatchWorkFlags, signal: AbortSignal) {
   const { column, prompt, system, messages, jsonSchema, regex, seed = 0 } = flags;
   const { signal: _, ...generate } = generateOptionsOf(flags, AbortSignal.any([]));
-  const list = messages === undefined ? undefined : await readInputJson(messages, 'read messages');
+  const list = messages === undefined ? undefined : await readInputJson(messages, 'read messages', signal);
   if (list !== undefined && !Array.isArray(list)) {
     throw new OnebitError('bad-argument', `batch: ${messages} must be a list of messages, got another value.`);
   }
-  const schema = jsonSchema === undefined ? undefined : await readSchema(jsonSchema, 'batch');
+  const schema = jsonSchema === undefined ? undefined : await readSchema(jsonSchema, 'batch', signal);
   return { column, prompt, system, messages: list, schema, regex, generate: { ...generate, seed } };
 }
 

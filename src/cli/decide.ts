@@ -46,7 +46,7 @@ export function decideCommand({ signal }: CommandContext): Command {
     .option('--json', 'print one JSON document: a list of answers')
     .addHelpText('after', HELP)
     .action(async (words: string[], flags: DecideFlags) => {
-      const questions = await questionsOf(flags);
+      const questions = await questionsOf(flags, signal);
       const { decider, close } = await deciderOf(flags, signal);
       try {
         const answers = await decideAll(decider, words.join(' '), questions);
@@ -75,7 +75,10 @@ async function deciderOf(
   return { decider, close: async () => void (await model.dispose()) };
 }
 
-async function questionsOf({ ask, options, levels, questions }: DecideFlags): Promise<DecisionQuestion[]> {
+async function questionsOf(
+  { ask, options, levels, questions }: DecideFlags,
+  signal: AbortSignal,
+): Promise<DecisionQuestion[]> {
   if ((ask === undefined) === (questions === undefined) || (options !== undefined && levels !== undefined)) {
     throw new OnebitError(
       'bad-argument',
@@ -83,7 +86,7 @@ async function questionsOf({ ask, options, levels, questions }: DecideFlags): Pr
     );
   }
   if (questions !== undefined) {
-    const value = await readInputJson(questions, 'read questions');
+    const value = await readInputJson(questions, 'read questions', signal);
     if (Array.isArray(value)) return value as DecisionQuestion[]; // decideAll checks them
     throw new OnebitError(
       'bad-argument',

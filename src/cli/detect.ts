@@ -52,7 +52,7 @@ async function detect(given: string | undefined, flags: DetectFlags, signal: Abo
     ? ''
     : given !== undefined && given !== '-'
       ? given
-      : await readInputText(flags.file ?? '-', 'read text');
+      : await readInputText(flags.file ?? '-', 'read text', signal);
   const model = await loadModel(flags, signal);
   try {
     const options = { key: flags.watermarkKey, prompt: flags.prompt, signal };

@@ -103,8 +103,8 @@ async function evaluateModel(name: string, flags: EvaluateFlags, signal: AbortSi
   try {
     const tasks = [];
     for (const task of flags.task ?? []) {
-      const items = await itemsOf(task, flags.limit);
-      const examples = await examplesOf(task.form, flags);
+      const items = await itemsOf(task, signal, flags.limit);
+      const examples = await examplesOf(task.form, flags, signal);
       const results: ChoiceResult[] = [];
       for (const item of items) {
         results.push(await choose(item, readerOf(model, signal), examples));
@@ -120,7 +120,7 @@ async function evaluateModel(name: string, flags: EvaluateFlags, signal: AbortSi
     }
     const texts = [];
     for (const path of flags.text ?? []) {
-      const score = await model.score(await readInputText(path, 'read text'), { signal });
+      const score = await model.score(await readInputText(path, 'read text', signal), { signal });
       const { bitsPerByte, natsPerToken, tokensScored: tokens, bytes } = score;
       const windowTokens = model.contextTokens;
       const strideTokens = windowTokens >> 1;
@@ -148,8 +148,12 @@ function readerOf(model: LanguageModel, signal: AbortSignal): ChoiceReader {
   };
 }
 
-async function itemsOf({ form, path }: TaskFile, limit = Number.POSITIVE_INFINITY): Promise<ChoiceItem[]> {
-  const lines = (await readInputText(path, 'read questions')).split(/\r?\n/);
+async function itemsOf(
+  { form, path }: TaskFile,
+  signal: AbortSignal,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<ChoiceItem[]> {
+  const lines = (await readInputText(path, 'read questions', signal)).split(/\r?\n/);
   const items: ChoiceItem[] = [];
   for (const [i, line] of lines.entries()) {
     if (line.trim() === '' || items.length >= limit) continue;
@@ -164,10 +168,14 @@ async function itemsOf({ form, path }: TaskFile, limit = Number.POSITIVE_INFINIT
 }
 
 /** What stands before each question. */
-async function examplesOf(form: TaskForm, { fewShot, fewShotFile, description }: EvaluateFlags): Promise<string> {
+async function examplesOf(
+  form: TaskForm,
+  { fewShot, fewShotFile, description }: EvaluateFlags,
+  signal: AbortSignal,
+): Promise<string> {
   const head = description ? `${description}\n\n` : '';
   if (fewShot === 0 || !fewShotFile) return head;
-  const items = await itemsOf({ form, path: fewShotFile }, fewShot);
+  const items = await itemsOf({ form, path: fewShotFile }, signal, fewShot);
   return head + items.map(({ example }) => `${example}\n\n`).join('');
 }
 

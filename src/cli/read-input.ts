@@ -15,7 +15,7 @@ const MOST_BYTES = 400_000_000;
  * The bytes of a file or a pipe, or of standard input for `-`. `what` says what is done, "read queries". Throws `io`, `bad-argument` for more than
  * 400 MB, the signal's reason when aborted.
  */
-export async function readInput(path: string, what: string, signal?: AbortSignal): Promise<Uint8Array> {
+export async function readInput(path: string, what: string, signal: AbortSignal): Promise<Uint8Array> {
   if (path === '-' || path === '/dev/stdin') return readAll(process.stdin, what, path, signal);
   try {
     return await readPath(path, what, signal);
@@ -26,12 +26,12 @@ export async function readInput(path: string, what: string, signal?: AbortSignal
 }
 
 /** The text of a file, or of standard input for `-`. Throws as `readInput`, and `bad-file` for what is no UTF-8 or UTF-16. */
-export async function readInputText(path: string, what: string, signal?: AbortSignal): Promise<string> {
+export async function readInputText(path: string, what: string, signal: AbortSignal): Promise<string> {
   return decodeText(await readInput(path, what, signal), `${what}: ${nameOf(path)}`);
 }
 
 /** A JSON document in a file. Throws as `readInputText`, and `bad-argument` for what is no JSON. */
-export async function readInputJson(path: string, what: string, signal?: AbortSignal): Promise<unknown> {
+export async function readInputJson(path: string, what: string, signal: AbortSignal): Promise<unknown> {
   const text = await readInputText(path, what, signal);
   try {
     return JSON.parse(text);
@@ -45,7 +45,7 @@ export async function readInputJson(path: string, what: string, signal?: AbortSi
 /** What the shell hands over as a pipe that is open already: `<(command)`. */
 const OPEN_ALREADY = /^\/(?:dev|proc\/self)\/fd\/(\d+)$/;
 
-async function readPath(path: string, what: string, signal?: AbortSignal): Promise<Uint8Array> {
+async function readPath(path: string, what: string, signal: AbortSignal): Promise<Uint8Array> {
   const number = OPEN_ALREADY.exec(path)?.[1];
   const descriptor = number === undefined ? await openAtOnce(path) : Number(number);
   const found = await statOf(descriptor);
@@ -81,7 +81,7 @@ async function readSome(descriptor: number, most: number): Promise<Buffer> {
 }
 
 /** A JSON schema in a file, for the command `what`. Throws as `readInputJson`. */
-export async function readSchema(path: string, what: string, signal?: AbortSignal): Promise<unknown> {
+export async function readSchema(path: string, what: string, signal: AbortSignal): Promise<unknown> {
   try {
     return await readInputJson(path, 'read schema', signal);
   } catch (cause) {

@@ -6,8 +6,8 @@ import { readInputJson } from './read-input.ts';
 /** All keys that may ask; none means everybody may. @throws OnebitError `bad-argument` or `io` when the file is not as it should be */
 export async function serveKeys(
   plain: readonly string[] = [],
-  file?: string,
-  signal?: AbortSignal,
+  file: string | undefined,
+  signal: AbortSignal,
 ): Promise<KeyConfig[]> {
   const { hashKey } = await import('../server/keys.ts');
   const fromEnvironment = process.env.ONEBIT_API_KEY ? [process.env.ONEBIT_API_KEY] : [];
@@ -16,7 +16,7 @@ export async function serveKeys(
   return [...(await Promise.all(hashed)), ...(file === undefined ? [] : await keysOfFile(file, signal))];
 }
 
-async function keysOfFile(file: string, signal?: AbortSignal): Promise<KeyConfig[]> {
+async function keysOfFile(file: string, signal: AbortSignal): Promise<KeyConfig[]> {
   const { keyFile } = await import('../server/schemas/key-file.ts');
   const value = await readInputJson(file, 'read API keys', signal);
   const parsed = keyFile.safeParse(value);

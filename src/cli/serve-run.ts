@@ -49,7 +49,7 @@ export async function runServer(
 ): Promise<void> {
   const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal);
   const { digestOf = async () => undefined, ...options } = more;
-  const key = flags.signKey === undefined ? undefined : await signingKeyOf(flags.signKey);
+  const key = flags.signKey === undefined ? undefined : await signingKeyOf(flags.signKey, signal);
   const { OnebitServer } = await import('../server/app.ts');
   const { listen } = await import('../server/node-adapter.ts');
   const server = new OnebitServer(shelf, {

@@ -46,8 +46,8 @@ export function signCommand({ signal }: CommandContext): Command {
 }
 
 /** The secret key in a file. */
-export async function signingKeyOf(path: string): Promise<SigningKey> {
-  return readSigningKey(await readInputJson(path, 'read signing key'));
+export async function signingKeyOf(path: string, signal: AbortSignal): Promise<SigningKey> {
+  return readSigningKey(await readInputJson(path, 'read signing key', signal));
 }
 
 async function makeKey(path: string): Promise<void> {
@@ -62,7 +62,7 @@ async function makeKey(path: string): Promise<void> {
 }
 
 async function sign(file: string, keyFile: string, output: string | undefined, signal: AbortSignal): Promise<void> {
-  const key = await signingKeyOf(keyFile);
+  const key = await signingKeyOf(keyFile, signal);
   const isModel = await isGguf(file);
   if (isModel && output === undefined) {
     throw new OnebitError(
@@ -78,7 +78,7 @@ async function sign(file: string, keyFile: string, output: string | undefined, s
   try {
     if (isModel) await signModelFile(file, path, key, outputs, signal);
     else {
-      const envelope = await signFile(new Uint8Array(await readInput(file, 'sign')), basename(file), key);
+      const envelope = await signFile(new Uint8Array(await readInput(file, 'sign', signal)), basename(file), key);
       await outputs.write(path, new TextEncoder().encode(envelope));
     }
     print(`${path}: signed by ${key.id}`);

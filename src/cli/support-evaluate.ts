@@ -37,7 +37,7 @@ export function evaluateSupportCommand({ signal }: CommandContext): Command {
     .addHelpText('after', EVALUATE_HELP)
     .action(async (file: string, flags: AskFlags) => {
       const model = await openSupport(flags.model, signal);
-      const asked = await readAsked(file);
+      const asked = await readAsked(file, signal);
       if (asked) {
         tellAnswers(await judgeAnswers(model, asked, signal), flags);
         return;
@@ -72,9 +72,12 @@ export function evaluateSupportCommand({ signal }: CommandContext): Command {
 }
 
 /** Queries with the ids of their passages, where the file has such rows. */
-async function readAsked(file: string): Promise<{ text: string; id: string | null }[] | undefined> {
+async function readAsked(
+  file: string,
+  signal: AbortSignal,
+): Promise<{ text: string; id: string | null }[] | undefined> {
   if (!/\.(jsonl|ndjson)$/i.test(file)) return undefined;
-  const lines = (await readInputText(file, 'read queries')).replace(/^\ufeff/, '').split('\n');
+  const lines = (await readInputText(file, 'read queries', signal)).replace(/^\ufeff/, '').split('\n');
   const rows = lines.filter((line) => line.trim() !== '').map((line, i) => askedOf(line, file, i + 1));
   return rows.some((row) => row === undefined) ? undefined : (rows as { text: string; id: string | null }[]);
 }

@@ -22,11 +22,11 @@ export async function readLabelled(paths: readonly string[], signal: AbortSignal
 }
 
 /** Passages of several files of documents; where names repeat, ids are told apart by the files' places. */
-export async function readPassages(paths: readonly string[]): Promise<Passage[]> {
+export async function readPassages(paths: readonly string[], signal: AbortSignal): Promise<Passage[]> {
   const all: Passage[] = [];
   const known = new Set<string>();
   for (const [i, path] of paths.entries()) {
-    for (const passage of readDocuments(await readInput(path, 'read documents'), path)) {
+    for (const passage of readDocuments(await readInput(path, 'read documents', signal), path)) {
       const id = known.has(passage.id) && i > 0 ? `${i + 1}:${passage.id}` : passage.id;
       known.add(id);
       all.push({ ...passage, id });

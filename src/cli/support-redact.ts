@@ -92,5 +92,5 @@ async function hiderFor({ model: path, fields: names, country }: RedactFlags, si
 async function textsFor(words: readonly string[], file: string | undefined, signal: AbortSignal) {
   if (words.length > 0) return [words.join(' ')];
   if (file === undefined || file === '-') return inputLines('read texts', signal);
-  return (await readQueries(await readInput(file, 'read texts'), file)).queries;
+  return (await readQueries(await readInput(file, 'read texts', signal), file)).queries;
 }

@@ -73,7 +73,7 @@ export function trainSupportCommand({ signal }: CommandContext): Command {
       }
       await make(flags, await supportInputs([...files, ...paths]), signal, async () => {
         const rows = await readLabelled(files, signal);
-        const documents = await readPassages(paths);
+        const documents = await readPassages(paths, signal);
         return (options) => trainSupport(rows, { name: nameFrom(flags.output), documents, ...options });
       });
     });

@@ -52,10 +52,10 @@ export function verifyCommand({ signal }: CommandContext): Command {
 
 async function verify(file: string, flags: VerifyFlags, signal: AbortSignal): Promise<Verification> {
   const { key: keys = [] } = flags;
-  if (flags.answer) return verifyAnswer(await readInput(file, 'verify'), undefined, keys);
+  if (flags.answer) return verifyAnswer(await readInput(file, 'verify', signal), undefined, keys);
   if (flags.provenance !== undefined) {
-    const header = await headerOf(flags.provenance);
-    const body = await readInput(file, 'verify');
+    const header = await headerOf(flags.provenance, signal);
+    const body = await readInput(file, 'verify', signal);
     return header === undefined ? verifyBytes(body, undefined, keys) : verifyAnswer(body, header, keys);
   }
   if (flags.signature === undefined && file !== '-' && (await isGguf(file))) {
@@ -66,9 +66,9 @@ async function verify(file: string, flags: VerifyFlags, signal: AbortSignal): Pr
       await source.close();
     }
   }
-  const bytes = await readInput(file, 'verify');
+  const bytes = await readInput(file, 'verify', signal);
   const signature =
-    flags.signature === undefined ? await besides(file) : await readInputText(flags.signature, 'verify');
+    flags.signature === undefined ? await besides(file) : await readInputText(flags.signature, 'verify', signal);
   return verifyBytes(bytes, signature?.trim(), keys);
 }
 
@@ -84,9 +84,9 @@ async function besides(file: string): Promise<string | undefined> {
 }
 
 /** The value of the header; out of a file, which may hold it alone or all headers. */
-async function headerOf(given: string): Promise<string | undefined> {
+async function headerOf(given: string, signal: AbortSignal): Promise<string | undefined> {
   if (!given.startsWith('@')) return given;
-  const text = await readInputText(given.slice(1), 'read headers');
+  const text = await readInputText(given.slice(1), 'read headers', signal);
   const found = new RegExp(`^${PROVENANCE_HEADER}:[ \\t]*(\\S+)`, 'im').exec(text)?.[1];
   return found ?? (/^[\w-]+$/.test(text.trim()) ? text.trim() : undefined);
 }
