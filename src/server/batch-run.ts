@@ -4,6 +4,7 @@ import type { BatchError, BatchRecord, BatchStatus, JobStore, LineResults } from
 import { jsonRecords } from '../bulk/json-records.ts';
 import { decodePieces } from '../core/decode-text.ts';
 import { inParallel } from '../core/in-parallel.ts';
+import { onAbort } from '../core/on-abort.ts';
 import { OnebitError } from '../errors.ts';
 
 /** What a request would have been answered. */
@@ -211,17 +212,16 @@ function isLate({ expiresAt }: BatchRecord, { now }: BatchRun): boolean {
   return now() >= expiresAt;
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  await new Promise<void>((resolve) => {
+    const end = () => {
       clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop);
+      ended();
       resolve();
-    }, ms);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
+    };
+    const timer = setTimeout(end, ms);
+    const ended = onAbort(signal, end);
   });
+  signal.throwIfAborted();
 }

@@ -21,12 +21,8 @@ export async function systemOne(
   const asked = Object.entries(body.questions);
   const questions = asked.map(([id, question]) => questionOf(id, question));
   const usage = usageOf(text, questions, exchange);
-  const answers: [string, object][] = [];
-  for (const [i, [id, { type }]] of asked.entries()) {
-    await exchange.budget.turn('decide');
-    const [decision] = await decideAll(decider, text, [questions[i]]);
-    answers.push([id, systemOneAnswerOf(type, questions[i], decision)]);
-  }
+  const found = await decideEach(decider, text, questions, exchange);
+  const answers = asked.map(([id, { type }], i) => [id, systemOneAnswerOf(type, questions[i], found[i])]);
   return { model: name, answers: Object.fromEntries(answers), usage };
 }
 
@@ -48,13 +44,28 @@ export async function decisions(
     return { type: 'score', instructions, levels };
   });
   const usage = usageOf(text, questions, exchange);
-  const answers: object[] = [];
-  for (const [i, question] of questions.entries()) {
-    await exchange.budget.turn('decide');
-    const [decision] = await decideAll(decider, text, [question]);
-    answers.push({ type: body.questions[i].type, name: body.questions[i].name, ...decisionFields(question, decision) });
-  }
+  const found = await decideEach(decider, text, questions, exchange);
+  const answers = body.questions.map(({ type, name }, i) => ({
+    type,
+    name,
+    ...decisionFields(questions[i], found[i]),
+  }));
   return { model: name, answers, usage };
+}
+
+/** The decisions in the order of the questions; others get the event loop between two of them. */
+async function decideEach(
+  decider: Decider,
+  text: string,
+  questions: readonly DecisionQuestion[],
+  exchange: Exchange,
+): Promise<Decision[]> {
+  const found: Decision[] = [];
+  for (const question of questions) {
+    await exchange.budget.turn('decide');
+    found.push(...(await decideAll(decider, text, [question])));
+  }
+  return found;
 }
 
 function decisionFields(question: DecisionQuestion, decision: Decision): object {
