@@ -38,7 +38,7 @@ export function showModelButton(slot: ModelSlot, chat: ChatPage): void {
   slot.watch((event) => {
     if (chat.elsewhere === undefined) tell(event);
   });
-  void dialog.useServer();
+  chat.waitFor(dialog.useServer());
   onFileDrop(document.documentElement, (files) => {
     const model = files.find(({ name }) => /\.gguf$/i.test(name));
     if (model) dialog.open(model);
@@ -212,14 +212,15 @@ class ModelDialog {
     if (!serverBase()) return;
     try {
       const [first] = await serverModels(serverBase()!, sessionStorage.getItem(KEY) ?? '');
-      if (first !== undefined) this.#useServerModel(first);
+      if (first !== undefined) this.#useServerModel(first, true);
     } catch {} // the dialog asks for a key
   }
 
-  #useServerModel(id: string): void {
+  #useServerModel(id: string, goesOn = false): void {
     this.#chat.answerFrom(
       id,
       askServer(serverBase()!, id, () => sessionStorage.getItem(KEY) ?? ''),
+      goesOn,
     );
     this.#named(`${id} on the server`);
     this.#dialog.close();

@@ -39,6 +39,8 @@ export class ChatPage {
   #messages: ChatMessage[] = [];
   #running: AbortController | undefined;
   #ask: Ask;
+  /** Kept once it is known who answers: what is said before waits. */
+  #asks: Promise<unknown> = Promise.resolve();
   /** A server's model that answers in place of the page's. */
   #elsewhere: string | undefined;
 
@@ -104,11 +106,18 @@ export class ChatPage {
     this.startAnew();
   }
 
-  /** Answers come from a server. */
-  answerFrom(name: string, ask: Ask): void {
+  /** Answers come from a server, in a new conversation unless this one `goesOn`. */
+  answerFrom(name: string, ask: Ask, goesOn = false): void {
     this.#elsewhere = name;
     this.#ask = ask;
-    this.startAnew();
+    if (!goesOn) this.startAnew();
+    else if (this.#messages.length === 0) this.#welcome();
+    else this.#tellWhere();
+  }
+
+  /** Who answers is known when `known` is kept; until then nobody is asked. */
+  waitFor(known: Promise<unknown>): void {
+    this.#asks = known;
   }
 
   /** Shows the conversation of the last visit, or welcomes. */
@@ -128,7 +137,7 @@ export class ChatPage {
         this.#log.append(view.element);
       }
     }
-    this.#goes.textContent = 'Nothing you write leaves this page.';
+    this.#tellWhere();
     this.#follow(true);
   }
 
@@ -160,16 +169,20 @@ export class ChatPage {
     return new AnswerView(this.#card, { retry: () => this.#retryFrom(at), look }, () => this.#follow());
   }
 
+  #tellWhere(): void {
+    this.#goes.textContent =
+      this.#elsewhere === undefined
+        ? 'Nothing you write leaves this page.'
+        : 'What you write goes to the server of this page.';
+  }
+
   #welcome(): void {
     const { choice } = this.#slot;
     const name = this.#elsewhere ?? choice.label;
     const isOwn = this.#elsewhere === undefined && choice.input === undefined;
     const talks = this.#elsewhere !== undefined || this.#slot.talks;
     const suggestions = isOwn ? SUGGESTIONS : this.#elsewhere !== undefined ? ANYONE : (choice.suggestions ?? []);
-    this.#goes.textContent =
-      this.#elsewhere === undefined
-        ? 'Nothing you write leaves this page.'
-        : 'What you write goes to the server of this page.';
+    this.#tellWhere();
     this.#log.replaceChildren(
       el(
         'div',
@@ -179,7 +192,7 @@ export class ChatPage {
           'p',
           {},
           isOwn
-            ? `Every weight of it is one bit. All ${bytes(choice.fileBytes ?? 0)} of it are in this page, and run on your machine. It learnt from booking dialogues, so ask it for a table, a hotel or a ride; it makes its facts up.`
+            ? `Every weight of it is one bit. All ${bytes(choice.fileBytes ?? 0)} of it are in this page, and run on your machine. It learnt from booking dialogues, so ask it for a table, a hotel or a ride; anything else it declines.`
             : this.#elsewhere !== undefined
               ? 'This model runs on the server that gave you this page, with an API like OpenAI’s at /v1. Ask it something, or train and look inside a small one in this tab.'
               : talks
@@ -233,6 +246,7 @@ export class ChatPage {
     this.#busy(true);
     this.#follow(true);
     try {
+      await this.#asks;
       const said = this.#messages.filter(({ content }) => content !== '');
       const stats = await this.#ask(said, this.#panel.settings, running.signal, (piece) => {
         view.add(piece);
