@@ -17,7 +17,8 @@ export type OutputKind =
   | 'key'
   | 'checkpoints'
   | 'batch'
-  | 'journal';
+  | 'journal'
+  | 'calibration';
 
 /** In the head of every report. */
 export const REPORT_MARK = '<meta name="generator" content="onebit">';
@@ -42,7 +43,8 @@ export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean
   // Columns that a batch adds come last, and this one after them.
   if (kind === 'batch')
     return /onebit_error"?\r?$|"onebit_error":(?:null|"(?:[^"\\]|\\.)*")\}$/.test(firstLine(text()));
-  if (kind === 'journal') return /^[0-9a-f]{8} \{"onebit":"batch",/.test(text());
+  if (kind === 'journal') return /^[0-9a-f]{8} \{"onebit":"(?:batch|evaluate)",/.test(text());
+  if (kind === 'calibration') return text().includes('"kind": "onebit-calibration"');
   return isOwnModel(path, kind);
 }
 

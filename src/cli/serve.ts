@@ -1,5 +1,7 @@
 // Owns `onebit serve`: its models and their memory. The server itself is loaded only by this command.
 import { Command } from 'commander';
+import { OnebitError } from '../errors.ts';
+import { type AbstainFlags, abstainOf, addAbstainOptions } from './calibration-file.ts';
 import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
 import { modelEntries } from './serve-models.ts';
 import { graceOf, runServer, type ServerFlags } from './serve-run.ts';
@@ -7,7 +9,7 @@ import { builtSite } from './serve-site.ts';
 import { openSupport } from './support-files.ts';
 import { watermarkKey } from './watermark-key.ts';
 
-export interface ServeFlags extends ComputeFlags, ServerFlags {
+export interface ServeFlags extends ComputeFlags, ServerFlags, AbstainFlags {
   model?: string[];
   parallel: number;
   queue: number;
@@ -33,7 +35,7 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
   const command = new Command('serve')
     .description("serve models over HTTP, in OpenAI's form")
     .option('-m, --model <path|name>', 'a model, as elsewhere, or a folder of GGUF files; may be repeated', collect);
-  return addComputeOptions(command)
+  return addAbstainOptions(addComputeOptions(command))
     .option('--port <n>', 'port, 0 for a free one', wholeNumber(0, 65535), 8080)
     .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
     .option('--api-key <key>', 'a key that clients must present (may be repeated; also ONEBIT_API_KEY)', collect)
@@ -71,5 +73,12 @@ async function serve(flags: ServeFlags, signal: AbortSignal, version?: string): 
   });
   const support = flags.support === undefined ? undefined : await openSupport(flags.support, signal);
   const digestOf = (id: string) => Promise.resolve(entries.find((entry) => entry.id === id)?.digest?.());
-  await runServer(flags, shelf, { support, version, site: builtSite, digestOf }, signal);
+  const abstain = await abstainOf(flags, flags.model?.[0], signal);
+  if (abstain && entries.length > 1) {
+    throw new OnebitError(
+      'bad-argument',
+      `serve: --abstain needs one model, got ${entries.length}. A calibration is of one.`,
+    );
+  }
+  await runServer(flags, shelf, { support, version, site: builtSite, digestOf, abstain }, signal);
 }

@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { JobStore } from '../bulk/job-store.ts';
 import { Budget } from '../core/budget.ts';
+import { type Abstain, checkAbstain } from '../generate/abstain.ts';
 import { checkWatermarkKey } from '../generate/watermark.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
@@ -41,6 +42,8 @@ export interface ServerOptions {
   readonly limits?: Partial<ServerLimits>;
   /** A secret key by which all answers are marked, except to keys that have one of their own. No request can turn it off. */
   readonly watermark?: string;
+  /** When models do not answer, and what is said then (finish reason `abstain`). No request can turn it off. Default: every answer is given. */
+  readonly abstain?: Abstain;
   /** Signs the answers of models. Default: they are not signed. */
   readonly signer?: AnswerSigner;
   /** Says what customers' queries are about: /v1/classify, /v1/route, and chats with the model of its name (or of any, where it is alone). */
@@ -95,6 +98,7 @@ export class OnebitServer {
     this.keys = options.keys && options.keys.length > 0 ? new KeyRing(options.keys) : undefined;
     this.options = options;
     if (options.watermark !== undefined) checkWatermarkKey(options.watermark);
+    if (options.abstain !== undefined) checkAbstain(options.abstain);
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.responses = new ResponseStore(this.limits.storedCharacters ?? this.limits.storedBytes);
     this.gate = new BodyGate(this.limits.bodiesBytes);
@@ -106,6 +110,7 @@ export class OnebitServer {
   readonly fetch = async (request: Request): Promise<Response> => {
     const exchange = new Exchange(request, this.limits, { requestEnded: (ended) => this.finish(ended) });
     exchange.watermark = this.options.watermark;
+    exchange.abstain = this.options.abstain;
     this.active.add(exchange);
     let response: Response;
     try {
@@ -315,6 +320,7 @@ export class OnebitServer {
     const job = new Exchange(asked, this.limits, { requestEnded: (ended) => this.finish(ended) });
     job.route = endpoint;
     job.watermark = this.options.watermark;
+    job.abstain = this.options.abstain;
     job.status = 200;
     this.active.add(job);
     try {

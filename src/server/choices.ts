@@ -30,13 +30,16 @@ export async function* counted(
   exchange: Exchange,
   logprobs?: number | null,
 ): AsyncGenerator<Piece, GenerationResult, void> {
+  let seen = 0;
   for await (const piece of generation) {
+    seen += piece.tokens.length;
     exchange.countTokens(piece.tokens.length);
     if (logprobs != null) exchange.holdLogprobs(piece.tokens.length, logprobs);
     exchange.answer += piece.text;
     yield piece;
   }
   const result = await generation.result();
+  exchange.countTokens(result.timings.decodeTokens - seen); // an answer that was held back
   exchange.usage.cachedTokens = Math.max(exchange.usage.cachedTokens, result.cachedTokens);
   return result;
 }

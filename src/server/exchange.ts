@@ -1,5 +1,6 @@
 // Owns one request while it is answered: its signal, its model, what it has used; and telling log and metrics when it has ended.
 import { Budget } from '../core/budget.ts';
+import type { Abstain } from '../generate/abstain.ts';
 import type { GenerateOptions } from '../generate/options.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { ApiError, type ErrorForm } from './api-error.ts';
@@ -69,6 +70,8 @@ export class Exchange {
   key: ApiKey | undefined;
   /** Marks the answers to those whose key has no mark of its own. */
   watermark: string | undefined;
+  /** When nothing is answered, and what is said then. */
+  abstain: Abstain | undefined;
   modelId: string | undefined;
   finishReason: string | undefined;
   firstTokenMs: number | undefined;
@@ -120,7 +123,7 @@ export class Exchange {
   /** The model's options for an answer, as the request wants them and the operator lets it. */
   allowed(options: GenerateOptions): GenerateOptions {
     const watermark = this.key?.watermark ?? this.watermark;
-    const own = { ...options, signal: this.signal, owner: this.owner };
+    const own = { ...options, signal: this.signal, owner: this.owner, abstain: this.abstain };
     return watermark === undefined ? own : marked(own, watermark);
   }
 
