@@ -9,6 +9,7 @@ import type { OnebitServer, ServerOptions } from '../server/app.ts';
 import type { KeyConfig } from '../server/keys.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
 import type { AnswerSigner } from '../server/signed-answers.ts';
+import { openAuditFile } from './audit-file.ts';
 import { note, printJsonLine } from './print.ts';
 import { serveKeys } from './serve-keys.ts';
 import { signingKeyOf } from './sign.ts';
@@ -29,6 +30,11 @@ export interface ServerFlags {
   logTexts?: boolean;
   watermark?: string;
   signKey?: string;
+  policy?: string;
+  policyFail?: 'open' | 'closed';
+  audit?: string;
+  auditTexts?: boolean;
+  keyTokensPerDay?: number;
   quiet?: boolean;
   jobs?: string;
 }
@@ -47,9 +53,12 @@ export async function runServer(
   more: Pick<ServerOptions, 'support' | 'version' | 'site' | 'abstain'> & { digestOf?: AnswerSigner['digestOf'] },
   signal: AbortSignal,
 ): Promise<void> {
-  const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal);
+  const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal, flags.keyTokensPerDay);
   const { digestOf = async () => undefined, ...options } = more;
   const key = flags.signKey === undefined ? undefined : await signingKeyOf(flags.signKey, signal);
+  const { policyEndpoint } = await import('../server/policy.ts');
+  const policyOf = { token: process.env.ONEBIT_POLICY_TOKEN, onFailure: flags.policyFail };
+  const audit = flags.audit === undefined ? undefined : await openAuditFile(flags.audit);
   const { OnebitServer } = await import('../server/app.ts');
   const { listen } = await import('../server/node-adapter.ts');
   const server = new OnebitServer(shelf, {
@@ -64,6 +73,8 @@ export async function runServer(
     openMetrics: flags.openMetrics,
     logTexts: flags.logTexts,
     watermark: flags.watermark,
+    policy: flags.policy === undefined ? undefined : policyEndpoint(flags.policy, policyOf),
+    audit: audit && { sink: audit, texts: flags.auditTexts },
     residentBytes: () => process.memoryUsage.rss(),
   });
   const silenceMs = (flags.timeout + 60) * 1000;
@@ -86,6 +97,7 @@ export async function runServer(
   } finally {
     await listening.close();
     await server.dispose();
+    await audit?.close();
   }
 }
 

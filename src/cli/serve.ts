@@ -1,5 +1,5 @@
 // Owns `onebit serve`: its models and their memory. The server itself is loaded only by this command.
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { OnebitError } from '../errors.ts';
 import { type AbstainFlags, abstainOf, addAbstainOptions } from './calibration-file.ts';
 import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
@@ -48,6 +48,22 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .option('--support <file>', "also say what customers' queries are about: a model of onebit support train")
     .option('--watermark <key>', 'mark all answers by a secret key, or @FILE; see onebit detect', watermarkKey)
     .option('--sign-key <file>', 'sign all answers with a key of onebit sign --new-key')
+    .option(
+      '--policy <url>',
+      'ask this address about requests and answers before they pass (token: ONEBIT_POLICY_TOKEN)',
+    )
+    .addOption(
+      new Option('--policy-fail <how>', 'where the policy cannot be asked: nothing passes, or all')
+        .choices(['closed', 'open'])
+        .default('closed'),
+    )
+    .option('--audit <file>', 'write down who asked for what, as hashes in a chain; see onebit verify --audit')
+    .option('--audit-texts', 'with --audit: the texts too')
+    .option(
+      '--key-tokens-per-day <n>',
+      'tokens a day of each API key that says nothing of it, 0 for no bound (default: 2,000,000)',
+      wholeNumber(0, 1e15),
+    )
     .option('--jobs <folder>', 'where files and batches lie (default: jobs in the cache folder)')
     .option('--cors <origin>', 'let pages of this origin ask, * for all (may be repeated)', collect)
     .option('--allow-host <name>', 'another name by which the server may be called (may be repeated)', collect)

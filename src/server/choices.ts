@@ -31,11 +31,12 @@ export async function* counted(
   logprobs?: number | null,
 ): AsyncGenerator<Piece, GenerationResult, void> {
   let seen = 0;
+  const index = exchange.answers.push('') - 1;
   for await (const piece of generation) {
     seen += piece.tokens.length;
     exchange.countTokens(piece.tokens.length);
     if (logprobs != null) exchange.holdLogprobs(piece.tokens.length, logprobs);
-    exchange.answer += piece.text;
+    exchange.answers[index] += piece.text;
     yield piece;
   }
   const result = await generation.result();

@@ -1,5 +1,7 @@
 // Owns one request while it is answered: its signal, its model, what it has used; and telling log and metrics when it has ended.
+import { sha256 } from '@noble/hashes/sha2.js';
 import { Budget } from '../core/budget.ts';
+import { hexOf } from '../core/digest.ts';
 import type { Abstain } from '../generate/abstain.ts';
 import type { GenerateOptions } from '../generate/options.ts';
 import type { LanguageModel } from '../language-model.ts';
@@ -81,7 +83,17 @@ export class Exchange {
   promptIds: ArrayLike<number> & Iterable<number> = [];
   /** Text of prompt and answer, where the log wants them. */
   prompt: unknown;
-  answer = '';
+  /** What the model wrote, a text for each choice. */
+  readonly answers: string[] = [];
+  /** Whether a policy must see the answer before anything of it is kept. */
+  awaitsPolicy = false;
+  /** What is done once it has passed. */
+  private whenPassed: (() => void)[] = [];
+  /** What the policy said of it. */
+  verdict: 'allowed' | 'refused' | 'failed open' | 'failed closed' | undefined;
+  /** The body as it came, for the audit log: its text where that is wanted, and its hash. */
+  requestText: string | undefined;
+  requestSha256: (() => string) | undefined;
   /** Whether the answer goes on after the handler has returned. */
   streaming = false;
   private readonly controller = new AbortController();
@@ -135,6 +147,28 @@ export class Exchange {
   /** Stops whatever is done for this request. */
   abort(reason: unknown): void {
     this.controller.abort(reason);
+  }
+
+  /** Does `keep` once the whole answer may pass: now, where no policy has to see it. */
+  oncePassed(keep: () => void): void {
+    if (this.awaitsPolicy) this.whenPassed.push(keep);
+    else keep();
+  }
+
+  /** To be called when the policy has let the whole answer pass. */
+  passed(): void {
+    for (const keep of this.whenPassed.splice(0)) keep();
+  }
+
+  /** Takes the body for the audit log as it comes. @param asText whether its text is wanted, not only its hash */
+  keepRequest(asText: boolean): (bytes: Uint8Array) => void {
+    const hash = sha256.create();
+    const decoder = new TextDecoder();
+    this.requestSha256 = () => hexOf(hash.clone().digest());
+    return (bytes) => {
+      hash.update(bytes);
+      if (asText) this.requestText = (this.requestText ?? '') + decoder.decode(bytes, { stream: true });
+    };
   }
 
   /** Notes the model, which stays loaded until the end of the request. @throws the reason of the signal; then the model is given back at once */

@@ -9,7 +9,9 @@ export type {
   LineResult,
   LineResults,
 } from '../bulk/job-store.ts';
+export type { Abstain, Calibration, ConfidenceMeasure } from '../generate/abstain.ts';
 export { OnebitServer, type ServerOptions } from './app.ts';
+export { type AuditCheck, type AuditOptions, type AuditSink, checkAuditLog } from './audit.ts';
 export type { LogEntry } from './exchange.ts';
 export { hashKey, type KeyConfig } from './keys.ts';
 export type { ServerLimits } from './limits.ts';
@@ -17,4 +19,5 @@ export type { Lease } from './model-shelf.ts';
 export { ModelShelf, type ShelfEntry, type ShelfOptions } from './model-shelf.ts';
 export { openApiDocument } from './openapi.ts';
 export type { SiteFiles } from './page.ts';
+export { type Policy, type PolicyAnswer, type PolicyRequest, policyEndpoint, type Verdict } from './policy.ts';
 export type { AnswerSigner } from './signed-answers.ts';

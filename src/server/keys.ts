@@ -13,6 +13,8 @@ export interface KeyConfig {
   readonly requestsPerMinute?: number;
   /** Prompt and answer together; what is tokenized or embedded counts too. */
   readonly tokensPerMinute?: number;
+  /** Prompt and answer together in a day, against mass generation. Default 2,000,000, some fifteen novels; null for no bound. */
+  readonly tokensPerDay?: number | null;
   /** Marks all answers to this key by this secret key; default: as the server is configured. */
   readonly watermark?: string;
   /** Whether its /metrics are those of the whole server. Default false: its own. */
@@ -29,6 +31,9 @@ export interface Reservation {
 
 /** An answer whose length nobody said gets at least so many tokens, or the request waits. */
 const LEAST_ANSWER = 256;
+/** Tokens a day of a key that says nothing else. */
+export const DEFAULT_TOKENS_PER_DAY = 2_000_000;
+const DAY_MINUTES = 24 * 60;
 
 /** A key and what it has used. */
 export class ApiKey {
@@ -40,8 +45,11 @@ export class ApiKey {
   readonly watermark: string | undefined;
   private readonly requests: Allowance | undefined;
   private readonly tokens: Allowance | undefined;
+  private readonly tokensOfDay: Allowance | undefined;
 
-  constructor({ name, sha256, requestsPerMinute, tokensPerMinute, watermark, operator = false }: KeyConfig) {
+  constructor(config: KeyConfig) {
+    const { name, sha256, requestsPerMinute, tokensPerMinute, watermark, operator = false } = config;
+    const { tokensPerDay = DEFAULT_TOKENS_PER_DAY } = config;
     if (!/^[0-9a-f]{64}$/i.test(sha256)) {
       throw new OnebitError('bad-argument', `api keys: sha256 of '${name}' must be 64 hexadecimal digits.`);
     }
@@ -53,12 +61,16 @@ export class ApiKey {
     this.hash = Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(sha256.slice(2 * i, 2 * i + 2), 16));
     this.requests = requestsPerMinute === undefined ? undefined : new Allowance(requestsPerMinute);
     this.tokens = tokensPerMinute === undefined ? undefined : new Allowance(tokensPerMinute);
+    this.tokensOfDay = tokensPerDay === null ? undefined : new Allowance(tokensPerDay, DAY_MINUTES);
   }
 
   /** Counts a request. @throws ApiError 429 when the key has used what it may use */
   admit(nowMs: number): void {
-    const waitMs = Math.max(this.requests?.waitMs(nowMs, 1) ?? 0, this.tokens?.waitMs(nowMs, 1) ?? 0);
-    if (waitMs > 0) throw usedUp(waitMs);
+    const { requests, tokens, tokensOfDay } = this;
+    for (const allowance of [requests, tokens, tokensOfDay]) {
+      const waitMs = allowance?.waitMs(nowMs, 1) ?? 0;
+      if (waitMs > 0) throw usedUp(waitMs, allowance === tokensOfDay);
+    }
     this.requests?.take(nowMs, 1);
   }
 
@@ -69,18 +81,24 @@ export class ApiKey {
    * @throws ApiError 429 while that is not there
    */
   reserve({ promptTokens, answers, answerTokens, known }: TokenNeed, nowMs: number): Reservation {
-    const { tokens } = this;
-    if (!tokens) return { answerTokens, settle: () => {} };
+    const bounds = [this.tokens, this.tokensOfDay].filter((bound) => bound !== undefined);
+    if (bounds.length === 0) return { answerTokens, settle: () => {} };
     const wanted = known ? answerTokens : Math.min(answerTokens, LEAST_ANSWER);
-    const waitMs = tokens.waitMs(nowMs, promptTokens + answers * wanted);
-    if (waitMs > 0) throw usedUp(waitMs);
+    for (const bound of bounds) {
+      const waitMs = bound.waitMs(nowMs, promptTokens + answers * wanted);
+      if (waitMs > 0) throw usedUp(waitMs, bound === this.tokensOfDay);
+    }
+    const left = Math.min(...bounds.map((bound) => bound.left));
     const granted = Math.max(
       Math.min(answerTokens, 1),
-      Math.min(answerTokens, Math.floor((tokens.left - promptTokens) / Math.max(1, answers))),
+      Math.min(answerTokens, Math.floor((left - promptTokens) / Math.max(1, answers))),
     );
     const reserved = promptTokens + answers * granted;
-    tokens.take(nowMs, reserved);
-    return { answerTokens: granted, settle: (used, atMs) => tokens.take(atMs, used - reserved) };
+    for (const bound of bounds) bound.take(nowMs, reserved);
+    const settle = (used: number, atMs: number) => {
+      for (const bound of bounds) bound.take(atMs, used - reserved);
+    };
+    return { answerTokens: granted, settle };
   }
 }
 
@@ -92,29 +110,32 @@ export interface TokenNeed {
   readonly known: boolean;
 }
 
-function usedUp(waitMs: number): ApiError {
-  return new ApiError(429, 'This API key has used what it may use a minute. Wait, then try again.', {
+function usedUp(waitMs: number, ofDay: boolean): ApiError {
+  const time = ofDay ? 'day' : 'minute';
+  return new ApiError(429, `This API key has used what it may use a ${time}. Wait, then try again.`, {
     code: 'rate_limit_exceeded',
     retryAfterSeconds: waitMs / 1000,
   });
 }
 
-/** What may be used a minute; flows in evenly, up to a minute's worth. */
+/** What may be used in a time, a minute or a day; flows in evenly, up to that time's worth. */
 class Allowance {
   /** Below 0 where more was used than there was. */
   left: number;
-  private readonly perMinute: number;
+  private readonly most: number;
+  private readonly timeMs: number;
   private atMs = 0;
 
-  constructor(perMinute: number) {
-    this.perMinute = perMinute;
-    this.left = perMinute;
+  constructor(most: number, minutes = 1) {
+    this.most = most;
+    this.timeMs = minutes * 60_000;
+    this.left = most;
   }
 
   /** How long until `amount` is there, or all that can be. */
   waitMs(nowMs: number, amount: number): number {
     this.refill(nowMs);
-    return Math.max(0, ((Math.min(amount, this.perMinute) - this.left) / this.perMinute) * 60_000);
+    return Math.max(0, ((Math.min(amount, this.most) - this.left) / this.most) * this.timeMs);
   }
 
   take(nowMs: number, amount: number): void {
@@ -123,8 +144,8 @@ class Allowance {
   }
 
   private refill(nowMs: number): void {
-    if (this.atMs > 0) this.left += ((nowMs - this.atMs) / 60_000) * this.perMinute;
-    this.left = Math.min(this.left, this.perMinute);
+    if (this.atMs > 0) this.left += ((nowMs - this.atMs) / this.timeMs) * this.most;
+    this.left = Math.min(this.left, this.most);
     this.atMs = nowMs;
   }
 }

@@ -92,11 +92,8 @@ async function* run(
   yield* output.close(status);
   const final = body(status);
   if (request.store ?? true) {
-    store.put(id, exchange.owner, {
-      response: final,
-      input: items,
-      items: [...items, ...(output.items as InputItem[])],
-    });
+    const kept = { response: final, input: items, items: [...items, ...(output.items as InputItem[])] };
+    exchange.oncePassed(() => store.put(id, exchange.owner, kept));
   }
   yield { type: `response.${status}`, response: final };
 }
