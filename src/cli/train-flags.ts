@@ -45,6 +45,8 @@ export interface TrainFlags extends CorpusFlags {
   /** False when switched off. */
   log?: string | false;
   report?: string | false;
+  card?: string | false;
+  codeVersion?: string;
   name?: string;
   json?: boolean;
 }

@@ -1,11 +1,13 @@
 // Owns `onebit train`.
-import { dirname, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { openSource } from '../load.ts';
 import { exportRun } from '../train/export-run.ts';
+import { modelCard } from '../train/model-card.ts';
 import { presets } from '../train/presets.ts';
 import { htmlReport, RunRecord } from '../train/report.ts';
 import { readStartModel, type StartModel } from '../train/start-model.ts';
@@ -76,6 +78,8 @@ export function trainCommand({ signal, endsInOrder }: CommandContext): Command {
     .option('--no-log', 'no such file')
     .option('--report <file>', 'HTML report (default: OUT.html)')
     .option('--no-report', 'no such file')
+    .option('--card <file>', "the model's card, for onebit publish (default: OUT.card.md); what you wrote in it stays")
+    .option('--no-card', 'no such file')
     .option('--exact', 'products in float32 throughout, slower: for comparison with other programs')
     .option(
       '--export-tokens <folder>',
@@ -84,7 +88,9 @@ export function trainCommand({ signal, endsInOrder }: CommandContext): Command {
     .option('--name <text>', "the model's name in the file (default: the file's name)")
     .option('--json', 'print one JSON document at the end: file, bytes, steps, tokens, loss, bitsPerByte, ...')
     .addHelpText('after', HELP)
-    .action((corpora: string[], flags: TrainFlags) => run(corpora, flags, { signal, endsInOrder }));
+    .action((corpora: string[], flags: TrainFlags, command: Command) =>
+      run(corpora, { ...flags, codeVersion: command.parent?.version() }, { signal, endsInOrder }),
+    );
 }
 
 function addShapeOptions(command: Command): void {
@@ -166,21 +172,23 @@ async function run(corpora: string[], flags: TrainFlags, stopping: Stops): Promi
 
 /** Everything that a run writes. */
 function outputsOf(flags: TrainFlags): Output[] {
-  const { log, report } = pathsOf(flags);
+  const { log, report, card } = pathsOf(flags);
   return [
     { option: '--output', path: flags.output, kind: 'model' },
     { option: 'the checkpoints of --output', path: checkpointsOf(flags.output), kind: 'checkpoints' },
     ...(log === undefined ? [] : [{ option: '--log', path: log, kind: 'log' } as const]),
     ...(report === undefined ? [] : [{ option: '--report', path: report, kind: 'report' } as const]),
+    ...(card === undefined ? [] : [{ option: '--card', path: card, kind: 'card' } as const]),
   ];
 }
 
-/** Where log and report go, if anywhere. */
-function pathsOf(flags: TrainFlags): { log?: string; report?: string } {
+/** Where log, report and card go, if anywhere. */
+function pathsOf(flags: TrainFlags): { log?: string; report?: string; card?: string } {
   const stem = flags.output.replace(/\.gguf$/i, '');
   return {
     log: flags.log === false ? undefined : (flags.log ?? `${stem}.jsonl`),
     report: flags.report === false ? undefined : (flags.report ?? `${stem}.html`),
+    card: flags.card === false ? undefined : (flags.card ?? `${stem}.card.md`),
   };
 }
 
@@ -212,6 +220,7 @@ async function prepare(
       documents: corpus.documents,
       validation: measured?.documents,
       name: flags.name ?? nameFrom(flags.output),
+      codeVersion: flags.codeVersion,
       preset: flags.preset,
       shape: shapeOf(flags),
       recipe: recipeOf(flags),
@@ -286,6 +295,12 @@ async function follow(
     if (event.type !== 'done') continue;
     const path = await outputs.writeResult(flags.output, event.model);
     await report();
+    if (paths.card !== undefined) {
+      const path = outputs.pathOf(paths.card);
+      const facts = { name: options.name ?? 'onebit', corpora: corpora.map((name) => basename(name)), record };
+      const text = modelCard(facts, await readFile(path, 'utf8').catch(() => undefined));
+      await outputs.write(paths.card, new TextEncoder().encode(text)).catch((error: Error) => note(error.message));
+    }
     finish(event, path, flags, display);
   }
 }

@@ -9,13 +9,22 @@ import type { Trainer } from './trainer-types.ts';
 export const MADE_BY_KEY = 'general.quantized_by';
 export const MADE_BY = 'onebit';
 
-/** The bytes of the trained model's file. */
-export async function modelFile(trainer: Trainer, name: string, tokenizer: TokenizerMetadata): Promise<Uint8Array> {
+/** Metadata that says how a model was made, as JSON: digests of its texts, recipe, seed, updates, version of the program. */
+export const TRAINING_KEY = 'onebit.training';
+
+/** The bytes of the trained model's file. @param training how it was made */
+export async function modelFile(
+  trainer: Trainer,
+  name: string,
+  tokenizer: TokenizerMetadata,
+  training: object,
+): Promise<Uint8Array> {
   const exported = await trainer.exportModel();
   const metadata = new Map<string, WritableValue>([
     ...exported.metadata,
     ['general.name', name],
     [MADE_BY_KEY, MADE_BY],
+    [TRAINING_KEY, JSON.stringify(training)],
     ...tokenizer,
   ]);
   if (!metadata.has('tokenizer.chat_template')) metadata.set('tokenizer.chat_template', CHATML);
