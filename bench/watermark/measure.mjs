@@ -26,6 +26,7 @@ const { values: flags } = parseArgs({
     keys: { type: 'string', default: '3' },
     'red-green': { type: 'boolean', default: false },
     quality: { type: 'boolean', default: true },
+    edits: { type: 'string' },
   },
 });
 const model = await load(flags.model, { threads: 1, parallel: 16 });
@@ -119,7 +120,9 @@ async function measureMarked() {
     'last quarter': (text) => text.slice((3 * text.length) >> 2),
     'lower case': (text) => text.toLowerCase(),
   };
+  const wanted = flags.edits?.split(',');
   for (const [edit, change] of Object.entries(edits)) {
+    if (wanted && !wanted.includes(edit)) continue;
     let found = 0;
     let foundFree = 0;
     const logs = [];
@@ -128,7 +131,7 @@ async function measureMarked() {
       const { pValue } = await model.detectWatermark(edited, { key: keyOf(i) });
       found += pValue <= ALPHA;
       logs.push(Math.log10(pValue));
-      foundFree += modelFree(edited, new WatermarkKey(keyOf(i)), model.tokenizer).coins <= ALPHA;
+      foundFree += modelFree(edited, new WatermarkKey(keyOf(i)), model.tokenizer).draws <= ALPHA;
     }
     const median = logs.sort((a, b) => a - b)[logs.length >> 1];
     console.log(
