@@ -8,6 +8,7 @@ export type { AdapterTraits, GpuEntry } from './kernels/webgpu/adapter.ts';
 export { isRealGpu } from './kernels/webgpu/adapter.ts';
 export { EMBEDDED_MODEL } from './load.ts';
 export type { MemoryNeed } from './model/memory.ts';
+export type { SamplingDefaults } from './model/own-sampling.ts';
 export type {
   ModelOutline,
   RemoteModelInfo,

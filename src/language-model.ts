@@ -24,6 +24,7 @@ import { factsOf, type ModelFacts } from './gguf/facts.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Engine } from './model/engine.ts';
+import { ownSampling, type SamplingDefaults } from './model/own-sampling.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
 export type { ModelFacts };
@@ -60,6 +61,8 @@ export class LanguageModel {
   readonly facts: () => Promise<ModelFacts>;
   /** Most tokens of one sequence, prompt and answer together. */
   readonly contextTokens: number;
+  /** How the next token is chosen where a call does not say: as the file asks, else as `SamplingOptions` says. */
+  readonly sampling: SamplingDefaults;
   private readonly engine: Engine;
   private readonly chatTemplate: () => ChatTemplate;
   private readonly breakers: ReadonlySet<number>;
@@ -73,6 +76,7 @@ export class LanguageModel {
   constructor(gguf: Gguf, tokenizer: Tokenizer, engine: Engine, contextTokens: number, limits: SchedulerOptions) {
     this.config = engine.config;
     this.metadata = gguf.metadata;
+    this.sampling = ownSampling(gguf);
     let facts: Promise<ModelFacts> | undefined;
     this.facts = () => {
       facts ??= factsOf(gguf);
@@ -124,7 +128,7 @@ export class LanguageModel {
     this.assertAlive('generate');
     checkTextOrTokens('generate', 'prompt', prompt);
     checkOptions('generate', options, GENERATE_OPTIONS);
-    const resolved = resolveOptions(options);
+    const resolved = resolveOptions(options, this.sampling);
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
     return new Generation(tokens, resolved, this.tokenizer, this.sharedSession(resolved.owner));
   }
@@ -137,7 +141,7 @@ export class LanguageModel {
   chat(messages: readonly ChatInput[], options: ChatOptions = {}): Generation {
     this.assertAlive('chat');
     const prompt = this.fittingPrompt(messages, options);
-    const resolved = resolveOptions({ ...options, loopGuard: options.loopGuard ?? true });
+    const resolved = resolveOptions({ ...options, loopGuard: options.loopGuard ?? true }, this.sampling);
     return new Generation(prompt, resolved, this.tokenizer, this.sharedSession(resolved.owner));
   }
 
@@ -316,6 +320,7 @@ export class LanguageModel {
       choosable: this.choosable,
       texts: () => this.textsDigest(),
       markerOf: this.markerOf,
+      sampling: this.sampling,
     });
   }
 
@@ -333,7 +338,7 @@ export class LanguageModel {
         'generate: owner must be the one of the session, got another. Leave it out, or start a session of that owner.',
       );
     }
-    return new Generation(tokens, resolveOptions(options), this.tokenizer, use);
+    return new Generation(tokens, resolveOptions(options, this.sampling), this.tokenizer, use);
   }
 
   /** Stops the backend's threads and returns all memory. */
@@ -346,8 +351,8 @@ export class LanguageModel {
 
   /** A session for one request, whose cache is then everybody's who has the same owner. */
   private sharedSession(owner: string): SessionUse {
-    const { choosable, markerOf } = this;
-    const kept = { shared: true, owner, choosable, markerOf };
+    const { choosable, markerOf, sampling } = this;
+    const kept = { shared: true, owner, choosable, markerOf, sampling };
     const session = new Session(this.scheduler, this.contextTokens, this.breakers, kept);
     return { session, end: () => session.dispose() };
   }

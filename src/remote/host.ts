@@ -325,6 +325,7 @@ function infoOf(model: LanguageModel): RemoteModelInfo {
     decodeWeightBytes: model.decodeWeightBytes,
     knowsThinking: model.knowsThinking,
     talks: model.metadata.has('tokenizer.chat_template'),
+    sampling: model.sampling,
   };
 }
 
