@@ -7,20 +7,18 @@ import { ChatTemplate, type ChatTemplateOptions } from './chat/template.ts';
 import type { Budget } from './core/budget.ts';
 import { checkArgument, checkOptions, checkTextOrTokens, checkTokens, type Options, wrong } from './core/check.ts';
 import { OnebitError } from './errors.ts';
-import { type AttentionMap, attentionMap } from './evaluate/attention.ts';
+import type { AttentionMap } from './evaluate/attention.ts';
 import type { DetectionSoFar, DetectOptions } from './evaluate/detect.ts';
 import type { Reader } from './evaluate/places.ts';
-import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
+import type { Score, ScoreOptions } from './evaluate/score.ts';
 import type { Detection } from './evaluate/watermark.ts';
 import { type Choosable, choosableOf } from './generate/choosable.ts';
-import { embedTokens } from './generate/embed.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
 import { checkOwner, GENERATE_OPTIONS, type GenerateOptions, resolveOptions } from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { type ChosenToken, Session } from './generate/session.ts';
 import { tokensDigest } from './generate/session-file.ts';
-import { Marker, WatermarkKey } from './generate/watermark.ts';
-import { factsOf, type ModelFacts } from './gguf/facts.ts';
+import type { ModelFacts } from './gguf/facts.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Engine } from './model/engine.ts';
@@ -68,7 +66,10 @@ export class LanguageModel {
   private readonly breakers: ReadonlySet<number>;
   private readonly choosable: Choosable;
   private readonly scheduler: Scheduler;
-  private readonly markerOf = (key: string) => new Marker(new WatermarkKey(key), this.tokenizer);
+  private readonly markerOf = async (key: string) => {
+    const { Marker, WatermarkKey } = await import('./generate/watermark.ts');
+    return new Marker(new WatermarkKey(key), this.tokenizer);
+  };
   private disposed = false;
   private readonly textsDigest: () => string;
 
@@ -79,7 +80,7 @@ export class LanguageModel {
     this.sampling = ownSampling(gguf);
     let facts: Promise<ModelFacts> | undefined;
     this.facts = () => {
-      facts ??= factsOf(gguf);
+      facts ??= import('./gguf/facts.ts').then(({ factsOf }) => factsOf(gguf));
       return facts;
     };
     this.tokenizer = tokenizer;
@@ -242,6 +243,7 @@ export class LanguageModel {
     checkArgument('score', 'documents', documents, 'list');
     for (const document of documents) checkTextOrTokens('score', 'the document', document);
     checkOptions('score', options, SCORE_OPTIONS);
+    const { scoreDocuments } = await import('./evaluate/score.ts');
     const session = this.session();
     try {
       return await scoreDocuments(documents, session, this.tokenizer, options);
@@ -260,6 +262,7 @@ export class LanguageModel {
     checkTextOrTokens('embed', 'input', input);
     checkOptions('embed', options, { signal: 'signal' });
     const tokens = typeof input === 'string' ? this.tokenize(input) : input;
+    const { embedTokens } = await import('./generate/embed.ts');
     return embedTokens(this.scheduler, tokens, this.contextTokens, options.signal);
   }
 
@@ -291,6 +294,7 @@ export class LanguageModel {
     checkArgument('attention', 'text', text, 'text');
     checkOptions('attention', options, { signal: 'signal' });
     const textOf = (token: number) => this.tokenizer.decode([token], { special: true });
+    const { attentionMap } = await import('./evaluate/attention.ts');
     return attentionMap(this.engine, [...this.tokenize(text)], textOf, options.signal);
   }
 

@@ -3,7 +3,7 @@ import type { Options } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { SAMPLING_DEFAULTS, type SamplingDefaults } from '../model/own-sampling.ts';
 import type { Constraint } from '../structured/constraint.ts';
-import { checkWatermarkKey } from './watermark.ts';
+import { checkWatermarkKey } from './watermark-key.ts';
 
 /**
  * How the next token is chosen. Order of the steps, as in llama.cpp: penalties, DRY, top-k, top-p, min-p, temperature. Temperature, top-k, top-p and min-p

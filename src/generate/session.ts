@@ -43,7 +43,7 @@ interface SessionOptions {
   /** How tokens are chosen where a generation does not say. */
   readonly sampling?: SamplingDefaults;
   /** What marks the choices of one generation by a key. */
-  readonly markerOf?: (key: string) => Marker;
+  readonly markerOf?: (key: string) => Promise<Marker>;
 }
 
 /** What guides the choices of one generation. */
@@ -63,7 +63,7 @@ export class Session {
   private readonly breakers: ReadonlySet<number>;
   private readonly choosable: Choosable;
   private readonly texts: () => string;
-  private readonly markerOf: ((key: string) => Marker) | undefined;
+  private readonly markerOf: ((key: string) => Promise<Marker>) | undefined;
   private readonly sampling: SamplingDefaults | undefined;
   private busy = false;
   private disposed = false;
@@ -147,7 +147,7 @@ export class Session {
       const { counts } = this.scheduler;
       counts.promptTokens += prompt.length;
       counts.cachedTokens += own + request.cachedTokens;
-      const marker = options.watermark === undefined ? undefined : this.markerOf?.(options.watermark);
+      const marker = options.watermark === undefined ? undefined : await this.markerOf?.(options.watermark);
       const guides = { random: new Random(options.seed), matcher, marker };
       let token = prompt[prompt.length - 1];
       for (;;) {
