@@ -4,9 +4,9 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { log } from '../core/elementary.ts';
 import { SipState } from '../core/siphash.ts';
-import { OnebitError } from '../errors.ts';
 import type { TopEntry } from '../kernels/backend.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { checkWatermarkKey } from './watermark-key.ts';
 
 /**
  * Bytes of text before a token that decide, with the key, how its race goes: few, which survive edits; or, where the text had those before, more. A place where
@@ -14,17 +14,6 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts';
  */
 export const CONTEXT_BYTES = [4, 8] as const;
 const LONGEST_CONTEXT = CONTEXT_BYTES[1];
-const LEAST_KEY = 8;
-
-/** @throws OnebitError `bad-argument` for a key of fewer than 8 characters */
-export function checkWatermarkKey(key: unknown): asserts key is string {
-  if (typeof key === 'string' && key.length >= LEAST_KEY) return;
-  const got = typeof key === 'string' ? String(key.length) : typeof key;
-  throw new OnebitError(
-    'bad-argument',
-    `watermark: the key must be a text of at least ${LEAST_KEY} characters, got ${got}. Take a random one, and keep it secret.`,
-  );
-}
 
 /** A secret key of a watermark. */
 export class WatermarkKey {

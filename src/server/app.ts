@@ -5,7 +5,7 @@ import type { JobStore } from '../bulk/job-store.ts';
 import { Budget } from '../core/budget.ts';
 import { hexOf, sha256 } from '../core/digest.ts';
 import { type Abstain, checkAbstain } from '../generate/abstain.ts';
-import { checkWatermarkKey } from '../generate/watermark.ts';
+import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
 import { ApiError, invalidUrl, toApiError } from './api-error.ts';
