@@ -36,7 +36,8 @@ Examples:
   onebit train chats.jsonl -o tuned.gguf --init model.gguf --steps 200 --lr 0.005
   onebit chat -m notes.gguf
 
-Beside OUT: OUT.ckpt/ with the last two checkpoints, OUT.jsonl with every update, OUT.html with curves and samples.
+Beside OUT: OUT.ckpt/ with the last two checkpoints, OUT.jsonl with every update, OUT.html with curves and samples, OUT.card.md for
+onebit publish.
 Ctrl-C ends the run in order: a checkpoint and a usable model are written; the same command with --resume goes on.
 A run bounded by --steps gives the same file bit for bit however often it was interrupted. One bounded by --minutes
 may be resumed with more of them until its learning rate begins to fall.`;
