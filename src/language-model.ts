@@ -14,7 +14,13 @@ import type { Score, ScoreOptions } from './evaluate/score.ts';
 import type { Detection } from './evaluate/watermark.ts';
 import { type Choosable, choosableOf } from './generate/choosable.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
-import { checkOwner, GENERATE_OPTIONS, type GenerateOptions, type ResolvedOptions, resolveOptions } from './generate/options.ts';
+import {
+  checkOwner,
+  GENERATE_OPTIONS,
+  type GenerateOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { type ChosenToken, Session } from './generate/session.ts';
 import { tokensDigest } from './generate/session-file.ts';

@@ -52,7 +52,8 @@ await model.dispose();
 
 /** How many texts that were never marked are taken for marked: each with several keys. */
 async function measureUnmarked() {
-  const tokenCharacters = 16_000 / model.tokenizer.encode(piecesOf(flags.files.split(',').slice(0, 1), 1, 16_000)[0]).length;
+  const tokenCharacters =
+    16_000 / model.tokenizer.encode(piecesOf(flags.files.split(',').slice(0, 1), 1, 16_000)[0]).length;
   const texts = piecesOf(flags.files.split(','), Number(flags.unmarked), Math.round(tokens * tokenCharacters));
   const bounds = [0.05, 0.01, 1e-3, 1e-4];
   const below = bounds.map(() => 0);
