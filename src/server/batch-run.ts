@@ -41,14 +41,14 @@ const MOST_FAILURES = 5;
 /** Brings a batch to its end. Throws the reason of the signal, and what the store throws; then call it again. */
 export async function runBatchOf(id: string, run: BatchRun): Promise<void> {
   const { store } = run;
-  let batch = store.batch(id)!;
+  let batch = (await store.batch(id))!;
   if (batch.status === 'validating') batch = await validate(batch, run);
   if (batch.status === 'failed') return;
   const results = await store.results(id, batch.total);
   try {
     if (batch.status === 'in_progress') {
       await answerLines(batch, results, run);
-      batch = await move(store.batch(id)!, 'finalizing', run);
+      batch = await move((await store.batch(id))!, 'finalizing', run);
     }
     const isWhole = results.completed + results.failed === batch.total;
     await finish(batch, batch.status === 'cancelling' ? 'cancelled' : isWhole ? 'completed' : 'expired', results, run);
@@ -180,7 +180,7 @@ async function finish(batch: BatchRecord, last: BatchStatus, results: LineResult
     });
     more[kind === 'output' ? 'outputFileId' : 'errorFileId'] = fileId;
   }
-  await move(run.store.batch(id)!, last, run, more);
+  await move((await run.store.batch(id))!, last, run, more);
 }
 
 function resultLine(

@@ -72,8 +72,8 @@ const openAi: readonly Operation[] = [
   {
     ...{ method: 'delete', path: '/v1/responses/{id}', id: 'deleteResponse', parameter: 'id' },
     ...{ summary: 'Forgets an answer', answer: z.object({ id: z.string(), object: z.string(), deleted: z.boolean() }) },
-    plain: ({ responses }, { parameter: id, job }) => {
-      if (!responses.delete(id, job.owner)) throw noSuchResponse();
+    plain: async ({ responses }, { parameter: id, job }) => {
+      if (!(await responses.delete(id, job.owner))) throw noSuchResponse();
       return { id, object: 'response', deleted: true };
     },
   },
