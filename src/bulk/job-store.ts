@@ -40,6 +40,8 @@ export interface BatchRecord {
   readonly metadata: Readonly<Record<string, string>> | null;
   readonly createdAt: number;
   readonly expiresAt: number;
+  /** The model that is meant where a line names none, where others than the server may answer. */
+  readonly model?: string;
   /** Seconds after which output files go; undefined for never. */
   readonly outputSeconds?: number;
   readonly status: BatchStatus;

@@ -329,6 +329,7 @@ export class OnebitServer {
       onError: (error) => this.failed(error),
       now: () => Math.floor(Date.now() / 1000),
       models: () => this.modelIds,
+      knows: (owner) => (this.keys ? this.keys.withId(owner) !== undefined : owner === ''),
       modelFor: (endpoint) => {
         const operation = operationOf(endpoint);
         const { support } = this.options;

@@ -11,8 +11,6 @@ export interface JobQueue {
   cancel(id: string): Promise<void>;
   /** What there is to do, and who does it. */
   stats(): Awaitable<JobStats>;
-  /** Tries again what was set aside; how many rows that is. */
-  retry(): Awaitable<number>;
   /** Stops working; others, or the next process, go on. */
   close(): Promise<void>;
 }
@@ -28,6 +26,8 @@ export interface QueueWork {
   readonly now: () => number;
   /** Names of all models here, the default one first. */
   readonly models: () => readonly string[];
+  /** Whether rows of this owner may be answered here: his key is known, or nobody has keys. */
+  readonly knows: (owner: string) => boolean;
   /** The model that is meant where a line of this endpoint names none. */
   readonly modelFor: (endpoint: string) => string | undefined;
 }

@@ -1,5 +1,7 @@
 // Owns files and batches of one server: what clients may do with them. Must not know HTTP, where they lie, nor who works batches off.
 import type { BatchRecord, FileRecord, JobStore } from '../bulk/job-store.ts';
+import { type JsonRecord, jsonRecords } from '../bulk/json-records.ts';
+import { decodePieces } from '../core/decode-text.ts';
 import { ApiError, badField } from './api-error.ts';
 import { isUnfinished, noSuchBatch } from './job-facts.ts';
 import type { JobQueue, QueueWork } from './job-queue.ts';
@@ -7,9 +9,11 @@ import { LocalQueue } from './local-queue.ts';
 import type { BatchRequest } from './schemas/jobs.ts';
 import type { Upload } from './upload.ts';
 
-export interface JobsOptions extends Omit<QueueWork, 'now' | 'models' | 'modelFor'> {
+export interface JobsOptions extends Pick<QueueWork, 'store' | 'answer' | 'onError'> {
   /** Who works batches off. Default: this process. */
   readonly queue?: JobQueue;
+  /** The model that is meant where a line of this endpoint names none, for a queue that others work off. */
+  readonly modelFor?: (endpoint: string) => string | undefined;
   /** Endpoints of which batches may be. */
   readonly endpoints: readonly string[];
   /** Seconds since 1970. */
@@ -35,8 +39,7 @@ export class Jobs {
     this.options = options;
     this.store = options.store;
     this.now = options.now ?? (() => Math.floor(Date.now() / 1000));
-    this.queue =
-      options.queue ?? new LocalQueue({ ...options, now: this.now, models: () => [], modelFor: () => undefined });
+    this.queue = options.queue ?? new LocalQueue({ ...options, now: this.now });
     this.cleaning = setInterval(() => void this.clean().catch(options.onError), CLEAN_MS);
     (this.cleaning as { unref?(): void }).unref?.();
     void this.clean().catch(options.onError);
@@ -105,9 +108,11 @@ export class Jobs {
       });
     }
     const createdAt = this.now();
+    const model = this.options.queue && this.options.modelFor?.(request.endpoint);
     const batch: BatchRecord = {
       ...{ id: newId('batch_'), owner, endpoint: request.endpoint, inputFileId: file.id, window: '24h' },
       ...{ metadata: request.metadata ?? null, createdAt, expiresAt: createdAt + WINDOW_SECONDS },
+      ...(model === undefined ? {} : { model }),
       ...(request.output_expires_after ? { outputSeconds: request.output_expires_after.seconds } : {}),
       ...{ status: 'validating', at: {}, errors: [], total: 0, completed: 0, failed: 0 },
     };
@@ -122,6 +127,34 @@ export class Jobs {
     if (batch.status === 'cancelling') return batch;
     await this.queue.cancel(id);
     return this.batch(owner, id);
+  }
+
+  /** Begins a batch of the lines of an ended one that were answered with an error, for its owner. @throws ApiError 404, 409 */
+  async retry(id: string): Promise<BatchRecord> {
+    const batch = await this.store.batch(id);
+    if (!batch) throw noSuchBatch();
+    if (isUnfinished(batch) || batch.errorFileId === undefined) {
+      const message = 'Only a batch that has ended and has an error file can be tried again.';
+      throw new ApiError(409, message, { code: 'nothing_to_retry' });
+    }
+    const input = await this.file(batch.owner, batch.inputFileId);
+    const failed = new Set<string>();
+    for await (const { value } of this.lines(batch.errorFileId)) failed.add(String(value.custom_id));
+    const encoder = new TextEncoder();
+    const lines = this.lines(input.id);
+    const record = { ...input, id: newId('file-'), filename: `retry_${input.filename}`, createdAt: this.now() };
+    const file = await this.store.addFile(record, async (append) => {
+      for await (const { json, value } of lines) {
+        if (failed.has(String(value.custom_id))) await append(encoder.encode(`${json}\n`));
+      }
+    });
+    const metadata = { ...batch.metadata, retry_of: id };
+    const { owner, endpoint } = batch;
+    return this.create(owner, { input_file_id: file.id, endpoint, completion_window: '24h', metadata });
+  }
+
+  private lines(id: string): AsyncGenerator<JsonRecord, void> {
+    return jsonRecords(decodePieces(this.store.read(id), 'the file'), 'the file');
   }
 
   /** Ends what runs; the next process goes on with it. */

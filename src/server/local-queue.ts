@@ -9,6 +9,8 @@ import type { JobFailure, JobQueue, JobStats, QueueWork } from './job-queue.ts';
 const MOST_RUNNING = 4;
 const SHOWN_FAILURES = 20;
 
+type LocalWork = Pick<QueueWork, 'store' | 'answer' | 'onError' | 'now'>;
+
 /** A batch that runs. */
 interface Run {
   readonly owner: string;
@@ -18,7 +20,7 @@ interface Run {
 
 /** Batches in the process of the server. */
 export class LocalQueue implements JobQueue {
-  private readonly work: QueueWork;
+  private readonly work: LocalWork;
   private readonly running = new Map<string, Run>();
   /** Batches that are just being cancelled: they do not start. */
   private readonly held = new Set<string>();
@@ -30,7 +32,7 @@ export class LocalQueue implements JobQueue {
   private closed = false;
 
   /** Goes on with what an earlier process left. */
-  constructor(work: QueueWork) {
+  constructor(work: LocalWork) {
     this.work = work;
     this.startNext();
   }
@@ -71,10 +73,6 @@ export class LocalQueue implements JobQueue {
       workers: [],
       failures: this.failures.toReversed(),
     };
-  }
-
-  retry(): number {
-    return 0; // nothing is set aside here: a row is tried until it is answered
   }
 
   async close(): Promise<void> {
