@@ -38,7 +38,7 @@ export class BatchSteps {
 
   /** Does the next step of a batch, whichever it is. */
   async next(id: string): Promise<void> {
-    const { place, store, queues, now } = this.options;
+    const { place, store, now } = this.options;
     let batch = await store.batch(id);
     if (!batch) return;
     if (!isUnfinished(batch)) return store.dropResults(id); // whoever ended it may not have come to that
@@ -50,8 +50,7 @@ export class BatchSteps {
     if (batch.status !== 'in_progress' || now() >= batch.expiresAt) return this.finish(batch);
     await place.run((client) => client.hsetnx(keys.run(id), 'fed', '0'));
     await place.run((client) => client.hset(keys.run(id), 'total', batch.total));
-    const isOver = await this.feed(batch);
-    if (isOver) await queues.addStep('finish', id);
+    if (await this.feed(batch)) await this.finish(batch);
   }
 
   /** Sees to batches whose next step was lost with whoever should have done it. */

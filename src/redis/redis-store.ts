@@ -62,16 +62,27 @@ export class RedisStore implements JobStore {
     const temporary = `${keys.data(record.id)}:${crypto.randomUUID()}`;
     let bytes = 0;
     try {
+      let held: Uint8Array[] = [];
+      let heldBytes = 0;
+      const write = async () => {
+        const piece = Buffer.concat(held);
+        if (piece.length === 0) return;
+        [held, heldBytes] = [[], 0];
+        const length = await place.run((client) => client.append(temporary, piece));
+        bytes += piece.length;
+        // What Redis forgot meanwhile, or an attempt that was answered by nobody, must not become a file.
+        if (length !== bytes) throw unavailable(new Error('a file was written in part'));
+        if (bytes === piece.length) await place.run((client) => client.expire(temporary, WRITING_SECONDS));
+      };
       await produce(async (all) => {
         for (let at = 0; at < all.length; at += PIECE_BYTES) {
-          const piece = Buffer.from(all.subarray(at, at + PIECE_BYTES));
-          const length = await place.run((client) => client.append(temporary, piece));
-          bytes += piece.length;
-          // What Redis forgot meanwhile, or an attempt that was answered by nobody, must not become a file.
-          if (length !== bytes) throw unavailable(new Error('a file was written in part'));
-          if (bytes === piece.length) await place.run((client) => client.expire(temporary, WRITING_SECONDS));
+          const piece = all.slice(at, at + PIECE_BYTES);
+          held.push(piece);
+          heldBytes += piece.length;
+          if (heldBytes >= PIECE_BYTES) await write();
         }
       });
+      await write();
       const file: FileRecord = { ...record, bytes };
       const names = [temporary, keys.data(file.id), keys.record(file.id), keys.files(), keys.files(file.owner)];
       await place.run((client) =>
@@ -162,7 +173,7 @@ export class RedisStore implements JobStore {
   }
 
   private async listed<Kind>(list: string, keyOf: (id: string) => string): Promise<Kind[]> {
-    const ids = await this.place.run((client) => client.zrange(list, 0, -1));
+    const ids = await this.place.run((client) => client.zrange(list, '0', '-1'));
     const found: Kind[] = [];
     for (let at = 0; at < ids.length; at += LISTED) {
       const some = await this.place.run((client) => client.mget(ids.slice(at, at + LISTED).map((id) => keyOf(id))));
