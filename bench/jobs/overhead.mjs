@@ -1,12 +1,14 @@
-// What the queue costs a row: batches of rows that a worker answers without a model, in Redis. Milliseconds a row, wall clock, one worker.
-//   node bench/jobs/overhead.mjs [--rows 2000] [--parallel 8]
+// What the queue costs a row: a batch whose rows a worker answers without a model, through Redis (which writes to the disk every second, or with --always before it
+// answers). Milliseconds a row by the clock, and of the worker's processor.
+//   node bench/jobs/overhead.mjs [--rows 2000] [--parallel 8] [--always]
 import { RedisPlace } from '../../dist/redis/connection.js';
 import { openRedisJobs } from '../../dist/redis/redis-queue.js';
 import { RowWorker } from '../../dist/redis/row-worker.js';
 import { option, startRedis } from './started.mjs';
 
 const count = option('rows', 2000);
-const redis = await startRedis();
+const fsync = process.argv.includes('--always') ? 'always' : 'everysec';
+const redis = await startRedis(fsync);
 const jobs = await openRedisJobs(await RedisPlace.open({ url: redis.url }));
 let cpuMs = 0;
 let began = 0;
@@ -38,7 +40,12 @@ for (;;) {
 const ms = performance.now() - began;
 const { user, system } = process.cpuUsage(cpuMs);
 const cpu = (user + system) / 1000 / count;
-const numbers = { rows: count, msPerRow: Number((ms / count).toFixed(3)), cpuMsPerRow: Number(cpu.toFixed(3)) };
+const numbers = {
+  appendfsync: fsync,
+  rows: count,
+  msPerRow: Number((ms / count).toFixed(3)),
+  cpuMsPerRow: Number(cpu.toFixed(3)),
+};
 console.log(JSON.stringify({ what: 'overhead of the queue', ...numbers }));
 await worker.close(0);
 process.exit(0);

@@ -49,9 +49,9 @@ function start(command, args, says) {
 }
 
 /** Redis on a port of its own; `kill` and `start` again as often as you like. */
-export async function startRedis() {
+export async function startRedis(fsync = 'always') {
   const port = await freePort();
-  const args = ['--port', `${port}`, '--dir', folder, '--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
+  const args = ['--port', `${port}`, '--dir', folder, '--appendonly', 'yes', '--appendfsync', fsync, '--save', ''];
   let running;
   const redis = {
     url: `redis://127.0.0.1:${port}`,

@@ -14,6 +14,7 @@ import { isRedis, openInRedis, type RedisFlags } from './redis-flags.ts';
 import { serveKeys } from './serve-keys.ts';
 import { signingKeyOf } from './sign.ts';
 import { keepHeapSmall } from './small-heap.ts';
+import { telemetryHere } from './telemetry.ts';
 
 /** What all servers are told. */
 export interface ServerFlags extends RedisFlags {
@@ -66,6 +67,7 @@ export async function runServer(
     openMetrics: flags.openMetrics,
     logTexts: flags.logTexts,
     watermark: flags.watermark,
+    telemetry: await telemetryHere(),
     residentBytes: () => process.memoryUsage.rss(),
   });
   const silenceMs = (flags.timeout + 60) * 1000;

@@ -9,6 +9,7 @@ import { serveKeys } from './serve-keys.ts';
 import { modelEntries } from './serve-models.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { openSupport } from './support-files.ts';
+import { telemetryHere } from './telemetry.ts';
 import { watermarkKey } from './watermark-key.ts';
 
 interface WorkerFlags extends ComputeFlags, RedisFlags {
@@ -113,6 +114,7 @@ async function work(flags: WorkerFlags, signal: AbortSignal): Promise<void> {
     state: shared && redisState(shared),
     limits: { requestMs: flags.timeout * 1000 },
     log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
+    telemetry: await telemetryHere(),
     residentBytes: () => process.memoryUsage.rss(),
   });
   const health = await listenForHealth(server.fetch, flags);

@@ -30,6 +30,7 @@ import { readBody } from './request-body.ts';
 import { ResponseStore, type Responses } from './response-store.ts';
 import { isClientGone, pathOf, patternOf, routeOf, routePath, shuttingDown } from './route-facts.ts';
 import { type AnswerSigner, signedAnswer } from './signed-answers.ts';
+import type { Telemetry } from './tracing.ts';
 
 export interface ServerOptions {
   /** Who may ask. Default: everybody. */
@@ -61,6 +62,8 @@ export interface ServerOptions {
   readonly state?: SharedState;
   /** The page at `/`. Default: none. */
   readonly site?: SiteFiles;
+  /** Told of what models answered, as spans of OpenTelemetry: the package `@opentelemetry/api`. Default: nobody. */
+  readonly telemetry?: Telemetry;
   /** Bytes that the process holds, for the metrics. */
   readonly residentBytes?: () => number;
 }
@@ -377,9 +380,10 @@ export class OnebitServer {
   }
 
   /** @internal */
-  metrics({ key }: Exchange): Response {
+  async metrics({ key }: Exchange): Promise<Response> {
     const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
-    return new Response(this.observer.render(key), { headers });
+    const jobs = await this.openedJobs?.then(({ queue }) => queue.stats()).catch(() => undefined);
+    return new Response(this.observer.render(key, jobs), { headers });
   }
 
   async page(request: Request, path: string): Promise<Response> {

@@ -28,6 +28,7 @@ export interface LogEntry {
 export type Asked = Pick<Request, 'method' | 'url' | 'signal'> & {
   /** `background`: everybody who waits goes first. */
   readonly priority?: 'background';
+  readonly headers?: Pick<Headers, 'get'>;
 };
 
 /** Who wants to know of requests that have ended. */
@@ -61,6 +62,10 @@ export class Exchange {
   /** What may be spent on what was sent, before the model runs and when its answer is written. */
   readonly budget: Budget;
   readonly usage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
+  /** The trace that it is a part of: the header `traceparent`. */
+  readonly trace: string | undefined;
+  /** Whether everybody who waits goes first. */
+  readonly isBackground: boolean;
   /** The route's pattern, which has few values. */
   route = 'none';
   status = 0;
@@ -96,6 +101,8 @@ export class Exchange {
   constructor(request: Asked, { requestMs, prepareMs }: ServerLimits, observer: Observer) {
     this.method = request.method;
     this.path = URL.canParse(request.url) ? plainPath(new URL(request.url).pathname).slice(0, LONGEST_PATH) : '';
+    this.trace = request.headers?.get('traceparent') ?? undefined;
+    this.isBackground = request.priority === 'background';
     this.observer = observer;
     this.timer = setTimeout(() => {
       this.abort(new ApiError(504, `The answer took longer than ${requestMs / 1000} s.`, { code: 'timeout' }));

@@ -20,7 +20,7 @@ export interface Host {
   /** Whether requests are taken. */
   ready(): Response;
   /** Metrics for whoever asks. */
-  metrics(job: Exchange): Response;
+  metrics(job: Exchange): Promise<Response>;
   /** A file of the page. @throws ApiError 404 */
   page(request: Request, path: string): Promise<Response>;
 }

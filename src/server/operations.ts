@@ -15,6 +15,7 @@ import { JOB_OPERATIONS } from './job-operations.ts';
 import { ollamaAnswer, ollamaEmbed, ollamaEmbedding, ollamaLines } from './ollama.ts';
 import { ollamaModels, ollamaShow } from './ollama-models.ts';
 import { asksModel, asksSupport, type Facts, type Operation } from './operation.ts';
+import { OPERATOR_OPERATIONS } from './operator-operations.ts';
 import { countInput, inputList } from './response-input.ts';
 import { storedResponse } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
@@ -284,6 +285,7 @@ const about: readonly Operation[] = [
 export const OPERATIONS: readonly Operation[] = [
   ...openAi,
   ...JOB_OPERATIONS,
+  ...OPERATOR_OPERATIONS,
   ...own,
   ...otherForms,
   ...support,
