@@ -1,6 +1,7 @@
 // The subpath onebit/batch: the same work on every row of a file, several at once, without doing a row twice after whatever ended it. Node only.
-export { type BatchOptions, type BatchSummary, journalPath, runBatch } from './batch.ts';
+
 export type { Awaitable } from '../core/awaitable.ts';
+export { type BatchOptions, type BatchSummary, journalPath, runBatch } from './batch.ts';
 export { DiskStore } from './disk-store.ts';
 export type * from './job-store.ts';
 export { embeddingWork, type RowTextOptions, type SupportWorkOptions, supportWork } from './other-work.ts';
