@@ -8,10 +8,11 @@ import type { Backend, ReadWeight, Tensor, Weight } from '../kernels/backend.ts'
 import { loadWeight } from '../kernels/weight-loading.ts';
 import { findNotFinite } from '../quant/finite.ts';
 import { formatByName } from '../quant/formats.ts';
-import { type LayerWeights, type TensorSpec, tensorsOf } from './architecture.ts';
+import { type TensorSpec, tensorsOf } from './architecture.ts';
 import type { ModelConfig } from './config.ts';
+import type { LayerWeights } from './run-plan.ts';
 
-export type { LayerWeights } from './architecture.ts';
+export type { LayerWeights } from './run-plan.ts';
 
 /** A model's weights in a backend; immutable. */
 export interface ModelWeights {

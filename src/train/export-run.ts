@@ -9,7 +9,7 @@ import { readMetadata } from '../tokenizer/train-metadata.ts';
 import { shapeMetadata } from './export.ts';
 import { learningRateFactor, quantizesAt } from './recipe.ts';
 import { prepareRun } from './run.ts';
-import { shapeTensors } from './shape.ts';
+import { isVector, shapeTensors } from './shape.ts';
 import type { TrainOptions } from './train-options.ts';
 import type { Batch } from './trainer-types.ts';
 
@@ -46,13 +46,14 @@ export async function exportRun(options: TrainOptions, write: WriteFile): Promis
       batches.flatMap((passes, step) => passes.flatMap((batch, pass) => batchTensors(`${step}.${pass}`, batch))),
     );
     const { arrays } = await run.trainer.save();
-    const start = shapeTensors(shape).map(({ name, role, rows, cols }) =>
-      floats(
+    const start = shapeTensors(shape).map((tensor) => {
+      const { name, rows, cols } = tensor;
+      return floats(
         `${renamed(name.replace(/\.weight$/, ''), 'hf')}.weight`,
-        role === 'norm' ? [cols] : [rows, cols],
+        isVector(tensor) ? [cols] : [rows, cols],
         arrays.get(name)!,
-      ),
-    );
+      );
+    });
     await keep('start.safetensors', start);
     const steps = Array.from({ length: recipe.steps }, (_, step) => ({
       rate: learningRateFactor(recipe, step),

@@ -3,7 +3,7 @@
 import type { WritableTensor, WritableValue } from '../gguf/write.ts';
 import type { FormatName } from '../quant/formats.ts';
 import { formatByName } from '../quant/formats.ts';
-import type { ModelShape, ShapeTensor, WeightKind } from './shape.ts';
+import { isVector, type ModelShape, type ShapeTensor, type WeightKind } from './shape.ts';
 
 const formats: Readonly<Record<WeightKind, FormatName>> = { binary: 'q1_0', ternary: 'q2_0', float: 'f16' };
 
@@ -28,13 +28,13 @@ export function shapeMetadata(shape: ModelShape): Map<string, WritableValue> {
 
 /** A tensor of the file from its already rounded weights: encoding loses nothing. */
 export function exportTensor(tensor: ShapeTensor, kind: WeightKind, values: Float32Array): WritableTensor {
-  const isNorm = tensor.role === 'norm';
-  const format = formatByName(isNorm ? 'f32' : formats[kind]);
+  const vector = isVector(tensor);
+  const format = formatByName(vector ? 'f32' : formats[kind]);
   const encoded = new Uint8Array((values.length / format.blockSize) * format.blockBytes);
   format.encode(values, encoded);
   return {
     name: tensor.name,
-    shape: isNorm ? [tensor.cols] : [tensor.cols, tensor.rows],
+    shape: vector ? [tensor.cols] : [tensor.cols, tensor.rows],
     format: format.name,
     bytes: () => encoded,
   };
