@@ -1,8 +1,7 @@
 // Owns writing rows as a workbook, .xlsx: all of them in memory, for its parts are compressed together. The package write-excel-file is optional and loaded only here.
 import { OnebitError } from '../errors.ts';
-import type { RowFile } from './row-file.ts';
+import type { BulkRow, RowFile } from './row-file.ts';
 import type { Json, RowAnswer } from './row-work.ts';
-import type { RowWriter } from './row-writer.ts';
 
 type Cell = string | number | boolean | null;
 
@@ -17,7 +16,7 @@ const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surroga
  * A writer of a workbook. A text that is longer than a cell holds is cut, and the error column says so.
  * @throws OnebitError `bad-argument` for more rows than a sheet holds
  */
-export function workbookWriter({ columns, count }: RowFile, names: readonly string[]): RowWriter {
+export function workbookWriter({ columns, count }: RowFile, names: readonly string[]) {
   if (count + 1 > MOST_ROWS) {
     throw new OnebitError(
       'bad-argument',
@@ -27,7 +26,7 @@ export function workbookWriter({ columns, count }: RowFile, names: readonly stri
   const sheet: Cell[][] = [[...columns, ...names].map((name) => cut(name)[0])];
   return {
     head: '',
-    line({ cells }, { cells: found, error }: RowAnswer) {
+    line({ cells }: BulkRow, { cells: found, error }: RowAnswer) {
       const long: string[] = [];
       const cell = (value: Json | undefined, name: string) => {
         const [text, isCut] = cut(value);

@@ -1,7 +1,7 @@
 // Jobs, answers and limits beyond one process, with a real Redis: servers that take, workers that answer, and what happens when either of them or Redis goes.
 import OpenAI, { toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { RedisPlace } from '../../src/redis/connection.ts';
+import { parseAddress, RedisPlace } from '../../src/redis/connection.ts';
 import { openRedisJobs, type RedisJobs, RedisQueue } from '../../src/redis/redis-queue.ts';
 import { redisState } from '../../src/redis/redis-state.ts';
 import { RowWorker } from '../../src/redis/row-worker.ts';
@@ -11,7 +11,14 @@ import { type StartedServer, startServer } from './started-server.ts';
 
 const missing = missingRedis();
 const chat = '/v1/chat/completions';
-const keys = await Promise.all(['one', 'two'].map(async (name) => ({ name, sha256: await hashKey(name) })));
+const keys = await Promise.all(
+  ['one', 'two', 'slow', 'operator'].map(async (name) => ({
+    name,
+    sha256: await hashKey(name),
+    ...(name === 'slow' ? { requestsPerMinute: 3 } : {}),
+    operator: name === 'operator',
+  })),
+);
 const errors: unknown[] = [];
 let redis: StartedRedis;
 let replicas: StartedServer[];
@@ -105,6 +112,53 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
     expect((await ended(client, wrong.id)).errors?.data?.[0]).toMatchObject({ code: 'duplicate_custom_id', line: 2 });
   }, 60_000);
 
+  test("replicas share answers and what a key has used; nobody finds what is another's", async () => {
+    const [here, there, other] = [clientOf('one'), clientOf('one', 1), clientOf('two', 1)];
+    const first = await here.responses.create({ model: 'tiny', input: 'Hello', max_output_tokens: 3 });
+    const second = await there.responses.create({
+      model: 'tiny',
+      input: 'And?',
+      previous_response_id: first.id,
+      max_output_tokens: 3,
+    });
+    expect(second.previous_response_id).toBe(first.id);
+    expect((await there.responses.inputItems.list(second.id)).data).toHaveLength(3);
+    await expect(other.responses.retrieve(first.id)).rejects.toMatchObject({ status: 404 });
+    await expect(other.responses.delete(first.id)).rejects.toMatchObject({ status: 404 });
+    await there.responses.delete(first.id);
+    await expect(here.responses.retrieve(first.id)).rejects.toMatchObject({ status: 404 });
+    const answers: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      const answer = await replicas[i % 2].post('/v1/tokenize', { content: 'x' }, { authorization: 'Bearer slow' });
+      answers.push(answer.status);
+    }
+    expect(answers).toEqual([200, 200, 200, 429]);
+  });
+
+  test('an operator sees the queue and tries again what failed; others do not', async () => {
+    const worker = await startWorker();
+    const client = clientOf('one');
+    const { id } = await begin(client, [line(1), line(2, { max_tokens: -1 })]);
+    const failed = await ended(client, id);
+    const asOperator = { headers: { authorization: 'Bearer operator' } };
+    const seen = await (await fetch(`${replicas[1].url}/v1/operator/jobs`, asOperator)).json();
+    expect(seen).toMatchObject({ running: 0, workers: [{ models: [expect.any(String)] }] });
+    expect(seen.failures[0]).toMatchObject({ batch: id, line: 1, reason: 'invalid_value' });
+    const metrics = await (await fetch(`${replicas[1].url}/metrics`, asOperator)).text();
+    expect(metrics).toMatch(/onebit_job_failures_total\{reason="invalid_value"\} \d/);
+    expect(metrics).toMatch(/onebit_jobs_workers [1-9]/);
+    const asked = { method: 'POST', headers: { authorization: 'Bearer one' } };
+    const path = `${replicas[0].url}/v1/operator/batches/${id}/retry`;
+    expect((await fetch(path, asked)).status).toBe(403);
+    const again = await (await fetch(path, { ...asked, ...asOperator })).json();
+    const batch = await ended(client, again.id);
+    expect(batch).toMatchObject({ metadata: { retry_of: id }, request_counts: { total: 1, failed: 1 } });
+    expect(failed.request_counts).toEqual({ total: 2, completed: 1, failed: 1 });
+    const page = await fetch(`${replicas[0].url}/operator`);
+    expect(await page.text()).not.toContain(id);
+    await worker.close(1000);
+  }, 60_000);
+
   test('Redis ends and comes back: what was accepted is done, what cannot be accepted says 503', async () => {
     const worker = await startWorker(1);
     const client = clientOf('one');
@@ -128,4 +182,32 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
     expect(found).toEqual(Array.from({ length: 120 }, (_, i) => `row-${i}`));
     await worker.close(1000);
   }, 120_000);
+});
+
+test('addresses of Redis say what they say, and errors never show them', () => {
+  const login = { username: 'u', password: 'p:@' };
+  expect(parseAddress({ url: 'rediss://u:p%3A%40@a:1/2', ca: 'PEM' })).toMatchObject({
+    ...{ kind: 'single', nodes: [{ host: 'a', port: 1 }], options: { ...login, db: 2, tls: { ca: 'PEM' } } },
+  });
+  expect(parseAddress({ url: 'redis://[::1]', password: 'x' })).toMatchObject({
+    ...{ nodes: [{ host: '::1', port: 6379 }], options: { password: 'x', db: 0 } },
+  });
+  expect(parseAddress({ url: 'redis+sentinel://a,b:2/main/3' })).toMatchObject({
+    ...{ kind: 'sentinel', master: 'main', options: { db: 3 } },
+    nodes: [
+      { host: 'a', port: 26379 },
+      { host: 'b', port: 2 },
+    ],
+  });
+  expect(parseAddress({ url: 'redis+cluster://a,b:2' })).toMatchObject({ kind: 'cluster' });
+  for (const url of [
+    'http://a',
+    'redis://',
+    'redis://:geheim@a,b',
+    'redis+cluster://:geheim@a/1',
+    'redis+sentinel://a',
+    'redis://a/x',
+  ]) {
+    expect(() => parseAddress({ url })).toThrow(/^redis: the address must be(?!.*geheim)/);
+  }
 });
