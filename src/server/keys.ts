@@ -2,7 +2,7 @@
 import type { Awaitable } from '../core/awaitable.ts';
 import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
-import { checkWatermarkKey } from '../generate/watermark.ts';
+import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import { ApiError } from './api-error.ts';
 import { type Bucket, MemoryQuota, type Quota, type Wanted } from './quota.ts';
 
