@@ -26,6 +26,7 @@ import { meantByCommand, meantByWords } from './suggest.ts';
 import { supportCommand } from './support.ts';
 import { trainCommand } from './train.ts';
 import { verifyCommand } from './verify.ts';
+import { workerCommand } from './worker.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -84,6 +85,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     benchCommand,
     pullCommand,
     serveCommand,
+    workerCommand,
     mcpCommand,
     trainCommand,
     supportCommand,
