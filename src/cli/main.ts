@@ -27,6 +27,7 @@ import { meantByCommand, meantByWords } from './suggest.ts';
 import { supportCommand } from './support.ts';
 import { trainCommand } from './train.ts';
 import { verifyCommand } from './verify.ts';
+import { workerCommand } from './worker.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -86,6 +87,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     publishCommand,
     pullCommand,
     serveCommand,
+    workerCommand,
     mcpCommand,
     trainCommand,
     supportCommand,

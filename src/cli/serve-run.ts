@@ -11,12 +11,14 @@ import type { ModelShelf } from '../server/model-shelf.ts';
 import type { AnswerSigner } from '../server/signed-answers.ts';
 import { openAuditFile } from './audit-file.ts';
 import { note, printJsonLine } from './print.ts';
+import { isRedis, openInRedis, type RedisFlags } from './redis-flags.ts';
 import { serveKeys } from './serve-keys.ts';
 import { signingKeyOf } from './sign.ts';
 import { keepHeapSmall } from './small-heap.ts';
+import { telemetryHere } from './telemetry.ts';
 
 /** What all servers are told. */
-export interface ServerFlags {
+export interface ServerFlags extends RedisFlags {
   port: number;
   host: string;
   apiKey?: string[];
@@ -36,7 +38,6 @@ export interface ServerFlags {
   auditTexts?: boolean;
   keyTokensPerDay?: number;
   quiet?: boolean;
-  jobs?: string;
 }
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
@@ -59,6 +60,7 @@ export async function runServer(
   const { policyEndpoint } = await import('../server/policy.ts');
   const policyOf = { token: process.env.ONEBIT_POLICY_TOKEN, onFailure: flags.policyFail };
   const audit = flags.audit === undefined ? undefined : await openAuditFile(flags.audit);
+  const inRedis = await openInRedis(flags, signal);
   const { OnebitServer } = await import('../server/app.ts');
   const { listen } = await import('../server/node-adapter.ts');
   const server = new OnebitServer(shelf, {
@@ -66,6 +68,7 @@ export async function runServer(
     keys,
     signer: key && { key, digestOf },
     openJobs: () => DiskStore.open(jobsFolder(flags)),
+    ...inRedis.options,
     corsOrigins: flags.cors,
     hosts: hostsFor(flags, keys),
     limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
@@ -75,6 +78,7 @@ export async function runServer(
     watermark: flags.watermark,
     policy: flags.policy === undefined ? undefined : policyEndpoint(flags.policy, policyOf),
     audit: audit && { sink: audit, texts: flags.auditTexts },
+    telemetry: await telemetryHere(),
     residentBytes: () => process.memoryUsage.rss(),
   });
   const silenceMs = (flags.timeout + 60) * 1000;
@@ -98,6 +102,7 @@ export async function runServer(
     await listening.close();
     await server.dispose();
     await audit?.close();
+    inRedis.close();
   }
 }
 
@@ -107,6 +112,11 @@ function jobsFolder({ jobs }: ServerFlags): string {
 
 /** Goes on with the batches of an earlier process. The folder that nobody named is left to the server that has it. */
 async function resumeJobs(flags: ServerFlags, server: OnebitServer): Promise<void> {
+  if (isRedis(flags.jobs)) {
+    await server.jobs();
+    note('files and batches lie in Redis: onebit worker answers their rows');
+    return;
+  }
   const isThere = await stat(jobsFolder(flags)).catch(() => undefined);
   if (!isThere && flags.jobs === undefined) return;
   try {

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { OnebitError } from '../errors.ts';
 import { type AbstainFlags, abstainOf, addAbstainOptions } from './calibration-file.ts';
 import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
+import { addRedisOptions } from './redis-flags.ts';
 import { modelEntries } from './serve-models.ts';
 import { graceOf, runServer, type ServerFlags } from './serve-run.ts';
 import { builtSite } from './serve-site.ts';
@@ -35,7 +36,7 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
   const command = new Command('serve')
     .description("serve models over HTTP, in OpenAI's form")
     .option('-m, --model <path|name>', 'a model, as elsewhere, or a folder of GGUF files; may be repeated', collect);
-  return addAbstainOptions(addComputeOptions(command))
+  return addRedisOptions(addAbstainOptions(addComputeOptions(command)))
     .option('--port <n>', 'port, 0 for a free one', wholeNumber(0, 65535), 8080)
     .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
     .option('--api-key <key>', 'a key that clients must present (may be repeated; also ONEBIT_API_KEY)', collect)
@@ -64,7 +65,11 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
       'tokens a day of each API key that says nothing of it, 0 for no bound (default: 2,000,000)',
       wholeNumber(0, 1e15),
     )
-    .option('--jobs <folder>', 'where files and batches lie (default: jobs in the cache folder)')
+    .option(
+      '--jobs <folder|url>',
+      'where files and batches lie (default: jobs in the cache folder); redis://host for onebit worker',
+    )
+    .option('--state <url>', 'keep answers and the use of keys where all replicas find them: redis://host')
     .option('--cors <origin>', 'let pages of this origin ask, * for all (may be repeated)', collect)
     .option('--allow-host <name>', 'another name by which the server may be called (may be repeated)', collect)
     .option('--max-body <MB>', 'largest body of a request', numberBetween(0.001, 1000), 8)

@@ -1,8 +1,10 @@
-// Owns who may ask: API keys (only their SHA-256 is kept), how much each may ask a minute, and how much each has used.
+// Owns who may ask: API keys (only their SHA-256 is kept), how much each may ask a minute. What each has used is the quota's (quota.ts).
+import type { Awaitable } from '../core/awaitable.ts';
 import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import { ApiError } from './api-error.ts';
+import { type Bucket, MemoryQuota, type Quota, type Wanted } from './quota.ts';
 
 /** A key as it is configured. */
 export interface KeyConfig {
@@ -26,7 +28,7 @@ export interface Reservation {
   /** Tokens that each answer may have. */
   readonly answerTokens: number;
   /** Gives back what was not used. */
-  settle(usedTokens: number, nowMs: number): void;
+  settle(usedTokens: number): Awaitable<void>;
 }
 
 /** An answer whose length nobody said gets at least so many tokens, or the request waits. */
@@ -34,8 +36,9 @@ const LEAST_ANSWER = 256;
 /** Tokens a day of a key that says nothing else. */
 export const DEFAULT_TOKENS_PER_DAY = 2_000_000;
 const DAY_MINUTES = 24 * 60;
+const ONE: Wanted = { base: 1, parts: 0, wanted: 0, most: 0 };
 
-/** A key and what it has used. */
+/** A key, and what it may use. */
 export class ApiKey {
   readonly name: string;
   /** Nobody else has it: what the key leaves on the server is found by it. */
@@ -43,11 +46,12 @@ export class ApiKey {
   readonly hash: Uint8Array;
   readonly isOperator: boolean;
   readonly watermark: string | undefined;
-  private readonly requests: Allowance | undefined;
-  private readonly tokens: Allowance | undefined;
-  private readonly tokensOfDay: Allowance | undefined;
+  private readonly quota: Quota;
+  private readonly requests: Bucket | undefined;
+  private readonly tokens: Bucket | undefined;
+  private readonly tokensOfDay: Bucket | undefined;
 
-  constructor(config: KeyConfig) {
+  constructor(config: KeyConfig, quota: Quota) {
     const { name, sha256, requestsPerMinute, tokensPerMinute, watermark, operator = false } = config;
     const { tokensPerDay = DEFAULT_TOKENS_PER_DAY } = config;
     if (!/^[0-9a-f]{64}$/i.test(sha256)) {
@@ -59,19 +63,26 @@ export class ApiKey {
     this.watermark = watermark;
     this.isOperator = operator;
     this.hash = Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(sha256.slice(2 * i, 2 * i + 2), 16));
-    this.requests = requestsPerMinute === undefined ? undefined : new Allowance(requestsPerMinute);
-    this.tokens = tokensPerMinute === undefined ? undefined : new Allowance(tokensPerMinute);
-    this.tokensOfDay = tokensPerDay === null ? undefined : new Allowance(tokensPerDay, DAY_MINUTES);
+    this.quota = quota;
+    const bucket = (kind: string, perMinute: number | undefined) =>
+      perMinute === undefined ? undefined : { name: `${this.id}:${kind}`, perMinute };
+    this.requests = bucket('requests', requestsPerMinute);
+    this.tokens = bucket('tokens', tokensPerMinute);
+    if (tokensPerDay !== null) {
+      const perMinute = tokensPerDay / DAY_MINUTES;
+      this.tokensOfDay = { name: `${this.id}:tokens-of-day`, perMinute, minutes: DAY_MINUTES };
+    }
   }
 
   /** Counts a request. @throws ApiError 429 when the key has used what it may use */
-  admit(nowMs: number): void {
-    const { requests, tokens, tokensOfDay } = this;
-    for (const allowance of [requests, tokens, tokensOfDay]) {
-      const waitMs = allowance?.waitMs(nowMs, 1) ?? 0;
-      if (waitMs > 0) throw usedUp(waitMs, allowance === tokensOfDay);
+  async admit(): Promise<void> {
+    const { requests, tokens, tokensOfDay, quota } = this;
+    for (const bucket of [requests, tokens, tokensOfDay]) {
+      const waitMs = bucket ? await quota.waitMs(bucket, 1) : 0;
+      if (waitMs > 0) throw usedUp(waitMs, bucket === tokensOfDay);
     }
-    this.requests?.take(nowMs, 1);
+    const lent = requests && (await quota.lend(requests, ONE));
+    if (lent && lent.waitMs > 0) throw usedUp(lent.waitMs, false);
   }
 
   /**
@@ -80,25 +91,26 @@ export class ApiKey {
    * @param answerTokens most tokens of an answer; `known` false where the request did not say, so that fewer will do
    * @throws ApiError 429 while that is not there
    */
-  reserve({ promptTokens, answers, answerTokens, known }: TokenNeed, nowMs: number): Reservation {
-    const bounds = [this.tokens, this.tokensOfDay].filter((bound) => bound !== undefined);
-    if (bounds.length === 0) return { answerTokens, settle: () => {} };
+  async reserve({ promptTokens, answers, answerTokens, known }: TokenNeed): Promise<Reservation> {
+    const { tokens, tokensOfDay, quota } = this;
     const wanted = known ? answerTokens : Math.min(answerTokens, LEAST_ANSWER);
-    for (const bound of bounds) {
-      const waitMs = bound.waitMs(nowMs, promptTokens + answers * wanted);
-      if (waitMs > 0) throw usedUp(waitMs, bound === this.tokensOfDay);
+    const taken: { bucket: Bucket; amount: number }[] = [];
+    let part = answerTokens;
+    for (const bucket of [tokensOfDay, tokens]) {
+      if (!bucket) continue;
+      const asked = { base: promptTokens, parts: answers, wanted: Math.min(wanted, part), most: part };
+      const lent = await quota.lend(bucket, asked);
+      if (lent.waitMs > 0) {
+        for (const one of taken) await quota.take(one.bucket, -one.amount);
+        throw usedUp(lent.waitMs, bucket === tokensOfDay);
+      }
+      part = lent.part;
+      taken.push({ bucket, amount: lent.taken });
     }
-    const left = Math.min(...bounds.map((bound) => bound.left));
-    const granted = Math.max(
-      Math.min(answerTokens, 1),
-      Math.min(answerTokens, Math.floor((left - promptTokens) / Math.max(1, answers))),
-    );
-    const reserved = promptTokens + answers * granted;
-    for (const bound of bounds) bound.take(nowMs, reserved);
-    const settle = (used: number, atMs: number) => {
-      for (const bound of bounds) bound.take(atMs, used - reserved);
+    const settle = async (used: number) => {
+      for (const { bucket, amount } of taken) await quota.take(bucket, used - amount);
     };
-    return { answerTokens: granted, settle };
+    return { answerTokens: part, settle };
   }
 }
 
@@ -118,50 +130,18 @@ function usedUp(waitMs: number, ofDay: boolean): ApiError {
   });
 }
 
-/** What may be used in a time, a minute or a day; flows in evenly, up to that time's worth. */
-class Allowance {
-  /** Below 0 where more was used than there was. */
-  left: number;
-  private readonly most: number;
-  private readonly timeMs: number;
-  private atMs = 0;
-
-  constructor(most: number, minutes = 1) {
-    this.most = most;
-    this.timeMs = minutes * 60_000;
-    this.left = most;
-  }
-
-  /** How long until `amount` is there, or all that can be. */
-  waitMs(nowMs: number, amount: number): number {
-    this.refill(nowMs);
-    return Math.max(0, ((Math.min(amount, this.most) - this.left) / this.most) * this.timeMs);
-  }
-
-  take(nowMs: number, amount: number): void {
-    this.refill(nowMs);
-    this.left -= amount;
-  }
-
-  private refill(nowMs: number): void {
-    if (this.atMs > 0) this.left += ((nowMs - this.atMs) / this.timeMs) * this.most;
-    this.left = Math.min(this.left, this.most);
-    this.atMs = nowMs;
-  }
-}
-
 /** All keys that may ask. */
 export class KeyRing {
   private readonly keys: readonly ApiKey[];
 
-  constructor(keys: readonly KeyConfig[]) {
+  constructor(keys: readonly KeyConfig[], quota: Quota = new MemoryQuota()) {
     const names = new Set(keys.map(({ name }) => name));
     this.keys = keys.map((key) => {
-      if (keys.filter(({ name }) => name === key.name).length === 1) return new ApiKey(key);
+      if (keys.filter(({ name }) => name === key.name).length === 1) return new ApiKey(key, quota);
       let name = `${key.name}#${key.sha256.slice(0, 8)}`;
       while (names.has(name)) name += '+'; // another key is called so, or begins so
       names.add(name);
-      return new ApiKey({ ...key, name });
+      return new ApiKey({ ...key, name }, quota);
     });
     const ids = this.keys.map(({ id }) => id);
     const twice = this.keys.find(({ id }, i) => ids.indexOf(id) < i);

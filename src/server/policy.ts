@@ -115,7 +115,7 @@ export class PolicyGate {
     if (!answer) return;
     const facts = { ...this.facts(exchange, body), texts: [...exchange.answers], final, answer: whole };
     await this.ask(exchange, (signal) => answer(facts, signal));
-    if (final) exchange.passed();
+    if (final) await exchange.passed();
   }
 
   private facts({ id, route, key }: Exchange, body: unknown): PolicyRequest {
