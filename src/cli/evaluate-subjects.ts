@@ -1,5 +1,6 @@
 // Owns what `onebit evaluate` asks: a model in this process, or one behind an OpenAI endpoint, by the same few calls. Must not know tasks.
 import { stat } from 'node:fs/promises';
+import type { ChatInput } from '../chat/messages.ts';
 import { OnebitError } from '../errors.ts';
 import type { AskAnswer, AskItem } from '../evaluate/asks.ts';
 import { type ChoiceReader, type LogLikelihood, logLikelihood } from '../evaluate/choices.ts';
@@ -100,7 +101,9 @@ async function localSubject(name: string, model: LanguageModel, signal: AbortSig
           logprobs: 0,
           signal,
         };
-        return (typeof prompt === 'string' ? model.generate(prompt, how) : model.chat(prompt, how)).result();
+        return (
+          typeof prompt === 'string' ? model.generate(prompt, how) : model.chat(prompt as ChatInput[], how)
+        ).result();
       };
       const [given, ...others] = await Promise.all([
         ask(options.temperature, 0),

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { fileError, fileSource, systemCode } from '../bytes/file-source.ts';
 import { PROVENANCE_HEADER, type Verification, verifyAnswer, verifyBytes, verifyModel } from '../provenance/index.ts';
-import { checkAuditLog } from '../server/audit.ts';
 import type { CommandContext } from './context.ts';
 import { print, printJson } from './print.ts';
 import { readInput, readInputText } from './read-input.ts';
@@ -82,6 +81,7 @@ async function verifyAudit(file: string, { head, json }: VerifyFlags, signal: Ab
   const text = await readInputText(file, 'verify', signal);
   const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
+  const { checkAuditLog } = await import('../server/audit.ts');
   const check = await checkAuditLog(lines);
   const hasHead = head === undefined || lines.some((line) => line.endsWith(`,"hash":"${head.toLowerCase()}"}`));
   if (json) printJson({ ...check, ...(head === undefined ? {} : { hasHead }) });

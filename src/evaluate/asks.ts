@@ -1,15 +1,20 @@
 // Owns tasks that are answered by writing: what a row asks, whether an answer is right, and what is reported. Must not know a model.
-import type { ChatMessage } from '../chat/messages.ts';
 import { OnebitError } from '../errors.ts';
 import type { ConfidenceMeasure } from '../generate/abstain.ts';
 import { type CalibrationReport, calibrationReport } from './calibration.ts';
 import { type Estimate, shareOf } from './choices.ts';
 import { strip } from './python-text.ts';
 
+/** A turn of a conversation. */
+export interface Turn {
+  readonly role: string;
+  readonly content: string;
+}
+
 /** One question. */
 export interface AskItem {
   /** A text to go on with, or a conversation to answer. */
-  readonly prompt: string | readonly ChatMessage[];
+  readonly prompt: string | readonly Turn[];
   /** Right answers. Of a schema: JSON values. */
   readonly answers: readonly unknown[];
   /** JSON Schema that the answer is held to. */

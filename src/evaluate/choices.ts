@@ -178,7 +178,7 @@ export function meanOf(values: readonly number[]): Estimate {
   const n = values.length;
   if (n === 0) return { value: 0, stderr: 0, from: 0, to: 0 };
   const value = values.reduce((sum, one) => sum + one, 0) / n;
-  const variance = values.reduce((sum, one) => sum + (one - value) ** 2, 0) / Math.max(1, n - 1);
+  const variance = values.reduce((sum, one) => sum + (one - value) * (one - value), 0) / Math.max(1, n - 1);
   const stderr = Math.sqrt(variance / n);
   return { value, stderr, from: value - 1.96 * stderr, to: value + 1.96 * stderr };
 }

@@ -1,5 +1,6 @@
 // Owns the report on several models as one HTML page: for whoever decides, what each costs and what it gets right; for whoever builds, intervals, calibration,
 // and the questions that one gets wrong and another right. Nothing is loaded from elsewhere. Must not know how it was measured.
+import { log } from '../core/elementary.ts';
 import type { AskSummary } from './asks.ts';
 import type { CalibrationReport } from './calibration.ts';
 import type { ChoiceSummary, Estimate } from './choices.ts';
@@ -220,7 +221,7 @@ function picture(
     const x = of(model.cost);
     return x === undefined || x <= 0 || model.tasks.length === 0
       ? []
-      : [{ name: model.model, x: Math.log10(x), y: meanScore(model) }];
+      : [{ name: model.model, x: log(x), y: meanScore(model) }];
   });
   if (points.length < 2) return '';
   const low = Math.min(...points.map(({ x }) => x)) - 0.2;

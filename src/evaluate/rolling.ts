@@ -85,7 +85,11 @@ function stretchesOf(logprobs: readonly number[], tokens: readonly number[], rea
 function intervalOf(ratio: number, stretches: readonly Stretch[]): Estimate {
   const n = stretches.length;
   const meanBytes = stretches.reduce((sum, { bytes }) => sum + bytes, 0) / Math.max(1, n);
-  const squares = stretches.reduce((sum, { bits, bytes }) => sum + (bits - ratio * bytes) ** 2, 0);
+  const squares = stretches.reduce((sum, { bits, bytes }) => sum + square(bits - ratio * bytes), 0);
   const stderr = n > 1 && meanBytes > 0 ? Math.sqrt(squares / (n - 1) / n) / meanBytes : 0;
   return { value: ratio, stderr, from: ratio - 1.96 * stderr, to: ratio + 1.96 * stderr };
+}
+
+function square(value: number): number {
+  return value * value;
 }

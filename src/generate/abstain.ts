@@ -2,7 +2,6 @@
 // know sessions. How calibrations are made: evaluate/calibration.ts.
 import { checkArgument, checkOptions, type Options, wrong } from '../core/check.ts';
 import { exp, log } from '../core/elementary.ts';
-import type { ChosenToken } from './session.ts';
 
 /** What is seen of an answer: the geometric mean of its tokens' probabilities, or how alike other answers to the same question are. */
 export type ConfidenceMeasure = 'likelihood' | 'agreement';
@@ -66,7 +65,7 @@ export function logitOf(probability: number): number {
 }
 
 /** The geometric mean of the probabilities of an answer's tokens; 0 for none. */
-export function likelihoodOf(chosen: readonly ChosenToken[]): number {
+export function likelihoodOf(chosen: readonly { readonly logprob?: number }[]): number {
   if (chosen.length === 0) return 0;
   return exp(chosen.reduce((sum, { logprob }) => sum + logprob!, 0) / chosen.length);
 }

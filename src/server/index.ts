@@ -9,11 +9,10 @@ export type {
   LineResult,
   LineResults,
 } from '../bulk/job-store.ts';
-export type { Abstain, Calibration, ConfidenceMeasure } from '../generate/abstain.ts';
-export { OnebitServer, type ServerOptions } from './app.ts';
-export { type AuditCheck, type AuditOptions, type AuditSink, checkAuditLog } from './audit.ts';
 export type { Awaitable } from '../core/awaitable.ts';
-export { OnebitServer, type ServerOptions, type SharedState } from './app.ts';
+export type { Abstain, Calibration, ConfidenceMeasure } from '../generate/abstain.ts';
+export { OnebitServer, OnebitServer, type ServerOptions, type ServerOptions, type SharedState } from './app.ts';
+export { type AuditCheck, type AuditOptions, type AuditSink, checkAuditLog } from './audit.ts';
 export type { LineAnswer } from './batch-run.ts';
 export type { LogEntry } from './exchange.ts';
 export type { JobFailure, JobQueue, JobStats, QueueWork, WorkerInfo } from './job-queue.ts';
