@@ -11,7 +11,7 @@ export type {
 } from '../bulk/job-store.ts';
 export type { Awaitable } from '../core/awaitable.ts';
 export type { Abstain, Calibration, ConfidenceMeasure } from '../generate/abstain.ts';
-export { OnebitServer, OnebitServer, type ServerOptions, type ServerOptions, type SharedState } from './app.ts';
+export { OnebitServer, type ServerOptions, type SharedState } from './app.ts';
 export { type AuditCheck, type AuditOptions, type AuditSink, checkAuditLog } from './audit.ts';
 export type { LineAnswer } from './batch-run.ts';
 export type { LogEntry } from './exchange.ts';
