@@ -1,12 +1,15 @@
 // Owns `onebit convert`: a model file in another weight format, without loss or by --force. What is done to weights is gguf/convert.ts.
 import { Command, Option } from 'commander';
+import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import { type Conversion, type ConvertedTensor, conversionTargets, planConversion } from '../gguf/convert.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { I2sLayout } from '../gguf/tensors.ts';
 import type { WritableValue } from '../gguf/write.ts';
+import { adaptedModelOf, mergedSource } from '../hf/merge.ts';
 import { writeFolder } from '../hf/write.ts';
 import { openSource } from '../load.ts';
+import { readAdapter } from '../load-adapter.ts';
 import type { FormatName } from '../quant/formats.ts';
 import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
 import { type CommandContext, i2sLayoutOption, modelNameOf } from './context.ts';
@@ -21,6 +24,7 @@ interface ConvertFlags {
   type?: FormatName | 'same';
   to: 'gguf' | 'hf';
   force?: boolean;
+  lora?: string;
   set: Map<string, WritableValue>;
   json?: boolean;
   i2sLayout?: I2sLayout;
@@ -35,6 +39,7 @@ Examples:
   onebit convert bitnet-i2_s.gguf -o bitnet.gguf --type tq2_0 --force
   onebit convert ./from-transformers/ -o model.gguf --type q1_0
   onebit convert model.gguf -o folder --to hf
+  onebit convert model.gguf --lora adapter.gguf -o merged.gguf --type f16 --force
   onebit convert model.gguf -o mended.gguf --type same --set bitnet.hidden_activation=relu2`;
 
 /** The command `convert`. */
@@ -51,6 +56,7 @@ export function convertCommand({ signal }: CommandContext): Command {
         .choices(['gguf', 'hf'])
         .default('gguf'),
     )
+    .option('--lora <path>', 'merge this low-rank adapter (a GGUF file or a folder of PEFT) into the weights first')
     .option('--force', 'round weights that the format does not hold exactly')
     .option(
       '--set <key=value>',
@@ -76,8 +82,12 @@ export function convertCommand({ signal }: CommandContext): Command {
 }
 
 /** Writes the folder that Transformers loads. */
-async function toFolder(name: string, { output, json, i2sLayout }: ConvertFlags, signal: AbortSignal): Promise<void> {
-  const source = await withModelHint(name, 'language', () => openSource(name, { signal }));
+async function toFolder(
+  name: string,
+  { output, json, i2sLayout, lora }: ConvertFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  const source = await openMerged(name, { i2sLayout, lora }, signal);
   try {
     const gguf = await readGguf(source, { signal, i2sLayout });
     const write = await newFolder(output, 'convert');
@@ -96,17 +106,34 @@ async function toFolder(name: string, { output, json, i2sLayout }: ConvertFlags,
   }
 }
 
+/** The model, with the adapter merged where there is one. */
+async function openMerged(
+  name: string,
+  { lora, i2sLayout }: Pick<ConvertFlags, 'lora' | 'i2sLayout'>,
+  signal: AbortSignal,
+): Promise<ByteSource> {
+  const source = await withModelHint(name, 'language', () => openSource(name, { signal }));
+  if (lora === undefined) return source;
+  try {
+    const gguf = await readGguf(source, { signal, i2sLayout });
+    return mergedSource(gguf, source, await readAdapter(lora, adaptedModelOf(gguf), { signal }));
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
 async function convert(
   name: string,
   flags: ConvertFlags & { readonly type: FormatName | 'same' },
   signal: AbortSignal,
 ): Promise<void> {
   const { output, type, force } = flags;
-  const source = await withModelHint(name, 'language', () => openSource(name, { signal }));
+  const source = await openMerged(name, flags, signal);
   try {
     const outputs = await Outputs.claim(
       [{ option: '-o', path: output, kind: 'model' }],
-      [name, source.name],
+      [name, source.name, ...(flags.lora === undefined ? [] : [flags.lora])],
       source.size,
     );
     try {

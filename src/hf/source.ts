@@ -116,7 +116,8 @@ function damaged(folder: Folder, what: string): OnebitError {
   );
 }
 
-function virtualFile(
+/** The bytes of a GGUF whose tensors are made as they are read. Closing it closes `opened`. */
+export function virtualFile(
   name: string,
   metadata: Map<string, WritableValue>,
   tensors: readonly VirtualTensor[],

@@ -1,12 +1,13 @@
 // Owns a run as files for another program to train: what each update reads, the weights it starts from, the recipe, the tokenizer. interop/pytorch reads them.
 // Must not know where files lie.
+import { OnebitError } from '../errors.ts';
 import { families, writeConfig } from '../hf/config.ts';
 import { type SafeTensorToWrite, writeSafetensors } from '../hf/safetensors.ts';
 import { renamed } from '../hf/tensors.ts';
 import { writeTokenizer } from '../hf/tokenizer.ts';
 import type { WriteFile } from '../hf/write.ts';
 import { readMetadata } from '../tokenizer/train-metadata.ts';
-import { shapeMetadata } from './export.ts';
+import { architectureOf, shapeMetadata } from './export.ts';
 import { learningRateFactor, quantizesAt } from './recipe.ts';
 import { prepareRun } from './run.ts';
 import { shapeTensors } from './shape.ts';
@@ -58,6 +59,9 @@ export async function exportRun(options: TrainOptions, write: WriteFile): Promis
       rate: learningRateFactor(recipe, step),
       quantized: shape.weights !== 'float' && quantizesAt(recipe, step / recipe.steps),
     }));
+    if (architectureOf(shape) !== 'qwen3') {
+      throw new OnebitError('unsupported', 'train: --export-tokens is for qwen3, the trainer in PyTorch has no llama.');
+    }
     const family = families.find(({ gguf }) => gguf === 'qwen3')!;
     const metadata = readMetadata(shapeMetadata(shape));
     const value = (key: string) => metadata.get(`qwen3.${key}`) as number | undefined;

@@ -4,7 +4,7 @@ import { writeRotations } from '../kernels/rotations.ts';
 import type { AttentionShape, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
 import { ropeFrequencies } from '../model/rope-scaling.ts';
 import { linear, linearBackward } from './linear.ts';
-import type { Parameters } from './parameters.ts';
+import { isFrozen, type Parameters } from './parameters.ts';
 import type { ModelShape } from './shape.ts';
 
 /** What a layer's forward pass leaves for its backward pass; all [rows, …]. */
@@ -93,7 +93,9 @@ export class Graph {
       this.#attentionBackward(layer, this.#layers[layer]);
     }
     const embedding = this.#parameters.get('token_embd');
-    this.#backend.embedBackward(embedding.gradient, hidden, this.#tokens, this.rows, width);
+    if (!isFrozen(embedding)) {
+      this.#backend.embedBackward(embedding.gradient, hidden, this.#tokens, this.rows, width);
+    }
   }
 
   /** Gives back all memory. */
@@ -110,8 +112,10 @@ export class Graph {
     this.#norm(a.attentionNormed, a.input, `${name}.attn_norm`, rows, width);
     const projections = [`${name}.attn_q`, `${name}.attn_k`, `${name}.attn_v`];
     this.#linear([a.queries, a.keys, a.values], a.attentionNormed, projections);
-    this.#norm(a.rotatedQueries, a.queries, `${name}.attn_q_norm`, rows * heads, headSize);
-    this.#norm(a.rotatedKeys, a.keys, `${name}.attn_k_norm`, rows * kvHeads, headSize);
+    if (this.#shape.qkNorm !== false) {
+      this.#norm(a.rotatedQueries, a.queries, `${name}.attn_q_norm`, rows * heads, headSize);
+      this.#norm(a.rotatedKeys, a.keys, `${name}.attn_k_norm`, rows * kvHeads, headSize);
+    }
     backend.rotate(a.rotatedQueries, this.#rotations, rows, length, heads, headSize, false);
     backend.rotate(a.rotatedKeys, this.#rotations, rows, length, kvHeads, headSize, false);
     backend.attention(a.attended, a.logSums, a.rotatedQueries, a.rotatedKeys, a.values, this.#attention);
@@ -130,8 +134,10 @@ export class Graph {
     backend.attentionBackward({ dQ, dK, dV }, dAttended, saved, this.#attention);
     backend.rotate(dQ, this.#rotations, rows, length, heads, headSize, true);
     backend.rotate(dK, this.#rotations, rows, length, kvHeads, headSize, true);
-    this.#normBackward(dQ, dQ, a.queries, `${name}.attn_q_norm`, rows * heads, headSize, false);
-    this.#normBackward(dK, dK, a.keys, `${name}.attn_k_norm`, rows * kvHeads, headSize, false);
+    if (this.#shape.qkNorm !== false) {
+      this.#normBackward(dQ, dQ, a.queries, `${name}.attn_q_norm`, rows * heads, headSize, false);
+      this.#normBackward(dK, dK, a.keys, `${name}.attn_k_norm`, rows * kvHeads, headSize, false);
+    }
     this.#linearBackward(this.dNormed, dQ, a.attentionNormed, `${name}.attn_q`, false);
     this.#linearBackward(this.dNormed, dK, a.attentionNormed, `${name}.attn_k`, true);
     this.#linearBackward(this.dNormed, dV, a.attentionNormed, `${name}.attn_v`, true);
@@ -199,15 +205,19 @@ export class Graph {
   #layerActivations(rows: number): LayerActivations {
     const { width, heads, kvHeads, headSize, feedForwardWidth } = this.#shape;
     const rowsOf = (cols: number) => this.#own(rows * cols);
+    const queries = rowsOf(heads * headSize);
+    const keys = rowsOf(kvHeads * headSize);
+    // Without norms they are rotated where they are: no gradient needs them as they were.
+    const inPlace = this.#shape.qkNorm === false;
     return {
       input: rowsOf(width),
       middle: rowsOf(width),
       attentionNormed: rowsOf(width),
-      queries: rowsOf(heads * headSize),
-      keys: rowsOf(kvHeads * headSize),
+      queries,
+      keys,
       values: rowsOf(kvHeads * headSize),
-      rotatedQueries: rowsOf(heads * headSize),
-      rotatedKeys: rowsOf(kvHeads * headSize),
+      rotatedQueries: inPlace ? queries : rowsOf(heads * headSize),
+      rotatedKeys: inPlace ? keys : rowsOf(kvHeads * headSize),
       attended: rowsOf(heads * headSize),
       logSums: rowsOf(heads),
       feedNormed: rowsOf(width),

@@ -1,5 +1,5 @@
 // Owns the numbers that describe a model to train, their checks, and the list of its tensors. Must not know data, kernels or files.
-// The graph is `qwen3` as model/forward.ts runs it; names are GGUF's, verbatim.
+// The graph is `qwen3` as model/forward.ts runs it, or `llama` where queries and keys are not normalised; names are GGUF's, verbatim.
 import { OnebitError } from '../errors.ts';
 
 /** What the matrices become: ±a, {−a, 0, a}, or left as they are (f32 in training, f16 in the file). */
@@ -22,12 +22,14 @@ export interface ModelShape {
   readonly normEpsilon: number;
   /** The output head is the embedding. */
   readonly tiedHead: boolean;
+  /** Whether queries and keys get an RMSNorm a head, as in `qwen3`; without it the model is a `llama`. Absent: true. */
+  readonly qkNorm?: boolean;
   /** Of every matrix, embedding and head included; norms stay float32. */
   readonly weights: WeightKind;
 }
 
 /** What a tensor is for; decides its initial values and its optimiser. */
-export type TensorRole = 'embedding' | 'head' | 'matrix' | 'norm';
+export type TensorRole = 'embedding' | 'head' | 'matrix' | 'norm' | 'adapter';
 
 /** One trained tensor. Norms have one row. */
 export interface ShapeTensor {
@@ -114,8 +116,10 @@ export function shapeTensors(shape: ModelShape): ShapeTensor[] {
     add(`${block}.attn_q`, 'matrix', queryWidth, width);
     add(`${block}.attn_k`, 'matrix', kvWidth, width);
     add(`${block}.attn_v`, 'matrix', kvWidth, width);
-    add(`${block}.attn_q_norm`, 'norm', 1, headSize);
-    add(`${block}.attn_k_norm`, 'norm', 1, headSize);
+    if (shape.qkNorm !== false) {
+      add(`${block}.attn_q_norm`, 'norm', 1, headSize);
+      add(`${block}.attn_k_norm`, 'norm', 1, headSize);
+    }
     add(`${block}.attn_output`, 'matrix', width, queryWidth);
     add(`${block}.ffn_norm`, 'norm', 1, width);
     add(`${block}.ffn_gate`, 'matrix', feedForwardWidth, width);

@@ -6,6 +6,7 @@ import type { Gguf } from '../gguf/types.ts';
 import { type WritableValue, writableMetadata } from '../gguf/write.ts';
 import { readModelConfig } from '../model/config.ts';
 import { formatByName } from '../quant/formats.ts';
+import { rotatedRows } from './export.ts';
 import { type ModelShape, shapeTensors, type WeightKind } from './shape.ts';
 
 /** The tokenizer of a file, ready to be written into another, with the chat template. */
@@ -33,9 +34,11 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
   const gguf = await readGguf(source);
   const config = readModelConfig(gguf);
   const problems: string[] = [];
-  if (config.architecture.name !== 'qwen3')
-    problems.push(`its architecture must be qwen3, got ${config.architecture.name}`);
-  const scaling = gguf.metadata.get(`${config.architecture.name}.rope.scaling.type`);
+  const { name } = config.architecture;
+  if (name !== 'qwen3' && name !== 'llama') problems.push(`its architecture must be qwen3 or llama, got ${name}`);
+  if (config.rope.dims !== config.headSize)
+    problems.push(`positions must rotate all ${config.headSize} numbers of a head, got ${config.rope.dims}`);
+  const scaling = gguf.metadata.get(`${name}.rope.scaling.type`);
   if (scaling !== undefined && scaling !== 'none')
     problems.push(`its positions must not be scaled, got ${String(scaling)}`);
   if (problems.length > 0) {
@@ -43,7 +46,7 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
       problems,
     });
   }
-  const ropeBase = gguf.metadata.get('qwen3.rope.freq_base');
+  const ropeBase = gguf.metadata.get(`${name}.rope.freq_base`);
   const format = gguf.tensors.get('blk.0.attn_q.weight')?.format ?? 'f32';
   const { kind } = formatByName(format);
   const shape: ModelShape = {
@@ -58,6 +61,7 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
     ropeBase: typeof ropeBase === 'number' ? ropeBase : 10000,
     normEpsilon: config.normEpsilon,
     tiedHead: config.tiedHead,
+    ...(name === 'llama' ? { qkNorm: false } : {}),
     weights: weights ?? (kind === 'binary' || kind === 'ternary' ? kind : 'float'),
   };
   return {
@@ -82,7 +86,7 @@ async function decodeTensors(gguf: Gguf, source: ByteSource, shape: ModelShape):
     await source.readInto(bytes, tensor.offsetBytes);
     const values = new Float32Array(rows * cols);
     formatByName(tensor.format).decode(bytes, values);
-    weights.set(name, values);
+    weights.set(name, rotatedRows(name, shape, values, 'graph'));
   }
   return weights;
 }
