@@ -19,6 +19,7 @@ export interface TrainFlags extends CorpusFlags {
   vocab?: number;
   context?: number;
   kind?: WeightKind;
+  architecture?: string;
   optimizer?: Recipe['optimizer'];
   lr?: number;
   adamLr?: number;
@@ -65,6 +66,7 @@ export function shapeOf(flags: TrainFlags): Partial<ModelShape> {
     vocabulary: flags.vocab,
     contextLength: flags.context,
     weights: flags.kind,
+    architecture: flags.architecture,
   });
 }
 

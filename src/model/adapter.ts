@@ -161,7 +161,7 @@ export class AdaptedBackend {
     const old = this.#low[group];
     if (old && old.length >= length) return old;
     if (old) this.#own.free(old);
-    this.#low[group] = this.#own.tensor(2 ** Math.ceil(Math.log2(length)));
+    this.#low[group] = this.#own.tensor(length + (length >> 1));
     return this.#low[group];
   }
 }

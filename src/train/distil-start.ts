@@ -23,6 +23,9 @@ export interface StudentSize {
  */
 const SPREAD: Readonly<Record<WeightKind, number>> = { binary: 1.1, ternary: 0.5, float: 0 };
 
+/** Those whose norms are of the residual vector or of a head: others would not bear copies. */
+const TEACHERS: readonly string[] = ['llama', 'qwen2', 'qwen3'];
+
 /** Which dimension of the teacher each of the student's is; −1: none. */
 type Places = Int32Array;
 
@@ -31,6 +34,13 @@ type Places = Int32Array;
  * @throws OnebitError `bad-argument` for sizes that do not hold the teacher
  */
 export function studentShape(teacher: ModelShape, weights: WeightKind, size: StudentSize = {}): ModelShape {
+  const { architecture = 'qwen3' } = teacher;
+  if (!TEACHERS.includes(architecture)) {
+    throw new OnebitError(
+      'unsupported',
+      `distil: the teacher's architecture must be one of ${TEACHERS.join(', ')}, got ${architecture}.`,
+    );
+  }
   const group = Math.max(8, groupSizes[weights]);
   const whole = (length: number) => Math.ceil(length / group) * group;
   const width = size.width ?? whole(teacher.width);
@@ -73,6 +83,13 @@ export function studentOf(teacher: StartModel, shape: ModelShape): StartModel {
   const weights = new Map<string, Float32Array>();
   for (const { name, role, rows, cols } of shapeTensors(shape)) {
     const values = teacher.weights.get(name)!;
+    if (role === 'bias') {
+      weights.set(
+        name,
+        Float32Array.from(/attn_q\./.test(name) ? places.queries : places.keys, (place) => values[place]),
+      );
+      continue;
+    }
     if (role === 'norm') {
       const isOfHead = /_[qk]_norm\./.test(name);
       weights.set(name, isOfHead ? values : expandNorm(values, places.residual, normFactor));

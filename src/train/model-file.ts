@@ -2,8 +2,8 @@
 import { CHATML } from '../chat/chatml.ts';
 import type { WritableValue } from '../gguf/write.ts';
 import { ggufAdapter } from '../hf/adapter.ts';
-import { architectureOf } from './export.ts';
 import { exportedFile } from './exported.ts';
+import { shapeArchitecture } from './shape.ts';
 import type { TokenizerMetadata } from './start-model.ts';
 import type { Trainer } from './trainer-types.ts';
 
@@ -16,7 +16,7 @@ export async function modelFile(trainer: Trainer, name: string, tokenizer: Token
   const exported = await trainer.exportModel();
   if (exported.adapter) {
     const { heads, kvHeads } = trainer.shape;
-    const model = { architecture: architectureOf(trainer.shape), heads, kvHeads };
+    const model = { architecture: shapeArchitecture(trainer.shape).name, heads, kvHeads };
     const { metadata, tensors } = ggufAdapter(exported.adapter, model, name);
     return exportedFile({ metadata: metadata.set(MADE_BY_KEY, MADE_BY), tensors });
   }

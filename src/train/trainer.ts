@@ -216,7 +216,7 @@ class DecoderTrainer implements Trainer {
     for (const { name, adapter } of this.#parameters.all) {
       if (!adapter) continue;
       const { a, b, factor } = adapter;
-      const values = rotatedRows(name, this.shape, (await read(b)).slice(), 'gguf');
+      const values = rotatedRows(name, this.shape, (await read(b)).slice(), 'file');
       matrices.push({ name, rank: a.rows, factor, a: (await read(a)).slice(), b: values });
     }
     return matrices.length > 0 ? matrices : undefined;
