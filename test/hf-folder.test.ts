@@ -1,12 +1,13 @@
 // Folders as Transformers and MLX write them: written from a GGUF and read back, and read as another program's. Transformers itself judges them by
 // bench/golden/judge_folders.py (docs/huggingface.md has its figures).
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeFileAtomically } from '../src/bytes/file-write.ts';
+import { resolveHubFile } from '../src/bytes/hub.ts';
 import { memorySource } from '../src/bytes/memory-source.ts';
 import { floatToHalf } from '../src/core/half.ts';
 import { Random } from '../src/core/random.ts';
@@ -15,6 +16,7 @@ import { readSafetensors, type SafeTensorToWrite, writeSafetensors } from '../sr
 import { writeFolder } from '../src/hf/write.ts';
 import { load, openSource } from '../src/load.ts';
 import { formatByName } from '../src/quant/formats.ts';
+import { HubServer } from './hub-server.ts';
 import { type TinyModelOptions, tinyModel } from './tiny-model.ts';
 
 let root: string;
@@ -156,7 +158,59 @@ function writeTensors(path: string, tensors: readonly SafeTensorToWrite[]): Prom
   return writeFileAtomically(path, (append) => writeSafetensors(tensors, append));
 }
 
+test('a repository without a GGUF is read from the hub by ranges, and pull says how to keep it', async () => {
+  const { folder, bytes } = await folderOf('on-the-hub', { architecture: 'llama', format: 'f16' });
+  const hub = await HubServer.start();
+  try {
+    for (const file of await readdir(folder)) hub.add('someone/model', file, await readFile(join(folder, file)));
+    const source = await openSource('someone/model', { endpoint: hub.url, folder: join(root, 'no-cache') });
+    const gguf = await readGguf(source);
+    const { offsetBytes, sizeBytes, name } = gguf.tensors.get('blk.1.attn_q.weight')!;
+    const read = new Uint8Array(sizeBytes);
+    await source.readInto(read, offsetBytes);
+    const own = await readGguf(memorySource(bytes));
+    const at = own.tensors.get(name)!.offsetBytes;
+    expect(read).toEqual(bytes.slice(at, at + sizeBytes));
+    await source.close();
+    const whole = hub.fileRequests.filter(({ headers }) => !headers.range).length;
+    expect(whole).toBe(0);
+    await expect(resolveHubFile({ repo: 'someone/model', revision: 'main' }, { endpoint: hub.url })).rejects.toThrow(
+      /onebit convert someone\/model -o model.gguf/,
+    );
+  } finally {
+    await hub.stop();
+  }
+});
+
 describe("MLX's words", () => {
+  test.each([
+    ['qwen3', 'q1_0', 1, 128],
+    ['llama', 'q1_0', 1, 128],
+    ['llama', 'q2_0', 2, 64],
+    ['qwen3', 'q2_0-128', 2, 128],
+  ] as const)(
+    'a %s of %s as MLX holds it comes back, every weight and its format',
+    async (architecture, format, bits, size) => {
+      const bytes = await tinyModel({ architecture, format });
+      const source = memorySource(bytes);
+      const gguf = await readGguf(source);
+      const folder = join(root, `to-mlx-${architecture}-${format}`);
+      await mkdir(folder);
+      const write = (file: string, produce: Parameters<typeof writeFileAtomically>[1]) =>
+        writeFileAtomically(join(folder, file), produce);
+      await writeFolder(gguf, source, write, { to: 'mlx' });
+      const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
+      expect(config.quantization).toEqual({ group_size: size, bits });
+      const [was, is] = [await numbersOf(bytes), await numbersOf(folder)];
+      for (const [name, values] of was) expect(is.get(name), name).toEqual(values);
+      const read = await readGguf(await openSource(folder));
+      expect(read.tensors.get('blk.0.attn_q.weight')!.format).toBe(format);
+      const other = await tinyModel({ architecture, format: 'q8_0' });
+      const wrong = writeFolder(await readGguf(memorySource(other)), memorySource(other), write, { to: 'mlx' });
+      await expect(wrong).rejects.toThrow(/'token_embd.weight' is q8_0/);
+    },
+  );
+
   /** A folder whose matrices are codes of `bits` with a scale and a bias for each group. */
   async function quantized(bits: 1 | 2, groupSize: 64 | 128, exact: boolean): Promise<string> {
     const { folder } = await folderOf(`mlx-${bits}-${groupSize}-${exact}`, { format: 'f16' });

@@ -22,7 +22,7 @@ import { withModelHint } from './suggest.ts';
 interface ConvertFlags {
   output: string;
   type?: FormatName | 'same';
-  to: 'gguf' | 'hf';
+  to: 'gguf' | 'hf' | 'mlx';
   force?: boolean;
   lora?: string;
   set: Map<string, WritableValue>;
@@ -39,6 +39,7 @@ Examples:
   onebit convert bitnet-i2_s.gguf -o bitnet.gguf --type tq2_0 --force
   onebit convert ./from-transformers/ -o model.gguf --type q1_0
   onebit convert model.gguf -o folder --to hf
+  onebit convert model.gguf -o folder --to mlx
   onebit convert model.gguf --lora adapter.gguf -o merged.gguf --type f16 --force
   onebit convert model.gguf -o mended.gguf --type same --set bitnet.hidden_activation=relu2`;
 
@@ -47,13 +48,16 @@ export function convertCommand({ signal }: CommandContext): Command {
   return new Command('convert')
     .description('write a model file in another weight format, without loss where the weights allow')
     .argument('<model>', 'a GGUF file, a URL, the name of a pulled model, or a folder of Transformers or MLX')
-    .requiredOption('-o, --output <path>', 'the file to write; with --to hf the folder')
+    .requiredOption('-o, --output <path>', 'the file to write; with --to hf and mlx the folder')
     .addOption(
       new Option('--type <format>', 'format of the matrices; same: as they are').choices([...conversionTargets]),
     )
     .addOption(
-      new Option('--to <container>', 'a GGUF file, or a folder that Transformers loads')
-        .choices(['gguf', 'hf'])
+      new Option(
+        '--to <container>',
+        'a GGUF file, a folder that Transformers loads, or one that MLX does (1 and 2 bits)',
+      )
+        .choices(['gguf', 'hf', 'mlx'])
         .default('gguf'),
     )
     .option('--lora <path>', 'merge this low-rank adapter (a GGUF file or a folder of PEFT) into the weights first')
@@ -69,12 +73,12 @@ export function convertCommand({ signal }: CommandContext): Command {
     .addHelpText('after', HELP)
     .action(async (model: string, flags: ConvertFlags, command: Command) => {
       const name = modelNameOf({ model });
-      if (flags.to === 'hf') {
+      if (flags.to !== 'gguf') {
         if (flags.type !== undefined && flags.type !== 'same')
           command.error(
-            'error: a folder holds weights as they are; convert to that --type first, then the result --to hf',
+            `error: a folder holds weights as they are; convert to that --type first, then the result --to ${flags.to}`,
           );
-        return toFolder(name, flags, signal);
+        return toFolder(name, { ...flags, to: flags.to }, signal);
       }
       if (flags.type === undefined) command.error("error: required option '--type <format>' not specified");
       return convert(name, { ...flags, type: flags.type! }, signal);
@@ -84,7 +88,7 @@ export function convertCommand({ signal }: CommandContext): Command {
 /** Writes the folder that Transformers loads. */
 async function toFolder(
   name: string,
-  { output, json, i2sLayout, lora }: ConvertFlags,
+  { output, to, json, i2sLayout, lora }: ConvertFlags & { readonly to: 'hf' | 'mlx' },
   signal: AbortSignal,
 ): Promise<void> {
   const source = await openMerged(name, { i2sLayout, lora }, signal);
@@ -95,7 +99,7 @@ async function toFolder(
     let files: string[];
     try {
       const onProgress = (done: number, total: number) => line.update('converting', done, total);
-      files = await writeFolder(gguf, source, write, { signal, onProgress });
+      files = await writeFolder(gguf, source, write, { signal, onProgress, to });
     } finally {
       line.clear();
     }

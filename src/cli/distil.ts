@@ -27,7 +27,7 @@ import { checkpointsOf, follow, modelInputs, nameFrom, outputsOf, tableText, typ
 const HELP = `
 The student begins as the teacher with rounded weights and learns to predict what the teacher predicts, rounded all the while. A teacher whose rows are no
 multiples of the format's blocks (128 for binary, 64 for ternary) is held in a wider student, its numbers several times; --width and --ffn make it wider still,
-which costs bytes and loses less. Teachers are GGUF files or folders of Transformers of the architectures llama (without scaled positions) and qwen3.
+which costs bytes and loses less. Teachers are GGUF files or folders of Transformers of the architectures llama, qwen2 and qwen3.
 
 Examples:
   onebit distil teacher.gguf stories.txt -o student.gguf --minutes 60

@@ -123,9 +123,14 @@ function plain(name: string, tensor: SafeTensor, format: FormatName, order: Int3
       const bytes = new Uint8Array((to - from) * rowBytes);
       if (!order) await source.readInto(bytes, offsetBytes + from * rowBytes, signal);
       else {
-        for (let row = from; row < to; row++) {
-          const target = bytes.subarray((row - from) * rowBytes, (row - from + 1) * rowBytes);
-          await source.readInto(target, offsetBytes + order[row] * rowBytes, signal);
+        // Rows change places within a head only: what they span is read at once.
+        const wanted = order.subarray(from, to);
+        const first = wanted.reduce((least, row) => Math.min(least, row), rows);
+        const last = wanted.reduce((most, row) => Math.max(most, row), 0);
+        const span = new Uint8Array((last + 1 - first) * rowBytes);
+        await source.readInto(span, offsetBytes + first * rowBytes, signal);
+        for (const [i, row] of wanted.entries()) {
+          bytes.set(span.subarray((row - first) * rowBytes, (row - first + 1) * rowBytes), i * rowBytes);
         }
       }
       return bytes;
