@@ -17,7 +17,7 @@ const [threads, rank, requests, adapters, tokens] = [
   number('tokens', 16),
 ];
 const parallel = Math.min(64, requests);
-const model = await load(positional[0], { threads, contextTokens: 256, parallel, kvTokens: 256 * parallel });
+const model = await load(positional[0], { threads, contextTokens: 64, parallel, kvTokens: 64 * parallel });
 const { width, feedForwardWidth, layers, heads, kvHeads, headSize, architecture } = model.config;
 const shapes = {
   attn_q: [heads * headSize, width],

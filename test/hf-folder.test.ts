@@ -182,6 +182,89 @@ test('a repository without a GGUF is read from the hub by ranges, and pull says 
   }
 });
 
+describe('four ternary weights a byte, as Transformers packs BitNet', () => {
+  /** A folder of the tiny llama whose matrices in layers are packed; for BitNet with the norms and the activation that it has in addition. */
+  async function packed(name: string, bitnet: boolean, scaleOf: (at: number) => number) {
+    const { folder } = await folderOf(name, { architecture: 'llama', format: 'f16' });
+    const random = new Random(5);
+    const expected = new Map<string, { values: Int8Array; cols: number; factor: number }>();
+    const tensors: SafeTensorToWrite[] = [];
+    for (const tensor of await readSafetensors(memorySource(await readFile(join(folder, 'model.safetensors'))))) {
+      if (tensor.shape.length === 1 || !tensor.name.includes('.layers.')) {
+        tensors.push(await toWrite(tensor));
+        continue;
+      }
+      const [rows, cols] = tensor.shape;
+      const values = Int8Array.from({ length: rows * cols }, () => random.below(3) - 1);
+      const bytes = new Uint8Array((rows / 4) * cols);
+      for (const [i, value] of values.entries()) {
+        const row = Math.floor(i / cols);
+        bytes[(row % (rows / 4)) * cols + (i % cols)] |= (value + 1) << (2 * Math.floor(row / (rows / 4)));
+      }
+      const scale = Float32Array.of(scaleOf(expected.size));
+      expected.set(tensor.name, { values, cols, factor: scale[0] });
+      const u8 = { name: tensor.name, type: 'U8', shape: [rows / 4, cols] } as unknown as SafeTensorToWrite;
+      tensors.push(
+        { ...u8, produce: (append) => append(bytes) },
+        {
+          name: `${tensor.name}_scale`,
+          type: 'F32',
+          shape: [1],
+          produce: (append) => append(new Uint8Array(scale.buffer)),
+        },
+      );
+    }
+    for (const layer of bitnet ? [0, 1] : []) {
+      for (const [module, length] of [
+        ['self_attn.attn', 128],
+        ['mlp.ffn', 256],
+      ] as const) {
+        const ones = new Float32Array(length).fill(1);
+        const produce: SafeTensorToWrite['produce'] = (append) => append(new Uint8Array(ones.buffer));
+        tensors.push({
+          name: `model.layers.${layer}.${module}_sub_norm.weight`,
+          type: 'F32',
+          shape: [length],
+          produce,
+        });
+      }
+    }
+    await writeTensors(join(folder, 'model.safetensors'), tensors);
+    const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
+    const own = bitnet ? { architectures: ['BitNetForCausalLM'], model_type: 'bitnet', hidden_act: 'relu2' } : {};
+    const linear = bitnet ? { linear_class: 'autobitlinear', quantization_mode: 'offline' } : {};
+    const text = { ...config, ...own, quantization_config: { quant_method: 'bitnet', ...linear } };
+    await writeFile(join(folder, 'config.json'), JSON.stringify(text));
+    return { folder, expected };
+  }
+
+  test('a BitNet has its factors beside the codes, and runs', async () => {
+    const { folder, expected } = await packed('bitnet', true, (at) => 0.013 + at / 1000);
+    const numbers = await numbersOf(folder);
+    const { values, factor } = expected.get('model.layers.1.mlp.down_proj.weight')!;
+    expect(numbers.get('blk.1.ffn_down.weight')).toEqual(Float32Array.from(values));
+    expect(numbers.get('blk.1.ffn_down.scale')).toEqual(Float32Array.of(factor));
+    const queries = expected.get('model.layers.0.self_attn.q_proj.weight')!;
+    expect(numbers.get('blk.0.attn_q.weight')).toEqual(Float32Array.from(queries.values));
+    const model = await load(folder, { threads: 1 });
+    expect(model.config.architecture.name).toBe('bitnet-b1.58');
+    expect((await model.generate('Hi', { maxTokens: 2, temperature: 0 }).result()).tokens.length).toBeGreaterThan(0);
+    await model.dispose();
+  });
+
+  test('a llama of them divides by its factors, and has rows in the order of GGUF', async () => {
+    const { folder, expected } = await packed('bit-llama', false, (at) => (at % 2 ? 8 : 7));
+    const numbers = await numbersOf(folder);
+    const { values, cols, factor } = expected.get('model.layers.0.self_attn.k_proj.weight')!;
+    const read = numbers.get('blk.0.attn_k.weight')!;
+    // Rows 0 and 1 of GGUF's head are rows 0 and half a head of Transformers'.
+    for (let i = 0; i < cols; i++) {
+      expect(read[i]).toBeCloseTo(values[i] / factor, 6);
+      expect(read[cols + i]).toBeCloseTo(values[16 * cols + i] / factor, 6);
+    }
+  });
+});
+
 describe("MLX's words", () => {
   test.each([
     ['qwen3', 'q1_0', 1, 128],

@@ -8,7 +8,7 @@ import { writableMetadata } from '../gguf/write.ts';
 import { formatByName } from '../quant/formats.ts';
 import type { AdaptedModel, AdapterMatrix } from './adapter.ts';
 import { virtualFile } from './source.ts';
-import type { VirtualTensor } from './tensors.ts';
+import type { VirtualTensor } from './virtual-tensor.ts';
 
 /** What an adapter must know of the model in a file. */
 export function adaptedModelOf(gguf: Gguf): AdaptedModel {
