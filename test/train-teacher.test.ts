@@ -30,7 +30,8 @@ test('a teacher gives the probabilities that the engine gives, each sequence fro
     }
   }
   const thorough = await Teacher.open(memorySource(bytes), referenceBackend(), 64);
-  const { teacher: all } = await thorough.teach(batch, 0.25);
+  const few = { sequences: 1, length: 2, tokens: tokens.subarray(0, 2), targets: tokens.subarray(0, 2) };
+  const { teacher: all } = await thorough.teach(few, 0.25);
   expect(all!.k).toBe(259);
   const top = targets!.probabilities.subarray(0, 32);
   const rest = Array.from(targets!.tokens.subarray(0, 32), (token) => all!.probabilities[token]);
