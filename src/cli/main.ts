@@ -11,6 +11,7 @@ import { convertCommand } from './convert.ts';
 import { decideCommand } from './decide.ts';
 import { demoCommand } from './demo.ts';
 import { detectCommand } from './detect.ts';
+import { distilCommand } from './distil.ts';
 import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
@@ -88,6 +89,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     workerCommand,
     mcpCommand,
     trainCommand,
+    distilCommand,
     supportCommand,
     decideCommand,
     signCommand,

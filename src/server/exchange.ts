@@ -120,6 +120,11 @@ export class Exchange {
     return this.key?.id ?? this.batchOwner;
   }
 
+  /** The adapter of the model that was asked for; '' for none. */
+  get adapter(): string {
+    return this.lease?.adapter ?? '';
+  }
+
   /** Whose clients ask by this path: they read errors in their own form. */
   get errorForm(): ErrorForm {
     if (this.path.startsWith('/api/')) return 'ollama';
@@ -129,7 +134,7 @@ export class Exchange {
   /** The model's options for an answer, as the request wants them and the operator lets it. */
   allowed(options: GenerateOptions): GenerateOptions {
     const watermark = this.key?.watermark ?? this.watermark;
-    const own = { ...options, signal: this.signal, owner: this.owner };
+    const own = { ...options, signal: this.signal, owner: this.owner, adapter: this.adapter };
     return watermark === undefined ? own : marked(own, watermark);
   }
 
