@@ -1,8 +1,10 @@
 // Owns the routes of a support model: what queries are about, what to do with them, and a conversation in which it answers itself. Must not know
 // language models.
 import { type ReadyReader, readyFields, withReadyFields } from '../tasks/fields/index.ts';
-import { routeQuery, type SupportRoute } from '../tasks/support/route.ts';
+import { type MessageRoute, routeMessage } from '../tasks/messages/index.ts';
+import type { SupportRoute } from '../tasks/support/route.ts';
 import type { Prediction, SupportModel } from '../tasks/support/support-model.ts';
+import { type LanguageReader, languageReader, languagesOf } from '../tasks/texts/index.ts';
 import { ApiError, badField } from './api-error.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
@@ -24,6 +26,7 @@ export async function classify(
       index,
       ...judgement(prediction),
       ...fieldsOf(prediction, query, read),
+      flags: prediction.flags,
       answered,
       answer: answer ?? null,
       intents,
@@ -33,28 +36,40 @@ export async function classify(
 }
 
 /** The answer of /v1/route. */
-export async function route(
-  model: SupportModel,
-  { input, threshold, fields }: RouteRequest,
-  exchange: Exchange,
-): Promise<object> {
-  const read = fields ? await ready() : undefined;
+export async function route(model: SupportModel, request: RouteRequest, exchange: Exchange): Promise<object> {
+  const { input, threshold, fields, language, intent } = request;
+  if (intent != null && !model.intents.includes(intent)) throw badField('intent', 'intent: there is no such intent.');
+  const [read, tell] = [fields ? await ready() : undefined, await languages()];
   const data = await eachQuery(input, exchange, (query, index) => {
     const known = read ? withReadyFields(model.readFields(query), read(query)) : undefined;
-    const { prediction, action, text, options, source, probability } = routeQuery(model, query, {
-      ...{ threshold: threshold ?? undefined, fields: known },
+    const routed = routeMessage(model, query, {
+      ...{ threshold: threshold ?? undefined, fields: known, intent: intent ?? undefined },
+      language: language ?? tell(query, languagesOf(model.texts)),
     });
+    const { prediction, action, text, options, source, probability } = routed;
     return {
       index,
       ...judgement(prediction),
       ...(known ? { fields: known } : {}),
-      action,
-      text,
-      options,
+      ...{ action, text, options, language: routed.language, flags: routed.flags },
+      wishes: routed.wishes.map((wish) => wishOf(wish, fields === true)),
       ...(source === undefined ? {} : { source, probability }),
     };
   });
   return { object: 'list', model: model.facts.name, data };
+}
+
+function wishOf(wish: MessageRoute['wishes'][number], withFields: boolean): object {
+  const { query, parts, prediction, action, text, options } = wish;
+  const fields = withFields ? { fields: prediction.fields } : {};
+  return { query, parts, ...judgement(prediction), ...fields, action, text, options };
+}
+
+let told: Promise<LanguageReader> | undefined;
+
+function languages(): Promise<LanguageReader> {
+  told ??= languageReader();
+  return told;
 }
 
 let reader: Promise<ReadyReader> | undefined;
@@ -69,8 +84,8 @@ function fieldsOf({ fields }: Prediction, query: string, read: ReadyReader | und
 }
 
 /** The answer of /v1/chat/completions to the last message of the user, with what was decided in the field `support`. @throws ApiError 400 */
-export function supportChat(model: SupportModel, request: ChatRequest, exchange: Exchange): object {
-  const decided = decide(model, request, exchange);
+export async function supportChat(model: SupportModel, request: ChatRequest, exchange: Exchange): Promise<object> {
+  const decided = await decide(model, request, exchange);
   return {
     ...head(model, exchange, 'chat.completion'),
     choices: [
@@ -92,7 +107,7 @@ export async function* supportChatChunks(
   request: ChatRequest,
   exchange: Exchange,
 ): AsyncGenerator<ServerEvent> {
-  const decided = decide(model, request, exchange);
+  const decided = await decide(model, request, exchange);
   const chunk = (delta: object, finish_reason: string | null, more: object = {}) => ({
     data: {
       ...head(model, exchange, 'chat.completion.chunk'),
@@ -105,7 +120,7 @@ export async function* supportChatChunks(
   yield { data: '[DONE]' };
 }
 
-function decide(model: SupportModel, request: ChatRequest, exchange: Exchange): SupportRoute {
+async function decide(model: SupportModel, request: ChatRequest, exchange: Exchange): Promise<SupportRoute> {
   const last = messagesOf(request.messages).findLast(({ role }) => role === 'user');
   if (!last) throw new ApiError(400, 'messages: there must be a message of the user.', { param: 'messages' });
   const query = last.content ?? '';
@@ -113,7 +128,7 @@ function decide(model: SupportModel, request: ChatRequest, exchange: Exchange): 
     throw badField('messages', `messages: a query may have ${LONGEST_QUERY} characters, got ${query.length}.`);
   }
   exchange.reserveReading(tokensAbout(query));
-  return routeQuery(model, query);
+  return routeMessage(model, query, { language: (await languages())(query, languagesOf(model.texts)) });
 }
 
 function supportField({ action, prediction, options }: SupportRoute): object {

@@ -24,7 +24,15 @@ export const classifyRequest = z.object({
 });
 export type ClassifyRequest = z.output<typeof classifyRequest>;
 
-export const routeRequest = z.object({ model, input, threshold, fields });
+export const routeRequest = z.object({
+  ...{ model, input, threshold, fields },
+  language: z
+    .string()
+    .regex(/^[a-z]{2,3}$/)
+    .nullish()
+    .describe('Of the customer, two letters. Default: told from the text'),
+  intent: z.string().nullish().describe('One of the options, chosen by the customer: it is what is meant'),
+});
 export type RouteRequest = z.output<typeof routeRequest>;
 
 const ranked = z.array(z.object({ intent: z.string(), probability: z.number() }));
@@ -40,11 +48,19 @@ const judged = {
   confidence: z.number().describe('That an answer for this intent is right'),
   fields: z.array(field).optional(),
 };
+const flags = z.array(z.object({ flag: z.string(), probability: z.number() })).describe('Those that are raised');
+const { index: _, ...wished } = judged;
+const action = z.enum(['answer', 'clarify', 'handover']);
+const wish = z.object({
+  query: z.string().describe('The sentences that want it'),
+  parts: z.array(z.object({ start: z.int(), end: z.int() })).describe('Where they stand in the input'),
+  ...{ ...wished, action, text: z.string(), options: ranked },
+});
 
 export const classifyAnswer = z.object({
   object: z.literal('list'),
   model: z.string(),
-  data: z.array(z.object({ ...judged, answered: z.boolean(), answer: z.string().nullable(), intents: ranked })),
+  data: z.array(z.object({ ...judged, flags, answered: z.boolean(), answer: z.string().nullable(), intents: ranked })),
 });
 
 export const routeAnswer = z.object({
@@ -53,9 +69,9 @@ export const routeAnswer = z.object({
   data: z.array(
     z.object({
       ...judged,
-      action: z.enum(['answer', 'clarify', 'handover']),
-      text: z.string(),
-      options: ranked,
+      ...{ action, text: z.string(), options: ranked, flags },
+      language: z.string().describe('Of the text'),
+      wishes: z.array(wish).describe('The things that the message wants, in their order'),
       source: z.string().optional(),
     }),
   ),

@@ -33,6 +33,18 @@ export {
   type Span,
   withReadyFields,
 } from '../fields/index.ts';
+export type { Flag, FlagFacts } from '../flags/index.ts';
+export { type MessagePart, type MessageRoute, routeMessage, sentencesOf, type Wish } from '../messages/index.ts';
+export {
+  type BusinessTexts,
+  type CustomerTexts,
+  DEFAULT_TEXTS,
+  type LanguageReader,
+  languageReader,
+  type TextByLanguage,
+  type Voice,
+  voiceOf,
+} from '../texts/index.ts';
 export {
   type Confusion,
   calibrationError,
@@ -48,10 +60,17 @@ export type { LearningRecipe } from './network.ts';
 export type { PhraseRecipe } from './phrase-training.ts';
 export type { ThresholdRow } from './promise.ts';
 export { type ReportOptions, supportReport } from './report.ts';
-export { routeQuery, type SupportAction, type SupportRoute } from './route.ts';
+export { type RouteOptions, routeQuery, type SupportAction, type SupportRoute } from './route.ts';
 export { OUT_OF_SCOPE, parseQueries, parseRows, readQueries, readRows, type SupportRow } from './rows.ts';
 export type { Suspect } from './support-model.ts';
-export { type Prediction, type RankedIntent, type SupportFacts, SupportModel } from './support-model.ts';
+export {
+  type Prediction,
+  type RankedIntent,
+  type SupportFacts,
+  SupportModel,
+  type TrainedQuestion,
+  withTexts,
+} from './support-model.ts';
 export type { Table, TableRow } from './table.ts';
 export { type TrainSupportOptions, trainSupport } from './train-support.ts';
 export { updateSupport } from './update-support.ts';

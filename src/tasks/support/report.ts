@@ -1,9 +1,9 @@
 // Owns the report for whoever is responsible for the queries: one HTML file, nothing loaded from elsewhere, in words that need no statistics. Must not
 // know files.
 import { checkOptions, type Kind } from '../../core/check.ts';
+import { spoken } from '../texts/index.ts';
 import { calibrationBins, calibrationError, checkJudged, type JudgedRow, summarise } from './evaluate.ts';
 import { bars, curve } from './report-plots.ts';
-import { spoken } from './route.ts';
 import { checkSupportModel, type SupportModel } from './support-model.ts';
 
 export interface ReportOptions {
