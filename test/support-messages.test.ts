@@ -1,11 +1,13 @@
 // Whole messages: several wishes, flags that rows define, texts and languages of the business. One small training.
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
+  decide,
   languageReader,
   loadSupport,
   routeMessage,
   type SupportModel,
   saveSupport,
+  trainDecision,
   trainSupport,
   updateSupport,
   withTexts,
@@ -90,3 +92,26 @@ test('texts are those of the language, of the business where it wrote them', asy
   expect(() => withTexts(model, { texts: { de: { clarify: 'Bitte?' } } })).toThrow(/must hold \{options\}/);
   expect(() => withTexts(model, { texts: { de: { handovr: 'x' } } } as never)).toThrow(/Did you mean 'handover'/);
 });
+
+test('a model is trained for one question: yes or no, and levels; flags answer questions that name them', async () => {
+  const [yes] = await decide(model, 'cancel my order immediately', [{ type: 'yes-no', instructions: 'Is it urgent?' }]);
+  expect(yes.type === 'yes-no' && yes.probability).toBeGreaterThan(0.5);
+
+  const labelled = rows.map(({ text, flags }) => ({ text, label: String(flags.length > 0) }));
+  const urgent = await loadSupport(
+    await saveSupport(await trainDecision(labelled, { epochs: 4, networks: 1, instructions: 'Urgent?' })),
+  );
+  expect(urgent.parts.question).toEqual({ type: 'yes-no', instructions: 'Urgent?', labels: ['no', 'yes'] });
+  const ask = async (text: string) => {
+    const [decision] = await decide(urgent, text, [{ type: 'yes-no', instructions: 'Urgent?' }]);
+    return decision.type === 'yes-no' ? decision.probability : Number.NaN;
+  };
+  expect(await ask('cancel my order right now')).toBeGreaterThan(0.5);
+  expect(await ask('are you open on Sunday')).toBeLessThan(0.5);
+  const options = ['yes', 'no'].map((label) => ({ label }));
+  const [choice] = await decide(urgent, 'right now', [{ type: 'choice', instructions: '', options }]);
+  expect(choice).toMatchObject({ type: 'choice', choice: 'yes' });
+  const others = [{ type: 'score' as const, instructions: '', levels: [{ label: 'calm' }, { label: 'angry' }] }];
+  await expect(decide(urgent, 'x', others)).rejects.toThrow(/answers one question .* with no, yes/);
+  await expect(trainDecision([{ text: 'a', label: 'calm' }], { levels: ['low', 'high'] })).rejects.toThrow(/row 1/);
+}, 300_000);

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { OnebitError } from '../errors.ts';
 import { batchCommand } from './batch.ts';
 import { benchCommand } from './bench.ts';
+import { calibrateCommand } from './calibrate.ts';
 import { chatCommand } from './chat.ts';
 import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
@@ -88,6 +89,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     trainCommand,
     supportCommand,
     decideCommand,
+    calibrateCommand,
     signCommand,
     verifyCommand,
     demoCommand,

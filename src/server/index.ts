@@ -18,3 +18,4 @@ export { ModelShelf, type ShelfEntry, type ShelfOptions } from './model-shelf.ts
 export { openApiDocument } from './openapi.ts';
 export type { SiteFiles } from './page.ts';
 export type { AnswerSigner } from './signed-answers.ts';
+export type { WebhookOptions } from './webhooks.ts';

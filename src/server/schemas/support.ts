@@ -32,10 +32,14 @@ export const routeRequest = z.object({
     .nullish()
     .describe('Of the customer, two letters. Default: told from the text'),
   intent: z.string().nullish().describe('One of the options, chosen by the customer: it is what is meant'),
+  conversation: z.string().max(200).nullish().describe('Passed on to the webhook'),
+  contact: z.string().max(500).nullish().describe('How the customer can be reached: passed on to the webhook'),
+  trial: z.boolean().nullish().describe('Nobody is told of it'),
 });
 export type RouteRequest = z.output<typeof routeRequest>;
 
 const ranked = z.array(z.object({ intent: z.string(), probability: z.number() }));
+const options = z.array(z.object({ intent: z.string(), probability: z.number(), name: z.string() }));
 const field = z.object({
   ...{ label: z.string(), text: z.string(), start: z.int(), end: z.int(), probability: z.number() },
   value: z.string().optional(),
@@ -54,7 +58,7 @@ const action = z.enum(['answer', 'clarify', 'handover']);
 const wish = z.object({
   query: z.string().describe('The sentences that want it'),
   parts: z.array(z.object({ start: z.int(), end: z.int() })).describe('Where they stand in the input'),
-  ...{ ...wished, action, text: z.string(), options: ranked },
+  ...{ ...wished, action, text: z.string(), options },
 });
 
 export const classifyAnswer = z.object({
@@ -69,10 +73,38 @@ export const routeAnswer = z.object({
   data: z.array(
     z.object({
       ...judged,
-      ...{ action, text: z.string(), options: ranked, flags },
+      ...{ action, text: z.string(), options, flags },
       language: z.string().describe('Of the text'),
       wishes: z.array(wish).describe('The things that the message wants, in their order'),
       source: z.string().optional(),
     }),
   ),
+});
+
+export const explainRequest = z.object({ model, input: query });
+export type ExplainRequest = z.output<typeof explainRequest>;
+
+export const explainAnswer = z.object({
+  ...{
+    object: z.literal('explanation'),
+    model: z.string(),
+    intent: z.string(),
+    intents: ranked,
+    threshold: z.number(),
+  },
+  words: z
+    .array(z.object({ start: z.int(), end: z.int(), weight: z.number() }))
+    .describe('How much less likely the intent is without each word'),
+  like: z
+    .array(z.object({ text: z.string(), intent: z.string(), likeness: z.number() }))
+    .describe('Rows of the training'),
+});
+
+export const supportAnswer = z.object({
+  ...{ object: z.literal('support'), model: z.string(), language: z.string(), threshold: z.number() },
+  texts: z.record(z.string(), z.string()),
+  intents: z.array(z.object({ intent: z.string(), name: z.string() })),
+  flags: z.array(z.string()),
+  fields: z.array(z.string()),
+  takes_contact: z.boolean().describe('Whether hand-overs are told to another system'),
 });

@@ -9,15 +9,22 @@ export {
   readDocuments,
 } from '../answers/index.ts';
 export {
+  calibrateDecisions,
+  calibratedDecider,
   type Decider,
   type Decision,
+  type DecisionCalibration,
   type DecisionOption,
   type DecisionQuestion,
+  type DecisionRow,
   decide,
   decideAll,
+  type JudgedDecision,
   likelihoodDecider,
   type ScoreDocuments,
   supportDecider,
+  type TrainDecisionOptions,
+  trainDecision,
 } from '../decide/index.ts';
 export {
   type Field,
@@ -55,13 +62,31 @@ export {
   type SupportEvaluation,
   summarise,
 } from './evaluate.ts';
+export { type Explanation, explainQuery } from './explain.ts';
 export { loadSupport, saveSupport } from './file.ts';
 export type { LearningRecipe } from './network.ts';
 export type { PhraseRecipe } from './phrase-training.ts';
 export type { ThresholdRow } from './promise.ts';
 export { type ReportOptions, supportReport } from './report.ts';
 export { type RouteOptions, routeQuery, type SupportAction, type SupportRoute } from './route.ts';
-export { OUT_OF_SCOPE, parseQueries, parseRows, readQueries, readRows, type SupportRow } from './rows.ts';
+export {
+  OUT_OF_SCOPE,
+  parseQueries,
+  parseRows,
+  readLabels,
+  readQueries,
+  readRows,
+  type SupportRow,
+} from './rows.ts';
+export {
+  type CountedShare,
+  compareWithPeople,
+  type ShadowError,
+  type ShadowIntent,
+  type ShadowOptions,
+  type ShadowReport,
+} from './shadow.ts';
+export { type SuggestedIntent, type SuggestOptions, suggestIntents } from './suggest.ts';
 export type { Suspect } from './support-model.ts';
 export {
   type Prediction,

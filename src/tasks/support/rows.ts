@@ -57,6 +57,34 @@ export async function readRows(bytes: Uint8Array, name = 'queries.csv'): Promise
   return table ? labelledRows(table) : parseRows(decodeText(bytes, `read queries: ${name}`), name);
 }
 
+/** Texts with the right answer of a file's bytes: as `readRows`, with the column (or key) `label`, or else `intent`. Throws `bad-argument` or `bad-file`. */
+export async function readLabels(
+  bytes: Uint8Array,
+  name = 'rows.csv',
+): Promise<{ text: string; label: string; row?: number }[]> {
+  checkFile('readLabels', 'bytes', bytes, name);
+  if (JSON_LINES.test(name)) {
+    return jsonLines(decodeText(bytes, `read rows: ${name}`), name).map(({ value, line }) => {
+      const label = value.label ?? value.intent;
+      const isLabel = typeof label === 'string' || typeof label === 'boolean' || Number.isInteger(label);
+      if (!isLabel) throw wrongField(name, line, 'label', label);
+      return { text: textOf(value, line, name), label: String(label), row: line };
+    });
+  }
+  const table =
+    (await workbookOf(bytes, name, QUERIES)) ?? parseTable(decodeText(bytes, `read rows: ${name}`), name, QUERIES);
+  const text = columnOf(table, 'text');
+  const named = columnOf(table, 'label');
+  const label = named < 0 ? columnOf(table, 'intent') : named;
+  if (label < 0) {
+    throw new OnebitError(
+      'bad-argument',
+      `read ${name}: the columns must be text and label, got ${table.columns.join(', ').slice(0, 80)}. Name them.`,
+    );
+  }
+  return table.rows.map(({ line, fields }) => ({ text: fields[text], label: fields[label].trim(), row: line }));
+}
+
 /** Queries without labels of a file's bytes: what `readRows` takes, and plain lines. The table that they are from comes with them, where it is one. */
 export async function readQueries(
   bytes: Uint8Array,

@@ -269,7 +269,12 @@ async function languageOfRows(
 ): Promise<{ spoken: string; notices: readonly string[] }> {
   const step = Math.ceil(texts.length / LANGUAGE_ROWS);
   const looked = texts.filter((_, i) => i % step === 0);
-  const found = mainLanguage(looked, await languageReader());
+  const read = await languageReader().catch(() => undefined);
+  if (!read) {
+    const notice = 'the language of the rows was not told: the library eld could not be loaded.';
+    return { spoken: 'en', notices: [notice] };
+  }
+  const found = mainLanguage(looked, read);
   if (!found || found.share < 0.5 || found.language === 'en') return { spoken: 'en', notices: [] };
   const words = looked.flatMap(wordsOf);
   const known = words.filter((word) => trunk.weightOf(word) !== undefined).length / Math.max(1, words.length);

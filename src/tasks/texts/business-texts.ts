@@ -53,13 +53,13 @@ export function voiceOf(own: BusinessTexts, wanted?: string): Voice {
   const language = wanted !== undefined && languagesOf(own).includes(wanted) ? wanted : fallback;
   const texts = { ...(DEFAULT_TEXTS[language] ?? DEFAULT_TEXTS.en), ...own.texts?.[language] };
   const inLanguage = (text: TextByLanguage | undefined) =>
-    typeof text === 'object' ? (valueOf(text, language) ?? valueOf(text, fallback)) : text;
+    typeof text === 'object' ? (entryOf(text, language) ?? entryOf(text, fallback)) : text;
   return {
     ...{ language, texts },
-    name: (label) => inLanguage(valueOf(own.names, label)) ?? spoken(label),
+    name: (label) => inLanguage(entryOf(own.names, label)) ?? spoken(label),
     answer: (intent) => {
-      const text = valueOf(own.answers, intent);
-      return typeof text === 'object' ? valueOf(text, language) : text;
+      const text = entryOf(own.answers, intent);
+      return typeof text === 'object' ? entryOf(text, language) : text;
     },
     either: (options) => new Intl.ListFormat(language, { type: 'disjunction' }).format(options),
   };
@@ -67,7 +67,7 @@ export function voiceOf(own: BusinessTexts, wanted?: string): Voice {
 
 /** `text` with what stands for each `{place}`. */
 export function filledIn(text: string, places: Readonly<Record<string, string>>): string {
-  return text.replace(/\{(\w+)\}/g, (place, name: string) => valueOf(places, name) ?? place);
+  return text.replace(/\{(\w+)\}/g, (place, name: string) => entryOf(places, name) ?? place);
 }
 
 /** A label as people say it: `card_arrival` is "card arrival". */
@@ -163,6 +163,6 @@ function refused(operation: string, must: string, got: unknown): OnebitError {
   );
 }
 
-function valueOf<Value>(of: Readonly<Record<string, Value>> | undefined, key: string): Value | undefined {
+function entryOf<Value>(of: Readonly<Record<string, Value>> | undefined, key: string): Value | undefined {
   return of !== undefined && Object.hasOwn(of, key) ? of[key] : undefined;
 }
