@@ -16,10 +16,11 @@ const nearer = {
     id.endsWith('/support/trunk.js') ? code.replace("'../../../models/", "'../../models/") : null,
 };
 
-/** Files and the cache on disk, which a page has not. */
+/** Files, the cache on disk and proxies, which a page has not. */
 const withoutNode = {
   name: 'without-node',
-  load: (id) => (/\/dist\/bytes\/(file-source|disk-folder|cache)\.js$/.test(id) ? 'export {}' : null),
+  load: (id) =>
+    /\/dist\/bytes\/(file-source|disk-folder|cache)\.js$|\/node_modules\/undici\//.test(id) ? 'export {}' : null,
 };
 
 export async function buildWidget() {

@@ -28,7 +28,7 @@ class OnebitSupport extends HTMLElement {
   private readonly panel = element(
     'section',
     { part: 'panel', role: 'dialog', 'aria-labelledby': 'title', hidden: '' },
-    element('header', { part: 'header' }, this.caption, this.closer),
+    element('div', { part: 'header' }, this.caption, this.closer),
     this.log,
     this.form,
   );
