@@ -13,7 +13,7 @@ export const REASONS = [
   {
     suite: 'langchain',
     test: /tool use AI message|parallel tool calling|bind tools|tool params|stream tools|tokens with tool calls|complex tools/,
-    reason: 'The model of the package has 5 million weights: it does not do two sums by itself, nor call a tool unasked. With `tool_choice` it is asked where that is enough.',
+    reason: 'The model of the package has 6.5 million weights: it does not do two sums by itself, nor call a tool unasked. With `tool_choice` it is asked where that is enough.',
   },
   { suite: 'llama', test: /^test_completion /, message: /404/, reason: 'Asks `/completion` or `/completions`, llama.cpp’s own form; here is OpenAI’s, `/v1/completions`.' },
   { suite: 'llama', test: /./, message: /404/, reason: 'Asks a route that is not here (`/props`, `/slots`, `/v1/health`, `/infill`, …).' },
