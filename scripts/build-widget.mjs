@@ -16,11 +16,14 @@ const nearer = {
     id.endsWith('/support/trunk.js') ? code.replace("'../../../models/", "'../../models/") : null,
 };
 
-/** Files, the cache on disk and proxies, which a page has not. */
+/** Files, the cache on disk and proxies, which a page has not: in one file with the rest even a module that is only asked for in Node would be loaded. */
 const withoutNode = {
   name: 'without-node',
+  resolveId: (id) => (id.startsWith('node:') ? '\0nothing' : null),
   load: (id) =>
-    /\/dist\/bytes\/(file-source|disk-folder|cache)\.js$|\/node_modules\/undici\//.test(id) ? 'export {}' : null,
+    /^\0nothing$|\/dist\/bytes\/(file-source|disk-folder|cache)\.js$|\/node_modules\/undici\//.test(id)
+      ? 'export {}'
+      : null,
 };
 
 export async function buildWidget() {
@@ -32,7 +35,7 @@ export async function buildWidget() {
 
 async function write(input, plugins) {
   const bundle = await rolldown({
-    ...{ input, platform: 'browser', external: [/^node:/], plugins, logLevel: 'silent' },
+    ...{ input, platform: 'browser', plugins, logLevel: 'silent', shimMissingExports: true },
     resolve: { alias: { 'onebit/support': `${root}dist/tasks/support/index.js` } },
   });
   await bundle.write({
