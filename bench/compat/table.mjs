@@ -9,7 +9,10 @@ const END = '<!-- end of the suites -->';
 const SUITES = {
   langchain:
     'LangChain’s standard tests (`internal/standard-tests` of langchain-ai/langchainjs), through `@langchain/openai`, with the model of the package',
-  llama: 'llama.cpp’s tests of its server (`tools/server/tests` of ggml-org/llama.cpp), for the routes that are here, with stories260K', // biome-ignore format: short
+  llama:
+    'llama.cpp’s tests of its server (`tools/server/tests` of ggml-org/llama.cpp), those of them that ask routes which are here, with stories260K',
+  ollama:
+    'Ollama’s integration tests (`integration` of ollama/ollama), those of them that ask routes which are here, with the model of the package', // biome-ignore format: short
 };
 
 const path = new URL('../../docs/compatibility.md', import.meta.url);
