@@ -1,5 +1,6 @@
 // Our speed in headless Chromium, on the processor: the package's own dist/browser/, the engine in a worker, as pages have it.
 // node bench/chromium-bench.mjs MODEL [--threads 2] [--prompt-tokens 256] [--gen-tokens 32] [--context 256] [--runs 1]
+// With --train TEXT instead of a model ("Colours and animals", "A bicycle workshop"; --minutes 1 --seed 1): questions answered right after training in the page.
 // With --first-token instead of a model: milliseconds from opening the page of dist/site/ to the first token of the embedded model.
 import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -10,7 +11,8 @@ import { readArguments } from './peers/arguments.mjs';
 
 const { positional, option, flag } = readArguments(process.argv.slice(2), ['json', 'first-token']);
 const firstToken = flag('first-token');
-if (positional.length !== (firstToken ? 0 : 1)) {
+const text = option('train');
+if (positional.length !== (firstToken || text ? 0 : 1)) {
   console.error('chromium-bench: one model is required. See the head of this file.');
   process.exit(2);
 }
@@ -48,7 +50,7 @@ const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 const program = `onebit in Chromium ${browser.version()}`;
 try {
-  const summary = firstToken ? await measureFirstToken() : await measureSpeed();
+  const summary = firstToken ? await measureFirstToken() : text ? await measureTraining() : await measureSpeed();
   console.log(flag('json') ? JSON.stringify(summary) : summary);
 } finally {
   await browser.close();
@@ -101,4 +103,22 @@ async function measureFirstToken() {
     await page.context().close();
   }
   return { program, firstTokenMs: times };
+}
+
+/** Trains on one of the page's texts and reads its score. */
+async function measureTraining() {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(600_000);
+  const [minutes, seed] = [option('minutes', '1'), option('seed', '1')];
+  await page.goto(`${origin}/#train`);
+  await page.getByRole('button', { name: text }).click();
+  await page.getByText('Time, size, seed').click();
+  await page.getByLabel('Minutes').fill(minutes);
+  await page.getByLabel('Seed').fill(seed);
+  await page.getByRole('button', { name: 'Train', exact: true }).click();
+  await page.getByRole('button', { name: 'Talk to it' }).waitFor();
+  const [score, status] = await Promise.all(
+    ['.score-line', '.run .status'].map((of) => page.locator(of).textContent()),
+  );
+  return { program, text, minutes, seed, score, status };
 }

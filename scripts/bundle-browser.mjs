@@ -35,13 +35,14 @@ const withoutWebgpuPackage = {
 /** What is always used together lies in one file: fewer requests, and compressed together it is smaller. */
 const chunks = [
   { name: 'wasm', test: /\/dist\/kernels\/wasm\/(?!generated|wasm-training)/ },
+  { name: 'corpus', test: /\/dist\/(train\/corpus(-chat|-document)?\.js|core\/decode-text)/ },
   {
     name: 'train',
-    test: /\/dist\/(train\/|gguf\/(write|value-bytes)|kernels\/(training|wasm\/wasm-training)|tokenizer\/train)/,
+    test: /\/dist\/(train\/(?!kept-)|gguf\/(write|value-bytes)|kernels\/(training|wasm\/wasm-training)|tokenizer\/train)/,
   },
   {
     name: 'load',
-    test: /\/dist\/(core|bytes\/(?!download|browser-pull)|quant|gguf|tokenizer|chat|model|generate|evaluate\/(?!detect|watermark)|load|language-model|errors|kernels\/([\w-]+|webgpu\/adapter)\.js)|@huggingface/,
+    test: /\/dist\/(core\/(?!siphash|decode-text)|bytes\/(?!download|browser-|hub)|quant|gguf\/(?!facts)|tokenizer|chat|model|generate\/(?!embed|watermark\.)|load|language-model|errors|kernels\/([\w-]+|webgpu\/adapter)\.js)|@huggingface/,
   },
 ];
 

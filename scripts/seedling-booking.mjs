@@ -16,6 +16,7 @@ export class Booking {
   #said = {};
   #wanted = {};
   #last = [];
+  #before = {};
 
   constructor(talk, voice) {
     this.#talk = talk;
@@ -32,6 +33,9 @@ export class Booking {
       (name) =>
         slots[name].ask || this.#voice.chance({ name: optional / 3, from: Math.max(optional, 0.5) }[name] ?? optional),
     );
+    // Some say how many nights, some when they leave.
+    const ends = this.#voice.chance(0.3) ? 'nights' : 'until';
+    this.#names = this.#names.filter((name) => name !== ends);
     for (const name of this.#names) this.#wanted[name] = this.#make(name);
   }
 
@@ -60,7 +64,14 @@ export class Booking {
     this.#last = names;
   }
   #part(name) {
-    return fill(this.#voice.pick(this.#kind.slots[name].part), this.#wanted[name]);
+    return this.#phrase(this.#kind.slots[name].part, this.#wanted[name]);
+  }
+  /** A phrase with the value in it; "seven" alone says "at" before it, or nobody knows what it counts. */
+  #phrase(phrases, value) {
+    const bare = /^\w+$/.test(value) && !/\d[hm]|\dpm|now|noon|night|day/i.test(value);
+    const shape = this.#voice.pick(phrases);
+    const vague = bare && phrases.some((item) => /\bat \{v\}/.test(item)) && /^(for )?\{v\}$/.test(shape);
+    return fill(vague ? 'at {v}' : shape, value);
   }
 
   #open() {
@@ -68,21 +79,25 @@ export class Booking {
     const named = this.#voice.values.shuffle(this.#names.filter(() => this.#voice.chance(share)));
     // Half the time as the language orders it.
     const given = this.#voice.chance(0.5) ? this.#names.filter((name) => named.includes(name)) : named;
-    const parts = given.map((name) => this.#part(name));
+    // What is asked for is itself a number of rooms or nights, or a kind of car.
+    const led = this.#voice.chance(0.6) ? given.find((name) => this.#kind.slots[name].first) : undefined;
+    const told = given.filter((name) => name !== led);
+    const parts = told.map((name) => this.#part(name));
     // "at Chez Paul, Lyon"
-    const city = given.indexOf('city');
-    if (city > 0 && given[city - 1] === this.#kind.named && this.#voice.chance(0.25)) {
+    const city = told.indexOf('city');
+    if (city > 0 && told[city - 1] === this.#kind.named && this.#voice.chance(0.25)) {
       parts[city - 1] += `${this.#voice.pick([', ', ' - ', ', '])}${this.#wanted.city}`;
       parts.splice(city, 1);
     }
     const comma = () => this.#voice.pick([' ', ' ', ' ', ', ']);
     const joined = (joint = comma) => parts.map((item, at) => (at === 0 ? item : joint() + item)).join('');
     const asking = this.#voice.chance(0.3);
-    const whole = `${this.#voice.pick(asking ? REQUESTS.asking : REQUESTS.telling)} ${this.#voice.pick(this.#kind.things)}`;
+    const thing = led && fill(this.#voice.pick(this.#kind.slots[led].first), this.#wanted[led]);
+    const whole = `${this.#voice.pick(asking ? REQUESTS.asking : REQUESTS.telling)} ${thing ?? this.#voice.pick(this.#kind.things)}`;
     const please = () =>
       this.#voice.pick(['', '', '', ' please', ', please', ' if possible', ', thanks', ', thank you']);
     const end = asking ? '?' : '';
-    const terse = this.#voice.pick(this.#kind.terse);
+    const terse = thing ?? this.#voice.pick(this.#kind.terse);
     if (this.#kind.unknown && this.#voice.chance(0.05)) return this.#openBlindly();
     const greeting = this.#voice.chance(0.12)
       ? this.#voice.pick(['Hi, ', 'Hello, ', 'Good evening, ', 'Hi there! ', 'Hey, ', 'Hello! ', 'Good morning. '])
@@ -92,7 +107,8 @@ export class Booking {
         this.#voice.pick([
           () => `${whole}${parts.length ? ` ${joined()}` : ''}${please()}${end}`,
           () => `${whole}${parts.length ? ` ${joined()}` : ''}${please()}${end}`,
-          () => `${this.#voice.pick(this.#kind.whole)}${parts.length ? ` ${joined()}` : ''}${please()}`,
+          () =>
+            `${thing ? whole : this.#voice.pick(this.#kind.whole)}${parts.length ? ` ${joined()}` : ''}${please()}${thing ? end : ''}`,
           () => `${terse}${parts.length ? ` ${joined()}` : ''}${please()}`,
           () => `${terse}${parts.length ? `${this.#voice.pick([' ', ', ', ': '])}${joined()}` : ''}${please()}`,
           () =>
@@ -103,8 +119,8 @@ export class Booking {
             `${whole}${end || '.'}${parts.map((item) => ` ${this.#voice.pick(['It is', 'It should be', 'We want it', 'Make it', ''])} ${item}.`.replace('  ', ' ')).join('')}`,
           () => `${whole}${end || '.'}${parts.length ? ` ${capital(joined(() => ', '))}.` : ''}`,
           () =>
-            given.length > 1
-              ? `${capital(terse)}${this.#voice.pick(['. ', ': ', '\n'])}${given.map((name) => `${this.#voice.pick(this.#kind.slots[name].label)}${this.#voice.pick([': ', ': ', ' '])}${this.#wanted[name]}`).join(this.#voice.pick([', ', '; ', '\n', ', ']))}`
+            told.length > 1
+              ? `${capital(terse)}${this.#voice.pick(['. ', ': ', '\n'])}${told.map((name) => `${this.#voice.pick(this.#kind.slots[name].label)}${this.#voice.pick([': ', ': ', ' '])}${this.#wanted[name]}`).join(this.#voice.pick([', ', '; ', '\n', ', ']))}`
               : `${whole}${parts.length ? ` ${joined()}` : ''}${end}`,
         ])(),
     );
@@ -132,12 +148,14 @@ export class Booking {
       this.#names.filter((name) => name !== asked && this.#said[name] === undefined),
     );
     const roll = this.#voice.values.number(1, 100);
-    if (roll <= 68 || others.length === 0) {
-      this.#user(fill(this.#voice.pick(this.#kind.slots[asked].answer ?? ['{v}']), this.#wanted[asked]));
+    if (roll <= 60 || others.length === 0) {
+      const answer = fill(this.#voice.pick(this.#kind.slots[asked].answer ?? ['{v}']), this.#wanted[asked]);
+      if (this.#voice.chance(0.06)) this.#user(this.#inOneBreath(asked));
+      else this.#user(answer);
       return this.#take([asked]);
     }
     const names =
-      roll <= 90
+      roll <= 80
         ? this.#voice.values.shuffle([asked, ...others.slice(0, this.#voice.values.number(1, 3))])
         : others.slice(0, this.#voice.values.number(1, 2));
     this.#user(
@@ -146,34 +164,53 @@ export class Booking {
     return this.#take(names);
   }
 
+  /** What comes first is taken back at once. */
+  #inOneBreath(name) {
+    const slot = this.#kind.slots[name];
+    const first = fill(this.#voice.pick(slot.answer), this.#make(name));
+    const second = fill(this.#voice.pick(slot.fragment), this.#wanted[name]);
+    return this.#voice
+      .pick(CORRECTIONS.breath)
+      .replace('{a}', () => first)
+      .replace('{f}', () => second);
+  }
+
   #correct() {
     const known = Object.keys(this.#said);
     const recent = this.#last.filter((name) => known.includes(name));
     const name = recent.length > 0 && this.#voice.chance(0.4) ? this.#voice.pick(recent) : this.#voice.pick(known);
     const old = this.#said[name];
     const slot = this.#kind.slots[name];
-    const value = this.#make(name);
+    const back = this.#before[name];
+    const value = back && this.#voice.chance(0.3) ? back : this.#make(name);
+    this.#before[name] = old;
     const bare = recent.length === 1 && recent[0] === name;
-    const fragment = fill(
-      name === 'time' && !/[:.mh]|past|to |noon|clock|in the|now/i.test(value)
-        ? (slot.fragment.at(-1) ?? '{v}')
-        : this.#voice.pick(slot.fragment),
-      value,
-    );
+    const vague =
+      (name === 'time' && !/[:.mh]|past|to |noon|clock|in the|now/i.test(value)) || (name === 'people' && !bare);
+    const shown = vague ? slot.fragment.filter((shape) => shape !== '{v}') : slot.fragment;
+    const fragment = fill(this.#voice.pick(shown), value);
     const other = known.filter((item) => item !== name);
     const roll = this.#voice.values.number(1, 100);
     const form = this.#voice.pick(
-      roll <= 60 ? CORRECTIONS.fragment : roll <= 80 ? CORRECTIONS.contrast : CORRECTIONS.labelled,
+      roll <= 50
+        ? CORRECTIONS.fragment
+        : roll <= 65
+          ? CORRECTIONS.sentence
+          : roll <= 83
+            ? CORRECTIONS.contrast
+            : CORRECTIONS.labelled,
     );
+    const sentence = fill(this.#voice.pick(slot.instead ?? slot.fragment), value);
     const put = (shape, shown) =>
       shape.replace(
         /\{(\w)\}/g,
-        (_, key) => ({ f: shown, v: value, o: old, l: this.#style(this.#voice.pick(slot.label)) })[key],
+        (_, key) => ({ f: shown, s: sentence, v: value, o: old, l: this.#style(this.#voice.pick(slot.label)) })[key],
       );
     this.#said[name] = value;
     this.#last = [name];
-    if (roll <= 60 && other.length > 0 && this.#voice.chance(0.15)) {
+    if (roll <= 50 && other.length > 0 && this.#voice.chance(0.15)) {
       const second = this.#voice.pick(other);
+      this.#before[second] = this.#said[second];
       this.#said[second] = this.#make(second);
       this.#user(
         put(form, `${fragment} and ${fill(this.#voice.pick(this.#kind.slots[second].fragment), this.#said[second])}`),
@@ -201,9 +238,9 @@ export class Booking {
   #aside() {
     const roll = this.#voice.values.number(1, 100);
     const known = Object.keys(this.#said).length;
-    if (roll <= 45 && known > 0) return this.#correct();
-    if (roll <= 58 && known > 0) return this.#recall();
-    if (roll <= 66) {
+    if (roll <= 55 && known > 0) return this.#correct();
+    if (roll <= 63 && known > 0) return this.#recall();
+    if (roll <= 69) {
       this.#user(
         this.#voice.pick([
           'Can you repeat that?',
@@ -219,11 +256,11 @@ export class Booking {
       );
       return this.#repeat();
     }
-    if (roll <= 74) {
+    if (roll <= 76) {
       this.#talk.user(nonsense(this.#voice.values));
       return this.#talk.agent(`Sorry, I did not understand that. ${this.#question}`);
     }
-    if (roll <= 80 && this.#kind.unknown && this.#missing[0] === this.#kind.named) {
+    if (roll <= 82 && this.#kind.unknown && this.#missing[0] === this.#kind.named) {
       this.#user(
         this.#voice.pick([
           'I do not know',
@@ -255,7 +292,7 @@ export class Booking {
 
   run() {
     this.#open();
-    const restless = this.#voice.pick([0, 0, 0.1, 0.3]);
+    const restless = this.#voice.pick([0, 0.1, 0.2, 0.4]);
     while (this.#missing.length > 0) {
       if (this.#voice.chance(restless)) this.#aside();
       else {
@@ -263,12 +300,12 @@ export class Booking {
         this.#repeat();
       }
     }
-    while (this.#voice.chance(0.4)) {
-      if (this.#voice.chance(0.3)) {
+    while (this.#voice.chance(0.55)) {
+      if (this.#voice.chance(0.25)) {
         this.#user(this.#voice.pick(NO));
         this.#talk.agent('What should I change?');
         this.#correct();
-      } else if (this.#voice.chance(0.75)) this.#correct();
+      } else if (this.#voice.chance(0.85)) this.#correct();
       else this.#aside();
     }
     if (this.#voice.chance(0.06)) {
@@ -278,5 +315,11 @@ export class Booking {
     }
     this.#user(this.#voice.pick(YES));
     this.#talk.agent(this.#kind.booked);
+    // Second thoughts, after all.
+    if (this.#voice.chance(0.15)) {
+      this.#correct();
+      this.#user(this.#voice.pick(YES));
+      this.#talk.agent(this.#kind.booked);
+    }
   }
 }

@@ -36,7 +36,12 @@ if (!options.output || options.words.length === 0 || options['off-path'].length 
 
 const text = options.words.map((file) => readFileSync(file, 'utf8')).join(' ');
 const vocabulary = [...new Set(text.match(/(?<=[a-z,] )[a-z]{3,10}(?=[ ,.])/g))].sort();
-const values = new Values(new Random(Number(options.seed)), vocabulary);
+// Names of people and places, without those by which the seedling is measured.
+const measured = readFileSync(new URL('../bench/quality/seedling-cases.mjs', import.meta.url), 'utf8');
+const proper = [...new Set(text.match(/(?<=[a-z,;(] )[A-Z][a-zà-ÿ]{3,12}(?=[ ,.;)])/g) ?? [])]
+  .filter((name) => !measured.includes(name))
+  .sort();
+const values = new Values(new Random(Number(options.seed)), vocabulary, proper);
 const offPath = readOffPath(options['off-path']);
 const voice = new Voice(values, offPath);
 const pick = (list) => values.pick(list);
@@ -163,5 +168,5 @@ const lines = Array.from({ length: Number(options.count) }, () => {
 });
 await writeFileAtomically(options.output, (append) => append(new TextEncoder().encode(`${lines.join('\n')}\n`)));
 console.error(
-  `${lines.length} conversations written to ${options.output}; ${offPath.length} messages beyond the trade, ${vocabulary.length} ordinary words`,
+  `${lines.length} conversations written to ${options.output}; ${offPath.length} messages beyond the trade, ${vocabulary.length} ordinary words, ${proper.length} names`,
 );

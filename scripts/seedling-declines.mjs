@@ -2,6 +2,7 @@
 // how a booking goes.
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { onDay } from './seedling-phrases.mjs';
 
 const choices = (text) => text.split('|').map((item) => item.trim());
 
@@ -135,6 +136,22 @@ export function nonsense(values) {
       `${values.ordinary()} ${values.ordinary().toLowerCase()} ${values.pick(['the', 'of', 'is', 'and'])} ${values.ordinary().toLowerCase()}${values.pick(['.', '!', '?'])}`,
     () => Array.from({ length: values.number(3, 12) }, () => values.pick([...'abcdefgh0123456789#$%&*'])).join(''),
   ])();
+}
+
+/** What sounds like its trade and is not. `{x}` is a place, `{p}` a person, `{t}` a time, `{d}` a day, `{n}` a number. */
+export const NEARLY = choices(
+  'Book a flight to {x}|I need a flight to {x} {d}|Buy {n} tickets for the concert {d}|Get me {n} tickets to {x}|I want {n} train tickets to {x}|Book a train to {x} {d}|Set an alarm for {t}|Wake me up at {t}|Remind me to call {p} at {t}|Send an email to {p}|Send a message to {p}|Call {p}|I need to see a doctor|I need an appointment with a doctor {d}|Make an appointment with the dentist {d} at {t}|I need a haircut {d} at {t}|Rent me a car in {x}|I want to rent a bicycle|Book a movie ticket for {d}|Reserve {n} seats at the cinema|Order a pizza for {t}|Order {n} books by {p}|Can you recommend a good book?|Recommend a film|Schedule a meeting with {p} {d} at {t}|Add {p} to my contacts|Play a song by {p}|Buy me {n} shirts|Book a tennis court for {t}|Order flowers for {p}|What is the weather in {x} {d}?|When is the next bus to {x}?|How far is it to {x}?|Find a job in {x}|I need a lawyer in {x}|I want to buy a house in {x}|Cancel my flight to {x}|Check my flight to {x}|Deliver {n} pizzas to {x}|Book me a massage {d}|Set a timer for {n} minutes|Do you know a good dentist?|Recommend a song|Send {n} dollars to {p}',
+);
+export function nearly(values) {
+  const day = values.date();
+  const forms = {
+    x: () => values.city(),
+    p: () => values.person(),
+    t: () => values.time(),
+    d: () => onDay(day),
+    n: () => values.count(1, 9),
+  };
+  return values.pick(NEARLY).replace(/\{(\w)\}/g, (_, form) => forms[form]());
 }
 
 /** Intents of the sets that are the seedling's own trade, or talk that has no meaning alone. */

@@ -16,8 +16,9 @@ const DATE = {
   answer: choices(
     '{v}|{v}|{on}|{on}|{v} please|Make it {v}|We would like to come {on}|{on} please|It is {on}|{v} would be good|I think {v}|Let us say {v}',
   ),
-  part: choices('{on}|{on}|{v}'),
+  part: choices('{on}|{v}'),
   fragment: choices('{v}|{on}'),
+  instead: choices('we are coming {on}|I would like to come {on}|we can only come {on}|it is {on}'),
 };
 const TIME = {
   make: (values) => values.time(),
@@ -26,8 +27,9 @@ const TIME = {
   answer: choices(
     '{v}|{v}|At {v}|At {v}|At {v} please|{v} please|{v} would be good|Around {v}|Let us say {v}|{v} works|About {v}|Make it {v}|I think {v}|We can be there at {v}|{v} if possible',
   ),
-  part: choices('at {v}|at {v}|{v}|around {v}|for {v}'),
+  part: choices('at {v}|at {v}|{v}|{v}|around {v}|for {v}'),
   fragment: choices('{v}|at {v}'),
+  instead: choices('we will be there at {v}|I can only come at {v}|it is at {v}|we are coming at {v}'),
 };
 const PEOPLE = {
   make: (values) => values.count(1, 9),
@@ -36,8 +38,11 @@ const PEOPLE = {
   answer: choices(
     '{v}|{v}|{n}|For {v}|For {n}|{v} please|There will be {v} of us|We are {v}|{v} of us|{n} please|A party of {v}|It is for {v}|We will be {v}|for {v} please',
   ),
-  part: choices('for {v}|for {n}|for {n}|for a party of {v}|{n}|party of {v}'),
-  fragment: choices('{n}|for {n}|{n}|for {v}'),
+  part: choices('for {v}|for {v}|for {n}|for {n}|for a party of {v}|{n}|party of {v}'),
+  fragment: choices('{n}|for {n}|{n}|for {v}|{v}'),
+  instead: choices(
+    'we are {v}|we are {n}|we will be {v}|there will be {v} of us|it is for {v}|there are {v} of us|{n} are coming|we are {v} now',
+  ),
 };
 const CITY = {
   make: (values) => values.city(),
@@ -48,12 +53,14 @@ const CITY = {
   ),
   part: choices('in {v}'),
   fragment: choices('in {v}'),
+  instead: choices('it is in {v}|the one in {v}|I meant the one in {v}|we are in {v}'),
 };
 const PERSON = {
   make: (values) => values.person(),
   label: choices('name of the guest|name for the booking'),
   part: choices('under the name {v}|under the name of {v}|in the name of {v}|my name is {v}|name: {v}'),
   fragment: choices('under the name {v}|in the name of {v}'),
+  instead: choices('my name is {v}|the name is {v}|it is under {v}'),
 };
 
 /** Slots in the order in which the agent asks; those without `ask` are only repeated where someone names them. */
@@ -69,6 +76,9 @@ export const KINDS = {
         ),
         part: choices('at {v}|at {v}|at {v}|at the {v}'),
         fragment: choices('at {v}'),
+        instead: choices(
+          'it is called {v}|the restaurant is {v}|I would like {v}|let us go to {v}|we want to eat at {v}',
+        ),
       },
       city: CITY,
       people: PEOPLE,
@@ -105,6 +115,7 @@ export const KINDS = {
         ),
         part: choices('at {v}|at the {v}|at {v}'),
         fragment: choices('at {v}|at the {v}'),
+        instead: choices('it is called {v}|the hotel is {v}|I would like {v}|I want to stay at {v}|the {v}'),
       },
       rooms: {
         make: (values) => values.count(1, 4),
@@ -113,6 +124,8 @@ export const KINDS = {
         answer: choices('{v}|{v}|{r}|{r}|{v} please|{r} please|I need {v}|Just {v}|We need {r}|{r} would be enough'),
         part: choices('{r}|with {r}|in {r}'),
         fragment: choices('{r}'),
+        instead: choices('I need {r}|we need {r}|we want {r}|{r} are enough|it is {r}'),
+        first: choices('{r}|{r}|{r}|{v} hotel {rr}'),
       },
       date: {
         ...DATE,
@@ -123,6 +136,7 @@ export const KINDS = {
         ),
         part: choices('from {v}|from {v}|starting {v}|{on}|checking in {on}|arriving {on}'),
         fragment: choices('from {v}|{v}|{on}'),
+        instead: choices('we arrive {on}|I arrive {on}|I check in {on}|it is from {v}'),
       },
       nights: {
         make: (values) => values.count(1, 7),
@@ -131,6 +145,19 @@ export const KINDS = {
         answer: choices('{v}|{v}|{t}|{t}|For {t}|For {t} please|{t} please|I will stay {t}|We stay for {t}|{v} please'),
         part: choices('for {t}|for {t}|{t}'),
         fragment: choices('{t}|for {t}'),
+        instead: choices('we stay {t}|I will stay {t}|we stay for {t}|it is {t}'),
+        first: choices('{t}'),
+      },
+      until: {
+        make: (values) => values.date(),
+        ask: 'For how many nights?',
+        label: choices('check-out date|departure'),
+        answer: choices(
+          'Until {v}|Until {v}|To {v}|Till {v}|We leave {on}|I leave {on}|I check out {on}|Until {v} please',
+        ),
+        part: choices('until {v}|to {v}|till {v}|leaving {on}|checking out {on}'),
+        fragment: choices('until {v}|to {v}'),
+        instead: choices('we leave {on}|I check out {on}|we stay until {v}'),
       },
       guests: {
         make: (values) => values.count(1, 6),
@@ -146,7 +173,7 @@ export const KINDS = {
       'I am looking for somewhere to stay|I am going on a trip and need a hotel|We want to stay|I want to stay|We are travelling and need a room|I would like to stay',
     ),
     state: (s) =>
-      `A stay${part(s.hotel, `at ${s.hotel}`)}${part(s.city, `in ${s.city}`)}${part(s.guests, `for ${counted(s.guests ?? '', 'guest', 'guests')}`)}${part(s.name, `under the name ${s.name}`)}${part(s.rooms, `in ${counted(s.rooms ?? '', 'room', 'rooms')}`)}${part(s.date, `from ${s.date}`)}${part(s.nights, `for ${counted(s.nights ?? '', 'night', 'nights')}`)}`,
+      `A stay${part(s.hotel, `at ${s.hotel}`)}${part(s.city, `in ${s.city}`)}${part(s.guests, `for ${counted(s.guests ?? '', 'guest', 'guests')}`)}${part(s.name, `under the name ${s.name}`)}${part(s.rooms, `in ${counted(s.rooms ?? '', 'room', 'rooms')}`)}${part(s.date, `from ${s.date}`)}${part(s.until, `to ${s.until}`)}${part(s.nights, `for ${counted(s.nights ?? '', 'night', 'nights')}`)}`,
     booked: 'Your stay is booked. Have a good time!',
     named: 'hotel',
     unknown: choices(
@@ -164,6 +191,7 @@ export const KINDS = {
         ),
         part: choices('to {v}|to {v}|going to {v}'),
         fragment: choices('to {v}'),
+        instead: choices('we are going to {v}|I want to go to {v}|I need to get to {v}|take me to {v}'),
       },
       people: PEOPLE,
       kind: {
@@ -175,7 +203,9 @@ export const KINDS = {
           '{v}|{v}|A {v} ride|A {v} ride please|{v} please|A {v} one|Make it {v}|I would like a {v} ride|{v} is fine',
         ),
         part: choices('a {v} one|a {v} ride|{v}'),
-        fragment: choices('a {v} ride|a {v} one'),
+        fragment: choices('a {v} ride|a {v} one|{v}'),
+        instead: choices('I want a {v} one|I would like a {v} ride|{v} is better'),
+        first: choices('a {v} taxi|a {v} cab|a {v} ride|a {v} car|{v} taxi|{v} ride'),
       },
       time: {
         ...TIME,
@@ -184,12 +214,14 @@ export const KINDS = {
         answer: choices('{v}|{at}|{at}|{at} please|{v} please|{v}|Pick me up {at}|I need it {at}|{at} if possible'),
         part: choices('{at}|{at}|{v}'),
         fragment: choices('{v}|{at}'),
+        instead: choices('pick me up {at}|I need it {at}|we leave {at}'),
       },
       from: {
         make: (values) => values.place(),
         label: choices('pick-up place|starting point|pick-up address'),
         part: choices('from {v}|from {v}|starting from {v}|pick me up at {v}'),
         fragment: choices('from {v}'),
+        instead: choices('I start from {v}|pick me up at {v}|we are at {v}'),
       },
       date: { ...DATE, ask: undefined },
     },
@@ -213,6 +245,7 @@ export function fill(phrase, value) {
     at: atTime(value),
     n: people(value),
     r: counted(value, 'room', 'rooms'),
+    rr: counted(value, 'room', 'rooms').split(' ').at(-1),
     t: counted(value, 'night', 'nights'),
     g: counted(value, 'guest', 'guests'),
   };
@@ -229,16 +262,23 @@ export const REQUESTS = {
   ),
 };
 
-/** Ways to take something back. `{f}` is the new value as a fragment, `{v}` the new value, `{o}` the old one, `{l}` what it is called. */
+/** Ways to take something back. `{f}` is the new value as a fragment, `{s}` in a sentence, `{v}` the new value, `{o}` the old one, `{l}` what it is called. */
 export const CORRECTIONS = {
   fragment: choices(
-    'No, {f}|No, make it {f}|No, {f} please|Make it {f}|Sorry, {f}|Sorry, I meant {f}|I meant {f}|Actually, {f}|Actually make it {f}|Oh wait, {f}|Wait, {f}|Change it to {f}|Can you change it to {f}?|{f} instead|{f} would be better|No wait, {f}|Oh no, I meant {f}|Hmm, rather {f}|Better {f}|no sorry {f}|Please make it {f}|Could you make it {f}?|I made a mistake, it should be {f}|No, I said {f}|It should be {f}|Let us make it {f} instead|Oops, {f}|My mistake, {f}',
+    'No, {f}|No, make it {f}|No, {f} please|Make it {f}|Sorry, {f}|Sorry, I meant {f}|I meant {f}|Actually, {f}|Actually make it {f}|Oh wait, {f}|Wait, {f}|Change it to {f}|Can you change it to {f}?|{f} instead|{f} would be better|No wait, {f}|Oh no, I meant {f}|Hmm, rather {f}|Better {f}|no sorry {f}|Please make it {f}|Could you make it {f}?|I made a mistake, it should be {f}|No, I said {f}|It should be {f}|Let us make it {f} instead|Oops, {f}|My mistake, {f}|Can you make it {f} instead?|Could we do {f} instead?|{f}, sorry|{f} please, sorry|No no, {f}|I mean {f}|{f}, I mean|Actually {f}|Actually, {f} please|Could you change that to {f}|Change that to {f}|Rather {f}|Hold on, {f}|Make that {f}|Wait, make it {f} please|Switch it to {f}|Is {f} possible instead?',
+  ),
+  sentence: choices(
+    'No, {s}|No, {s}|Sorry, {s}|Sorry, {s}|Actually, {s}|Actually, {s}|Wait, {s}|Oh, {s}|{s}|{s}|{s}, sorry|{s} instead|I forgot, {s}|Oh wait, {s}|No sorry, {s}|{s} after all',
   ),
   contrast: choices(
-    'Not {o}, {v}|{v}, not {o}|No, {v}, not {o}|No, not {o} but {v}|I said {v}, not {o}|{v} instead of {o}|Change {o} to {v}|It is {v}, not {o}|Sorry, {v} and not {o}',
+    'Not {o}, {v}|Not {o}, {v}|Not {o} but {v}|{v}, not {o}|{v}, not {o}|No, {v}, not {o}|No, not {o} but {v}|I said {v}, not {o}|I said {v} not {o}|I meant {v}, not {o}|{v} instead of {o}|Change {o} to {v}|Make that {v} instead of {o}|It is {v}, not {o}|Sorry, {v} and not {o}|Not {o}! {v}!|I did not say {o}, I said {v}',
   ),
   labelled: choices(
-    'Change the {l} to {v}|The {l} should be {v}|No, the {l} is {v}|The {l} is {v}, not {o}|Please change the {l} to {v}|Can you change the {l} to {v}?|The {l} is wrong, it is {v}|Sorry, the {l} is {v}|Actually, the {l} is {v}|Wrong {l}, I meant {v}|{l}: {v}',
+    'Change the {l} to {v}|The {l} should be {v}|No, the {l} is {v}|The {l} is {v}, not {o}|Please change the {l} to {v}|Can you change the {l} to {v}?|The {l} is wrong, it is {v}|Sorry, the {l} is {v}|Actually, the {l} is {v}|Wrong {l}, I meant {v}|{l}: {v}|Change the {l} please, to {v}|Make the {l} {v}|Set the {l} to {v}|New {l}: {v}|I gave you the wrong {l}, it is {v}|The {l} should be {v}, not {o}|The {l} is {v}',
+  ),
+  /** Taken back in the same breath: `{a}` comes first, then the fragment. */
+  breath: choices(
+    '{a}, no, {f}|{a}, sorry, {f}|{a}, I mean {f}|{a}, no wait, {f}|{a}... actually {f}|{a}, or rather {f}|{a} - sorry, {f}|{a}, no, make it {f}',
   ),
 };
 

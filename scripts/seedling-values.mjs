@@ -141,14 +141,16 @@ const SPOKEN_ORDINALS = words(
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** Makes values from a random source; `vocabulary` are ordinary words for names made of words. */
+/** Makes values from a random source; `vocabulary` are ordinary words for names made of words, `proper` names of people and places. */
 export class Values {
   #random;
   #vocabulary;
+  #proper;
 
-  constructor(random, vocabulary) {
+  constructor(random, vocabulary, proper = []) {
     this.#random = random;
     this.#vocabulary = vocabulary;
+    this.#proper = proper;
   }
 
   pick(list) {
@@ -169,8 +171,9 @@ export class Values {
     return items;
   }
 
-  /** A word of no language, with the sounds of one. */
+  /** A word of no language, with the sounds of one; now and then a real name, written as English writes names. */
   strange(sounds = this.pick(SOUNDS)) {
+    if (this.#proper.length > 0 && this.chance(0.25)) return this.pick(this.#proper);
     const [begin, middle, close, end] = sounds;
     let word = this.chance(0.15) ? this.pick(middle) : this.pick(begin) + this.pick(middle);
     for (let more = this.pick([0, 0, 1, 1, 2]); more > 0; more--) {
@@ -190,7 +193,9 @@ export class Values {
     const sounds = this.pick(SOUNDS);
     const [a, b] = [this.chance(0.6) ? this.strange(sounds) : this.ordinary(), this.word()];
     const roll = this.#random.uniform();
-    if (roll < 0.16) return a;
+    if (roll < 0.14) return a;
+    if (roll < 0.15) return `${a} ${a}`;
+    if (roll < 0.17) return `${a} ${this.strange(sounds)} ${this.strange(sounds)}`;
     if (roll < 0.28) return `${a} ${b}`;
     if (roll < 0.42) return `${a} ${this.pick(after)}`;
     if (roll < 0.58) return `${this.pick(before)} ${a}`;
@@ -202,8 +207,8 @@ export class Values {
     if (roll < 0.9) return `${this.pick(["L'", "D'", "O'", 'Mc', "Dell'"])}${a}`;
     if (roll < 0.93)
       return `${this.pick(before)} ${this.pick(words('de del la du di della des van von im zum aux al'))} ${a}`;
-    if (roll < 0.95) return `${a} ${this.number(2, 99)}`;
-    if (roll < 0.965) return `${a}-${b}`;
+    if (roll < 0.955) return `${a} ${this.number(2, 99)}`;
+    if (roll < 0.967) return `${a}-${b}`;
     if (roll < 0.98) return `${a} ${this.pick(words('de of von di du and y e by i et'))} ${b}`;
     return Array.from({ length: this.number(2, 4) }, () => this.pick([...'ABCDEFGHIJKLMNOPRSTUVWXYZ'])).join('');
   }
@@ -227,6 +232,11 @@ export class Values {
     if (roll < 0.72) return this.strange();
     if (roll < 0.84) return `${this.pick(PLACE_WORDS)} ${this.word()}`;
     if (roll < 0.88) return `${this.strange()} ${this.strange()}`;
+    if (roll < 0.885) return `${this.strange()}-${this.strange()}`;
+    if (roll < 0.892) {
+      const name = this.strange();
+      return `${name}-${name}`;
+    }
     if (roll < 0.92)
       return `${this.strange()}-${this.pick(['sur', 'am', 'on', 'upon', 'sous', 'les', 'na'])}-${this.strange()}`;
     return `${this.ordinary()} ${this.pick(words('City Falls Springs Beach Valley Heights Hills Park Creek View Grove'))}`;
@@ -237,7 +247,10 @@ export class Values {
   place() {
     const roll = this.#random.uniform();
     if (roll < 0.22) return this.pick(KNOWN_STOPS);
-    if (roll < 0.42) return `${this.number(1, 999)} ${this.word()} ${this.pick(ROADS)}`;
+    if (roll < 0.4)
+      return `${this.number(1, 999)}${this.chance(0.1) ? this.pick([...'ABCD']) : ''} ${this.word()} ${this.pick(ROADS)}`;
+    if (roll < 0.44)
+      return `${this.pick([`${this.word()} Terminal`, 'Terminal', 'Pier', 'Gate', `${this.word()} Platform`])} ${this.number(1, 60)}`;
     if (roll < 0.52)
       return `${this.pick(ROADS_BEFORE)} ${this.word()}${this.chance(0.5) ? ` ${this.number(1, 99)}` : ''}`;
     if (roll < 0.65) return `${this.word()} ${capital(this.pick(STOPS))}`;

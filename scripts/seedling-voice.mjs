@@ -1,5 +1,5 @@
 // Owns how the customer of made-up conversations speaks and writes, and what is said around bookings. Must not know how a booking goes.
-import { FACTS, foreign, nonsense, REPLIES, replyTo, SMALL_TALK } from './seedling-declines.mjs';
+import { FACTS, foreign, nearly, nonsense, REPLIES, replyTo, SMALL_TALK } from './seedling-declines.mjs';
 
 const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
 const SHORTER = [
@@ -80,7 +80,7 @@ export class Voice {
       const named = this.chance(0.5) ? this.values.restaurant() : this.values.hotel();
       return [this.factAbout(named), REPLIES.fact];
     }
-    const message = this.pick(this.#offPath);
+    const message = roll <= 48 ? nearly(this.values) : this.pick(this.#offPath);
     const written = this.chance(0.5) ? this.typed(message) : this.chance(0.5) ? capital(message) : message;
     return [written, replyTo(message)];
   }

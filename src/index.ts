@@ -18,6 +18,7 @@ export type { ModelInput } from './load.ts';
 export { type BackendName, EMBEDDED_MODEL, type LoadOptions, load } from './load.ts';
 export type { Architecture } from './model/architecture.ts';
 export type { ModelConfig } from './model/config.ts';
+export type { SamplingDefaults } from './model/own-sampling.ts';
 export type { LoadProgress } from './model/weights.ts';
 export { type LearnOptions, type NextWord, OneBitModel, type OneBitModelOptions } from './one-bit-model.ts';
 export * from './provenance/index.ts';

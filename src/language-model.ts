@@ -7,23 +7,22 @@ import { ChatTemplate, type ChatTemplateOptions } from './chat/template.ts';
 import type { Budget } from './core/budget.ts';
 import { checkArgument, checkOptions, checkTextOrTokens, checkTokens, type Options, wrong } from './core/check.ts';
 import { OnebitError } from './errors.ts';
-import { type AttentionMap, attentionMap } from './evaluate/attention.ts';
+import type { AttentionMap } from './evaluate/attention.ts';
 import type { DetectionSoFar, DetectOptions } from './evaluate/detect.ts';
 import type { Reader } from './evaluate/places.ts';
-import { type Score, type ScoreOptions, scoreDocuments } from './evaluate/score.ts';
+import type { Score, ScoreOptions } from './evaluate/score.ts';
 import type { Detection } from './evaluate/watermark.ts';
 import { type Choosable, choosableOf } from './generate/choosable.ts';
-import { embedTokens } from './generate/embed.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
 import { checkOwner, GENERATE_OPTIONS, type GenerateOptions, resolveOptions } from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { type ChosenToken, Session } from './generate/session.ts';
 import { tokensDigest } from './generate/session-file.ts';
-import { Marker, WatermarkKey } from './generate/watermark.ts';
-import { factsOf, type ModelFacts } from './gguf/facts.ts';
+import type { ModelFacts } from './gguf/facts.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Engine } from './model/engine.ts';
+import { ownSampling, type SamplingDefaults } from './model/own-sampling.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
 export type { ModelFacts };
@@ -60,12 +59,17 @@ export class LanguageModel {
   readonly facts: () => Promise<ModelFacts>;
   /** Most tokens of one sequence, prompt and answer together. */
   readonly contextTokens: number;
+  /** How the next token is chosen where a call does not say: as the file asks, else as `SamplingOptions` says. */
+  readonly sampling: SamplingDefaults;
   private readonly engine: Engine;
   private readonly chatTemplate: () => ChatTemplate;
   private readonly breakers: ReadonlySet<number>;
   private readonly choosable: Choosable;
   private readonly scheduler: Scheduler;
-  private readonly markerOf = (key: string) => new Marker(new WatermarkKey(key), this.tokenizer);
+  private readonly markerOf = async (key: string) => {
+    const { Marker, WatermarkKey } = await import('./generate/watermark.ts');
+    return new Marker(new WatermarkKey(key), this.tokenizer);
+  };
   private disposed = false;
   private readonly textsDigest: () => string;
 
@@ -73,9 +77,10 @@ export class LanguageModel {
   constructor(gguf: Gguf, tokenizer: Tokenizer, engine: Engine, contextTokens: number, limits: SchedulerOptions) {
     this.config = engine.config;
     this.metadata = gguf.metadata;
+    this.sampling = ownSampling(gguf);
     let facts: Promise<ModelFacts> | undefined;
     this.facts = () => {
-      facts ??= factsOf(gguf);
+      facts ??= import('./gguf/facts.ts').then(({ factsOf }) => factsOf(gguf));
       return facts;
     };
     this.tokenizer = tokenizer;
@@ -124,7 +129,7 @@ export class LanguageModel {
     this.assertAlive('generate');
     checkTextOrTokens('generate', 'prompt', prompt);
     checkOptions('generate', options, GENERATE_OPTIONS);
-    const resolved = resolveOptions(options);
+    const resolved = resolveOptions(options, this.sampling);
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
     return new Generation(tokens, resolved, this.tokenizer, this.sharedSession(resolved.owner));
   }
@@ -137,7 +142,7 @@ export class LanguageModel {
   chat(messages: readonly ChatInput[], options: ChatOptions = {}): Generation {
     this.assertAlive('chat');
     const prompt = this.fittingPrompt(messages, options);
-    const resolved = resolveOptions({ ...options, loopGuard: options.loopGuard ?? true });
+    const resolved = resolveOptions({ ...options, loopGuard: options.loopGuard ?? true }, this.sampling);
     return new Generation(prompt, resolved, this.tokenizer, this.sharedSession(resolved.owner));
   }
 
@@ -238,6 +243,7 @@ export class LanguageModel {
     checkArgument('score', 'documents', documents, 'list');
     for (const document of documents) checkTextOrTokens('score', 'the document', document);
     checkOptions('score', options, SCORE_OPTIONS);
+    const { scoreDocuments } = await import('./evaluate/score.ts');
     const session = this.session();
     try {
       return await scoreDocuments(documents, session, this.tokenizer, options);
@@ -256,6 +262,7 @@ export class LanguageModel {
     checkTextOrTokens('embed', 'input', input);
     checkOptions('embed', options, { signal: 'signal' });
     const tokens = typeof input === 'string' ? this.tokenize(input) : input;
+    const { embedTokens } = await import('./generate/embed.ts');
     return embedTokens(this.scheduler, tokens, this.contextTokens, options.signal);
   }
 
@@ -287,6 +294,7 @@ export class LanguageModel {
     checkArgument('attention', 'text', text, 'text');
     checkOptions('attention', options, { signal: 'signal' });
     const textOf = (token: number) => this.tokenizer.decode([token], { special: true });
+    const { attentionMap } = await import('./evaluate/attention.ts');
     return attentionMap(this.engine, [...this.tokenize(text)], textOf, options.signal);
   }
 
@@ -316,6 +324,7 @@ export class LanguageModel {
       choosable: this.choosable,
       texts: () => this.textsDigest(),
       markerOf: this.markerOf,
+      sampling: this.sampling,
     });
   }
 
@@ -333,7 +342,7 @@ export class LanguageModel {
         'generate: owner must be the one of the session, got another. Leave it out, or start a session of that owner.',
       );
     }
-    return new Generation(tokens, resolveOptions(options), this.tokenizer, use);
+    return new Generation(tokens, resolveOptions(options, this.sampling), this.tokenizer, use);
   }
 
   /** Stops the backend's threads and returns all memory. */
@@ -346,8 +355,8 @@ export class LanguageModel {
 
   /** A session for one request, whose cache is then everybody's who has the same owner. */
   private sharedSession(owner: string): SessionUse {
-    const { choosable, markerOf } = this;
-    const kept = { shared: true, owner, choosable, markerOf };
+    const { choosable, markerOf, sampling } = this;
+    const kept = { shared: true, owner, choosable, markerOf, sampling };
     const session = new Session(this.scheduler, this.contextTokens, this.breakers, kept);
     return { session, end: () => session.dispose() };
   }

@@ -1,7 +1,7 @@
 // Owns loading a model: bytes, container, configuration, tokenizer, backend, weights, in that order, and undoing it all when one fails.
 import { blobSource } from './bytes/blob-source.ts';
 import { memorySource } from './bytes/memory-source.ts';
-import { type OpenOptions, openModelBytes } from './bytes/open.ts';
+import { type OpenOptions, openModelBytes, openUrl } from './bytes/open.ts';
 import { packaged } from './bytes/packaged.ts';
 import type { ByteSource } from './bytes/source.ts';
 import { checkOptions, type Options, wrong } from './core/check.ts';
@@ -163,6 +163,8 @@ export async function openSource(input: ModelInput, options: OpenOptions = {}): 
   if (input instanceof Uint8Array) return memorySource(input);
   if (input instanceof Blob) return blobSource(input);
   if (typeof input === 'object' && 'readInto' in input) return input;
+  // Nothing but the page itself keeps its own model
+  if (input === EMBEDDED_MODEL && !globalThis.process?.versions?.node) return openUrl(String(input), options);
   return (await openFolder(String(input), options.signal)) ?? openModelBytes(String(input), options);
 }
 

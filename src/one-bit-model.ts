@@ -9,7 +9,6 @@ import type { GenerateOptions } from './generate/options.ts';
 import type { LanguageModel } from './language-model.ts';
 import { type BackendName, load } from './load.ts';
 import type { TrainingDocument } from './train/corpus-document.ts';
-import { train } from './train/train.ts';
 import type { TrainStep } from './train/train-options.ts';
 
 export interface OneBitModelOptions {
@@ -71,7 +70,8 @@ export class OneBitModel {
     checkArgument('train', 'text', text, 'text');
     checkOptions('train', options, { onProgress: 'function', signal: 'signal' });
     const { seed = 1, steps = 300, threads } = this.#options;
-    const events = train({
+    const { train: learn } = await import('./train/train.ts');
+    const events = learn({
       documents: documentsOf(text, seed),
       validation: [],
       shape: { contextLength: CONTEXT },

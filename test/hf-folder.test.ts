@@ -76,6 +76,25 @@ describe.each(['qwen3', 'llama'] as const)('a %s model', (architecture) => {
   });
 });
 
+test('how it is sampled where nobody says is in generation_config.json, and comes back from there', async () => {
+  const asked = {
+    'general.sampling.temp': { type: 'f32', value: 0.6 },
+    'general.sampling.top_k': { type: 'i32', value: 7 },
+  } as const;
+  const { folder } = await folderOf('sampling', { metadata: asked });
+  const file = join(folder, 'generation_config.json');
+  const written = JSON.parse(await readFile(file, 'utf8'));
+  expect(written).toMatchObject({ do_sample: true, temperature: 0.6, top_k: 7 });
+  const samplingOf = async () => {
+    const model = await load(folder, { backend: 'reference' });
+    await model.dispose();
+    return model.sampling;
+  };
+  expect(await samplingOf()).toEqual({ temperature: 0.6, topK: 7, topP: 0.85, minP: 0 });
+  await writeFile(file, JSON.stringify({ ...written, do_sample: false, min_p: 0.05 }));
+  expect(await samplingOf()).toEqual({ temperature: 0, topK: 7, topP: 0.85, minP: 0.05 });
+});
+
 test('a token of the beginning that GGUF readers put first stands in the template of the folder, and is not doubled', async () => {
   const { folder, bytes } = await folderOf('bos', { metadata: { 'tokenizer.ggml.add_bos_token': true } });
   expect(await readFile(join(folder, 'chat_template.jinja'), 'utf8')).toMatch(/^\{\{- bos_token -\}\}/);

@@ -19,6 +19,7 @@ let server: FileServer;
 /** What the server's model says next, as OpenAI's stream; and what the page may not load. */
 let said: readonly object[] = [];
 let refused: RegExp | undefined;
+let house = 'house-model';
 
 beforeAll(async () => {
   if (!hasChromium) return;
@@ -38,7 +39,7 @@ beforeAll(async () => {
       }
       if (path === '/v1/models') {
         response.setHeader('content-type', 'application/json');
-        response.end('{"data":[{"id":"house-model"}]}');
+        response.end(JSON.stringify({ data: [{ id: house }] }));
         return true;
       }
       if (path !== '/v1/chat/completions') return false;
@@ -192,6 +193,22 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
   );
 
   test(
+    'a line of 2,000 tokens is shown whole, in lines that a browser lays out anew quickly as they grow',
+    async () => {
+      const words = Array.from({ length: 2000 }, (_, i) => ` w${i}`);
+      said = words.map((content) => ({ content }));
+      const page = await open('/served/');
+      await page.getByText('runs on the server').waitFor();
+      await say(page, 'Go on.');
+      expect((await page.locator('.answer .text').first().textContent())!.match(/w\d+/g)).toHaveLength(2000);
+      const lengths = `[...document.querySelectorAll('.answer .line')].map((line) => line.childNodes.length)`;
+      expect(Math.max(...((await page.evaluate(lengths)) as number[]))).toBeLessThanOrEqual(1000);
+      await page.close();
+    },
+    SLOW,
+  );
+
+  test(
     'conversation and model survive a reload until they are forgotten',
     async () => {
       const page = await open('/');
@@ -221,6 +238,16 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
       await page.locator('#model-label').getByText('tiny').waitFor();
       await isReady(page);
       await page.close();
+      const served = await open(`/served/?model=${encodeURIComponent('/models/tiny.gguf')}`);
+      await served.locator('#model-label').getByText('tiny').waitFor();
+      expect(await served.getByText('runs on the server').count()).toBe(0);
+      await served.close();
+      house = 'seedling'; // the embedded one, served: what it is for is known
+      const own = await open('/served/');
+      await own.getByText('runs on the server').waitFor();
+      expect(await own.locator('.suggestions button').first().textContent()).toMatch(/table/);
+      await own.close();
+      house = 'house-model';
       const damaged = await open('/#model=AAAA');
       await damaged.locator('.notice').getByText(/link/).waitFor();
       await isReady(damaged);

@@ -206,9 +206,22 @@ describe.skipIf(!hasChromium)(`the page${chromiumReason}`, () => {
       const model = await load(new Uint8Array(file), { backend: 'wasm', threads: 1 });
       expect(model.config.architecture.name).toBe('qwen3');
       await model.dispose();
+      // A link to it opens the page talking.
+      const share = page.getByRole('button', { name: 'Copy a link to it' });
+      await share.click();
+      const link = page.locator('button[data-link], input[aria-label="Link to the model"]');
+      await link.waitFor();
+      const address = (await link.getAttribute('data-link')) ?? (await link.inputValue());
       await page.getByRole('button', { name: 'Talk to it' }).click();
       await page.locator('#chat:not([hidden])').waitFor();
       await say('What colour is the sky?');
+      expect((await answer()).length).toBeGreaterThan(0);
+      await page.close();
+      await open({}, address.slice(address.indexOf('#')));
+      await page.locator('#model-button[data-state=ready]').waitFor();
+      expect(await page.locator('#model-label').textContent()).not.toBe('seedling');
+      expect(page.url().length).toBeLessThan(200);
+      await page.locator('.suggestions button').first().click();
       expect((await answer()).length).toBeGreaterThan(0);
       expect(problems).toEqual([]);
       await page.close();

@@ -13,7 +13,7 @@ export const REASONS = [
   {
     suite: 'langchain',
     test: /tool use AI message|parallel tool calling|bind tools|tool params|stream tools|tokens with tool calls|complex tools/,
-    reason: 'The model of the package has 5 million weights: it does not do two sums by itself, nor call a tool unasked. With `tool_choice` it is asked where that is enough.',
+    reason: 'The model of the package has 6.5 million weights: it does not do two sums by itself, nor call a tool unasked. With `tool_choice` it is asked where that is enough.',
   },
   { suite: 'llama', test: /_props|_slots/, reason: 'Routes that say how llama.cpp itself is set up; `/v1/models`, `/metrics` and `/ready` say it here.' },
   { suite: 'llama', test: /with_grammar/, reason: 'GBNF is refused by the field’s name; `json_schema`, `guided_regex` and `guided_choice` hold answers to a form.' },

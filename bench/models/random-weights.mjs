@@ -49,9 +49,9 @@ export function weightBytes(random, shape, type, bytes, padded) {
     const words = new Uint32Array(buffer.buffer, buffer.byteOffset, buffer.length >> 2);
     for (let i = 0; i < words.length; i++) words[i] = random.next();
     if (type === 'f16') {
-      for (let at = 0; at < bytes; at += 2) {
-        buffer.writeUInt16LE(half((buffer.readUInt16LE(at) / 65536 - 0.5) * SPAN * deviation), at);
-      }
+      const halves = new Uint16Array(buffer.buffer, buffer.byteOffset, bytes / 2);
+      const table = Uint16Array.from({ length: 65536 }, (_, i) => half((i / 65536 - 0.5) * SPAN * deviation));
+      for (let i = 0; i < halves.length; i++) halves[i] = table[halves[i]];
     } else {
       for (let at = 0; at < bytes; at += TYPES[type].blockBytes) makeBlock(buffer, at, type, deviation);
     }
@@ -88,9 +88,13 @@ function base3Digits(buffer, at) {
   }
 }
 
+const single = new Float32Array(1);
+const singleBits = new Uint32Array(single.buffer);
+
 /** A number as a half float, rounded. */
 function half(value) {
-  const [bits] = new Uint32Array(Float32Array.of(value).buffer);
+  single[0] = value;
+  const bits = singleBits[0];
   const sign = (bits >>> 16) & 0x8000;
   const exponent = ((bits >>> 23) & 0xff) - 112;
   let mantissa = bits & 0x7fffff;

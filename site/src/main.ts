@@ -9,8 +9,10 @@ import { asksForModel, linkedModel } from './share.ts';
 import './style.css';
 
 const slot = new ModelSlot();
+/** The address names a model: it answers, also in the page of a server that has others. */
+const linked = asksForModel();
 // First of all, so that it loads while the page is built.
-if (!asksForModel() && !hasKeptModel())
+if (!linked && !hasKeptModel())
   slot.load(EMBEDDED).catch(() => {}); // the button and the chat say so
 else void openOther();
 slot.watch(({ type }) => {
@@ -106,7 +108,7 @@ addEventListener('hashchange', () => {
   scrollTo(0, 0);
 });
 showPart();
-showModelButton(slot, chat);
+showModelButton(slot, chat, !linked);
 colours();
 document.querySelector<HTMLAnchorElement>('.skip')!.addEventListener('click', (event) => {
   event.preventDefault(); // the hash names the part

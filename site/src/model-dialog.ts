@@ -19,8 +19,8 @@ const EXAMPLES = GALLERY.map(({ name }) => name);
 /** Bytes of weights read in a second: two threads of a laptop of 2025, 99.7 tokens/s of the 1.7B. Decoding is about as fast as weights are read. */
 const BYTES_PER_SECOND_AND_THREAD = (99.7 * 248e6) / 2;
 
-/** The button in the head of the page, and the dialog behind it. */
-export function showModelButton(slot: ModelSlot, chat: ChatPage): void {
+/** The button in the head of the page, and the dialog behind it; `served`: whether the model of a server that gave the page may answer first. */
+export function showModelButton(slot: ModelSlot, chat: ChatPage, served: boolean): void {
   const button = document.getElementById('model-button')!;
   const label = document.getElementById('model-label')!;
   const dialog = new ModelDialog(slot, chat, (name) => {
@@ -38,7 +38,7 @@ export function showModelButton(slot: ModelSlot, chat: ChatPage): void {
   slot.watch((event) => {
     if (chat.elsewhere === undefined) tell(event);
   });
-  chat.waitFor(dialog.useServer());
+  if (served) chat.waitFor(dialog.useServer());
   onFileDrop(document.documentElement, (files) => {
     const model = files.find(({ name }) => /\.gguf$/i.test(name));
     if (model) dialog.open(model);

@@ -19,7 +19,7 @@ export interface ModelChoice {
   readonly suggestions?: readonly string[];
 }
 
-export const EMBEDDED: ModelChoice = { label: 'seedling', fileBytes: 992_800 };
+export const EMBEDDED: ModelChoice = { label: 'seedling', fileBytes: 992_928 };
 
 /** Told of changes: `loading` with how far it is, `ready`, `failed`. */
 export type SlotEvent =

@@ -2,9 +2,8 @@
 // those parts are loaded only in Node.
 import { OnebitError } from '../errors.ts';
 import { blobSource } from './blob-source.ts';
-import { findKept } from './browser-store.ts';
 import { type HttpSourceOptions, httpSource } from './http-source.ts';
-import { type HubOptions, hubHttpOptions, parseHubName, resolveHubFile } from './hub.ts';
+import type { HubOptions } from './hub.ts';
 import { memorySource } from './memory-source.ts';
 import type { ByteSource } from './source.ts';
 
@@ -21,17 +20,21 @@ export interface OpenOptions extends HttpSourceOptions, HubOptions {
 export async function openModelBytes(nameOrPathOrUrl: string, options: OpenOptions = {}): Promise<ByteSource> {
   const name = nameOrPathOrUrl;
   if (globalThis.process?.versions?.node) return openInNode(name, options);
+  const { hubHttpOptions, parseHubName, resolveHubFile } = await import('./hub.ts');
+  const { findKept } = await import('./browser-store.ts');
   const hub = parseHubName(name);
   const kept = await findKept(hub ? name : new URL(name, globalThis.location.href).href);
   if (kept) return blobSource(kept.file, kept.record.name);
-  if (!hub) return wholeIfSmall(await httpSource(new URL(name, globalThis.location.href).href, options));
+  if (!hub) return openUrl(new URL(name, globalThis.location.href).href, options);
   return httpSource((await resolveHubFile(hub, options)).url, { ...options, ...hubHttpOptions(options) });
 }
 
 /** Files up to this size are fetched at once: a model has dozens of tensors, and each would be a request. */
 const SMALL_BYTES = 8e6;
 
-async function wholeIfSmall(source: ByteSource): Promise<ByteSource> {
+/** Opens an address in a browser, wherever it is kept besides. */
+export async function openUrl(url: string, options: OpenOptions = {}): Promise<ByteSource> {
+  const source = await httpSource(url, options);
   if (source.size > SMALL_BYTES) return source;
   const bytes = new Uint8Array(source.size);
   await source.readInto(bytes, 0);
@@ -49,6 +52,7 @@ async function openInNode(name: string, options: OpenOptions): Promise<ByteSourc
   if (/^https?:\/\//i.test(name)) {
     return httpSource(name, { ...options, fetch: options.fetch ?? (await proxyFetch()) });
   }
+  const { parseHubName } = await import('./hub.ts');
   if (!parseHubName(name)) return fileSource(name); // Says what is wrong with the path.
   throw new OnebitError(
     'bad-argument',

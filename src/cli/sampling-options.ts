@@ -28,10 +28,22 @@ export function addSamplingOptions(command: Command): Command {
   const collect = (value: string, previous: string[] = []) => [...previous, value];
   return command
     .option('-n, --max-tokens <n>', 'most tokens to produce (default: 256)', wholeNumber(0, 1 << 24))
-    .option('--temperature <t>', '0 is greedy (default: 0.5)', numberBetween(0, 100))
-    .option('--top-k <k>', 'keep the k likeliest tokens, 0 for all (default: 20)', wholeNumber(0, 1 << 24))
-    .option('--top-p <p>', 'keep the likeliest tokens of this probability (default: 0.85)', numberBetween(0, 1))
-    .option('--min-p <p>', 'keep tokens this share as likely as the likeliest (default: 0)', numberBetween(0, 1))
+    .option('--temperature <t>', '0 is greedy (default: as the model asks, else 0.5)', numberBetween(0, 100))
+    .option(
+      '--top-k <k>',
+      'keep the k likeliest tokens, 0 for all (default: as the model asks, else 20)',
+      wholeNumber(0, 1 << 24),
+    )
+    .option(
+      '--top-p <p>',
+      'keep the likeliest tokens of this probability (default: as the model asks, else 0.85)',
+      numberBetween(0, 1),
+    )
+    .option(
+      '--min-p <p>',
+      'keep tokens this share as likely as the likeliest (default: as the model asks, else 0)',
+      numberBetween(0, 1),
+    )
     .option('--repeat-penalty <x>', 'weaken recent tokens (default: 1, off)', numberBetween(0.01, 100))
     .option('--presence-penalty <x>', 'weaken tokens that occurred (default: 0)', numberBetween(-100, 100))
     .option('--frequency-penalty <x>', 'weaken tokens for each occurrence (default: 0)', numberBetween(-100, 100))

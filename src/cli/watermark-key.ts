@@ -1,7 +1,7 @@
 // Owns how commands are given the secret key of a watermark: as it is, or in a file, where the list of processes does not show it.
 import { readFileSync } from 'node:fs';
 import { fileError } from '../bytes/file-source.ts';
-import { checkWatermarkKey } from '../generate/watermark.ts';
+import { checkWatermarkKey } from '../generate/watermark-key.ts';
 
 /** A parser of option values: a key, or `@` and the path of a file that holds one. */
 export function watermarkKey(given: string): string {

@@ -1,5 +1,5 @@
 // Owns testing a text for a mark, once or again and again while it grows. How it is read: places.ts; the test itself: watermark.ts.
-import { checkWatermarkKey } from '../generate/watermark.ts';
+import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import { placesOf, type Reader } from './places.ts';
 import { type Detection, detect } from './watermark.ts';
 

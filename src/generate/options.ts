@@ -1,10 +1,14 @@
 // Owns what a caller may ask of a generation, its defaults, and checking it.
 import type { Options } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
+import { SAMPLING_DEFAULTS, type SamplingDefaults } from '../model/own-sampling.ts';
 import type { Constraint } from '../structured/constraint.ts';
-import { checkWatermarkKey } from './watermark.ts';
+import { checkWatermarkKey } from './watermark-key.ts';
 
-/** How the next token is chosen. Order of the steps, as in llama.cpp: penalties, DRY, top-k, top-p, min-p, temperature. */
+/**
+ * How the next token is chosen. Order of the steps, as in llama.cpp: penalties, DRY, top-k, top-p, min-p, temperature. Temperature, top-k, top-p and min-p
+ * are by default what the model's file asks for (`LanguageModel.sampling`), else what is said here.
+ */
 export interface SamplingOptions {
   /** 0 takes the likeliest token (greedy). Default 0.5. */
   temperature?: number;
@@ -133,8 +137,11 @@ export function checkOwner(owner: unknown, operation: string): void {
   throw new OnebitError('bad-argument', `${operation}: owner must be a text, got ${typeof owner}.`);
 }
 
-/** Fills in defaults and checks every value. @throws OnebitError `bad-argument` naming the option. */
-export function resolveOptions(options: GenerateOptions): ResolvedOptions {
+/**
+ * Fills in defaults, those of the model from `own`, and checks every value. A marked text needs a choice, whatever the model's file asks for.
+ * @throws OnebitError `bad-argument` naming the option
+ */
+export function resolveOptions(options: GenerateOptions, own: SamplingDefaults = SAMPLING_DEFAULTS): ResolvedOptions {
   for (const [name, range] of Object.entries(ranges)) {
     const value = options[name as keyof GenerateOptions];
     if (value === undefined) continue;
@@ -162,11 +169,12 @@ export function resolveOptions(options: GenerateOptions): ResolvedOptions {
       'generate: ignoreEndOfText must be false with a constraint, which says where the text ends, got true. Leave one of them out.',
     );
   }
+  const defaults = options.watermark === undefined ? own : SAMPLING_DEFAULTS;
   return {
-    temperature: options.temperature ?? 0.5,
-    topK: options.topK ?? 20,
-    topP: options.topP ?? 0.85,
-    minP: options.minP ?? 0,
+    temperature: options.temperature ?? defaults.temperature,
+    topK: options.topK ?? defaults.topK,
+    topP: options.topP ?? defaults.topP,
+    minP: options.minP ?? defaults.minP,
     repeatPenalty: options.repeatPenalty ?? 1,
     presencePenalty: options.presencePenalty ?? 0,
     frequencyPenalty: options.frequencyPenalty ?? 0,

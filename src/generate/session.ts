@@ -7,6 +7,7 @@ import { logSumExp, rankLogits } from '../kernels/ranking.ts';
 import { MOST_RANKED } from '../kernels/sampling.ts';
 import { CHUNK_OUTPUTS, type Engine } from '../model/engine.ts';
 import type { KvSequence } from '../model/kv-cache.ts';
+import type { SamplingDefaults } from '../model/own-sampling.ts';
 import { applyMask, type Matcher } from '../structured/constraint.ts';
 import { Choosable } from './choosable.ts';
 import { lookUp } from './lookup.ts';
@@ -39,8 +40,10 @@ interface SessionOptions {
   readonly choosable?: Choosable;
   /** Digest of the tokens' texts: a saved session is restored only where it is the same. */
   readonly texts?: () => string;
+  /** How tokens are chosen where a generation does not say. */
+  readonly sampling?: SamplingDefaults;
   /** What marks the choices of one generation by a key. */
-  readonly markerOf?: (key: string) => Marker;
+  readonly markerOf?: (key: string) => Promise<Marker>;
 }
 
 /** What guides the choices of one generation. */
@@ -60,7 +63,8 @@ export class Session {
   private readonly breakers: ReadonlySet<number>;
   private readonly choosable: Choosable;
   private readonly texts: () => string;
-  private readonly markerOf: ((key: string) => Marker) | undefined;
+  private readonly markerOf: ((key: string) => Promise<Marker>) | undefined;
+  private readonly sampling: SamplingDefaults | undefined;
   private busy = false;
   private disposed = false;
   /** What runs in it. */
@@ -74,7 +78,7 @@ export class Session {
     scheduler: Scheduler,
     contextTokens: number,
     breakers: ReadonlySet<number> = new Set(),
-    { shared = false, owner = '', choosable, markerOf, texts = () => '' }: SessionOptions = {},
+    { shared = false, owner = '', choosable, markerOf, sampling, texts = () => '' }: SessionOptions = {},
   ) {
     this.scheduler = scheduler;
     this.engine = scheduler.engine;
@@ -84,6 +88,7 @@ export class Session {
     this.choosable = choosable ?? new Choosable(scheduler.engine.config.vocabulary);
     this.texts = texts;
     this.markerOf = markerOf;
+    this.sampling = sampling;
     this.sequence = this.engine.newSequence(owner);
   }
 
@@ -129,7 +134,7 @@ export class Session {
     checkArgument('generate', 'onPrefill', onPrefill, 'function', false);
     checkArgument('generate', 'matcher', matcher, 'object', false);
     this.checkPrompt(prompt);
-    const options = resolveOptions(given);
+    const options = resolveOptions(given, this.sampling);
     const request = this.open(options.signal, this.shared);
     try {
       const own = Math.min(this.commonPrefix(prompt), prompt.length - 1);
@@ -142,7 +147,7 @@ export class Session {
       const { counts } = this.scheduler;
       counts.promptTokens += prompt.length;
       counts.cachedTokens += own + request.cachedTokens;
-      const marker = options.watermark === undefined ? undefined : this.markerOf?.(options.watermark);
+      const marker = options.watermark === undefined ? undefined : await this.markerOf?.(options.watermark);
       const guides = { random: new Random(options.seed), matcher, marker };
       let token = prompt[prompt.length - 1];
       for (;;) {

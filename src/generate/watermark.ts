@@ -4,27 +4,16 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { exp } from '../core/elementary.ts';
 import { SipState } from '../core/siphash.ts';
-import { OnebitError } from '../errors.ts';
 import type { TopEntry } from '../kernels/backend.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { checkWatermarkKey } from './watermark-key.ts';
 
 /** Bytes of text before a token that decide, with the key, how its tournament goes. Fewer survive edits better and repeat more often. */
 export const CONTEXT_BYTES = 8;
 /** Rounds of a tournament, as in the paper. */
 const ROUNDS = 30;
-const LEAST_KEY = 8;
 /** Stands for no token: its value is the last draw. */
 const LAST_DRAW = 0xffffffff;
-
-/** @throws OnebitError `bad-argument` for a key of fewer than 8 characters */
-export function checkWatermarkKey(key: unknown): asserts key is string {
-  if (typeof key === 'string' && key.length >= LEAST_KEY) return;
-  const got = typeof key === 'string' ? String(key.length) : typeof key;
-  throw new OnebitError(
-    'bad-argument',
-    `watermark: the key must be a text of at least ${LEAST_KEY} characters, got ${got}. Take a random one, and keep it secret.`,
-  );
-}
 
 /** A secret key of a watermark. */
 export class WatermarkKey {

@@ -6,6 +6,7 @@ import { OnebitError } from '../errors.ts';
 import { layoutGguf, type WritableValue } from '../gguf/write.ts';
 import { type Json, readConfig } from './config.ts';
 import { pickled, readSafetensors, type SafeTensor } from './safetensors.ts';
+import { readSampling } from './sampling.ts';
 import { type VirtualTensor, virtualTensors } from './tensors.ts';
 import { readTokenizer } from './tokenizer.ts';
 
@@ -35,11 +36,12 @@ export async function folderSource(folder: Folder, signal?: AbortSignal): Promis
       names.add(name);
     }
     const tensors = await virtualTensors(weights, read, folder.name, signal);
+    const generationConfig = await readJson(folder, 'generation_config.json', signal, true);
     const tokenizer = readTokenizer(
       {
         tokenizer: await readJson(folder, 'tokenizer.json', signal),
         tokenizerConfig: await readJson(folder, 'tokenizer_config.json', signal, true),
-        generationConfig: await readJson(folder, 'generation_config.json', signal, true),
+        generationConfig,
         config,
         template: folder.files.includes('chat_template.jinja')
           ? await readText(folder, 'chat_template.jinja', signal)
@@ -48,7 +50,12 @@ export async function folderSource(folder: Folder, signal?: AbortSignal): Promis
       folder.name,
     );
     const name: [string, WritableValue] = ['general.name', baseName(folder.name)];
-    const metadata = new Map<string, WritableValue>([...read.metadata, name, ...tokenizer]);
+    const metadata = new Map<string, WritableValue>([
+      ...read.metadata,
+      name,
+      ...readSampling(generationConfig),
+      ...tokenizer,
+    ]);
     return virtualFile(folder.name, metadata, tensors, opened);
   } catch (error) {
     await Promise.all(opened.map((source) => source.close()));

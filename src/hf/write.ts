@@ -6,6 +6,7 @@ import type { Gguf, TensorInfo } from '../gguf/types.ts';
 import { formatByName } from '../quant/formats.ts';
 import { type Family, families, writeConfig } from './config.ts';
 import { type SafeTensorToWrite, writeSafetensors } from './safetensors.ts';
+import { writeSampling } from './sampling.ts';
 import { FORMATS, renamed, rotationOrder } from './tensors.ts';
 import { writeTokenizer } from './tokenizer.ts';
 
@@ -67,7 +68,7 @@ export async function writeFolder(
   };
   const texts = new Map<string, string>([
     ['config.json', json({ ...config, ...special })],
-    ['generation_config.json', json(special)],
+    ['generation_config.json', json({ ...special, ...writeSampling(gguf.metadata) })],
     ['tokenizer.json', JSON.stringify(tokenizer)],
     ['tokenizer_config.json', json(tokenizerConfig)],
   ]);

@@ -1,61 +1,10 @@
-// Owns what a decoder architecture is: the tensors that a model has, and the blocks that each layer runs. One small file per architecture lies in arch/; the
+// Owns what a decoder architecture is: the tensors that a model has, and the plan of its layers. One small file per architecture lies in arch/; the
 // blocks that they are put together from are blocks.ts.
 import type { Metadata } from '../gguf/metadata.ts';
-import type { Backend, GateActivation, KvPool, RopeSpec, Tensor, Weight } from '../kernels/backend.ts';
+import type { GateActivation, RopeSpec } from '../kernels/backend.ts';
+import { type Block, layerTensors, type TensorSpec } from './plan.ts';
 
-export type Shape = readonly [cols: number] | readonly [cols: number, rows: number];
-
-/** A tensor of a model. */
-export interface TensorSpec {
-  /** GGUF's name, verbatim; within a layer without `blk.N.`. */
-  readonly name: string;
-  /** In GGUF's order of dimensions. */
-  readonly shape: Shape;
-  /** Files may leave it out. */
-  readonly optional?: boolean;
-}
-
-/** A layer's tensors in a backend, by their names in the layer without `.weight`: `attn_q`, `attn_q.bias`. */
-export type LayerWeights = Readonly<Record<string, Tensor | Weight | undefined>>;
-
-/** The activations of one step; all [maxRows, …] float32. */
-export interface Activations {
-  /** The residual vectors [rows, width], which blocks read and add to. */
-  readonly hidden: Tensor;
-  readonly normed: Tensor;
-  readonly queries: Tensor;
-  readonly keys: Tensor;
-  readonly values: Tensor;
-  readonly attended: Tensor;
-  readonly gate: Tensor;
-  readonly up: Tensor;
-}
-
-/** What a block works on: `count` rows of one step in one layer. */
-export interface Step {
-  readonly backend: Backend;
-  readonly config: ModelConfig;
-  readonly activations: Activations;
-  readonly count: number;
-  readonly layer: number;
-  readonly pool: KvPool;
-  /** `count` zeros: indices that repeat a vector for each row. */
-  readonly zeros: Int32Array;
-  readonly watch?: WatchAttention;
-}
-
-/**
- * Told each layer's queries [rows, heads, headSize] and keys [rows, kvHeads, headSize], rotated, right before they attend. It may dispatch, for instance
- * copies: the tensors are overwritten by the next layer.
- */
-export type WatchAttention = (layer: number, queries: Tensor, keys: Tensor) => void;
-
-/** A part of a layer: which tensors it has, and what it does with them. */
-export interface Block {
-  tensors(config: ModelConfig): readonly TensorSpec[];
-  /** Dispatches it. */
-  run(step: Step, weights: LayerWeights): void;
-}
+export type { TensorSpec } from './plan.ts';
 
 /** A decoder-only architecture: an embedding, layers of blocks on a residual vector, RMSNorm, a head. */
 export interface Architecture {
@@ -64,9 +13,11 @@ export interface Architecture {
   readonly ropePairing: RopeSpec['pairing'];
   /** Keys below the prefix that only it reads. */
   readonly keys?: readonly string[];
+  /** What files may say that the activation of its feed-forward gate is, in the key `hidden_activation`. */
+  readonly activations?: readonly GateActivation[];
   /** The activation of its feed-forward gate, where that is not always SiLU. @throws OnebitError `unsupported` */
   activation?(metadata: Metadata): GateActivation;
-  /** What each layer runs, in this order. @internal */
+  /** The plan of each layer: what it runs, in this order. @internal */
   readonly blocks: readonly Block[];
 }
 
@@ -98,7 +49,7 @@ export interface ModelConfig {
 /** Every tensor that a model of `config` consists of, in the order of their use: the only list of them. */
 export function tensorsOf(config: ModelConfig): TensorSpec[] {
   const { architecture, width, vocabulary } = config;
-  const layer = architecture.blocks.flatMap((block) => block.tensors(config));
+  const layer = layerTensors(architecture.blocks, config);
   const layers = Array.from({ length: config.layers }, (_, i) =>
     layer.map((spec) => ({ ...spec, name: `blk.${i}.${spec.name}` })),
   );

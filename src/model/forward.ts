@@ -1,10 +1,10 @@
 // Owns the one forward pass of every decoder architecture, for one row or many, prefill or decode. Must not know a concrete backend.
 import type { Backend, KvPool, Rows, Tensor } from '../kernels/backend.ts';
-import type { Activations, Step, WatchAttention } from './architecture.ts';
 import type { ModelConfig } from './config.ts';
+import { type Registers, runLayer, type Step, type WatchAttention } from './run-plan.ts';
 import type { ModelWeights } from './weights.ts';
 
-export type { WatchAttention } from './architecture.ts';
+export type { WatchAttention } from './run-plan.ts';
 
 /** Runs the decoder for up to `maxRows` rows at a time, of which up to `maxOutputs` give logits. */
 export class Forward {
@@ -13,7 +13,10 @@ export class Forward {
   readonly maxRows: number;
   readonly maxOutputs: number;
   private readonly weights: ModelWeights;
-  private readonly activations: Activations & { readonly selected: Tensor; readonly logits: Tensor };
+  private readonly registers: Registers;
+  /** Of the rows that give logits. */
+  private readonly selected: Tensor;
+  private readonly logits: Tensor;
   private readonly zeros: Int32Array;
 
   constructor(config: ModelConfig, weights: ModelWeights, backend: Backend, maxRows: number, maxOutputs: number) {
@@ -23,7 +26,7 @@ export class Forward {
     this.maxRows = maxRows;
     this.maxOutputs = maxOutputs;
     const rowsOf = (cols: number, rows = maxRows) => backend.tensor(rows * cols);
-    this.activations = {
+    this.registers = {
       hidden: rowsOf(config.width),
       normed: rowsOf(config.width),
       queries: rowsOf(config.heads * config.headSize),
@@ -32,9 +35,9 @@ export class Forward {
       attended: rowsOf(config.heads * config.headSize),
       gate: rowsOf(config.feedForwardWidth),
       up: rowsOf(config.feedForwardWidth),
-      selected: rowsOf(config.width, maxOutputs),
-      logits: rowsOf(config.vocabulary, maxOutputs),
     };
+    this.selected = rowsOf(config.width, maxOutputs);
+    this.logits = rowsOf(config.vocabulary, maxOutputs);
     this.zeros = new Int32Array(maxRows);
   }
 
@@ -43,30 +46,29 @@ export class Forward {
    * `outputs` (indices into rows). The tensor is overwritten by the next step. Nothing waits here; read the result through the backend.
    */
   step(rows: Rows, pool: KvPool, outputs: Int32Array, watch?: WatchAttention): Tensor {
-    const { backend, config, weights, activations } = this;
+    const { backend, config, weights, registers } = this;
     backend.setRows(rows);
-    backend.embed(activations.hidden, weights.token_embd);
+    backend.embed(registers.hidden, weights.token_embd);
     const zeros = this.zeros.subarray(0, rows.count);
     for (let layer = 0; layer < config.layers; layer++) {
-      const part: Step = { backend, config, activations, count: rows.count, layer, pool, zeros, watch };
-      for (const block of config.architecture.blocks) block.run(part, weights.layers[layer]);
+      const part: Step = { backend, config, registers, count: rows.count, layer, pool, zeros, watch };
+      runLayer(config.architecture.blocks, part, weights.layers[layer]);
     }
     if (outputs.length > 0) this.head(outputs);
-    return activations.logits;
+    return this.logits;
   }
 
   /** The final states [count, width] of the last step's `count` rows, normalised as the head would have them; overwritten by the next step. */
   states(count: number): Tensor {
     const { backend, config, weights } = this;
-    const { hidden, normed } = this.activations;
+    const { hidden, normed } = this.registers;
     backend.rmsNorm(normed, hidden, weights.output_norm, count, config.width, config.normEpsilon);
     return normed;
   }
 
   private head(outputs: Int32Array): void {
-    const { backend, config, weights } = this;
-    const { hidden, selected, logits } = this.activations;
-    backend.gatherRows(selected, hidden, outputs, config.width);
+    const { backend, config, weights, selected, logits } = this;
+    backend.gatherRows(selected, this.registers.hidden, outputs, config.width);
     backend.rmsNorm(selected, selected, weights.output_norm, outputs.length, config.width, config.normEpsilon);
     backend.matmul(logits, selected, weights.output, outputs.length);
   }

@@ -8,10 +8,11 @@ import type { Backend, ReadWeight, Tensor, Weight } from '../kernels/backend.ts'
 import { loadWeight } from '../kernels/weight-loading.ts';
 import { findNotFinite } from '../quant/finite.ts';
 import { formatByName } from '../quant/formats.ts';
-import { type LayerWeights, type TensorSpec, tensorsOf } from './architecture.ts';
+import { type TensorSpec, tensorsOf } from './architecture.ts';
 import type { ModelConfig } from './config.ts';
+import type { LayerWeights } from './run-plan.ts';
 
-export type { LayerWeights } from './architecture.ts';
+export type { LayerWeights } from './run-plan.ts';
 
 /** A model's weights in a backend; immutable. */
 export interface ModelWeights {
@@ -159,7 +160,7 @@ export async function loadWeights(
 }
 
 /** The factor beside a matrix: that of `blk.0.attn_q.weight` is `blk.0.attn_q.scale`. 1 where there is none. */
-async function scaleOf(gguf: Gguf, source: ByteSource, name: string, signal?: AbortSignal): Promise<number> {
+export async function scaleOf(gguf: Gguf, source: ByteSource, name: string, signal?: AbortSignal): Promise<number> {
   const tensor = gguf.tensors.get(name.replace(/\.weight$/, '.scale'));
   if (!tensor || tensor.name === name) return 1;
   const bytes = new Uint8Array(tensor.sizeBytes);

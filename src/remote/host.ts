@@ -1,7 +1,6 @@
 // Owns the worker's end of the channel: carries calls out, one model a worker, and takes part in its own life: events go out in batches, a lost device
 // is replaced. Must not know pages. What is large and not always needed (training, storage) is loaded when called.
 import { OnebitError } from '../errors.ts';
-import { measureSpeed } from '../evaluate/speed.ts';
 import type { Generation } from '../generate/generation.ts';
 import { type GenerateOptions, resolveOptions } from '../generate/options.ts';
 import type { ChosenToken } from '../generate/session.ts';
@@ -177,6 +176,7 @@ class Host {
       },
       speed: async (request, _emit, { signal }) => {
         const model = this.#loaded('speed');
+        const { measureSpeed } = await import('../evaluate/speed.ts');
         const report = await measureSpeed(() => model.session(), model.config.vocabulary, request, signal);
         return { ...report, step: await stepTraffic(model) };
       },
@@ -325,6 +325,7 @@ function infoOf(model: LanguageModel): RemoteModelInfo {
     decodeWeightBytes: model.decodeWeightBytes,
     knowsThinking: model.knowsThinking,
     talks: model.metadata.has('tokenizer.chat_template'),
+    sampling: model.sampling,
   };
 }
 

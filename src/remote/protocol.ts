@@ -8,6 +8,7 @@ import type { FinishReason, Timings } from '../generate/generation.ts';
 import type { ChatOptions } from '../language-model.ts';
 import type { LoadOptions } from '../load.ts';
 import type { MemoryNeed } from '../model/memory.ts';
+import type { SamplingDefaults } from '../model/own-sampling.ts';
 import type { PlainTrainOptions, TrainProgress } from '../train/train-options.ts';
 
 /** A model for the worker: a hub name or URL, a file that somebody chose, bytes; undefined is the embedded one. */
@@ -47,6 +48,8 @@ export interface RemoteModelInfo {
   readonly knowsThinking: boolean;
   /** Whether the file brings a chat template: without one a model goes on with texts, and answers nobody. */
   readonly talks: boolean;
+  /** How tokens are chosen where nobody says. */
+  readonly sampling: SamplingDefaults;
 }
 
 /** What a file is, from its header alone. */

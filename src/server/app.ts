@@ -3,7 +3,7 @@ import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { JobStore } from '../bulk/job-store.ts';
 import { Budget } from '../core/budget.ts';
-import { checkWatermarkKey } from '../generate/watermark.ts';
+import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
 import { ApiError, invalidUrl, toApiError } from './api-error.ts';

@@ -1,7 +1,7 @@
 // Owns who may ask: API keys (only their SHA-256 is kept), how much each may ask a minute, and how much each has used.
 import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
-import { checkWatermarkKey } from '../generate/watermark.ts';
+import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import { ApiError } from './api-error.ts';
 
 /** A key as it is configured. */

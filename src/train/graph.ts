@@ -1,31 +1,23 @@
-// Owns the decoder's forward pass over whole sequences and its gradient, block by block, forward and backward side by side. The same graph as
-// model/forward.ts runs, operation for operation. Must not know optimisers, data or a concrete backend.
+// Owns the decoder's forward pass over whole sequences and its gradient: it interprets the plan (model/plan.ts) that inference runs, forward and backward side by
+// side. What instructions leave in registers is kept until the backward pass has used it. Must not know optimisers, data, architectures or a concrete backend.
 import { writeRotations } from '../kernels/rotations.ts';
 import type { AttentionShape, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
+import { colsOf, type Instruction, type Register } from '../model/plan.ts';
 import { ropeFrequencies } from '../model/rope-scaling.ts';
+import { Gradients } from './gradients.ts';
 import { linear, linearBackward } from './linear.ts';
-import type { Parameters } from './parameters.ts';
-import type { ModelShape } from './shape.ts';
+import type { Parameter, Parameters } from './parameters.ts';
+import { type ModelShape, shapeActivation, shapeArchitecture } from './shape.ts';
 
-/** What a layer's forward pass leaves for its backward pass; all [rows, …]. */
-interface LayerActivations {
-  /** The residual vectors that enter the layer, and those between its two blocks. */
-  readonly input: TrainingTensor;
-  readonly middle: TrainingTensor;
-  readonly attentionNormed: TrainingTensor;
-  readonly queries: TrainingTensor;
-  readonly keys: TrainingTensor;
-  readonly values: TrainingTensor;
-  /** Queries and keys normalised and rotated. */
-  readonly rotatedQueries: TrainingTensor;
-  readonly rotatedKeys: TrainingTensor;
-  readonly attended: TrainingTensor;
-  readonly logSums: TrainingTensor;
-  readonly feedNormed: TrainingTensor;
-  readonly gate: TrainingTensor;
-  readonly up: TrainingTensor;
-  readonly activated: TrainingTensor;
+/** An instruction of one layer with the memory that it reads and fills. */
+interface Move {
+  forward(): void;
+  /** From the gradients of what it gave to those of what it took and, added, of its weights. */
+  backward(gradients: Gradients): void;
 }
+
+/** What each register holds while moves are made. */
+type Values = Partial<Record<Register, TrainingTensor>>;
 
 /** The decoder for sequences of one shape. */
 export class Graph {
@@ -40,58 +32,59 @@ export class Graph {
   readonly #parameters: Parameters;
   readonly #tokens: TrainingTensor;
   readonly #rotations: TrainingTensor;
-  readonly #layers: LayerActivations[];
+  /** [rows] zeros: rows of a table that is one bias. */
+  readonly #zeros: TrainingTensor;
+  readonly #input: TrainingTensor;
   readonly #output: TrainingTensor;
-  readonly #gradients: Record<'hidden' | 'queries' | 'keys' | 'values' | 'attended' | 'activated', TrainingTensor>;
+  readonly #moves: readonly Move[];
+  readonly #gradients: Gradients;
   readonly #owned: TrainingTensor[] = [];
 
   constructor(shape: ModelShape, parameters: Parameters, backend: TrainingBackend, sequences: number, length: number) {
     this.#shape = shape;
     this.#parameters = parameters;
     this.#backend = backend;
-    const { width, heads, kvHeads, headSize, feedForwardWidth } = shape;
+    const { width, heads, kvHeads, headSize } = shape;
     this.#attention = { sequences, length, heads, kvHeads, headSize };
     const rows = sequences * length;
     this.rows = rows;
     this.#tokens = this.#own(rows);
+    this.#zeros = this.#own(rows);
     this.#rotations = this.#own(length * headSize);
     backend.write(this.#rotations, rotations(length, headSize, shape.ropeBase));
-    this.#layers = Array.from({ length: shape.layers }, () => this.#layerActivations(rows));
-    this.#output = this.#own(rows * width);
+    this.#input = this.#own(rows * width);
+    const values: Values = { hidden: this.#input };
+    const plan = shapeArchitecture(shape).blocks.flat();
+    this.#moves = Array.from({ length: shape.layers }, (_, layer) =>
+      plan.map((instruction) => this.#move(instruction, `blk.${layer}.`, values)),
+    ).flat();
+    this.#output = held(values, 'hidden');
     this.normed = this.#own(rows * width);
     this.dNormed = this.#own(rows * width);
-    this.#gradients = {
-      hidden: this.#own(rows * width),
-      queries: this.#own(rows * heads * headSize),
-      keys: this.#own(rows * kvHeads * headSize),
-      values: this.#own(rows * kvHeads * headSize),
-      attended: this.#own(rows * heads * headSize),
-      activated: this.#own(rows * feedForwardWidth),
-    };
+    this.#gradients = new Gradients(this.dNormed, (register) => this.#own(rows * colsOf(register, shape)));
   }
 
   /** Computes `normed` of `tokens` [rows]. */
   forward(tokens: Int32Array): void {
-    const { width } = this.#shape;
+    const { width, normEpsilon } = this.#shape;
     const embedding = this.#parameters.get('token_embd');
     this.#backend.write(this.#tokens, tokens);
-    this.#backend.embed(this.#layers[0].input, this.#parameters.value(embedding), this.#tokens, this.rows, width);
-    for (const [layer, activations] of this.#layers.entries()) {
-      this.#attentionForward(layer, activations);
-      this.#feedForward(layer, activations, this.#layers[layer + 1]?.input ?? this.#output);
-    }
-    this.#norm(this.normed, this.#output, 'output_norm', this.rows, width);
+    this.#backend.embed(this.#input, this.#parameters.value(embedding), this.#tokens, this.rows, width);
+    for (const move of this.#moves) move.forward();
+    const { latent } = this.#parameters.get('output_norm');
+    this.#backend.rmsNorm(this.normed, this.#output, latent, this.rows, width, normEpsilon);
   }
 
   /** Adds to every gradient but the head's what follows from `dNormed`. */
   backward(): void {
-    const { width } = this.#shape;
-    const { hidden } = this.#gradients;
-    this.#normBackward(hidden, this.dNormed, this.#output, 'output_norm', this.rows, width, false);
-    for (let layer = this.#layers.length - 1; layer >= 0; layer--) {
-      this.#feedForwardBackward(layer, this.#layers[layer]);
-      this.#attentionBackward(layer, this.#layers[layer]);
-    }
+    const { width, normEpsilon } = this.#shape;
+    const gradients = this.#gradients;
+    gradients.clear();
+    const hidden = gradients.overwrite('hidden');
+    const { latent, gradient } = this.#parameters.get('output_norm');
+    const from = this.#output;
+    this.#backend.rmsNormBackward(hidden, gradient, this.dNormed, from, latent, this.rows, width, normEpsilon, false);
+    for (const move of this.#moves.toReversed()) move.backward(gradients);
     const embedding = this.#parameters.get('token_embd');
     this.#backend.embedBackward(embedding.gradient, hidden, this.#tokens, this.rows, width);
   }
@@ -101,120 +94,133 @@ export class Graph {
     for (const tensor of this.#owned) this.#backend.free(tensor);
   }
 
-  #attentionForward(layer: number, a: LayerActivations): void {
+  #move(instruction: Instruction, prefix: string, values: Values): Move {
+    switch (instruction.op) {
+      case 'norm':
+        return this.#norm(instruction, prefix, values);
+      case 'linear':
+        return instruction.add ? this.#add(instruction, prefix, values) : this.#linear(instruction, prefix, values);
+      case 'rotate':
+        return this.#rotate(instruction, values);
+      case 'attend':
+        return this.#attend(values);
+      case 'gate':
+        return this.#gate(values);
+    }
+  }
+
+  #norm({ x, out, weight, each }: Instruction & { op: 'norm' }, prefix: string, values: Values): Move {
     const backend = this.#backend;
-    const { width, heads, kvHeads, headSize } = this.#shape;
-    const { length } = this.#attention;
-    const { rows } = this;
-    const name = `blk.${layer}`;
-    this.#norm(a.attentionNormed, a.input, `${name}.attn_norm`, rows, width);
-    const projections = [`${name}.attn_q`, `${name}.attn_k`, `${name}.attn_v`];
-    this.#linear([a.queries, a.keys, a.values], a.attentionNormed, projections);
-    this.#norm(a.rotatedQueries, a.queries, `${name}.attn_q_norm`, rows * heads, headSize);
-    this.#norm(a.rotatedKeys, a.keys, `${name}.attn_k_norm`, rows * kvHeads, headSize);
-    backend.rotate(a.rotatedQueries, this.#rotations, rows, length, heads, headSize, false);
-    backend.rotate(a.rotatedKeys, this.#rotations, rows, length, kvHeads, headSize, false);
-    backend.attention(a.attended, a.logSums, a.rotatedQueries, a.rotatedKeys, a.values, this.#attention);
-    this.#linear([a.middle], a.attended, [`${name}.attn_output`], a.input);
-  }
-
-  #attentionBackward(layer: number, a: LayerActivations): void {
-    const backend = this.#backend;
-    const { width, heads, kvHeads, headSize } = this.#shape;
-    const { length } = this.#attention;
-    const { rows } = this;
-    const { hidden, queries: dQ, keys: dK, values: dV, attended: dAttended } = this.#gradients;
-    const name = `blk.${layer}`;
-    this.#linearBackward(dAttended, hidden, a.attended, `${name}.attn_output`, false);
-    const saved = { out: a.attended, logSums: a.logSums, q: a.rotatedQueries, k: a.rotatedKeys, v: a.values };
-    backend.attentionBackward({ dQ, dK, dV }, dAttended, saved, this.#attention);
-    backend.rotate(dQ, this.#rotations, rows, length, heads, headSize, true);
-    backend.rotate(dK, this.#rotations, rows, length, kvHeads, headSize, true);
-    this.#normBackward(dQ, dQ, a.queries, `${name}.attn_q_norm`, rows * heads, headSize, false);
-    this.#normBackward(dK, dK, a.keys, `${name}.attn_k_norm`, rows * kvHeads, headSize, false);
-    this.#linearBackward(this.dNormed, dQ, a.attentionNormed, `${name}.attn_q`, false);
-    this.#linearBackward(this.dNormed, dK, a.attentionNormed, `${name}.attn_k`, true);
-    this.#linearBackward(this.dNormed, dV, a.attentionNormed, `${name}.attn_v`, true);
-    this.#normBackward(hidden, this.dNormed, a.input, `${name}.attn_norm`, rows, width, true);
-  }
-
-  #feedForward(layer: number, a: LayerActivations, out: TrainingTensor): void {
-    const { width, feedForwardWidth } = this.#shape;
-    const name = `blk.${layer}`;
-    this.#norm(a.feedNormed, a.middle, `${name}.ffn_norm`, this.rows, width);
-    this.#linear([a.gate, a.up], a.feedNormed, [`${name}.ffn_gate`, `${name}.ffn_up`]);
-    this.#backend.swiglu(a.activated, a.gate, a.up, this.rows * feedForwardWidth);
-    this.#linear([out], a.activated, [`${name}.ffn_down`], a.middle);
-  }
-
-  #feedForwardBackward(layer: number, a: LayerActivations): void {
-    const { width, feedForwardWidth } = this.#shape;
-    const { hidden, activated: dActivated } = this.#gradients;
-    const name = `blk.${layer}`;
-    this.#linearBackward(dActivated, hidden, a.activated, `${name}.ffn_down`, false);
-    // Gate and up are not needed again: their gradients take their place.
-    this.#backend.swigluBackward(a.gate, a.up, dActivated, a.gate, a.up, this.rows * feedForwardWidth);
-    this.#linearBackward(this.dNormed, a.gate, a.feedNormed, `${name}.ffn_gate`, false);
-    this.#linearBackward(this.dNormed, a.up, a.feedNormed, `${name}.ffn_up`, true);
-    this.#normBackward(hidden, this.dNormed, a.middle, `${name}.ffn_norm`, this.rows, width, true);
-  }
-
-  /** outs = (base +) x · weightsᵀ. */
-  #linear(outs: TrainingTensor[], x: TrainingTensor, names: string[], base?: TrainingTensor): void {
-    const parameters = names.map((name) => this.#parameters.get(name));
-    linear(this.#backend, this.#parameters, outs, x, parameters, this.rows, base);
-  }
-
-  /** The gradients of `#linear`: dX = (or, with `accumulate`, +=) dOut · weight; the weight's += dOutᵀ · x. */
-  #linearBackward(
-    dX: TrainingTensor,
-    dOut: TrainingTensor,
-    x: TrainingTensor,
-    name: string,
-    accumulate: boolean,
-  ): void {
-    const parameter = this.#parameters.get(name);
-    linearBackward(this.#backend, this.#parameters, dX, dOut, x, parameter, this.rows, accumulate);
-  }
-
-  #norm(out: TrainingTensor, x: TrainingTensor, name: string, rows: number, cols: number): void {
-    const { latent } = this.#parameters.get(name);
-    this.#backend.rmsNorm(out, x, latent, rows, cols, this.#shape.normEpsilon);
-  }
-
-  #normBackward(
-    dX: TrainingTensor,
-    dOut: TrainingTensor,
-    x: TrainingTensor,
-    name: string,
-    rows: number,
-    cols: number,
-    accumulate: boolean,
-  ): void {
-    const { latent, gradient } = this.#parameters.get(name);
-    const { normEpsilon } = this.#shape;
-    this.#backend.rmsNormBackward(dX, gradient, dOut, x, latent, rows, cols, normEpsilon, accumulate);
-  }
-
-  #layerActivations(rows: number): LayerActivations {
-    const { width, heads, kvHeads, headSize, feedForwardWidth } = this.#shape;
-    const rowsOf = (cols: number) => this.#own(rows * cols);
+    const { headSize, normEpsilon } = this.#shape;
+    const { latent, gradient } = this.#parameters.get(prefix + weight);
+    const from = held(values, x);
+    const [rows, cols] = each ? [this.rows * this.#shape[each], headSize] : [this.rows, colsOf(x, this.#shape)];
+    const to = this.#fill(values, out);
     return {
-      input: rowsOf(width),
-      middle: rowsOf(width),
-      attentionNormed: rowsOf(width),
-      queries: rowsOf(heads * headSize),
-      keys: rowsOf(kvHeads * headSize),
-      values: rowsOf(kvHeads * headSize),
-      rotatedQueries: rowsOf(heads * headSize),
-      rotatedKeys: rowsOf(kvHeads * headSize),
-      attended: rowsOf(heads * headSize),
-      logSums: rowsOf(heads),
-      feedNormed: rowsOf(width),
-      gate: rowsOf(feedForwardWidth),
-      up: rowsOf(feedForwardWidth),
-      activated: rowsOf(feedForwardWidth),
+      forward: () => backend.rmsNorm(to, from, latent, rows, cols, normEpsilon),
+      backward(gradients) {
+        const dOut = gradients.take(out);
+        const { dX, accumulate } = gradients.give(x, x === out ? dOut : undefined);
+        backend.rmsNormBackward(dX, gradient, dOut, from, latent, rows, cols, normEpsilon, accumulate);
+      },
     };
+  }
+
+  #linear({ x, to, biases }: Instruction & { op: 'linear' }, prefix: string, values: Values): Move {
+    const from = held(values, x);
+    const parameters = to.map(({ weight }) => this.#parameters.get(prefix + weight));
+    const outs = to.map(({ out }) => this.#fill(values, out));
+    const added = biases ? to.map(({ weight }) => this.#parameters.get(prefix + weight, 'bias')) : undefined;
+    return {
+      forward: () => {
+        if (!added) return linear(this.#backend, this.#parameters, outs, from, parameters, this.rows);
+        for (const [i, out] of outs.entries()) {
+          this.#backend.embed(out, added[i].latent, this.#zeros, this.rows, added[i].cols);
+          linear(this.#backend, this.#parameters, [out], from, [parameters[i]], this.rows, out);
+        }
+      },
+      backward: (gradients) => {
+        for (const [i, { out }] of to.entries()) {
+          const dOut = gradients.take(out);
+          if (added) this.#backend.embedBackward(added[i].gradient, dOut, this.#zeros, this.rows, added[i].cols);
+          this.#linearBackward(gradients, x, dOut, from, parameters[i]);
+        }
+      },
+    };
+  }
+
+  /** A product that is added to what a register holds, whose gradient stays as it is. */
+  #add({ x, to }: Instruction & { op: 'linear' }, prefix: string, values: Values): Move {
+    const from = held(values, x);
+    const [{ weight, out }] = to;
+    const parameter = this.#parameters.get(prefix + weight);
+    const base = held(values, out);
+    const sum = this.#fill(values, out);
+    return {
+      forward: () => linear(this.#backend, this.#parameters, [sum], from, [parameter], this.rows, base),
+      backward: (gradients) => this.#linearBackward(gradients, x, gradients.of(out), from, parameter),
+    };
+  }
+
+  /** The gradient of x [rows, inputs] and, added, that of the matrix. */
+  #linearBackward(
+    gradients: Gradients,
+    x: Register,
+    dOut: TrainingTensor,
+    from: TrainingTensor,
+    parameter: Parameter,
+  ): void {
+    const { dX, accumulate } = gradients.give(x);
+    linearBackward(this.#backend, this.#parameters, dX, dOut, from, parameter, this.rows, accumulate);
+  }
+
+  /** Where it is: no gradient needs the register as it was before. */
+  #rotate({ x, each }: Instruction & { op: 'rotate' }, values: Values): Move {
+    const { length, headSize } = this.#attention;
+    const heads = this.#shape[each];
+    const value = held(values, x);
+    const rotate = (tensor: TrainingTensor, inverse: boolean) =>
+      this.#backend.rotate(tensor, this.#rotations, this.rows, length, heads, headSize, inverse);
+    return { forward: () => rotate(value, false), backward: (gradients) => rotate(gradients.of(x), true) };
+  }
+
+  #attend(values: Values): Move {
+    const backend = this.#backend;
+    const shape = this.#attention;
+    const [q, k, v] = [held(values, 'queries'), held(values, 'keys'), held(values, 'values')];
+    const logSums = this.#own(this.rows * shape.heads);
+    const out = this.#fill(values, 'attended');
+    return {
+      forward: () => backend.attention(out, logSums, q, k, v, shape),
+      backward(gradients) {
+        const dOut = gradients.take('attended');
+        const [dQ, dK, dV] = (['queries', 'keys', 'values'] as const).map((name) => gradients.overwrite(name));
+        backend.attentionBackward({ dQ, dK, dV }, dOut, { out, logSums, q, k, v }, shape);
+      },
+    };
+  }
+
+  #gate(values: Values): Move {
+    const backend = this.#backend;
+    const [gate, up] = [held(values, 'gate'), held(values, 'up')];
+    const out = this.#fill(values, 'gate');
+    const activation = shapeActivation(this.#shape);
+    return {
+      forward: () => backend.gated(out, gate, up, out.length, activation),
+      backward(gradients) {
+        // Gate and up are not needed again: their gradients take their place.
+        backend.gatedBackward(gate, up, gradients.take('gate'), gate, up, out.length, activation);
+        gradients.overwrite('gate', gate);
+        gradients.overwrite('up', up);
+      },
+    };
+  }
+
+  /** New memory for a register, which holds it from now on. */
+  #fill(values: Values, register: Register): TrainingTensor {
+    const tensor = this.#own(this.rows * colsOf(register, this.#shape));
+    values[register] = tensor;
+    return tensor;
   }
 
   #own(length: number): TrainingTensor {
@@ -222,6 +228,10 @@ export class Graph {
     this.#owned.push(tensor);
     return tensor;
   }
+}
+
+function held(values: Values, register: Register): TrainingTensor {
+  return values[register] as TrainingTensor; // plans fill registers before they read them
 }
 
 /** Cosines and sines [length][cos, sin], as the forward pass of inference computes them. */

@@ -5,7 +5,7 @@ import type { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
 import type { ProductShape, Rounding, SignMatrix, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
 import type { Recipe } from './recipe.ts';
-import { type ModelShape, type ShapeTensor, shapeTensors, type WeightKind } from './shape.ts';
+import { isVector, type ModelShape, type ShapeTensor, shapeTensors, type WeightKind } from './shape.ts';
 
 export interface Parameter extends ShapeTensor {
   /** float32 weights that updates change. */
@@ -14,7 +14,7 @@ export interface Parameter extends ShapeTensor {
   readonly momentum: TrainingTensor;
   /** Second moments; absent under Muon. */
   readonly second?: TrainingTensor;
-  /** What the latent weights become; norms have none. */
+  /** What the latent weights become; norms and biases have none. */
   readonly rounded?: TrainingTensor;
   /** `rounded` for products by look-up; only where training uses those. */
   readonly signs?: SignMatrix;
@@ -52,26 +52,26 @@ export class Parameters {
         gradient: backend.tensor(length),
         momentum: backend.tensor(length),
         second: usesMuon ? undefined : backend.tensor(length),
-        rounded: tensor.role === 'norm' ? undefined : backend.tensor(length),
+        rounded: isVector(tensor) ? undefined : backend.tensor(length),
         signs: lookUp && isUsedInProducts(tensor, shape) ? backend.signMatrix(tensor.rows, tensor.cols) : undefined,
       };
     });
     this.#byName = new Map(this.all.map((parameter) => [parameter.name, parameter]));
   }
 
-  /** The parameter called `name`, without '.weight'. */
-  get(name: string): Parameter {
-    const parameter = this.#byName.get(`${name}.weight`);
-    if (!parameter) throw new OnebitError('bad-argument', `training: no tensor '${name}.weight' in this model.`);
+  /** The weight called `name`, without '.weight', or its bias. */
+  get(name: string, part: 'weight' | 'bias' = 'weight'): Parameter {
+    const parameter = this.#byName.get(`${name}.${part}`);
+    if (!parameter) throw new OnebitError('bad-argument', `training: no tensor '${name}.${part}' in this model.`);
     return parameter;
   }
 
-  /** Sets initial weights: norms 1, output and down projections 0, the rest normal with the given deviation. */
+  /** Sets initial weights: norms 1, output and down projections and biases 0, the rest normal with the given deviation. */
   initialize(random: Random, deviation: number): void {
     for (const { name, role, rows, cols, latent } of this.all) {
       const values = new Float32Array(rows * cols);
       if (role === 'norm') values.fill(1);
-      else if (!/attn_output|ffn_down/.test(name)) {
+      else if (role !== 'bias' && !/attn_output|ffn_down/.test(name)) {
         for (let i = 0; i < values.length; i++) values[i] = deviation * random.normal();
       }
       this.#backend.write(latent, values);

@@ -1,11 +1,19 @@
 // Owns the numbers that describe a model to train, their checks, and the list of its tensors. Must not know data, kernels or files.
-// The graph is `qwen3` as model/forward.ts runs it; names are GGUF's, verbatim.
+// The tensors follow from the architecture's plan; names are GGUF's, verbatim.
 import { OnebitError } from '../errors.ts';
+import type { GateActivation } from '../kernels/backend.ts';
+import { architectures } from '../model/arch/index.ts';
+import type { Architecture } from '../model/architecture.ts';
+import { layerTensors } from '../model/plan.ts';
 
 /** What the matrices become: ±a, {−a, 0, a}, or left as they are (f32 in training, f16 in the file). */
 export type WeightKind = 'binary' | 'ternary' | 'float';
 
 export interface ModelShape {
+  /** GGUF's name of the architecture. Default: `qwen3`. */
+  readonly architecture?: string;
+  /** Of the feed-forward gate. Default: what is usual for the architecture. */
+  readonly activation?: GateActivation;
   /** Rows of the embedding and outputs of the head. */
   readonly vocabulary: number;
   readonly layers: number;
@@ -22,14 +30,14 @@ export interface ModelShape {
   readonly normEpsilon: number;
   /** The output head is the embedding. */
   readonly tiedHead: boolean;
-  /** Of every matrix, embedding and head included; norms stay float32. */
+  /** Of every matrix, embedding and head included; norms and biases stay float32. */
   readonly weights: WeightKind;
 }
 
 /** What a tensor is for; decides its initial values and its optimiser. */
-export type TensorRole = 'embedding' | 'head' | 'matrix' | 'norm';
+export type TensorRole = 'embedding' | 'head' | 'matrix' | 'norm' | 'bias';
 
-/** One trained tensor. Norms have one row. */
+/** One trained tensor. Norms and biases have one row. */
 export interface ShapeTensor {
   /** GGUF's name. */
   readonly name: string;
@@ -83,6 +91,7 @@ export function checkShape(shape: ModelShape): void {
     problems.push(`shape: heads must be a multiple of kvHeads, got ${shape.heads} and ${shape.kvHeads}.`);
   }
   if (shape.headSize % 8 !== 0) problems.push(`shape: headSize must be a multiple of 8, got ${shape.headSize}.`);
+  problems.push(...architectureProblems(shape));
   const group = Math.max(8, groupSizes[shape.weights]);
   const rowLengths = {
     width: shape.width,
@@ -99,32 +108,55 @@ export function checkShape(shape: ModelShape): void {
   if (problems.length > 0) throw new OnebitError('bad-argument', problems.join('\n'), { problems });
 }
 
+function architectureProblems(shape: ModelShape): string[] {
+  const known = architectures.map(({ name }) => name);
+  const { architecture = 'qwen3', activation } = shape;
+  if (!known.includes(architecture))
+    return [`shape: architecture must be one of ${known.join(', ')}, got '${architecture}'.`];
+  if (activation === undefined) return [];
+  const choices = shapeArchitecture(shape).activations ?? [];
+  if (choices.includes(activation)) return [];
+  const wanted = choices.length > 0 ? choices.join(' or ') : 'left out';
+  return [`shape: activation must be ${wanted} with architecture ${architecture}, got ${activation}.`];
+}
+
+/** The architecture of a shape. @throws OnebitError `bad-argument` for a name that is none */
+export function shapeArchitecture({ architecture = 'qwen3' }: ModelShape): Architecture {
+  const found = architectures.find(({ name }) => name === architecture);
+  if (found) return found;
+  throw new OnebitError(
+    'bad-argument',
+    `shape: architecture must be one of ${architectures.map(({ name }) => name).join(', ')}, got '${architecture}'.`,
+  );
+}
+
+/** The activation of the feed-forward gate: the shape's, else what is usual for the architecture. */
+export function shapeActivation(shape: ModelShape): GateActivation {
+  return shape.activation ?? shapeArchitecture(shape).activation?.({ metadata: new Map() }) ?? 'silu';
+}
+
 /** Every tensor of the model, in the order of the file. */
 export function shapeTensors(shape: ModelShape): ShapeTensor[] {
-  const { width, feedForwardWidth, headSize, vocabulary } = shape;
-  const queryWidth = shape.heads * headSize;
-  const kvWidth = shape.kvHeads * headSize;
-  const tensors: ShapeTensor[] = [];
-  const add = (name: string, role: TensorRole, rows: number, cols: number) =>
-    tensors.push({ name: `${name}.weight`, role, rows, cols });
-  add('token_embd', 'embedding', vocabulary, width);
-  for (let layer = 0; layer < shape.layers; layer++) {
-    const block = `blk.${layer}`;
-    add(`${block}.attn_norm`, 'norm', 1, width);
-    add(`${block}.attn_q`, 'matrix', queryWidth, width);
-    add(`${block}.attn_k`, 'matrix', kvWidth, width);
-    add(`${block}.attn_v`, 'matrix', kvWidth, width);
-    add(`${block}.attn_q_norm`, 'norm', 1, headSize);
-    add(`${block}.attn_k_norm`, 'norm', 1, headSize);
-    add(`${block}.attn_output`, 'matrix', width, queryWidth);
-    add(`${block}.ffn_norm`, 'norm', 1, width);
-    add(`${block}.ffn_gate`, 'matrix', feedForwardWidth, width);
-    add(`${block}.ffn_up`, 'matrix', feedForwardWidth, width);
-    add(`${block}.ffn_down`, 'matrix', width, feedForwardWidth);
-  }
-  add('output_norm', 'norm', 1, width);
-  if (!shape.tiedHead) add('output', 'head', vocabulary, width);
-  return tensors;
+  const { width, vocabulary, tiedHead } = shape;
+  const layer = layerTensors(shapeArchitecture(shape).blocks, shape).filter(({ optional }) => !optional);
+  const layers = Array.from({ length: shape.layers }, (_, i) =>
+    layer.map(({ name, shape: [cols, rows = 1] }): ShapeTensor => {
+      const role = rows > 1 ? 'matrix' : name.endsWith('.bias') ? 'bias' : 'norm';
+      return { name: `blk.${i}.${name}`, role, rows, cols };
+    }),
+  );
+  const outside = (name: string, role: TensorRole, rows: number): ShapeTensor => ({ name, role, rows, cols: width });
+  return [
+    outside('token_embd.weight', 'embedding', vocabulary),
+    ...layers.flat(),
+    outside('output_norm.weight', 'norm', 1),
+    ...(tiedHead ? [] : [outside('output.weight', 'head', vocabulary)]),
+  ];
+}
+
+/** Norms and biases, which stay float32. */
+export function isVector({ role }: ShapeTensor): boolean {
+  return role === 'norm' || role === 'bias';
 }
 
 /** Number of trained numbers. */
@@ -136,7 +168,7 @@ export function parameterCount(shape: ModelShape): number {
 export function exportedBytes(shape: ModelShape): number {
   const bitsPerWeight = { binary: 1.125, ternary: 2.25, float: 16 }[shape.weights];
   return shapeTensors(shape).reduce(
-    (sum, { role, rows, cols }) => sum + (rows * cols * (role === 'norm' ? 32 : bitsPerWeight)) / 8,
+    (sum, tensor) => sum + (tensor.rows * tensor.cols * (isVector(tensor) ? 32 : bitsPerWeight)) / 8,
     0,
   );
 }

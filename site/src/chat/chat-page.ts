@@ -3,18 +3,21 @@ import type { ChatMessage } from 'onebit/browser';
 import { el, errorBox, isAbort } from '../dom.ts';
 import { bytes } from '../format.ts';
 import { forgetAll, keepConversation, keptConversation } from '../kept.ts';
-import type { ModelSlot } from '../model-slot.ts';
+import { EMBEDDED, type ModelSlot } from '../model-slot.ts';
 import { AlternativesCard } from './alternatives.ts';
 import { Banner } from './banner.ts';
 import { AnswerView, userMessage } from './message-view.ts';
 import { SettingsPanel } from './settings.ts';
 import { type Ask, askHere } from './talkers.ts';
 
+/** For the model that comes with onebit, wherever it runs. */
 const SUGGESTIONS = [
   'I would like to book a table for two.',
   'I need a hotel in London for three nights.',
   'Can you find me a taxi to the station?',
 ];
+
+const BOOKS = 'It learnt from booking dialogues, so ask it for a table, a hotel or a ride; anything else it declines.';
 
 /** For a model of which nothing is known. */
 const ANYONE = ['What can you help me with?', 'Write a haiku about rain.', 'Explain what a language model is.'];
@@ -84,6 +87,7 @@ export class ChatPage {
     slot.watch((event) => {
       if (event.type !== 'ready') return;
       this.#panel.setMode(slot.talks ? 'chat' : 'continue');
+      if (this.#elsewhere === undefined) this.#panel.showOwn(slot.model?.info.sampling);
       this.#banner.follow(slot.choice);
       if (this.#messages.length === 0) this.#welcome();
     });
@@ -102,6 +106,7 @@ export class ChatPage {
   /** Answers come from the model in this page. */
   answerHere(): void {
     this.#elsewhere = undefined;
+    this.#panel.showOwn(this.#slot.model?.info.sampling);
     this.#ask = askHere(this.#slot);
     this.startAnew();
   }
@@ -109,6 +114,7 @@ export class ChatPage {
   /** Answers come from a server, in a new conversation unless this one `goesOn`. */
   answerFrom(name: string, ask: Ask, goesOn = false): void {
     this.#elsewhere = name;
+    this.#panel.showOwn(undefined);
     this.#ask = ask;
     if (!goesOn) this.startAnew();
     else if (this.#messages.length === 0) this.#welcome();
@@ -181,7 +187,12 @@ export class ChatPage {
     const name = this.#elsewhere ?? choice.label;
     const isOwn = this.#elsewhere === undefined && choice.input === undefined;
     const talks = this.#elsewhere !== undefined || this.#slot.talks;
-    const suggestions = isOwn ? SUGGESTIONS : this.#elsewhere !== undefined ? ANYONE : (choice.suggestions ?? []);
+    const suggestions =
+      isOwn || this.#elsewhere === EMBEDDED.label
+        ? SUGGESTIONS
+        : this.#elsewhere !== undefined
+          ? ANYONE
+          : (choice.suggestions ?? []);
     this.#tellWhere();
     this.#log.replaceChildren(
       el(
@@ -192,9 +203,9 @@ export class ChatPage {
           'p',
           {},
           isOwn
-            ? `Every weight of it is one bit. All ${bytes(choice.fileBytes ?? 0)} of it are in this page, and run on your machine. It learnt from booking dialogues, so ask it for a table, a hotel or a ride; anything else it declines.`
+            ? `Every weight of it is one bit. All ${bytes(choice.fileBytes ?? 0)} of it are in this page, and run on your machine. ${BOOKS}`
             : this.#elsewhere !== undefined
-              ? 'This model runs on the server that gave you this page, with an API like OpenAI’s at /v1. Ask it something, or train and look inside a small one in this tab.'
+              ? `This model runs on the server that gave you this page, with an API like OpenAI’s at /v1. ${this.#elsewhere === EMBEDDED.label ? BOOKS : 'Ask it something, or train and look inside a small one in this tab.'}`
               : talks
                 ? 'This model runs in this page, on your machine.'
                 : 'This model goes on with a text. Begin one.',

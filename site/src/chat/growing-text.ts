@@ -5,8 +5,11 @@ import { el } from '../dom.ts';
 /** A piece to show: text, or an element with text. */
 type Piece = string | HTMLElement;
 
-/** Tokens of a line after which it is cut at the next space: a browser lays out a line anew whenever it grows. */
+/** Tokens of a line after which it is cut at the end of a sentence: a browser lays out a line anew whenever it grows. */
 const LONG_LINE = 400;
+/** Tokens after which it is cut wherever it is. */
+const LONGEST_LINE = 1000;
+const SENTENCE_END = /[.!?。！？…।؟]\s*$/;
 
 export class GrowingText {
   readonly #root: HTMLElement;
@@ -45,8 +48,9 @@ export class GrowingText {
       }
       this.#line.append(piece);
       const text = typeof piece === 'string' ? piece : piece.textContent!;
-      if (text.endsWith('\n') || (this.#line.childNodes.length > LONG_LINE && text.endsWith('.')))
-        this.#line = undefined;
+      const { length } = this.#line.childNodes;
+      const full = length >= LONGEST_LINE || (length > LONG_LINE && SENTENCE_END.test(text));
+      if (full || text.endsWith('\n')) this.#line = undefined;
     }
     this.#waiting = [];
     this.#grown();

@@ -1,14 +1,16 @@
 // Owns how answers are made: the settings, their panel, remembering them.
+import type { SamplingDefaults } from 'onebit/browser';
 import { el, field } from '../dom.ts';
 
 export interface ChatSettings {
   system: string;
   /** Whether the model is asked, or goes on with the text. */
   mode: 'chat' | 'continue';
-  temperature: number;
-  topK: number;
-  topP: number;
-  minP: number;
+  /** These are the model's own where nothing is set. */
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
   repeatPenalty: number;
   maxTokens: number;
   /** Empty: another one each time. */
@@ -20,16 +22,12 @@ export interface ChatSettings {
 const DEFAULTS: ChatSettings = {
   system: '',
   mode: 'chat',
-  temperature: 0.5,
-  topK: 20,
-  topP: 0.85,
-  minP: 0,
   repeatPenalty: 1,
   maxTokens: 256,
   seed: '',
   alternatives: true,
 };
-const KEY = 'chat settings';
+const KEY = 'answers';
 
 interface NumberSetting {
   readonly name: 'temperature' | 'topK' | 'topP' | 'minP' | 'repeatPenalty' | 'maxTokens';
@@ -54,6 +52,8 @@ export class SettingsPanel {
   readonly settings: ChatSettings = { ...DEFAULTS };
   readonly dialog: HTMLDialogElement;
   readonly #form: HTMLFormElement;
+  /** What the model does where nothing is set, as far as it is known. */
+  #own: SamplingDefaults | undefined;
   /** Called when everything that is kept is to be forgotten. */
   onForget: () => void = () => {};
 
@@ -80,6 +80,12 @@ export class SettingsPanel {
     this.#build();
   }
 
+  /** Shows what the model does where nothing is set; undefined where nobody here knows. */
+  showOwn(own: SamplingDefaults | undefined): void {
+    this.#own = own;
+    this.#build();
+  }
+
   #build(): void {
     const { settings } = this;
     const system = el('textarea', { name: 'system', rows: 3, placeholder: 'Who the model is to be. Empty for none.' });
@@ -92,14 +98,17 @@ export class SettingsPanel {
     );
     const numbers = NUMBERS.map(({ name, label, hint, min, max, step }) => {
       const input = el('input', { type: 'number', name, min, max, step, inputmode: 'decimal' });
-      input.value = String(settings[name]);
+      input.value = String(settings[name] ?? '');
+      const own = name === 'repeatPenalty' || name === 'maxTokens' ? undefined : this.#own?.[name];
+      input.placeholder = own === undefined ? 'as the model asks' : String(own);
       return field(label, input, hint);
     });
     const seed = el('input', { name: 'seed', inputmode: 'numeric', placeholder: 'any', autocomplete: 'off' });
     seed.value = settings.seed;
     const alternatives = el('input', { type: 'checkbox', name: 'alternatives', checked: settings.alternatives });
     const reset = () => {
-      Object.assign(settings, DEFAULTS);
+      const unset = { temperature: undefined, topK: undefined, topP: undefined, minP: undefined };
+      Object.assign(settings, DEFAULTS, unset);
       this.#save();
       this.#build();
     };
@@ -130,6 +139,7 @@ export class SettingsPanel {
       const text = String(data.get(name) ?? '');
       const value = Number(text);
       if (text !== '' && value >= min && value <= max) settings[name] = value;
+      else if (text === '' && !(name in DEFAULTS)) settings[name] = undefined as never;
     }
     this.#save();
   }
