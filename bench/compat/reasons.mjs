@@ -15,6 +15,8 @@ export const REASONS = [
     test: /tool use AI message|parallel tool calling|bind tools|tool params|stream tools|tokens with tool calls|complex tools/,
     reason: 'The model of the package has 6.5 million weights: it does not do two sums by itself, nor call a tool unasked. With `tool_choice` it is asked where that is enough.',
   },
+  { suite: 'templates', test: /./, message: /no content is the empty text/, reason: 'Where a turn has calls and no content (`null`), these templates write “None” or “null” into the prompt under Jinja2; here no content is the empty text, as it is in vLLM and llama.cpp. All other conversations are the same.' },
+  { suite: 'templates', test: /./, message: /content in parts/, reason: 'Knows only content in parts, and drops a text; here it gets the text as a part.' },
   { suite: 'llama', test: /_props|_slots/, reason: 'Routes that say how llama.cpp itself is set up; `/v1/models`, `/metrics` and `/ready` say it here.' },
   { suite: 'llama', test: /with_grammar/, reason: 'GBNF is refused by the field’s name; `json_schema`, `guided_regex` and `guided_choice` hold answers to a form.' },
   { suite: 'llama', test: /timings_per_token/, reason: 'A field of llama.cpp’s own; OpenAI’s `usage` is given.' },
