@@ -1,6 +1,7 @@
 // The gradient of every operation against central differences, on the reference and in WebAssembly.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Random } from '../src/core/random.ts';
+import type { GateActivation } from '../src/kernels/backend.ts';
 import { randomValues } from '../src/kernels/cases.ts';
 import { referenceTrainingBackend } from '../src/kernels/reference/training-backend.ts';
 import type { TrainingBackend, TrainingTensor } from '../src/kernels/training.ts';
@@ -56,7 +57,17 @@ async function gradientError(backend: TrainingBackend, subject: Differentiable):
 }
 
 function subjects(): Differentiable[] {
-  return [linear(), norm(), rotation(), swiglu(), embedding(), loss(), ...attentionShapes.map(attention)];
+  return [
+    linear(),
+    norm(),
+    rotation(),
+    gated('silu'),
+    gated('relu2'),
+    gated('gelu'),
+    embedding(),
+    loss(),
+    ...attentionShapes.map(attention),
+  ];
 }
 
 function linear(): Differentiable {
@@ -118,16 +129,16 @@ function rotation(): Differentiable {
   };
 }
 
-function swiglu(): Differentiable {
+function gated(activation: GateActivation): Differentiable {
   const length = 48;
   return {
-    name: 'swiglu',
+    name: activation,
     inputs: [randomValues(length, 1, 2), randomValues(length, 2)],
     outputLength: length,
-    forward: (backend, out, [gate, up]) => backend.swiglu(out, gate, up, length),
+    forward: (backend, out, [gate, up]) => backend.gated(out, gate, up, length, activation),
     backward(backend, dOut, [gate, up]) {
       const [dGate, dUp] = [backend.tensor(length), backend.tensor(length)];
-      backend.swigluBackward(dGate, dUp, dOut, gate, up, length);
+      backend.gatedBackward(dGate, dUp, dOut, gate, up, length, activation);
       return [dGate, dUp];
     },
   };

@@ -31,12 +31,12 @@ function initialWeights(shape: ModelShape): Map<string, Float32Array> {
   return new Map(
     shapeTensors(shape).map(({ name, role, rows, cols }, i) => {
       const value = (index: number) => (hashed(index, i + 1) / 4294967296) * 2 - 1;
-      const isNorm = role === 'norm';
+      const isVector = role === 'norm' || role === 'bias';
       return [
         name,
         Float32Array.from({ length: rows * cols }, (_, index) => {
-          const uniform = Math.fround(value(index) * (isNorm ? 0.1 : 0.08));
-          return isNorm ? 1 + uniform : uniform;
+          const uniform = Math.fround(value(index) * (isVector ? 0.1 : 0.08));
+          return role === 'norm' ? 1 + uniform : uniform;
         }),
       ];
     }),

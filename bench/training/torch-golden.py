@@ -60,6 +60,13 @@ CASES = {
         SHAPE | {"weights": "float", "kvHeads": 1},
         RECIPE | {"optimizer": "adamw", "learningRate": 0.002, "clipNorm": 0},
     ),
+    "llama, float, Muon": (SHAPE | {"architecture": "llama", "weights": "float"}, RECIPE),
+    "qwen2, binary, Muon, full precision first": (SHAPE | {"architecture": "qwen2"}, RECIPE),
+    "bitnet with SiLU, float, AdamW": (
+        SHAPE | {"architecture": "bitnet", "weights": "float", "tiedHead": False},
+        RECIPE | {"optimizer": "adamw", "learningRate": 0.002},
+    ),
+    "bitnet-b1.58, ternary, Muon": (SHAPE | {"architecture": "bitnet-b1.58", "weights": "ternary"}, RECIPE | {"fullPrecisionShare": 0.5}),
 }
 
 results = []
@@ -71,7 +78,7 @@ for name, (shape, recipe) in CASES.items():
             if parameter.dim() == 2:
                 parameter.copy_(initial(parameter.shape, seed + 1, 0.08))
             else:
-                parameter.copy_(1 + initial(parameter.shape, seed + 1, 0.1))
+                parameter.copy_((0 if key.endswith("bias") else 1) + initial(parameter.shape, seed + 1, 0.1))
     optimizer = Optimizer(model, recipe)
     losses, norms = [], []
     for step in range(STEPS):

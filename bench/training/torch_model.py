@@ -45,21 +45,30 @@ class Decoder(nn.Module):
         super().__init__()
         self.shape = shape
         self.quantized = True
+        architecture = shape.get("architecture", "qwen3")
+        self.qk_norm, self.biases, self.sub_norm = architecture == "qwen3", architecture == "qwen2", architecture.startswith("bitnet")
+        relu2 = shape.get("activation", "relu2" if architecture in ("bitnet-b1.58", "bitnet-25") else "silu") == "relu2"
+        self.activation = (lambda x: F.relu(x) ** 2) if relu2 else F.silu
         width, size = shape["width"], shape["headSize"]
         q, kv, ff = shape["heads"] * size, shape["kvHeads"] * size, shape["feedForwardWidth"]
         sizes = {"token_embd": (shape["vocabulary"], width)}
         for i in range(shape["layers"]):
             block = f"blk.{i}."
-            sizes |= {
-                block + "attn_norm": (width,), block + "attn_q": (q, width), block + "attn_k": (kv, width),
-                block + "attn_v": (kv, width), block + "attn_q_norm": (size,), block + "attn_k_norm": (size,),
-                block + "attn_output": (width, q), block + "ffn_norm": (width,), block + "ffn_gate": (ff, width),
-                block + "ffn_up": (ff, width), block + "ffn_down": (width, ff),
-            }
+            sizes |= {block + "attn_norm": (width,), block + "attn_q": (q, width), block + "attn_k": (kv, width), block + "attn_v": (kv, width)}
+            if self.biases:
+                sizes |= {block + "attn_q.bias": (q,), block + "attn_k.bias": (kv,), block + "attn_v.bias": (kv,)}
+            if self.qk_norm:
+                sizes |= {block + "attn_q_norm": (size,), block + "attn_k_norm": (size,)}
+            if self.sub_norm:
+                sizes[block + "attn_sub_norm"] = (q,)
+            sizes |= {block + "attn_output": (width, q), block + "ffn_norm": (width,), block + "ffn_gate": (ff, width), block + "ffn_up": (ff, width)}
+            if self.sub_norm:
+                sizes[block + "ffn_sub_norm"] = (ff,)
+            sizes[block + "ffn_down"] = (width, ff)
         sizes["output_norm"] = (width,)
         if not shape["tiedHead"]:
             sizes["output"] = (shape["vocabulary"], width)
-        self.named = {name: nn.Parameter(torch.ones(size) if len(size) == 1 else torch.randn(size) * 0.02) for name, size in sizes.items()}
+        self.named = {name: nn.Parameter(torch.zeros(size) if name.endswith("bias") else torch.ones(size) if len(size) == 1 else torch.randn(size) * 0.02) for name, size in sizes.items()}
         self.weights = nn.ParameterList(self.named.values())
 
     def used(self, name):
@@ -86,18 +95,25 @@ class Decoder(nn.Module):
         for i in range(s["layers"]):
             block = f"blk.{i}."
             y = rms_norm(x, self.named[block + "attn_norm"], eps)
-            q = F.linear(y, self.used(block + "attn_q")).view(n, length, heads, size)
-            k = F.linear(y, self.used(block + "attn_k")).view(n, length, kv, size)
-            v = F.linear(y, self.used(block + "attn_v")).view(n, length, kv, size)
-            q = self.rotate(rms_norm(q, self.named[block + "attn_q_norm"], eps).transpose(1, 2))
-            k = self.rotate(rms_norm(k, self.named[block + "attn_k_norm"], eps).transpose(1, 2))
+            projected = lambda name: F.linear(y, self.used(block + name), self.named.get(block + name + ".bias"))
+            q = projected("attn_q").view(n, length, heads, size)
+            k = projected("attn_k").view(n, length, kv, size)
+            v = projected("attn_v").view(n, length, kv, size)
+            if self.qk_norm:
+                q, k = rms_norm(q, self.named[block + "attn_q_norm"], eps), rms_norm(k, self.named[block + "attn_k_norm"], eps)
+            q, k = self.rotate(q.transpose(1, 2)), self.rotate(k.transpose(1, 2))
             v = v.transpose(1, 2)
             if heads != kv:
                 k, v = k.repeat_interleave(heads // kv, 1), v.repeat_interleave(heads // kv, 1)
             attended = ((q @ k.transpose(-1, -2)) / math.sqrt(size) + mask).softmax(-1) @ v
-            x = x + F.linear(attended.transpose(1, 2).reshape(n, length, heads * size), self.used(block + "attn_output"))
+            attended = attended.transpose(1, 2).reshape(n, length, heads * size)
+            if self.sub_norm:
+                attended = rms_norm(attended, self.named[block + "attn_sub_norm"], eps)
+            x = x + F.linear(attended, self.used(block + "attn_output"))
             y = rms_norm(x, self.named[block + "ffn_norm"], eps)
-            gate = F.silu(F.linear(y, self.used(block + "ffn_gate"))) * F.linear(y, self.used(block + "ffn_up"))
+            gate = self.activation(F.linear(y, self.used(block + "ffn_gate"))) * F.linear(y, self.used(block + "ffn_up"))
+            if self.sub_norm:
+                gate = rms_norm(gate, self.named[block + "ffn_sub_norm"], eps)
             x = x + F.linear(gate, self.used(block + "ffn_down"))
         x = rms_norm(x, self.named["output_norm"], eps)
         return F.linear(x, embedding if s["tiedHead"] else self.used("output"))

@@ -17,6 +17,7 @@ export interface TrainFlags extends CorpusFlags {
   vocab?: number;
   context?: number;
   kind?: WeightKind;
+  architecture?: string;
   optimizer?: Recipe['optimizer'];
   lr?: number;
   adamLr?: number;
@@ -61,6 +62,7 @@ export function shapeOf(flags: TrainFlags): Partial<ModelShape> {
     vocabulary: flags.vocab,
     contextLength: flags.context,
     weights: flags.kind,
+    architecture: flags.architecture,
   });
 }
 

@@ -5,6 +5,7 @@ import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { openSource } from '../load.ts';
+import { architectures } from '../model/arch/index.ts';
 import { exportRun } from '../train/export-run.ts';
 import { presets } from '../train/presets.ts';
 import { htmlReport, RunRecord } from '../train/report.ts';
@@ -105,7 +106,12 @@ function addShapeOptions(command: Command): void {
     .option('--ffn <n>', 'width of the feed-forward part', wholeNumber(8, 1 << 18))
     .option('--vocab <n>', 'tokens of the vocabulary, at least 259', wholeNumber(259, 1 << 17))
     .option('--context <n>', 'longest sequence in tokens, a multiple of 8', wholeNumber(8, 1 << 17))
-    .addOption(new Option('--kind <kind>', 'what weights become').choices(['binary', 'ternary', 'float']));
+    .addOption(new Option('--kind <kind>', 'what weights become').choices(['binary', 'ternary', 'float']))
+    .addOption(
+      new Option('--architecture <name>', 'what the model is, by its name in GGUF (default: qwen3)')
+        .choices(architectures.map(({ name }) => name))
+        .conflicts('init'),
+    );
 }
 
 function addRecipeOptions(command: Command): void {

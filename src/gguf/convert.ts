@@ -5,7 +5,6 @@ import { OnebitError } from '../errors.ts';
 import { encodedBytes } from '../quant/blocks.ts';
 import { encodeExactly, type Loss, noLoss } from '../quant/exact.ts';
 import { type Format, type FormatName, formatByName } from '../quant/formats.ts';
-import { formatsOfStock } from './ggml-types.ts';
 import type { Gguf, TensorInfo } from './types.ts';
 import { type ByteSink, type WritableTensor, type WritableValue, writableMetadata, writeGguf } from './write.ts';
 
@@ -111,7 +110,7 @@ async function planTensor(
   }
   const target = formatByName(type);
   // Formats that nothing else loads do not stay: their weights are what they are as float32.
-  const other: FormatName = formatsOfStock.has(from) ? from : 'f32';
+  const other: FormatName = formatByName(from).isFork ? 'f32' : from;
   if (shape[0] % target.blockSize !== 0) {
     const why = `rows of ${shape[0]} are no multiple of ${target.blockSize}`;
     progress(tensor.sizeBytes);

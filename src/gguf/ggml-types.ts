@@ -1,5 +1,4 @@
 // Owns the names behind ggml's tensor type ids, for messages. Source: ggml.h's enum ggml_type (removed types included), PrismML's fork for 142 and 143.
-import type { FormatName } from '../quant/formats.ts';
 
 const NAMES: Record<number, string> = {
   0: 'F32',
@@ -51,12 +50,6 @@ const NAMES: Record<number, string> = {
   145: 'SPTQ1_0',
   146: 'SPTQ2_0',
 };
-
-/** Formats that stock llama.cpp loads. Its reading of id 42 is 64 weights a block. */
-export const formatsOfStock: ReadonlySet<FormatName> = new Set<FormatName>([
-  ...(['f32', 'f16', 'bf16', 'q8_0', 'q1_0', 'q2_0', 'tq1_0', 'tq2_0'] as const),
-  ...(['q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_k', 'q5_k', 'q6_k'] as const),
-]);
 
 /** Types that hold ternary weights: re-quantising those to one bit would destroy the model. */
 const TERNARY = new Set([34, 35, 36, 43, 142, 143, 145, 146]);

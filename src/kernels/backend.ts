@@ -68,8 +68,8 @@ export interface RopeSpec {
   readonly magnitude: number;
 }
 
-/** What becomes of a gate: x · sigmoid(x), or max(x, 0)². */
-export type GateActivation = 'silu' | 'relu2';
+/** What becomes of a gate: x · sigmoid(x), max(x, 0)², or x · sigmoid(√(8/π) · (x + 0.044715 · x³)), the usual approximation of x · Φ(x). */
+export type GateActivation = 'silu' | 'relu2' | 'gelu';
 
 /** One candidate token. */
 export interface TopEntry {
@@ -147,6 +147,8 @@ export interface Backend {
   attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number): void;
   /** out[i] = activation(gate[i]) · up[i] for `length` elements; default silu. `out` may be `gate` or `up`. */
   gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation?: GateActivation): void;
+  /** out[i] = factor · x[i] for `length` elements; with `accumulate`, adds to out instead. `out` may be `x`. */
+  scale(out: Tensor, x: Tensor, length: number, factor: number, accumulate?: boolean): void;
   /** out[i] = x[indices[i]], rows of `cols`. */
   gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void;
 

@@ -368,7 +368,7 @@ async function runAttention(backend: Backend, format: KvFormat, shape: Attention
 }
 
 function elementwiseCases(): KernelCase[] {
-  const cases: KernelCase[] = (['silu', 'relu2'] as const).flatMap((activation) =>
+  const cases: KernelCase[] = (['silu', 'relu2', 'gelu'] as const).flatMap((activation) =>
     [1, 5, 4096, 10_001].map((length) => ({
       kernel: 'gated',
       name: `${activation} ${length}`,
@@ -383,6 +383,23 @@ function elementwiseCases(): KernelCase[] {
       },
     })),
   );
+  for (const [length, accumulate, inPlace] of [
+    [1, false, false],
+    [37, true, false],
+    [10_001, false, true],
+  ] as const) {
+    cases.push({
+      kernel: 'scale',
+      name: `${length}${accumulate ? ', added' : ''}${inPlace ? ', in place' : ''}`,
+      bound: { rms: 1e-6, max: 1e-5 },
+      run: async (backend) => {
+        const out = guarded(backend, length);
+        backend.write(out, randomValues(length, 1));
+        backend.scale(out, inPlace ? out : tensorOf(backend, randomValues(length, 2)), length, 25.5, accumulate);
+        return readGuarded(backend, out);
+      },
+    });
+  }
   cases.push({
     kernel: 'gather-rows',
     name: '3 of 5 rows of 19',

@@ -36,7 +36,7 @@ export function trainingCases(): TrainingCase[] {
     ...normCases(),
     ...rotateCases(),
     ...attentionCases(),
-    ...swigluCases(),
+    ...gatedCases(),
     ...lossCases(),
     ...updateCases(),
   ];
@@ -281,16 +281,18 @@ function attentionCases(): TrainingCase[] {
   });
 }
 
-function swigluCases(): TrainingCase[] {
-  return [4, 1028, 5000].map((length) =>
-    trainingCase('swiglu', `and its gradient, ${length}`, float32, (backend, outputs) => {
-      const gate = randomValues(length, 1, 4);
-      const up = randomValues(length, 2);
-      const dOut = tensorOf(backend, randomValues(length, 3));
-      const [g, u] = [outputs.of(length, gate), outputs.of(length, up)];
-      backend.swiglu(outputs.of(length), g, u, length);
-      backend.swigluBackward(g, u, dOut, g, u, length);
-    }),
+function gatedCases(): TrainingCase[] {
+  return (['silu', 'relu2', 'gelu'] as const).flatMap((activation) =>
+    [4, 1028, 5000].map((length) =>
+      trainingCase('gated', `${activation} and its gradient, ${length}`, float32, (backend, outputs) => {
+        const gate = randomValues(length, 1, 4);
+        const up = randomValues(length, 2);
+        const dOut = tensorOf(backend, randomValues(length, 3));
+        const [g, u] = [outputs.of(length, gate), outputs.of(length, up)];
+        backend.gated(outputs.of(length), g, u, length, activation);
+        backend.gatedBackward(g, u, dOut, g, u, length, activation);
+      }),
+    ),
   );
 }
 

@@ -1,6 +1,8 @@
 // Owns the interface between training and whatever computes it: float32 memory and the forward and backward operations of the decoder's graph,
 // dispatched in order; only reading back waits. Must not know models, data or a concrete backend. Plain meaning: reference/training-backend.ts.
 
+import type { GateActivation } from './backend.ts';
+
 /** Row-major float32 numbers (or int32, where an operation says so) in a backend's memory. */
 export interface TrainingTensor {
   /** Number of 32-bit elements. */
@@ -193,16 +195,23 @@ export interface TrainingBackend {
     shape: AttentionShape,
   ): void;
 
-  /** out = silu(gate) · up. */
-  swiglu(out: TrainingTensor, gate: TrainingTensor, up: TrainingTensor, length: number): void;
-  /** Gradients of `swiglu`. dGate may be `gate`, dUp may be `up`. */
-  swigluBackward(
+  /** out = activation(gate) · up. */
+  gated(
+    out: TrainingTensor,
+    gate: TrainingTensor,
+    up: TrainingTensor,
+    length: number,
+    activation: GateActivation,
+  ): void;
+  /** Gradients of `gated`. dGate may be `gate`, dUp may be `up`. */
+  gatedBackward(
     dGate: TrainingTensor,
     dUp: TrainingTensor,
     dOut: TrainingTensor,
     gate: TrainingTensor,
     up: TrainingTensor,
     length: number,
+    activation: GateActivation,
   ): void;
 
   /**

@@ -13,6 +13,8 @@ export interface Architecture {
   readonly ropePairing: RopeSpec['pairing'];
   /** Keys below the prefix that only it reads. */
   readonly keys?: readonly string[];
+  /** What files may say that the activation of its feed-forward gate is, in the key `hidden_activation`. */
+  readonly activations?: readonly GateActivation[];
   /** The activation of its feed-forward gate, where that is not always SiLU. @throws OnebitError `unsupported` */
   activation?(metadata: Metadata): GateActivation;
   /** The plan of each layer: what it runs, in this order. @internal */

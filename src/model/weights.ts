@@ -160,7 +160,7 @@ export async function loadWeights(
 }
 
 /** The factor beside a matrix: that of `blk.0.attn_q.weight` is `blk.0.attn_q.scale`. 1 where there is none. */
-async function scaleOf(gguf: Gguf, source: ByteSource, name: string, signal?: AbortSignal): Promise<number> {
+export async function scaleOf(gguf: Gguf, source: ByteSource, name: string, signal?: AbortSignal): Promise<number> {
   const tensor = gguf.tensors.get(name.replace(/\.weight$/, '.scale'));
   if (!tensor || tensor.name === name) return 1;
   const bytes = new Uint8Array(tensor.sizeBytes);

@@ -26,6 +26,8 @@ export interface FormatOf<Name extends string> {
   /** ggml's name of it. */
   readonly ggmlName: string;
   readonly kind: FormatKind;
+  /** Stock llama.cpp does not load it: it is a fork's, or has another meaning there. */
+  readonly isFork?: true;
   readonly blockSize: number;
   readonly blockBytes: number;
   /** Bytes behind the last block of a tensor. Default 0. */

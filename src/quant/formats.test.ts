@@ -62,7 +62,7 @@ describe('the list', () => {
 
   test('sizes are those of ggml’s blocks', () => {
     const sizes = Object.fromEntries(formats.map((f) => [f.name, [f.ggmlType, f.blockSize, f.blockBytes]]));
-    expect(sizes).toEqual({
+    expect(sizes).toMatchObject({
       f32: [0, 1, 4],
       f16: [1, 1, 2],
       bf16: [30, 1, 2],

@@ -36,6 +36,7 @@ function i2Format<Name extends string>(
     ggmlType: 36,
     ggmlName,
     kind: 'ternary',
+    isFork: true,
     blockSize,
     blockBytes,
     tailBytes: TAIL,

@@ -9,14 +9,17 @@ const groups: readonly DigitGroup[] = [
 ];
 
 /** PTQ1_0: 1.75 bits per weight. */
-export const ptq1_0 = ternaryFormat({
-  name: 'ptq1_0',
-  ggmlType: 143,
-  ggmlName: "PrismML's PTQ1_0",
-  blockSize: 128,
-  blockBytes: 28,
-  scaleAt: 26,
-  unpack: (bytes, at, codes) => unpackBase3(groups, bytes, at, codes),
-  pairs: (bytes, at, out, to) => pairsOfBase3(groups, bytes, at, out, to),
-  pack: (codes, bytes, at) => packBase3(groups, codes, bytes, at),
-});
+export const ptq1_0 = {
+  ...ternaryFormat({
+    name: 'ptq1_0',
+    ggmlType: 143,
+    ggmlName: "PrismML's PTQ1_0",
+    blockSize: 128,
+    blockBytes: 28,
+    scaleAt: 26,
+    unpack: (bytes, at, codes) => unpackBase3(groups, bytes, at, codes),
+    pairs: (bytes, at, out, to) => pairsOfBase3(groups, bytes, at, out, to),
+    pack: (codes, bytes, at) => packBase3(groups, codes, bytes, at),
+  }),
+  isFork: true,
+} as const;

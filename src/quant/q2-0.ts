@@ -10,11 +10,12 @@ import { largestOf, packPairs, ternaryCodes } from './ternary.ts';
 export const q2_0 = q2Format('q2_0', 42, 'Q2_0', 64);
 
 /** The older PrismML Q2_0: 2.125 bits per weight, blocks of 128, otherwise as `q2_0`. */
-export const q2_0_128 = q2Format('q2_0-128', 42, 'Q2_0 (128 wide)', 128);
+export const q2_0_128 = { ...q2Format('q2_0-128', 42, 'Q2_0 (128 wide)', 128), isFork: true } as const;
 
 /** PQ2_0: the same bytes as `q2_0-128` behind an id that nothing else has. */
 export const pq2_0: FormatOf<'pq2_0'> = {
   ...q2Format('pq2_0', 142, "PrismML's PQ2_0", 128),
+  isFork: true,
   recode: { as: 'q2_0-128', lossless: true, rows: (bytes, out) => out.set(bytes) },
 };
 

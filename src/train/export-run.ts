@@ -1,5 +1,6 @@
 // Owns a run as files for another program to train: what each update reads, the weights it starts from, the recipe, the tokenizer. interop/pytorch reads them.
 // Must not know where files lie.
+import { OnebitError } from '../errors.ts';
 import { families, writeConfig } from '../hf/config.ts';
 import { type SafeTensorToWrite, writeSafetensors } from '../hf/safetensors.ts';
 import { renamed } from '../hf/tensors.ts';
@@ -9,7 +10,7 @@ import { readMetadata } from '../tokenizer/train-metadata.ts';
 import { shapeMetadata } from './export.ts';
 import { learningRateFactor, quantizesAt } from './recipe.ts';
 import { prepareRun } from './run.ts';
-import { isVector, shapeTensors } from './shape.ts';
+import { isVector, shapeArchitecture, shapeTensors } from './shape.ts';
 import type { TrainOptions } from './train-options.ts';
 import type { Batch } from './trainer-types.ts';
 
@@ -31,6 +32,13 @@ export async function exportRun(options: TrainOptions, write: WriteFile): Promis
   const run = await prepareRun(options);
   try {
     const { recipe, shape, plan, tokenizerMetadata } = run;
+    const { name: architecture } = shapeArchitecture(shape);
+    if (architecture !== 'qwen3') {
+      throw new OnebitError(
+        'unsupported',
+        `train: interop/pytorch trains models of the architecture qwen3, got ${architecture}. Train it here, without --export-tokens.`,
+      );
+    }
     const batches: Batch[][] = [];
     for (let step = 0; step < recipe.steps; step++) {
       options.signal?.throwIfAborted();
@@ -59,9 +67,9 @@ export async function exportRun(options: TrainOptions, write: WriteFile): Promis
       rate: learningRateFactor(recipe, step),
       quantized: shape.weights !== 'float' && quantizesAt(recipe, step / recipe.steps),
     }));
-    const family = families.find(({ gguf }) => gguf === 'qwen3')!;
+    const family = families.find(({ gguf }) => gguf === architecture)!;
     const metadata = readMetadata(shapeMetadata(shape));
-    const value = (key: string) => metadata.get(`qwen3.${key}`) as number | undefined;
+    const value = (key: string) => metadata.get(`${architecture}.${key}`) as number | undefined;
     const config = writeConfig(family, value, shape);
     const { tokenizer, tokenizerConfig, template } = writeTokenizer(readMetadata(tokenizerMetadata));
     const texts: [string, string | undefined][] = [

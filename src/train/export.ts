@@ -1,41 +1,63 @@
 // Owns what a trained model looks like in a file: tensors in the formats of their kind, and the architecture's metadata. Must not know training.
 
 import type { WritableTensor, WritableValue } from '../gguf/write.ts';
+import { rotationOrder } from '../hf/tensors.ts';
+import { ACTIVATION_KEY } from '../model/arch/bitnet.ts';
 import type { FormatName } from '../quant/formats.ts';
 import { formatByName } from '../quant/formats.ts';
-import { isVector, type ModelShape, type ShapeTensor, type WeightKind } from './shape.ts';
+import { isVector, type ModelShape, type ShapeTensor, shapeArchitecture, type WeightKind } from './shape.ts';
 
 const formats: Readonly<Record<WeightKind, FormatName>> = { binary: 'q1_0', ternary: 'q2_0', float: 'f16' };
 
-/** The metadata of a `qwen3` model of this shape, `general.architecture` included. */
+/** The metadata of a model of this shape, `general.architecture` included. */
 export function shapeMetadata(shape: ModelShape): Map<string, WritableValue> {
   const u32 = (value: number) => ({ type: 'u32', value }) as const;
   const f32 = (value: number) => ({ type: 'f32', value }) as const;
+  const { name } = shapeArchitecture(shape);
   return new Map<string, WritableValue>([
-    ['general.architecture', 'qwen3'],
-    ['qwen3.block_count', u32(shape.layers)],
-    ['qwen3.context_length', u32(shape.contextLength)],
-    ['qwen3.embedding_length', u32(shape.width)],
-    ['qwen3.feed_forward_length', u32(shape.feedForwardWidth)],
-    ['qwen3.attention.head_count', u32(shape.heads)],
-    ['qwen3.attention.head_count_kv', u32(shape.kvHeads)],
-    ['qwen3.attention.key_length', u32(shape.headSize)],
-    ['qwen3.attention.value_length', u32(shape.headSize)],
-    ['qwen3.attention.layer_norm_rms_epsilon', f32(shape.normEpsilon)],
-    ['qwen3.rope.freq_base', f32(shape.ropeBase)],
+    ['general.architecture', name],
+    [`${name}.block_count`, u32(shape.layers)],
+    [`${name}.context_length`, u32(shape.contextLength)],
+    [`${name}.embedding_length`, u32(shape.width)],
+    [`${name}.feed_forward_length`, u32(shape.feedForwardWidth)],
+    [`${name}.attention.head_count`, u32(shape.heads)],
+    [`${name}.attention.head_count_kv`, u32(shape.kvHeads)],
+    [`${name}.attention.key_length`, u32(shape.headSize)],
+    [`${name}.attention.value_length`, u32(shape.headSize)],
+    [`${name}.attention.layer_norm_rms_epsilon`, f32(shape.normEpsilon)],
+    [`${name}.rope.freq_base`, f32(shape.ropeBase)],
+    ...(shape.activation ? [[`${name}.${ACTIVATION_KEY}`, shape.activation] as const] : []),
   ]);
 }
 
 /** A tensor of the file from its already rounded weights: encoding loses nothing. */
-export function exportTensor(tensor: ShapeTensor, kind: WeightKind, values: Float32Array): WritableTensor {
+export function exportTensor(tensor: ShapeTensor, shape: ModelShape, values: Float32Array): WritableTensor {
   const vector = isVector(tensor);
-  const format = formatByName(vector ? 'f32' : formats[kind]);
+  const format = formatByName(vector ? 'f32' : formats[shape.weights]);
   const encoded = new Uint8Array((values.length / format.blockSize) * format.blockBytes);
-  format.encode(values, encoded);
+  format.encode(rotatedRows(tensor.name, shape, values, 'file'), encoded);
   return {
     name: tensor.name,
     shape: vector ? [tensor.cols] : [tensor.cols, tensor.rows],
     format: format.name,
     bytes: () => encoded,
   };
+}
+
+/**
+ * The rows of queries and keys as files of this architecture order them, or as the graph does: it rotates the two halves of a head, a `llama` file's rows are
+ * for rotating neighbours. All other tensors stay as they are.
+ */
+export function rotatedRows(name: string, shape: ModelShape, values: Float32Array, to: 'file' | 'graph'): Float32Array {
+  const part = /\.attn_([qk])\.(?:weight|bias)$/.exec(name)?.[1];
+  if (!part || shapeArchitecture(shape).ropePairing === 'half') return values;
+  const heads = part === 'q' ? shape.heads : shape.kvHeads;
+  const rows = heads * shape.headSize;
+  const cols = values.length / rows;
+  const out = new Float32Array(values.length);
+  for (const [file, graph] of rotationOrder(rows, heads).entries()) {
+    const [from, into] = to === 'file' ? [graph, file] : [file, graph];
+    out.set(values.subarray(from * cols, (from + 1) * cols), into * cols);
+  }
+  return out;
 }

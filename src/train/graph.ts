@@ -7,7 +7,7 @@ import { ropeFrequencies } from '../model/rope-scaling.ts';
 import { Gradients } from './gradients.ts';
 import { linear, linearBackward } from './linear.ts';
 import type { Parameter, Parameters } from './parameters.ts';
-import { type ModelShape, shapeArchitecture } from './shape.ts';
+import { type ModelShape, shapeActivation, shapeArchitecture } from './shape.ts';
 
 /** An instruction of one layer with the memory that it reads and fills. */
 interface Move {
@@ -204,11 +204,12 @@ export class Graph {
     const backend = this.#backend;
     const [gate, up] = [held(values, 'gate'), held(values, 'up')];
     const out = this.#fill(values, 'gate');
+    const activation = shapeActivation(this.#shape);
     return {
-      forward: () => backend.swiglu(out, gate, up, out.length),
+      forward: () => backend.gated(out, gate, up, out.length, activation),
       backward(gradients) {
         // Gate and up are not needed again: their gradients take their place.
-        backend.swigluBackward(gate, up, gradients.take('gate'), gate, up, out.length);
+        backend.gatedBackward(gate, up, gradients.take('gate'), gate, up, out.length, activation);
         gradients.overwrite('gate', gate);
         gradients.overwrite('up', up);
       },

@@ -1,6 +1,7 @@
 // Owns the numbers that describe a model to train, their checks, and the list of its tensors. Must not know data, kernels or files.
 // The tensors follow from the architecture's plan; names are GGUF's, verbatim.
 import { OnebitError } from '../errors.ts';
+import type { GateActivation } from '../kernels/backend.ts';
 import { architectures } from '../model/arch/index.ts';
 import type { Architecture } from '../model/architecture.ts';
 import { layerTensors } from '../model/plan.ts';
@@ -11,6 +12,8 @@ export type WeightKind = 'binary' | 'ternary' | 'float';
 export interface ModelShape {
   /** GGUF's name of the architecture. Default: `qwen3`. */
   readonly architecture?: string;
+  /** Of the feed-forward gate. Default: what is usual for the architecture. */
+  readonly activation?: GateActivation;
   /** Rows of the embedding and outputs of the head. */
   readonly vocabulary: number;
   readonly layers: number;
@@ -88,6 +91,7 @@ export function checkShape(shape: ModelShape): void {
     problems.push(`shape: heads must be a multiple of kvHeads, got ${shape.heads} and ${shape.kvHeads}.`);
   }
   if (shape.headSize % 8 !== 0) problems.push(`shape: headSize must be a multiple of 8, got ${shape.headSize}.`);
+  problems.push(...architectureProblems(shape));
   const group = Math.max(8, groupSizes[shape.weights]);
   const rowLengths = {
     width: shape.width,
@@ -104,6 +108,18 @@ export function checkShape(shape: ModelShape): void {
   if (problems.length > 0) throw new OnebitError('bad-argument', problems.join('\n'), { problems });
 }
 
+function architectureProblems(shape: ModelShape): string[] {
+  const known = architectures.map(({ name }) => name);
+  const { architecture = 'qwen3', activation } = shape;
+  if (!known.includes(architecture))
+    return [`shape: architecture must be one of ${known.join(', ')}, got '${architecture}'.`];
+  if (activation === undefined) return [];
+  const choices = shapeArchitecture(shape).activations ?? [];
+  if (choices.includes(activation)) return [];
+  const wanted = choices.length > 0 ? choices.join(' or ') : 'left out';
+  return [`shape: activation must be ${wanted} with architecture ${architecture}, got ${activation}.`];
+}
+
 /** The architecture of a shape. @throws OnebitError `bad-argument` for a name that is none */
 export function shapeArchitecture({ architecture = 'qwen3' }: ModelShape): Architecture {
   const found = architectures.find(({ name }) => name === architecture);
@@ -112,6 +128,11 @@ export function shapeArchitecture({ architecture = 'qwen3' }: ModelShape): Archi
     'bad-argument',
     `shape: architecture must be one of ${architectures.map(({ name }) => name).join(', ')}, got '${architecture}'.`,
   );
+}
+
+/** The activation of the feed-forward gate: the shape's, else what is usual for the architecture. */
+export function shapeActivation(shape: ModelShape): GateActivation {
+  return shape.activation ?? shapeArchitecture(shape).activation?.({ metadata: new Map() }) ?? 'silu';
 }
 
 /** Every tensor of the model, in the order of the file. */

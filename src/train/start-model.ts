@@ -4,8 +4,11 @@ import { OnebitError } from '../errors.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { Gguf } from '../gguf/types.ts';
 import { type WritableValue, writableMetadata } from '../gguf/write.ts';
+import { ACTIVATION_KEY } from '../model/arch/bitnet.ts';
 import { readModelConfig } from '../model/config.ts';
+import { scaleOf } from '../model/weights.ts';
 import { formatByName } from '../quant/formats.ts';
+import { rotatedRows } from './export.ts';
 import { type ModelShape, shapeTensors, type WeightKind } from './shape.ts';
 
 /** The tokenizer of a file, ready to be written into another, with the chat template. */
@@ -33,9 +36,10 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
   const gguf = await readGguf(source);
   const config = readModelConfig(gguf);
   const problems: string[] = [];
-  if (config.architecture.name !== 'qwen3')
-    problems.push(`its architecture must be qwen3, got ${config.architecture.name}`);
-  const scaling = gguf.metadata.get(`${config.architecture.name}.rope.scaling.type`);
+  const { architecture, rope } = config;
+  if (rope.dims !== config.headSize)
+    problems.push(`positions must rotate all ${config.headSize} numbers of a head, got ${rope.dims}`);
+  const scaling = gguf.metadata.get(`${architecture.name}.rope.scaling.type`);
   if (scaling !== undefined && scaling !== 'none')
     problems.push(`its positions must not be scaled, got ${String(scaling)}`);
   if (problems.length > 0) {
@@ -43,10 +47,13 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
       problems,
     });
   }
-  const ropeBase = gguf.metadata.get('qwen3.rope.freq_base');
+  const ropeBase = gguf.metadata.get(`${architecture.name}.rope.freq_base`);
   const format = gguf.tensors.get('blk.0.attn_q.weight')?.format ?? 'f32';
   const { kind } = formatByName(format);
   const shape: ModelShape = {
+    // Left out where they are the usual ones: checkpoints and runs are recognised by their shape.
+    ...(architecture.name === 'qwen3' ? {} : { architecture: architecture.name }),
+    ...(gguf.metadata.has(`${architecture.name}.${ACTIVATION_KEY}`) ? { activation: config.activation ?? 'silu' } : {}),
     vocabulary: config.vocabulary,
     layers: config.layers,
     width: config.width,
@@ -82,7 +89,9 @@ async function decodeTensors(gguf: Gguf, source: ByteSource, shape: ModelShape):
     await source.readInto(bytes, tensor.offsetBytes);
     const values = new Float32Array(rows * cols);
     formatByName(tensor.format).decode(bytes, values);
-    weights.set(name, values);
+    const scale = await scaleOf(gguf, source, name);
+    if (scale !== 1) for (let i = 0; i < values.length; i++) values[i] *= scale;
+    weights.set(name, rotatedRows(name, shape, values, 'graph'));
   }
   return weights;
 }

@@ -204,7 +204,7 @@ class DecoderTrainer implements Trainer {
     for (const parameter of this.#parameters.all) {
       const value = this.#parameters.value(parameter);
       const values = await this.#backend.read(value, 0, value.length);
-      tensors.push(exportTensor(parameter, this.shape.weights, values));
+      tensors.push(exportTensor(parameter, this.shape, values));
     }
     return { metadata: shapeMetadata(this.shape), tensors };
   }

@@ -1,6 +1,5 @@
 // Owns the plain TypeScript backend: the specification of every operation, readable before it is fast. Sums are kept in float64 and rounded once.
 // Must not know other backends. Weights stay encoded as in the file and are decoded a row at a time.
-import { exp } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
 import { findNotFinite } from '../../quant/finite.ts';
 import { formatByName } from '../../quant/formats.ts';
@@ -19,6 +18,7 @@ import type {
 import { KV_PAGE } from '../backend.ts';
 import { rankValues } from '../ranking.ts';
 import { sampleValues } from '../sampling.ts';
+import { activated } from './activations.ts';
 import { attend, type ReferenceKvPool, roundToKvFormat, shiftPageKeys } from './attention.ts';
 import { rotateHead } from './rope.ts';
 
@@ -175,11 +175,12 @@ class ReferenceBackend implements Backend {
 
   gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation: GateActivation = 'silu'): void {
     const [target, g, u] = [dataOf(out), dataOf(gate), dataOf(up)];
-    if (activation === 'relu2') {
-      for (let i = 0; i < length; i++) target[i] = Math.max(0, g[i]) * Math.max(0, g[i]) * u[i];
-      return;
-    }
-    for (let i = 0; i < length; i++) target[i] = (g[i] / (1 + exp(-g[i]))) * u[i];
+    for (let i = 0; i < length; i++) target[i] = activated(g[i], activation).value * u[i];
+  }
+
+  scale(out: Tensor, x: Tensor, length: number, factor: number, accumulate = false): void {
+    const [target, source] = [dataOf(out), dataOf(x)];
+    for (let i = 0; i < length; i++) target[i] = factor * source[i] + (accumulate ? target[i] : 0);
   }
 
   gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void {

@@ -2,6 +2,7 @@
 // Must not know models. Rounding of weights is in training-rounding.ts, attention in training-attention.ts.
 import { exp, log, power } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
+import type { GateActivation } from '../backend.ts';
 import type {
   AdamStep,
   AttentionShape,
@@ -12,6 +13,7 @@ import type {
   TrainingTensor,
 } from '../training.ts';
 import { SUM_CHUNK } from '../training.ts';
+import { activated } from './activations.ts';
 import { attend, attendBackward } from './training-attention.ts';
 import { roundWeights } from './training-rounding.ts';
 
@@ -248,24 +250,31 @@ class ReferenceTrainingBackend implements TrainingBackend {
     );
   }
 
-  swiglu(out: TrainingTensor, gate: TrainingTensor, up: TrainingTensor, length: number): void {
+  gated(
+    out: TrainingTensor,
+    gate: TrainingTensor,
+    up: TrainingTensor,
+    length: number,
+    activation: GateActivation,
+  ): void {
     const [y, g, u] = [floats(out), floats(gate), floats(up)];
-    for (let i = 0; i < length; i++) y[i] = (g[i] / (1 + exp(-g[i]))) * u[i];
+    for (let i = 0; i < length; i++) y[i] = activated(g[i], activation).value * u[i];
   }
 
-  swigluBackward(
+  gatedBackward(
     dGate: TrainingTensor,
     dUp: TrainingTensor,
     dOut: TrainingTensor,
     gate: TrainingTensor,
     up: TrainingTensor,
     length: number,
+    activation: GateActivation,
   ): void {
     const [g, u, d] = [floats(gate), floats(up), floats(dOut)];
     for (let i = 0; i < length; i++) {
-      const sigmoid = 1 / (1 + exp(-g[i]));
-      const forGate = d[i] * u[i] * sigmoid * (1 + g[i] * (1 - sigmoid));
-      floats(dUp)[i] = d[i] * g[i] * sigmoid;
+      const { value, slope } = activated(g[i], activation);
+      const forGate = d[i] * u[i] * slope;
+      floats(dUp)[i] = d[i] * value;
       floats(dGate)[i] = forGate;
     }
   }

@@ -23,10 +23,12 @@ import { MOST_RANKED, neededCandidates, sampleCandidates, sampleValues } from '.
 import {
   OP_ATTENTION,
   OP_COPY,
+  OP_GATE_GELU,
   OP_GATE_RELU2,
   OP_GATHER_ROWS,
   OP_RMS_NORM,
   OP_ROPE,
+  OP_SCALE,
   OP_SHIFT_KEYS,
   OP_STORE_KV,
   OP_SWIGLU,
@@ -86,6 +88,8 @@ class WasmKvPool extends Region implements KvPool {
     this.pageBytes = parts * partBytes;
   }
 }
+
+const gates: Record<GateActivation, number> = { silu: OP_SWIGLU, relu2: OP_GATE_RELU2, gelu: OP_GATE_GELU };
 
 const kvCodes: Record<KvFormat, number> = { f32: 0, f16: 1, q8: 2 };
 
@@ -269,7 +273,7 @@ export class WasmBackend implements Backend {
 
   gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation: GateActivation = 'silu'): void {
     const program = this.#program;
-    const c = program.add(activation === 'relu2' ? OP_GATE_RELU2 : OP_SWIGLU, Math.ceil(length / 16), 20 * length);
+    const c = program.add(gates[activation], Math.ceil(length / 16), 20 * length);
     program.writes(out as WasmTensor);
     if (gate !== out) program.reads(gate as WasmTensor);
     if (up !== out) program.reads(up as WasmTensor);
@@ -278,6 +282,19 @@ export class WasmBackend implements Backend {
     words[c + 2] = (gate as WasmTensor).address;
     words[c + 3] = (up as WasmTensor).address;
     words[c + 4] = length;
+  }
+
+  scale(out: Tensor, x: Tensor, length: number, factor: number, accumulate = false): void {
+    const program = this.#program;
+    const c = program.add(OP_SCALE, Math.ceil(length / 16), 2 * length);
+    program.writes(out as WasmTensor);
+    if (x !== out) program.reads(x as WasmTensor);
+    const { words } = program;
+    words[c + 1] = (out as WasmTensor).address;
+    words[c + 2] = (x as WasmTensor).address;
+    words[c + 3] = length;
+    program.floats[c + 4] = factor;
+    words[c + 5] = accumulate ? 1 : 0;
   }
 
   gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void {

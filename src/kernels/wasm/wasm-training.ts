@@ -2,6 +2,7 @@
 // when they run is program.ts. Must not know models.
 import { power } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
+import type { GateActivation } from '../backend.ts';
 import type {
   AdamStep,
   AttentionShape,
@@ -11,26 +12,21 @@ import type {
   TrainingBackend,
   TrainingTensor,
 } from '../training.ts';
-import { OP_COPY, OP_GATHER_ROWS, OP_RMS_NORM, OP_SWIGLU } from './assembly/opcodes.ts';
+import { OP_COPY, OP_GATE_GELU, OP_GATE_RELU2, OP_GATHER_ROWS, OP_RMS_NORM, OP_SWIGLU } from './assembly/opcodes.ts';
 import * as op from './assembly/training-opcodes.ts';
 import type { Heap } from './heap.ts';
 import { type Program, Region } from './program.ts';
 import { HostRegion } from './rows.ts';
 import { type Started, startEngine, type WasmOptions } from './start.ts';
 import type { Threads } from './threads.ts';
+import { Part, TILE_SPEED, TrainingCommands } from './training-commands.ts';
+import { TrainingProducts } from './training-products.ts';
 
-const GEMM_SCRATCH_BYTES = op.GEMM_M_BLOCK * op.GEMM_K_BLOCK * 4 + op.TILE_BYTES;
-/** Blocks of a product a thread should have at least, so that a slow thread leaves work to the others. */
-const BLOCKS_PER_THREAD = 4;
-/** Multiply-adds that take as long as one of the 30,000 unit works of program.ts, in float32 tiles. */
-const TILE_SPEED = 4;
-/** The same for rounded factors. */
-const ROUNDED_SPEED = 8;
-/** The same for look-ups. */
-const LOOK_UP_SPEED = 16;
-/** Bytes of a tile of 32 × 128 signs with its scales (repack-q1.ts), and of the tables of 128 activations (tables.ts). */
-const SIGN_TILE_BYTES = 576;
-const TABLE_BYTES = 576;
+const gates: Record<GateActivation, { forward: number; backward: number }> = {
+  silu: { forward: OP_SWIGLU, backward: op.GATE_SILU },
+  relu2: { forward: OP_GATE_RELU2, backward: op.GATE_RELU2 },
+  gelu: { forward: OP_GATE_GELU, backward: op.GATE_GELU },
+};
 
 const roundings: Record<Rounding, { code: number; group: number }> = {
   binary: { code: op.ROUND_BINARY, group: 128 },
@@ -43,45 +39,6 @@ export async function wasmTrainingBackend(options: WasmOptions = {}): Promise<Wa
   return new WasmTrainingBackend(await startEngine('training', options));
 }
 
-/** A tensor or a part of one: dependencies between commands are tracked by whole tensors. */
-class Part implements TrainingTensor {
-  readonly region: Region;
-  readonly address: number;
-  readonly length: number;
-
-  constructor(region: Region, address: number, length: number) {
-    this.region = region;
-    this.address = address;
-    this.length = length;
-  }
-}
-
-/** Tiles for both directions and the scales of the backward one, as assembly/training-signs.ts lays them out. */
-class WasmSignMatrix extends Region implements SignMatrix {
-  readonly rows: number;
-  readonly cols: number;
-  readonly backwardTiles: number;
-  readonly scales: number;
-
-  constructor(address: number, rows: number, cols: number, sizes: { forward: number; backward: number; all: number }) {
-    super(address, sizes.all);
-    this.rows = rows;
-    this.cols = cols;
-    this.backwardTiles = address + sizes.forward;
-    this.scales = this.backwardTiles + sizes.backward;
-  }
-}
-
-/** A factor of `roundedProduct` in panels of `width` lines. */
-interface PackedFactor {
-  readonly memory: HostRegion;
-  readonly width: 4 | 8;
-  /** What was packed last: places, sizes, and the command that wrote the source. */
-  key: string;
-}
-
-type Operand = TrainingTensor | Region | undefined;
-
 /** Training on threads over one WebAssembly memory. Operations are recorded and run by `read`. */
 export class WasmTrainingBackend implements TrainingBackend {
   readonly name: string;
@@ -89,15 +46,10 @@ export class WasmTrainingBackend implements TrainingBackend {
   readonly #heap: Heap;
   readonly #program: Program;
   readonly #workers: Threads | undefined;
-  readonly #packed: HostRegion;
-  #scratch: Region | undefined;
-  /** Bytes of scratch of each thread. */
-  #scratchStride = 0;
+  readonly #commands: TrainingCommands;
+  readonly #products: TrainingProducts;
   readonly #partials: HostRegion;
   readonly #extra: HostRegion;
-  readonly #outputs: HostRegion;
-  readonly #left: PackedFactor;
-  readonly #right: PackedFactor;
 
   /** Use `wasmTrainingBackend`. */
   constructor({ build, threads, heap, program, workers }: Started) {
@@ -106,12 +58,10 @@ export class WasmTrainingBackend implements TrainingBackend {
     this.#heap = heap;
     this.#program = program;
     this.#workers = workers;
-    this.#packed = new HostRegion(heap, program);
+    this.#commands = new TrainingCommands(heap, program, threads);
+    this.#products = new TrainingProducts(this.#commands);
     this.#partials = new HostRegion(heap, program);
     this.#extra = new HostRegion(heap, program);
-    this.#outputs = new HostRegion(heap, program);
-    this.#left = { memory: new HostRegion(heap, program), width: 4, key: '' };
-    this.#right = { memory: new HostRegion(heap, program), width: 8, key: '' };
   }
 
   tensor(length: number): TrainingTensor {
@@ -162,51 +112,25 @@ export class WasmTrainingBackend implements TrainingBackend {
   }
 
   zero(out: TrainingTensor): void {
-    const c = this.#elements(op.OP_ZERO, out.length, 0.5, [out], []);
-    this.#operands(c, out, out.length);
+    const c = this.#commands.elements(op.OP_ZERO, out.length, 0.5, [out], []);
+    this.#commands.operands(c, out, out.length);
   }
 
   copy(out: TrainingTensor, x: TrainingTensor): void {
-    const c = this.#add(OP_COPY, 1, out.length >> 1, [out], [x]);
-    this.#operands(c, out, x, out.length * 4);
+    const c = this.#commands.add(OP_COPY, 1, out.length >> 1, [out], [x]);
+    this.#commands.operands(c, out, x, out.length * 4);
   }
 
   product(out: TrainingTensor, a: TrainingTensor, b: TrainingTensor, shape: ProductShape, base?: TrainingTensor): void {
-    const { layout, m, n, k, alpha = 1, beta = 1 } = shape;
-    const panels = Math.ceil(n / 8);
-    const packed = this.#packed.fits(panels * k * 32);
-    let c = this.#add(op.OP_PACK, panels, n * k * 2, [packed], [b]);
-    this.#operands(c, packed, b, n, k, layout === 'nt' ? 1 : 0);
-    const scratch = this.#scratchOf(GEMM_SCRATCH_BYTES);
-    const { items, cols } = this.#blocksOf(m, n, op.GEMM_M_BLOCK);
-    c = this.#add(op.OP_GEMM, items, (m * n * k) / TILE_SPEED, [out], [packed, a, base === out ? undefined : base]);
-    this.#operands(c, out, base ?? out, a, packed, m, n, k, this.#scratchStride);
-    this.#floats(c + 9, alpha, base ? beta : 0);
-    this.#program.words[c + 11] = scratch.address;
-    this.#program.words[c + 12] = cols + (layout === 'tn' ? 1 : 0);
+    this.#products.product(out, a, b, shape, base);
   }
 
   signMatrix(rows: number, cols: number): SignMatrix {
-    const groups = cols / 128;
-    const outputBlocks = Math.ceil(rows / 128);
-    // Whole pairs of tiles: a last odd one leaves a gap in each panel of columns (assembly/repack-q1.ts).
-    const forward = 2 * Math.ceil(rows / 64) * groups * SIGN_TILE_BYTES;
-    const backward = (cols / 32) * outputBlocks * SIGN_TILE_BYTES;
-    const all = forward + backward + groups * outputBlocks * 512;
-    const address = this.#heap.allocate(all, `training: sign matrix ${rows} × ${cols}`);
-    return new WasmSignMatrix(address, rows, cols, { forward, backward, all });
+    return this.#products.signMatrix(rows, cols);
   }
 
   packSigns(signs: SignMatrix, weights: TrainingTensor): void {
-    const matrix = signs as WasmSignMatrix;
-    const { rows, cols } = matrix;
-    const blocks = Math.max(cols / 128, op.SIGN_RANGE_BLOCKS);
-    const scratch = this.#scratchOf(1024 + 32 * blocks * 18 + 64);
-    const work = 2 * rows * cols;
-    let c = this.#add(op.OP_PACK_FORWARD, Math.ceil(rows / 32), work, [matrix], [weights]);
-    this.#operands(c, matrix, weights, rows, cols, scratch, this.#scratchStride);
-    c = this.#add(op.OP_PACK_BACKWARD, cols / 32, 2 * work, [matrix], [weights]);
-    this.#operands(c, matrix.backwardTiles, weights, rows, cols, scratch, this.#scratchStride, matrix.scales);
+    this.#products.packSigns(signs, weights);
   }
 
   signProducts(
@@ -216,17 +140,7 @@ export class WasmTrainingBackend implements TrainingBackend {
     m: number,
     base?: TrainingTensor,
   ): void {
-    const matrices = signs as readonly WasmSignMatrix[];
-    const { cols } = matrices[0];
-    const scratch = this.#scratchOf((op.SIGN_TOKENS * cols * TABLE_BYTES) / 128);
-    const list = this.#outputs.fresh(outs.length * 12);
-    const entries = outs.flatMap((out, i) => [(out as Part).address, matrices[i].address, matrices[i].rows]);
-    this.#heap.words.set(entries, list.address / 4);
-    const outputs = matrices.reduce((sum, { rows }) => sum + rows, 0);
-    const work = (m * cols * (outputs + 128)) / LOOK_UP_SPEED;
-    const reads = [x, list, ...matrices, base && !outs.includes(base) ? base : undefined];
-    const c = this.#add(op.OP_SIGN_PRODUCTS, Math.ceil(m / op.SIGN_TOKENS), work, [...outs], reads);
-    this.#operands(c, x, cols, m, base ?? 0, scratch, this.#scratchStride, outs.length, list);
+    this.#products.signProducts(outs, x, signs, m, base);
   }
 
   signProductBackward(
@@ -236,15 +150,7 @@ export class WasmTrainingBackend implements TrainingBackend {
     m: number,
     accumulate: boolean,
   ): void {
-    const matrix = signs as WasmSignMatrix;
-    const { rows, cols } = matrix;
-    const scratch = this.#scratchOf(op.SIGN_RANGE_BLOCKS * (512 + op.SIGN_TOKENS * TABLE_BYTES));
-    const work = (2 * m * cols * rows) / LOOK_UP_SPEED;
-    const items = Math.ceil(m / op.SIGN_TOKENS);
-    const c = this.#add(op.OP_SIGN_PRODUCT_BACKWARD, items, work, [dX], [dOut, matrix]);
-    this.#operands(c, dX, dOut, matrix.backwardTiles, matrix.scales, rows, cols, m, accumulate ? 1 : 0);
-    this.#program.words[c + 9] = scratch.address;
-    this.#program.words[c + 10] = this.#scratchStride;
+    this.#products.signProductBackward(dX, dOut, signs, m, accumulate);
   }
 
   roundedProduct(
@@ -254,45 +160,35 @@ export class WasmTrainingBackend implements TrainingBackend {
     shape: ProductShape,
     base?: TrainingTensor,
   ): void {
-    const { layout, m, n, k, alpha = 1, beta = 1 } = shape;
-    const left = this.#packRounded(this.#left, a, k, m, layout === 'tn');
-    const right = this.#packRounded(this.#right, b, k, n, layout !== 'nt');
-    const scratch = this.#scratchOf(op.TILE_BYTES);
-    const { items, cols } = this.#blocksOf(m, n, op.ROUNDED_ROWS);
-    const reads = [left, right, base === out ? undefined : base];
-    const c = this.#add(op.OP_ROUNDED_PRODUCT, items, (m * n * k) / ROUNDED_SPEED, [out], reads);
-    this.#operands(c, out, base ?? out, left, right, k, m, n, cols);
-    this.#program.words[c + 9] = scratch.address;
-    this.#program.words[c + 10] = this.#scratchStride;
-    this.#floats(c + 11, alpha, base ? beta : 0);
+    this.#products.roundedProduct(out, a, b, shape, base);
   }
 
   round(out: TrainingTensor, latent: TrainingTensor, rounding: Rounding): void {
     const { code, group } = roundings[rounding];
-    const c = this.#add(op.OP_ROUND, out.length / group, 2 * out.length, [out], [latent]);
-    this.#operands(c, out, latent, code);
+    const c = this.#commands.add(op.OP_ROUND, out.length / group, 2 * out.length, [out], [latent]);
+    this.#commands.operands(c, out, latent, code);
   }
 
   embed(out: TrainingTensor, table: TrainingTensor, tokens: TrainingTensor, rows: number, cols: number): void {
-    const c = this.#add(OP_GATHER_ROWS, rows, rows * cols, [out], [table, tokens]);
-    this.#operands(c, out, table, tokens, cols * 4);
+    const c = this.#commands.add(OP_GATHER_ROWS, rows, rows * cols, [out], [table, tokens]);
+    this.#commands.operands(c, out, table, tokens, cols * 4);
   }
 
   embedBackward(dTable: TrainingTensor, dOut: TrainingTensor, tokens: TrainingTensor, rows: number, cols: number) {
-    const c = this.#add(
+    const c = this.#commands.add(
       op.OP_EMBED_BACKWARD,
       Math.ceil(cols / op.EMBED_COLS),
       2 * rows * cols,
       [dTable],
       [dOut, tokens],
     );
-    this.#operands(c, dTable, dOut, tokens, rows, cols);
+    this.#commands.operands(c, dTable, dOut, tokens, rows, cols);
   }
 
   rmsNorm(out: TrainingTensor, x: TrainingTensor, scale: TrainingTensor, rows: number, cols: number, epsilon: number) {
-    const c = this.#add(OP_RMS_NORM, rows, rows * cols, [out], [x, scale]);
-    this.#operands(c, out, x, scale, cols);
-    this.#floats(c + 5, epsilon);
+    const c = this.#commands.add(OP_RMS_NORM, rows, rows * cols, [out], [x, scale]);
+    this.#commands.operands(c, out, x, scale, cols);
+    this.#commands.floats(c + 5, epsilon);
   }
 
   rmsNormBackward(
@@ -309,12 +205,12 @@ export class WasmTrainingBackend implements TrainingBackend {
     const blocks = Math.ceil(rows / op.NORM_ROWS);
     const partials = this.#partials.fits(blocks * cols * 4);
     const reads = [dX === dOut ? undefined : dOut, x, scale];
-    let c = this.#add(op.OP_NORM_BACKWARD, blocks, 3 * rows * cols, [dX, partials], reads);
-    this.#operands(c, dX, partials, dOut, x, scale, rows, cols);
-    this.#floats(c + 8, epsilon);
+    let c = this.#commands.add(op.OP_NORM_BACKWARD, blocks, 3 * rows * cols, [dX, partials], reads);
+    this.#commands.operands(c, dX, partials, dOut, x, scale, rows, cols);
+    this.#commands.floats(c + 8, epsilon);
     this.#program.words[c + 9] = accumulate ? 1 : 0;
-    c = this.#add(op.OP_ADD_ROWS, cols / 4, blocks * cols, [dScale], [partials]);
-    this.#operands(c, dScale, partials, blocks, cols);
+    c = this.#commands.add(op.OP_ADD_ROWS, cols / 4, blocks * cols, [dScale], [partials]);
+    this.#commands.operands(c, dScale, partials, blocks, cols);
   }
 
   rotate(
@@ -326,8 +222,8 @@ export class WasmTrainingBackend implements TrainingBackend {
     headSize: number,
     inverse: boolean,
   ): void {
-    const c = this.#add(op.OP_ROTATE, rows, rows * heads * headSize, [x], [table]);
-    this.#operands(c, x, table, length, heads, headSize, inverse ? 1 : 0);
+    const c = this.#commands.add(op.OP_ROTATE, rows, rows * heads * headSize, [x], [table]);
+    this.#commands.operands(c, x, table, length, heads, headSize, inverse ? 1 : 0);
   }
 
   attention(
@@ -342,10 +238,23 @@ export class WasmTrainingBackend implements TrainingBackend {
     const stride = Math.ceil(length / 8) * 8;
     const wide = Math.max(headSize, length);
     const floats = headSize * stride + headSize * length + op.ATTEND_ROWS * (stride + wide);
-    const scratch = this.#scratchOf(op.TILE_BYTES + 4 * floats);
+    const scratch = this.#commands.scratchOf(op.TILE_BYTES + 4 * floats);
     const work = (sequences * heads * length * length * headSize) / TILE_SPEED;
-    const c = this.#add(op.OP_ATTEND, sequences * heads, work, [out, logSums], [q, k, v]);
-    this.#operands(c, out, logSums, q, k, v, length, heads, kvHeads, headSize, scratch, this.#scratchStride);
+    const c = this.#commands.add(op.OP_ATTEND, sequences * heads, work, [out, logSums], [q, k, v]);
+    this.#commands.operands(
+      c,
+      out,
+      logSums,
+      q,
+      k,
+      v,
+      length,
+      heads,
+      kvHeads,
+      headSize,
+      scratch,
+      this.#commands.scratchStride,
+    );
   }
 
   attentionBackward(
@@ -361,31 +270,38 @@ export class WasmTrainingBackend implements TrainingBackend {
     const rows = op.ATTEND_ROWS;
     const panels = Math.max(rows * headSize, rows * (length + 6));
     const floats = 2 * headSize * stride + headSize * length + 2 * rows * headSize + 2 * rows * stride + panels;
-    const scratch = this.#scratchOf(op.TILE_BYTES + 4 * floats);
+    const scratch = this.#commands.scratchOf(op.TILE_BYTES + 4 * floats);
     const extra = this.#extra.fresh(12);
-    this.#heap.words.set([(dV as Part).address, scratch.address, this.#scratchStride], extra.address / 4);
+    this.#heap.words.set([(dV as Part).address, scratch.address, this.#commands.scratchStride], extra.address / 4);
     const work = (2.5 * sequences * heads * length * length * headSize) / TILE_SPEED;
     const reads = [dOut, out, logSums, q, k, v, extra];
-    const c = this.#add(op.OP_ATTEND_BACKWARD, sequences * kvHeads, work, [dQ, dK, dV], reads);
-    this.#operands(c, out, logSums, q, k, v, length, (heads << 16) | kvHeads, headSize, dOut, dQ, dK, extra);
+    const c = this.#commands.add(op.OP_ATTEND_BACKWARD, sequences * kvHeads, work, [dQ, dK, dV], reads);
+    this.#commands.operands(c, out, logSums, q, k, v, length, (heads << 16) | kvHeads, headSize, dOut, dQ, dK, extra);
   }
 
-  swiglu(out: TrainingTensor, gate: TrainingTensor, up: TrainingTensor, length: number): void {
-    const c = this.#add(OP_SWIGLU, Math.ceil(length / 16), 6 * length, [out], [gate, up]);
-    this.#operands(c, out, gate, up, length);
+  gated(
+    out: TrainingTensor,
+    gate: TrainingTensor,
+    up: TrainingTensor,
+    length: number,
+    activation: GateActivation,
+  ): void {
+    const c = this.#commands.add(gates[activation].forward, Math.ceil(length / 16), 6 * length, [out], [gate, up]);
+    this.#commands.operands(c, out, gate, up, length);
   }
 
-  swigluBackward(
+  gatedBackward(
     dGate: TrainingTensor,
     dUp: TrainingTensor,
     dOut: TrainingTensor,
     gate: TrainingTensor,
     up: TrainingTensor,
     length: number,
+    activation: GateActivation,
   ): void {
     const reads = [dOut, dGate === gate ? undefined : gate, dUp === up ? undefined : up];
-    const c = this.#elements(op.OP_SWIGLU_BACKWARD, length, 8, [dGate, dUp], reads);
-    this.#operands(c, dGate, dUp, dOut, gate, up, length);
+    const c = this.#commands.elements(op.OP_GATED_BACKWARD, length, 8, [dGate, dUp], reads);
+    this.#commands.operands(c, dGate, dUp, dOut, gate, up, length, gates[activation].backward);
   }
 
   crossEntropy(
@@ -399,9 +315,9 @@ export class WasmTrainingBackend implements TrainingBackend {
     share: number,
   ): void {
     const work = 6 * rows * vocabulary;
-    const c = this.#add(op.OP_CROSS_ENTROPY, rows, work, [losses, logits], [targets, weights]);
-    this.#operands(c, losses, logits, targets, weights, vocabulary);
-    this.#floats(c + 6, factor, share);
+    const c = this.#commands.add(op.OP_CROSS_ENTROPY, rows, work, [losses, logits], [targets, weights]);
+    this.#commands.operands(c, losses, logits, targets, weights, vocabulary);
+    this.#commands.floats(c + 6, factor, share);
   }
 
   subtractTeacher(
@@ -415,14 +331,14 @@ export class WasmTrainingBackend implements TrainingBackend {
     factor: number,
   ): void {
     const reads = [tokens, probabilities, weights];
-    const c = this.#add(op.OP_SUBTRACT_TEACHER, rows, 4 * rows * k, [dLogits], reads);
-    this.#operands(c, dLogits, tokens, probabilities, weights, vocabulary, k);
-    this.#floats(c + 7, factor);
+    const c = this.#commands.add(op.OP_SUBTRACT_TEACHER, rows, 4 * rows * k, [dLogits], reads);
+    this.#commands.operands(c, dLogits, tokens, probabilities, weights, vocabulary, k);
+    this.#commands.floats(c + 7, factor);
   }
 
   sumsOfSquares(out: TrainingTensor, x: TrainingTensor): void {
-    const c = this.#add(op.OP_SUMS_OF_SQUARES, Math.ceil(x.length / op.SQUARES_CHUNK), x.length, [out], [x]);
-    this.#operands(c, out, x, x.length);
+    const c = this.#commands.add(op.OP_SUMS_OF_SQUARES, Math.ceil(x.length / op.SQUARES_CHUNK), x.length, [out], [x]);
+    this.#commands.operands(c, out, x, x.length);
   }
 
   adam(
@@ -435,10 +351,10 @@ export class WasmTrainingBackend implements TrainingBackend {
     const { learningRate, beta1, beta2, epsilon, weightDecay, gradientScale } = step;
     const correction1 = 1 - power(beta1, step.step);
     const correction2 = Math.sqrt(1 - power(beta2, step.step));
-    const c = this.#elements(op.OP_ADAM, latent.length, 6, [latent, momentum, second], [gradient]);
-    this.#operands(c, latent, gradient, momentum, second, latent.length);
-    this.#floats(c + 6, gradientScale, beta1, beta2, epsilon * correction2);
-    this.#floats(c + 10, 1 - learningRate * weightDecay, (learningRate * correction2) / correction1);
+    const c = this.#commands.elements(op.OP_ADAM, latent.length, 6, [latent, momentum, second], [gradient]);
+    this.#commands.operands(c, latent, gradient, momentum, second, latent.length);
+    this.#commands.floats(c + 6, gradientScale, beta1, beta2, epsilon * correction2);
+    this.#commands.floats(c + 10, 1 - learningRate * weightDecay, (learningRate * correction2) / correction1);
   }
 
   nesterov(
@@ -448,95 +364,25 @@ export class WasmTrainingBackend implements TrainingBackend {
     mu: number,
     gradientScale: number,
   ): void {
-    const c = this.#elements(op.OP_NESTEROV, out.length, 3, [out, momentum], [gradient]);
-    this.#operands(c, out, momentum, gradient, out.length);
-    this.#floats(c + 5, mu, gradientScale);
+    const c = this.#commands.elements(op.OP_NESTEROV, out.length, 3, [out, momentum], [gradient]);
+    this.#commands.operands(c, out, momentum, gradient, out.length);
+    this.#commands.floats(c + 5, mu, gradientScale);
   }
 
   normalize(out: TrainingTensor, x: TrainingTensor, sums: TrainingTensor, epsilon: number): void {
-    const c = this.#elements(op.OP_NORMALIZE, out.length, 2, [out], [x === out ? undefined : x, sums]);
-    this.#operands(c, out, x, out.length, sums, sums.length);
-    this.#floats(c + 6, epsilon);
+    const c = this.#commands.elements(op.OP_NORMALIZE, out.length, 2, [out], [x === out ? undefined : x, sums]);
+    this.#commands.operands(c, out, x, out.length, sums, sums.length);
+    this.#commands.floats(c + 6, epsilon);
   }
 
   addScaled(out: TrainingTensor, x: TrainingTensor, factor: number): void {
-    const c = this.#elements(op.OP_ADD_SCALED, out.length, 2, [out], [x]);
-    this.#operands(c, out, x, out.length);
-    this.#floats(c + 4, factor);
-  }
-
-  /** Blocks of `rows` rows that a product [m, n] is cut into, and their columns, a multiple of eight: enough blocks for all threads. */
-  #blocksOf(m: number, n: number, rows: number): { items: number; cols: number } {
-    const rowBlocks = Math.ceil(m / rows);
-    const panels = Math.ceil(n / 8);
-    const across = Math.min(panels, Math.ceil((BLOCKS_PER_THREAD * this.threads) / rowBlocks));
-    const cols = Math.ceil(panels / across) * 8;
-    return { items: rowBlocks * Math.ceil(n / cols), cols };
-  }
-
-  /** Packs a factor of `lines` lines of `summands` numbers, `apart` or contiguous, unless that was done last. */
-  #packRounded(packed: PackedFactor, x: TrainingTensor, summands: number, lines: number, apart: boolean): Region {
-    const { width } = packed;
-    const { region: source, address } = x as Part;
-    const blocks = Math.ceil(summands / op.ROUNDED_SUM);
-    const panelBytes = Math.ceil(lines / width) * op.ROUNDED_SUM * width * 2;
-    const region = packed.memory.fits(blocks * (panelBytes + Math.ceil(lines / 8) * 32));
-    const key = `${region.address} ${address} ${source.written} ${summands} ${lines} ${apart}`;
-    if (packed.key !== key) {
-      const c = this.#add(op.OP_PACK_ROUNDED, blocks, 2 * summands * lines, [region], [x]);
-      this.#operands(c, region, x, summands, lines, width, apart ? 1 : 0);
-      packed.key = key;
-    }
-    return region;
-  }
-
-  /**
-   * Scratch of at least `bytes` bytes for each thread. A thread may be one command behind another, so the parts of threads never move within a
-   * region: more scratch is a new region.
-   */
-  #scratchOf(bytes: number): Region {
-    if (this.#scratch && bytes <= this.#scratchStride) return this.#scratch;
-    if (this.#scratch) this.#program.retire(this.#scratch.address);
-    this.#scratchStride = Math.ceil(bytes / 64) * 64;
-    const total = this.#scratchStride * this.threads;
-    this.#scratch = new Region(this.#heap.allocate(total, 'training: scratch'), total);
-    return this.#scratch;
+    const c = this.#commands.elements(op.OP_ADD_SCALED, out.length, 2, [out], [x]);
+    this.#commands.operands(c, out, x, out.length);
+    this.#commands.floats(c + 4, factor);
   }
 
   #set(address: number, values: Float32Array | Int32Array): void {
     if (values instanceof Int32Array) this.#heap.words.set(values, address / 4);
     else this.#heap.floats.set(values, address / 4);
   }
-
-  /** Begins a command over ELEMENT_BLOCK elements an item, each costing `workEach`. */
-  #elements(code: number, length: number, workEach: number, writes: Operand[], reads: Operand[]): number {
-    return this.#add(code, Math.ceil(length / op.ELEMENT_BLOCK), length * workEach, writes, reads);
-  }
-
-  /** Begins a command and notes what it writes and reads. */
-  #add(code: number, items: number, work: number, writes: Operand[], reads: Operand[]): number {
-    const program = this.#program;
-    const c = program.add(code, items, work);
-    for (const out of writes) if (out) program.writes(regionOf(out));
-    for (const x of reads) if (x) program.reads(regionOf(x));
-    return c;
-  }
-
-  /** Stores operands from word c + 1: addresses of tensors, and whole numbers. */
-  #operands(c: number, ...values: (TrainingTensor | Region | number)[]): void {
-    const { words } = this.#program;
-    for (const [i, value] of values.entries()) words[c + 1 + i] = typeof value === 'number' ? value : addressOf(value);
-  }
-
-  #floats(at: number, ...values: number[]): void {
-    this.#program.floats.set(values, at);
-  }
-}
-
-function regionOf(x: TrainingTensor | Region): Region {
-  return x instanceof Region ? x : (x as Part).region;
-}
-
-function addressOf(x: TrainingTensor | Region): number {
-  return (x as Part | Region).address;
 }

@@ -28,7 +28,7 @@ import { RowsData } from './rows.ts';
 import { GpuWeight, loadWeight } from './weights.ts';
 import { attentionChunks, attentionKernel, combineKernel, headsOfGroup, partialElements } from './wgsl/attention.ts';
 import { copyKernel, shiftKeysKernel, storeKvKernel } from './wgsl/kv.ts';
-import { gatedKernel, gatherRowsKernel, rmsNormKernel, ropeKernel } from './wgsl/rows.ts';
+import { gatedKernel, gatherRowsKernel, rmsNormKernel, ropeKernel, scaleKernel } from './wgsl/rows.ts';
 
 /**
  * Makes a backend that computes on a GPU, in a page or, with the package `webgpu`, in Node.
@@ -210,6 +210,14 @@ export class WebGpuBackend implements Backend {
     this.#recorder.dispatch(gatedKernel(same, activation), memories, [length], spread(Math.ceil(length / 64)), {
       other: 12 * length,
     });
+  }
+
+  scale(out: Tensor, x: Tensor, length: number, factor: number, accumulate = false): void {
+    const inPlace = out === x;
+    const memories = (inPlace ? [out] : [out, x]).map(memoryOf);
+    const params = [length, bits(factor), accumulate ? 1 : 0];
+    const moved = { other: 4 * length * (accumulate && !inPlace ? 3 : 2) };
+    this.#recorder.dispatch(scaleKernel(inPlace), memories, params, spread(Math.ceil(length / 64)), moved);
   }
 
   gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void {

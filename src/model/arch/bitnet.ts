@@ -6,15 +6,17 @@ import type { GateActivation } from '../../kernels/backend.ts';
 import type { Architecture } from '../architecture.ts';
 import { attentionBlock, feedForwardBlock } from '../blocks.ts';
 
-const ACTIVATION = 'hidden_activation';
+/** Below the prefix: silu or relu2. */
+export const ACTIVATION_KEY = 'hidden_activation';
 
 function bitnetOf(name: string, usual: 'silu' | 'relu2'): Architecture {
   return {
     name,
     ropePairing: 'half',
-    keys: [ACTIVATION],
+    keys: [ACTIVATION_KEY],
+    activations: ['silu', 'relu2'],
     activation(metadata): GateActivation {
-      const key = `${name}.${ACTIVATION}`;
+      const key = `${name}.${ACTIVATION_KEY}`;
       const said = metadataString(metadata, key, { default: usual });
       if (said === 'silu' || said === 'relu2') return said;
       throw new OnebitError(

@@ -49,6 +49,8 @@ export const OP_WIDEN = 15;
 export const OP_PREPARE_MANY = 16;
 export const OP_PRODUCT_MANY = 17;
 export const OP_GATE_RELU2 = 18;
+export const OP_GATE_GELU = 19;
+export const OP_SCALE = 20;
 
 /** Element formats of a key/value pool. */
 export const KV_F32 = 0;

@@ -1,11 +1,11 @@
 // Owns running recorded commands: every thread walks the same list and takes its share. What a command does is in the kernels' files.
 import { attention } from './attention';
-import { copy, gateRelu2, gatherRows, swiglu } from './elementwise';
+import { copy, gateGelu, gateRelu2, gatherRows, scale, swiglu } from './elementwise';
 import { shiftKeys, storeKv } from './kv';
 import { rmsNorm } from './norms';
 import {
   BEFORE_SHIFT, CODE_MASK, FLAG_BARRIER, FLAG_LANES, GRAIN_MASK, HEADER_CHUNKS, HEADER_DONE, HEADER_END, LONG_SHIFT, MOST_LANES, OP_ATTENTION, OP_COPY, OP_EMBED,
-  OP_GATE_RELU2, OP_GATHER_ROWS, OP_PREPARE, OP_PREPARE_MANY, OP_PRODUCT, OP_PRODUCT_MANY, OP_REPACK, OP_RMS_NORM, OP_ROPE, OP_SHIFT_KEYS, OP_STORE_KV, OP_SWIGLU,
+  OP_GATE_GELU, OP_GATE_RELU2, OP_GATHER_ROWS, OP_PREPARE, OP_PREPARE_MANY, OP_PRODUCT, OP_PRODUCT_MANY, OP_REPACK, OP_RMS_NORM, OP_ROPE, OP_SCALE, OP_SHIFT_KEYS, OP_STORE_KV, OP_SWIGLU,
   OP_TOP_CHUNKS, OP_TOP_MERGE, OP_WIDEN,
   RECORD_BYTES, RUN_DONE, WORD_COUNTER, WORD_GRAIN, WORD_ITEMS, WORD_LANE_ITEMS,
 } from './opcodes';
@@ -26,6 +26,8 @@ function execute(c: usize, from: i32, to: i32): void {
     case OP_ATTENTION: attention(c, from, to, thread); break;
     case OP_SWIGLU: swiglu(c, from, to); break;
     case OP_GATE_RELU2: gateRelu2(c, from, to); break;
+    case OP_GATE_GELU: gateGelu(c, from, to); break;
+    case OP_SCALE: scale(c, from, to); break;
     case OP_GATHER_ROWS: gatherRows(c, from, to); break;
     case OP_SHIFT_KEYS: shiftKeys(c, from, to, thread); break;
     case OP_TOP_CHUNKS: topChunks(c, from, to); break;

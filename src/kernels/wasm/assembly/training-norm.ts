@@ -1,6 +1,6 @@
-// Owns the gradients of root-mean-square normalisation, of SwiGLU and of the embedding, and the rotation of position embedding in both directions.
-import { exp4, madd, sumLanes } from './math';
-import { ELEMENT_BLOCK, EMBED_COLS, NORM_ROWS } from './training-opcodes';
+// Owns the gradients of root-mean-square normalisation and of the embedding, and the rotation of position embedding in both directions.
+import { madd, sumLanes } from './math';
+import { EMBED_COLS, NORM_ROWS } from './training-opcodes';
 
 /**
  * Items are blocks of NORM_ROWS rows. Operands: dX, partial scale gradients [blocks, cols], dOut, x, scale, rows, cols (a multiple of four), eps,
@@ -86,27 +86,6 @@ export function rotate(c: usize, from: i32, to: i32): void {
       }
       head += 2 * half;
     }
-  }
-}
-
-/** Items are ELEMENT_BLOCK elements. Operands: dGate, dUp, dOut, gate, up, length (a multiple of four). */
-export function swigluBackward(c: usize, from: i32, to: i32): void {
-  const dGate: usize = load<usize>(c, 4);
-  const dUp: usize = load<usize>(c, 8);
-  const dOut: usize = load<usize>(c, 12);
-  const gate: usize = load<usize>(c, 16);
-  const up: usize = load<usize>(c, 20);
-  const one = f32x4.splat(1);
-  const end: usize = <usize>min(to * ELEMENT_BLOCK, load<i32>(c, 24)) * 4;
-  for (let i: usize = <usize>from * (ELEMENT_BLOCK * 4); i < end; i += 16) {
-    const g = v128.load(gate + i);
-    const d = v128.load(dOut + i);
-    const u = v128.load(up + i);
-    const sigmoid = f32x4.div(one, f32x4.add(one, exp4(f32x4.neg(g))));
-    const silu = f32x4.mul(g, sigmoid);
-    const slope = f32x4.mul(sigmoid, f32x4.add(one, f32x4.sub(g, silu)));
-    v128.store(dUp + i, f32x4.mul(d, silu));
-    v128.store(dGate + i, f32x4.mul(f32x4.mul(d, u), slope));
   }
 }
 

@@ -10,7 +10,7 @@ export const OP_ADD_ROWS = 70;
 export const OP_ROTATE = 71;
 export const OP_ATTEND = 72;
 export const OP_ATTEND_BACKWARD = 73;
-export const OP_SWIGLU_BACKWARD = 74;
+export const OP_GATED_BACKWARD = 74;
 export const OP_CROSS_ENTROPY = 75;
 export const OP_SUBTRACT_TEACHER = 76;
 export const OP_SUMS_OF_SQUARES = 77;
@@ -44,6 +44,11 @@ export const ELEMENT_BLOCK = 1024;
 export const SQUARES_CHUNK = 8192;
 /** Columns of one item of the embedding's gradient. */
 export const EMBED_COLS = 16;
+
+/** Activations of gates. */
+export const GATE_SILU = 0;
+export const GATE_RELU2 = 1;
+export const GATE_GELU = 2;
 
 /** Roundings. */
 export const ROUND_BINARY = 0;

@@ -1,13 +1,14 @@
 // Owns which function does a training command.
 import { CODE_MASK, OP_NONE } from './opcodes';
 import { attend, attendBackward } from './training-attention';
+import { gatedBackward } from './training-gates';
 import { gemmCommand, packCommand } from './training-gemm';
 import { crossEntropy, subtractTeacher } from './training-loss';
-import { addRows, embedBackward, normBackward, rotate, swigluBackward } from './training-norm';
+import { addRows, embedBackward, normBackward, rotate } from './training-norm';
 import {
-  OP_ADAM, OP_ADD_ROWS, OP_ADD_SCALED, OP_ATTEND, OP_ATTEND_BACKWARD, OP_CROSS_ENTROPY, OP_EMBED_BACKWARD, OP_GEMM, OP_NESTEROV,
+  OP_ADAM, OP_ADD_ROWS, OP_ADD_SCALED, OP_ATTEND, OP_ATTEND_BACKWARD, OP_CROSS_ENTROPY, OP_EMBED_BACKWARD, OP_GATED_BACKWARD, OP_GEMM, OP_NESTEROV,
   OP_NORM_BACKWARD, OP_NORMALIZE, OP_PACK, OP_PACK_BACKWARD, OP_PACK_FORWARD, OP_PACK_ROUNDED, OP_ROTATE, OP_ROUND, OP_ROUNDED_PRODUCT,
-  OP_SIGN_PRODUCT_BACKWARD, OP_SIGN_PRODUCTS, OP_SUBTRACT_TEACHER, OP_SUMS_OF_SQUARES, OP_SWIGLU_BACKWARD, OP_ZERO,
+  OP_SIGN_PRODUCT_BACKWARD, OP_SIGN_PRODUCTS, OP_SUBTRACT_TEACHER, OP_SUMS_OF_SQUARES, OP_ZERO,
 } from './training-opcodes';
 import { packRounded, roundedProduct } from './training-rounded';
 import { packBackward, packForward, signProductBackward, signProducts } from './training-signs';
@@ -26,7 +27,7 @@ export function train(c: usize, from: i32, to: i32, thread: i32): void {
     case OP_ROTATE: rotate(c, from, to); break;
     case OP_ATTEND: attend(c, from, to, thread); break;
     case OP_ATTEND_BACKWARD: attendBackward(c, from, to, thread); break;
-    case OP_SWIGLU_BACKWARD: swigluBackward(c, from, to); break;
+    case OP_GATED_BACKWARD: gatedBackward(c, from, to); break;
     case OP_CROSS_ENTROPY: crossEntropy(c, from, to); break;
     case OP_SUBTRACT_TEACHER: subtractTeacher(c, from, to); break;
     case OP_SUMS_OF_SQUARES: sumsOfSquares(c, from, to); break;

@@ -71,6 +71,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 const activations: Readonly<Record<GateActivation, string>> = {
   silu: 'g / (1.0 + exp(min(-g, 88.0)))',
   relu2: 'max(g, 0.0) * max(g, 0.0)',
+  gelu: 'g / (1.0 + exp(min(-1.5957691 * g * (1.0 + 0.044715 * g * g), 88.0)))',
 };
 
 /** out = activation(gate) · up, a lane an element. `same` names the input that the output is. */
@@ -92,6 +93,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i >= p.length) { return; }
   let g = ${value('gate')};
   y[i] = ${activations[activation]} * ${value('up')};
+}`,
+  };
+}
+
+/** out (+)= factor · x, a lane an element; `inPlace`: x is the output. */
+export function scaleKernel(inPlace: boolean): Kernel {
+  return {
+    key: `scale${inPlace ? ' in place' : ''}`,
+    access: inPlace ? 'w' : 'wr',
+    code: () => /* wgsl */ `
+struct Params { length: u32, factor: f32, accumulate: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+${inPlace ? '' : '@group(0) @binding(2) var<storage, read> x: array<f32>;'}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = (group.x + group.y * groups.x) * 64u + lane;
+  if (i >= p.length) { return; }
+  let scaled = p.factor * ${inPlace ? 'y' : 'x'}[i];
+  y[i] = select(scaled, scaled + y[i], p.accumulate != 0u);
 }`,
   };
 }

@@ -1,0 +1,87 @@
+// Every architecture that runs can be trained: what is learnt is what the file's model does in inference, and training goes on from the file.
+import { expect, test } from 'vitest';
+import { memorySource } from '../src/bytes/memory-source.ts';
+import { architectures } from '../src/model/arch/index.ts';
+import { exportedFile } from '../src/train/exported.ts';
+import { defaultRecipe, type Recipe } from '../src/train/recipe.ts';
+import { checkShape, modelShape, shapeTensors, type WeightKind } from '../src/train/shape.ts';
+import { readStartModel } from '../src/train/start-model.ts';
+import { createTrainer } from '../src/train/trainer.ts';
+import type { Batch } from '../src/train/trainer-types.ts';
+
+const VOCABULARY = 40;
+const recipe: Recipe = { ...defaultRecipe, steps: 20, warmupSteps: 2, learningRate: 0.02, adamLearningRate: 0.02 };
+const kinds: readonly WeightKind[] = ['binary', 'ternary', 'float'];
+
+/** Sequences that count by sevens. */
+const batch: Batch = {
+  ...{ sequences: 4, length: 16 },
+  tokens: Int32Array.from({ length: 64 }, (_, i) => (i * 7) % VOCABULARY),
+  targets: Int32Array.from({ length: 64 }, (_, i) => ((i + 1) * 7) % VOCABULARY),
+};
+
+/** Each architecture with one kind of weights, and one of them with all. */
+const pairs = [
+  ...architectures.map(({ name }, i) => [name, kinds[i % 3]] as const),
+  ...kinds.map((kind) => ['bitnet-b1.58', kind] as const),
+];
+
+test.each([...new Map(pairs.map((pair) => [pair.join(), pair])).values()])(
+  '%s with %s weights',
+  async (architecture, weights) => {
+    const sizes = {
+      layers: 1,
+      width: 128,
+      headSize: 32,
+      kvHeads: 2,
+      feedForwardWidth: 256,
+      contextLength: 32,
+      normEpsilon: Math.fround(1e-6),
+    };
+    const shape = modelShape({ ...sizes, vocabulary: VOCABULARY, weights, architecture });
+    const trainer = await createTrainer(shape, recipe, { seed: 5, threads: 1, exact: true });
+    try {
+      const first = await trainer.step(batch);
+      while (trainer.stepsDone < recipe.steps) await trainer.step(batch);
+      const current = await trainer.evaluate(batch, { weights: 'current' });
+      expect(current.lossSum / 64).toBeLessThan(0.5 * first.loss);
+      // The file's model rounds activations to 8 bits, its cache to 16, float weights to 16.
+      const exported = await trainer.evaluate(batch);
+      expect(Math.abs(exported.lossSum - current.lossSum) / 64).toBeLessThan(0.05);
+      const model = await trainer.exportModel();
+      const start = await readStartModel(memorySource(await exportedFile(model)));
+      expect(start.shape).toEqual(architecture === 'qwen3' ? { ...shape, architecture: undefined } : shape);
+      trainer.initFrom(start.weights);
+      // At the start of a run weights are as they are given.
+      const again = await trainer.evaluate(batch, { weights: 'current' });
+      expect(Math.abs(again.lossSum - current.lossSum) / 64).toBeLessThan(0.01);
+    } finally {
+      await trainer.dispose();
+    }
+  },
+  60_000,
+);
+
+test('tensors are those of the architecture', () => {
+  const names = (architecture?: string) =>
+    shapeTensors(modelShape({ vocabulary: 300, layers: 1, width: 128, architecture })).map(({ name }) => name);
+  expect(names('qwen3')).toEqual(names());
+  expect(names('llama')).toEqual(names().filter((name) => !/_[qk]_norm/.test(name)));
+  expect(names('qwen2')).toContain('blk.0.attn_q.bias');
+  expect(names('bitnet')).toContain('blk.0.ffn_sub_norm.weight');
+  expect(names('bitnet')).not.toContain('blk.0.attn_q.scale');
+});
+
+test('what cannot be is refused with every problem', () => {
+  const shape = modelShape({ vocabulary: 300, layers: 1, width: 128 });
+  expect(() => checkShape({ ...shape, architecture: 'gpt2' })).toThrow(
+    /architecture must be one of llama, .*got 'gpt2'/,
+  );
+  expect(() => checkShape({ ...shape, activation: 'relu2' })).toThrow(
+    /activation must be left out with architecture qwen3, got relu2/,
+  );
+  expect(() => checkShape({ ...shape, architecture: 'bitnet', activation: 'gelu' })).toThrow(
+    /activation must be silu or relu2 with/,
+  );
+  expect(() => checkShape({ ...shape, architecture: 'bitnet', activation: 'relu2' })).not.toThrow();
+});
