@@ -171,7 +171,7 @@ function outputsOf({ journal, report, calibrate }: EvaluateFlags): Output[] {
   return [
     ...named('--journal', journal, 'journal'),
     ...named('--report', report, 'report'),
-    ...named('--calibrate', calibrate, 'calibration'),
+    ...named('--calibrate', calibrate, 'confidence'),
   ];
 }
 

@@ -16,18 +16,23 @@ export type OutputKind =
   | 'log'
   | 'report'
   | 'answers'
+  | 'suggestions'
+  | 'calibration'
   | 'signature'
   | 'key'
   | 'checkpoints'
   | 'batch'
   | 'journal'
-  | 'calibration'
+  | 'confidence'
   | 'card';
 
 /** In the head of every report. */
 export const REPORT_MARK = '<meta name="generator" content="onebit">';
 /** Columns that `support predict` adds to a table. */
 export const ANSWER_COLUMNS = ['onebit_intent', 'onebit_confidence', 'onebit_action', 'onebit_answer'];
+
+/** A column that `support suggest` writes. */
+export const SUGGESTION_COLUMN = 'onebit_likeness';
 
 const HEAD_BYTES = 64 * 1024;
 /** Vectors make long lines, and people long cards. */
@@ -45,12 +50,14 @@ export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean
   if (kind === 'key') return false; // whoever overwrites one loses it
   if (kind === 'log') return isLogLine(text().split('\n', 1)[0]);
   if (kind === 'answers') return ANSWER_COLUMNS.every((column) => text().split('\n', 1)[0].includes(column));
+  if (kind === 'suggestions') return text().split('\n', 1)[0].includes(SUGGESTION_COLUMN);
+  if (kind === 'calibration') return /^\{\s*"onebit": ?"calibration"/.test(text());
   // Columns that a batch adds come last, and this one after them.
   if (kind === 'batch')
     return /onebit_error"?\r?$|"onebit_error":(?:null|"(?:[^"\\]|\\.)*")\}$/.test(firstLine(text()));
   if (kind === 'journal') return /^[0-9a-f]{8} \{"onebit":"(?:batch|evaluate)",/.test(text());
   if (kind === 'card') return isModelCard(text());
-  if (kind === 'calibration') return text().includes('"kind": "onebit-calibration"');
+  if (kind === 'confidence') return text().includes('"kind": "onebit-calibration"');
   return isOwnModel(path, kind);
 }
 

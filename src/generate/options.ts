@@ -83,17 +83,20 @@ export interface GenerateOptions extends SamplingOptions {
    * loses pages as they come, one who keeps to an equal share does not (docs/serving.md).
    */
   owner?: string;
+  /** One of the model's adapters, by the name that it was loaded with; '' for none. Default: the model's `defaultAdapter`. */
+  adapter?: string;
   /** Stops prefill and generation within one step; the iteration throws the signal's reason. */
   signal?: AbortSignal;
 }
 
 export type ResolvedOptions = Required<
-  Omit<GenerateOptions, 'stop' | 'logprobs' | 'signal' | 'logitBias' | 'constraint' | 'watermark' | 'abstain'>
+  Omit<GenerateOptions, 'stop' | 'logprobs' | 'signal' | 'logitBias' | 'constraint' | 'watermark' | 'abstain' | 'adapter'>
 > & {
   readonly stop: readonly string[];
   readonly logprobs: number | undefined;
   readonly watermark: string | undefined;
   readonly abstain: Abstain | undefined;
+  readonly adapter: string | undefined;
   readonly logitBias: ReadonlyMap<number, number>;
   readonly signal: AbortSignal | undefined;
   readonly constraint: Constraint | undefined;
@@ -128,6 +131,7 @@ export const GENERATE_OPTIONS: Options = {
   seed: 'anything',
   watermark: 'text',
   owner: 'anything',
+  adapter: 'text',
   stop: 'anything',
   logitBias: 'object',
   constraint: 'object',
@@ -194,6 +198,7 @@ export function resolveOptions(options: GenerateOptions, own: SamplingDefaults =
     logitBias: options.logitBias ?? new Map(),
     watermark: options.watermark,
     abstain: options.abstain,
+    adapter: options.adapter,
     seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
     maxTokens: options.maxTokens ?? 256,
     stop,

@@ -35,6 +35,7 @@ import { ResponseStore, type Responses } from './response-store.ts';
 import { isClientGone, pathOf, patternOf, routeOf, routePath, shuttingDown } from './route-facts.ts';
 import { type AnswerSigner, signedAnswer } from './signed-answers.ts';
 import type { Telemetry } from './tracing.ts';
+import { type WebhookOptions, Webhooks } from './webhooks.ts';
 
 export interface ServerOptions {
   /** Who may ask. Default: everybody. */
@@ -58,6 +59,8 @@ export interface ServerOptions {
   readonly signer?: AnswerSigner;
   /** Says what customers' queries are about: /v1/classify, /v1/route, and chats with the model of its name (or of any, where it is alone). */
   readonly support?: SupportModel;
+  /** Where hand-overs of the support model are told. Default: nowhere. */
+  readonly webhook?: WebhookOptions;
   /** Told of every request that has ended, and of what happens to the server. */
   readonly log?: (entry: LogEntry) => void;
   /** Put the texts of prompts and answers into the log. Default false. */
@@ -108,6 +111,8 @@ export class OnebitServer {
   private readonly observer: ServerObserver;
   /** @internal */
   readonly responses: Responses;
+  /** @internal */
+  readonly webhooks: Webhooks | undefined;
   private readonly gate: BodyGate;
   private readonly policy: PolicyGate | undefined;
   private readonly audit: AuditLog | undefined;
@@ -132,6 +137,9 @@ export class OnebitServer {
       options.policy &&
       new PolicyGate(options.policy, (error) => this.observer.log('policy_failed', { error: String(error) }));
     this.audit = options.audit && new AuditLog(options.audit);
+    const { webhook } = options;
+    const onFailure = (request: string, error: string) => this.observer.log('webhook_failed', { request, error });
+    this.webhooks = webhook && new Webhooks({ onFailure, ...webhook });
     this.app = this.routes();
   }
 
@@ -175,7 +183,7 @@ export class OnebitServer {
     this.draining = true;
     this.observer.log('draining', { requests: this.active.size });
     await this.openedJobs?.then((jobs) => jobs.close()).catch((error) => this.failed(error));
-    if (this.active.size === 0) return;
+    if (this.active.size === 0) return this.webhooks?.drain(ms);
     const idle = new Promise<void>((resolve) => {
       this.whenIdle = resolve;
     });
@@ -186,6 +194,7 @@ export class OnebitServer {
     await idle;
     clearTimeout(timer);
     clearTimeout(late);
+    await this.webhooks?.drain(ms);
   }
 
   /** Puts all models away. */
@@ -308,6 +317,10 @@ export class OnebitServer {
     };
     const onBytes = this.audit && exchange.keepRequest(this.options.audit?.texts ?? false);
     return readBody(c.req.raw, { maxBytes: this.limits.bodyBytes, budget, enter, onBytes });
+  }
+
+  get support(): SupportModel | undefined {
+    return this.options.support;
   }
 
   /** Names of all models, the default one first. */

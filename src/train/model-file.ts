@@ -1,7 +1,9 @@
 // Owns the GGUF that training gives: the model, its tokenizer, its chat template. Must not know where the bytes go.
 import { CHATML } from '../chat/chatml.ts';
 import type { WritableValue } from '../gguf/write.ts';
+import { ggufAdapter } from '../hf/adapter.ts';
 import { exportedFile } from './exported.ts';
+import { shapeArchitecture } from './shape.ts';
 import type { TokenizerMetadata } from './start-model.ts';
 import type { Trainer } from './trainer-types.ts';
 
@@ -12,7 +14,7 @@ export const MADE_BY = 'onebit';
 /** Metadata that says how a model was made, as JSON: digests of its texts, recipe, seed, updates, version of the program. */
 export const TRAINING_KEY = 'onebit.training';
 
-/** The bytes of the trained model's file. @param training how it was made */
+/** The bytes of the trained model's file, or of the adapter's where only that was trained. @param training how it was made */
 export async function modelFile(
   trainer: Trainer,
   name: string,
@@ -20,6 +22,13 @@ export async function modelFile(
   training: object,
 ): Promise<Uint8Array> {
   const exported = await trainer.exportModel();
+  if (exported.adapter) {
+    const { heads, kvHeads } = trainer.shape;
+    const model = { architecture: shapeArchitecture(trainer.shape).name, heads, kvHeads };
+    const { metadata, tensors } = ggufAdapter(exported.adapter, model, name);
+    metadata.set(MADE_BY_KEY, MADE_BY).set(TRAINING_KEY, JSON.stringify(training));
+    return exportedFile({ metadata, tensors });
+  }
   const metadata = new Map<string, WritableValue>([
     ...exported.metadata,
     ['general.name', name],
