@@ -90,7 +90,10 @@ export interface GenerateOptions extends SamplingOptions {
 }
 
 export type ResolvedOptions = Required<
-  Omit<GenerateOptions, 'stop' | 'logprobs' | 'signal' | 'logitBias' | 'constraint' | 'watermark' | 'abstain' | 'adapter'>
+  Omit<
+    GenerateOptions,
+    'stop' | 'logprobs' | 'signal' | 'logitBias' | 'constraint' | 'watermark' | 'abstain' | 'adapter'
+  >
 > & {
   readonly stop: readonly string[];
   readonly logprobs: number | undefined;
