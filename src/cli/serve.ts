@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
 import { addRedisOptions } from './redis-flags.ts';
-import { modelEntries } from './serve-models.ts';
+import { type AdapterFile, adapterFile, modelEntries } from './serve-models.ts';
 import { graceOf, runServer, type ServerFlags } from './serve-run.ts';
 import { builtSite } from './serve-site.ts';
 import { openSupport } from './support-files.ts';
@@ -15,6 +15,7 @@ export interface ServeFlags extends ComputeFlags, ServerFlags {
   kvTokens?: number;
   memory?: number;
   idle?: number;
+  lora?: AdapterFile[];
   support?: string;
 }
 
@@ -35,6 +36,11 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .description("serve models over HTTP, in OpenAI's form")
     .option('-m, --model <path|name>', 'a model, as elsewhere, or a folder of GGUF files; may be repeated', collect);
   return addRedisOptions(addComputeOptions(command))
+    .option(
+      '--lora <name=path>',
+      'a low-rank adapter, called MODEL:NAME; of another model than the first: MODEL:NAME=PATH (may be repeated)',
+      (value: string, previous: AdapterFile[] = []) => [...previous, adapterFile(value)],
+    )
     .option('--port <n>', 'port, 0 for a free one', wholeNumber(0, 65535), 8080)
     .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
     .option('--api-key <key>', 'a key that clients must present (may be repeated; also ONEBIT_API_KEY)', collect)

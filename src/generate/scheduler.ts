@@ -339,7 +339,8 @@ export class Scheduler implements RequestOwner {
     return parts.filter(({ request }) => this.ready.has(request));
   }
 
-  private async step(parts: Part[]): Promise<void> {
+  private async step(some: readonly Part[]): Promise<void> {
+    const parts = byAdapter(some);
     this.inStep = parts;
     const began = performance.now();
     // The signal of one must not stop the others' work.
@@ -412,4 +413,11 @@ export class Scheduler implements RequestOwner {
     this.leave(request);
     feed?.reject(reason);
   }
+}
+
+/** Those without an adapter first, then those of each adapter together: products with an adapter are for rows that follow each other. */
+function byAdapter(parts: readonly Part[]): readonly Part[] {
+  const adapters = [...new Set([undefined, ...parts.map(({ request }) => request.sequence.adapter)])];
+  if (adapters.length === 1) return parts;
+  return adapters.flatMap((adapter) => parts.filter(({ request }) => request.sequence.adapter === adapter));
 }

@@ -145,8 +145,9 @@ async function promptLogprobs(
   exchange: Exchange,
 ): Promise<ChosenToken[]> {
   exchange.holdLogprobs(prompt.length, alternatives);
-  const { signal, owner } = exchange;
-  return [{ token: prompt[0] }, ...(await model.tokenLogprobs(prompt, { alternatives, signal, owner }))];
+  const { signal, owner, adapter } = exchange;
+  const options = { alternatives, signal, owner, adapter };
+  return [{ token: prompt[0] }, ...(await model.tokenLogprobs(prompt, options))];
 }
 
 function head(exchange: Exchange) {

@@ -26,7 +26,10 @@ export async function embeddings(
   await exchange.reserveReading(inputs.reduce((sum, { length }) => sum + length, 0));
   const data: object[] = [];
   for (const [index, tokens] of inputs.entries()) {
-    const vector = shortened(await model.embed(tokens, { signal: exchange.signal }), dimensions);
+    const vector = shortened(
+      await model.embed(tokens, { signal: exchange.signal, adapter: exchange.adapter }),
+      dimensions,
+    );
     const embedding = request.encoding_format === 'base64' ? base64(vector) : Array.from(vector);
     data.push({ object: 'embedding', index, embedding });
   }

@@ -59,6 +59,8 @@ export class Exchange {
   readonly method: string;
   readonly path: string;
   readonly beganMs = performance.now();
+  /** Whether it came as a line of a batch. */
+  readonly isBatch: boolean;
   /** What may be spent on what was sent, before the model runs and when its answer is written. */
   readonly budget: Budget;
   readonly usage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
@@ -110,6 +112,7 @@ export class Exchange {
     const { signal } = this.controller;
     this.budget = new Budget({ steps: PREPARE_STEPS, bytes: REQUEST_BYTES, computeMs: prepareMs, signal });
     this.clientSignal = request.signal;
+    this.isBatch = request.priority === 'background';
     if (request.priority) Object.assign(signal, { priority: request.priority }); // where the scheduler looks for it
     if (this.clientSignal.aborted) this.onClientGone();
     this.clientSignal.addEventListener('abort', this.onClientGone);
@@ -118,6 +121,11 @@ export class Exchange {
   /** Whose request it is: what it leaves on the server nobody else finds. */
   get owner(): string {
     return this.key?.id ?? this.batchOwner;
+  }
+
+  /** The adapter of the model that was asked for; '' for none. */
+  get adapter(): string {
+    return this.lease?.adapter ?? '';
   }
 
   /** Whose clients ask by this path: they read errors in their own form. */
@@ -129,7 +137,7 @@ export class Exchange {
   /** The model's options for an answer, as the request wants them and the operator lets it. */
   allowed(options: GenerateOptions): GenerateOptions {
     const watermark = this.key?.watermark ?? this.watermark;
-    const own = { ...options, signal: this.signal, owner: this.owner };
+    const own = { ...options, signal: this.signal, owner: this.owner, adapter: this.adapter };
     return watermark === undefined ? own : marked(own, watermark);
   }
 
