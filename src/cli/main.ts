@@ -27,6 +27,7 @@ import { meantByCommand, meantByWords } from './suggest.ts';
 import { supportCommand } from './support.ts';
 import { trainCommand } from './train.ts';
 import { verifyCommand } from './verify.ts';
+import { workerCommand } from './worker.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -85,6 +86,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     benchCommand,
     pullCommand,
     serveCommand,
+    workerCommand,
     mcpCommand,
     trainCommand,
     distilCommand,

@@ -38,6 +38,8 @@ const GRACE_TURNS = 3;
 /** How long somebody's prompt may hold up the decoding of others in one step, about; and the fewest rows that it gets all the same. */
 const STALL_MS = 150;
 const FEWEST_ROWS = 8;
+/** How long a prompt of the background may hold up whoever comes meanwhile, about: a step that has begun is not ended. */
+const BACKGROUND_MS = 10;
 
 /** What one step feeds to one request. */
 interface Part {
@@ -305,8 +307,9 @@ export class Scheduler implements RequestOwner {
         rows[gives] += tail.length;
       }
     }
-    const shared = Math.max(FEWEST_ROWS, Math.min(CHUNK_ROWS, Math.floor(STALL_MS / this.rowMs)));
-    let budget = Math.min(maxRows - rows.logits - rows.states, parts.length > 0 ? shared : CHUNK_ROWS);
+    const within = (ms: number) => Math.max(FEWEST_ROWS, Math.min(CHUNK_ROWS, Math.floor(ms / this.rowMs)));
+    const prompts = isBusy ? (parts.length > 0 ? within(STALL_MS) : CHUNK_ROWS) : within(BACKGROUND_MS);
+    let budget = Math.min(maxRows - rows.logits - rows.states, prompts);
     for (const request of prefilling) {
       if (budget <= 0) break;
       this.recall(request);

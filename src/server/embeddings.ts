@@ -21,9 +21,9 @@ export async function embeddings(
   }
   const inputs: Int32Array[] = [];
   const given = promptsOf(request.input);
-  exchange.expectTokens(likelyTokens(given));
+  await exchange.expectTokens(likelyTokens(given));
   for (const input of given) inputs.push(await tokensOf(input, model, exchange.budget, 'input'));
-  exchange.reserveReading(inputs.reduce((sum, { length }) => sum + length, 0));
+  await exchange.reserveReading(inputs.reduce((sum, { length }) => sum + length, 0));
   const data: object[] = [];
   for (const [index, tokens] of inputs.entries()) {
     const vector = shortened(

@@ -69,8 +69,8 @@ function fieldsOf({ fields }: Prediction, query: string, read: ReadyReader | und
 }
 
 /** The answer of /v1/chat/completions to the last message of the user, with what was decided in the field `support`. @throws ApiError 400 */
-export function supportChat(model: SupportModel, request: ChatRequest, exchange: Exchange): object {
-  const decided = decide(model, request, exchange);
+export async function supportChat(model: SupportModel, request: ChatRequest, exchange: Exchange): Promise<object> {
+  const decided = await decide(model, request, exchange);
   return {
     ...head(model, exchange, 'chat.completion'),
     choices: [
@@ -92,7 +92,7 @@ export async function* supportChatChunks(
   request: ChatRequest,
   exchange: Exchange,
 ): AsyncGenerator<ServerEvent> {
-  const decided = decide(model, request, exchange);
+  const decided = await decide(model, request, exchange);
   const chunk = (delta: object, finish_reason: string | null, more: object = {}) => ({
     data: {
       ...head(model, exchange, 'chat.completion.chunk'),
@@ -105,14 +105,14 @@ export async function* supportChatChunks(
   yield { data: '[DONE]' };
 }
 
-function decide(model: SupportModel, request: ChatRequest, exchange: Exchange): SupportRoute {
+async function decide(model: SupportModel, request: ChatRequest, exchange: Exchange): Promise<SupportRoute> {
   const last = messagesOf(request.messages).findLast(({ role }) => role === 'user');
   if (!last) throw new ApiError(400, 'messages: there must be a message of the user.', { param: 'messages' });
   const query = last.content ?? '';
   if (query.length > LONGEST_QUERY) {
     throw badField('messages', `messages: a query may have ${LONGEST_QUERY} characters, got ${query.length}.`);
   }
-  exchange.reserveReading(tokensAbout(query));
+  await exchange.reserveReading(tokensAbout(query));
   return routeQuery(model, query);
 }
 
@@ -141,7 +141,7 @@ async function eachQuery<Found>(
   judge: (query: string, index: number) => Found,
 ): Promise<Found[]> {
   const queries = typeof input === 'string' ? [input] : input;
-  exchange.reserveReading(queries.reduce((sum, query) => sum + tokensAbout(query), 0));
+  await exchange.reserveReading(queries.reduce((sum, query) => sum + tokensAbout(query), 0));
   const found: Found[] = [];
   for (const [index, query] of queries.entries()) {
     await exchange.budget.turn('classify');
