@@ -15,6 +15,7 @@ import { JOB_OPERATIONS } from './job-operations.ts';
 import { ollamaAnswer, ollamaEmbed, ollamaEmbedding, ollamaLines } from './ollama.ts';
 import { ollamaModels, ollamaShow } from './ollama-models.ts';
 import { asksModel, asksSupport, type Facts, type Operation } from './operation.ts';
+import { OPERATOR_OPERATIONS } from './operator-operations.ts';
 import { countInput, inputList } from './response-input.ts';
 import { storedResponse } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
@@ -80,8 +81,8 @@ const openAi: readonly Operation[] = [
   {
     ...{ method: 'delete', path: '/v1/responses/{id}', id: 'deleteResponse', parameter: 'id' },
     ...{ summary: 'Forgets an answer', answer: z.object({ id: z.string(), object: z.string(), deleted: z.boolean() }) },
-    plain: ({ responses }, { parameter: id, job }) => {
-      if (!responses.delete(id, job.owner)) throw noSuchResponse();
+    plain: async ({ responses }, { parameter: id, job }) => {
+      if (!(await responses.delete(id, job.owner))) throw noSuchResponse();
       return { id, object: 'response', deleted: true };
     },
   },
@@ -304,6 +305,7 @@ const about: readonly Operation[] = [
 export const OPERATIONS: readonly Operation[] = [
   ...openAi,
   ...JOB_OPERATIONS,
+  ...OPERATOR_OPERATIONS,
   ...own,
   ...otherForms,
   ...support,

@@ -88,7 +88,7 @@ function tellOthers(
 
 /** The answer of /v1/explain. */
 export async function explain(model: SupportModel, { input }: ExplainRequest, job: Exchange): Promise<object> {
-  job.reserveReading(tokensAbout(input));
+  await job.reserveReading(tokensAbout(input));
   const found = await explainQuery(model, input, { signal: job.signal });
   return { object: 'explanation', model: model.facts.name, ...found };
 }
@@ -178,7 +178,7 @@ async function decide(
   if (query.length > LONGEST_QUERY) {
     throw badField('messages', `messages: a query may have ${LONGEST_QUERY} characters, got ${query.length}.`);
   }
-  exchange.reserveReading(tokensAbout(query));
+  await exchange.reserveReading(tokensAbout(query));
   const routed = routeMessage(model, query, { language: (await languages())(query, languagesOf(model.texts)) });
   if (!exchange.isBatch) tellOthers(host, exchange, { input: query }, routedFields(model, routed, false));
   return routed;
@@ -209,7 +209,7 @@ async function eachQuery<Found>(
   judge: (query: string, index: number) => Found,
 ): Promise<Found[]> {
   const queries = typeof input === 'string' ? [input] : input;
-  exchange.reserveReading(queries.reduce((sum, query) => sum + tokensAbout(query), 0));
+  await exchange.reserveReading(queries.reduce((sum, query) => sum + tokensAbout(query), 0));
   const found: Found[] = [];
   for (const [index, query] of queries.entries()) {
     await exchange.budget.turn('classify');

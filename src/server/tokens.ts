@@ -22,7 +22,7 @@ export async function tokenize(
   if (text == null) throw badField('content', 'content: the text must be given, got none.');
   if (text.length > mostCharacters(model))
     throw tooLong(model.contextTokens, request.content == null ? 'prompt' : 'content');
-  exchange.expectTokens(likelyTokens([text]));
+  await exchange.expectTokens(likelyTokens([text]));
   const { budget } = exchange;
   const { tokenizer } = model;
   const bos = request.add_special === true && tokenizer.addBos;
@@ -46,7 +46,7 @@ export async function detokenize(
   exchange: Exchange,
 ): Promise<object> {
   const ids = idsOf(tokens, model, 'tokens');
-  exchange.reserveReading(ids.length);
+  await exchange.reserveReading(ids.length);
   return { content: await textOf(ids, model, exchange.budget) };
 }
 
