@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { OnebitError } from '../errors.ts';
 import { batchCommand } from './batch.ts';
 import { benchCommand } from './bench.ts';
+import { calibrateCommand } from './calibrate.ts';
 import { chatCommand } from './chat.ts';
 import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
@@ -92,6 +93,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     distilCommand,
     supportCommand,
     decideCommand,
+    calibrateCommand,
     signCommand,
     verifyCommand,
     demoCommand,

@@ -15,6 +15,8 @@ export type OutputKind =
   | 'log'
   | 'report'
   | 'answers'
+  | 'suggestions'
+  | 'calibration'
   | 'signature'
   | 'key'
   | 'checkpoints'
@@ -25,6 +27,9 @@ export type OutputKind =
 export const REPORT_MARK = '<meta name="generator" content="onebit">';
 /** Columns that `support predict` adds to a table. */
 export const ANSWER_COLUMNS = ['onebit_intent', 'onebit_confidence', 'onebit_action', 'onebit_answer'];
+
+/** A column that `support suggest` writes. */
+export const SUGGESTION_COLUMN = 'onebit_likeness';
 
 const HEAD_BYTES = 64 * 1024;
 /** Vectors make long lines. */
@@ -42,6 +47,8 @@ export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean
   if (kind === 'key') return false; // whoever overwrites one loses it
   if (kind === 'log') return isLogLine(text().split('\n', 1)[0]);
   if (kind === 'answers') return ANSWER_COLUMNS.every((column) => text().split('\n', 1)[0].includes(column));
+  if (kind === 'suggestions') return text().split('\n', 1)[0].includes(SUGGESTION_COLUMN);
+  if (kind === 'calibration') return /^\{\s*"onebit": ?"calibration"/.test(text());
   // Columns that a batch adds come last, and this one after them.
   if (kind === 'batch')
     return /onebit_error"?\r?$|"onebit_error":(?:null|"(?:[^"\\]|\\.)*")\}$/.test(firstLine(text()));

@@ -45,7 +45,7 @@ export function graceOf({ drain }: ServerFlags): number {
 export async function runServer(
   flags: ServerFlags,
   shelf: ModelShelf,
-  more: Pick<ServerOptions, 'support' | 'version' | 'site'> & { digestOf?: AnswerSigner['digestOf'] },
+  more: Pick<ServerOptions, 'support' | 'version' | 'site' | 'webhook'> & { digestOf?: AnswerSigner['digestOf'] },
   signal: AbortSignal,
 ): Promise<void> {
   const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal);

@@ -31,6 +31,7 @@ import { ResponseStore, type Responses } from './response-store.ts';
 import { isClientGone, pathOf, patternOf, routeOf, routePath, shuttingDown } from './route-facts.ts';
 import { type AnswerSigner, signedAnswer } from './signed-answers.ts';
 import type { Telemetry } from './tracing.ts';
+import { type WebhookOptions, Webhooks } from './webhooks.ts';
 
 export interface ServerOptions {
   /** Who may ask. Default: everybody. */
@@ -48,6 +49,8 @@ export interface ServerOptions {
   readonly signer?: AnswerSigner;
   /** Says what customers' queries are about: /v1/classify, /v1/route, and chats with the model of its name (or of any, where it is alone). */
   readonly support?: SupportModel;
+  /** Where hand-overs of the support model are told. Default: nowhere. */
+  readonly webhook?: WebhookOptions;
   /** Told of every request that has ended, and of what happens to the server. */
   readonly log?: (entry: LogEntry) => void;
   /** Put the texts of prompts and answers into the log. Default false. */
@@ -98,6 +101,8 @@ export class OnebitServer {
   private readonly observer: ServerObserver;
   /** @internal */
   readonly responses: Responses;
+  /** @internal */
+  readonly webhooks: Webhooks | undefined;
   private readonly gate: BodyGate;
   private readonly active = new Set<Exchange>();
   private readonly app: Hono<Env>;
@@ -115,6 +120,9 @@ export class OnebitServer {
     this.responses = options.state?.responses ?? new ResponseStore(storedBytes);
     this.gate = new BodyGate(this.limits.bodiesBytes);
     this.observer = new ServerObserver(this.shelf, options);
+    const { webhook } = options;
+    const onFailure = (request: string, error: string) => this.observer.log('webhook_failed', { request, error });
+    this.webhooks = webhook && new Webhooks({ onFailure, ...webhook });
     this.app = this.routes();
   }
 
@@ -142,7 +150,7 @@ export class OnebitServer {
     this.draining = true;
     this.observer.log('draining', { requests: this.active.size });
     await this.openedJobs?.then((jobs) => jobs.close()).catch((error) => this.failed(error));
-    if (this.active.size === 0) return;
+    if (this.active.size === 0) return this.webhooks?.drain(ms);
     const idle = new Promise<void>((resolve) => {
       this.whenIdle = resolve;
     });
@@ -153,6 +161,7 @@ export class OnebitServer {
     await idle;
     clearTimeout(timer);
     clearTimeout(late);
+    await this.webhooks?.drain(ms);
   }
 
   /** Puts all models away. */
@@ -262,6 +271,10 @@ export class OnebitServer {
       return room;
     };
     return readBody(c.req.raw, { maxBytes: this.limits.bodyBytes, budget, enter });
+  }
+
+  get support(): SupportModel | undefined {
+    return this.options.support;
   }
 
   /** Names of all models, the default one first. */

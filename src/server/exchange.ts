@@ -59,6 +59,8 @@ export class Exchange {
   readonly method: string;
   readonly path: string;
   readonly beganMs = performance.now();
+  /** Whether it came as a line of a batch. */
+  readonly isBatch: boolean;
   /** What may be spent on what was sent, before the model runs and when its answer is written. */
   readonly budget: Budget;
   readonly usage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
@@ -110,6 +112,7 @@ export class Exchange {
     const { signal } = this.controller;
     this.budget = new Budget({ steps: PREPARE_STEPS, bytes: REQUEST_BYTES, computeMs: prepareMs, signal });
     this.clientSignal = request.signal;
+    this.isBatch = request.priority === 'background';
     if (request.priority) Object.assign(signal, { priority: request.priority }); // where the scheduler looks for it
     if (this.clientSignal.aborted) this.onClientGone();
     this.clientSignal.addEventListener('abort', this.onClientGone);

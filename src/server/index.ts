@@ -24,3 +24,4 @@ export type { Bucket, Lent, Quota, Wanted } from './quota.ts';
 export type { Responses, StoredResponse } from './response-store.ts';
 export type { AnswerSigner } from './signed-answers.ts';
 export type { Telemetry, TelemetrySpan } from './tracing.ts';
+export type { WebhookOptions } from './webhooks.ts';

@@ -33,8 +33,16 @@ import {
 } from './schemas/ollama.ts';
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
-import { classifyAnswer, classifyRequest, routeAnswer, routeRequest } from './schemas/support.ts';
-import { classify, route, supportChat, supportChatChunks } from './support.ts';
+import {
+  classifyAnswer,
+  classifyRequest,
+  explainAnswer,
+  explainRequest,
+  routeAnswer,
+  routeRequest,
+  supportAnswer,
+} from './schemas/support.ts';
+import { classify, explain, route, supportChat, supportChatChunks, supportFacts } from './support.ts';
 import { detokenize, tokenize } from './tokens.ts';
 
 const openAi: readonly Operation[] = [
@@ -213,6 +221,18 @@ const support: readonly Operation[] = [
     },
     route,
   ),
+  asksSupport(
+    {
+      ...{ path: '/v1/explain', id: 'explain', body: explainRequest, answer: explainAnswer },
+      summary: 'Why a query is understood as it is: words that speak for it, rows that are like it',
+    },
+    explain,
+  ),
+  {
+    ...{ method: 'get', path: '/v1/support', id: 'support', answer: supportAnswer },
+    summary: 'The support model: its intents and flags, and what customers read (?language=de)',
+    plain: (host, { query }) => supportFacts(host, query('language')),
+  },
   decides(
     {
       ...{ path: '/v1/systemone', id: 'systemOne', body: systemOneRequest, answer: systemOneAnswer, inBatches: true },
