@@ -113,8 +113,8 @@ async function measureTraining() {
   await page.goto(`${origin}/#train`);
   await page.getByRole('button', { name: text }).click();
   await page.getByText('Time, size, seed').click();
-  await page.getByLabel('Minutes').fill(minutes);
-  await page.getByLabel('Seed').fill(seed);
+  await page.locator('#train').getByLabel('Minutes').fill(minutes);
+  await page.locator('#train').getByLabel('Seed').fill(seed);
   await page.getByRole('button', { name: 'Train', exact: true }).click();
   await page.getByRole('button', { name: 'Talk to it' }).waitFor();
   const [score, status] = await Promise.all(

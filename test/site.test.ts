@@ -197,7 +197,7 @@ describe.skipIf(!hasChromium)(`the page${chromiumReason}`, () => {
       await page.getByRole('button', { name: 'Talk to it' }).waitFor();
       expect(await page.locator('.uplot canvas').count()).toBe(1);
       expect(await page.locator('.score-line').textContent()).toMatch(/^\d+ of 7\d questions of the text right/);
-      expect(await page.locator('.answers li').count()).toBeGreaterThan(4);
+      expect(await page.locator('.answers li').count()).toBeGreaterThan(0);
       await page.locator('.samples li').first().waitFor();
       await page.screenshot({ path: join(shots, 'train.png'), fullPage: true });
       const downloading = page.waitForEvent('download');
