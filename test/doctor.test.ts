@@ -45,7 +45,9 @@ async function doctor(options: TinyModelOptions | Uint8Array): Promise<Report & 
 
 /** Carries out a command that is advised, as a shell would read it, and gives what the doctor then says of the file that it wrote. */
 async function follow(advice: string): Promise<Report> {
-  const words = execFileSync('sh', ['-c', `printf '%s\\0' ${advice}`], { encoding: 'utf8' }).split('\0').slice(1, -1);
+  const words = execFileSync('sh', ['-c', `printf '%s\\0' ${advice}`], { encoding: 'utf8' })
+    .split('\0')
+    .slice(1, -1);
   const output = words.indexOf('-o') + 1;
   words[output] = join(folder, words[output]);
   rmSync(words[output], { force: true });
