@@ -1,13 +1,14 @@
 // `npm run bench`: onebit and the others on the same files, alternating, in one session.
 // node bench/run.mjs [--models stories260K,1.7b,8b] [--threads 1,2] [--cases 256:128] [--rounds 5] [--gen-tokens 64]
-//   [--prefill-rounds 2] [--engines onebit,chromium,llama,wllama] [--wllama-rounds 1] [--realtime] [--timeout 300]
-//   [--name NAME]
+//   [--prefill-rounds 2] [--engines onebit,chromium,llama,wllama] [--wllama-rounds 1] [--realtime] [--resident] [--flash auto|on|off]
+//   [--timeout 300] [--name NAME]
 // --cases PROMPT:CONTEXT,…: prefill of PROMPT tokens, decode after CONTEXT tokens. --realtime: every engine under
 // `chrt -r 1` (needs root): on busy or small machines the kernel may start llama.cpp's second thread on the core of the
 // first, which costs it milliseconds per token; real-time threads are placed at once. Of each second the kernel keeps 50 ms
 // from them unless /proc/sys/kernel/sched_rt_runtime_us is -1 (set it as root for the run, 950000 afterwards).
 // Cases of more than 512 tokens: engines stay loaded and evaluate the context once, then decode in turns, --rounds times; prefill is measured
-// --prefill-rounds times (default 2). wllama takes no part.
+// --prefill-rounds times (default 2). wllama takes no part. --resident: shorter cases too, so that a run takes two minutes.
+// --flash: llama.cpp's flash attention; default: whichever is faster, found first.
 // Writes bench/results/NAME.json, NAME.md (default name: today's date) and decode.svg.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -23,7 +24,7 @@ if (process.argv.includes('--help')) {
   process.stdout.write(head.replaceAll(/^\/\/ ?/gm, ''));
   process.exit(0);
 }
-const { option, flag } = readArguments(process.argv.slice(2), ['realtime']);
+const { option, flag } = readArguments(process.argv.slice(2), ['realtime', 'resident']);
 const list = (name, fallback) => option(name, fallback).split(',').filter(Boolean);
 const threadCounts = list('threads', '1,2').map(Number);
 const rounds = Number(option('rounds', '5'));
@@ -32,6 +33,7 @@ const genTokens = Number(option('gen-tokens', '64'));
 const engines = list('engines', 'onebit,llama,wllama');
 const limits = { wllama: Number(option('wllama-rounds', '1')) };
 const realtime = flag('realtime');
+const resident = flag('resident');
 const timeoutMs = 1000 * Number(option('timeout', '300'));
 const root = fileURLToPath(new URL('../', import.meta.url));
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
@@ -79,7 +81,7 @@ async function measureCase(model, threads, promptTokens, context) {
   job.runs = small ? 3 : 1;
   const answers = Object.fromEntries(engines.map((engine) => [engine, []]));
   const failures = {};
-  if (engines.includes('llama')) job.flash = await fasterFlash(job).catch(() => 'auto');
+  if (engines.includes('llama')) job.flash = option('flash') ?? (await fasterFlash(job).catch(() => 'auto'));
   for (let round = 0; round < rounds; round++) {
     await measureBandwidth(threads);
     for (const engine of engines) {
@@ -124,7 +126,7 @@ async function measureLong(model, threads, promptTokens, context) {
       }
     }
   }
-  if (engines.includes('llama')) job.flash = await fasterFlash(job).catch(() => 'auto');
+  if (engines.includes('llama')) job.flash = option('flash') ?? (await fasterFlash(job).catch(() => 'auto'));
   const needed = Math.max(promptTokens, context + genTokens) + 64;
   for (const engine of engines.filter(canStay))
     residents.set(engine, await startResident(engine, { ...job, context: needed }));
@@ -214,7 +216,7 @@ for (const name of list('models', 'stories260K,1.7b')) {
   for (const cases of list('cases', '256:128')) {
     const [promptTokens, context] = cases.split(':').map(Number);
     for (const threads of threadCounts) {
-      const measure = Math.max(promptTokens, context || 0) > LONG ? measureLong : measureCase;
+      const measure = resident || Math.max(promptTokens, context || 0) > LONG ? measureLong : measureCase;
       const measured = await measure(model, threads, promptTokens, context || promptTokens);
       results.push(...rowsOf(model, measured));
       for (const [engine, reason] of Object.entries(measured.failures))

@@ -1,9 +1,10 @@
-// Builds dist/: the modules by the TypeScript compiler, from them dist/browser/ (for CDNs) and dist/site/ (the page). Run by `npm install` (prepare) and
+// Builds dist/: the modules by the TypeScript compiler, from them dist/browser/ (for CDNs), dist/widget/ (for shops) and dist/site/ (the page). Run by `npm install` (prepare) and
 // `npm run build`.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildWidget } from './build-widget.mjs';
 import { bundleForBrowsers } from './bundle-browser.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -13,6 +14,7 @@ const run = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cw
 if (run.status !== 0) process.exit(run.status ?? 1);
 mendNames();
 await bundleForBrowsers();
+await buildWidget();
 const { build } = await import('vite');
 await build({ configFile: fileURLToPath(new URL('../site/vite.config.mjs', import.meta.url)), logLevel: 'warn' });
 

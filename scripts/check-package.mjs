@@ -41,7 +41,8 @@ async function typeProblems(tarball) {
   const { problems } = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)));
   return problems
     .filter(
-      ({ kind, entrypoint }) => !EXPECTED.has(kind) && !/engine-worker|models|package\.json/.test(entrypoint ?? ''),
+      ({ kind, entrypoint }) =>
+        !EXPECTED.has(kind) && !/engine-worker|widget|models|package\.json/.test(entrypoint ?? ''),
     )
     .map((problem) => `types: ${problem.kind} ${JSON.stringify({ ...problem, kind: undefined })}`);
 }

@@ -1,5 +1,6 @@
 // Owns the model as users hold it: text in, text out. Brings tokenizer, chat template, sessions and engine together.
 
+import type { ByteSource } from './bytes/source.ts';
 import { checkMessages } from './chat/check-messages.ts';
 import { fittingMessages } from './chat/fit.ts';
 import type { ChatInput, ChatMessage } from './chat/messages.ts';
@@ -20,6 +21,7 @@ import { type ChosenToken, Session } from './generate/session.ts';
 import { tokensDigest } from './generate/session-file.ts';
 import type { ModelFacts } from './gguf/facts.ts';
 import type { Gguf, GgufValue } from './gguf/types.ts';
+import type { Adapter } from './model/adapter.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Engine } from './model/engine.ts';
 import { ownSampling, type SamplingDefaults } from './model/own-sampling.ts';
@@ -59,6 +61,8 @@ export class LanguageModel {
   readonly facts: () => Promise<ModelFacts>;
   /** Most tokens of one sequence, prompt and answer together. */
   readonly contextTokens: number;
+  /** The adapter of whoever names none; '' for the weights alone. */
+  defaultAdapter = '';
   /** How the next token is chosen where a call does not say: as the file asks, else as `SamplingOptions` says. */
   readonly sampling: SamplingDefaults;
   private readonly engine: Engine;
@@ -71,6 +75,7 @@ export class LanguageModel {
     return new Marker(new WatermarkKey(key), this.tokenizer);
   };
   private disposed = false;
+  private readonly loadedAdapters = new Map<string, Adapter>();
   private readonly textsDigest: () => string;
 
   /** @internal Use `load`. */
@@ -131,7 +136,7 @@ export class LanguageModel {
     checkOptions('generate', options, GENERATE_OPTIONS);
     const resolved = resolveOptions(options, this.sampling);
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
-    return new Generation(tokens, resolved, this.tokenizer, this.sharedSession(resolved.owner));
+    return new Generation(tokens, resolved, this.tokenizer, this.sharedSession(resolved));
   }
 
   /**
@@ -143,7 +148,7 @@ export class LanguageModel {
     this.assertAlive('chat');
     const prompt = this.fittingPrompt(messages, options);
     const resolved = resolveOptions({ ...options, loopGuard: options.loopGuard ?? true }, this.sampling);
-    return new Generation(prompt, resolved, this.tokenizer, this.sharedSession(resolved.owner));
+    return new Generation(prompt, resolved, this.tokenizer, this.sharedSession(resolved));
   }
 
   /** The token ids that `chat` answers: those of `chatPrompt`, without the oldest turns where all would not fit. */
@@ -224,12 +229,17 @@ export class LanguageModel {
   /** tokens[1..] with their log-probabilities, each given all before it, and so many of the likeliest in the place of each. */
   async tokenLogprobs(
     tokens: ArrayLike<number>,
-    options: { alternatives?: number; signal?: AbortSignal; owner?: string } = {},
+    options: { alternatives?: number; signal?: AbortSignal; owner?: string; adapter?: string } = {},
   ): Promise<ChosenToken[]> {
     this.assertAlive('tokenLogprobs');
     checkTokens('tokenLogprobs', 'tokens', tokens);
-    checkOptions('tokenLogprobs', options, { alternatives: 'number', signal: 'signal', owner: 'text' });
-    const session = this.session({ owner: options.owner });
+    checkOptions('tokenLogprobs', options, {
+      alternatives: 'number',
+      signal: 'signal',
+      owner: 'text',
+      adapter: 'text',
+    });
+    const session = this.session({ owner: options.owner, adapter: options.adapter });
     try {
       return await session.rank(tokens, options.alternatives ?? 0, options.signal);
     } finally {
@@ -257,13 +267,17 @@ export class LanguageModel {
    * model's affair, which was not trained for it.
    * @throws OnebitError `bad-argument` for nothing, or more than the context holds
    */
-  async embed(input: string | ArrayLike<number>, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+  async embed(
+    input: string | ArrayLike<number>,
+    options: { signal?: AbortSignal; adapter?: string } = {},
+  ): Promise<Float32Array> {
     this.assertAlive('embed');
     checkTextOrTokens('embed', 'input', input);
-    checkOptions('embed', options, { signal: 'signal' });
+    checkOptions('embed', options, { signal: 'signal', adapter: 'text' });
     const tokens = typeof input === 'string' ? this.tokenize(input) : input;
+    const adapter = this.adapterOf(options.adapter);
     const { embedTokens } = await import('./generate/embed.ts');
-    return embedTokens(this.scheduler, tokens, this.contextTokens, options.signal);
+    return embedTokens(this.scheduler, tokens, this.contextTokens, adapter, options.signal);
   }
 
   /**
@@ -315,12 +329,13 @@ export class LanguageModel {
    * A session of your own: its cache can be cut back, saved and restored. Dispose of it when done.
    * @param options `owner`: whose cached beginnings it may use, as in `GenerateOptions`
    */
-  session(options: { owner?: string } = {}): Session {
+  session(options: { owner?: string; adapter?: string } = {}): Session {
     this.assertAlive('session');
-    checkOptions('session', options, { owner: 'text' });
+    checkOptions('session', options, { owner: 'text', adapter: 'text' });
     checkOwner(options.owner, 'session');
     return new Session(this.scheduler, this.contextTokens, this.breakers, {
       owner: options.owner,
+      adapter: this.adapterOf(options.adapter),
       choosable: this.choosable,
       texts: () => this.textsDigest(),
       markerOf: this.markerOf,
@@ -345,6 +360,39 @@ export class LanguageModel {
     return new Generation(tokens, resolveOptions(options, this.sampling), this.tokenizer, use);
   }
 
+  /** Names of the adapters that requests may ask for. */
+  get adapters(): string[] {
+    return [...this.loadedAdapters.keys()];
+  }
+
+  /**
+   * Loads a low-rank adapter (LoRA) beside the weights: a GGUF file, or a folder of PEFT's. Requests that name it (`GenerateOptions.adapter`) get it, in one batch
+   * with those that do not.
+   * @throws OnebitError `bad-argument` for a name that is taken, `bad-file` or `unsupported` where it does not fit the model
+   */
+  async addAdapter(name: string, input: string | ByteSource, options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.assertAlive('addAdapter');
+    checkArgument('addAdapter', 'name', name, 'text');
+    checkOptions('addAdapter', options, { signal: 'signal' });
+    if (name === '' || this.loadedAdapters.has(name)) {
+      throw new OnebitError('bad-argument', `addAdapter: the name must be a new one, got '${name}'. Choose another.`);
+    }
+    const { openAdapter } = await import('./load-adapter.ts');
+    const matrices = await openAdapter(input, this.config, options.signal);
+    this.loadedAdapters.set(name, await this.engine.loadAdapter(matrices, options.signal));
+  }
+
+  private adapterOf(name: string | undefined): Adapter | undefined {
+    const wanted = name ?? this.defaultAdapter;
+    if (wanted === '') return undefined;
+    const adapter = this.loadedAdapters.get(wanted);
+    if (adapter) return adapter;
+    throw new OnebitError(
+      'bad-argument',
+      `generate: adapter must be one of those loaded (${this.adapters.join(', ') || 'none'}), got '${wanted.slice(0, 80)}'.`,
+    );
+  }
+
   /** Stops the backend's threads and returns all memory. */
   async dispose(): Promise<void> {
     if (this.disposed) return;
@@ -354,9 +402,9 @@ export class LanguageModel {
   }
 
   /** A session for one request, whose cache is then everybody's who has the same owner. */
-  private sharedSession(owner: string): SessionUse {
+  private sharedSession({ owner, adapter }: { owner: string; adapter: string | undefined }): SessionUse {
     const { choosable, markerOf, sampling } = this;
-    const kept = { shared: true, owner, choosable, markerOf, sampling };
+    const kept = { shared: true, owner, adapter: this.adapterOf(adapter), choosable, markerOf, sampling };
     const session = new Session(this.scheduler, this.contextTokens, this.breakers, kept);
     return { session, end: () => session.dispose() };
   }

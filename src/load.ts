@@ -165,7 +165,37 @@ export async function openSource(input: ModelInput, options: OpenOptions = {}): 
   if (typeof input === 'object' && 'readInto' in input) return input;
   // Nothing but the page itself keeps its own model
   if (input === EMBEDDED_MODEL && !globalThis.process?.versions?.node) return openUrl(String(input), options);
-  return (await openFolder(String(input), options.signal)) ?? openModelBytes(String(input), options);
+  const name = String(input);
+  const folder = await openFolder(name, options.signal);
+  if (folder) return folder;
+  try {
+    return await openModelBytes(name, options);
+  } catch (error) {
+    const wanted = error instanceof OnebitError && error.code === 'bad-argument';
+    const source = wanted ? await openHubFolder(name, options) : undefined;
+    if (source) return source;
+    throw error;
+  }
+}
+
+/** A repository on the hub that holds no GGUF but a folder of Transformers or MLX, read by ranges; undefined where there is none, or no network. */
+async function openHubFolder(name: string, options: OpenOptions): Promise<ByteSource | undefined> {
+  const { hubFolder, parseHubName } = await import('./bytes/hub.ts');
+  const hub = parseHubName(name);
+  if (!hub || hub.file !== undefined || !globalThis.process?.versions?.node) return undefined;
+  const { hubFromEnvironment } = await import('./bytes/pull.ts');
+  const { proxyFetch } = await import('./bytes/cache.ts');
+  try {
+    const reach = { ...hubFromEnvironment(), ...options, fetch: options.fetch ?? (await proxyFetch()) };
+    const folder = await hubFolder(hub, reach);
+    if (!folder) return undefined;
+    const { folderSource } = await import('./hf/source.ts');
+    return await folderSource(folder, options.signal);
+  } catch (error) {
+    // Who is offline hears what to do about the name.
+    if (error instanceof OnebitError && error.code === 'network') return undefined;
+    throw error;
+  }
 }
 
 /** A model's folder as Transformers or MLX write it, as the bytes of a GGUF; undefined where the name is no folder. */

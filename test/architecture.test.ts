@@ -23,6 +23,7 @@ const allowed: Record<string, string[]> = {
   provenance: ['bytes', 'gguf', 'core'],
   'ai-sdk': ['server', 'language-model.ts'],
   server: ['generate', 'chat', 'structured', 'tokenizer', 'tasks', 'bulk', 'provenance', 'core', 'language-model.ts'],
+  redis: ['server', 'bulk', 'core'],
   remote: ['bytes', 'gguf', 'model', 'generate', 'evaluate', 'train', 'chat', 'core', 'language-model.ts', 'load.ts'],
   tasks: ['bytes', 'gguf', 'quant', 'core'],
   train: ['hf', 'model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],
@@ -31,7 +32,7 @@ const allowed: Record<string, string[]> = {
  * Files that may name Node’s modules: where bytes come from, worker start-up, the command line, the server's adapter,
  * and work that must outlive its process. */
 const platformFiles =
-  /^(bytes\/|cli\/|bulk\/|server\/(node-adapter|decompress-node)\.ts$|kernels\/wasm\/(threads|build)\.ts$)/;
+  /^(bytes\/|cli\/|bulk\/|redis\/|server\/(node-adapter|decompress-node)\.ts$|kernels\/wasm\/(threads|build)\.ts$)/;
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.includes('assembly/'))
@@ -111,11 +112,11 @@ test('Node’s modules are named only where the platform is known', () => {
 test('the program loads the server only to serve', () => {
   const violations: string[] = [];
   for (const [file, imports] of importsOf) {
-    if (/^(server|ai-sdk)\//.test(file)) continue;
+    if (/^(server|redis|ai-sdk)\//.test(file)) continue;
     const text = readFileSync(join(src, file), 'utf8');
     for (const { target, typeOnly } of imports) {
       const dynamic = text.includes(`import('${target}')`);
-      if (resolve(file, target)?.startsWith('server/') && !typeOnly && !dynamic)
+      if (/^(server|redis)\//.test(resolve(file, target) ?? '') && !typeOnly && !dynamic)
         violations.push(`${file} imports ${target}`);
     }
   }

@@ -135,6 +135,7 @@ describe('what was probably meant', () => {
     ['a misspelt command', ['genrate'], /Did you mean generate\?/],
     ['a misspelt command of a group', ['support', 'trian'], /Did you mean train\?/],
     ['a misspelt option', ['chat', '--temprature', '1'], /Did you mean --temperature\?/],
+    ['a well-known model', ['chat', '-m', 'bonsai', '-p', 'x'], /Did you mean prism-ml\/Bonsai-1\.7B-gguf/],
     ['a misspelt model', ['chat', '-m', 'seedlng', '-p', 'x'], /no such file.*Did you mean seedling\?/],
     [
       'a language model for queries',

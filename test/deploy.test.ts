@@ -1,6 +1,8 @@
 // What deploy/ promises: manifests that Kubernetes takes and that fit the program, and the container file's steps done by hand in an empty folder.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -48,6 +50,90 @@ describe('the manifests', () => {
     const mounted = container.volumeMounts.map(({ name }: { name: string }) => name);
     expect(pod.volumes.map(({ name }: { name: string }) => name)).toEqual(mounted);
   });
+});
+
+describe('workers', () => {
+  const [worker, scaled, login] = parseAllDocuments(read('deploy/jobs.yaml')).map((one) => one.toJS());
+
+  test('are a deployment that the program takes, scaled by a number that the server has', () => {
+    new Deployment(worker).validate();
+    const spec = worker.spec.template.spec;
+    const [{ command, args, ports, livenessProbe, env }] = spec.containers;
+    expect(command.slice(0, 2)).toEqual(entrypoint.slice(0, 2));
+    const help = execFileSync(process.execPath, [join(root, 'bin/onebit.js'), command[2], '--help']).toString();
+    for (const arg of args) expect(help).toContain(arg.split('=')[0]);
+    expect(args).toContain(`--health-port=${ports[0].containerPort}`);
+    expect(livenessProbe.httpGet.path).toBe('/health');
+    expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(45);
+    expect(env.map(({ name }: { name: string }) => name)).toContain('ONEBIT_REDIS_PASSWORD');
+    expect(scaled.spec.scaleTargetRef.name).toBe(worker.metadata.name);
+    const [{ metadata, authenticationRef }] = scaled.spec.triggers;
+    expect(authenticationRef.name).toBe(login.metadata.name);
+    const { paths } = openApiDocument() as { paths: Record<string, { get: object }> };
+    const answer = JSON.stringify(paths[new URL(metadata.url).pathname].get);
+    expect(answer).toContain(`"${metadata.valueLocation}":{"type":"integer"`);
+  });
+});
+
+/** Whether there is an nginx here; where not: why its test is skipped. */
+function missingNginx(): string | undefined {
+  try {
+    execFileSync('nginx', ['-v'], { stdio: 'pipe' });
+    return undefined;
+  } catch {
+    return 'nginx is not installed: apt-get install nginx-light';
+  }
+}
+
+const missing = missingNginx();
+describe.skipIf(missing)(`nginx${missing ? `: skipped, ${missing}` : ''}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'onebit-nginx-'));
+  const replicas: Server[] = [];
+  let nginx: ChildProcess | undefined;
+  afterAll(() => {
+    nginx?.kill('SIGKILL');
+    for (const replica of replicas) replica.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('brings a conversation to the same replica each time, and when one goes, moves its conversations alone', async () => {
+    for (let i = 0; i < 3; i++) {
+      const replica = createServer((_, response) => response.end(`${i}`));
+      await new Promise<void>((resolve) => replica.listen(0, '127.0.0.1', resolve));
+      replicas.push(replica);
+    }
+    const portOf = (server: Server) => (server.address() as AddressInfo).port;
+    const spare = createServer();
+    await new Promise<void>((resolve) => spare.listen(0, '127.0.0.1', resolve));
+    const port = portOf(spare);
+    await new Promise((resolve) => spare.close(resolve));
+    let config = read('deploy/nginx.conf').replace('listen 8080', `listen 127.0.0.1:${port}`);
+    for (const [i, replica] of replicas.entries())
+      config = config.replace(`127.0.0.1:808${i + 1}`, `127.0.0.1:${portOf(replica)}`);
+    const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+      (name) => `${name}_temp_path ${folder}/${name};`,
+    );
+    const head = `daemon off; master_process off; pid ${folder}/pid; error_log stderr crit; events {}`;
+    writeFileSync(join(folder, 'nginx.conf'), `${head} http { access_log off; ${paths.join(' ')} ${config} }`);
+    nginx = spawn('nginx', ['-c', join(folder, 'nginx.conf'), '-e', 'stderr'], { stdio: 'inherit' });
+    const ask = async (affinity: string) => {
+      const headers = affinity === '' ? undefined : { 'x-onebit-affinity': affinity };
+      return (await fetch(`http://127.0.0.1:${port}/v1/models`, { headers })).text();
+    };
+    while (!(await ask('').catch(() => undefined))) await new Promise((resolve) => setTimeout(resolve, 50));
+    const conversations = Array.from({ length: 60 }, (_, i) => `conversation-${i}`);
+    const placed = async () => Promise.all(conversations.map(ask));
+    const first = await placed();
+    expect(new Set(first)).toEqual(new Set(['0', '1', '2']));
+    expect(await placed()).toEqual(first);
+    replicas[1].close();
+    replicas[1].closeAllConnections();
+    const then = await placed();
+    for (const [i, replica] of first.entries()) {
+      if (replica === '1') expect(['0', '2']).toContain(then[i]);
+      else expect(then[i]).toBe(replica);
+    }
+  }, 60_000);
 });
 
 describe('the container file, by hand', () => {

@@ -1,12 +1,13 @@
 // Folders as Transformers and MLX write them: written from a GGUF and read back, and read as another program's. Transformers itself judges them by
 // bench/golden/judge_folders.py (docs/huggingface.md has its figures).
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeFileAtomically } from '../src/bytes/file-write.ts';
+import { resolveHubFile } from '../src/bytes/hub.ts';
 import { memorySource } from '../src/bytes/memory-source.ts';
 import { floatToHalf } from '../src/core/half.ts';
 import { Random } from '../src/core/random.ts';
@@ -15,6 +16,7 @@ import { readSafetensors, type SafeTensorToWrite, writeSafetensors } from '../sr
 import { writeFolder } from '../src/hf/write.ts';
 import { load, openSource } from '../src/load.ts';
 import { formatByName } from '../src/quant/formats.ts';
+import { HubServer } from './hub-server.ts';
 import { type TinyModelOptions, tinyModel } from './tiny-model.ts';
 
 let root: string;
@@ -156,7 +158,142 @@ function writeTensors(path: string, tensors: readonly SafeTensorToWrite[]): Prom
   return writeFileAtomically(path, (append) => writeSafetensors(tensors, append));
 }
 
+test('a repository without a GGUF is read from the hub by ranges, and pull says how to keep it', async () => {
+  const { folder, bytes } = await folderOf('on-the-hub', { architecture: 'llama', format: 'f16' });
+  const hub = await HubServer.start();
+  try {
+    for (const file of await readdir(folder)) hub.add('someone/model', file, await readFile(join(folder, file)));
+    const source = await openSource('someone/model', { endpoint: hub.url, folder: join(root, 'no-cache') });
+    const gguf = await readGguf(source);
+    const { offsetBytes, sizeBytes, name } = gguf.tensors.get('blk.1.attn_q.weight')!;
+    const read = new Uint8Array(sizeBytes);
+    await source.readInto(read, offsetBytes);
+    const own = await readGguf(memorySource(bytes));
+    const at = own.tensors.get(name)!.offsetBytes;
+    expect(read).toEqual(bytes.slice(at, at + sizeBytes));
+    await source.close();
+    const whole = hub.fileRequests.filter(({ headers }) => !headers.range).length;
+    expect(whole).toBe(0);
+    await expect(resolveHubFile({ repo: 'someone/model', revision: 'main' }, { endpoint: hub.url })).rejects.toThrow(
+      /onebit convert someone\/model -o model.gguf/,
+    );
+  } finally {
+    await hub.stop();
+  }
+});
+
+describe('four ternary weights a byte, as Transformers packs BitNet', () => {
+  /** A folder of the tiny llama whose matrices in layers are packed; for BitNet with the norms and the activation that it has in addition. */
+  async function packed(name: string, bitnet: boolean, scaleOf: (at: number) => number) {
+    const { folder } = await folderOf(name, { architecture: 'llama', format: 'f16' });
+    const random = new Random(5);
+    const expected = new Map<string, { values: Int8Array; cols: number; factor: number }>();
+    const tensors: SafeTensorToWrite[] = [];
+    for (const tensor of await readSafetensors(memorySource(await readFile(join(folder, 'model.safetensors'))))) {
+      if (tensor.shape.length === 1 || !tensor.name.includes('.layers.')) {
+        tensors.push(await toWrite(tensor));
+        continue;
+      }
+      const [rows, cols] = tensor.shape;
+      const values = Int8Array.from({ length: rows * cols }, () => random.below(3) - 1);
+      const bytes = new Uint8Array((rows / 4) * cols);
+      for (const [i, value] of values.entries()) {
+        const row = Math.floor(i / cols);
+        bytes[(row % (rows / 4)) * cols + (i % cols)] |= (value + 1) << (2 * Math.floor(row / (rows / 4)));
+      }
+      const scale = Float32Array.of(scaleOf(expected.size));
+      expected.set(tensor.name, { values, cols, factor: scale[0] });
+      const u8 = { name: tensor.name, type: 'U8', shape: [rows / 4, cols] } as unknown as SafeTensorToWrite;
+      tensors.push(
+        { ...u8, produce: (append) => append(bytes) },
+        {
+          name: `${tensor.name}_scale`,
+          type: 'F32',
+          shape: [1],
+          produce: (append) => append(new Uint8Array(scale.buffer)),
+        },
+      );
+    }
+    for (const layer of bitnet ? [0, 1] : []) {
+      for (const [module, length] of [
+        ['self_attn.attn', 128],
+        ['mlp.ffn', 256],
+      ] as const) {
+        const ones = new Float32Array(length).fill(1);
+        const produce: SafeTensorToWrite['produce'] = (append) => append(new Uint8Array(ones.buffer));
+        tensors.push({
+          name: `model.layers.${layer}.${module}_sub_norm.weight`,
+          type: 'F32',
+          shape: [length],
+          produce,
+        });
+      }
+    }
+    await writeTensors(join(folder, 'model.safetensors'), tensors);
+    const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
+    const own = bitnet ? { architectures: ['BitNetForCausalLM'], model_type: 'bitnet', hidden_act: 'relu2' } : {};
+    const linear = bitnet ? { linear_class: 'autobitlinear', quantization_mode: 'offline' } : {};
+    const text = { ...config, ...own, quantization_config: { quant_method: 'bitnet', ...linear } };
+    await writeFile(join(folder, 'config.json'), JSON.stringify(text));
+    return { folder, expected };
+  }
+
+  test('a BitNet has its factors beside the codes, and runs', async () => {
+    const { folder, expected } = await packed('bitnet', true, (at) => 0.013 + at / 1000);
+    const numbers = await numbersOf(folder);
+    const { values, factor } = expected.get('model.layers.1.mlp.down_proj.weight')!;
+    expect(numbers.get('blk.1.ffn_down.weight')).toEqual(Float32Array.from(values));
+    expect(numbers.get('blk.1.ffn_down.scale')).toEqual(Float32Array.of(factor));
+    const queries = expected.get('model.layers.0.self_attn.q_proj.weight')!;
+    expect(numbers.get('blk.0.attn_q.weight')).toEqual(Float32Array.from(queries.values));
+    const model = await load(folder, { threads: 1 });
+    expect(model.config.architecture.name).toBe('bitnet-b1.58');
+    expect((await model.generate('Hi', { maxTokens: 2, temperature: 0 }).result()).tokens.length).toBeGreaterThan(0);
+    await model.dispose();
+  });
+
+  test('a llama of them divides by its factors, and has rows in the order of GGUF', async () => {
+    const { folder, expected } = await packed('bit-llama', false, (at) => (at % 2 ? 8 : 7));
+    const numbers = await numbersOf(folder);
+    const { values, cols, factor } = expected.get('model.layers.0.self_attn.k_proj.weight')!;
+    const read = numbers.get('blk.0.attn_k.weight')!;
+    // Rows 0 and 1 of GGUF's head are rows 0 and half a head of Transformers'.
+    for (let i = 0; i < cols; i++) {
+      expect(read[i]).toBeCloseTo(values[i] / factor, 6);
+      expect(read[cols + i]).toBeCloseTo(values[16 * cols + i] / factor, 6);
+    }
+  });
+});
+
 describe("MLX's words", () => {
+  test.each([
+    ['qwen3', 'q1_0', 1, 128],
+    ['llama', 'q1_0', 1, 128],
+    ['llama', 'q2_0', 2, 64],
+    ['qwen3', 'q2_0-128', 2, 128],
+  ] as const)(
+    'a %s of %s as MLX holds it comes back, every weight and its format',
+    async (architecture, format, bits, size) => {
+      const bytes = await tinyModel({ architecture, format });
+      const source = memorySource(bytes);
+      const gguf = await readGguf(source);
+      const folder = join(root, `to-mlx-${architecture}-${format}`);
+      await mkdir(folder);
+      const write = (file: string, produce: Parameters<typeof writeFileAtomically>[1]) =>
+        writeFileAtomically(join(folder, file), produce);
+      await writeFolder(gguf, source, write, { to: 'mlx' });
+      const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
+      expect(config.quantization).toEqual({ group_size: size, bits });
+      const [was, is] = [await numbersOf(bytes), await numbersOf(folder)];
+      for (const [name, values] of was) expect(is.get(name), name).toEqual(values);
+      const read = await readGguf(await openSource(folder));
+      expect(read.tensors.get('blk.0.attn_q.weight')!.format).toBe(format);
+      const other = await tinyModel({ architecture, format: 'q8_0' });
+      const wrong = writeFolder(await readGguf(memorySource(other)), memorySource(other), write, { to: 'mlx' });
+      await expect(wrong).rejects.toThrow(/'token_embd.weight' is q8_0/);
+    },
+  );
+
   /** A folder whose matrices are codes of `bits` with a scale and a bias for each group. */
   async function quantized(bits: 1 | 2, groupSize: 64 | 128, exact: boolean): Promise<string> {
     const { folder } = await folderOf(`mlx-${bits}-${groupSize}-${exact}`, { format: 'f16' });

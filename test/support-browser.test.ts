@@ -12,9 +12,12 @@ const options = { epochs: 3, networks: 1, width: 128, precision: 0.95, keepExamp
 const rows = [...trainingRows, ...outsideRows];
 const queries = [...unseenRows.map(({ text }) => text), 'is there life on Mars'];
 
-/** What a bundler does: where the one library lies that reading CSV takes. */
+/** What a bundler does: where the libraries lie that read CSV and tell languages apart. */
 const importMap = JSON.stringify({
-  imports: { 'csv-parse/browser/esm/sync': '/onebit/node_modules/csv-parse/dist/esm/sync.js' },
+  imports: {
+    'csv-parse/browser/esm/sync': '/onebit/node_modules/csv-parse/dist/esm/sync.js',
+    'eld/extrasmall': '/onebit/node_modules/eld/src/entries/static.extrasmall.js',
+  },
 });
 
 let browser: Browser;

@@ -5,7 +5,7 @@ const folder = new URL('./results/', import.meta.url);
 
 export function writeResults(name, tests) {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(tests, null, 1)}\n`);
+  writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(tests, null, 2)}\n`);
   console.log(`${name}: ${tests.filter(({ passed }) => passed).length} of ${tests.length} pass`);
 }
 

@@ -7,9 +7,14 @@ import { readResults } from './results.mjs';
 const BEGIN = '<!-- made by node bench/compat/table.mjs -->';
 const END = '<!-- end of the suites -->';
 const SUITES = {
+  templates:
+    'Chat templates of real models that know tools, in ten conversations, beside Jinja2 (`node bench/templates/compare.mjs FOLDER --write`; the templates are those of public repositories)',
   langchain:
     'LangChain’s standard tests (`internal/standard-tests` of langchain-ai/langchainjs), through `@langchain/openai`, with the model of the package',
-  llama: 'llama.cpp’s tests of its server (`tools/server/tests` of ggml-org/llama.cpp), for the routes that are here, with stories260K', // biome-ignore format: short
+  llama:
+    'llama.cpp’s tests of its server (`tools/server/tests` of ggml-org/llama.cpp), those of them that ask routes which are here, with stories260K',
+  ollama:
+    'Ollama’s integration tests (`integration` of ollama/ollama), those of them that ask routes which are here, with the model of the package', // biome-ignore format: short
 };
 
 const path = new URL('../../docs/compatibility.md', import.meta.url);
@@ -19,7 +24,10 @@ for (const [name, title] of Object.entries(SUITES)) {
   if (!existsSync(new URL(`./results/${name}.json`, import.meta.url))) continue;
   const tests = readResults(name);
   const failed = tests.filter(({ passed }) => !passed);
-  lines.push(`${title}: **${tests.length - failed.length} of ${tests.length}** pass.`, '');
+  lines.push(
+    `${title}: **${tests.length - failed.length} of ${tests.length}** ${name === 'templates' ? 'give the same prompt' : 'pass'}.`,
+    '',
+  );
   if (failed.length > 0) lines.push('| fails | why |', '|---|---|');
   for (const [reason, names] of groups(name, failed)) lines.push(`| ${names.join('<br>')} | ${reason} |`);
   if (failed.length > 0) lines.push('');

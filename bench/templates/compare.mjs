@@ -1,14 +1,17 @@
-// Chat templates of real models, rendered by us and by Jinja2: `node bench/templates/compare.mjs FOLDER [-v]` after `npm run build`, with templates as
+// Chat templates of real models, rendered by us and by Jinja2: `node bench/templates/compare.mjs FOLDER [-v | --write]` after `npm run build`, with templates as
 // *.jinja. They are not part of this repository: llama.cpp (models/templates) and huggingface.js (packages/jinja/test) hold many.
+// --write keeps what became of those that play a tool loop, for docs/compatibility.md (bench/compat/table.mjs).
 // Counted are the renderings that Jinja2 gives. Three kinds differ by design and are listed apart: templates that know no tools are told of them as text;
 // no content beside calls is the empty text, as in vLLM and llama.cpp, where Jinja2 writes "None" or "null"; templates that know only content in parts get it so.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeResults } from '../compat/results.mjs';
 import { conversations } from './conversations.mjs';
 
 const [folder, flag] = process.argv.slice(2);
+const shows = flag === '-v' || flag === '-vv';
 const dist = process.env.ONEBIT_DIST ?? fileURLToPath(new URL('../../dist', import.meta.url));
 const { ChatTemplate } = await import(join(dist, 'chat/template.js'));
 
@@ -49,7 +52,7 @@ const expected = JSON.parse(python.stdout);
 
 const count = { same: 0, other: 0, byDesign: 0, refused: 0, mended: 0 };
 const perTemplate = { same: 0, other: [], byDesign: [] };
-const loops = { same: 0, byDesign: [], other: [] };
+const loops = { same: [], byDesign: [], other: [] };
 const reasons = new Map();
 for (const [name, source] of Object.entries(templates)) {
   const outcome = new Set();
@@ -76,13 +79,13 @@ for (const [name, source] of Object.entries(templates)) {
     } else {
       count.other++;
       outcome.add('other');
-      if (flag) console.log(`${name} / ${request}:\n${difference(text, ours)}`);
+      if (shows) console.log(`${name} / ${request}:\n${difference(text, ours)}`);
     }
   }
   if (expected[name]['tool loop, to be answered'].text !== undefined && /\btools\b/.test(source)) {
     if (outcome.has('other')) loops.other.push(name);
     else if (outcome.has('byDesign')) loops.byDesign.push(name);
-    else loops.same++;
+    else loops.same.push(name);
   }
   if (outcome.has('other')) perTemplate.other.push(name);
   else if (outcome.has('byDesign')) perTemplate.byDesign.push(name);
@@ -95,8 +98,20 @@ console.log(
 console.log('other:', perTemplate.other);
 for (const [name, reason] of reasons) console.log(`by design, ${reason}: ${name}`);
 console.log(
-  `templates that know tools and play a tool loop: ${loops.same} the same in all conversations, ${loops.byDesign.length} but for the designs above, ${loops.other.length} other`,
+  `templates that know tools and play a tool loop: ${loops.same.length} the same in all conversations, ${loops.byDesign.length} but for the designs above, ${loops.other.length} other`,
 );
+
+if (flag === '--write') {
+  const all = Object.entries(loops).flatMap(([outcome, names]) => names.map((name) => ({ name, outcome })));
+  writeResults(
+    'templates',
+    all.map(({ name, outcome }) => ({
+      name,
+      passed: outcome === 'same',
+      message: outcome === 'other' ? 'another prompt' : (reasons.get(name) ?? ''),
+    })),
+  );
+}
 
 /** The form of the conversation that Jinja2 renders as we do. */
 function formOf(expected, request, text) {

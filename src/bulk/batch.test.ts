@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { isOwnFile } from '../cli/own-files.ts';
 import { OnebitError } from '../errors.ts';
 import { journalPath, rowChooser, runBatch } from './batch.ts';
 import { openRows } from './row-file.ts';
@@ -128,7 +129,7 @@ test('a file that is wrong is refused by its row before anything is done', async
 test('columns that are there already, and outputs of other kinds, are refused', async () => {
   const input = newFile('.csv', 'text,Loud\na,b\n');
   await expect(run(input, newFile('.csv'), capitals())).rejects.toThrow(/loud is there already.*--prefix/);
-  await expect(run(input, newFile('.xlsx'), capitals())).rejects.toThrow(/must end in \.csv/);
+  await expect(run(input, newFile('.ods'), capitals())).rejects.toThrow(/must end in \.csv/);
   const output = newFile('.csv');
   await run(input, output, capitals(), { prefix: 'my_' });
   expect(readFileSync(output, 'utf8')).toContain('text,Loud,my_loud,my_length,onebit_error');
@@ -153,4 +154,27 @@ test('a file that changes meanwhile is noticed before the output appears', async
   writeFileSync(input, table(5).replace('word', 'ward'));
   await expect(runBatch(file, work, { output })).rejects.toThrow(/it has changed/);
   expect(existsSync(output)).toBe(false);
+});
+
+test('a workbook holds texts as texts, numbers as numbers, and says what was cut off; it is known as one that was made here', async () => {
+  const long = 'x'.repeat(40_000);
+  const input = newFile('.csv', `id,text\n1,=1+1\n2,"a\u0001\n b"\n3,${long}\n`);
+  const output = newFile('.xlsx');
+  const summary = await run(
+    input,
+    output,
+    capitals({ fail: (row) => (row === 1 ? new OnebitError('too-long', 'no') : undefined) }),
+  );
+  expect(summary).toMatchObject({ rows: 3, failed: 1 });
+  const back = await openRows(output, ['onebit_error']);
+  expect(back.columns).toEqual(['id', 'text', 'loud', 'length', 'onebit_error']);
+  const cells: (readonly (string | undefined)[])[] = [];
+  for await (const row of back.rows()) cells.push(row.cells);
+  expect(cells[0].slice(0, 4)).toEqual(['1', '=1+1', '=1+1', '4']);
+  expect(cells[1][1]).toMatch(/^a\ufffd?\n b$/);
+  expect(cells[1].at(-1)).toBe('no');
+  expect(cells[2][2]).toHaveLength(32_767);
+  expect(cells[2][4]).toMatch(/text was cut off at 32767 characters.*; loud was cut off/);
+  expect(await isOwnFile(output, 'batch')).toBe(true);
+  expect(existsSync(journalPath(output))).toBe(false);
 });

@@ -10,10 +10,11 @@ import { Journal } from './journal.ts';
 import { type BulkRow, columnIndex, type RowFile } from './row-file.ts';
 import { failedRow, type Json, type RowAnswer, type RowTexts, type RowTokens, type RowWork } from './row-work.ts';
 import { type RowWriter, rowWriter } from './row-writer.ts';
+import { checkWorkbookLibrary } from './workbook-writer.ts';
 
 /** Which rows are done, and how. */
 export interface BatchOptions {
-  /** Where the rows go at the end: .csv, .tsv, .jsonl or .ndjson. Until then answers are in the file of this name and `.journal`. */
+  /** Where the rows go at the end: .csv, .tsv, .jsonl, .ndjson or .xlsx. Until then answers are in the file of this name and `.journal`. */
   readonly output: string;
   /** Says which model it is: a run goes on only with the same. Default: the caller sees to that. */
   readonly model?: string;
@@ -82,6 +83,7 @@ export async function runBatch(file: RowFile, work: RowWork, options: BatchOptio
     file,
     work.columns.map((name) => prefix + name),
   );
+  if (writer.finish) await checkWorkbookLibrary();
   checkReads(file, work);
   rowChooser(file.count, options);
   const finished = new FinishedRows(file.count);
@@ -195,6 +197,7 @@ async function writeOut({ file, options, journal, finished, writer }: Run & { wr
       text = '';
     }
     await append(encoder.encode(text));
+    if (writer.finish) await append(await writer.finish());
   });
 }
 

@@ -1,4 +1,6 @@
 // The subpath onebit/batch: the same work on every row of a file, several at once, without doing a row twice after whatever ended it. Node only.
+
+export type { Awaitable } from '../core/awaitable.ts';
 export { type BatchOptions, type BatchSummary, journalPath, runBatch } from './batch.ts';
 export { DiskStore } from './disk-store.ts';
 export type * from './job-store.ts';

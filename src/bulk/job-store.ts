@@ -1,4 +1,5 @@
 // Owns what a server keeps of files and batches: the records, and the interface of the place where they lie. Must not know where that is, nor HTTP.
+import type { Awaitable } from '../core/awaitable.ts';
 
 /** A file that somebody uploaded, or the output of a batch. Times are in seconds since 1970, as the API has them. */
 export interface FileRecord {
@@ -39,6 +40,8 @@ export interface BatchRecord {
   readonly metadata: Readonly<Record<string, string>> | null;
   readonly createdAt: number;
   readonly expiresAt: number;
+  /** The model that is meant where a line names none, where others than the server may answer. */
+  readonly model?: string;
   /** Seconds after which output files go; undefined for never. */
   readonly outputSeconds?: number;
   readonly status: BatchStatus;
@@ -71,9 +74,9 @@ export interface LineResults {
 
 /** Where files and batches lie. Everything that was promised to be written outlives the process. */
 export interface JobStore {
-  /** In order of age. */
-  files(): Iterable<FileRecord>;
-  file(id: string): FileRecord | undefined;
+  /** Those of `owner`, or of all; in order of age. */
+  files(owner?: string): Awaitable<Iterable<FileRecord>>;
+  file(id: string): Awaitable<FileRecord | undefined>;
   /** Writes a file whole or not at all; one of this id is replaced. */
   addFile(
     record: Omit<FileRecord, 'bytes'>,
@@ -81,9 +84,9 @@ export interface JobStore {
   ): Promise<FileRecord>;
   read(id: string): AsyncIterable<Uint8Array>;
   deleteFile(id: string): Promise<void>;
-  /** In order of age. */
-  batches(): Iterable<BatchRecord>;
-  batch(id: string): BatchRecord | undefined;
+  /** Those of `owner`, or of all; in order of age. */
+  batches(owner?: string): Awaitable<Iterable<BatchRecord>>;
+  batch(id: string): Awaitable<BatchRecord | undefined>;
   putBatch(record: BatchRecord): Promise<void>;
   /** Notes how far a batch is, for who asks: only in memory, for the answers are kept and counted. */
   countBatch(id: string, counts: Pick<BatchRecord, 'completed' | 'failed'>): void;

@@ -3,6 +3,7 @@ import { csvLine, withoutFormula } from '../core/csv-cell.ts';
 import { OnebitError } from '../errors.ts';
 import type { BulkRow, RowFile } from './row-file.ts';
 import type { Json, RowAnswer } from './row-work.ts';
+import { workbookWriter } from './workbook-writer.ts';
 
 /** The column that says what went wrong with a row; empty where nothing did. By it a file is known as one that was made here. */
 export const ERROR_COLUMN = 'onebit_error';
@@ -12,22 +13,24 @@ export interface RowWriter {
   /** What comes before the rows. */
   readonly head: string;
   line(row: BulkRow, answer: RowAnswer): string;
+  /** What comes after the rows, where the form is none of lines. */
+  finish?(): Promise<Uint8Array>;
 }
 
 /**
- * A writer for what the output's name ends in: .csv, .tsv, .jsonl, .ndjson.
+ * A writer for what the output's name ends in: .csv, .tsv, .jsonl, .ndjson, .xlsx.
  * @param added names of the columns that come after those of the file
  * @throws OnebitError `bad-argument` for another ending, and for columns that the file has already
  */
 export function rowWriter(output: string, file: RowFile, added: readonly string[]): RowWriter {
-  const ending = /\.(csv|tsv|jsonl|ndjson)$/i.exec(output)?.[1].toLowerCase();
+  const ending = /\.(csv|tsv|jsonl|ndjson|xlsx)$/i.exec(output)?.[1].toLowerCase();
   if (ending === undefined) {
     throw new OnebitError(
       'bad-argument',
-      `batch: the output must end in .csv, .tsv, .jsonl or .ndjson, got ${output}.`,
+      `batch: the output must end in .csv, .tsv, .jsonl, .ndjson or .xlsx, got ${output}.`,
     );
   }
-  const isTable = ending === 'csv' || ending === 'tsv';
+  const isTable = ending === 'csv' || ending === 'tsv' || ending === 'xlsx';
   const folded = (name: string) => (isTable ? name.toLowerCase() : name);
   const names = [...added, ERROR_COLUMN];
   const there = new Set(file.columns.map(folded));
@@ -39,6 +42,7 @@ export function rowWriter(output: string, file: RowFile, added: readonly string[
       `batch: new columns must have names of their own, ${twice} is there already. ${advice}.`,
     );
   }
+  if (ending === 'xlsx') return workbookWriter(file, names);
   return isTable
     ? tableWriter(file, names, ending === 'tsv' ? '\t' : (file.separator ?? ','))
     : jsonWriter(file, names);

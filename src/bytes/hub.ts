@@ -1,7 +1,9 @@
 // Owns the names of models on the Hugging Face hub, and finding the file that a name means. Must not know the cache or the platform: it runs in
 // browsers and Node alike. Source: the hub's API, `/api/models/{repo}/tree/{revision}` and `/{repo}/resolve/{revision}/{file}`.
 import { OnebitError } from '../errors.ts';
+import type { Folder } from './folder.ts';
 import { displayUrl, type HttpOptions, Retries, send } from './http-request.ts';
+import { httpSource } from './http-source.ts';
 
 /** A model's name taken apart: `owner/repo[/file.gguf][@revision]`. */
 export interface HubName {
@@ -82,7 +84,10 @@ export function chooseFile(repo: string, files: readonly string[]): string {
     if (matching.length === 1) return matching[0];
   }
   if (models.length === 0) {
-    throw new OnebitError('bad-argument', `find model: need a .gguf file in ${repo}, it has none. Check the name.`);
+    const advice = files.includes('config.json')
+      ? `It is a folder of Transformers or MLX, which commands read without a pull: onebit convert ${repo} -o model.gguf --type same keeps it here.`
+      : 'Check the name.';
+    throw new OnebitError('bad-argument', `find model: need a .gguf file in ${repo}, it has none. ${advice}`);
   }
   const shown = models.slice(0, 30).map((file) => `\n  ${repo}/${file}`);
   const more = models.length > shown.length ? `\n  and ${models.length - shown.length} more` : '';
@@ -133,6 +138,23 @@ export async function resolveHubFile(name: HubName, options: HubOptions = {}): P
   }
   const url = `${endpoint}/${name.repo}/resolve/${encodeURIComponent(name.revision)}/${encodePath(file)}`;
   return { ...name, file, url, ...entry };
+}
+
+/**
+ * The files of a repository as a folder, read by ranges; undefined where it has no config.json, or a .gguf, which is a file to be named or pulled.
+ * @throws OnebitError `network` when the hub cannot be reached or refuses
+ */
+export async function hubFolder(name: HubName, options: HubOptions = {}): Promise<Folder | undefined> {
+  const endpoint = hubEndpoint(options.endpoint);
+  const http = hubHttpOptions(options);
+  const files = [...(await listFiles(endpoint, name, http)).keys()];
+  if (!files.includes('config.json') || files.some(isSafeFile)) return undefined;
+  return {
+    name: formatHubName(name),
+    files: files.filter((file) => !file.includes('/')),
+    open: (file) =>
+      httpSource(`${endpoint}/${name.repo}/resolve/${encodeURIComponent(name.revision)}/${encodePath(file)}`, http),
+  };
 }
 
 function encodePath(path: string): string {

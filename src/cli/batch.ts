@@ -49,7 +49,7 @@ export function batchCommand(context: CommandContext): Command {
   const command = new Command('batch')
     .description('do the same with every row of a table: ask, classify, extract, embed')
     .argument('<file>', 'CSV, .xlsx or JSON lines')
-    .option('-o, --output <file>', 'where the rows go: .csv, .tsv, .jsonl or .ndjson')
+    .option('-o, --output <file>', 'where the rows go: .csv, .tsv, .jsonl, .ndjson or .xlsx')
     .option(
       '-m, --model <path|name>',
       'a GGUF file, a URL, the name of a pulled model, or a support model (default: the embedded seedling)',

@@ -33,15 +33,18 @@ export interface ComputeFlags {
 
 export interface ModelFlags extends ComputeFlags {
   model?: string;
+  lora?: string;
 }
 
-/** Adds -m and what `addComputeOptions` adds. */
+/** Adds -m, --lora and what `addComputeOptions` adds. */
 export function addModelOptions(command: Command): Command {
   return addComputeOptions(
-    command.option(
-      '-m, --model <path|name>',
-      'a GGUF file, a URL, or the name of a pulled model (default: the embedded seedling)',
-    ),
+    command
+      .option(
+        '-m, --model <path|name>',
+        'a GGUF file, a URL, or the name of a pulled model (default: the embedded seedling)',
+      )
+      .option('--lora <path>', 'a low-rank adapter of the model: a GGUF file or a folder of PEFT'),
   );
 }
 
@@ -95,9 +98,21 @@ export async function loadModel(
       signal,
       onProgress: (done, total) => progress.update('loading', done, total),
     };
-    return await withModelHint(name, 'language', () => load(name, options));
+    const model = await withModelHint(name, 'language', () => load(name, options));
+    if (flags.lora !== undefined) await useAdapter(model, flags.lora, signal);
+    return model;
   } finally {
     progress.clear();
+  }
+}
+
+async function useAdapter(model: LanguageModel, path: string, signal: AbortSignal): Promise<void> {
+  try {
+    await model.addAdapter(path, path, { signal });
+    model.defaultAdapter = path;
+  } catch (error) {
+    await model.dispose();
+    throw error;
   }
 }
 

@@ -1,12 +1,15 @@
 // Owns `onebit convert`: a model file in another weight format, without loss or by --force. What is done to weights is gguf/convert.ts.
 import { Command, Option } from 'commander';
+import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import { type Conversion, type ConvertedTensor, conversionTargets, planConversion } from '../gguf/convert.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { I2sLayout } from '../gguf/tensors.ts';
 import type { WritableValue } from '../gguf/write.ts';
+import { adaptedModelOf, mergedSource } from '../hf/merge.ts';
 import { writeFolder } from '../hf/write.ts';
 import { openSource } from '../load.ts';
+import { readAdapter } from '../load-adapter.ts';
 import type { FormatName } from '../quant/formats.ts';
 import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
 import { type CommandContext, i2sLayoutOption, modelNameOf } from './context.ts';
@@ -19,8 +22,9 @@ import { withModelHint } from './suggest.ts';
 interface ConvertFlags {
   output: string;
   type?: FormatName | 'same';
-  to: 'gguf' | 'hf';
+  to: 'gguf' | 'hf' | 'mlx';
   force?: boolean;
+  lora?: string;
   set: Map<string, WritableValue>;
   json?: boolean;
   i2sLayout?: I2sLayout;
@@ -35,6 +39,8 @@ Examples:
   onebit convert bitnet-i2_s.gguf -o bitnet.gguf --type tq2_0 --force
   onebit convert ./from-transformers/ -o model.gguf --type q1_0
   onebit convert model.gguf -o folder --to hf
+  onebit convert model.gguf -o folder --to mlx
+  onebit convert model.gguf --lora adapter.gguf -o merged.gguf --type f16 --force
   onebit convert model.gguf -o mended.gguf --type same --set bitnet.hidden_activation=relu2`;
 
 /** The command `convert`. */
@@ -42,15 +48,19 @@ export function convertCommand({ signal }: CommandContext): Command {
   return new Command('convert')
     .description('write a model file in another weight format, without loss where the weights allow')
     .argument('<model>', 'a GGUF file, a URL, the name of a pulled model, or a folder of Transformers or MLX')
-    .requiredOption('-o, --output <path>', 'the file to write; with --to hf the folder')
+    .requiredOption('-o, --output <path>', 'the file to write; with --to hf and mlx the folder')
     .addOption(
       new Option('--type <format>', 'format of the matrices; same: as they are').choices([...conversionTargets]),
     )
     .addOption(
-      new Option('--to <container>', 'a GGUF file, or a folder that Transformers loads')
-        .choices(['gguf', 'hf'])
+      new Option(
+        '--to <container>',
+        'a GGUF file, a folder that Transformers loads, or one that MLX does (1 and 2 bits)',
+      )
+        .choices(['gguf', 'hf', 'mlx'])
         .default('gguf'),
     )
+    .option('--lora <path>', 'merge this low-rank adapter (a GGUF file or a folder of PEFT) into the weights first')
     .option('--force', 'round weights that the format does not hold exactly')
     .option(
       '--set <key=value>',
@@ -63,12 +73,12 @@ export function convertCommand({ signal }: CommandContext): Command {
     .addHelpText('after', HELP)
     .action(async (model: string, flags: ConvertFlags, command: Command) => {
       const name = modelNameOf({ model });
-      if (flags.to === 'hf') {
+      if (flags.to !== 'gguf') {
         if (flags.type !== undefined && flags.type !== 'same')
           command.error(
-            'error: a folder holds weights as they are; convert to that --type first, then the result --to hf',
+            `error: a folder holds weights as they are; convert to that --type first, then the result --to ${flags.to}`,
           );
-        return toFolder(name, flags, signal);
+        return toFolder(name, { ...flags, to: flags.to }, signal);
       }
       if (flags.type === undefined) command.error("error: required option '--type <format>' not specified");
       return convert(name, { ...flags, type: flags.type! }, signal);
@@ -76,8 +86,12 @@ export function convertCommand({ signal }: CommandContext): Command {
 }
 
 /** Writes the folder that Transformers loads. */
-async function toFolder(name: string, { output, json, i2sLayout }: ConvertFlags, signal: AbortSignal): Promise<void> {
-  const source = await withModelHint(name, 'language', () => openSource(name, { signal }));
+async function toFolder(
+  name: string,
+  { output, to, json, i2sLayout, lora }: ConvertFlags & { readonly to: 'hf' | 'mlx' },
+  signal: AbortSignal,
+): Promise<void> {
+  const source = await openMerged(name, { i2sLayout, lora }, signal);
   try {
     const gguf = await readGguf(source, { signal, i2sLayout });
     const write = await newFolder(output, 'convert');
@@ -85,7 +99,7 @@ async function toFolder(name: string, { output, json, i2sLayout }: ConvertFlags,
     let files: string[];
     try {
       const onProgress = (done: number, total: number) => line.update('converting', done, total);
-      files = await writeFolder(gguf, source, write, { signal, onProgress });
+      files = await writeFolder(gguf, source, write, { signal, onProgress, to });
     } finally {
       line.clear();
     }
@@ -96,17 +110,34 @@ async function toFolder(name: string, { output, json, i2sLayout }: ConvertFlags,
   }
 }
 
+/** The model, with the adapter merged where there is one. */
+async function openMerged(
+  name: string,
+  { lora, i2sLayout }: Pick<ConvertFlags, 'lora' | 'i2sLayout'>,
+  signal: AbortSignal,
+): Promise<ByteSource> {
+  const source = await withModelHint(name, 'language', () => openSource(name, { signal }));
+  if (lora === undefined) return source;
+  try {
+    const gguf = await readGguf(source, { signal, i2sLayout });
+    return mergedSource(gguf, source, await readAdapter(lora, adaptedModelOf(gguf), { signal }));
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
 async function convert(
   name: string,
   flags: ConvertFlags & { readonly type: FormatName | 'same' },
   signal: AbortSignal,
 ): Promise<void> {
   const { output, type, force } = flags;
-  const source = await withModelHint(name, 'language', () => openSource(name, { signal }));
+  const source = await openMerged(name, flags, signal);
   try {
     const outputs = await Outputs.claim(
       [{ option: '-o', path: output, kind: 'model' }],
-      [name, source.name],
+      [name, source.name, ...(flags.lora === undefined ? [] : [flags.lora])],
       source.size,
     );
     try {

@@ -1,26 +1,20 @@
 // Owns `onebit decide`.
 import { Command } from 'commander';
 import { OnebitError } from '../errors.ts';
-import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
-import {
-  type Decider,
-  type Decision,
-  type DecisionQuestion,
-  decideAll,
-  likelihoodDecider,
-  supportDecider,
-} from '../tasks/support/index.ts';
-import { addModelOptions, type CommandContext, loadModel, type ModelFlags, modelNameOf } from './context.ts';
+import { calibratedDecider, type Decision, type DecisionQuestion, decideAll } from '../tasks/support/index.ts';
+import { readCalibration } from './calibrate.ts';
+import { addModelOptions, type CommandContext, type ModelFlags } from './context.ts';
+import { trainDecisionCommand } from './decide-train.ts';
+import { openDecider } from './deciders.ts';
 import { print, printJson } from './print.ts';
 import { readInputJson } from './read-input.ts';
-import { architectureOf } from './suggest.ts';
-import { openSupport } from './support-files.ts';
 
 interface DecideFlags extends ModelFlags {
   ask?: string;
   options?: string;
   levels?: string;
   questions?: string;
+  calibration?: string;
   json?: boolean;
 }
 
@@ -33,46 +27,51 @@ Examples:
 
 Without --options and --levels the answer is yes or no. QUESTIONS is a JSON list of {type: "yes-no", instructions},
 {type: "choice", instructions, options: [{label, description}]} and {type: "score", instructions, levels: [...]}. A support
-model answers by its intents; a language model by how likely it finds each label. The order of options changes nothing.`;
+model answers by its intents and flags; a language model by how likely it finds each label. The order of options changes
+nothing. A model of your own for one question: onebit decide train --help`;
 
 /** The command `decide`: fixed questions about a text, answered with probabilities. */
-export function decideCommand({ signal }: CommandContext): Command {
-  return addModelOptions(new Command('decide').description('answer fixed questions about a text with probabilities'))
+export function decideCommand(context: CommandContext): Command {
+  const { signal } = context;
+  const command = addModelOptions(
+    new Command('decide').description('answer fixed questions about a text with probabilities'),
+  )
     .argument('<text...>', 'the text that the questions are about')
     .option('--ask <question>', 'the question')
     .option('--options <labels>', 'labels to choose from, separated by commas')
     .option('--levels <labels>', 'levels, lowest first, separated by commas')
     .option('--questions <file>', 'a JSON file of questions; - for standard input')
+    .option('--calibration <file>', 'what onebit calibrate wrote: its temperature, and which answers are sure enough')
     .option('--json', 'print one JSON document: a list of answers')
     .addHelpText('after', HELP)
     .action(async (words: string[], flags: DecideFlags) => {
       const questions = await questionsOf(flags, signal);
-      const { decider, close } = await deciderOf(flags, signal);
+      const calibration =
+        flags.calibration === undefined ? undefined : await readCalibration(flags.calibration, signal);
+      const { decider, close } = await openDecider(flags, signal);
       try {
-        const answers = await decideAll(decider, words.join(' '), questions);
-        if (flags.json) printJson(answers.map((answer, i) => named(questions[i], answer)));
+        const calibrated = calibration ? calibratedDecider(decider, calibration.temperature) : decider;
+        const answers = await decideAll(calibrated, words.join(' '), questions);
+        const sure = (answer: Decision) => calibration && isSure(answer, calibration.threshold);
+        if (flags.json)
+          printJson(answers.map((answer, i) => ({ ...named(questions[i], answer), answered: sure(answer) })));
         else
           for (const [i, answer] of answers.entries())
-            print(`${questions[i].instructions} ${said(questions[i], answer)}`);
+            print(
+              `${questions[i].instructions} ${said(questions[i], answer)}${sure(answer) === false ? ' – not sure enough' : ''}`,
+            );
       } finally {
         await close();
       }
     });
+  return command.addCommand(trainDecisionCommand(context).exitOverride().showHelpAfterError('(see --help)'));
 }
 
-async function deciderOf(
-  flags: DecideFlags,
-  signal: AbortSignal,
-): Promise<{ decider: Decider; close: () => Promise<void> }> {
-  const name = modelNameOf(flags);
-  const architecture = await architectureOf(name).catch(() => undefined); // loading says what is wrong with it
-  if (architecture === SUPPORT_ARCHITECTURE) {
-    const model = await openSupport(name, signal);
-    return { decider: supportDecider(model), close: async () => {} };
-  }
-  const model = await loadModel(flags, signal);
-  const decider = likelihoodDecider((texts) => model.scoreDocuments(texts, { signal }));
-  return { decider, close: async () => void (await model.dispose()) };
+/** Whether the likeliest answer reaches the threshold of a calibration; null: none does. */
+function isSure(answer: Decision, threshold: number | null): boolean {
+  const most =
+    answer.type === 'yes-no' ? Math.max(answer.probability, 1 - answer.probability) : Math.max(...answer.probabilities);
+  return threshold !== null && most >= threshold;
 }
 
 async function questionsOf(

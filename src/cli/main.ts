@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { OnebitError } from '../errors.ts';
 import { batchCommand } from './batch.ts';
 import { benchCommand } from './bench.ts';
+import { calibrateCommand } from './calibrate.ts';
 import { chatCommand } from './chat.ts';
 import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
@@ -11,6 +12,7 @@ import { convertCommand } from './convert.ts';
 import { decideCommand } from './decide.ts';
 import { demoCommand } from './demo.ts';
 import { detectCommand } from './detect.ts';
+import { distilCommand } from './distil.ts';
 import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
@@ -26,6 +28,7 @@ import { meantByCommand, meantByWords } from './suggest.ts';
 import { supportCommand } from './support.ts';
 import { trainCommand } from './train.ts';
 import { verifyCommand } from './verify.ts';
+import { workerCommand } from './worker.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -84,10 +87,13 @@ function program(context: CommandContext, stopping: Stopping): Command {
     benchCommand,
     pullCommand,
     serveCommand,
+    workerCommand,
     mcpCommand,
     trainCommand,
+    distilCommand,
     supportCommand,
     decideCommand,
+    calibrateCommand,
     signCommand,
     verifyCommand,
     demoCommand,

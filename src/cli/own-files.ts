@@ -1,9 +1,11 @@
 // Owns recognising files that this program made, by what is in them: only those may be replaced. Must not write.
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ERROR_COLUMN } from '../bulk/row-writer.ts';
 import { fileSource, READ_AT_ONCE } from '../bytes/file-source.ts';
 import { readGguf } from '../gguf/read.ts';
 import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
+import { isZip, readWorkbook } from '../tasks/support/workbook.ts';
 import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
 
 /** What a command writes. */
@@ -13,6 +15,8 @@ export type OutputKind =
   | 'log'
   | 'report'
   | 'answers'
+  | 'suggestions'
+  | 'calibration'
   | 'signature'
   | 'key'
   | 'checkpoints'
@@ -24,6 +28,9 @@ export const REPORT_MARK = '<meta name="generator" content="onebit">';
 /** Columns that `support predict` adds to a table. */
 export const ANSWER_COLUMNS = ['onebit_intent', 'onebit_confidence', 'onebit_action', 'onebit_answer'];
 
+/** A column that `support suggest` writes. */
+export const SUGGESTION_COLUMN = 'onebit_likeness';
+
 const HEAD_BYTES = 64 * 1024;
 /** Vectors make long lines. */
 const BATCH_HEAD_BYTES = 1024 * 1024;
@@ -31,6 +38,7 @@ const BATCH_HEAD_BYTES = 1024 * 1024;
 /** Whether the file at `path` is one that this program made as such an output, or an empty one. A folder of checkpoints: whether all that looks like one is. */
 export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean> {
   if (kind === 'checkpoints') return holdsOwnCheckpoints(path);
+  if (kind === 'batch' && /\.xlsx$/i.test(path)) return isOwnWorkbook(path);
   const head = await headOf(path, kind === 'batch' ? BATCH_HEAD_BYTES : HEAD_BYTES);
   if (head.length === 0) return true;
   const text = () => new TextDecoder().decode(head);
@@ -39,11 +47,25 @@ export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean
   if (kind === 'key') return false; // whoever overwrites one loses it
   if (kind === 'log') return isLogLine(text().split('\n', 1)[0]);
   if (kind === 'answers') return ANSWER_COLUMNS.every((column) => text().split('\n', 1)[0].includes(column));
+  if (kind === 'suggestions') return text().split('\n', 1)[0].includes(SUGGESTION_COLUMN);
+  if (kind === 'calibration') return /^\{\s*"onebit": ?"calibration"/.test(text());
   // Columns that a batch adds come last, and this one after them.
   if (kind === 'batch')
     return /onebit_error"?\r?$|"onebit_error":(?:null|"(?:[^"\\]|\\.)*")\}$/.test(firstLine(text()));
   if (kind === 'journal') return /^[0-9a-f]{8} \{"onebit":"batch",/.test(text());
   return isOwnModel(path, kind);
+}
+
+/** A workbook whose last column is that of errors, or an empty file. */
+async function isOwnWorkbook(path: string): Promise<boolean> {
+  const head = await headOf(path, 8);
+  if (head.length === 0) return true;
+  if (!isZip(head)) return false;
+  try {
+    return (await readWorkbook(await readFile(path), path, [ERROR_COLUMN])).columns.at(-1) === ERROR_COLUMN;
+  } catch {
+    return false; // another workbook, or a damaged one: nobody knows whose
+  }
 }
 
 /** A header may break lines in quotes; then the first record of a table ends where quotes are even. */

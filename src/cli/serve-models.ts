@@ -1,6 +1,7 @@
 // Owns finding the models that `onebit serve` is told of, how much memory each will take, and loading them.
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import { OnebitError } from '../errors.ts';
 import { factsOf, type ModelFacts } from '../gguf/facts.ts';
 import { readGguf } from '../gguf/read.ts';
@@ -17,6 +18,22 @@ export interface ServeModelFlags extends ComputeFlags {
   parallel: number;
   queue: number;
   kvTokens?: number;
+  lora?: AdapterFile[];
+}
+
+/** An adapter that `--lora` names. */
+export interface AdapterFile {
+  /** Of the first model, where it is left out. */
+  readonly model?: string;
+  readonly name: string;
+  readonly path: string;
+}
+
+/** Reads NAME=PATH or MODEL:NAME=PATH. */
+export function adapterFile(text: string): AdapterFile {
+  const [, model, name, path] = /^(?:([^=]+):)?([^=:]+)=(.+)$/s.exec(text) ?? [];
+  if (name !== undefined) return { model, name, path };
+  throw new InvalidArgumentError('It must be NAME=PATH or MODEL:NAME=PATH.');
 }
 
 /** Tokens of cache that a model gets, and the bytes that it takes with them. */
@@ -32,13 +49,24 @@ const CACHE_BYTES = 512e6;
 export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]> {
   const names: string[] = [];
   for (const model of flags.model ?? ['seedling']) names.push(...(await filesOf(modelNameOf({ model }))));
+  const ids = names.map(modelId);
+  const adapters = (flags.lora ?? []).map((adapter) => ({ ...adapter, model: adapter.model ?? ids[0] }));
+  const stray = adapters.find(({ model }) => !ids.includes(model));
+  if (stray) {
+    throw new OnebitError(
+      'bad-argument',
+      `serve: --lora must name one of the models ${ids.join(', ')}, got '${stray.model}'.`,
+    );
+  }
   return names.map((name) => {
+    const own = adapters.filter(({ model }) => model === modelId(name));
     // Asked for right before a load: the header is read once for both.
     let need: Need | undefined;
     let facts: ModelFacts | undefined;
     let digest: Promise<string> | undefined;
     return {
       id: modelId(name),
+      adapters: own.map((adapter) => adapter.name),
       digest: () => {
         digest ??= digestOf(name);
         return digest;
@@ -54,7 +82,7 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
       load: async (signal) => {
         const { backend, threads, ctx, kv, parallel, queue, i2sLayout } = flags;
         const { kvTokens } = need ?? (await needOf(name, flags));
-        return load(name, {
+        const model = await load(name, {
           backend,
           threads,
           contextTokens: ctx,
@@ -65,6 +93,13 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
           i2sLayout,
           signal,
         });
+        try {
+          for (const adapter of own) await model.addAdapter(adapter.name, adapter.path, { signal });
+          return model;
+        } catch (error) {
+          await model.dispose();
+          throw error;
+        }
       },
     };
   });

@@ -10,12 +10,14 @@ import type { KeyConfig } from '../server/keys.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
 import type { AnswerSigner } from '../server/signed-answers.ts';
 import { note, printJsonLine } from './print.ts';
+import { isRedis, openInRedis, type RedisFlags } from './redis-flags.ts';
 import { serveKeys } from './serve-keys.ts';
 import { signingKeyOf } from './sign.ts';
 import { keepHeapSmall } from './small-heap.ts';
+import { telemetryHere } from './telemetry.ts';
 
 /** What all servers are told. */
-export interface ServerFlags {
+export interface ServerFlags extends RedisFlags {
   port: number;
   host: string;
   apiKey?: string[];
@@ -30,7 +32,6 @@ export interface ServerFlags {
   watermark?: string;
   signKey?: string;
   quiet?: boolean;
-  jobs?: string;
 }
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
@@ -44,12 +45,13 @@ export function graceOf({ drain }: ServerFlags): number {
 export async function runServer(
   flags: ServerFlags,
   shelf: ModelShelf,
-  more: Pick<ServerOptions, 'support' | 'version' | 'site'> & { digestOf?: AnswerSigner['digestOf'] },
+  more: Pick<ServerOptions, 'support' | 'version' | 'site' | 'webhook'> & { digestOf?: AnswerSigner['digestOf'] },
   signal: AbortSignal,
 ): Promise<void> {
   const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal);
   const { digestOf = async () => undefined, ...options } = more;
   const key = flags.signKey === undefined ? undefined : await signingKeyOf(flags.signKey, signal);
+  const inRedis = await openInRedis(flags, signal);
   const { OnebitServer } = await import('../server/app.ts');
   const { listen } = await import('../server/node-adapter.ts');
   const server = new OnebitServer(shelf, {
@@ -57,6 +59,7 @@ export async function runServer(
     keys,
     signer: key && { key, digestOf },
     openJobs: () => DiskStore.open(jobsFolder(flags)),
+    ...inRedis.options,
     corsOrigins: flags.cors,
     hosts: hostsFor(flags, keys),
     limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
@@ -64,6 +67,7 @@ export async function runServer(
     openMetrics: flags.openMetrics,
     logTexts: flags.logTexts,
     watermark: flags.watermark,
+    telemetry: await telemetryHere(),
     residentBytes: () => process.memoryUsage.rss(),
   });
   const silenceMs = (flags.timeout + 60) * 1000;
@@ -86,6 +90,7 @@ export async function runServer(
   } finally {
     await listening.close();
     await server.dispose();
+    inRedis.close();
   }
 }
 
@@ -95,6 +100,11 @@ function jobsFolder({ jobs }: ServerFlags): string {
 
 /** Goes on with the batches of an earlier process. The folder that nobody named is left to the server that has it. */
 async function resumeJobs(flags: ServerFlags, server: OnebitServer): Promise<void> {
+  if (isRedis(flags.jobs)) {
+    await server.jobs();
+    note('files and batches lie in Redis: onebit worker answers their rows');
+    return;
+  }
   const isThere = await stat(jobsFolder(flags)).catch(() => undefined);
   if (!isThere && flags.jobs === undefined) return;
   try {

@@ -14,5 +14,8 @@ export function siteIn(folder: URL): SiteFiles {
   };
 }
 
+/** The page of `support serve` and the widget. */
+export const builtWidget = siteIn(new URL('../widget/', import.meta.url));
+
 /** The site in dist/. */
 export const builtSite = siteIn(new URL('../site/', import.meta.url));

@@ -1,7 +1,8 @@
 // Owns `onebit serve`: its models and their memory. The server itself is loaded only by this command.
 import { Command } from 'commander';
 import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
-import { modelEntries } from './serve-models.ts';
+import { addRedisOptions } from './redis-flags.ts';
+import { type AdapterFile, adapterFile, modelEntries } from './serve-models.ts';
 import { graceOf, runServer, type ServerFlags } from './serve-run.ts';
 import { builtSite } from './serve-site.ts';
 import { openSupport } from './support-files.ts';
@@ -14,6 +15,7 @@ export interface ServeFlags extends ComputeFlags, ServerFlags {
   kvTokens?: number;
   memory?: number;
   idle?: number;
+  lora?: AdapterFile[];
   support?: string;
 }
 
@@ -33,7 +35,12 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
   const command = new Command('serve')
     .description("serve models over HTTP, in OpenAI's form")
     .option('-m, --model <path|name>', 'a model, as elsewhere, or a folder of GGUF files; may be repeated', collect);
-  return addComputeOptions(command)
+  return addRedisOptions(addComputeOptions(command))
+    .option(
+      '--lora <name=path>',
+      'a low-rank adapter, called MODEL:NAME; of another model than the first: MODEL:NAME=PATH (may be repeated)',
+      (value: string, previous: AdapterFile[] = []) => [...previous, adapterFile(value)],
+    )
     .option('--port <n>', 'port, 0 for a free one', wholeNumber(0, 65535), 8080)
     .option('--host <address>', 'address to listen on; 0.0.0.0 for all', '127.0.0.1')
     .option('--api-key <key>', 'a key that clients must present (may be repeated; also ONEBIT_API_KEY)', collect)
@@ -46,7 +53,11 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .option('--support <file>', "also say what customers' queries are about: a model of onebit support train")
     .option('--watermark <key>', 'mark all answers by a secret key, or @FILE; see onebit detect', watermarkKey)
     .option('--sign-key <file>', 'sign all answers with a key of onebit sign --new-key')
-    .option('--jobs <folder>', 'where files and batches lie (default: jobs in the cache folder)')
+    .option(
+      '--jobs <folder|url>',
+      'where files and batches lie (default: jobs in the cache folder); redis://host for onebit worker',
+    )
+    .option('--state <url>', 'keep answers and the use of keys where all replicas find them: redis://host')
     .option('--cors <origin>', 'let pages of this origin ask, * for all (may be repeated)', collect)
     .option('--allow-host <name>', 'another name by which the server may be called (may be repeated)', collect)
     .option('--max-body <MB>', 'largest body of a request', numberBetween(0.001, 1000), 8)

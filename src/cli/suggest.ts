@@ -18,6 +18,8 @@ const MEANT: Record<string, string> = {
   serve: '-m',
 };
 const MOST_SUGGESTED = 3;
+/** Models of the hub that this package is made for. */
+const WELL_KNOWN = ['prism-ml/Bonsai-1.7B-gguf', 'prism-ml/Bonsai-4B-gguf', 'prism-ml/Bonsai-8B-gguf'];
 
 /** A sentence for words that a command does not take; undefined where nothing comes to mind. */
 export async function meantByWords(command: string, words: readonly string[]): Promise<string | undefined> {
@@ -79,12 +81,12 @@ export async function architectureOf(name: string): Promise<unknown> {
   }
 }
 
-/** Pulled models and model files of this folder whose names hold `name` or differ from it by little, the nearest first. */
+/** Pulled models, model files of this folder and well-known ones of the hub whose names hold `name` or differ from it by little, the nearest first. */
 async function nearModels(name: string): Promise<string[]> {
   const pulled = (await listCache()).filter(({ complete }) => complete).map((entry) => entry.name);
   const files = (await readdir('.')).filter((file) => /\.gguf$/i.test(file));
   const wanted = simple(name);
-  const distances = [...pulled, ...files, 'seedling'].map((known) => {
+  const distances = [...new Set([...pulled, ...files, 'seedling', ...WELL_KNOWN])].map((known) => {
     const parts = [known, ...known.split('/')].map(simple);
     const holds = wanted.length > 2 && parts.some((part) => part.includes(wanted));
     const distance = Math.min(...parts.map((part) => editDistance(part, wanted)));

@@ -3,14 +3,18 @@ import { Command } from 'commander';
 import { Budget } from '../core/budget.ts';
 import { printable } from '../core/printable.ts';
 import {
+  type LanguageReader,
+  languageReader,
+  type MessageRoute,
   type ReadyReader,
   readQueries,
   readyFields,
+  routeMessage,
   type SupportModel,
   type Table,
   withReadyFields,
 } from '../tasks/support/index.ts';
-import { routeQuery } from '../tasks/support/route.ts';
+import { languagesOf } from '../tasks/texts/index.ts';
 import { type AnsweredQuery, AnswerTable } from './answer-table.ts';
 import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
 import { Outputs } from './outputs.ts';
@@ -27,6 +31,7 @@ export interface AskFlags {
 
 interface PredictFlags extends AskFlags {
   country?: string;
+  language?: string;
   file?: string;
   csv?: boolean;
   output?: string;
@@ -40,7 +45,9 @@ Examples:
   tail -f queries.log | onebit support predict -m support.gguf --json
 
 Without TEXT and --file, queries are read from standard input, one per line, and answered as they come. With --json each
-query gives one line: text, intent, probability, outOfScope, confidence, answered, action, answer, intents, fields.
+query gives one line: text, intent, probability, outOfScope, confidence, answered, action, answer, intents, fields,
+flags, language, wishes. Wishes are the things that a message wants, one after the other, each with its intent, action
+and answer: greetings, thanks, signatures and quoted messages are left out. Flags are those that rows had.
 Fields are what the model has learnt to read from rows with marks, and e-mail and web addresses, phone numbers, IBANs,
 amounts, dates, times and order numbers.
 In tables, texts that a spreadsheet would take for a formula get an apostrophe before them.`;
@@ -52,6 +59,7 @@ export function predictSupportCommand({ signal }: CommandContext): Command {
     .option('--file <path>', 'a file of queries: one per line, CSV or .xlsx with a column text, or JSON lines')
     .option('--top <n>', 'intents to list (default: 3)', wholeNumber(1, 1000))
     .option('--country <code>', 'country of phone numbers without a country code, DE for example')
+    .option('--language <code>', 'language of the customers, two letters (default: told from each query)')
     .option('--json', 'print one JSON line per query')
     .option('--csv', 'print a table: the rows of the file with what the model says in columns of their own')
     .option('-o, --output <file>', 'write that table to a file')
@@ -65,23 +73,33 @@ export function predictSupportCommand({ signal }: CommandContext): Command {
           : await Outputs.claim([{ option: '--output', path: output, kind: 'answers' }], inputs);
       try {
         const model = await openSupport(flags.model, signal);
-        const read = await readyFields({ country: flags.country });
-        if (words.length > 0) await answerAll({ model, read }, { queries: [words.join(' ')] }, flags, outputs, signal);
+        const asked = {
+          model,
+          read: await readyFields({ country: flags.country }),
+          tell: flags.language === undefined ? await languageReader() : () => flags.language,
+        };
+        if (words.length > 0) await answerAll(asked, { queries: [words.join(' ')] }, flags, outputs, signal);
         else if (file !== undefined && file !== '-') {
           const found = await readQueries(await readInput(file, 'read queries', signal), file);
-          await answerAll({ model, read }, found, flags, outputs, signal);
-        } else
-          await answerAll({ model, read }, { queries: inputLines('read queries', signal) }, flags, outputs, signal);
+          await answerAll(asked, found, flags, outputs, signal);
+        } else await answerAll(asked, { queries: inputLines('read queries', signal) }, flags, outputs, signal);
       } finally {
         await outputs?.release();
       }
     });
 }
 
-/** A model, and what reads the fields that need none. */
+/** A model, what reads the fields that need none, and what tells the customer's language. */
 interface Asked {
   readonly model: SupportModel;
   readonly read: ReadyReader;
+  readonly tell: LanguageReader;
+}
+
+function routed({ model, read, tell }: Asked, text: string, { threshold }: AskFlags): MessageRoute {
+  const fields = withReadyFields(model.readFields(text), read(text));
+  const route = routeMessage(model, text, { threshold, fields, language: tell(text, languagesOf(model.texts)) });
+  return { ...route, prediction: { ...route.prediction, fields } };
 }
 
 /** Answers queries as they come. */
@@ -110,12 +128,10 @@ async function answerAll(
   if (outputs) await outputs.writeResult(flags.output!, new TextEncoder().encode(written.join('')));
 }
 
-function answerOf({ model, read }: Asked, text: string, { threshold }: AskFlags): AnsweredQuery {
-  const fields = withReadyFields(model.readFields(text), read(text));
-  const { action, prediction, text: said, source } = routeQuery(model, text, { threshold, fields });
-  const { intent, confidence, answer } = prediction;
-  const hasAnswer = action === 'answer' && (answer !== undefined || source !== undefined);
-  return { intent, confidence, action, answer: hasAnswer ? said : undefined };
+function answerOf(asked: Asked, text: string, flags: AskFlags): AnsweredQuery {
+  const { action, prediction, text: said, isAnswer } = routed(asked, text, flags);
+  const { intent, confidence } = prediction;
+  return { intent, confidence, action, answer: action === 'answer' && isAnswer ? said : undefined };
 }
 
 /** The options that all questions to a model have. */
@@ -125,22 +141,15 @@ export function addModel(command: Command): Command {
     .option('--threshold <x>', "confidence from which on it answers (default: the model's)", numberBetween(0, 1));
 }
 
-function show({ model, read }: Asked, text: string, flags: AskFlags): void {
-  const fields = withReadyFields(model.readFields(text), read(text));
-  const {
-    action,
-    prediction,
-    text: said,
-    source,
-    probability,
-  } = routeQuery(model, text, {
-    ...{ threshold: flags.threshold, fields },
-  });
-  const { intents } = flags.top === undefined ? prediction : model.predict(text, { top: flags.top });
+function show(asked: Asked, text: string, flags: AskFlags): void {
+  const route = routed(asked, text, flags);
+  const { action, prediction, text: said, source, probability } = route;
+  const { fields } = prediction;
+  const { intents } = flags.top === undefined ? prediction : asked.model.predict(text, { top: flags.top });
   if (flags.json) {
-    const hasAnswer = action === 'answer' && (source !== undefined || prediction.answer !== undefined);
     const found = source === undefined ? {} : { source, probability };
-    printJsonLine({ text, ...prediction, action, answer: hasAnswer ? said : null, intents, fields, ...found });
+    const raised = { flags: route.flags, language: route.language, wishes: route.wishes.map(wishLine) };
+    printJsonLine({ text, ...prediction, action, answer: answerIn(route), intents, fields, ...raised, ...found });
     return;
   }
   const ranked = intents.map(({ intent, probability }) => `${intent} ${(100 * probability).toFixed(0)} %`).join(', ');
@@ -148,4 +157,19 @@ function show({ model, read }: Asked, text: string, flags: AskFlags): void {
   for (const { label, text: part, value } of fields) {
     print(printable(`  ${label}: ${part}${value === undefined || value === part ? '' : ` (${value})`}`));
   }
+  for (const { flag, probability } of route.flags) print(printable(`  ! ${flag} ${(100 * probability).toFixed(0)} %`));
+  if (route.wishes.length < 2) return;
+  for (const { query, action, prediction } of route.wishes) {
+    print(printable(`  ${action}: ${prediction.intent} (“${query}”)`));
+  }
+}
+
+function answerIn({ action, isAnswer, text }: Pick<MessageRoute, 'action' | 'isAnswer' | 'text'>): string | null {
+  return action === 'answer' && isAnswer ? text : null;
+}
+
+function wishLine({ query, parts, prediction, action, text, isAnswer, options }: MessageRoute['wishes'][number]) {
+  const { intent, probability, outOfScope, confidence, fields } = prediction;
+  const judged = { intent, probability, outOfScope, confidence, fields };
+  return { text: query, parts, ...judged, action, answer: answerIn({ action, isAnswer, text }), options };
 }

@@ -1,6 +1,7 @@
 // Owns `onebit support evaluate`.
 import { Command } from 'commander';
 import { Budget } from '../core/budget.ts';
+import { decodeText } from '../core/decode-text.ts';
 import { printable } from '../core/printable.ts';
 import { OnebitError } from '../errors.ts';
 import {
@@ -9,14 +10,15 @@ import {
   type JudgedAnswer,
   judgeRows,
   measureAnswers,
+  readRows,
   type SupportModel,
   summarise,
 } from '../tasks/support/index.ts';
 import type { CommandContext } from './context.ts';
 import { print, printJson } from './print.ts';
-import { readInputText } from './read-input.ts';
+import { readInput } from './read-input.ts';
 import { type AskFlags, addModel } from './support-ask.ts';
-import { openSupport, readLabelled } from './support-files.ts';
+import { openSupport } from './support-files.ts';
 
 const EVALUATE_HELP = `
 Examples:
@@ -29,7 +31,7 @@ mrr, answeredShare, precisionAtThreshold, unanswerableRejected).`;
 /** The command `support evaluate`. */
 export function evaluateSupportCommand({ signal }: CommandContext): Command {
   return addModel(new Command('evaluate').description('measure a model on labelled queries'))
-    .argument('<file>', 'CSV or JSON lines with text and intent')
+    .argument('<file>', 'CSV or JSON lines with text and intent; - for CSV on standard input')
     .option(
       '--json',
       'print one JSON document: accuracy, inScopeAccuracy, macroF1, coverage, precisionAtThreshold, outOfScopeRecall, outOfScopeAuroc, perIntent, confusion, queriesPerSecond, and fields (f1, precision, recall, exactMatch, perField) of rows with fields',
@@ -37,12 +39,14 @@ export function evaluateSupportCommand({ signal }: CommandContext): Command {
     .addHelpText('after', EVALUATE_HELP)
     .action(async (file: string, flags: AskFlags) => {
       const model = await openSupport(flags.model, signal);
-      const asked = await readAsked(file, signal);
+      const bytes = await readInput(file, 'read queries', signal); // once: a pipe has no second time
+      const name = file === '-' ? 'standard input' : file;
+      const asked = askedIn(bytes, name);
       if (asked) {
         tellAnswers(await judgeAnswers(model, asked, signal), flags);
         return;
       }
-      const { judged, seconds } = await judgeRows(model, await readLabelled([file], signal), {
+      const { judged, seconds } = await judgeRows(model, await readRows(bytes, name), {
         threshold: flags.threshold,
         signal,
       });
@@ -72,12 +76,11 @@ export function evaluateSupportCommand({ signal }: CommandContext): Command {
 }
 
 /** Queries with the ids of their passages, where the file has such rows. */
-async function readAsked(
-  file: string,
-  signal: AbortSignal,
-): Promise<{ text: string; id: string | null }[] | undefined> {
+function askedIn(bytes: Uint8Array, file: string): { text: string; id: string | null }[] | undefined {
   if (!/\.(jsonl|ndjson)$/i.test(file)) return undefined;
-  const lines = (await readInputText(file, 'read queries', signal)).replace(/^\ufeff/, '').split('\n');
+  const lines = decodeText(bytes, `read queries: ${file}`)
+    .replace(/^\ufeff/, '')
+    .split('\n');
   const rows = lines.filter((line) => line.trim() !== '').map((line, i) => askedOf(line, file, i + 1));
   return rows.some((row) => row === undefined) ? undefined : (rows as { text: string; id: string | null }[]);
 }

@@ -1,14 +1,16 @@
 // Owns the files that the support commands read and write. Must not know what is done with them.
 import {
+  type BusinessTexts,
   loadSupport,
   type Passage,
   readDocuments,
+  readLabels,
   readRows,
   type SupportModel,
   type SupportRow,
 } from '../tasks/support/index.ts';
 import { modelPathOf } from './file-identity.ts';
-import { readInput } from './read-input.ts';
+import { readInput, readInputJson } from './read-input.ts';
 import { withModelHint } from './suggest.ts';
 
 /** Labelled rows of several files; `-` is standard input. Errors name the file and the row. */
@@ -17,6 +19,19 @@ export async function readLabelled(paths: readonly string[], signal: AbortSignal
   for (const path of paths) {
     const bytes = await readInput(path, 'read queries', signal);
     for (const row of await readRows(bytes, path === '-' ? 'standard input' : path)) rows.push(row);
+  }
+  return rows;
+}
+
+/** Texts with the right answer of several files; `-` is standard input. */
+export async function readLabelRows(
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<{ text: string; label: string; row?: number }[]> {
+  const rows: { text: string; label: string; row?: number }[] = [];
+  for (const path of paths) {
+    const bytes = await readInput(path, 'read rows', signal);
+    for (const row of await readLabels(bytes, path === '-' ? 'standard input' : path)) rows.push(row);
   }
   return rows;
 }
@@ -33,6 +48,11 @@ export async function readPassages(paths: readonly string[], signal: AbortSignal
     }
   }
   return all;
+}
+
+/** What customers read, of a JSON file; checked where it is used. */
+export async function readTexts(path: string, signal: AbortSignal): Promise<BusinessTexts> {
+  return (await readInputJson(path, 'read texts', signal)) as BusinessTexts;
 }
 
 /** Loads the model of `-m`. */

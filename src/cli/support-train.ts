@@ -12,7 +12,7 @@ import {
 import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
 import { Outputs } from './outputs.ts';
 import { note, print, printJson } from './print.ts';
-import { openSupport, readLabelled, readPassages, supportInputs } from './support-files.ts';
+import { openSupport, readLabelled, readPassages, readTexts, supportInputs } from './support-files.ts';
 
 interface TrainSupportFlags {
   documents?: string[];
@@ -24,12 +24,14 @@ interface TrainSupportFlags {
   examples?: boolean;
   name?: string;
   json?: boolean;
+  texts?: string;
 }
 
 const TRAIN_HELP = `
 FILE is CSV with a header naming the columns text and intent (optionally answer, the canned text of the intent), or
 JSON lines with these fields. Parts of the text that have a name, [tomorrow](date), or "slots": [{label, start, end}] of
-JSON lines, are learnt as fields; the file has at most 3 MB then. Rows of the intent oos are examples of what the model should not answer.
+JSON lines, are learnt as fields; the file has at most 3 MB then. A column flags ("urgent; legal", empty for none; a list in
+JSON lines) teaches flags. Rows of the intent oos are examples of what the model should not answer.
 
 Examples:
   onebit support train queries.csv -o support.gguf
@@ -37,6 +39,9 @@ Examples:
   onebit support evaluate newer.csv -m support.gguf
   onebit support train queries.csv --documents faq.json terms.md -o support.gguf
   onebit support train --documents faq.csv -o answers.gguf
+
+TEXTS is JSON with what customers read: {"language": "de", "texts": {"de": {"handover": …}}, "names": {intent: {"de": …}},
+"answers": {intent: {"de": …}}}. What it leaves out is taken from defaults in ten languages: see onebit support texts.
 
 DOCUMENTS are a JSON list of {id, question, answer}, a table with these columns, or Markdown, which is cut at headings.
 
@@ -71,11 +76,16 @@ export function trainSupportCommand({ signal }: CommandContext): Command {
           'support train: there must be rows or --documents, got neither. Give a file of rows.',
         );
       }
-      await make(flags, await supportInputs([...files, ...paths]), signal, async () => {
-        const rows = await readLabelled(files, signal);
-        const documents = await readPassages(paths, signal);
-        return (options) => trainSupport(rows, { name: nameFrom(flags.output), documents, ...options });
-      });
+      await make(
+        flags,
+        await supportInputs([...files, ...paths, ...(flags.texts ? [flags.texts] : [])]),
+        signal,
+        async () => {
+          const rows = await readLabelled(files, signal);
+          const documents = await readPassages(paths, signal);
+          return (options) => trainSupport(rows, { name: nameFrom(flags.output), documents, ...options });
+        },
+      );
     });
 }
 
@@ -107,6 +117,7 @@ function addTrainingOptions(command: Command): Command {
     )
     .option('--seed <n>', 'same seed, rows and options, same model (default: 1)', wholeNumber(0, 2 ** 32))
     .option('--no-examples', 'do not keep the rows in the file; support update then forgets what it is not given')
+    .option('--texts <file>', 'JSON with what customers read, per language: see onebit support texts')
     .option('--json', 'print one JSON document at the end: file, bytes, intents, rows, threshold, heldOut, ...');
 }
 
@@ -137,7 +148,9 @@ async function make(
 
 async function trained(flags: TrainSupportFlags, train: Training, signal: AbortSignal): Promise<SupportModel> {
   const progress = shareLine();
+  const texts = flags.texts === undefined ? undefined : await readTexts(flags.texts, signal);
   return train({
+    texts,
     ...(flags.name === undefined ? {} : { name: flags.name }),
     precision: flags.precision,
     expectedOutOfScope: flags.outOfScope,
@@ -163,6 +176,7 @@ function tell(
       intents: intents.length,
       answers: answers.size,
       fields: fieldLabels,
+      flags: parts.flags?.facts ?? [],
       documents: parts.documents?.index.passages.length ?? 0,
       ...figures,
       notices,
@@ -178,6 +192,11 @@ function tell(
     `${path}: ${intents.length} intents${fieldLabels.length > 0 ? ` and ${fieldLabels.length} fields` : ''} from ${facts.trainedRows} rows, ${(bytes / 1e6).toFixed(2)} MB, ${seconds.toFixed(0)} s\n` +
       `on rows held out from training: ${percent(accuracy)} right; from the threshold ${facts.threshold.toFixed(3)} on ${percent(coverage)} are answered, ${percent(precision)} of them rightly`,
   );
+  for (const { flag, rows, precision, recall } of parts.flags?.facts ?? []) {
+    print(
+      `  flag ${flag}: ${rows} rows; held out, ${percent(recall)} of them raised it${precision === null ? '' : `, and ${percent(precision)} of what raised it had it`}`,
+    );
+  }
   for (const row of facts.thresholds) {
     const gives =
       row.threshold === null
@@ -190,7 +209,7 @@ function tell(
 const REDRAW_MS = 100;
 
 /** A line on a terminal with the share that is done; nothing elsewhere. */
-function shareLine(stream = process.stderr) {
+export function shareLine(stream = process.stderr) {
   let drawnAt = 0;
   return {
     show(label: string, share: number): void {
@@ -208,6 +227,7 @@ function shareLine(stream = process.stderr) {
   };
 }
 
-function nameFrom(output: string): string {
+/** The name of a model from that of its file. */
+export function nameFrom(output: string): string {
   return basename(output).replace(/\.gguf$/i, '') || 'support';
 }

@@ -6,6 +6,9 @@ import { evaluateSupportCommand } from './support-evaluate.ts';
 import { redactSupportCommand } from './support-redact.ts';
 import { reportSupportCommand } from './support-report.ts';
 import { serveSupportCommand } from './support-serve.ts';
+import { shadowSupportCommand } from './support-shadow.ts';
+import { suggestSupportCommand } from './support-suggest.ts';
+import { textsSupportCommand } from './support-texts.ts';
 import { trainSupportCommand, updateSupportCommand } from './support-train.ts';
 
 /** The command `support` with its own commands. */
@@ -20,6 +23,9 @@ export function supportCommand(context: CommandContext): Command {
     evaluateSupportCommand,
     redactSupportCommand,
     reportSupportCommand,
+    shadowSupportCommand,
+    suggestSupportCommand,
+    textsSupportCommand,
     serveSupportCommand,
   ];
   for (const make of commands) command.addCommand(make(context).exitOverride().showHelpAfterError('(see --help)'));

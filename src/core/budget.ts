@@ -109,6 +109,6 @@ export class Budget {
 function overBudget(what: string, of: 'steps' | 'memory' | 'time'): OnebitError {
   return new OnebitError(
     'over-budget',
-    `${what}: what was sent must be prepared within the budget of one request, got more work than its ${of} allow. Send something smaller or simpler.`,
+    `${what}: what was sent must be prepared within the budget of one request, got more work than its share of ${of} allows. Send something smaller or simpler.`,
   );
 }

@@ -1,6 +1,7 @@
 // Owns a text as one vector: the mean of the final states of its tokens, of length 1. Must not know text.
 import { lengthOf } from '../core/elementary.ts';
 import { OnebitError } from '../errors.ts';
+import type { Adapter } from '../model/adapter.ts';
 import { CHUNK_STATES } from './request.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -9,6 +10,7 @@ export async function embedTokens(
   scheduler: Scheduler,
   tokens: ArrayLike<number>,
   contextTokens: number,
+  adapter: Adapter | undefined,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   if (tokens.length === 0 || tokens.length > contextTokens) {
@@ -22,7 +24,7 @@ export async function embedTokens(
     }
   }
   const sums = new Float64Array(width);
-  const sequence = engine.newSequence();
+  const sequence = engine.newSequence(undefined, adapter);
   const request = scheduler.open(sequence, { shared: false, signal });
   try {
     for (let from = 0; from < tokens.length; from += CHUNK_STATES) {

@@ -77,16 +77,19 @@ export interface GenerateOptions extends SamplingOptions {
    * loses pages as they come, one who keeps to an equal share does not (docs/serving.md).
    */
   owner?: string;
+  /** One of the model's adapters, by the name that it was loaded with; '' for none. Default: the model's `defaultAdapter`. */
+  adapter?: string;
   /** Stops prefill and generation within one step; the iteration throws the signal's reason. */
   signal?: AbortSignal;
 }
 
 export type ResolvedOptions = Required<
-  Omit<GenerateOptions, 'stop' | 'logprobs' | 'signal' | 'logitBias' | 'constraint' | 'watermark'>
+  Omit<GenerateOptions, 'stop' | 'logprobs' | 'signal' | 'logitBias' | 'constraint' | 'watermark' | 'adapter'>
 > & {
   readonly stop: readonly string[];
   readonly logprobs: number | undefined;
   readonly watermark: string | undefined;
+  readonly adapter: string | undefined;
   readonly logitBias: ReadonlyMap<number, number>;
   readonly signal: AbortSignal | undefined;
   readonly constraint: Constraint | undefined;
@@ -121,6 +124,7 @@ export const GENERATE_OPTIONS: Options = {
   seed: 'anything',
   watermark: 'text',
   owner: 'anything',
+  adapter: 'text',
   stop: 'anything',
   logitBias: 'object',
   constraint: 'object',
@@ -184,6 +188,7 @@ export function resolveOptions(options: GenerateOptions, own: SamplingDefaults =
     dryAllowedLength: options.dryAllowedLength ?? 2,
     logitBias: options.logitBias ?? new Map(),
     watermark: options.watermark,
+    adapter: options.adapter,
     seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
     maxTokens: options.maxTokens ?? 256,
     stop,

@@ -38,6 +38,8 @@ const GRACE_TURNS = 3;
 /** How long somebody's prompt may hold up the decoding of others in one step, about; and the fewest rows that it gets all the same. */
 const STALL_MS = 150;
 const FEWEST_ROWS = 8;
+/** How long a prompt of the background may hold up whoever comes meanwhile, about: a step that has begun is not ended. */
+const BACKGROUND_MS = 10;
 
 /** What one step feeds to one request. */
 interface Part {
@@ -305,8 +307,9 @@ export class Scheduler implements RequestOwner {
         rows[gives] += tail.length;
       }
     }
-    const shared = Math.max(FEWEST_ROWS, Math.min(CHUNK_ROWS, Math.floor(STALL_MS / this.rowMs)));
-    let budget = Math.min(maxRows - rows.logits - rows.states, parts.length > 0 ? shared : CHUNK_ROWS);
+    const within = (ms: number) => Math.max(FEWEST_ROWS, Math.min(CHUNK_ROWS, Math.floor(ms / this.rowMs)));
+    const prompts = isBusy ? (parts.length > 0 ? within(STALL_MS) : CHUNK_ROWS) : within(BACKGROUND_MS);
+    let budget = Math.min(maxRows - rows.logits - rows.states, prompts);
     for (const request of prefilling) {
       if (budget <= 0) break;
       this.recall(request);
@@ -336,7 +339,8 @@ export class Scheduler implements RequestOwner {
     return parts.filter(({ request }) => this.ready.has(request));
   }
 
-  private async step(parts: Part[]): Promise<void> {
+  private async step(some: readonly Part[]): Promise<void> {
+    const parts = byAdapter(some);
     this.inStep = parts;
     const began = performance.now();
     // The signal of one must not stop the others' work.
@@ -409,4 +413,11 @@ export class Scheduler implements RequestOwner {
     this.leave(request);
     feed?.reject(reason);
   }
+}
+
+/** Those without an adapter first, then those of each adapter together: products with an adapter are for rows that follow each other. */
+function byAdapter(parts: readonly Part[]): readonly Part[] {
+  const adapters = [...new Set([undefined, ...parts.map(({ request }) => request.sequence.adapter)])];
+  if (adapters.length === 1) return parts;
+  return adapters.flatMap((adapter) => parts.filter(({ request }) => request.sequence.adapter === adapter));
 }

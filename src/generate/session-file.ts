@@ -26,14 +26,22 @@ export function tokensDigest(tokenizer: Tokenizer): string {
   return digest.hex();
 }
 
+/** What a session has of its own that its cache depends on. */
+export interface SessionIdentity {
+  /** Digest of the tokens' texts. */
+  readonly texts: string;
+  /** Digest of the adapter. */
+  readonly adapter: string | undefined;
+}
+
 /** magic, version (u32 each), checksum of all that follows it, header length (u32), header JSON, tokens (i32), pages; all little-endian. */
 export function packSession(
   engine: Engine,
-  texts: string,
+  own: SessionIdentity,
   tokens: readonly number[],
   pages: readonly Uint8Array[],
 ): Uint8Array {
-  const header = new TextEncoder().encode(JSON.stringify({ ...identity(engine, texts), tokens: tokens.length }));
+  const header = new TextEncoder().encode(JSON.stringify({ ...identity(engine, own), tokens: tokens.length }));
   const pageBytes = pages.reduce((sum, page) => sum + page.length, 0);
   const bytes = new Uint8Array(FIXED_BYTES + header.length + tokens.length * 4 + pageBytes);
   const view = new DataView(bytes.buffer);
@@ -63,7 +71,7 @@ function checksumOf(bytes: Uint8Array): string {
 /** @throws OnebitError `bad-file` when `bytes` are damaged, or were saved with other weights or tokens, another backend or KV format. */
 export function unpackSession(
   engine: Engine,
-  texts: string,
+  own: SessionIdentity,
   bytes: Uint8Array,
   contextTokens: number,
 ): { tokens: Int32Array; pages: Uint8Array[] } {
@@ -86,10 +94,11 @@ export function unpackSession(
   const headerBytes = view.getUint32(LENGTH_AT, true);
   if (headerBytes > bytes.length - FIXED_BYTES) return refuse('the header is cut short');
   const header = parseHeader(bytes.subarray(FIXED_BYTES, FIXED_BYTES + headerBytes)) ?? refuse('the header is damaged');
-  const expected: Record<string, unknown> = identity(engine, texts);
+  const expected: Record<string, unknown> = identity(engine, own);
   for (const key of Object.keys(expected)) {
     if (header[key] === expected[key]) continue;
-    if (key === 'weights') return refuse('the weights must be those that the session was saved with, got others');
+    if (key === 'weights')
+      return refuse('the weights and the adapter must be those that the session was saved with, got others');
     if (key === 'texts')
       return refuse("the tokens' texts must be those that the session was saved with, got others: another vocabulary");
     return refuse(`${key} must be ${expected[key]}, got ${String(header[key])}`);
@@ -112,7 +121,7 @@ export function unpackSession(
 }
 
 /** What must be the same for cached keys and values to mean the same. */
-function identity(engine: Engine, texts: string) {
+function identity(engine: Engine, { texts, adapter }: SessionIdentity) {
   const { config, backend, pages } = engine;
   return {
     architecture: config.architecture.name,
@@ -121,7 +130,7 @@ function identity(engine: Engine, texts: string) {
     kvHeads: config.kvHeads,
     headSize: config.headSize,
     vocabulary: config.vocabulary,
-    weights: engine.weightsDigest,
+    weights: adapter === undefined ? engine.weightsDigest : `${engine.weightsDigest}+${adapter}`,
     texts,
     backend: backend.name,
     kvFormat: pages.pool.format,

@@ -5,6 +5,7 @@ import { OnebitError } from '../errors.ts';
 import { KV_PAGE, type Tensor, type TopEntry } from '../kernels/backend.ts';
 import { logSumExp, rankLogits } from '../kernels/ranking.ts';
 import { MOST_RANKED } from '../kernels/sampling.ts';
+import type { Adapter } from '../model/adapter.ts';
 import { CHUNK_OUTPUTS, type Engine } from '../model/engine.ts';
 import type { KvSequence } from '../model/kv-cache.ts';
 import type { SamplingDefaults } from '../model/own-sampling.ts';
@@ -16,7 +17,7 @@ import { applyPenalties, hasPenalties } from './penalties.ts';
 import type { Request } from './request.ts';
 import { chooseToken, samplingOf } from './sampler.ts';
 import type { Scheduler } from './scheduler.ts';
-import { packSession, unpackSession } from './session-file.ts';
+import { packSession, type SessionIdentity, unpackSession } from './session-file.ts';
 import type { Marker } from './watermark.ts';
 
 /** One alternative with its exact log-probability under the model (natural log, before penalties and temperature). */
@@ -36,6 +37,7 @@ interface SessionOptions {
   /** What the session held is kept for others of its owner when a generation ends, and nothing stays in the session. */
   readonly shared?: boolean;
   readonly owner?: string;
+  readonly adapter?: Adapter;
   /** Rows of the logits that may be chosen; default all. */
   readonly choosable?: Choosable;
   /** Digest of the tokens' texts: a saved session is restored only where it is the same. */
@@ -56,6 +58,8 @@ interface Guides {
 /** A sequence of a model: its tokens, and what the model remembers of them. */
 export class Session {
   readonly contextTokens: number;
+  /** Whose cached beginnings it uses. */
+  readonly owner: string;
   private readonly scheduler: Scheduler;
   private readonly engine: Engine;
   private readonly shared: boolean;
@@ -78,7 +82,7 @@ export class Session {
     scheduler: Scheduler,
     contextTokens: number,
     breakers: ReadonlySet<number> = new Set(),
-    { shared = false, owner = '', choosable, markerOf, sampling, texts = () => '' }: SessionOptions = {},
+    { shared = false, owner = '', adapter, choosable, markerOf, sampling, texts = () => '' }: SessionOptions = {},
   ) {
     this.scheduler = scheduler;
     this.engine = scheduler.engine;
@@ -89,12 +93,8 @@ export class Session {
     this.texts = texts;
     this.markerOf = markerOf;
     this.sampling = sampling;
-    this.sequence = this.engine.newSequence(owner);
-  }
-
-  /** Whose cached beginnings it uses. */
-  get owner(): string {
-    return this.sequence.owner;
+    this.owner = owner;
+    this.sequence = this.engine.newSequence(owner, adapter);
   }
 
   /** The tokens that the cache holds. */
@@ -240,17 +240,21 @@ export class Session {
       const { backend, pages } = this.engine;
       const stored: Uint8Array[] = [];
       for (const page of this.sequence.pageTable()) stored.push(await backend.readKvPage(pages.pool, page));
-      return packSession(this.engine, this.texts(), this.sequence.tokens, stored);
+      return packSession(this.engine, this.identity(), this.sequence.tokens, stored);
     } finally {
       this.close();
     }
+  }
+
+  private identity(): SessionIdentity {
+    return { texts: this.texts(), adapter: this.sequence.adapter?.digest };
   }
 
   /** Takes over what `save` gave. @throws OnebitError `bad-file` when the bytes are damaged or belong to something else. */
   restore(bytes: Uint8Array): void {
     this.assertIdle('restore');
     checkArgument('restore', 'bytes', bytes, 'bytes');
-    const { tokens, pages } = unpackSession(this.engine, this.texts(), bytes, this.contextTokens);
+    const { tokens, pages } = unpackSession(this.engine, this.identity(), bytes, this.contextTokens);
     this.sequence.truncate(0);
     this.sequence.reserve(tokens.length);
     const table = this.sequence.pageTable();

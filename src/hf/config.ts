@@ -19,6 +19,10 @@ export const families: readonly Family[] = [
   { hf: 'LlamaForCausalLM', modelType: 'llama', gguf: 'llama', permuted: true },
 ];
 
+/** Microsoft's BitNet, which is read only: as GGUF its matrices have factors beside them. */
+const bitnet: Family = { hf: 'BitNetForCausalLM', modelType: 'bitnet', gguf: 'bitnet-b1.58', permuted: false };
+const readable: readonly Family[] = [...families, bitnet];
+
 /** Values with which a key changes nothing; others are refused. */
 const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   hidden_act: ['silu'],
@@ -27,7 +31,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   use_sliding_window: [false],
   sliding_window: [null],
   pretraining_tp: [1],
-  quantization_config: [null],
 };
 const U32: Readonly<Record<string, string>> = {
   num_hidden_layers: 'block_count',
@@ -48,24 +51,27 @@ export interface ReadConfig {
   readonly tiedHead: boolean;
   /** MLX's quantisation of the matrices. */
   readonly quantization?: { readonly bits: number; readonly groupSize: number };
+  /** Matrices in bytes of four ternary weights, with a factor beside each, by which weights are multiplied or divided. */
+  readonly ternary?: { readonly divides: boolean };
 }
 
 /** @throws OnebitError `unsupported` with every problem, `bad-file` where numbers are none */
 export function readConfig(config: Json, name: string): ReadConfig {
   const architectures = Array.isArray(config.architectures) ? config.architectures : [];
-  const family = families.find(({ hf, modelType }) => architectures.includes(hf) || config.model_type === modelType);
+  const family = readable.find(({ hf, modelType }) => architectures.includes(hf) || config.model_type === modelType);
   const problems: string[] = [];
   if (!family) {
     throw new OnebitError(
       'unsupported',
-      `load ${name}: config.json must name one of ${families.map(({ hf }) => hf).join(', ')}, got ${JSON.stringify(architectures[0] ?? config.model_type)?.slice(0, 60)}. Look for a model of one of these.`,
+      `load ${name}: config.json must name one of ${readable.map(({ hf }) => hf).join(', ')}, got ${JSON.stringify(architectures[0] ?? config.model_type)?.slice(0, 60)}. Look for a model of one of these.`,
     );
   }
   for (const [key, values] of Object.entries(NEUTRAL)) {
     const value = config[key];
     // A width of the window counts only where the window is used.
     if (key === 'sliding_window' && config.use_sliding_window === false) continue;
-    if (value !== undefined && !values.includes(value)) problems.push(`${key} = ${JSON.stringify(value).slice(0, 60)}`);
+    const usual = key === 'hidden_act' && family === bitnet ? ['relu2'] : values;
+    if (value !== undefined && !usual.includes(value)) problems.push(`${key} = ${JSON.stringify(value).slice(0, 60)}`);
   }
   const number = (key: string, fallback?: number) => {
     const value = config[key] ?? fallback;
@@ -86,7 +92,8 @@ export function readConfig(config: Json, name: string): ReadConfig {
   metadata.set(`${prefix}.attention.value_length`, u32(headSize));
   metadata.set(`${prefix}.rope.dimension_count`, u32(headSize));
   metadata.set(`${prefix}.attention.layer_norm_rms_epsilon`, f32(number('rms_norm_eps', 1e-6)));
-  readRope(config, prefix, metadata, number, problems);
+  readRope(config, prefix, metadata, number, problems, family === bitnet ? 500_000 : 10_000);
+  const ternary = readTernary(config, problems);
   if (problems.length > 0) {
     throw new OnebitError(
       'unsupported',
@@ -95,7 +102,7 @@ export function readConfig(config: Json, name: string): ReadConfig {
     );
   }
   const quantization = readQuantization(config, name);
-  return { family, metadata, heads, kvHeads, tiedHead: config.tie_word_embeddings === true, quantization };
+  return { family, metadata, heads, kvHeads, tiedHead: config.tie_word_embeddings === true, quantization, ternary };
 }
 
 function readRope(
@@ -104,10 +111,11 @@ function readRope(
   metadata: Map<string, WritableValue>,
   number: (key: string, fallback?: number) => number,
   problems: string[],
+  usualBase: number,
 ): void {
   // Transformers 5 has all of it in `rope_parameters`, older ones the base apart.
   const rope = (config.rope_parameters ?? config.rope_scaling ?? {}) as Json;
-  const base = rope.rope_theta ?? number('rope_theta', 10000);
+  const base = rope.rope_theta ?? number('rope_theta', usualBase);
   if (typeof base !== 'number') problems.push(`rope_theta = ${JSON.stringify(base)?.slice(0, 40)}`);
   else metadata.set(`${prefix}.rope.freq_base`, f32(base));
   const type = rope.rope_type ?? rope.type ?? 'default';
@@ -132,6 +140,19 @@ function readRope(
       problems.push(`rope scaling's ${key} = ${JSON.stringify(value)?.slice(0, 40)}`);
     else metadata.set(`${prefix}.${ours}`, key.startsWith('original') ? u32(value) : f32(value));
   }
+}
+
+/** Transformers' quantisation `bitnet`: which of its two linear layers the weights are for. */
+function readTernary(config: Json, problems: string[]): ReadConfig['ternary'] {
+  const found = config.quantization_config;
+  if (found === undefined || found === null) return undefined;
+  const { quant_method: method, linear_class: linear = 'bitlinear', ...rest } = found as Json;
+  const { quantization_mode: mode = 'offline', use_rms_norm: norm = false } = rest;
+  const isKnown = linear === 'bitlinear' || linear === 'autobitlinear';
+  if (method === 'bitnet' && mode === 'offline' && norm === false && isKnown)
+    return { divides: linear === 'bitlinear' };
+  problems.push(`quantization_config = ${JSON.stringify(found).slice(0, 120)}`);
+  return undefined;
 }
 
 function readQuantization(config: Json, name: string): ReadConfig['quantization'] {

@@ -7,8 +7,9 @@ import { layoutGguf, type WritableValue } from '../gguf/write.ts';
 import { type Json, readConfig } from './config.ts';
 import { pickled, readSafetensors, type SafeTensor } from './safetensors.ts';
 import { readSampling } from './sampling.ts';
-import { type VirtualTensor, virtualTensors } from './tensors.ts';
+import { virtualTensors } from './tensors.ts';
 import { readTokenizer } from './tokenizer.ts';
+import type { VirtualTensor } from './virtual-tensor.ts';
 
 /** Texts of a folder are no longer than this. */
 const MOST_TEXT_BYTES = 64e6;
@@ -123,7 +124,8 @@ function damaged(folder: Folder, what: string): OnebitError {
   );
 }
 
-function virtualFile(
+/** The bytes of a GGUF whose tensors are made as they are read. Closing it closes `opened`. */
+export function virtualFile(
   name: string,
   metadata: Map<string, WritableValue>,
   tensors: readonly VirtualTensor[],

@@ -5,16 +5,8 @@ import { OnebitError } from '../errors.ts';
 import { type Format, type FormatName, formatByName } from '../quant/formats.ts';
 import type { ReadConfig } from './config.ts';
 import type { SafeTensor } from './safetensors.ts';
-
-/** A tensor of the GGUF that a folder stands for. */
-export interface VirtualTensor {
-  readonly name: string;
-  /** In GGUF's order: [columns, rows], or [length]. */
-  readonly shape: readonly number[];
-  readonly format: FormatName;
-  /** The bytes of rows [from, to), as the format has them. */
-  rows(from: number, to: number, signal?: AbortSignal): Promise<Uint8Array>;
-}
+import { ternaryTensors } from './ternary.ts';
+import type { VirtualTensor } from './virtual-tensor.ts';
 
 /** Names of the tensors of a layer, and outside of layers. */
 const NAMES: readonly (readonly [hf: string, gguf: string])[] = [
@@ -28,6 +20,8 @@ const NAMES: readonly (readonly [hf: string, gguf: string])[] = [
   ['model.layers.#.self_attn.q_norm', 'blk.#.attn_q_norm'],
   ['model.layers.#.self_attn.k_norm', 'blk.#.attn_k_norm'],
   ['model.layers.#.self_attn.o_proj', 'blk.#.attn_output'],
+  ['model.layers.#.self_attn.attn_sub_norm', 'blk.#.attn_sub_norm'],
+  ['model.layers.#.mlp.ffn_sub_norm', 'blk.#.ffn_sub_norm'],
   ['model.layers.#.post_attention_layernorm', 'blk.#.ffn_norm'],
   ['model.layers.#.mlp.gate_proj', 'blk.#.ffn_gate'],
   ['model.layers.#.mlp.up_proj', 'blk.#.ffn_up'],
@@ -60,7 +54,7 @@ export async function virtualTensors(
   const problems: string[] = [];
   const result: VirtualTensor[] = [];
   for (const tensor of tensors) {
-    if (IGNORED.test(tensor.name) || /\.(scales|biases)$/.test(tensor.name)) continue;
+    if (IGNORED.test(tensor.name) || /\.(scales|biases|weight_scale)$/.test(tensor.name)) continue;
     if (tensor.sizeBytes === 0 || tensor.shape.length === 0) {
       throw new OnebitError(
         'bad-file',
@@ -87,6 +81,13 @@ export async function virtualTensors(
         result.push(
           await quantized(`${ours}.weight`, { tensor, scales, biases }, config.quantization, order, name, signal),
         );
+    } else if (tensor.type === 'U8' && config.ternary) {
+      const scale = byName.get(`${base}.weight_scale`);
+      if (scale) {
+        const [value] = await numbers(scale, signal);
+        const factor = Math.fround(config.ternary.divides ? 1 / value : value);
+        result.push(...ternaryTensors(ours, { tensor, factor, order }, config.family.gguf.startsWith('bitnet')));
+      } else problems.push(`'${tensor.name.slice(0, 80)}' has no weight_scale`);
     } else problems.push(`'${tensor.name.slice(0, 80)}' holds ${tensor.type}, F32, F16, BF16 or MLX's words are read`);
   }
   if (problems.length > 0) {
@@ -123,9 +124,14 @@ function plain(name: string, tensor: SafeTensor, format: FormatName, order: Int3
       const bytes = new Uint8Array((to - from) * rowBytes);
       if (!order) await source.readInto(bytes, offsetBytes + from * rowBytes, signal);
       else {
-        for (let row = from; row < to; row++) {
-          const target = bytes.subarray((row - from) * rowBytes, (row - from + 1) * rowBytes);
-          await source.readInto(target, offsetBytes + order[row] * rowBytes, signal);
+        // Rows change places within a head only: what they span is read at once.
+        const wanted = order.subarray(from, to);
+        const first = wanted.reduce((least, row) => Math.min(least, row), rows);
+        const last = wanted.reduce((most, row) => Math.max(most, row), 0);
+        const span = new Uint8Array((last + 1 - first) * rowBytes);
+        await source.readInto(span, offsetBytes + first * rowBytes, signal);
+        for (const [i, row] of wanted.entries()) {
+          bytes.set(span.subarray((row - first) * rowBytes, (row - first + 1) * rowBytes), i * rowBytes);
         }
       }
       return bytes;

@@ -9,6 +9,7 @@ import { type SafeTensorToWrite, writeSafetensors } from './safetensors.ts';
 import { writeSampling } from './sampling.ts';
 import { FORMATS, renamed, rotationOrder } from './tensors.ts';
 import { writeTokenizer } from './tokenizer.ts';
+import { mlxForm, mlxTensors } from './write-mlx.ts';
 
 /** Writes a file that appears whole or not at all. */
 export type WriteFile = (
@@ -39,6 +40,8 @@ export async function writeFolder(
   options: {
     readonly signal?: AbortSignal;
     readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+    /** `mlx`: matrices of 1 and 2 bits in MLX's quantisation, the same numbers. Default `hf`: as fp16, bf16 or float32. */
+    readonly to?: 'hf' | 'mlx';
   } = {},
 ): Promise<string[]> {
   const name = gguf.metadata.get('general.architecture');
@@ -58,6 +61,8 @@ export async function writeFolder(
     vocabulary: embedding.shape[1],
     tiedHead: !gguf.tensors.has('output.weight'),
   });
+  const form = options.to === 'mlx' ? mlxForm(gguf) : undefined;
+  if (form) config.quantization = { group_size: form.groupSize, bits: form.bits };
   const { tokenizer, tokenizerConfig, template } = writeTokenizer(gguf.metadata);
   const tokenId = (key: string) => gguf.metadata.get(`tokenizer.ggml.${key}_token_id`) as number | undefined;
   const ends = [tokenId('eos'), tokenId('eot')].filter((id) => id !== undefined);
@@ -73,9 +78,14 @@ export async function writeFolder(
     ['tokenizer_config.json', json(tokenizerConfig)],
   ]);
   if (template !== undefined) texts.set('chat_template.jinja', template);
-  const tensors = [...gguf.tensors.values()].map((tensor) => toWrite(tensor, family, value, source, options.signal));
+  const tensors = [...gguf.tensors.values()].flatMap((tensor) => {
+    const { base, order } = placeOf(tensor, family, value);
+    return form && tensor.shape.length > 1
+      ? mlxTensors(tensor, base, form, source, order, options.signal)
+      : [toWrite(tensor, base, order, source, options.signal)];
+  });
   const total = tensors.reduce(
-    (sum, { shape, type }) => sum + shape.reduce((a, b) => a * b, 1) * (type === 'F32' ? 4 : 2),
+    (sum, { shape, type }) => sum + shape.reduce((a, b) => a * b, 1) * (type === 'F32' || type === 'U32' ? 4 : 2),
     0,
   );
   let done = 0;
@@ -94,13 +104,12 @@ function json(value: object): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-function toWrite(
+/** A tensor's name there, and which of our rows each of its rows is; undefined: the same. */
+function placeOf(
   tensor: TensorInfo,
   family: Family,
   value: (key: string) => number | string | undefined,
-  source: ByteSource,
-  signal: AbortSignal | undefined,
-): SafeTensorToWrite {
+): { base: string; order: Int32Array | undefined } {
   const base = renamed(tensor.name.replace(/\.weight$/, ''), 'hf');
   if (!base) {
     throw new OnebitError(
@@ -108,6 +117,20 @@ function toWrite(
       `convert: tensor '${tensor.name.slice(0, 80)}' has no name in ${family.hf}. Convert to GGUF instead.`,
     );
   }
+  const part = /\.attn_([qk])\.weight$/.exec(tensor.name)?.[1];
+  const heads =
+    part === 'q' ? value('attention.head_count') : (value('attention.head_count_kv') ?? value('attention.head_count'));
+  const order = part && family.permuted ? inverse(rotationOrder(tensor.shape[1], Number(heads))) : undefined;
+  return { base, order };
+}
+
+function toWrite(
+  tensor: TensorInfo,
+  base: string,
+  order: Int32Array | undefined,
+  source: ByteSource,
+  signal: AbortSignal | undefined,
+): SafeTensorToWrite {
   const [cols, rows = 1] = tensor.shape;
   const isVector = tensor.shape.length === 1;
   const from = formatByName(tensor.format);
@@ -115,10 +138,6 @@ function toWrite(
   const to = formatByName(FORMATS[type]);
   const rowBytes = (cols / from.blockSize) * from.blockBytes;
   const tail = from.tailBytes ?? 0;
-  const part = /\.attn_([qk])\.weight$/.exec(tensor.name)?.[1];
-  const heads =
-    part === 'q' ? value('attention.head_count') : (value('attention.head_count_kv') ?? value('attention.head_count'));
-  const order = part && family.permuted ? inverse(rotationOrder(rows, Number(heads))) : undefined;
   return {
     name: `${base}.weight`,
     type,

@@ -122,6 +122,9 @@ export interface Backend {
   /** Gives back memory. Weights, tensors and pools of a disposed backend need not be freed. */
   free(resource: Tensor | Weight | KvPool): void;
 
+  /** A part of `x`, sharing its memory; not to be freed. @throws OnebitError `unsupported` where tensors have no parts (webgpu) */
+  slice(x: Tensor, offset: number, length: number): Tensor;
+
   /** Copies host values into `target` from element `offset`. */
   write(target: Tensor, values: Float32Array, offset?: number): void;
 

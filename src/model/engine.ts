@@ -3,6 +3,7 @@ import { nextTurn } from '../core/event-loop.ts';
 import { OnebitError } from '../errors.ts';
 import type { Backend, KvFormat, Rows, Tensor } from '../kernels/backend.ts';
 import { KV_PAGE } from '../kernels/backend.ts';
+import { type AdaptedRows, type Adapter, freeAdapter, type LowRank, loadAdapter } from './adapter.ts';
 import type { ModelConfig } from './config.ts';
 import { Forward, type WatchAttention } from './forward.ts';
 import { KvPages, KvSequence } from './kv-cache.ts';
@@ -47,13 +48,17 @@ export class Engine {
   /** Rows of a step, and those of them that may give logits. */
   readonly maxRows: number;
   readonly maxOutputs: number;
+  /** That of sequences that name none. */
+  defaultAdapter: Adapter | undefined;
   private readonly forward: Forward;
+  private readonly weights: ModelWeights;
   private lastStep: Promise<unknown> = Promise.resolve();
   private lastTurnMs = 0;
 
   constructor(config: ModelConfig, weights: ModelWeights, backend: Backend, options: EngineOptions) {
     this.config = config;
     this.backend = backend;
+    this.weights = weights;
     this.weightsDigest = weights.digest;
     this.decodeWeightBytes = decodeBytes(weights);
     const { rows, outputs } = stepSize(options.parallel);
@@ -72,8 +77,22 @@ export class Engine {
   }
 
   /** A sequence of `owner`, who alone finds again what it leaves in the prefix cache. Default: whoever names none. */
-  newSequence(owner?: string): KvSequence {
-    return new KvSequence(this.pages, owner);
+  newSequence(owner?: string, adapter = this.defaultAdapter): KvSequence {
+    return new KvSequence(this.pages, owner, adapter);
+  }
+
+  /** Loads an adapter, which sequences may then have. @throws OnebitError `bad-file` where it does not fit the model, `unsupported` on webgpu */
+  async loadAdapter(matrices: readonly LowRank[], signal?: AbortSignal): Promise<Adapter> {
+    const probe = this.backend.tensor(1);
+    this.backend.slice(probe, 0, 1);
+    this.backend.free(probe);
+    return loadAdapter(matrices, this.weights, this.backend, signal);
+  }
+
+  /** Gives back an adapter's memory, once the step that goes on is over. No sequence may have it any more. */
+  async freeAdapter(adapter: Adapter): Promise<void> {
+    await this.lastStep;
+    freeAdapter(adapter, this.backend);
   }
 
   /**
@@ -100,7 +119,7 @@ export class Engine {
         );
       }
       const { backend, forward, pages } = this;
-      const logits = backend.abandonable(() => forward.step(rows, pages.pool, outputs, watch));
+      const logits = backend.abandonable(() => forward.step(rows, pages.pool, outputs, watch, adaptedRows(parts)));
       const used = await use(logits, () => forward.states(rows.count));
       for (const part of parts) part.sequence.append(part.tokens);
       return used;
@@ -163,6 +182,20 @@ function decodeBytes({ layers, output }: ModelWeights): number {
     for (const weight of Object.values(layer)) if (weight && 'sizeBytes' in weight) bytes += weight.sizeBytes;
   }
   return bytes;
+}
+
+/** Rows that want an adapter, in groups; parts with the same adapter should follow each other. */
+function adaptedRows(parts: readonly StepPart[]): AdaptedRows[] {
+  const groups: { adapter: Adapter; from: number; count: number }[] = [];
+  let from = 0;
+  for (const { sequence, tokens } of parts) {
+    const { adapter } = sequence;
+    const last = groups.at(-1);
+    if (adapter && last?.adapter === adapter && last.from + last.count === from) last.count += tokens.length;
+    else if (adapter) groups.push({ adapter, from, count: tokens.length });
+    from += tokens.length;
+  }
+  return groups;
 }
 
 function assembleRows(parts: readonly StepPart[]): { rows: Rows; outputs: Int32Array } {

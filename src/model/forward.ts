@@ -1,5 +1,6 @@
 // Owns the one forward pass of every decoder architecture, for one row or many, prefill or decode. Must not know a concrete backend.
 import type { Backend, KvPool, Rows, Tensor } from '../kernels/backend.ts';
+import { AdaptedBackend, type AdaptedRows } from './adapter.ts';
 import type { ModelConfig } from './config.ts';
 import { type Registers, runLayer, type Step, type WatchAttention } from './run-plan.ts';
 import type { ModelWeights } from './weights.ts';
@@ -18,6 +19,7 @@ export class Forward {
   private readonly selected: Tensor;
   private readonly logits: Tensor;
   private readonly zeros: Int32Array;
+  private adapted: AdaptedBackend | undefined;
 
   constructor(config: ModelConfig, weights: ModelWeights, backend: Backend, maxRows: number, maxOutputs: number) {
     this.config = config;
@@ -44,9 +46,17 @@ export class Forward {
   /**
    * Dispatches one step: stores keys and values of `rows` in `pool`, and gives the logits [outputs.length, vocabulary] of the rows named by
    * `outputs` (indices into rows). The tensor is overwritten by the next step. Nothing waits here; read the result through the backend.
+   * @param adapted rows that want an adapter
    */
-  step(rows: Rows, pool: KvPool, outputs: Int32Array, watch?: WatchAttention): Tensor {
-    const { backend, config, weights, registers } = this;
+  step(
+    rows: Rows,
+    pool: KvPool,
+    outputs: Int32Array,
+    watch?: WatchAttention,
+    adapted: readonly AdaptedRows[] = [],
+  ): Tensor {
+    const { config, weights, registers } = this;
+    const backend = this.backendFor(adapted);
     backend.setRows(rows);
     backend.embed(registers.hidden, weights.token_embd);
     const zeros = this.zeros.subarray(0, rows.count);
@@ -64,6 +74,13 @@ export class Forward {
     const { hidden, normed } = this.registers;
     backend.rmsNorm(normed, hidden, weights.output_norm, count, config.width, config.normEpsilon);
     return normed;
+  }
+
+  private backendFor(adapted: readonly AdaptedRows[]): Backend {
+    if (adapted.length === 0) return this.backend;
+    this.adapted ??= new AdaptedBackend(this.backend);
+    this.adapted.begin(adapted);
+    return this.adapted.backend;
   }
 
   private head(outputs: Int32Array): void {

@@ -1,6 +1,7 @@
 // Owns which pages of a KV pool are held, by how many, and which belong to which sequence. Must not know what is stored in them.
 import { OnebitError } from '../errors.ts';
 import { type Backend, KV_PAGE, type KvPool, type RopeSpec } from '../kernels/backend.ts';
+import type { Adapter } from './adapter.ts';
 
 /**
  * Hands out the pages of one pool, to each sequence such as follow each other if it can: attention reads them as one stream. A page can have several
@@ -80,15 +81,19 @@ export function outOfPages(pool: KvPool): OnebitError {
 export class KvSequence {
   /** Whose it is: what it leaves in the prefix cache, others do not find. */
   readonly owner: string;
+  /** What its rows are computed with beside the weights. */
+  readonly adapter: Adapter | undefined;
   private readonly pages: KvPages;
   private held: number[] = [];
   private slidFrom = Number.POSITIVE_INFINITY;
   /** Ids of the tokens whose keys and values are stored. */
   readonly tokens: number[] = [];
 
-  constructor(pages: KvPages, owner = '') {
+  /** @param owner what another adapter's rows left, nobody finds either: keys and values are others */
+  constructor(pages: KvPages, owner = '', adapter?: Adapter) {
     this.pages = pages;
-    this.owner = owner;
+    this.owner = adapter ? `${adapter.digest}:${owner}` : owner;
+    this.adapter = adapter;
   }
 
   get length(): number {

@@ -4,6 +4,7 @@ import { f16 } from './f16.ts';
 import { f32 } from './f32.ts';
 import type { FormatOf, KernelFormatName } from './format.ts';
 import { i2_s, i2_s_64 } from './i2-s.ts';
+import { iq4_nl } from './iq4-nl.ts';
 import { ptq1_0 } from './ptq1-0.ts';
 import { q1_0 } from './q1-0.ts';
 import { pq2_0, q2_0, q2_0_128 } from './q2-0.ts';
@@ -18,14 +19,14 @@ import { tq2_0 } from './tq2-0.ts';
 const all = [
   ...[f32, f16, bf16, q8_0, q1_0, q2_0, q2_0_128],
   ...[tq1_0, tq2_0, pq2_0, ptq1_0, i2_s, i2_s_64],
-  ...[q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k],
+  ...[q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, iq4_nl],
 ] as const;
 
 /** Names of the weight formats the engine runs, as commands and benchmark rows spell them. */
 export type FormatName =
   | KernelFormatName
   | ('tq1_0' | 'tq2_0' | 'pq2_0' | 'ptq1_0' | 'i2_s' | 'i2_s-64')
-  | ('q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q4_k' | 'q5_k' | 'q6_k');
+  | ('q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q4_k' | 'q5_k' | 'q6_k' | 'iq4_nl');
 export type Format = FormatOf<FormatName>;
 
 /** All formats: those that kernels read, the exact ones first, then those that become one of these. */

@@ -47,8 +47,8 @@ function newWorker(): Worker {
     if ((import.meta as { env?: { MODE?: string } }).env?.MODE) {
       return new Worker(new URL('../browser/whole-worker.js', import.meta.url), { type: 'module', name: 'onebit' });
     }
-    // biome-ignore format: webpack reads through the parentheses, Vite does not, and so does not bundle a second worker
-    return new Worker(new URL(('./engine-worker.js'), import.meta.url), { type: 'module', name: 'onebit' });
+    // webpack and its like compute this name and make an entry of it; Vite looks for a text that is written out, and so bundles no second worker.
+    return new Worker(new URL('./engine-worker.js'.concat(''), import.meta.url), { type: 'module', name: 'onebit' });
   }
   // Workers of another origin are not allowed, modules from there are. Bundlers must not see a file here.
   const { href } = new URL('./engine-worker.js', here);

@@ -13,6 +13,7 @@ import { checkBody } from './check-body.ts';
 import { eventStream, type ServerEvent } from './event-stream.ts';
 import { Exchange, type LogEntry } from './exchange.ts';
 import type { Host } from './host.ts';
+import type { JobQueue, QueueWork } from './job-queue.ts';
 import { Jobs } from './jobs.ts';
 import { jsonPieces } from './json-answer.ts';
 import { isSmall } from './json-size.ts';
@@ -24,10 +25,13 @@ import { openApiDocument } from './openapi.ts';
 import type { Answers, AskedModel, Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { SITE_PATHS, type SiteFiles, siteResponse } from './page.ts';
+import type { Quota } from './quota.ts';
 import { readBody } from './request-body.ts';
-import { ResponseStore } from './response-store.ts';
+import { ResponseStore, type Responses } from './response-store.ts';
 import { isClientGone, pathOf, patternOf, routeOf, routePath, shuttingDown } from './route-facts.ts';
 import { type AnswerSigner, signedAnswer } from './signed-answers.ts';
+import type { Telemetry } from './tracing.ts';
+import { type WebhookOptions, Webhooks } from './webhooks.ts';
 
 export interface ServerOptions {
   /** Who may ask. Default: everybody. */
@@ -45,6 +49,8 @@ export interface ServerOptions {
   readonly signer?: AnswerSigner;
   /** Says what customers' queries are about: /v1/classify, /v1/route, and chats with the model of its name (or of any, where it is alone). */
   readonly support?: SupportModel;
+  /** Where hand-overs of the support model are told. Default: nowhere. */
+  readonly webhook?: WebhookOptions;
   /** Told of every request that has ended, and of what happens to the server. */
   readonly log?: (entry: LogEntry) => void;
   /** Put the texts of prompts and answers into the log. Default false. */
@@ -53,10 +59,22 @@ export interface ServerOptions {
   readonly version?: string;
   /** Opens the place where files and batches lie; called once, when it is needed first. Default: there are none. */
   readonly openJobs?: () => Promise<JobStore>;
+  /** Makes what works batches off. Default: this server does. */
+  readonly openQueue?: (work: QueueWork) => JobQueue;
+  /** What replicas share. Default: each has its own, in memory. */
+  readonly state?: SharedState;
   /** The page at `/`. Default: none. */
   readonly site?: SiteFiles;
+  /** Told of what models answered, as spans of OpenTelemetry: the package `@opentelemetry/api`. Default: nobody. */
+  readonly telemetry?: Telemetry;
   /** Bytes that the process holds, for the metrics. */
   readonly residentBytes?: () => number;
+}
+
+/** What replicas of a server share: answers that may be continued, and what each key has used. */
+export interface SharedState {
+  readonly responses: Responses;
+  readonly quota: Quota;
 }
 
 /** How long requests that were stopped may take to see it, at the end of the server. */
@@ -82,7 +100,9 @@ export class OnebitServer {
   private readonly limits: ServerLimits;
   private readonly observer: ServerObserver;
   /** @internal */
-  readonly responses: ResponseStore;
+  readonly responses: Responses;
+  /** @internal */
+  readonly webhooks: Webhooks | undefined;
   private readonly gate: BodyGate;
   private readonly active = new Set<Exchange>();
   private readonly app: Hono<Env>;
@@ -92,13 +112,17 @@ export class OnebitServer {
 
   constructor(models: ModelShelf | LanguageModel, options: ServerOptions = {}) {
     this.shelf = models instanceof ModelShelf ? models : loadedShelf(models);
-    this.keys = options.keys && options.keys.length > 0 ? new KeyRing(options.keys) : undefined;
+    this.keys = options.keys && options.keys.length > 0 ? new KeyRing(options.keys, options.state?.quota) : undefined;
     this.options = options;
     if (options.watermark !== undefined) checkWatermarkKey(options.watermark);
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.responses = new ResponseStore(this.limits.storedCharacters ?? this.limits.storedBytes);
+    const storedBytes = this.limits.storedCharacters ?? this.limits.storedBytes;
+    this.responses = options.state?.responses ?? new ResponseStore(storedBytes);
     this.gate = new BodyGate(this.limits.bodiesBytes);
     this.observer = new ServerObserver(this.shelf, options);
+    const { webhook } = options;
+    const onFailure = (request: string, error: string) => this.observer.log('webhook_failed', { request, error });
+    this.webhooks = webhook && new Webhooks({ onFailure, ...webhook });
     this.app = this.routes();
   }
 
@@ -126,7 +150,7 @@ export class OnebitServer {
     this.draining = true;
     this.observer.log('draining', { requests: this.active.size });
     await this.openedJobs?.then((jobs) => jobs.close()).catch((error) => this.failed(error));
-    if (this.active.size === 0) return;
+    if (this.active.size === 0) return this.webhooks?.drain(ms);
     const idle = new Promise<void>((resolve) => {
       this.whenIdle = resolve;
     });
@@ -137,6 +161,7 @@ export class OnebitServer {
     await idle;
     clearTimeout(timer);
     clearTimeout(late);
+    await this.webhooks?.drain(ms);
   }
 
   /** Puts all models away. */
@@ -165,7 +190,7 @@ export class OnebitServer {
       app.use(path, async (c, next) => {
         if (this.draining) throw shuttingDown();
         c.env.exchange.key = await this.identify(c);
-        c.env.exchange.key?.admit(performance.now());
+        await c.env.exchange.key?.admit();
         await next();
       });
     }
@@ -248,6 +273,10 @@ export class OnebitServer {
     return readBody(c.req.raw, { maxBytes: this.limits.bodyBytes, budget, enter });
   }
 
+  get support(): SupportModel | undefined {
+    return this.options.support;
+  }
+
   /** Names of all models, the default one first. */
   get modelIds(): string[] {
     const { support } = this.options;
@@ -299,8 +328,8 @@ export class OnebitServer {
     if (!openJobs) throw new ApiError(404, 'This server keeps no files and batches.', { code: 'no_files_here' });
     this.openedJobs ??= openJobs().then((store) => {
       const endpoints = OPERATIONS.filter(({ inBatches }) => inBatches).map(({ path }) => path);
-      const answer = this.answerLine.bind(this);
-      return new Jobs({ store, endpoints, answer, onError: (error) => this.failed(error) });
+      const work = this.queueWork(store);
+      return new Jobs({ ...work, endpoints, queue: this.options.openQueue?.(work) });
     });
     this.openedJobs.catch(() => {
       this.openedJobs = undefined; // the next one tries again
@@ -308,9 +337,28 @@ export class OnebitServer {
     return this.openedJobs;
   }
 
+  /** What works off batches in `store` is given. @internal */
+  queueWork(store: JobStore): QueueWork {
+    return {
+      store,
+      answer: this.answerLine.bind(this),
+      onError: (error) => this.failed(error),
+      now: () => Math.floor(Date.now() / 1000),
+      models: () => this.modelIds,
+      knows: (owner) => (this.keys ? this.keys.withId(owner) !== undefined : owner === ''),
+      modelFor: (endpoint) => {
+        const operation = operationOf(endpoint);
+        const { support } = this.options;
+        return operation.support && support && this.isForSupport(operation, {}, support)
+          ? support.facts.name
+          : this.shelf.ids[0];
+      },
+    };
+  }
+
   /** Answers a line of a batch, as its request would have been answered, after everybody who waits. */
   private async answerLine(endpoint: string, body: unknown, owner: string, signal: AbortSignal): Promise<LineAnswer> {
-    const operation = OPERATIONS.find(({ path, inBatches }) => path === endpoint && inBatches)!;
+    const operation = operationOf(endpoint);
     const asked = { method: 'POST', url: `http://batch${endpoint}`, signal, priority: 'background' } as const;
     const job = new Exchange(asked, this.limits, { requestEnded: (ended) => this.finish(ended) });
     job.route = endpoint;
@@ -319,8 +367,9 @@ export class OnebitServer {
     this.active.add(job);
     try {
       job.key = this.keys?.withId(owner);
+      job.batchOwner = owner;
       if (this.keys && !job.key) throw new ApiError(401, 'The key of this batch is not known here any more.');
-      job.key?.admit(performance.now());
+      await job.key?.admit();
       const checked = (await checkBody(operation.body!, body, job.budget)) as AskedModel;
       if (this.options.logTexts) job.prompt = checked;
       const answers = await this.answerer(operation, checked, job);
@@ -344,9 +393,10 @@ export class OnebitServer {
   }
 
   /** @internal */
-  metrics({ key }: Exchange): Response {
+  async metrics({ key }: Exchange): Promise<Response> {
     const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
-    return new Response(this.observer.render(key), { headers });
+    const jobs = await this.openedJobs?.then(({ queue }) => queue.stats()).catch(() => undefined);
+    return new Response(this.observer.render(key, jobs), { headers });
   }
 
   async page(request: Request, path: string): Promise<Response> {
@@ -407,6 +457,11 @@ function bound<Model>(
     whole: () => whole(model, body, job, host),
     ...(stream ? { stream: () => stream(model, body, job, host) } : {}),
   };
+}
+
+/** The operation of the lines of batches of `endpoint`. */
+function operationOf(endpoint: string): Operation {
+  return OPERATIONS.find(({ path, inBatches }) => path === endpoint && inBatches)!;
 }
 
 function nothingHere(): ApiError {

@@ -17,17 +17,17 @@ export const applyTemplateRequest = z.object({
 });
 
 /** The text that the model would read, control tokens included. */
-export function applyTemplate(
+export async function applyTemplate(
   model: LanguageModel,
   { messages, tools, add_generation_prompt, chat_template_kwargs }: z.output<typeof applyTemplateRequest>,
   exchange: Exchange,
-): object {
+): Promise<object> {
   const most = mostCharacters(model);
   const given = messagesOf(messages);
   if (!mayFit(given, model.contextTokens, most)) throw tooLong(model.contextTokens, 'messages');
   if (textLength({ tools, chat_template_kwargs }, most) > most) throw tooLong(model.contextTokens, 'tools');
   // The text is not turned into tokens: four characters count as one.
-  exchange.reserveReading(Math.ceil(textLength(messages, most) / 4));
+  await exchange.reserveReading(Math.ceil(textLength(messages, most) / 4));
   const { enable_thinking, ...variables } = chat_template_kwargs ?? {};
   const prompt = model.prompt(given, {
     tools: tools ?? [],

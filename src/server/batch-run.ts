@@ -16,11 +16,15 @@ export interface LineAnswer {
   readonly retrySeconds?: number;
 }
 
-export interface BatchRun {
+/** What the steps before and after the answers need. */
+export interface BatchSteps {
   readonly store: JobStore;
-  readonly answer: (endpoint: string, body: unknown, owner: string, signal: AbortSignal) => Promise<LineAnswer>;
   readonly now: () => number;
   readonly signal: AbortSignal;
+}
+
+export interface BatchRun extends BatchSteps {
+  readonly answer: (endpoint: string, body: unknown, owner: string, signal: AbortSignal) => Promise<LineAnswer>;
 }
 
 interface Line {
@@ -41,14 +45,14 @@ const MOST_FAILURES = 5;
 /** Brings a batch to its end. Throws the reason of the signal, and what the store throws; then call it again. */
 export async function runBatchOf(id: string, run: BatchRun): Promise<void> {
   const { store } = run;
-  let batch = store.batch(id)!;
+  let batch = (await store.batch(id))!;
   if (batch.status === 'validating') batch = await validate(batch, run);
   if (batch.status === 'failed') return;
   const results = await store.results(id, batch.total);
   try {
     if (batch.status === 'in_progress') {
       await answerLines(batch, results, run);
-      batch = await move(store.batch(id)!, 'finalizing', run);
+      batch = await move((await store.batch(id))!, 'finalizing', run);
     }
     const isWhole = results.completed + results.failed === batch.total;
     await finish(batch, batch.status === 'cancelling' ? 'cancelled' : isWhole ? 'completed' : 'expired', results, run);
@@ -59,10 +63,10 @@ export async function runBatchOf(id: string, run: BatchRun): Promise<void> {
 }
 
 /** Notes another status. */
-async function move(
+export async function move(
   batch: BatchRecord,
   status: BatchStatus,
-  { store, now }: BatchRun,
+  { store, now }: BatchSteps,
   more: Partial<BatchRecord> = {},
 ): Promise<BatchRecord> {
   const moved = { ...batch, ...more, status, at: { ...batch.at, [status]: now() } };
@@ -70,7 +74,8 @@ async function move(
   return moved;
 }
 
-async function validate(batch: BatchRecord, run: BatchRun): Promise<BatchRecord> {
+/** Reads the input of a batch; it is in progress then, or has failed. */
+export async function validate(batch: BatchRecord, run: BatchSteps): Promise<BatchRecord> {
   const errors: BatchError[] = [];
   const known = new Set<string>();
   let total = 0;
@@ -144,7 +149,12 @@ async function answered(batch: BatchRecord, { body }: Line, run: BatchRun): Prom
 }
 
 /** Writes the files, notes the end, and forgets what is in them. Files have ids of the batch: done twice, it gives the same. */
-async function finish(batch: BatchRecord, last: BatchStatus, results: LineResults, run: BatchRun): Promise<void> {
+export async function finish(
+  batch: BatchRecord,
+  last: BatchStatus,
+  results: LineResults,
+  run: BatchSteps,
+): Promise<void> {
   const { id, owner, outputSeconds } = batch;
   const createdAt = run.now();
   const expires = outputSeconds === undefined ? {} : { expiresAt: createdAt + outputSeconds };
@@ -180,12 +190,13 @@ async function finish(batch: BatchRecord, last: BatchStatus, results: LineResult
     });
     more[kind === 'output' ? 'outputFileId' : 'errorFileId'] = fileId;
   }
-  await move(run.store.batch(id)!, last, run, more);
+  await move((await run.store.batch(id))!, last, run, more);
 }
 
-function resultLine(
-  { id }: BatchRecord,
-  { index, customId }: Line,
+/** A line of the output. */
+export function resultLine(
+  { id }: Pick<BatchRecord, 'id'>,
+  { index, customId }: Pick<Line, 'index' | 'customId'>,
   response: object | null,
   error: object | null,
 ): string {
@@ -197,14 +208,14 @@ function resultLine(
   });
 }
 
-async function* linesOf(batch: BatchRecord, run: BatchRun): AsyncGenerator<Line, void> {
+async function* linesOf(batch: BatchRecord, run: BatchSteps): AsyncGenerator<Line, void> {
   let index = 0;
   for await (const { value } of jsonRecords(textOf(batch, run), 'the input file')) {
     yield { index: index++, customId: String(value.custom_id), body: value.body };
   }
 }
 
-function textOf({ inputFileId }: BatchRecord, { store }: BatchRun): AsyncIterable<string> {
+function textOf({ inputFileId }: BatchRecord, { store }: BatchSteps): AsyncIterable<string> {
   return decodePieces(store.read(inputFileId), 'the input file');
 }
 

@@ -49,7 +49,7 @@ export async function* runChat(
   const shared = generateOptionsOf(task.sampling, model.config.vocabulary);
   const answers = task.sampling.n ?? 1;
   const answerTokens = roomFor(prompt.length, model.contextTokens, task.maxTokens, task.names.messages);
-  const maxTokens = exchange.reserve({
+  const maxTokens = await exchange.reserve({
     ...{ promptTokens: prompt.length, answers, answerTokens },
     known: task.maxTokens !== undefined,
   });
@@ -116,7 +116,7 @@ export async function promptFor(
   const { messages, thinking, truncate, names, openEnd = 'answer', before } = task;
   const continueLast = openEnd === 'continue' && messages.at(-1)?.role === 'assistant';
   const most = mostCharacters(model);
-  exchange.expectTokens(Math.ceil(textLength([messages, tools], most) / 4) + (before?.length ?? 0));
+  await exchange.expectTokens(Math.ceil(textLength([messages, tools], most) / 4) + (before?.length ?? 0));
   const bounds = { budget: exchange.budget, param: names.messages, truncate, continueLast, before };
   const options = { tools, thinking, addGenerationPrompt: openEnd !== 'none' };
   const prompt = await conversationTokens(messages, model, options, bounds);

@@ -86,13 +86,13 @@ async function* run(
     throw badField('n', `n: prompts times n must be at most ${MOST_CHOICES}, got ${answers}.`);
   }
   const prompts: Int32Array[] = [];
-  exchange.expectTokens(likelyTokens(given));
+  await exchange.expectTokens(likelyTokens(given));
   for (const prompt of given) prompts.push(await tokensOf(prompt, model, exchange.budget));
   const form = formOfFields(request);
   if (form && request.ignore_eos) throw endless();
   const constraint = form && (await constraintOfForm(model, form, exchange));
   const wanted = request.max_tokens ?? DEFAULT_TOKENS;
-  const answerTokens = exchange.reserve({
+  const answerTokens = await exchange.reserve({
     promptTokens: prompts.reduce((sum, { length }) => sum + length, 0),
     answers,
     answerTokens: wanted,
@@ -145,8 +145,9 @@ async function promptLogprobs(
   exchange: Exchange,
 ): Promise<ChosenToken[]> {
   exchange.holdLogprobs(prompt.length, alternatives);
-  const { signal, owner } = exchange;
-  return [{ token: prompt[0] }, ...(await model.tokenLogprobs(prompt, { alternatives, signal, owner }))];
+  const { signal, owner, adapter } = exchange;
+  const options = { alternatives, signal, owner, adapter };
+  return [{ token: prompt[0] }, ...(await model.tokenLogprobs(prompt, options))];
 }
 
 function head(exchange: Exchange) {

@@ -20,7 +20,7 @@ export async function systemOne(
   const text = textOf(body.state, 'state');
   const asked = Object.entries(body.questions);
   const questions = asked.map(([id, question]) => questionOf(id, question));
-  const usage = usageOf(text, questions, exchange);
+  const usage = await usageOf(text, questions, exchange);
   const found = await decideEach(decider, text, questions, exchange);
   const answers = asked.map(([id, { type }], i) => [id, systemOneAnswerOf(type, questions[i], found[i])]);
   return { model: name, answers: Object.fromEntries(answers), usage };
@@ -43,7 +43,7 @@ export async function decisions(
     const levels = question.levels.map(({ label, description }) => ({ label, ...described(description) }));
     return { type: 'score', instructions, levels };
   });
-  const usage = usageOf(text, questions, exchange);
+  const usage = await usageOf(text, questions, exchange);
   const found = await decideEach(decider, text, questions, exchange);
   const answers = body.questions.map(({ type, name }, i) => ({
     type,
@@ -145,13 +145,13 @@ function partsOf(value: unknown): string[] {
 }
 
 /** What is read counts against the key's tokens; four characters count as one. */
-function usageOf(text: string, questions: readonly DecisionQuestion[], exchange: Exchange) {
+async function usageOf(text: string, questions: readonly DecisionQuestion[], exchange: Exchange) {
   const characters = questions.reduce((sum, question) => {
     const options = question.type === 'choice' ? question.options : question.type === 'score' ? question.levels : [];
     const words = options.reduce((total, { label, description = '' }) => total + label.length + description.length, 0);
     return sum + text.length + question.instructions.length + words;
   }, 0);
   const tokens = Math.ceil(characters / 4);
-  exchange.reserveReading(tokens);
+  await exchange.reserveReading(tokens);
   return { input_tokens: tokens, output_tokens: 0 };
 }

@@ -21,12 +21,15 @@ export async function embeddings(
   }
   const inputs: Int32Array[] = [];
   const given = promptsOf(request.input);
-  exchange.expectTokens(likelyTokens(given));
+  await exchange.expectTokens(likelyTokens(given));
   for (const input of given) inputs.push(await tokensOf(input, model, exchange.budget, 'input'));
-  exchange.reserveReading(inputs.reduce((sum, { length }) => sum + length, 0));
+  await exchange.reserveReading(inputs.reduce((sum, { length }) => sum + length, 0));
   const data: object[] = [];
   for (const [index, tokens] of inputs.entries()) {
-    const vector = shortened(await model.embed(tokens, { signal: exchange.signal }), dimensions);
+    const vector = shortened(
+      await model.embed(tokens, { signal: exchange.signal, adapter: exchange.adapter }),
+      dimensions,
+    );
     const embedding = request.encoding_format === 'base64' ? base64(vector) : Array.from(vector);
     data.push({ object: 'embedding', index, embedding });
   }

@@ -28,6 +28,7 @@ export interface LogEntry {
 export type Asked = Pick<Request, 'method' | 'url' | 'signal'> & {
   /** `background`: everybody who waits goes first. */
   readonly priority?: 'background';
+  readonly headers?: Pick<Headers, 'get'>;
 };
 
 /** Who wants to know of requests that have ended. */
@@ -58,15 +59,23 @@ export class Exchange {
   readonly method: string;
   readonly path: string;
   readonly beganMs = performance.now();
+  /** Whether it came as a line of a batch. */
+  readonly isBatch: boolean;
   /** What may be spent on what was sent, before the model runs and when its answer is written. */
   readonly budget: Budget;
   readonly usage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
+  /** The trace that it is a part of: the header `traceparent`. */
+  readonly trace: string | undefined;
+  /** Whether everybody who waits goes first. */
+  readonly isBackground: boolean;
   /** The route's pattern, which has few values. */
   route = 'none';
   status = 0;
   /** Time that was waited for the model. */
   loadMs = 0;
   key: ApiKey | undefined;
+  /** Whose batch it is a line of, where that is no key of this process. */
+  batchOwner = '';
   /** Marks the answers to those whose key has no mark of its own. */
   watermark: string | undefined;
   modelId: string | undefined;
@@ -94,6 +103,8 @@ export class Exchange {
   constructor(request: Asked, { requestMs, prepareMs }: ServerLimits, observer: Observer) {
     this.method = request.method;
     this.path = URL.canParse(request.url) ? plainPath(new URL(request.url).pathname).slice(0, LONGEST_PATH) : '';
+    this.trace = request.headers?.get('traceparent') ?? undefined;
+    this.isBackground = request.priority === 'background';
     this.observer = observer;
     this.timer = setTimeout(() => {
       this.abort(new ApiError(504, `The answer took longer than ${requestMs / 1000} s.`, { code: 'timeout' }));
@@ -101,6 +112,7 @@ export class Exchange {
     const { signal } = this.controller;
     this.budget = new Budget({ steps: PREPARE_STEPS, bytes: REQUEST_BYTES, computeMs: prepareMs, signal });
     this.clientSignal = request.signal;
+    this.isBatch = request.priority === 'background';
     if (request.priority) Object.assign(signal, { priority: request.priority }); // where the scheduler looks for it
     if (this.clientSignal.aborted) this.onClientGone();
     this.clientSignal.addEventListener('abort', this.onClientGone);
@@ -108,7 +120,12 @@ export class Exchange {
 
   /** Whose request it is: what it leaves on the server nobody else finds. */
   get owner(): string {
-    return this.key?.id ?? '';
+    return this.key?.id ?? this.batchOwner;
+  }
+
+  /** The adapter of the model that was asked for; '' for none. */
+  get adapter(): string {
+    return this.lease?.adapter ?? '';
   }
 
   /** Whose clients ask by this path: they read errors in their own form. */
@@ -120,7 +137,7 @@ export class Exchange {
   /** The model's options for an answer, as the request wants them and the operator lets it. */
   allowed(options: GenerateOptions): GenerateOptions {
     const watermark = this.key?.watermark ?? this.watermark;
-    const own = { ...options, signal: this.signal, owner: this.owner };
+    const own = { ...options, signal: this.signal, owner: this.owner, adapter: this.adapter };
     return watermark === undefined ? own : marked(own, watermark);
   }
 
@@ -150,8 +167,8 @@ export class Exchange {
   }
 
   /** To be called before texts become tokens: takes from the key's allowance what they likely are, until that is known. @throws ApiError 429 */
-  expectTokens(likely: number): void {
-    this.lend({ promptTokens: likely, answers: 0, answerTokens: 0, known: true });
+  expectTokens(likely: number): Promise<void> {
+    return this.lend({ promptTokens: likely, answers: 0, answerTokens: 0, known: true });
   }
 
   /**
@@ -159,24 +176,27 @@ export class Exchange {
    * @returns tokens that each answer may have
    * @throws ApiError 429 while that is not there
    */
-  reserve(need: TokenNeed): number {
+  async reserve(need: TokenNeed): Promise<number> {
     this.leaveGate();
-    this.lend(need);
+    await this.lend(need);
     this.usage.promptTokens = need.promptTokens;
-    if (this.ended) this.reservation?.settle(0, performance.now());
     return this.reservation?.answerTokens ?? need.answerTokens;
   }
 
   /** Like `reserve` for what the model only reads. */
-  reserveReading(promptTokens: number): void {
-    this.reserve({ promptTokens, answers: 0, answerTokens: 0, known: true });
+  async reserveReading(promptTokens: number): Promise<void> {
+    await this.reserve({ promptTokens, answers: 0, answerTokens: 0, known: true });
   }
 
   /** Takes what is needed instead of what was taken before. */
-  private lend(need: TokenNeed): void {
-    this.reservation?.settle(0, performance.now());
+  private async lend(need: TokenNeed): Promise<void> {
+    if (!this.key) return;
+    const before = this.reservation;
     this.reservation = undefined;
-    this.reservation = this.key?.reserve(need, performance.now());
+    await before?.settle(0);
+    const reservation = await this.key.reserve(need);
+    if (this.ended) await reservation.settle(0);
+    else this.reservation = reservation;
   }
 
   /** To be called when all work is done, where tokens are only read: so many they were. */
@@ -206,7 +226,8 @@ export class Exchange {
     this.clientSignal.removeEventListener('abort', this.onClientGone); // Node may keep the signal; it must not keep all of this
     this.lease?.release();
     this.leaveGate();
-    this.reservation?.settle(this.usage.promptTokens + this.usage.completionTokens, performance.now());
+    const settled = this.reservation?.settle(this.usage.promptTokens + this.usage.completionTokens);
+    if (settled) settled.catch(() => {}); // where the place of quotas has gone away it fills up again within a minute
     this.observer.requestEnded(this);
     this.abort(ENDED); // what still runs for it, as the other choices of one that failed
   }

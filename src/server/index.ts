@@ -9,12 +9,19 @@ export type {
   LineResult,
   LineResults,
 } from '../bulk/job-store.ts';
-export { OnebitServer, type ServerOptions } from './app.ts';
+export type { Awaitable } from '../core/awaitable.ts';
+export { OnebitServer, type ServerOptions, type SharedState } from './app.ts';
+export type { LineAnswer } from './batch-run.ts';
 export type { LogEntry } from './exchange.ts';
+export type { JobFailure, JobQueue, JobStats, QueueWork, WorkerInfo } from './job-queue.ts';
 export { hashKey, type KeyConfig } from './keys.ts';
 export type { ServerLimits } from './limits.ts';
 export type { Lease } from './model-shelf.ts';
 export { ModelShelf, type ShelfEntry, type ShelfOptions } from './model-shelf.ts';
 export { openApiDocument } from './openapi.ts';
 export type { SiteFiles } from './page.ts';
+export type { Bucket, Lent, Quota, Wanted } from './quota.ts';
+export type { Responses, StoredResponse } from './response-store.ts';
 export type { AnswerSigner } from './signed-answers.ts';
+export type { Telemetry, TelemetrySpan } from './tracing.ts';
+export type { WebhookOptions } from './webhooks.ts';

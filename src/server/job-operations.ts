@@ -32,22 +32,22 @@ const files: readonly Operation[] = [
   },
   {
     ...{ method: 'get', path: '/v1/files', id: 'listFiles', summary: 'The files', answer: filesAnswer },
-    plain: withJobs((jobs, { query, job }) => {
+    plain: withJobs(async (jobs, { query, job }) => {
       const purpose = query('purpose');
-      const some = jobs.files(job.owner).filter((file) => purpose === undefined || file.purpose === purpose);
+      const some = (await jobs.files(job.owner)).filter((file) => purpose === undefined || file.purpose === purpose);
       return pageOf(some, query, MOST_LISTED.files, fileObject);
     }),
   },
   {
     ...{ method: 'get', path: '/v1/files/{id}', id: 'getFile', parameter: 'id' },
     ...{ summary: 'What is known of a file', answer: fileAnswer },
-    plain: withJobs((jobs, { parameter, job }) => fileObject(jobs.file(job.owner, parameter))),
+    plain: withJobs(async (jobs, { parameter, job }) => fileObject(await jobs.file(job.owner, parameter))),
   },
   {
     ...{ method: 'get', path: '/v1/files/{id}/content', id: 'getFileContent', parameter: 'id' },
     ...{ summary: 'What is in a file', answer: 'application/octet-stream' },
-    plain: withJobs((jobs, { parameter, job }) => {
-      const pieces = jobs.content(job.owner, parameter)[Symbol.asyncIterator]();
+    plain: withJobs(async (jobs, { parameter, job }) => {
+      const pieces = (await jobs.content(job.owner, parameter))[Symbol.asyncIterator]();
       const body = new ReadableStream<Uint8Array>({
         async pull(controller) {
           const { done, value } = await pieces.next();
@@ -79,12 +79,14 @@ const batches: readonly Operation[] = [
   },
   {
     ...{ method: 'get', path: '/v1/batches', id: 'listBatches', summary: 'The batches', answer: batchesAnswer },
-    plain: withJobs((jobs, { query, job }) => pageOf(jobs.batches(job.owner), query, MOST_LISTED.batches, batchObject)),
+    plain: withJobs(async (jobs, { query, job }) =>
+      pageOf(await jobs.batches(job.owner), query, MOST_LISTED.batches, batchObject),
+    ),
   },
   {
     ...{ method: 'get', path: '/v1/batches/{id}', id: 'getBatch', parameter: 'id' },
     ...{ summary: 'How far a batch is', answer: batchAnswer },
-    plain: withJobs((jobs, { parameter, job }) => batchObject(jobs.batch(job.owner, parameter))),
+    plain: withJobs(async (jobs, { parameter, job }) => batchObject(await jobs.batch(job.owner, parameter))),
   },
   {
     ...{ method: 'post', path: '/v1/batches/{id}/cancel', id: 'cancelBatch', parameter: 'id' },

@@ -40,13 +40,14 @@ async function jobsWith(
     return jobs.create('me', { input_file_id: id, endpoint: '/v1/x', completion_window: '24h' });
   };
   const end = async (id: string) => {
-    const isOver = () => ['completed', 'expired', 'cancelled', 'failed'].includes(jobs.batch('me', id).status);
-    while (!isOver()) await new Promise((resolve) => setTimeout(resolve, 2));
+    const isOver = async () =>
+      ['completed', 'expired', 'cancelled', 'failed'].includes((await jobs.batch('me', id)).status);
+    while (!(await isOver())) await new Promise((resolve) => setTimeout(resolve, 2));
     return jobs.batch('me', id);
   };
   const textOf = async (id?: string) => {
     let text = '';
-    for await (const piece of jobs.content('me', id!)) text += Buffer.from(piece).toString();
+    for await (const piece of await jobs.content('me', id!)) text += Buffer.from(piece).toString();
     return text
       .trim()
       .split('\n')
@@ -90,7 +91,7 @@ test('ended in the midst it goes on, and lines that were answered are not asked 
     return fine(n);
   });
   const { id } = await first.begin(50);
-  while (first.jobs.batch('me', id).completed < 20) await new Promise((resolve) => setTimeout(resolve, 1));
+  while ((await first.jobs.batch('me', id)).completed < 20) await new Promise((resolve) => setTimeout(resolve, 1));
   const closing = first.jobs.close();
   open = false;
   await closing;
@@ -124,7 +125,7 @@ test('files go when they expire', async () => {
     purpose: 'batch',
     expiresSeconds: 3600,
   });
-  expect(jobs.file('me', id).expiresAt).toBe(clock + 3600);
+  expect((await jobs.file('me', id)).expiresAt).toBe(clock + 3600);
   clock += 3600;
-  expect(() => jobs.file('me', id)).toThrow(/no such file/);
+  await expect(jobs.file('me', id)).rejects.toThrow(/no such file/);
 });

@@ -1,8 +1,10 @@
-// Owns who may ask: API keys (only their SHA-256 is kept), how much each may ask a minute, and how much each has used.
+// Owns who may ask: API keys (only their SHA-256 is kept), how much each may ask a minute. What each has used is the quota's (quota.ts).
+import type { Awaitable } from '../core/awaitable.ts';
 import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import { ApiError } from './api-error.ts';
+import { type Bucket, MemoryQuota, type Quota, type Wanted } from './quota.ts';
 
 /** A key as it is configured. */
 export interface KeyConfig {
@@ -24,13 +26,14 @@ export interface Reservation {
   /** Tokens that each answer may have. */
   readonly answerTokens: number;
   /** Gives back what was not used. */
-  settle(usedTokens: number, nowMs: number): void;
+  settle(usedTokens: number): Awaitable<void>;
 }
 
 /** An answer whose length nobody said gets at least so many tokens, or the request waits. */
 const LEAST_ANSWER = 256;
+const ONE: Wanted = { base: 1, parts: 0, wanted: 0, most: 0 };
 
-/** A key and what it has used. */
+/** A key, and what it may use. */
 export class ApiKey {
   readonly name: string;
   /** Nobody else has it: what the key leaves on the server is found by it. */
@@ -38,10 +41,12 @@ export class ApiKey {
   readonly hash: Uint8Array;
   readonly isOperator: boolean;
   readonly watermark: string | undefined;
-  private readonly requests: Allowance | undefined;
-  private readonly tokens: Allowance | undefined;
+  private readonly quota: Quota;
+  private readonly requests: Bucket | undefined;
+  private readonly tokens: Bucket | undefined;
 
-  constructor({ name, sha256, requestsPerMinute, tokensPerMinute, watermark, operator = false }: KeyConfig) {
+  constructor(config: KeyConfig, quota: Quota) {
+    const { name, sha256, requestsPerMinute, tokensPerMinute, watermark, operator = false } = config;
     if (!/^[0-9a-f]{64}$/i.test(sha256)) {
       throw new OnebitError('bad-argument', `api keys: sha256 of '${name}' must be 64 hexadecimal digits.`);
     }
@@ -51,15 +56,20 @@ export class ApiKey {
     this.watermark = watermark;
     this.isOperator = operator;
     this.hash = Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(sha256.slice(2 * i, 2 * i + 2), 16));
-    this.requests = requestsPerMinute === undefined ? undefined : new Allowance(requestsPerMinute);
-    this.tokens = tokensPerMinute === undefined ? undefined : new Allowance(tokensPerMinute);
+    this.quota = quota;
+    const bucket = (kind: string, perMinute: number | undefined) =>
+      perMinute === undefined ? undefined : { name: `${this.id}:${kind}`, perMinute };
+    this.requests = bucket('requests', requestsPerMinute);
+    this.tokens = bucket('tokens', tokensPerMinute);
   }
 
   /** Counts a request. @throws ApiError 429 when the key has used what it may use */
-  admit(nowMs: number): void {
-    const waitMs = Math.max(this.requests?.waitMs(nowMs, 1) ?? 0, this.tokens?.waitMs(nowMs, 1) ?? 0);
+  async admit(): Promise<void> {
+    const { requests, tokens, quota } = this;
+    const waitMs = Math.max(requests ? await quota.waitMs(requests, 1) : 0, tokens ? await quota.waitMs(tokens, 1) : 0);
     if (waitMs > 0) throw usedUp(waitMs);
-    this.requests?.take(nowMs, 1);
+    const lent = requests && (await quota.lend(requests, ONE));
+    if (lent && lent.waitMs > 0) throw usedUp(lent.waitMs);
   }
 
   /**
@@ -68,19 +78,13 @@ export class ApiKey {
    * @param answerTokens most tokens of an answer; `known` false where the request did not say, so that fewer will do
    * @throws ApiError 429 while that is not there
    */
-  reserve({ promptTokens, answers, answerTokens, known }: TokenNeed, nowMs: number): Reservation {
-    const { tokens } = this;
+  async reserve({ promptTokens, answers, answerTokens, known }: TokenNeed): Promise<Reservation> {
+    const { tokens, quota } = this;
     if (!tokens) return { answerTokens, settle: () => {} };
     const wanted = known ? answerTokens : Math.min(answerTokens, LEAST_ANSWER);
-    const waitMs = tokens.waitMs(nowMs, promptTokens + answers * wanted);
-    if (waitMs > 0) throw usedUp(waitMs);
-    const granted = Math.max(
-      Math.min(answerTokens, 1),
-      Math.min(answerTokens, Math.floor((tokens.left - promptTokens) / Math.max(1, answers))),
-    );
-    const reserved = promptTokens + answers * granted;
-    tokens.take(nowMs, reserved);
-    return { answerTokens: granted, settle: (used, atMs) => tokens.take(atMs, used - reserved) };
+    const lent = await quota.lend(tokens, { base: promptTokens, parts: answers, wanted, most: answerTokens });
+    if (lent.waitMs > 0) throw usedUp(lent.waitMs);
+    return { answerTokens: lent.part, settle: (used) => quota.take(tokens, used - lent.taken) };
   }
 }
 
@@ -99,48 +103,18 @@ function usedUp(waitMs: number): ApiError {
   });
 }
 
-/** What may be used a minute; flows in evenly, up to a minute's worth. */
-class Allowance {
-  /** Below 0 where more was used than there was. */
-  left: number;
-  private readonly perMinute: number;
-  private atMs = 0;
-
-  constructor(perMinute: number) {
-    this.perMinute = perMinute;
-    this.left = perMinute;
-  }
-
-  /** How long until `amount` is there, or all that can be. */
-  waitMs(nowMs: number, amount: number): number {
-    this.refill(nowMs);
-    return Math.max(0, ((Math.min(amount, this.perMinute) - this.left) / this.perMinute) * 60_000);
-  }
-
-  take(nowMs: number, amount: number): void {
-    this.refill(nowMs);
-    this.left -= amount;
-  }
-
-  private refill(nowMs: number): void {
-    if (this.atMs > 0) this.left += ((nowMs - this.atMs) / 60_000) * this.perMinute;
-    this.left = Math.min(this.left, this.perMinute);
-    this.atMs = nowMs;
-  }
-}
-
 /** All keys that may ask. */
 export class KeyRing {
   private readonly keys: readonly ApiKey[];
 
-  constructor(keys: readonly KeyConfig[]) {
+  constructor(keys: readonly KeyConfig[], quota: Quota = new MemoryQuota()) {
     const names = new Set(keys.map(({ name }) => name));
     this.keys = keys.map((key) => {
-      if (keys.filter(({ name }) => name === key.name).length === 1) return new ApiKey(key);
+      if (keys.filter(({ name }) => name === key.name).length === 1) return new ApiKey(key, quota);
       let name = `${key.name}#${key.sha256.slice(0, 8)}`;
       while (names.has(name)) name += '+'; // another key is called so, or begins so
       names.add(name);
-      return new ApiKey({ ...key, name });
+      return new ApiKey({ ...key, name }, quota);
     });
     const ids = this.keys.map(({ id }) => id);
     const twice = this.keys.find(({ id }, i) => ids.indexOf(id) < i);

@@ -10,6 +10,8 @@ export interface ShelfEntry {
   /** Bytes it will take. */
   needBytes(): Promise<number>;
   load(signal: AbortSignal): Promise<LanguageModel>;
+  /** Names of the adapters that it is loaded with; clients call them `id:name`. */
+  readonly adapters?: readonly string[];
   /** What the file is, for those who list models. */
   facts?(): Promise<ModelFacts>;
   /** SHA-256 of the file without its signature, for signed answers. */
@@ -29,6 +31,8 @@ export interface ShelfOptions {
 export interface Lease {
   readonly id: string;
   readonly model: LanguageModel;
+  /** The model's adapter that was asked for; '' for none. */
+  readonly adapter: string;
   release(): void;
 }
 
@@ -65,9 +69,12 @@ export class ModelShelf {
     this.options = options;
   }
 
-  /** Names of all models, the default one first. */
+  /** Names of all models, the default one first, each followed by those of its adapters. */
   get ids(): string[] {
-    return [...this.slots.keys()];
+    return [...this.slots.values()].flatMap(({ entry: { id, adapters = [] } }) => [
+      id,
+      ...adapters.map((name) => `${id}:${name}`),
+    ]);
   }
 
   /** Those in memory. */
@@ -77,12 +84,12 @@ export class ModelShelf {
 
   /** Bytes that the model `id` takes or would take. */
   needBytes(id: string): Promise<number> {
-    return this.slot(id).entry.needBytes();
+    return this.find(id).slot.entry.needBytes();
   }
 
   /** What is known of the model `id` without loading it; undefined where nothing is. */
   async facts(id: string): Promise<ModelFacts | undefined> {
-    const { model, entry } = this.slot(id);
+    const { model, entry } = this.find(id).slot;
     return model ? model.facts() : entry.facts?.().catch(() => undefined);
   }
 
@@ -91,7 +98,7 @@ export class ModelShelf {
    * @throws ApiError 404, or 503 while there is no room; the reason of `signal`
    */
   async borrow(id?: string | null, signal?: AbortSignal): Promise<Lease> {
-    const slot = this.slot(id ?? this.ids[0]);
+    const { slot, adapter } = this.find(id ?? this.ids[0]);
     slot.users++;
     clearTimeout(slot.idle);
     try {
@@ -106,7 +113,8 @@ export class ModelShelf {
         if (!released) this.giveBack(slot);
         released = true;
       };
-      return { id: slot.entry.id, model, release };
+      const name = adapter === '' ? slot.entry.id : `${slot.entry.id}:${adapter}`;
+      return { id: name, model, adapter, release };
     } catch (error) {
       this.giveBack(slot);
       throw error;
@@ -124,9 +132,14 @@ export class ModelShelf {
   }
 
   /** Ollama's clients may put a tag behind the name. */
-  private slot(id: string): Slot {
-    const slot = this.slots.get(id) ?? this.slots.get(id.replace(/:latest$/, ''));
-    if (slot) return slot;
+  private find(id: string): { slot: Slot; adapter: string } {
+    for (const name of [id, id.replace(/:latest$/, '')]) {
+      const slot = this.slots.get(name);
+      if (slot) return { slot, adapter: '' };
+      const at = name.lastIndexOf(':');
+      const [base, adapter] = [this.slots.get(name.slice(0, at)), name.slice(at + 1)];
+      if (at > 0 && base?.entry.adapters?.includes(adapter)) return { slot: base, adapter };
+    }
     throw new ApiError(404, `There is no model of this name here, but: ${this.ids.join(', ')}.`, {
       code: 'model_not_found',
       param: 'model',

@@ -1,14 +1,18 @@
 // Owns what operators see: metrics and the log of requests. No text of prompts or answers unless it was asked for. A key sees what it did itself.
 import type { Exchange, LogEntry, Observer } from './exchange.ts';
+import type { JobStats } from './job-queue.ts';
 import type { ApiKey } from './keys.ts';
 import { Gauge, renderMetrics } from './metrics.ts';
 import type { ModelShelf } from './model-shelf.ts';
 import { Tally } from './tally.ts';
+import { type Telemetry, traceRequest } from './tracing.ts';
 
 export interface ObserverOptions {
   readonly log?: (entry: LogEntry) => void;
   /** Put prompts and answers into the log. */
   readonly logTexts?: boolean;
+  /** Told of what models answered, as spans. */
+  readonly telemetry?: Telemetry;
   /** Bytes that the process holds, where the platform can say. */
   readonly residentBytes?: () => number;
 }
@@ -31,6 +35,7 @@ export class ServerObserver implements Observer {
     this.all.add(exchange, seconds);
     if (exchange.key) this.tallyOf(exchange.key).add(exchange, seconds);
     this.logRequest(exchange, seconds);
+    if (this.options.telemetry) traceRequest(this.options.telemetry, exchange);
   }
 
   /** Tells the log of something that is not a request. */
@@ -39,9 +44,9 @@ export class ServerObserver implements Observer {
   }
 
   /** The metrics as Prometheus reads them: of the whole server, or of `key` alone where it is no operator's. */
-  render(key?: ApiKey): string {
+  render(key?: ApiKey, jobs?: JobStats): string {
     if (key && !key.isOperator) return renderMetrics(this.tallyOf(key).families);
-    return renderMetrics([...this.all.families, ...this.gauges()]);
+    return renderMetrics([...this.all.families, ...this.gauges(), ...(jobs ? jobGauges(jobs) : [])]);
   }
 
   private tallyOf({ id }: ApiKey): Tally {
@@ -113,4 +118,23 @@ export class ServerObserver implements Observer {
     }
     return gauges;
   }
+}
+
+/** Numbers of the queue of batches: of all replicas together where they share one. */
+function jobGauges({ waiting, running, oldestSeconds, done, failed, workers }: JobStats): Gauge[] {
+  const one = (name: string, help: string, value: number, type?: string) =>
+    new Gauge(name, help, () => [[{}, value]], type);
+  return [
+    one('onebit_jobs_waiting', 'Rows of batches that wait.', waiting),
+    one('onebit_jobs_running', 'Rows of batches that are being answered.', running),
+    one('onebit_jobs_oldest_seconds', 'Age of the oldest batch that has not ended.', oldestSeconds),
+    one('onebit_jobs_workers', 'Processes that answer rows for this queue.', workers.length),
+    one('onebit_job_rows_total', 'Rows of batches that were answered; its rate is rows a second.', done, 'counter'),
+    new Gauge(
+      'onebit_job_failures_total',
+      'Rows of batches that were answered with an error, by reason.',
+      () => Object.entries(failed).map(([reason, count]) => [{ reason }, count] as const),
+      'counter',
+    ),
+  ];
 }

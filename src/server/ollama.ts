@@ -107,7 +107,7 @@ export async function ollamaEmbed(
   exchange: Exchange,
 ): Promise<object> {
   const texts = typeof request.input === 'string' ? [request.input] : request.input;
-  exchange.expectTokens(likelyTokens(texts));
+  await exchange.expectTokens(likelyTokens(texts));
   const input: string[] = [];
   for (const text of texts) input.push(request.truncate === false ? text : await fitting(text, model, exchange.budget));
   const vectors = input.length > 0 ? await vectorsOf(model, { ...request, input }, exchange) : [];
@@ -123,7 +123,7 @@ export async function ollamaEmbedding(
 ): Promise<object> {
   const { prompt } = request;
   if (prompt === '') return { embedding: [] };
-  exchange.expectTokens(likelyTokens([prompt]));
+  await exchange.expectTokens(likelyTokens([prompt]));
   const input = await fitting(prompt, model, exchange.budget);
   const [embedding] = await vectorsOf(model, { ...request, input }, exchange);
   return { embedding };
@@ -160,7 +160,7 @@ async function* continued(
   request: OllamaGenerateRequest,
   exchange: Exchange,
 ): AsyncGenerator<Step, void, void> {
-  exchange.expectTokens(likelyTokens([request.prompt ?? '']));
+  await exchange.expectTokens(likelyTokens([request.prompt ?? '']));
   const prompt = await tokensOf(request.prompt ?? '', model, exchange.budget);
   exchange.promptIds = prompt;
   const form = formOfOllama(request);
@@ -170,7 +170,7 @@ async function* continued(
   const need = { promptTokens: prompt.length, answers: 1, answerTokens, known: wanted !== undefined };
   const logprobs = request.logprobs ? (request.top_logprobs ?? 0) : undefined;
   const sampling = generateOptionsOf(samplingOf(request), model.config.vocabulary);
-  const options = exchange.allowed({ ...sampling, maxTokens: exchange.reserve(need), constraint, logprobs });
+  const options = exchange.allowed({ ...sampling, maxTokens: await exchange.reserve(need), constraint, logprobs });
   const pieces = counted(model.generate(prompt, options), exchange, logprobs);
   for (;;) {
     const { value, done } = await pieces.next();

@@ -15,6 +15,7 @@ import { JOB_OPERATIONS } from './job-operations.ts';
 import { ollamaAnswer, ollamaEmbed, ollamaEmbedding, ollamaLines } from './ollama.ts';
 import { ollamaModels, ollamaShow } from './ollama-models.ts';
 import { asksModel, asksSupport, type Facts, type Operation } from './operation.ts';
+import { OPERATOR_OPERATIONS } from './operator-operations.ts';
 import { countInput, inputList } from './response-input.ts';
 import { storedResponse } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
@@ -32,8 +33,16 @@ import {
 } from './schemas/ollama.ts';
 import { completionRequest, detokenizeRequest, embeddingRequest, tokenizeRequest } from './schemas/others.ts';
 import { responsesRequest } from './schemas/responses.ts';
-import { classifyAnswer, classifyRequest, routeAnswer, routeRequest } from './schemas/support.ts';
-import { classify, route, supportChat, supportChatChunks } from './support.ts';
+import {
+  classifyAnswer,
+  classifyRequest,
+  explainAnswer,
+  explainRequest,
+  routeAnswer,
+  routeRequest,
+  supportAnswer,
+} from './schemas/support.ts';
+import { classify, explain, route, supportChat, supportChatChunks, supportFacts } from './support.ts';
 import { detokenize, tokenize } from './tokens.ts';
 
 const openAi: readonly Operation[] = [
@@ -72,8 +81,8 @@ const openAi: readonly Operation[] = [
   {
     ...{ method: 'delete', path: '/v1/responses/{id}', id: 'deleteResponse', parameter: 'id' },
     ...{ summary: 'Forgets an answer', answer: z.object({ id: z.string(), object: z.string(), deleted: z.boolean() }) },
-    plain: ({ responses }, { parameter: id, job }) => {
-      if (!responses.delete(id, job.owner)) throw noSuchResponse();
+    plain: async ({ responses }, { parameter: id, job }) => {
+      if (!(await responses.delete(id, job.owner))) throw noSuchResponse();
       return { id, object: 'response', deleted: true };
     },
   },
@@ -212,6 +221,18 @@ const support: readonly Operation[] = [
     },
     route,
   ),
+  asksSupport(
+    {
+      ...{ path: '/v1/explain', id: 'explain', body: explainRequest, answer: explainAnswer },
+      summary: 'Why a query is understood as it is: words that speak for it, rows that are like it',
+    },
+    explain,
+  ),
+  {
+    ...{ method: 'get', path: '/v1/support', id: 'support', answer: supportAnswer },
+    summary: 'The support model: its intents and flags, and what customers read (?language=de)',
+    plain: (host, { query }) => supportFacts(host, query('language')),
+  },
   decides(
     {
       ...{ path: '/v1/systemone', id: 'systemOne', body: systemOneRequest, answer: systemOneAnswer, inBatches: true },
@@ -284,6 +305,7 @@ const about: readonly Operation[] = [
 export const OPERATIONS: readonly Operation[] = [
   ...openAi,
   ...JOB_OPERATIONS,
+  ...OPERATOR_OPERATIONS,
   ...own,
   ...otherForms,
   ...support,

@@ -43,7 +43,13 @@ export const SITE_PATHS = [
   '/icon-192.png',
   '/icon-512.png',
   '/preview.png',
+  '/owner.js',
+  '/owner.css',
+  '/widget.js',
+  '/support.js',
 ] as const;
+/** What the pages of a shop load from here. */
+const ELSEWHERE = /^(widget|support)\.js$/;
 /** What shrinks; models and pictures do not. */
 const SHRINKS = /\.(html|js|css|svg|webmanifest)$/;
 /** Compressed files, made when first asked for: a page has some thirty. */
@@ -61,6 +67,7 @@ export async function siteResponse(files: SiteFiles, path: string, encodings = '
   const isPage = name === 'index.html';
   const headers = {
     ...ISOLATION,
+    ...(ELSEWHERE.test(name) ? { 'cross-origin-resource-policy': 'cross-origin' } : {}),
     'content-type': TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream',
     // Names in assets/ hold a hash of the contents.
     'cache-control': name.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',

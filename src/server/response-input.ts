@@ -5,7 +5,7 @@ import { wantsThinking } from './chat-completions.ts';
 import { promptFor } from './chat-run.ts';
 import type { ChatTask } from './chat-task.ts';
 import type { Exchange } from './exchange.ts';
-import type { ResponseStore } from './response-store.ts';
+import type { Responses } from './response-store.ts';
 import { formOfFields, formOfFormat } from './schemas/form.ts';
 import { functionsOf, type InputItem, messagesOfItems, type ResponsesRequest } from './schemas/responses.ts';
 
@@ -13,7 +13,7 @@ import { functionsOf, type InputItem, messagesOfItems, type ResponsesRequest } f
 export async function conversationOf(
   request: ResponsesRequest,
   { owner, budget }: Exchange,
-  store: ResponseStore,
+  store: Responses,
 ): Promise<readonly InputItem[]> {
   const { input, previous_response_id: previous } = request;
   const now: InputItem[] = typeof input === 'string' ? [{ role: 'user', content: input }] : [...input];
@@ -74,7 +74,7 @@ export async function countInput(
   model: LanguageModel,
   request: ResponsesRequest,
   exchange: Exchange,
-  store: ResponseStore,
+  store: Responses,
 ): Promise<object> {
   const task = responseTask(request, await conversationOf(request, exchange, store));
   const { prompt } = await promptFor(model, task, exchange);

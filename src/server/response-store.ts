@@ -1,5 +1,6 @@
 // Owns answers of /v1/responses that later requests may continue: in memory, as bytes, the oldest forgotten. Every owner has a store of its own: nobody
 // sees another's answers, nor loses an answer by what others store, as long as he keeps to an equal share of the memory.
+import type { Awaitable } from '../core/awaitable.ts';
 import type { Budget } from '../core/budget.ts';
 import type { Exchange } from './exchange.ts';
 import { noSuchResponse } from './route-facts.ts';
@@ -12,6 +13,18 @@ export interface StoredResponse {
   /** The conversation before it, and up to and with it. */
   readonly input: readonly InputItem[];
   readonly items: readonly InputItem[];
+}
+
+/** Where answers are kept, by their owner and id: nobody finds another's. */
+export interface Responses {
+  /** Keeps an answer. */
+  put(id: string, owner: string, stored: StoredResponse): Awaitable<void>;
+  /** The answer `id` of `owner`; undefined when it was never given, forgotten, or somebody else's. */
+  get(id: string, owner: string, budget: Budget): Awaitable<StoredResponse | undefined>;
+  /** The item `id` of a kept conversation of `owner`. */
+  item(id: string, owner: string, budget: Budget): Awaitable<InputItem | undefined>;
+  /** Forgets an answer; false when there was none. */
+  delete(id: string, owner: string): Awaitable<boolean>;
 }
 
 /** Parts of a kept answer, as UTF-8 of their JSON: objects take up to fifty times as much memory. */
@@ -36,8 +49,8 @@ interface Owned {
 const ENTRY_BYTES = 600;
 const ID_BYTES = 200;
 
-/** Answers by their owner and id. */
-export class ResponseStore {
+/** Answers in the memory of one process. */
+export class ResponseStore implements Responses {
   private readonly owners = new Map<string, Owned>();
   private readonly mostBytes: number;
   private bytes = 0;
@@ -63,7 +76,6 @@ export class ResponseStore {
     while (this.bytes > this.mostBytes) this.forgetOne(owner);
   }
 
-  /** The answer `id` of `owner`; undefined when it was never given, forgotten, or somebody else's. */
   async get(id: string, owner: string, budget: Budget): Promise<StoredResponse | undefined> {
     const entry = this.owners.get(owner)?.entries.get(id);
     if (!entry) return undefined;
@@ -72,13 +84,11 @@ export class ResponseStore {
     return { response: parse(entry.response) as object, input: items.slice(0, entry.inputLength), items };
   }
 
-  /** The item `id` of a kept conversation of `owner`. */
   async item(id: string, owner: string, budget: Budget): Promise<InputItem | undefined> {
     const found = await this.get(this.owners.get(owner)?.places.get(id) ?? '', owner, budget);
     return found?.items.find((item) => 'id' in item && item.id === id);
   }
 
-  /** Forgets an answer; false when there was none. */
   delete(id: string, owner: string): boolean {
     const owned = this.owners.get(owner);
     const entry = owned?.entries.get(id);
@@ -110,7 +120,7 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 /** An answer that is kept for whoever asks. @throws ApiError 404 */
-export async function storedResponse(store: ResponseStore, id: string, job: Exchange): Promise<StoredResponse> {
+export async function storedResponse(store: Responses, id: string, job: Exchange): Promise<StoredResponse> {
   const found = await store.get(id, job.owner, job.budget);
   if (found) return found;
   throw noSuchResponse();

@@ -6,7 +6,7 @@ import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
 import { type ChatLogprobs, chatLogprobs } from './logprobs.ts';
 import { conversationOf, responseTask } from './response-input.ts';
-import type { ResponseStore } from './response-store.ts';
+import type { Responses } from './response-store.ts';
 import { functionsOf, type InputItem, type ResponsesRequest } from './schemas/responses.ts';
 
 type Logprobs = ChatLogprobs['content'][number][];
@@ -33,7 +33,7 @@ export async function response(
   model: LanguageModel,
   request: ResponsesRequest,
   exchange: Exchange,
-  store: ResponseStore,
+  store: Responses,
 ): Promise<object> {
   let last: Event | undefined;
   for await (const event of run(model, request, exchange, store)) last = event;
@@ -45,7 +45,7 @@ export async function* responseEvents(
   model: LanguageModel,
   request: ResponsesRequest,
   exchange: Exchange,
-  store: ResponseStore,
+  store: Responses,
 ): AsyncGenerator<ServerEvent, void, void> {
   let sequence_number = 0;
   for await (const { type, ...fields } of run(model, request, exchange, store)) {
@@ -57,7 +57,7 @@ async function* run(
   model: LanguageModel,
   request: ResponsesRequest,
   exchange: Exchange,
-  store: ResponseStore,
+  store: Responses,
 ): AsyncGenerator<Event, void, void> {
   const items = await conversationOf(request, exchange, store);
   const task = responseTask(request, items);
@@ -89,7 +89,7 @@ async function* run(
   yield* output.close(status);
   const final = body(status);
   if (request.store ?? true) {
-    store.put(id, exchange.owner, {
+    await store.put(id, exchange.owner, {
       response: final,
       input: items,
       items: [...items, ...(output.items as InputItem[])],

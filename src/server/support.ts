@@ -1,13 +1,17 @@
 // Owns the routes of a support model: what queries are about, what to do with them, and a conversation in which it answers itself. Must not know
 // language models.
 import { type ReadyReader, readyFields, withReadyFields } from '../tasks/fields/index.ts';
-import { routeQuery, type SupportRoute } from '../tasks/support/route.ts';
+import { type MessageRoute, routeMessage } from '../tasks/messages/index.ts';
+import { explainQuery } from '../tasks/support/explain.ts';
+import type { SupportRoute } from '../tasks/support/route.ts';
 import type { Prediction, SupportModel } from '../tasks/support/support-model.ts';
+import { type LanguageReader, languageReader, languagesOf, voiceOf } from '../tasks/texts/index.ts';
 import { ApiError, badField } from './api-error.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
+import type { Host } from './host.ts';
 import { type ChatRequest, messagesOf } from './schemas/chat.ts';
-import { type ClassifyRequest, LONGEST_QUERY, type RouteRequest } from './schemas/support.ts';
+import { type ClassifyRequest, type ExplainRequest, LONGEST_QUERY, type RouteRequest } from './schemas/support.ts';
 
 /** The answer of /v1/classify. */
 export async function classify(
@@ -24,6 +28,7 @@ export async function classify(
       index,
       ...judgement(prediction),
       ...fieldsOf(prediction, query, read),
+      flags: prediction.flags,
       answered,
       answer: answer ?? null,
       intents,
@@ -33,28 +38,78 @@ export async function classify(
 }
 
 /** The answer of /v1/route. */
-export async function route(
-  model: SupportModel,
-  { input, threshold, fields }: RouteRequest,
-  exchange: Exchange,
-): Promise<object> {
-  const read = fields ? await ready() : undefined;
-  const data = await eachQuery(input, exchange, (query, index) => {
+export async function route(model: SupportModel, request: RouteRequest, job: Exchange, host: Host): Promise<object> {
+  const { input, threshold, fields, language, intent } = request;
+  if (intent != null && !model.intents.includes(intent)) throw badField('intent', 'intent: there is no such intent.');
+  const [read, tell] = [fields ? await ready() : undefined, await languages()];
+  const data = await eachQuery(input, job, (query, index) => {
     const known = read ? withReadyFields(model.readFields(query), read(query)) : undefined;
-    const { prediction, action, text, options, source, probability } = routeQuery(model, query, {
-      ...{ threshold: threshold ?? undefined, fields: known },
+    const routed = routeMessage(model, query, {
+      ...{ threshold: threshold ?? undefined, fields: known, intent: intent ?? undefined },
+      language: language ?? tell(query, languagesOf(model.texts)),
     });
-    return {
-      index,
-      ...judgement(prediction),
-      ...(known ? { fields: known } : {}),
-      action,
-      text,
-      options,
-      ...(source === undefined ? {} : { source, probability }),
-    };
+    const found = { ...routedFields(model, routed, fields === true), ...(known ? { fields: known } : {}) };
+    if (typeof input === 'string' && !job.isBatch) tellOthers(host, job, request, found);
+    return { index, ...found };
   });
   return { object: 'list', model: model.facts.name, data };
+}
+
+function routedFields(model: SupportModel, routed: MessageRoute, withFields: boolean) {
+  const { prediction, action, text, language, flags, wishes, source, probability } = routed;
+  return {
+    ...judgement(prediction),
+    ...{ action, text, options: namedOptions(model, routed), language, flags },
+    wishes: wishes.map((wish) => ({
+      ...{ query: wish.query, parts: wish.parts, ...judgement(wish.prediction) },
+      ...(withFields ? { fields: wish.prediction.fields } : {}),
+      ...{ action: wish.action, text: wish.text, options: namedOptions(model, wish) },
+    })),
+    ...(source === undefined ? {} : { source, probability }),
+  };
+}
+
+function namedOptions(model: SupportModel, { options, language }: SupportRoute) {
+  const voice = voiceOf(model.texts, language);
+  return options.map((option) => ({ ...option, name: voice.name(option.intent) }));
+}
+
+/** Tells the other system of a query that a person must answer, and of a way to reach who asked. */
+function tellOthers(
+  { webhooks }: Host,
+  { id }: Exchange,
+  { input, conversation, contact, trial }: RouteRequest,
+  found: { readonly action: string },
+): void {
+  if (!webhooks || trial || (found.action !== 'handover' && contact == null)) return;
+  const said = { input, conversation: conversation ?? null, contact: contact ?? null, ...found };
+  webhooks.send(contact == null ? 'support.handover' : 'support.contact', id, { id, ...said });
+}
+
+/** The answer of /v1/explain. */
+export async function explain(model: SupportModel, { input }: ExplainRequest, job: Exchange): Promise<object> {
+  await job.reserveReading(tokensAbout(input));
+  const found = await explainQuery(model, input, { signal: job.signal });
+  return { object: 'explanation', model: model.facts.name, ...found };
+}
+
+/** The answer of GET /v1/support. @throws ApiError 404 where there is no support model */
+export function supportFacts({ support, webhooks }: Host, language: string | undefined): object {
+  if (!support) throw new ApiError(404, 'There is no support model here.', { code: 'model_not_found' });
+  const voice = voiceOf(support.texts, language);
+  return {
+    ...{ object: 'support', model: support.facts.name, language: voice.language, threshold: support.facts.threshold },
+    texts: voice.texts,
+    intents: support.intents.map((intent) => ({ intent, name: voice.name(intent) })),
+    ...{ flags: support.flagLabels, fields: support.fieldLabels, takes_contact: webhooks !== undefined },
+  };
+}
+
+let told: Promise<LanguageReader> | undefined;
+
+function languages(): Promise<LanguageReader> {
+  told ??= languageReader();
+  return told;
 }
 
 let reader: Promise<ReadyReader> | undefined;
@@ -69,8 +124,13 @@ function fieldsOf({ fields }: Prediction, query: string, read: ReadyReader | und
 }
 
 /** The answer of /v1/chat/completions to the last message of the user, with what was decided in the field `support`. @throws ApiError 400 */
-export function supportChat(model: SupportModel, request: ChatRequest, exchange: Exchange): object {
-  const decided = decide(model, request, exchange);
+export async function supportChat(
+  model: SupportModel,
+  request: ChatRequest,
+  exchange: Exchange,
+  host: Host,
+): Promise<object> {
+  const decided = await decide(model, request, exchange, host);
   return {
     ...head(model, exchange, 'chat.completion'),
     choices: [
@@ -91,8 +151,9 @@ export async function* supportChatChunks(
   model: SupportModel,
   request: ChatRequest,
   exchange: Exchange,
+  host: Host,
 ): AsyncGenerator<ServerEvent> {
-  const decided = decide(model, request, exchange);
+  const decided = await decide(model, request, exchange, host);
   const chunk = (delta: object, finish_reason: string | null, more: object = {}) => ({
     data: {
       ...head(model, exchange, 'chat.completion.chunk'),
@@ -105,15 +166,22 @@ export async function* supportChatChunks(
   yield { data: '[DONE]' };
 }
 
-function decide(model: SupportModel, request: ChatRequest, exchange: Exchange): SupportRoute {
+async function decide(
+  model: SupportModel,
+  request: ChatRequest,
+  exchange: Exchange,
+  host: Host,
+): Promise<MessageRoute> {
   const last = messagesOf(request.messages).findLast(({ role }) => role === 'user');
   if (!last) throw new ApiError(400, 'messages: there must be a message of the user.', { param: 'messages' });
   const query = last.content ?? '';
   if (query.length > LONGEST_QUERY) {
     throw badField('messages', `messages: a query may have ${LONGEST_QUERY} characters, got ${query.length}.`);
   }
-  exchange.reserveReading(tokensAbout(query));
-  return routeQuery(model, query);
+  await exchange.reserveReading(tokensAbout(query));
+  const routed = routeMessage(model, query, { language: (await languages())(query, languagesOf(model.texts)) });
+  if (!exchange.isBatch) tellOthers(host, exchange, { input: query }, routedFields(model, routed, false));
+  return routed;
 }
 
 function supportField({ action, prediction, options }: SupportRoute): object {
@@ -141,7 +209,7 @@ async function eachQuery<Found>(
   judge: (query: string, index: number) => Found,
 ): Promise<Found[]> {
   const queries = typeof input === 'string' ? [input] : input;
-  exchange.reserveReading(queries.reduce((sum, query) => sum + tokensAbout(query), 0));
+  await exchange.reserveReading(queries.reduce((sum, query) => sum + tokensAbout(query), 0));
   const found: Found[] = [];
   for (const [index, query] of queries.entries()) {
     await exchange.budget.turn('classify');

@@ -11,6 +11,7 @@ import type { detokenizeRequest, tokenizeRequest } from './schemas/others.ts';
 const PIECE_BYTES = 120;
 /** Tokens that are turned into text in one go. */
 const STRETCH = 2000;
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Token ids of a text, which may be longer than the context as long as no text of its length is sure to be. */
 export async function tokenize(
@@ -22,7 +23,7 @@ export async function tokenize(
   if (text == null) throw badField('content', 'content: the text must be given, got none.');
   if (text.length > mostCharacters(model))
     throw tooLong(model.contextTokens, request.content == null ? 'prompt' : 'content');
-  exchange.expectTokens(likelyTokens([text]));
+  await exchange.expectTokens(likelyTokens([text]));
   const { budget } = exchange;
   const { tokenizer } = model;
   const bos = request.add_special === true && tokenizer.addBos;
@@ -32,11 +33,22 @@ export async function tokenize(
   if (request.with_pieces) budget.hold('tokenize', PIECE_BYTES * ids.length);
   for (let from = 0; from < ids.length; from += STRETCH) {
     const some = Array.from(ids.subarray(from, from + STRETCH));
-    const pieceOf = (id: number) => ({ id, piece: tokenizer.decode([id], { special: true }) });
+    const pieceOf = (id: number) => ({ id, piece: pieceText(id, model) });
     shown.push(...(request.with_pieces ? some.map(pieceOf) : some));
     await budget.turn('tokenize');
   }
   return { tokens: shown, count: ids.length, max_model_len: model.contextTokens };
+}
+
+/** The text of a token as it stands in the middle of a text; its bytes where they are part of a character. */
+function pieceText(id: number, { tokenizer }: LanguageModel): string | number[] {
+  if (tokenizer.isSpecial(id)) return tokenizer.decode([id], { special: true });
+  const bytes = tokenizer.bytesOf(id);
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return Array.from(bytes);
+  }
 }
 
 /** The text of tokens. */
@@ -46,7 +58,7 @@ export async function detokenize(
   exchange: Exchange,
 ): Promise<object> {
   const ids = idsOf(tokens, model, 'tokens');
-  exchange.reserveReading(ids.length);
+  await exchange.reserveReading(ids.length);
   return { content: await textOf(ids, model, exchange.budget) };
 }
 

@@ -33,6 +33,8 @@ export class Flattener {
   private readonly known = new Map<string, Flat | undefined>();
   private readonly exclusive = new Map<string, Part[][]>();
   private depth = 0;
+  /** Where the first `oneOf` stands whose alternatives can hold at the same time: keeping them apart can take very much. */
+  overlapping: string | undefined;
 
   constructor(root: unknown, references: References, meter: Meter) {
     this.references = references;
@@ -155,6 +157,7 @@ export class Flattener {
         this.meter.spend(10);
         return k !== i && !areDisjoint(flat[i], flat[k], (part) => this.one(part));
       });
+      if (others.length > 0) this.overlapping ??= branch.at.replace(/\/\d+$/, '');
       found.push([branch, ...others.map(opposite)]);
     }
     this.depth--;

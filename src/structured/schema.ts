@@ -1,6 +1,7 @@
 // Owns compiling a JSON schema into a language: which types, which alternatives, which given values. Parts of schemas that hold together are
 // carried as lists, so that `allOf`, references and neighbours of `anyOf` need no merged schemas.
 
+import { OnebitError } from '../errors.ts';
 import { automatonOf } from './automaton.ts';
 import { formats } from './formats.ts';
 import { literal } from './json-text.ts';
@@ -66,6 +67,16 @@ class Compiler implements Inside, ArrayInside {
   }
 
   *language(parts: readonly Part[]): Work<Node> {
+    try {
+      return yield* this.compiled(parts);
+    } catch (error) {
+      const { overlapping } = this.flattener;
+      const isTooMuch = error instanceof OnebitError && error.code === 'over-budget';
+      throw isTooMuch && overlapping !== undefined ? entangled(overlapping, error) : error;
+    }
+  }
+
+  private *compiled(parts: readonly Part[]): Work<Node> {
     yield* this.references.read(this.meter);
     const language = this.value(parts);
     for (let next = this.waiting.pop(); next; next = this.waiting.pop()) {
@@ -82,13 +93,19 @@ class Compiler implements Inside, ArrayInside {
     const key = numbers.sort((a, b) => a - b).join(' ');
     let rule = this.rules.get(key);
     if (!rule) {
-      if (this.rules.size >= MOST_RULES) throw refuse(parts[0]?.at ?? '', `more than ${MOST_RULES} different schemas`);
+      if (this.rules.size >= MOST_RULES) throw this.tooMany(parts[0]?.at ?? '');
       this.meter.hold(300 + 4 * key.length);
       rule = { node: never };
       this.rules.set(key, rule);
       this.waiting.push({ rule, flat });
     }
     return call(rule);
+  }
+
+  private tooMany(at: string): OnebitError {
+    const error = refuse(at, `more than ${MOST_RULES} different schemas`);
+    const { overlapping } = this.flattener;
+    return overlapping === undefined ? error : entangled(overlapping, error);
   }
 
   private numberOf(name: string): number {
@@ -261,4 +278,12 @@ class Compiler implements Inside, ArrayInside {
     }
     return { types, integer, values };
   }
+}
+
+function entangled(at: string, cause: OnebitError): OnebitError {
+  return new OnebitError(
+    cause.code,
+    `compileSchema: the alternatives of a oneOf must plainly exclude each other, or be few, got some at ${at} that can hold at the same time, and keeping them apart takes too much. Use anyOf, or let each alternative require a property with a const of its own.`,
+    { cause },
+  );
 }

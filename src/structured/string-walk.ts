@@ -1,8 +1,9 @@
 // Owns what tokens do inside of a JSON string: which stay in it, where the closing quote comes. Once a table and vocabulary, for all grammars: counting
-// only takes tokens away again. Branches of the tree whose characters all leave the text where it stands are taken whole.
+// only takes tokens away again. Branches of the tree in which nothing can end the string are taken whole.
 import type { Characters, CharacterTable } from './characters.ts';
+import { safeFrom } from './safe-characters.ts';
 import type { TokenTrie } from './token-trie.ts';
-import { charactersThatStay, contentsOf, WORDS } from './trie-contents.ts';
+import { contentsOf, WORDS } from './trie-contents.ts';
 
 const QUOTE = 0x22;
 /** Walks kept for each table, and masks for lengths, those asked for last: 20 KB each. */
@@ -27,7 +28,6 @@ interface Known {
 }
 
 const vocabularies = new WeakMap<TokenTrie, WeakMap<CharacterTable, Known>>();
-const staying = new WeakMap<CharacterTable, Int32Array[]>();
 
 /** Adds the tokens that stay inside of the string or close it. Returns the nodes to go on from after the quote. */
 export function addString(
@@ -78,17 +78,6 @@ function kept<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   return value;
 }
 
-/** By place: see `charactersThatStay`. */
-function stays(table: CharacterTable, place: number): Int32Array {
-  let sets = staying.get(table);
-  if (!sets) {
-    sets = [];
-    staying.set(table, sets);
-  }
-  sets[place] ??= charactersThatStay(place, (at) => table.row(at));
-  return sets[place];
-}
-
 function walkFrom(trie: TokenTrie, table: CharacterTable, place: number): Walk {
   const { nodes, byte, depth, end, vocabularySize } = trie;
   const { order, first, characters } = contentsOf(trie);
@@ -101,7 +90,7 @@ function walkFrom(trie: TokenTrie, table: CharacterTable, place: number): Walk {
   places[0] = place;
   rows[0] = table.row(place);
   let known = -1;
-  let stay: Int32Array = new Int32Array(WORDS);
+  let safe: Int32Array = new Int32Array(WORDS);
   for (let node = 1; node < nodes; ) {
     const above = depth[node] - 1;
     const after = end[node];
@@ -117,16 +106,9 @@ function walkFrom(trie: TokenTrie, table: CharacterTable, place: number): Walk {
     const next = move >> 1;
     if (next !== known && after > node + 1) {
       known = next;
-      stay = stays(table, next);
+      safe = safeFrom(table, next).characters;
     }
-    const at = node * WORDS;
-    const isWhole =
-      after === node + 1 ||
-      ((characters[at] & ~stay[0]) |
-        (characters[at + 1] & ~stay[1]) |
-        (characters[at + 2] & ~stay[2]) |
-        (characters[at + 3] & ~stay[3])) ===
-        0;
+    const isWhole = after === node + 1 || isWithin(characters, node, safe);
     const to = first[isWhole ? after : node + 1];
     for (let i = first[node]; i < to; i++) mask[order[i] >>> 5] |= 1 << (order[i] & 31);
     if (isWhole) {
@@ -141,44 +123,87 @@ function walkFrom(trie: TokenTrie, table: CharacterTable, place: number): Walk {
   return { mask, closed: Int32Array.from(closed), closedAfter: Int32Array.from(closedAfter) };
 }
 
+/** Whether all characters below a node are of a set. */
+function isWithin(characters: Int32Array, node: number, set: Int32Array): boolean {
+  const at = node * WORDS;
+  return (
+    ((characters[at] & ~set[0]) |
+      (characters[at + 1] & ~set[1]) |
+      (characters[at + 2] & ~set[2]) |
+      (characters[at + 3] & ~set[3])) ===
+    0
+  );
+}
+
 /** The tokens of a walk that bounds of length allow: only branches with texts longer than there is room are looked into. */
 function within(trie: TokenTrie, language: Characters, walk: Walk, place: number, count: number): Uint32Array {
   const { nodes, byte, depth, end } = trie;
-  const { order, first, longest } = contentsOf(trie);
+  const { order, first, longest, characters } = contentsOf(trie);
   const { table } = language;
   const mask = walk.mask.slice();
   const room = language.room(count);
-  const possible = new Map<number, boolean>();
-  const isPossible = (next: number, characters: number) => {
-    if (characters <= room) return true;
-    const key = next * 1024 + characters;
-    let answer = possible.get(key);
-    if (answer === undefined) {
-      answer = language.isPossible(next, count + characters);
-      possible.set(key, answer);
-    }
-    return answer;
-  };
+  const rooms = new Rooms(language, count);
   const counts = new Int32Array(DEEPEST);
   const rows: Int32Array[] = new Array(DEEPEST);
   rows[0] = table.row(place);
   for (let node = 1; node < nodes; ) {
     const above = depth[node] - 1;
     const move = rows[above][byte[node]];
-    const characters = counts[above] + (move & 1);
-    if (move < 0 || characters + longest[node] <= room) {
+    const so = counts[above] + (move & 1);
+    if (move < 0 || so + longest[node] <= room) {
       node = end[node];
       continue;
     }
-    if (!isPossible(move >> 1, characters)) {
+    const next = move >> 1;
+    if (so > room && !rooms.isPossible(next, so)) {
       const to = first[end[node]];
       for (let i = first[node]; i < to; i++) mask[order[i] >>> 5] &= ~(1 << (order[i] & 31));
       node = end[node];
       continue;
     }
-    counts[above + 1] = characters;
-    rows[above + 1] = table.row(move >> 1);
+    const isWhole =
+      end[node] === node + 1 ||
+      (so + longest[node] <= rooms.of(next) && isWithin(characters, node, safeFrom(table, next).characters));
+    if (isWhole) {
+      node = end[node];
+      continue;
+    }
+    counts[above + 1] = so;
+    rows[above + 1] = table.row(next);
     node++;
   }
   return mask;
+}
+
+/** What `within` asks of a language again and again, after `count` characters. */
+class Rooms {
+  private readonly language: Characters;
+  private readonly count: number;
+  /** By place, then by number of further characters: 1 where the string can still end, 2 where it cannot. */
+  private readonly possible: Uint8Array[] = [];
+  private readonly rooms: number[] = [];
+
+  constructor(language: Characters, count: number) {
+    this.language = language;
+    this.count = count;
+  }
+
+  isPossible(place: number, more: number): boolean {
+    this.possible[place] ??= new Uint8Array(DEEPEST);
+    const known = this.possible[place];
+    known[more] ||= this.language.isPossible(place, this.count + more) ? 1 : 2;
+    return known[more] === 1;
+  }
+
+  /** How many further characters in all leave the string an end, wherever the safe characters of `place` lead. */
+  of(place: number): number {
+    let room = this.rooms[place];
+    if (room === undefined) {
+      const { places } = safeFrom(this.language.table, place);
+      room = -1;
+      while (room + 1 < DEEPEST && places.every((at) => this.isPossible(at, room + 1))) room++;
+      this.rooms[place] = room;
+    }
+    return room;
+  }
 }

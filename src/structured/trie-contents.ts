@@ -17,14 +17,14 @@ export interface TrieContents {
 export const WORDS = 4;
 /** Bits of the first word: control characters, parts of characters, then characters beyond ASCII by `SPELLINGS`. The others have one for each of U+0020 to U+007F. */
 const [CONTROL, PART] = [1, 2];
-const FIRST_SPELLING = 2;
+export const FIRST_SPELLING = 2;
 
 const LATER = [0x80, 0xbf] as const;
 /**
  * Bytes of characters of more than one, first and later ones. In groups such that what patterns often leave out, as white space, takes few characters with
  * it. Source: RFC 3629, section 4.
  */
-const SPELLINGS: readonly (readonly (readonly [number, number])[])[] = [
+export const SPELLINGS: readonly (readonly (readonly [number, number])[])[] = [
   [[0xc2, 0xc2], LATER],
   [[0xc3, 0xc3], LATER],
   [[0xc4, 0xcf], LATER],
@@ -107,28 +107,4 @@ function charactersOf(trie: TokenTrie) {
     }
   }
   return { characters, longest };
-}
-
-/**
- * The characters after which a text stands where it stood, as a set of `WORDS` words.
- * @param row by place: next place times two, plus one where a character is complete, by byte; −1 where it cannot come
- */
-export function charactersThatStay(place: number, row: (place: number) => Int32Array): Int32Array {
-  const set = new Int32Array(WORDS);
-  const own = row(place);
-  const back = place * 2 + 1;
-  for (let value = 0x20; value < 0x80; value++) if (own[value] === back) set[value >> 5] |= 1 << (value & 31);
-  const returns = (at: number, [[low, high], ...rest]: readonly (readonly [number, number])[]): boolean => {
-    const moves = row(at);
-    for (let value = low; value <= high; value++) {
-      const move = moves[value];
-      if (rest.length === 0 ? move !== back : move < 0 || (move & 1) === 1) return false;
-      // Most bytes of a range lead to the same place.
-      if (rest.length > 0 && (value === low || move !== moves[value - 1]) && !returns(move >> 1, rest)) return false;
-    }
-    return true;
-  };
-  for (const [group, spelling] of SPELLINGS.entries())
-    if (returns(place, spelling)) set[0] |= 1 << (FIRST_SPELLING + group);
-  return set;
 }

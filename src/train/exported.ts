@@ -2,8 +2,10 @@
 // bit, what users get. Must not know updates.
 import { memorySource } from '../bytes/memory-source.ts';
 import { writeGguf } from '../gguf/write.ts';
+import type { AdapterMatrix } from '../hf/adapter.ts';
 import type { Backend, Tensor } from '../kernels/backend.ts';
 import { logSumExp } from '../kernels/ranking.ts';
+import type { LowRank } from '../model/adapter.ts';
 import type { Engine } from '../model/engine.ts';
 import { type Continuation, continueSequence, openEngine, runSequence } from './engine-run.ts';
 import type { Batch, EvaluationResult, ExportedModel } from './trainer-types.ts';
@@ -23,6 +25,11 @@ export async function exportedFile({ metadata, tensors }: ExportedModel): Promis
   return file;
 }
 
+/** A matrix of an adapter with its factor multiplied in. */
+export function scaled({ factor, b, ...rest }: AdapterMatrix): LowRank {
+  return { ...rest, b: b.map((value) => factor * value) };
+}
+
 /** An exported model on a backend of its own. */
 export class ExportedRun {
   readonly #engine: Engine;
@@ -36,6 +43,7 @@ export class ExportedRun {
     try {
       // The cache as models are loaded unless told otherwise.
       const { engine } = await openEngine(memorySource(await exportedFile(exported)), backend, { format: 'f16' });
+      if (exported.adapter) engine.defaultAdapter = await engine.loadAdapter(exported.adapter.map(scaled));
       return new ExportedRun(engine);
     } catch (error) {
       await backend.dispose();

@@ -6,7 +6,7 @@ import { colsOf, type Instruction, type Register } from '../model/plan.ts';
 import { ropeFrequencies } from '../model/rope-scaling.ts';
 import { Gradients } from './gradients.ts';
 import { linear, linearBackward } from './linear.ts';
-import type { Parameter, Parameters } from './parameters.ts';
+import { isFrozen, type Parameter, type Parameters } from './parameters.ts';
 import { type ModelShape, shapeActivation, shapeArchitecture } from './shape.ts';
 
 /** An instruction of one layer with the memory that it reads and fills. */
@@ -86,6 +86,7 @@ export class Graph {
     this.#backend.rmsNormBackward(hidden, gradient, this.dNormed, from, latent, this.rows, width, normEpsilon, false);
     for (const move of this.#moves.toReversed()) move.backward(gradients);
     const embedding = this.#parameters.get('token_embd');
+    if (isFrozen(embedding)) return;
     this.#backend.embedBackward(embedding.gradient, hidden, this.#tokens, this.rows, width);
   }
 

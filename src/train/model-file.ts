@@ -1,7 +1,9 @@
 // Owns the GGUF that training gives: the model, its tokenizer, its chat template. Must not know where the bytes go.
 import { CHATML } from '../chat/chatml.ts';
 import type { WritableValue } from '../gguf/write.ts';
+import { ggufAdapter } from '../hf/adapter.ts';
 import { exportedFile } from './exported.ts';
+import { shapeArchitecture } from './shape.ts';
 import type { TokenizerMetadata } from './start-model.ts';
 import type { Trainer } from './trainer-types.ts';
 
@@ -9,9 +11,15 @@ import type { Trainer } from './trainer-types.ts';
 export const MADE_BY_KEY = 'general.quantized_by';
 export const MADE_BY = 'onebit';
 
-/** The bytes of the trained model's file. */
+/** The bytes of the trained model's file, or of the adapter's where only that was trained. */
 export async function modelFile(trainer: Trainer, name: string, tokenizer: TokenizerMetadata): Promise<Uint8Array> {
   const exported = await trainer.exportModel();
+  if (exported.adapter) {
+    const { heads, kvHeads } = trainer.shape;
+    const model = { architecture: shapeArchitecture(trainer.shape).name, heads, kvHeads };
+    const { metadata, tensors } = ggufAdapter(exported.adapter, model, name);
+    return exportedFile({ metadata: metadata.set(MADE_BY_KEY, MADE_BY), tensors });
+  }
   const metadata = new Map<string, WritableValue>([
     ...exported.metadata,
     ['general.name', name],

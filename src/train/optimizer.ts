@@ -29,10 +29,11 @@ export class Optimizer {
     this.#backend = backend;
     this.#parameters = parameters;
     this.#recipe = recipe;
-    this.#squares = backend.tensor(parameters.all.reduce((sum, { latent }) => sum + sumsOf(latent), 0));
-    const largest = Math.max(...parameters.all.filter(usesMuon).map(({ latent }) => latent.length));
-    const side = Math.max(...parameters.all.filter(usesMuon).map(({ rows, cols }) => Math.min(rows, cols)));
-    if (recipe.optimizer === 'muon') {
+    this.#squares = backend.tensor(parameters.trained.reduce((sum, { latent }) => sum + sumsOf(latent), 0));
+    const matrices = parameters.trained.filter(usesMuon);
+    if (recipe.optimizer === 'muon' && matrices.length > 0) {
+      const largest = Math.max(...matrices.map(({ latent }) => latent.length));
+      const side = Math.max(...matrices.map(({ rows, cols }) => Math.min(rows, cols)));
       this.#muon = {
         update: backend.tensor(largest),
         other: backend.tensor(largest),
@@ -46,7 +47,7 @@ export class Optimizer {
   /** Length of the gradient over all parameters. */
   async gradientNorm(signal?: AbortSignal): Promise<number> {
     let at = 0;
-    for (const { gradient } of this.#parameters.all) {
+    for (const { gradient } of this.#parameters.trained) {
       const sums = this.#backend.slice(this.#squares, at, sumsOf(gradient));
       this.#backend.sumsOfSquares(sums, gradient);
       at += sums.length;
@@ -59,7 +60,7 @@ export class Optimizer {
   /** Dispatches update number `step` (from 0) with the learning rates times `factor` and the gradient times `gradientScale`. */
   update(step: number, factor: number, gradientScale: number): void {
     const { learningRate, adamLearningRate, weightDecay } = this.#recipe;
-    for (const parameter of this.#parameters.all) {
+    for (const parameter of this.#parameters.trained) {
       const isMatrix = usesMuon(parameter);
       if (isMatrix && this.#muon) this.#muonStep(parameter, this.#muon, factor * learningRate, gradientScale);
       else {

@@ -8,16 +8,35 @@ import type { Recipe } from './recipe.ts';
 import { isVector, type ModelShape, type ShapeTensor, shapeTensors, type WeightKind } from './shape.ts';
 
 export interface Parameter extends ShapeTensor {
-  /** float32 weights that updates change. */
+  /** float32 weights that updates change; of frozen ones the rounded weights themselves. */
   readonly latent: TrainingTensor;
+  /** Of frozen ones something to write into that nobody reads, and only for vectors. */
   readonly gradient: TrainingTensor;
   readonly momentum: TrainingTensor;
+  /** Trained beside the weights, which stay as they are. */
+  readonly adapter?: AdapterParameters;
   /** Second moments; absent under Muon. */
   readonly second?: TrainingTensor;
   /** What the latent weights become; norms and biases have none. */
   readonly rounded?: TrainingTensor;
   /** `rounded` for products by look-up; only where training uses those. */
   readonly signs?: SignMatrix;
+}
+
+/** Factors of what is added to a matrix: factor · b · a. */
+export interface AdapterParameters {
+  /** [rank, inputs] */
+  readonly a: Parameter;
+  /** [outputs, rank] */
+  readonly b: Parameter;
+  readonly factor: number;
+}
+
+/** Adapters to train over frozen weights (LoRA). */
+export interface AdapterPlan {
+  readonly rank: number;
+  /** What is added counts alpha / rank. */
+  readonly alpha: number;
 }
 
 /** How weights of each kind are rounded for the file. */
@@ -30,6 +49,8 @@ export const roundings: Readonly<Record<WeightKind, Rounding>> = {
 export class Parameters {
   /** In the order of the file. */
   readonly all: readonly Parameter[];
+  /** Those that updates change. */
+  readonly trained: readonly Parameter[];
   readonly exact: boolean;
   readonly #byName: ReadonlyMap<string, Parameter>;
   readonly #backend: TrainingBackend;
@@ -37,12 +58,23 @@ export class Parameters {
   #weights: 'latent' | 'rounded' = 'latent';
   #fast = false;
 
-  /** @param exact whether products are float32 throughout, so that nothing is packed for look-ups. */
-  constructor(shape: ModelShape, recipe: Recipe, backend: TrainingBackend, exact: boolean) {
+  /**
+   * @param exact whether products are float32 throughout, so that nothing is packed for look-ups
+   * @param plan train these beside the weights, which stay as they are
+   */
+  constructor(shape: ModelShape, recipe: Recipe, backend: TrainingBackend, exact: boolean, plan?: AdapterPlan) {
     this.exact = exact;
     const lookUp = shape.weights === 'binary' && !exact;
     this.#backend = backend;
     this.#rounding = roundings[shape.weights];
+    const signsOf = (tensor: ShapeTensor) =>
+      lookUp && isUsedInProducts(tensor, shape) ? backend.signMatrix(tensor.rows, tensor.cols) : undefined;
+    if (plan) {
+      this.all = shapeTensors(shape).map((tensor) => frozen(tensor, backend, signsOf(tensor), plan));
+      this.trained = this.all.flatMap(({ adapter }) => (adapter ? [adapter.a, adapter.b] : []));
+      this.#byName = new Map(this.all.map((parameter) => [parameter.name, parameter]));
+      return;
+    }
     this.all = shapeTensors(shape).map((tensor) => {
       const length = tensor.rows * tensor.cols;
       const usesMuon = tensor.role === 'matrix' && recipe.optimizer === 'muon';
@@ -53,9 +85,10 @@ export class Parameters {
         momentum: backend.tensor(length),
         second: usesMuon ? undefined : backend.tensor(length),
         rounded: isVector(tensor) ? undefined : backend.tensor(length),
-        signs: lookUp && isUsedInProducts(tensor, shape) ? backend.signMatrix(tensor.rows, tensor.cols) : undefined,
+        signs: signsOf(tensor),
       };
     });
+    this.trained = this.all;
     this.#byName = new Map(this.all.map((parameter) => [parameter.name, parameter]));
   }
 
@@ -68,7 +101,15 @@ export class Parameters {
 
   /** Sets initial weights: norms 1, output and down projections and biases 0, the rest normal with the given deviation. */
   initialize(random: Random, deviation: number): void {
-    for (const { name, role, rows, cols, latent } of this.all) {
+    for (const { name, role, rows, cols, latent } of this.trained) {
+      if (role === 'adapter') {
+        // The second factor starts at zero: at first nothing is added.
+        const start = new Float32Array(rows * cols);
+        if (name.endsWith('.lora_a'))
+          for (let i = 0; i < start.length; i++) start[i] = random.normal() / Math.sqrt(cols);
+        this.#backend.write(latent, start);
+        continue;
+      }
       const values = new Float32Array(rows * cols);
       if (role === 'norm') values.fill(1);
       else if (role !== 'bias' && !/attn_output|ffn_down/.test(name)) {
@@ -88,7 +129,7 @@ export class Parameters {
     if (weights === 'latent') return;
     for (const { rounded, latent, signs } of this.all) {
       if (!rounded) continue;
-      this.#backend.round(rounded, latent, this.#rounding);
+      if (rounded !== latent) this.#backend.round(rounded, latent, this.#rounding);
       if (signs && this.#fast) this.#backend.packSigns(signs, rounded);
     }
   }
@@ -110,19 +151,52 @@ export class Parameters {
   }
 
   clearGradients(): void {
-    for (const { gradient } of this.all) this.#backend.zero(gradient);
+    for (const { gradient } of this.trained) this.#backend.zero(gradient);
   }
 
   /** Every array that training depends on, by the names that `TrainerState` uses. */
   state(): Map<string, TrainingTensor> {
     const state = new Map<string, TrainingTensor>();
-    for (const { name, latent, momentum, second } of this.all) {
+    for (const { name, latent, momentum, second } of this.trained) {
       state.set(name, latent);
       state.set(`${name}/momentum`, momentum);
       if (second) state.set(`${name}/second`, second);
     }
     return state;
   }
+}
+
+/** A tensor that stays as it is: no state of an optimiser, no gradient. */
+function frozen(
+  tensor: ShapeTensor,
+  backend: TrainingBackend,
+  signs: SignMatrix | undefined,
+  { rank, alpha }: AdapterPlan,
+): Parameter {
+  const { name, role, rows, cols } = tensor;
+  const latent = backend.tensor(rows * cols);
+  const nothing = backend.tensor(isVector(tensor) ? cols : 1);
+  const factor = (suffix: string, rows: number, cols: number): Parameter => ({
+    name: `${name}.${suffix}`,
+    role: 'adapter',
+    rows,
+    cols,
+    latent: backend.tensor(rows * cols),
+    gradient: backend.tensor(rows * cols),
+    momentum: backend.tensor(rows * cols),
+    second: backend.tensor(rows * cols),
+  });
+  const adapter =
+    role === 'matrix'
+      ? { a: factor('lora_a', rank, cols), b: factor('lora_b', rows, rank), factor: alpha / rank }
+      : undefined;
+  const rounded = isVector(tensor) ? undefined : latent;
+  return { ...tensor, latent, gradient: nothing, momentum: nothing, rounded, signs, adapter };
+}
+
+/** Whether a parameter stays as it is. */
+export function isFrozen({ momentum, gradient }: Parameter): boolean {
+  return momentum === gradient;
 }
 
 function isUsedInProducts({ role }: ShapeTensor, { tiedHead }: ModelShape): boolean {

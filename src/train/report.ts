@@ -2,11 +2,20 @@
 import { type CurvePoint, rangeOf } from './report-curve.ts';
 import type { TrainDone, TrainProgress, TrainSample, TrainStart } from './train-options.ts';
 
+/** A table of a report: a row for each thing, its name first. */
+export interface ReportTable {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
 /** What a report needs of a run, gathered event by event. */
 export class RunRecord {
   start?: TrainStart;
   done?: TrainDone;
   tokensPerSecond = 0;
+  /** What the caller found out about the model. */
+  readonly tables: ReportTable[] = [];
   readonly samples: TrainSample[] = [];
   readonly notices: string[] = [];
   readonly losses: CurvePoint[] = [];
@@ -42,6 +51,7 @@ export function htmlReport(record: RunRecord, about: { title: string; corpora: r
   const sections = [
     `<h1>${escapeHtml(about.title)}</h1>`,
     `<p>${escapeHtml(headline(record))}</p>`,
+    ...record.tables.map(tableHtml),
     '<h2>Bits per byte</h2>',
     plot(losses, heldOut),
     '<p><span style="color:var(--a)">training, mean of about 30 updates</span> · <span style="color:var(--b)">held-out text</span></p>',
@@ -90,6 +100,12 @@ function recipeRows({ recipe, minutes, batchTokens, seed }: TrainStart): Record<
 
 function sampleHtml({ step, prompt, text }: TrainSample): string {
   return `<p>Update ${step}</p><pre><b>${escapeHtml(prompt)}</b>${escapeHtml(text)}</pre>`;
+}
+
+function tableHtml({ title, columns, rows }: ReportTable): string {
+  const cells = (row: readonly string[], tag: string) =>
+    `<tr>${row.map((text) => `<${tag}>${escapeHtml(text)}</${tag}>`).join('')}</tr>`;
+  return `<h2>${escapeHtml(title)}</h2><table>${cells(columns, 'th')}${rows.map((row) => cells(row, 'td')).join('')}</table>`;
 }
 
 function table(rows: Record<string, unknown>): string {

@@ -13,6 +13,7 @@ import { documentText, hashDocuments, type TrainingDocument } from './corpus-doc
 import { DocumentEncoder, type EncodedForms } from './corpus-tokens.ts';
 import { type CorpusSize, corpusSize, LEAST_CORPUS, presetFor, readableDocuments } from './defaults.ts';
 import type { MeasuredDocument } from './held-out.ts';
+import type { AdapterPlan } from './parameters.ts';
 import { recipeFrom, shapeFrom } from './presets.ts';
 import type { Recipe } from './recipe.ts';
 import { checkShape, type ModelShape } from './shape.ts';
@@ -108,6 +109,7 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
   const recipe = recipeFrom(preset, { ...options.recipe, steps }, shape.weights);
   const batchTokens = Math.max(length, options.batchTokens ?? preset.batchTokens);
   const contextWarmup = options.contextWarmup || undefined;
+  const adapter = adapterPlan(options);
   const identity = {
     corpus: await hashDocuments(training),
     validation: await hashDocuments(validation),
@@ -123,6 +125,7 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
     contextWarmup,
     exact: options.exact || undefined,
     init: options.init && (await hashWeights(options.init.weights)),
+    lora: adapter,
     teacher: options.teacher?.name,
     teacherShare: options.teacher && (options.teacherShare ?? 0.5),
   };
@@ -138,10 +141,11 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
     contextWarmup === undefined
       ? new BatchPlan(encoded, 0, batchOptions)
       : new ContextWarmup(encoded, 0, batchOptions, contextWarmup);
-  const trainer = await createTrainer(shape, recipe, { threads: options.threads, seed, exact: options.exact });
+  const { threads, exact } = options;
+  const trainer = await createTrainer(shape, recipe, { threads, seed, exact, adapter });
   try {
+    if (options.init && (adapter || !checkpoint)) trainer.initFrom(options.init.weights);
     if (checkpoint) trainer.restore(checkpoint.trainer);
-    else if (options.init) trainer.initFrom(options.init.weights);
   } catch (error) {
     await trainer.dispose();
     throw error;
@@ -167,6 +171,18 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
     resumed,
     notices,
   };
+}
+
+/** @throws OnebitError `bad-argument` for an adapter of nothing */
+function adapterPlan({ lora, init }: TrainOptions): AdapterPlan | undefined {
+  if (!lora) return undefined;
+  const { rank, alpha = 2 * rank } = lora;
+  if (init && Number.isInteger(rank) && rank >= 1 && rank <= 1024 && alpha > 0 && Number.isFinite(alpha))
+    return { rank, alpha };
+  throw new OnebitError(
+    'bad-argument',
+    `train: an adapter needs a model to go on from (init), a rank from 1 to 1024 and an alpha above 0, got ${init ? 'one' : 'none'}, ${rank} and ${alpha}.`,
+  );
 }
 
 /** The checkpoint to go on from. @throws OnebitError `bad-argument` when starting anew would overwrite an unfinished run */

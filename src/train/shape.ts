@@ -35,7 +35,7 @@ export interface ModelShape {
 }
 
 /** What a tensor is for; decides its initial values and its optimiser. */
-export type TensorRole = 'embedding' | 'head' | 'matrix' | 'norm' | 'bias';
+export type TensorRole = 'embedding' | 'head' | 'matrix' | 'norm' | 'bias' | 'adapter';
 
 /** One trained tensor. Norms and biases have one row. */
 export interface ShapeTensor {

@@ -53,6 +53,8 @@ export interface TrainOptions {
   readonly overwrite?: boolean;
   /** Go on from this model: its shape, weights and tokenizer. */
   readonly init?: StartModel;
+  /** Train an adapter of this rank beside the weights of `init`, which stay as they are: the result is the adapter's file. `alpha` is twice the rank unless given. */
+  readonly lora?: { readonly rank: number; readonly alpha?: number };
   /** Learn also from what this model predicts; the new model gets its tokenizer. Not disposed here. */
   readonly teacher?: Teacher;
   /** Share of the loss that follows the teacher, 0 to 1. Default 0.5. */

@@ -60,6 +60,7 @@ const TRAIN_OPTIONS: Options = {
   init: 'object',
   teacher: 'object',
   teacherShare: 'number',
+  lora: 'object',
   stop: 'signal',
   signal: 'signal',
 };

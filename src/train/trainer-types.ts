@@ -1,6 +1,8 @@
 // Owns what callers of a trainer see: batches, results, saved state, exported tensors. Must not know kernels or how anything is computed.
 import type { WritableTensor, WritableValue } from '../gguf/write.ts';
+import type { AdapterMatrix } from '../hf/adapter.ts';
 import type { Continuation } from './engine-run.ts';
+import type { AdapterPlan } from './parameters.ts';
 import type { Recipe } from './recipe.ts';
 import type { ModelShape } from './shape.ts';
 
@@ -81,6 +83,8 @@ export interface ExportedModel {
   /** `general.architecture`, and the architecture's keys. */
   readonly metadata: Map<string, WritableValue>;
   readonly tensors: WritableTensor[];
+  /** What was trained beside the weights, which are those that the run began with; absent where the weights were trained. */
+  readonly adapter?: readonly AdapterMatrix[];
 }
 
 export interface TrainerOptions {
@@ -90,6 +94,8 @@ export interface TrainerOptions {
   readonly seed: number;
   /** Products with quantised weights in float32 instead of 8-bit tables: slower, for comparing with other programs. */
   readonly exact?: boolean;
+  /** Train low-rank factors beside the weights, which stay as `initFrom` gives them. */
+  readonly adapter?: AdapterPlan;
 }
 
 /**

@@ -1,15 +1,16 @@
 // Owns one model in training: a step from batches to updated weights, evaluation, saving, export. Must not know where text, files or time come from.
 import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
+import type { AdapterMatrix } from '../hf/adapter.ts';
 import type { Backend } from '../kernels/backend.ts';
 import type { TrainingBackend } from '../kernels/training.ts';
 import type { Continuation } from './engine-run.ts';
-import { exportTensor, shapeMetadata } from './export.ts';
+import { exportTensor, rotatedRows, shapeMetadata } from './export.ts';
 import { ExportedRun } from './exported.ts';
 import { Graph } from './graph.ts';
 import { Head } from './head.ts';
 import { Optimizer } from './optimizer.ts';
-import { Parameters } from './parameters.ts';
+import { type Parameter, Parameters } from './parameters.ts';
 import { checkRecipe, learningRateFactor, quantizesAt, type Recipe } from './recipe.ts';
 import { checkShape, type ModelShape } from './shape.ts';
 import type {
@@ -80,7 +81,7 @@ class DecoderTrainer implements Trainer {
     this.recipe = recipe;
     this.#backend = backend;
     this.#inference = inference;
-    this.#parameters = new Parameters(shape, recipe, backend, options.exact ?? false);
+    this.#parameters = new Parameters(shape, recipe, backend, options.exact ?? false, options.adapter);
     this.#parameters.initialize(new Random(options.seed), recipe.initDeviation);
     this.#optimizer = new Optimizer(this.#parameters, recipe, backend);
   }
@@ -206,7 +207,19 @@ class DecoderTrainer implements Trainer {
       const values = await this.#backend.read(value, 0, value.length);
       tensors.push(exportTensor(parameter, this.shape, values));
     }
-    return { metadata: shapeMetadata(this.shape), tensors };
+    return { metadata: shapeMetadata(this.shape), tensors, adapter: await this.#exportAdapter() };
+  }
+
+  async #exportAdapter(): Promise<AdapterMatrix[] | undefined> {
+    const read = ({ latent }: Parameter) => this.#backend.read(latent, 0, latent.length);
+    const matrices: AdapterMatrix[] = [];
+    for (const { name, adapter } of this.#parameters.all) {
+      if (!adapter) continue;
+      const { a, b, factor } = adapter;
+      const values = rotatedRows(name, this.shape, (await read(b)).slice(), 'file');
+      matrices.push({ name, rank: a.rows, factor, a: (await read(a)).slice(), b: values });
+    }
+    return matrices.length > 0 ? matrices : undefined;
   }
 
   memoryBytes(): number {

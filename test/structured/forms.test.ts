@@ -1,5 +1,7 @@
 // Regular expressions, tool calls, JSON mode, what is refused, and texts before the form. RegExp is the judge of patterns.
+
 import { describe, expect, test } from 'vitest';
+import { Budget } from '../../src/core/budget.ts';
 import { Random } from '../../src/core/random.ts';
 import { compileJsonObject, compileRegex, compileSchema } from '../../src/structured/compile.ts';
 import { compileToolCalls, type ToolDescription } from '../../src/structured/tool-calls.ts';
@@ -232,4 +234,13 @@ test('up to draft 7 nothing beside a reference counts, later all of it', () => {
     );
   expect(of('http://json-schema.org/draft-07/schema#').accepts('{"a": 3}')).toBe(true);
   expect(of('https://json-schema.org/draft/2020-12/schema').accepts('{"a": 3}')).toBe(false);
+});
+
+test('oneOf whose alternatives overlap too much is named, not what it became', () => {
+  let schema: unknown = { type: 'object', properties: { a: {} }, required: ['a'] };
+  for (let i = 0; i < 12; i++)
+    schema = { oneOf: [schema, { type: 'object', properties: { [`b${i}`]: { type: 'null' } } }] };
+  expect(() => compileSchema(schema, qwen, { budget: new Budget({ steps: 200_000 }) })).toThrow(
+    expect.objectContaining({ code: 'over-budget', message: expect.stringContaining('a oneOf must plainly exclude') }),
+  );
 });

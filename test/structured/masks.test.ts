@@ -19,6 +19,8 @@ const schemas: [string, unknown][] = [
   ['no white space twice', { type: 'string', pattern: '^(?:\\S+\\s)*\\S+$', maxLength: 40 }],
   ['lists with commas', { type: 'string', pattern: '^[^,]+(?:,[^,]+)*$', minLength: 12 }],
   ['pairs of letters', { type: 'string', pattern: '^(?:[a-z]{2})*$', minLength: 5, maxLength: 11 }],
+  ['anything but for its ends', { type: 'string', pattern: '^ab|yz$', maxLength: 9 }],
+  ['hexadecimal digits of a number', { type: 'string', pattern: '^[0-9a-f]{7}$' }],
   ['dates', { type: 'string', format: 'date-time' }],
   ['links', { type: 'string', format: 'uri', maxLength: 30 }],
   ['no two alike', { type: 'array', items: { type: 'string', maxLength: 5 }, uniqueItems: true }],

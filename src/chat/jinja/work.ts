@@ -93,6 +93,6 @@ export class Work {
 export function overBudget(of: string): OnebitError {
   return new OnebitError(
     'over-budget',
-    `chat: the model's template must write the prompt within a budget, got more work than its ${of} allow. Send fewer or shorter messages; if short ones fail too, the file's template is broken.`,
+    `chat: the model's template must write the prompt within a budget, got more work than its share of ${of} allows. Send fewer or shorter messages; if short ones fail too, the file's template is broken.`,
   );
 }

@@ -52,6 +52,10 @@ class ReferenceBackend implements Backend {
     return { length, data: new Float32Array(length) };
   }
 
+  slice(x: Tensor, offset: number, length: number): ReferenceTensor {
+    return { length, data: (x as ReferenceTensor).data.subarray(offset, offset + length) };
+  }
+
   async weight(
     format: Weight['format'],
     rows: number,

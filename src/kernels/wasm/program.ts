@@ -46,12 +46,29 @@ const SEGMENT_BYTES = SEGMENT_WORDS * 4;
 export class Region {
   readonly address: number;
   readonly byteLength: number;
-  written = -1;
-  readLast = -1;
+  private readonly uses: { written: number; readLast: number };
 
-  constructor(address: number, byteLength: number) {
+  /** @param whole the region that it is a part of: commands on parts of one region follow each other as if they were on all of it */
+  constructor(address: number, byteLength: number, whole?: Region) {
     this.address = address;
     this.byteLength = byteLength;
+    this.uses = whole?.uses ?? { written: -1, readLast: -1 };
+  }
+
+  get written(): number {
+    return this.uses.written;
+  }
+
+  set written(command: number) {
+    this.uses.written = command;
+  }
+
+  get readLast(): number {
+    return this.uses.readLast;
+  }
+
+  set readLast(command: number) {
+    this.uses.readLast = command;
   }
 }
 

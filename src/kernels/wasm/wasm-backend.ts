@@ -55,8 +55,8 @@ export async function wasmBackend(options: WasmOptions = {}): Promise<WasmBacken
 class WasmTensor extends Region implements Tensor {
   readonly length: number;
 
-  constructor(address: number, length: number) {
-    super(address, length * 4);
+  constructor(address: number, length: number, whole?: Region) {
+    super(address, length * 4, whole);
     this.length = length;
   }
 }
@@ -127,6 +127,11 @@ export class WasmBackend implements Backend {
 
   tensor(length: number): Tensor {
     return new WasmTensor(this.#heap.allocateZeroed(length * 4, `tensor of ${length} elements`), length);
+  }
+
+  slice(x: Tensor, offset: number, length: number): Tensor {
+    const whole = x as WasmTensor;
+    return new WasmTensor(whole.address + offset * 4, length, whole);
   }
 
   weight(

@@ -11,6 +11,7 @@ import {
   OP_PREPARE_MANY,
   OP_PRODUCT,
   OP_PRODUCT_MANY,
+  OP_PRODUCT_MANY_Q2,
   OP_REPACK,
   OP_WIDEN,
   PANEL_TILES,
@@ -126,6 +127,12 @@ export class WasmWeight extends Region implements Weight {
     this.lanePairs = Math.ceil(rows / PAIR_ROWS);
   }
 
+  /** Whether products with many tokens have a kernel of their own: 1-bit weights, and 2-bit ones of 128 a scale without code 3. */
+  get takesMany(): boolean {
+    const { kind, span } = this.layout;
+    return kind === WEIGHT_Q1 || (kind === WEIGHT_Q2 && span === 128 && !this.general);
+  }
+
   /** Words 9 to 12 of the command at `c`: how the weight is held. 2-bit weights are in one piece and have their gain where others have their gap. */
   describe({ words, floats }: Pick<Program, 'words' | 'floats'>, c: number): void {
     if (this.layout.kind === WEIGHT_Q2) floats[c + 9] = this.gain;
@@ -193,7 +200,7 @@ export class Weights {
     }
     const { cols } = weight;
     const oneBytes = kind === WEIGHT_Q8 ? (cols / 32) * PREPARED_Q8 : (cols / 128) * PREPARED_TABLES;
-    const many = kind === WEIGHT_Q1 ? rowsTogether(rows) : 0;
+    const many = weight.takesMany ? rowsTogether(rows) : 0;
     const octetBytes = (cols / 128) * OCTET_BLOCK;
     const most = Math.max(1, Math.floor(PREPARED_BYTES / Math.max(octetBytes, 16 * oneBytes))) * 16;
     for (let first = 0; first < rows; ) {
@@ -257,10 +264,12 @@ export class Weights {
     const wanted = Math.max(Math.ceil(tiles / PANEL_TILES), Math.ceil(this.#threads / groups));
     const panel = Math.min(PANEL_TILES, Math.max(LOW_PANEL, Math.ceil(tiles / wanted)));
     const panels = Math.ceil(tiles / panel);
-    const work = tokens * weight.rows * weight.cols * MANY_COST;
+    const isTernary = weight.layout.kind === WEIGHT_Q2;
+    const work = tokens * weight.rows * weight.cols * MANY_COST * (isTernary ? 2 : 1);
     const many = { panel, scratch: scratch.address };
     const input = { region: octets, address: octets.address };
-    this.#record(OP_PRODUCT_MANY, panels * groups, work, out, outOffset, input, weight, tokens, accumulate, many);
+    const code = isTernary ? OP_PRODUCT_MANY_Q2 : OP_PRODUCT_MANY;
+    this.#record(code, panels * groups, work, out, outOffset, input, weight, tokens, accumulate, many);
   }
 
   /** Products of all rows of the weight. */

@@ -79,6 +79,13 @@ export class WebGpuBackend implements Backend {
     return new GpuTensor(this.#recorder.allocate(length * 4, `tensor of ${length} elements`), length);
   }
 
+  slice(): Tensor {
+    throw new OnebitError(
+      'unsupported',
+      'webgpu backend: tensors have no parts here, which adapters for some of the rows need. Use the wasm backend, or merge the adapter into the model.',
+    );
+  }
+
   weight(
     format: Weight['format'],
     rows: number,

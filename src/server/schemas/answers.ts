@@ -121,7 +121,10 @@ const model = z.object({ id: z.string(), object: z.literal('model'), created: z.
 export const modelAnswer = model;
 export const modelsAnswer = z.object({ object: z.literal('list'), data: z.array(model) });
 export const tokenizeAnswer = z.object({
-  tokens: z.union([z.array(z.int()), z.array(z.object({ id: z.int(), piece: z.string() }))]),
+  tokens: z.union([
+    z.array(z.int()),
+    z.array(z.object({ id: z.int(), piece: z.union([z.string(), z.array(z.int())]) })),
+  ]),
   count: z.int(),
   max_model_len: z.int(),
 });

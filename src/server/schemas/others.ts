@@ -15,9 +15,11 @@ export const completionRequest = z.object({
   ...formFields,
   prompt: z.union([
     z.string(),
-    z.array(z.string()).min(1).max(128),
     tokenIds.min(1),
-    z.array(tokenIds.min(1)).min(1).max(128),
+    z
+      .array(z.union([z.string(), tokenIds.min(1)]))
+      .min(1)
+      .max(128),
   ]),
   max_tokens: z.int().min(0).nullish(),
   logprobs: z.int().min(0).max(20).nullish(),
@@ -31,9 +33,11 @@ export const embeddingRequest = z.object({
   model: samplingFields.model,
   input: z.union([
     z.string(),
-    z.array(z.string()).min(1).max(2048),
     tokenIds.min(1),
-    z.array(tokenIds.min(1)).min(1).max(2048),
+    z
+      .array(z.union([z.string(), tokenIds.min(1)]))
+      .min(1)
+      .max(2048),
   ]),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().min(1).nullish(),
@@ -46,7 +50,10 @@ export const tokenizeRequest = z.object({
   prompt: z.string().nullish().describe('Another name of content'),
   add_special: z.boolean().nullish().describe('Put the begin token first where the model wants one. Default false'),
   parse_special: z.boolean().nullish().describe('Read control tokens in the text. Default false'),
-  with_pieces: z.boolean().nullish().describe('Give the text of each token too. Default false'),
+  with_pieces: z
+    .boolean()
+    .nullish()
+    .describe('Give the text of each token too, or its bytes where they are none by themselves. Default false'),
 });
 
 export const detokenizeRequest = z.object({ model: samplingFields.model, tokens: tokenIds });

@@ -16,7 +16,7 @@ export interface FoundAnswer {
 }
 
 /** From this probability on a passage is given: three quarters of the queries that have one get one then, and four fifths of the others none (docs/support.md). */
-export const ANSWER_THRESHOLD = 0.32;
+export const ANSWER_THRESHOLD = 0.36;
 
 export class AnswerModel {
   readonly index: PassageIndex;

@@ -13,15 +13,22 @@ const WORTH: Readonly<Partial<Record<Likeness, number>>> = {
 export const RANKED_BY = Object.keys(WORTH) as readonly Likeness[];
 const WORTH_OF = LIKENESSES.map((name) => WORTH[name] ?? 0);
 
-/** What says that the best passage is right: its score, its distance to the next, and its likenesses. */
+/** What says that the best passage is right: two of its likenesses, how far its score stands out from those of all others, how far it is ahead of them by one likeness, and its score. */
 const SURE = {
-  ...{ score: -0.001, distance: 0.404, queryInQuestion: 4.197, questionInQuery: 1.215, piecesOfQuestion: 6.661 },
-  ...{ wordsOfQuestion: -6.428, wordsOfAnswer: 0.438, senseOfQuestion: -1.35 },
+  ...{
+    piecesOfQuestion: 2.659,
+    standsOut: 0.422,
+    questionInQuery: 2.129,
+    aheadByQuestionInQuery: -1.141,
+    score: 0.103,
+  },
 };
-const SURE_BIAS = -3.751;
+const SURE_BIAS = -5.358;
 export const SURE_BY = Object.keys(SURE);
 const SURE_OF = Object.values(SURE);
-const SURE_COLUMNS = SURE_BY.slice(2).map((name) => LIKENESSES.indexOf(name as Likeness));
+/** Scores of passages that do not answer, as they usually are; they count as so many more passages, so that few passages do not mislead. */
+const USUAL = { mean: 2.2, deviation: 1.5, passages: 5 };
+const [PIECES, QUESTION_IN_QUERY] = [LIKENESSES.indexOf('piecesOfQuestion'), LIKENESSES.indexOf('questionInQuery')];
 
 /** A passage's number, and how likely it answers the query. */
 export interface RankedPassage {
@@ -39,13 +46,23 @@ export function scoresOf(likenesses: Float64Array): number[] {
 
 /** The signals of how sure the best is, in the order of SURE_BY. */
 export function surenessOf(likenesses: Float64Array, scores: readonly number[]): number[] {
-  let [best, second] = [0, -1];
-  for (let p = 1; p < scores.length; p++) {
-    if (scores[p] > scores[best]) [second, best] = [best, p];
-    else if (second < 0 || scores[p] > scores[second]) second = p;
-  }
-  const distance = scores[best] - (second < 0 ? 0 : scores[second]);
-  return [scores[best], distance, ...SURE_COLUMNS.map((k) => likenesses[best * LIKENESSES.length + k])];
+  const of = (passage: number, k: number) => likenesses[passage * LIKENESSES.length + k];
+  const best = scores.reduce((top, score, p) => (score > scores[top] ? p : top), 0);
+  const others = scores.map((_, p) => p).filter((p) => p !== best);
+  const count = others.length + USUAL.passages;
+  const mean = others.reduce((sum, p) => sum + scores[p], USUAL.passages * USUAL.mean) / count;
+  const squares = others.reduce(
+    (sum, p) => sum + (scores[p] - mean) * (scores[p] - mean),
+    USUAL.passages * USUAL.deviation * USUAL.deviation,
+  );
+  const nearest = others.reduce((most, p) => Math.max(most, of(p, QUESTION_IN_QUERY)), 0);
+  return [
+    of(best, PIECES),
+    (scores[best] - mean) / Math.sqrt(squares / count),
+    of(best, QUESTION_IN_QUERY),
+    of(best, QUESTION_IN_QUERY) - nearest,
+    scores[best],
+  ];
 }
 
 /** The `most` best passages, best first. @param likenesses [passages, LIKENESSES] */

@@ -4,6 +4,12 @@ import { checkSupportModel } from '../support/support-model.ts';
 import { type Decision, type DecisionQuestion, decideAll } from './questions.ts';
 import { supportDecider } from './support-decider.ts';
 
+export {
+  calibrateDecisions,
+  calibratedDecider,
+  type DecisionCalibration,
+  type JudgedDecision,
+} from './calibrate.ts';
 export { likelihoodDecider, type ScoreDocuments } from './likelihood-decider.ts';
 export {
   type Decider,
@@ -15,6 +21,7 @@ export {
   MOST_QUESTIONS,
 } from './questions.ts';
 export { supportDecider } from './support-decider.ts';
+export { type DecisionRow, type TrainDecisionOptions, trainDecision } from './train-decision.ts';
 
 /** Answers fixed questions about a text by a support model. Throws `bad-argument`. */
 export function decide(model: SupportModel, text: string, questions: readonly DecisionQuestion[]): Promise<Decision[]> {

@@ -1,8 +1,11 @@
 // Owns answering fixed questions by a support model: labels are its intents by name, or those that their words are about. Must not know wire formats.
+import { stemOf } from '../answers/passage-index.ts';
 import { OUT_OF_SCOPE } from '../support/rows.ts';
 import type { SupportModel } from '../support/support-model.ts';
-import { textKey } from '../support/words.ts';
+import { textKey, wordsOf } from '../support/words.ts';
+import { sumOf } from './calibrate.ts';
 import type { Decider, DecisionOption } from './questions.ts';
+import { trainedDecider } from './trained-decider.ts';
 
 /** Labels that stand for everything else. */
 const NONE = new Set([OUT_OF_SCOPE, 'none', 'other', 'none of these', 'none of the above', 'out of scope', 'unknown']);
@@ -11,8 +14,9 @@ const LEAST = 1e-6;
 /** Intents that a description is about with less than this are not meant. */
 const LEAST_MEANT = 0.1;
 
-/** A decider over the intents of `model`. */
+/** A decider over the intents and flags of `model`, or over the question that it was trained on. */
 export function supportDecider(model: SupportModel): Decider {
+  if (model.parts.question) return trainedDecider(model, model.parts.question);
   const intentOf = new Map(model.intents.map((intent, i) => [keyOf(intent), i]));
   const chancesOf = (text: string) => {
     const { intents, outOfScope } = model.predict(text, { top: model.intents.length });
@@ -37,10 +41,15 @@ export function supportDecider(model: SupportModel): Decider {
         const share = meant.reduce((sum, part, i) => sum + part * chances[i], 0);
         return hasNone ? share * (1 - outOfScope) : share;
       });
-      const sum = weights.reduce((total, weight) => total + weight + LEAST, 0);
+      const sum = sumOf(weights.map((weight) => weight + LEAST));
       return weights.map((weight) => (weight + LEAST) / sum);
     },
     async yes(text, instructions) {
+      const asked = new Set(wordsOf(instructions).map(stemOf));
+      const flag = model.flagLabels.findIndex((label) =>
+        wordsOf(spaced(label)).every((word) => asked.has(stemOf(word))),
+      );
+      if (flag >= 0) return model.readFlags(text)[flag].probability;
       const { chances, outOfScope } = chancesOf(text);
       const meant = meantBy({ label: instructions });
       const most = Math.max(...meant, LEAST);

@@ -15,7 +15,7 @@ const MOST = { labels: 2000, vocabulary: 1_000_000 };
 
 type Format = 'q1_0' | 'f32';
 /** A tensor of the file by its name, checked and decoded. */
-export type TensorReader = (name: string, shape: readonly number[], format: Format) => Promise<Float32Array>;
+export type TensorReader = (name: string, shape: readonly number[], format: Format | 'q8_0') => Promise<Float32Array>;
 
 /** Bytes of the file for `tags`, without rows of the vocabulary, and for one such row: its signs with their scales, and its hash. */
 export function fieldBytes(tags: number): { fixed: number; row: number } {

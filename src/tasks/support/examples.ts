@@ -1,20 +1,21 @@
 // Owns keeping training rows inside a model's file: compressed, bounded, read as hostile input. Must not know models.
 import { OnebitError } from '../../errors.ts';
 import { spansIn } from '../fields/marks.ts';
-import type { SupportRow } from './rows.ts';
+import { flagsIn, type SupportRow } from './rows.ts';
 
 /** Expanded examples are refused beyond this: a small file could claim to hold gigabytes. */
 const MAX_EXPANDED_BYTES = 256e6;
 
-/** Rows as bytes: JSON lines of [intent, text], or [intent, text, label, start, end, …] of rows with fields, raw deflate. As many rows are kept as fit `maxBytes`, the same share of every intent's. */
+/** Rows as bytes: JSON lines of [intent, text], with label, start and end of each field behind, and at last a list of flags where there is one; raw deflate. As many rows are kept as fit `maxBytes`, the same share of every intent's. */
 export async function packExamples(
   rows: readonly SupportRow[],
   maxBytes: number,
 ): Promise<{ rows: readonly SupportRow[]; bytes: Uint8Array }> {
-  let kept: SupportRow[] = rows.map(({ text, intent, slots }) => ({
+  let kept: SupportRow[] = rows.map(({ text, intent, slots, flags }) => ({
     text,
     intent,
     ...(slots?.length ? { slots } : {}),
+    ...(flags ? { flags } : {}),
   }));
   for (;;) {
     const bytes = await deflate(new TextEncoder().encode(kept.map(lineOf).join('\n')));
@@ -45,16 +46,19 @@ function exampleOf(line: string): SupportRow {
   if (!Array.isArray(value) || typeof value[0] !== 'string' || typeof value[1] !== 'string')
     throw new Error('another form');
   const [intent, text, ...numbers] = value;
-  if (numbers.length === 0) return { intent, text };
+  const last: unknown = numbers.at(-1);
+  const flags = Array.isArray(last) ? { flags: flagsIn(numbers.pop(), 'read support model: an example') } : {};
+  if (numbers.length === 0) return { intent, text, ...flags };
   const slots = Array.from({ length: Math.ceil(numbers.length / 3) }, (_, i) => {
     const [label, start, end] = numbers.slice(3 * i);
     return { label, start, end };
   });
-  return { intent, text, slots: spansIn(slots, text, 'read support model: an example') };
+  return { intent, text, slots: spansIn(slots, text, 'read support model: an example'), ...flags };
 }
 
-function lineOf({ intent, text, slots = [] }: SupportRow): string {
-  return JSON.stringify([intent, text, ...slots.flatMap(({ label, start, end }) => [label, start, end])]);
+function lineOf({ intent, text, slots = [], flags }: SupportRow): string {
+  const fields = slots.flatMap(({ label, start, end }) => [label, start, end]);
+  return JSON.stringify([intent, text, ...fields, ...(flags ? [flags] : [])]);
 }
 
 /** Every so-many-th row of each intent, at least one. */

@@ -21,18 +21,28 @@ import type { FormatName } from '../../quant/formats.ts';
 import { formatByName } from '../../quant/formats.ts';
 import { answerEntries, readAnswerModel } from '../answers/file.ts';
 import { fieldEntries, readFieldModel, type TensorReader } from '../fields/file.ts';
+import { flagEntries, readFlagModel } from '../flags/index.ts';
+import { checkTexts } from '../texts/index.ts';
 import { SIGNALS } from './calibration.ts';
 import { EvidenceSpace } from './evidence.ts';
 import { packExamples, unpackExamples } from './examples.ts';
 import { Network } from './network.ts';
 import { PhraseNetwork, phraseTensors } from './phrase-network.ts';
 import type { ThresholdRow } from './promise.ts';
-import { checkSupportModel, type SupportFacts, SupportModel, type Suspect } from './support-model.ts';
+import {
+  checkSupportModel,
+  type SupportFacts,
+  SupportModel,
+  type Suspect,
+  type TrainedQuestion,
+} from './support-model.ts';
 import { MAX_WEIGHT, TRUNK_WIDTH, Trunk, trunkNames } from './trunk.ts';
 
 /** The value of general.architecture. */
 export const SUPPORT_ARCHITECTURE = 'onebit-support';
 const VERSION = 2;
+const TEXTS = 'support.texts';
+const QUESTION = 'support.question';
 /** Rarities lie between 1 and 16; files hold them in 16 bits. */
 const RARITY_UNIT = 4096;
 const MOST = { bytes: 64e6, intents: 20_000, vocabulary: 1_000_000, width: 1024, networks: 16, trunk: 100_000 };
@@ -103,6 +113,13 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
     for (const [key, value] of more) metadata.set(key, value);
     tensors.push(tensor(senses.name, senses.shape, 'q1_0', senses.values));
   }
+  if (parts.flags) {
+    const { metadata: more, tensor: weights } = flagEntries(parts.flags);
+    for (const [key, value] of more) metadata.set(key, value);
+    tensors.push(tensor(weights.name, weights.shape, 'q8_0', weights.values));
+  }
+  if (parts.texts) metadata.set(TEXTS, JSON.stringify(parts.texts));
+  if (parts.question) metadata.set(QUESTION, JSON.stringify(parts.question));
   const pieces: Uint8Array[] = [];
   await writeGguf({ metadata, tensors }, (bytes) => void pieces.push(bytes.slice()));
   return joined(pieces);
@@ -266,8 +283,12 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
   };
   const fields = await readFieldModel(gguf, readValues, (problem) => wrong(source, problem));
   const documents = await readAnswerModel(gguf, readValues, trunk);
+  const flags = await readFlagModel(gguf, readValues, space.size, (problem) => wrong(source, problem));
+  const texts = jsonOf(gguf, source, TEXTS, (value) => checkTexts('read support model', value));
+  const question = jsonOf(gguf, source, QUESTION, (value) => questionOf(value, intents));
   return new SupportModel({
     ...{ ...(fields ? { fields } : {}), ...(documents ? { documents } : {}) },
+    ...{ ...(flags ? { flags } : {}), ...(texts ? { texts } : {}), ...(question ? { question } : {}) },
     ...{
       facts: factsOf(gguf),
       intents,
@@ -317,6 +338,29 @@ function thresholdOf(json: string): ThresholdRow {
       cause,
     });
   }
+}
+
+/** What a key holds as JSON, checked; undefined where the file has none. */
+function jsonOf<Value>(
+  gguf: Gguf,
+  source: ByteSource,
+  key: string,
+  check: (value: unknown) => Value,
+): Value | undefined {
+  if (!gguf.metadata.has(key)) return undefined;
+  try {
+    return check(JSON.parse(metadataString(gguf, key)));
+  } catch (cause) {
+    throw wrong(source, `must have JSON in ${key}, got ${(cause as Error).message.replace(/\.$/, '')}`);
+  }
+}
+
+function questionOf(value: unknown, intents: readonly string[]): TrainedQuestion {
+  const { type, instructions, labels } = (value ?? {}) as Partial<TrainedQuestion>;
+  const isType = type === 'yes-no' || type === 'choice' || type === 'score';
+  const isList = Array.isArray(labels) && labels.length === intents.length && labels.every((x) => intents.includes(x));
+  if (isType && isList && typeof instructions === 'string') return { type, instructions, labels };
+  throw new Error('another question');
 }
 
 function suspectOf(json: string): Suspect {

@@ -1,9 +1,11 @@
 // Owns the report for whoever is responsible for the queries: one HTML file, nothing loaded from elsewhere, in words that need no statistics. Must not
 // know files.
 import { checkOptions, type Kind } from '../../core/check.ts';
+import { spoken } from '../texts/index.ts';
 import { calibrationBins, calibrationError, checkJudged, type JudgedRow, summarise } from './evaluate.ts';
+import { wilson } from './intervals.ts';
 import { bars, curve } from './report-plots.ts';
-import { spoken } from './route.ts';
+import { compareWithPeople } from './shadow.ts';
 import { checkSupportModel, type SupportModel } from './support-model.ts';
 
 export interface ReportOptions {
@@ -32,6 +34,7 @@ td.n,th.n{text-align:right}svg{width:100%;max-width:40rem;height:auto}text{fill:
 .b{fill:var(--b)}line{stroke:var(--line)}.big{font-size:1.4rem}`;
 
 const MOST_CONFUSIONS = 12;
+const MOST_SHADOW = 30;
 const EXAMPLES = 3;
 const MOST_SUSPECTS = 25;
 /** A label is doubted where the model gives it less than this, and another intent more than SURE. */
@@ -49,6 +52,8 @@ export function supportReport(model: SupportModel, judged: readonly JudgedRow[],
     headline(model, judged, options),
     '<h2>Right answers, and how sure that is</h2>',
     shares(judged),
+    '<h2>Had it been switched on</h2>',
+    shadow(judged, options),
     '<h2>More answers or fewer mistakes</h2>',
     `<p>Each point of the curve is a threshold: the surer the model must be, the fewer queries it answers, and the fewer of its answers are wrong. The model uses ${model.facts.threshold.toFixed(3)}, chosen for ${percent(model.facts.precision)} right answers.</p>`,
     coverageCurve(judged),
@@ -107,6 +112,37 @@ function shares(judged: readonly JudgedRow[]): string {
       : [name, percent(count / all), `${percent(low)} to ${percent(high)} (${count} of ${all})`];
   });
   return `${table(['', 'measured', 'with 95 % certainty between'], cells)}<p>Confidence intervals are Wilson's; they say what other queries of the same kind would give.</p>`;
+}
+
+/** What it would have done with the rows, beside what people did. */
+function shadow(
+  judged: readonly JudgedRow[],
+  { costPerQuery = 4, currency = '€', queriesPerMonth }: ReportOptions,
+): string {
+  const found = compareWithPeople(judged, { costPerQuery, queriesPerMonth });
+  const { month, takenOver, rightOfTakenOver, errors, unknownIntents } = found;
+  const money = (amount: number) =>
+    `${amount < 0 ? '−' : ''}${currency}${Math.abs(Math.round(amount)).toLocaleString('en')}`;
+  const said = `<p>It would have taken over ${takenOver.count.toLocaleString('en')} of ${found.rows.toLocaleString('en')} queries and sorted ${rightOfTakenOver.count.toLocaleString('en')} of these as people did. In a month that saves ${money(month.saved)}: each answer of a person costs ${money(costPerQuery)}, each wrong answer of the model ${money(2 * costPerQuery)} besides.</p>`;
+  const intents = found.perIntent
+    .slice(0, MOST_SHADOW)
+    .map(({ intent, rows, agreed, takenOver: taken, erred }) => [
+      ...[spoken(intent), String(rows), percent(agreed / rows), String(taken), String(erred)],
+    ]);
+  const wrong = errors
+    .slice(0, MOST_CONFUSIONS)
+    .map(({ text, people, model, confidence }) => [
+      ...[`“${text}”`, spoken(people), spoken(model), percent(confidence)],
+    ]);
+  const unknown = unknownIntents.map(({ intent, rows }) => `${spoken(intent)} (${rows})`).slice(0, MOST_CONFUSIONS);
+  return [
+    said,
+    table(['people said', 'rows', 'it agrees', 'taken over', 'of these wrongly'], intents),
+    wrong.length > 0
+      ? `<p>Where it would have erred, surest first:</p>${table(['query', 'people said', 'it says', 'how sure'], wrong)}`
+      : '',
+    unknown.length > 0 ? `<p>Not known to it: ${escapeHtml(unknown.join(', '))}.</p>` : '',
+  ].join('');
 }
 
 function coverageCurve(judged: readonly JudgedRow[]): string {
@@ -189,17 +225,6 @@ function intents(judged: readonly JudgedRow[]): string {
     precision === null ? 'never' : percent(precision),
   ]);
   return table(['intent', 'rows', 'recognised', 'right when it says so'], cells);
-}
-
-/** The 95 % interval of a share. Source: Wilson 1927. */
-export function wilson(count: number, all: number): [number, number] {
-  if (all === 0) return [0, 1];
-  const z = 1.96;
-  const share = count / all;
-  const middle = share + (z * z) / (2 * all);
-  const spread = z * Math.sqrt((share * (1 - share)) / all + (z * z) / (4 * all * all));
-  const scale = 1 + (z * z) / all;
-  return [Math.max(0, (middle - spread) / scale), Math.min(1, (middle + spread) / scale)];
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

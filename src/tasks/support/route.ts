@@ -1,6 +1,8 @@
 // Owns what to do with a query: answer it, ask which of two things is meant, or hand it to a person. Must not know who asks.
 import { checkArgument, checkOptions } from '../../core/check.ts';
+import { OnebitError } from '../../errors.ts';
 import type { Field } from '../fields/field-model.ts';
+import { filledIn, voiceOf } from '../texts/index.ts';
 import { checkSupportModel, type Prediction, type RankedIntent, type SupportModel } from './support-model.ts';
 
 /**
@@ -16,10 +18,27 @@ export interface SupportRoute {
   readonly options: readonly RankedIntent[];
   /** What to say to who asked. */
   readonly text: string;
+  /** The language of that text. */
+  readonly language: string;
+  /** Whether the text is an answer that was written, of the intent or of a document. */
+  readonly isAnswer: boolean;
   /** Where the text is from, and how likely it answers: of a passage of the documents. */
   readonly source?: string;
   readonly probability?: number;
 }
+
+export interface RouteOptions {
+  /** Instead of the model's own. */
+  readonly threshold?: number;
+  /** Those that an answer may be filled with. Default: what the model has learnt to read. */
+  readonly fields?: readonly Field[];
+  /** Of the customer, two letters: see `languageReader`. Default: that of the business. */
+  readonly language?: string;
+  /** The intent that the customer has chosen of several: it is what is meant. */
+  readonly intent?: string;
+}
+
+export const ROUTE_OPTIONS = { threshold: 'number', fields: 'list', language: 'text', intent: 'text' } as const;
 
 /** An intent much less likely than the best is not asked about. */
 const LEAST_OF_BEST = 0.25;
@@ -27,45 +46,69 @@ const MOST_OPTIONS = 3;
 /** Where an answer takes a field of the query: `{order_number}`. */
 const PLACE = /\{([\p{L}_][\p{L}\p{N}_]{0,99})\}/gu;
 
-/** Decides what to do with a query. @param options.fields those that an answer may be filled with; default: what the model has learnt to read */
-export function routeQuery(
-  model: SupportModel,
-  query: string,
-  options: { readonly threshold?: number; readonly fields?: readonly Field[] } = {},
-): SupportRoute {
+/** Decides what to do with a query. Throws `bad-argument`. */
+export function routeQuery(model: SupportModel, query: string, options: RouteOptions = {}): SupportRoute {
   checkSupportModel('routeQuery', model);
   checkArgument('routeQuery', 'query', query, 'text');
-  checkOptions('routeQuery', options, { threshold: 'number', fields: 'list' });
+  checkOptions('routeQuery', options, ROUTE_OPTIONS);
   const { threshold = model.facts.threshold } = options;
-  const prediction = model.predict(query, { top: MOST_OPTIONS, threshold });
-  const { intent, answered, answer, intents, outOfScope } = prediction;
-  if (!answered || answer === undefined) {
+  return routePrediction(model, query, predictionOf(model, query, threshold, options.intent), options);
+}
+
+/** The same for a query that was judged already. */
+export function routePrediction(
+  model: SupportModel,
+  query: string,
+  prediction: Prediction,
+  options: RouteOptions,
+): SupportRoute {
+  const { threshold = model.facts.threshold } = options;
+  const voice = voiceOf(model.texts, options.language);
+  const { language } = voice;
+  const { intent, answered, intents, outOfScope } = prediction;
+  const written = answered ? (voice.answer(intent) ?? model.answers.get(intent)) : undefined;
+  if (written === undefined) {
     const [found] = model.findAnswers(query, 1);
     if (found && found.probability >= model.answerThreshold) {
       const { text, source, probability } = found;
-      return { action: 'answer', prediction, options: [], text, source, probability };
+      return { action: 'answer', prediction, options: [], text, language, isAnswer: true, source, probability };
     }
   }
   if (answered) {
-    const { text, missing } = filled(
-      answer ?? `Your question goes to: ${spoken(intent)}.`,
-      options.fields ?? prediction.fields,
-    );
-    if (missing.length === 0) return { action: 'answer', prediction, options: [], text };
-    return { action: 'clarify', prediction, options: [], text: `Please tell me: ${missing.map(spoken).join(', ')}.` };
+    const routed = filledIn(voice.texts.routed, { intent: voice.name(intent) });
+    const { text, missing } = filled(written ?? routed, options.fields ?? prediction.fields);
+    const isAnswer = written !== undefined;
+    if (missing.length === 0) return { action: 'answer', prediction, options: [], text, language, isAnswer };
+    const asked = filledIn(voice.texts.missing, { fields: missing.map(voice.name).join(', ') });
+    return { action: 'clarify', prediction, options: [], text: asked, language, isAnswer: false };
   }
   const close = intents.filter(({ probability }) => probability >= LEAST_OF_BEST * intents[0].probability);
   const together = close.reduce((sum, { probability }) => sum + probability, 0) * (1 - outOfScope);
   if (close.length > 1 && together >= threshold) {
-    const names = close.map((option) => spoken(option.intent));
-    const listed = `${names.slice(0, -1).join(', ')} or ${names[names.length - 1]}`;
-    return { action: 'clarify', prediction, options: close, text: `Do you mean ${listed}?` };
+    const names = close.map((option) => voice.name(option.intent));
+    const text = filledIn(voice.texts.clarify, { options: voice.either(names) });
+    return { action: 'clarify', prediction, options: close, text, language, isAnswer: false };
   }
+  return { action: 'handover', prediction, options: [], text: voice.texts.handover, language, isAnswer: false };
+}
+
+/** What the model says of a query, or that it means the intent that was chosen. */
+function predictionOf(model: SupportModel, query: string, threshold: number, intent?: string): Prediction {
+  const prediction = model.predict(query, { top: MOST_OPTIONS, threshold });
+  if (intent === undefined) return prediction;
+  if (!model.intents.includes(intent)) {
+    throw new OnebitError(
+      'bad-argument',
+      `routeQuery: intent must be one of the model's, got '${intent.slice(0, 60)}'. Give one of the options.`,
+    );
+  }
+  const { answer: _, ...rest } = prediction;
+  const answer = model.answers.get(intent);
   return {
-    action: 'handover',
-    prediction,
-    options: [],
-    text: 'I am not sure that I understand. A person will take over and answer you.',
+    ...rest,
+    ...{ intent, probability: 1, outOfScope: 0, confidence: 1, answered: true },
+    ...(answer === undefined ? {} : { answer }),
+    intents: [{ intent, probability: 1 }],
   };
 }
 
@@ -78,13 +121,4 @@ function filled(answer: string, fields: readonly Field[]): { text: string; missi
     return found?.text ?? place;
   });
   return { text, missing: [...missing] };
-}
-
-/** A label as people say it: `card_arrival` is "card arrival". */
-export function spoken(intent: string): string {
-  return intent
-    .replace(/(\p{Ll})(\p{Lu})/gu, '$1 $2')
-    .replace(/[_\-/.:]+/g, ' ')
-    .trim()
-    .toLowerCase();
 }

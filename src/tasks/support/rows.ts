@@ -20,6 +20,8 @@ export interface SupportRow {
   readonly answer?: string;
   /** Its fields: named parts, which do not overlap. */
   readonly slots?: readonly Span[];
+  /** Flags that it raises, "urgent" for example; an empty list: none. Rows without teach nothing of flags. */
+  readonly flags?: readonly string[];
   /** Where it was read: the line, counted from 1. Default: its place in the list. */
   readonly row?: number;
 }
@@ -35,6 +37,7 @@ export interface CheckedRows {
 const MAX_ROWS = 200_000;
 const MAX_INTENT_CHARACTERS = 200;
 const MAX_LISTED = 5;
+const MOST_FLAG = 60;
 
 /** Columns that training needs, and those that queries need. */
 const LABELLED = ['text', 'intent'];
@@ -52,6 +55,34 @@ export async function readRows(bytes: Uint8Array, name = 'queries.csv'): Promise
   checkFile('readRows', 'bytes', bytes, name);
   const table = await workbookOf(bytes, name, LABELLED);
   return table ? labelledRows(table) : parseRows(decodeText(bytes, `read queries: ${name}`), name);
+}
+
+/** Texts with the right answer of a file's bytes: as `readRows`, with the column (or key) `label`, or else `intent`. Throws `bad-argument` or `bad-file`. */
+export async function readLabels(
+  bytes: Uint8Array,
+  name = 'rows.csv',
+): Promise<{ text: string; label: string; row?: number }[]> {
+  checkFile('readLabels', 'bytes', bytes, name);
+  if (JSON_LINES.test(name)) {
+    return jsonLines(decodeText(bytes, `read rows: ${name}`), name).map(({ value, line }) => {
+      const label = value.label ?? value.intent;
+      const isLabel = typeof label === 'string' || typeof label === 'boolean' || Number.isInteger(label);
+      if (!isLabel) throw wrongField(name, line, 'label', label);
+      return { text: textOf(value, line, name), label: String(label), row: line };
+    });
+  }
+  const table =
+    (await workbookOf(bytes, name, QUERIES)) ?? parseTable(decodeText(bytes, `read rows: ${name}`), name, QUERIES);
+  const text = columnOf(table, 'text');
+  const named = columnOf(table, 'label');
+  const label = named < 0 ? columnOf(table, 'intent') : named;
+  if (label < 0) {
+    throw new OnebitError(
+      'bad-argument',
+      `read ${name}: the columns must be text and label, got ${table.columns.join(', ').slice(0, 80)}. Name them.`,
+    );
+  }
+  return table.rows.map(({ line, fields }) => ({ text: fields[text], label: fields[label].trim(), row: line }));
 }
 
 /** Queries without labels of a file's bytes: what `readRows` takes, and plain lines. The table that they are from comes with them, where it is one. */
@@ -103,11 +134,12 @@ function textsOf(table: Table): string[] {
 }
 
 function labelledRows(table: Table): SupportRow[] {
-  const [text, intent, answer] = ['text', 'intent', 'answer'].map((column) => columnOf(table, column));
+  const [text, intent, answer, flags] = ['text', 'intent', 'answer', 'flags'].map((name) => columnOf(table, name));
   return table.rows.map(({ line, fields }) => ({
     ...markedText(fields[text]),
     intent: fields[intent].trim(),
     ...(answer >= 0 && fields[answer].trim() ? { answer: fields[answer].trim() } : {}),
+    ...(flags >= 0 ? { flags: flagsIn(fields[flags].split(/[,;|]/), `row ${line}`) } : {}),
     row: line,
   }));
 }
@@ -121,8 +153,22 @@ function parseJsonRows(content: string, name: string): SupportRow[] {
     const text = textOf(value, line, name);
     const found =
       value.slots == null ? markedText(text) : { text, slots: spansIn(value.slots, text, `read ${name}: row ${line}`) };
-    return { ...found, intent: intent.trim(), ...(answer ? { answer } : {}), row: line };
+    const flags = value.flags == null ? {} : { flags: flagsIn(value.flags, `read ${name}: row ${line}`) };
+    return { ...found, intent: intent.trim(), ...(answer ? { answer } : {}), ...flags, row: line };
   });
+}
+
+/** `value` as flags, each once. Throws `bad-argument`. */
+export function flagsIn(value: unknown, where: string): string[] {
+  const isList = Array.isArray(value) && value.every((flag) => typeof flag === 'string' && flag.length <= MOST_FLAG);
+  if (!isList) {
+    throw new OnebitError(
+      'bad-argument',
+      `${where}: flags must be a list of texts of at most ${MOST_FLAG} characters, got ${(JSON.stringify(value) ?? 'nothing').slice(0, 80)}. Correct the row.`,
+    );
+  }
+  const named = value.map((flag: string) => visible(flag).normalize('NFC').trim());
+  return [...new Set(named)].filter((flag) => flag !== '');
 }
 
 function jsonLines(content: string, name: string): { value: Record<string, unknown>; line: number }[] {
@@ -167,6 +213,7 @@ export function checkSupportRows(operation: string, rows: readonly SupportRow[])
     checkArgument(operation, `rows[${i}].intent`, row.intent, 'text');
     checkArgument(operation, `rows[${i}].answer`, row.answer, 'text', false);
     if (row.slots !== undefined) spansIn(row.slots, row.text, `${operation}: rows[${i}]`);
+    if (row.flags !== undefined) flagsIn(row.flags, `${operation}: rows[${i}]`);
   }
 }
 
@@ -208,7 +255,8 @@ export function checkRows(rows: readonly SupportRow[]): CheckedRows {
     const text = textKey(row.text);
     const key = `${row.intent}\n${text}`;
     const known = unique.get(key);
-    unique.set(key, known ? { ...known, ...(row.answer ? { answer: row.answer } : {}) } : row);
+    const more = { ...(row.answer ? { answer: row.answer } : {}), ...(row.flags ? { flags: row.flags } : {}) };
+    unique.set(key, known ? { ...known, ...more } : row);
     if (!known) byText.set(text, [...(byText.get(text) ?? []), row]);
   }
   const kept = [...unique.values()];

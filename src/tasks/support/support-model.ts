@@ -2,6 +2,8 @@
 import { checkArgument, checkOptions, wrong } from '../../core/check.ts';
 import type { AnswerModel, FoundAnswer } from '../answers/answer-model.ts';
 import type { Field, FieldModel } from '../fields/field-model.ts';
+import { type Flag, type FlagModel, RAISED } from '../flags/flag-model.ts';
+import { type BusinessTexts, checkTexts } from '../texts/index.ts';
 import { type OutlierDetector, outlierProbability, signalsOf } from './calibration.ts';
 import type { Evidence, EvidenceSpace } from './evidence.ts';
 import { type Network, softmax } from './network.ts';
@@ -33,6 +35,8 @@ export interface Prediction {
   readonly intents: readonly RankedIntent[];
   /** The fields that the model has learnt to read, in their order; none where its rows had none. */
   readonly fields: readonly Field[];
+  /** The flags that the text raises, likeliest first; none where no row had any. */
+  readonly flags: readonly Flag[];
 }
 
 /** How the model came to be. */
@@ -70,6 +74,13 @@ export interface Networks {
   readonly phrases: readonly PhraseNetwork[];
 }
 
+/** A question that a model was trained on: its intents are the answers, levels lowest first. */
+export interface TrainedQuestion {
+  readonly type: 'yes-no' | 'choice' | 'score';
+  readonly instructions: string;
+  readonly labels: readonly string[];
+}
+
 /** Everything a model consists of. */
 export interface SupportParts {
   readonly facts: SupportFacts;
@@ -85,13 +96,28 @@ export interface SupportParts {
   readonly fields?: FieldModel;
   /** Finds passages that answer, where it was trained with documents. */
   readonly documents?: AnswerModel;
+  /** Tells flags, where rows had any. */
+  readonly flags?: FlagModel;
+  /** What the business has written for its customers. */
+  readonly texts?: BusinessTexts;
+  /** The question that it was trained to answer, where its intents are answers: `trainDecision`. */
+  readonly question?: TrainedQuestion;
   /** Rows it was trained on, as many as were kept: what `update` repeats. */
   readonly examples: readonly SupportRow[];
 }
 
 /** What a model of documents alone says: nothing of intents. */
 const NOTHING: Prediction = {
-  ...{ intent: OUT_OF_SCOPE, probability: 0, outOfScope: 1, confidence: 0, answered: false, intents: [], fields: [] },
+  ...{
+    intent: OUT_OF_SCOPE,
+    probability: 0,
+    outOfScope: 1,
+    confidence: 0,
+    answered: false,
+    intents: [],
+    fields: [],
+    flags: [],
+  },
 };
 const MOST_TOPICS = 3;
 const LEAST_TOPIC = 0.05;
@@ -127,6 +153,22 @@ export class SupportModel {
     return this.parts.documents?.threshold ?? 1;
   }
 
+  /** What the business has written for its customers: texts, names, answers per language. */
+  get texts(): BusinessTexts {
+    return this.parts.texts ?? {};
+  }
+
+  /** The flags that it has learnt to tell. */
+  get flagLabels(): readonly string[] {
+    return this.parts.flags?.facts.map(({ flag }) => flag) ?? [];
+  }
+
+  /** The probability of every flag that it has learnt to tell, in the order of `flagLabels`. */
+  readFlags(text: string): Flag[] {
+    checkArgument('readFlags', 'text', text, 'text');
+    return this.parts.flags?.read(this.parts.space.of(text)) ?? [];
+  }
+
   /** Labels of the fields that it has learnt to read. */
   get fieldLabels(): readonly string[] {
     return this.parts.fields?.labels ?? [];
@@ -154,6 +196,8 @@ export class SupportModel {
       evidence.ids.length === 0 ? 1 : outlierProbability(outliers, signalsOf(scores, outlierScore, evidence.known));
     softmax(scores, this.facts.temperature);
     const fields = this.parts.fields?.read(text, topicsOf(scores, intents), space.trunk) ?? [];
+    const flags = this.parts.flags?.read(evidence).filter((flag) => flag.probability >= RAISED) ?? [];
+    flags.sort((a, b) => b.probability - a.probability);
     const ranked = best(scores, Math.max(1, Math.min(top, intents.length))).map((i) => ({
       intent: intents[i],
       probability: scores[i],
@@ -169,9 +213,15 @@ export class SupportModel {
       confidence,
       answered,
       ...(answer === undefined ? {} : { answer }),
-      ...{ intents: ranked, fields },
+      ...{ intents: ranked, fields, flags },
     };
   }
+}
+
+/** The same model with other texts for customers. Throws `bad-argument`. */
+export function withTexts(model: SupportModel, texts: BusinessTexts): SupportModel {
+  checkSupportModel('withTexts', model);
+  return new SupportModel({ ...model.parts, texts: checkTexts('withTexts', texts) });
 }
 
 /** Intents that a text may be about, with their probabilities: what a reader of fields is told. */

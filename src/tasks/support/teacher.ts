@@ -24,22 +24,9 @@ export async function teacherTargets(
   seed: number,
   signal?: AbortSignal,
 ): Promise<Float32Array[]> {
-  const machine = new LinearMachine(shape);
   const { classes } = shape;
-  const duals = examples.map(() => new Float32Array(classes));
-  const order = Uint32Array.from(examples, (_, i) => i);
-  const random = new Random(seed);
-  let done = 0;
-  for (let epoch = 0; epoch < EPOCHS; epoch++) {
-    random.shuffle(order);
-    for (const index of order) {
-      machine.learn(examples[index].evidence, examples[index].target, duals[index]);
-      if (++done % EXAMPLES_A_TURN === 0) {
-        await nextTurn();
-        signal?.throwIfAborted();
-      }
-    }
-  }
+  const rows = examples.map(({ evidence, target }) => ({ evidence, sides: { [target]: true } }));
+  const machine = await learnMachine(rows, shape, seed, signal);
   return examples.map(({ evidence, target }) => {
     const chances = machine.distances(evidence).slice(0, classes);
     softmax(chances, 1 / SHARPNESS);
@@ -49,8 +36,33 @@ export async function teacherTargets(
   });
 }
 
+/** A machine that has learnt on which side of each class examples are. */
+export async function learnMachine(
+  examples: readonly { readonly evidence: Evidence; readonly sides: { readonly [c: number]: boolean } }[],
+  shape: { readonly vocabulary: number; readonly classes: number },
+  seed: number,
+  signal?: AbortSignal,
+): Promise<LinearMachine> {
+  const machine = new LinearMachine(shape);
+  const duals = examples.map(() => new Float32Array(shape.classes));
+  const order = Uint32Array.from(examples, (_, i) => i);
+  const random = new Random(seed);
+  let done = 0;
+  for (let epoch = 0; epoch < EPOCHS; epoch++) {
+    random.shuffle(order);
+    for (const index of order) {
+      machine.learn(examples[index].evidence, examples[index].sides, duals[index]);
+      if (++done % EXAMPLES_A_TURN === 0) {
+        await nextTurn();
+        signal?.throwIfAborted();
+      }
+    }
+  }
+  return machine;
+}
+
 /** Weights [vocabulary + sense + 1, classes padded to a multiple of 128]. */
-class LinearMachine {
+export class LinearMachine {
   private readonly memory: KernelMemory;
   private readonly weights: Float32Array;
   private readonly ids: Uint32Array;
@@ -86,14 +98,14 @@ class LinearMachine {
   }
 
   /** Solves the problem of one example's dual variables, one a class, exactly. */
-  learn(evidence: Evidence, target: number, duals: Float32Array): void {
+  learn(evidence: Evidence, sides: { readonly [c: number]: boolean }, duals: Float32Array): void {
     const { step } = this;
     const scores = this.distances(evidence);
     let square = 0;
     for (let i = 0; i < this.used; i++) square += this.counts[i] * this.counts[i];
     const diagonal = 1 / (2 * COST);
     for (let c = 0; c < this.classes; c++) {
-      const side = c === target ? 1 : -1;
+      const side = sides[c] ? 1 : -1;
       const slope = side * scores[c] - 1 + diagonal * duals[c];
       const next = Math.max(0, duals[c] - slope / (square + diagonal));
       step[c] = side * (next - duals[c]);
@@ -101,6 +113,11 @@ class LinearMachine {
     }
     const [ids, counts, table] = [this.ids.byteOffset, this.counts.byteOffset, this.weights.byteOffset];
     this.memory.kernels.bagAdd(ids, counts, this.used, table, this.width, step.byteOffset);
+  }
+
+  /** What a row of the vocabulary counts for a class; behind them the sense and the constant. */
+  weightOf(row: number, c: number): number {
+    return this.weights[row * this.width + c];
   }
 
   /** The evidence, the sense and a constant as rows of the weights. */

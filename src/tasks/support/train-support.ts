@@ -7,6 +7,15 @@ import { q1_0 } from '../../quant/q1-0.ts';
 import { packPassages } from '../answers/file.ts';
 import { AnswerModel, checkPassages, type Passage } from '../answers/index.ts';
 import { fieldEpochs } from '../fields/train-fields.ts';
+import { flagsOf, learnFlags, MOST_FLAGS } from '../flags/index.ts';
+import {
+  type BusinessTexts,
+  checkTexts,
+  DEFAULT_TEXTS,
+  languageReader,
+  mainLanguage,
+  unknownLabels,
+} from '../texts/index.ts';
 import { SIGNALS } from './calibration.ts';
 import { chooseEvidence, EvidenceSpace, wordHashesOf } from './evidence.ts';
 import { packExamples } from './examples.ts';
@@ -26,6 +35,7 @@ import type { PhraseRecipe } from './phrase-training.ts';
 import { checkRows, checkSupportRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
 import { SupportModel } from './support-model.ts';
 import { embeddedTrunk, TRUNK_ROW_BYTES, TRUNK_WIDTH, type Trunk } from './trunk.ts';
+import { wordsOf } from './words.ts';
 
 export interface TrainSupportOptions {
   /** Share of answers that shall be right, from 0.5 to 0.999; the rest goes to people. Default 0.9. */
@@ -34,6 +44,8 @@ export interface TrainSupportOptions {
   readonly expectedOutOfScope?: number;
   /** Passages that answer, found and given word for word: see `readDocuments`. There may be no rows then. */
   readonly documents?: readonly Passage[];
+  /** What customers read, in the words of the business: see `BusinessTexts`. Its language is that of most rows where it names none. */
+  readonly texts?: BusinessTexts;
   /** Same rows, options and seed: the same model, bit for bit. Default 1. */
   readonly seed?: number;
   /** The model's name in its file. Default `support`. */
@@ -68,6 +80,7 @@ export const TRAIN_SUPPORT_OPTIONS: Record<keyof TrainSupportOptions, Kind> = {
   precision: 'number',
   expectedOutOfScope: 'number',
   documents: 'list',
+  texts: 'object',
   seed: 'number',
   name: 'text',
   maxBytes: 'number',
@@ -96,6 +109,10 @@ const MOST_EPOCHS = 14;
 const COMMON_WORDS = 6000;
 /** Bytes of a row of the vocabulary besides its weights: its hash, its rarity. */
 const ENTRY_BYTES = 6;
+/** Rows whose language is looked at. */
+const LANGUAGE_ROWS = 200;
+/** Bytes of a flag's weight of one row. */
+const FLAG_BYTES = 34 / 32;
 /** Bytes for the header, names of keys and tensors, notices and suspects. */
 const HEADER_BYTES = 24_000;
 const MOST_VOCABULARY = 200_000;
@@ -121,7 +138,9 @@ export async function trainSupport(
   signal?.throwIfAborted();
   const { documents = [] } = options;
   checkPassages('trainSupport', documents);
-  if (rows.length === 0 && documents.length > 0) return modelOfDocuments(documents, options, precision);
+  const own = options.texts === undefined ? undefined : checkTexts('trainSupport', options.texts);
+  if (rows.length === 0 && documents.length > 0)
+    return modelOfDocuments(documents, { ...options, texts: own }, precision);
   const checked = checkRows(rows);
   const intents = [...new Set(checked.rows.map(({ intent }) => intent))]
     .filter((intent) => intent !== OUT_OF_SCOPE)
@@ -133,17 +152,30 @@ export async function trainSupport(
   const fieldRows = fieldRowsFor(labels, wholeBytes * FIELDS_SHARE);
   const maxBytes = labels > 0 ? Math.floor(wholeBytes * (1 - FIELDS_SHARE)) : wholeBytes;
   const shape = networksFor(options, classes, maxBytes);
+  const flagged = flagsOf(checked.rows);
+  if (flagged.labels.length > MOST_FLAGS) {
+    throw new OnebitError(
+      'bad-argument',
+      `trainSupport: at most ${MOST_FLAGS} flags are learnt, got ${flagged.labels.length}. Leave some out.`,
+    );
+  }
   const texts = checked.rows.map(({ text }) => text);
   const kept = await packExamples(options.keepExamples === false ? [] : checked.rows, maxBytes / 5);
   const answers = new Map(checked.rows.flatMap(({ intent, answer }) => (answer ? [[intent, answer] as const] : [])));
+  const language = await languageOfRows(texts, await embeddedTrunk());
   const trunk = (await embeddedTrunk()).subset(
     COMMON_WORDS,
     wordHashesOf([...texts, ...textsOf(documents), ...intents.map(nameOf)]),
   );
   const named = JSON.stringify([intents, [...answers]]);
   const documentBytes = (await packPassages(documents)).length + 100 * documents.length;
-  const room = maxBytes - documentBytes - kept.bytes.length - 2 * new TextEncoder().encode(named).length;
-  const space = chooseEvidence([...texts, ...intents.map(nameOf)], trunk, vocabularyFor(room, trunk, classes, shape));
+  const textBytes = new TextEncoder().encode(JSON.stringify(own ?? {})).length;
+  const room = maxBytes - documentBytes - textBytes - kept.bytes.length - 2 * new TextEncoder().encode(named).length;
+  const space = chooseEvidence(
+    [...texts, ...intents.map(nameOf)],
+    trunk,
+    vocabularyFor(room, trunk, classes, shape, flagged.labels.length),
+  );
   const examples = examplesOf(checked.rows, intents, space);
 
   const networkShape = { vocabulary: space.size, width: shape.width, classes };
@@ -195,15 +227,31 @@ export async function trainSupport(
           { vocabulary: fieldRows, seed, recipe: { binary }, epochs: options.epochs, onExamples: progress, signal },
         )
       : undefined;
+  const flagRows = checked.rows.flatMap(({ flags }, i) => (flags ? [{ flags, evidence: examples[i].evidence }] : []));
+  const flags =
+    flagged.labels.length > 0 ? await learnFlags(flagRows, flagged.labels, space.size, { seed, signal }) : undefined;
+  const spokenTo = language.spoken in DEFAULT_TEXTS && language.spoken !== 'en' ? { language: language.spoken } : {};
+  const said = { ...spokenTo, ...own };
+  const unknown = unknownLabels(said, [...intents, ...labelsOf(checked.rows), ...flagged.labels]);
+  const notices = [
+    ...checked.notices,
+    ...flagged.notices,
+    ...language.notices,
+    ...(unknown.length > 0
+      ? [`texts name what no row has: ${unknown.slice(0, 5).join(', ')}${unknown.length > 5 ? ' and others' : ''}.`]
+      : []),
+  ];
   return new SupportModel({
     ...(fields ? { fields } : {}),
+    ...(flags ? { flags } : {}),
+    ...(Object.keys(said).length > 0 ? { texts: said } : {}),
     ...(documents.length > 0 ? { documents: new AnswerModel(documents, trunk) } : {}),
     facts: {
       ...facts,
       name: options.name ?? 'support',
       seed,
       trainedRows: checked.rows.length,
-      notices: [...checked.notices, ...promiseNotices(facts, heldOut, intents)],
+      notices: [...notices, ...promiseNotices(facts, heldOut, intents)],
       suspects: suspectsOf(heldOut, facts.temperature, checked.rows, intents),
     },
     ...{ intents, answers, space, networks, hasOutlierClass: outliers > 0, outliers: detector, examples: kept.rows },
@@ -214,10 +262,35 @@ function textsOf(documents: readonly Passage[]): string[] {
   return documents.map(({ question, answer }) => `${question} ${answer}`);
 }
 
+/** The language of most of the rows, and what the trunk, which only knows English, means for others. */
+async function languageOfRows(
+  texts: readonly string[],
+  trunk: Trunk,
+): Promise<{ spoken: string; notices: readonly string[] }> {
+  const step = Math.ceil(texts.length / LANGUAGE_ROWS);
+  const looked = texts.filter((_, i) => i % step === 0);
+  const read = await languageReader().catch(() => undefined);
+  if (!read) {
+    const notice = 'the language of the rows was not told: the library eld could not be loaded.';
+    return { spoken: 'en', notices: [notice] };
+  }
+  const found = mainLanguage(looked, read);
+  if (!found || found.share < 0.5 || found.language === 'en') return { spoken: 'en', notices: [] };
+  const words = looked.flatMap(wordsOf);
+  const known = words.filter((word) => trunk.weightOf(word) !== undefined).length / Math.max(1, words.length);
+  const name = new Intl.DisplayNames('en', { type: 'language' }).of(found.language);
+  return {
+    spoken: found.language,
+    notices: [
+      `the rows are ${name}: the trunk learnt English words and has ${Math.round(100 * known)} % of theirs, so that a word is understood by the rows that have it or its pieces. More rows of each intent, said in different words, help more than in English.`,
+    ],
+  };
+}
+
 /** A model without intents: all that it does is to find passages. */
 async function modelOfDocuments(
   documents: readonly Passage[],
-  { name = 'support', seed = 1 }: TrainSupportOptions,
+  { name = 'support', seed = 1, texts }: TrainSupportOptions,
   precision: number,
 ): Promise<SupportModel> {
   const trunk = (await embeddedTrunk()).subset(COMMON_WORDS, wordHashesOf(textsOf(documents)));
@@ -231,6 +304,7 @@ async function modelOfDocuments(
     space: new EvidenceSpace(new Uint32Array(), new Float32Array(), trunk, new Float32Array(TRUNK_WIDTH)),
     outliers: { mean: nothing(), scale: nothing(), weights: nothing(), bias: 0 },
     documents: new AnswerModel(documents, trunk),
+    ...(texts ? { texts } : {}),
   });
 }
 
@@ -284,13 +358,21 @@ function bytesOf(weights: number): number {
 }
 
 /** Rows of the vocabulary that fit what the rest of the file leaves. */
-function vocabularyFor(room: number, trunk: Trunk, classes: number, { bags, width, phrases }: NetworksShape): number {
+function vocabularyFor(
+  room: number,
+  trunk: Trunk,
+  classes: number,
+  { bags, width, phrases }: NetworksShape,
+  flags: number,
+): number {
   const fixed =
     HEADER_BYTES +
+    flags * FLAG_BYTES * (TRUNK_WIDTH + 64) +
     trunk.size * (TRUNK_ROW_BYTES + ENTRY_BYTES) +
     bags * (bytesOf(width * (TRUNK_WIDTH + classes)) + 4 * classes) +
     phrases * phraseBytes(classes);
-  const rows = Math.floor((room - fixed) / (bags * bytesOf(width) + phrases * bytesOf(WORD_WIDTH) + ENTRY_BYTES));
+  const rowBytes = bags * bytesOf(width) + phrases * bytesOf(WORD_WIDTH) + ENTRY_BYTES + flags * FLAG_BYTES;
+  const rows = Math.floor((room - fixed) / rowBytes);
   if (rows < 1000) {
     throw new OnebitError(
       'bad-argument',

@@ -29,13 +29,14 @@ export async function updateSupport(
   const corrected = new Set(rows.map(({ text }) => textKey(text)));
   const kept = parts.examples.filter(({ text }) => !corrected.has(textKey(text)));
   const answered = new Set<string>();
-  const old = kept.map(({ text, intent, slots }) => {
+  const old = kept.map(({ text, intent, slots, flags }) => {
     const answer = answered.has(intent) ? undefined : answers.get(intent);
     answered.add(intent);
-    return { text, intent, ...(slots ? { slots } : {}), ...(answer ? { answer } : {}) };
+    return { text, intent, ...(slots ? { slots } : {}), ...(flags ? { flags } : {}), ...(answer ? { answer } : {}) };
   });
   return trainSupport([...old, ...rows], {
     ...options,
+    texts: options.texts ?? parts.texts,
     documents: options.documents ?? parts.documents?.index.passages,
     name: options.name ?? facts.name,
     precision: options.precision ?? facts.precision,

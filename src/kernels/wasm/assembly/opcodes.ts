@@ -51,6 +51,7 @@ export const OP_PRODUCT_MANY = 17;
 export const OP_GATE_RELU2 = 18;
 export const OP_GATE_GELU = 19;
 export const OP_SCALE = 20;
+export const OP_PRODUCT_MANY_Q2 = 21;
 
 /** Element formats of a key/value pool. */
 export const KV_F32 = 0;
@@ -78,7 +79,7 @@ export const OCTET_BLOCK = 8256;
 export const OCTET_STEPS = 8192;
 /** Tiles that products with many tokens take together at most, and bytes that a thread needs meanwhile (products-q1-many.ts). */
 export const PANEL_TILES = 64;
-export const OCTET_SCRATCH = 16 * 8256 + 1024 + 128 + 64 + 64 * 32 * 64;
+export const OCTET_SCRATCH = 16 * 8256 + 1024 + 128 + 64 + 64 * 32 * 64 + 1024;
 
 /** Tokens of a key/value page (KV_PAGE of kernels/backend.ts, which AssemblyScript cannot import). */
 export const PAGE_TOKENS = 32;

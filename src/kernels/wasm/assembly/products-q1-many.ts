@@ -13,20 +13,20 @@ import { blockAt } from './repack-q1';
 
 /** Bytes from one table of 256 entries to the next. A line more than its size: equal bytes of a row must not all meet in one set of a cache. */
 // @ts-ignore: decorator
-@inline const STRIDE_8: usize = 4096 + 64;
+@inline export const STRIDE_8: usize = 4096 + 64;
 // @ts-ignore: decorator
-@inline const STRIDE_16: usize = 8192 + 64;
+@inline export const STRIDE_16: usize = 8192 + 64;
 
 // Scratch: 16 tables, a tile's indices [16][32 rows] u16, its scales [32] f32, two vectors put aside, sums [PANEL_TILES * 32 rows][tokens] f32. Rows of a
 // tile are in the order of its bytes: row 4 q + i of each half is at 4 i + q.
 // @ts-ignore: decorator
-@inline const INDICES: usize = 16 * STRIDE_16;
+@inline export const INDICES: usize = 16 * STRIDE_16;
 // @ts-ignore: decorator
-@inline const SCALES: usize = INDICES + 1024;
+@inline export const SCALES: usize = INDICES + 1024;
 // @ts-ignore: decorator
-@inline const ASIDE: usize = SCALES + 128;
+@inline export const ASIDE: usize = SCALES + 128;
 // @ts-ignore: decorator
-@inline const SUMS: usize = ASIDE + 64;
+@inline export const SUMS: usize = ASIDE + 64;
 
 export function multiply_octets(
   weights: usize, lanePairs: i32, gap: usize, octets: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32,
@@ -75,7 +75,7 @@ export function multiply_octets(
 }
 
 /** Makes the table of two groups of an octet: entry lower + 16 * upper is the sum of both groups' entries, 16 * sizeof<P>() bytes apart. */
-function expand<P>(groups: usize, table: usize): void {
+export function expand<P>(groups: usize, table: usize): void {
   const end = groups + 256;
   for (let upper: usize = 0; upper < 256; upper += 32) {
     const u = v128.load(groups + upper, 256), v = v128.load(groups + upper, 272);
@@ -95,7 +95,7 @@ function expand<P>(groups: usize, table: usize): void {
 
 /** From the nibbles of a tile's block, the offsets into the 16 tables for its rows: 8 bits of a row times 2^shift. */
 // @ts-ignore: decorator
-@inline function spreadIndices(groups: usize, to: usize, shift: i32): void {
+@inline export function spreadIndices(groups: usize, to: usize, shift: i32): void {
   const low = i8x16.splat(<i8>(15 | (<i32>to >> 31))), high = i16x8.shl(low, 4);
   const end = to + 1024;
   do {
@@ -125,7 +125,7 @@ function orderScales(w: usize, to: usize): void {
 
 /** Stores the columns of four vectors, `step` bytes apart. */
 // @ts-ignore: decorator
-@inline function putColumns(to: usize, step: usize, a: v128, b: v128, c: v128, d: v128): void {
+@inline export function putColumns(to: usize, step: usize, a: v128, b: v128, c: v128, d: v128): void {
   const x = v128.shuffle<f32>(a, b, 0, 4, 1, 5), y = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
   const z = v128.shuffle<f32>(a, b, 2, 6, 3, 7), w = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
   v128.store(to, v128.shuffle<f32>(x, y, 0, 1, 4, 5));
@@ -248,18 +248,18 @@ function addRows8(scratch: usize, sums: usize, steps: usize): void {
 
 /** The first four 16-bit sums, times 2^16. */
 // @ts-ignore: decorator
-@inline function lowerSums(v: v128, zero: v128): v128 {
+@inline export function lowerSums(v: v128, zero: v128): v128 {
   return f32x4.convert_i32x4_s(v128.shuffle<i16>(zero, v, 0, 8, 1, 9, 2, 10, 3, 11));
 }
 
 /** The last four 16-bit sums, times 2^16. */
 // @ts-ignore: decorator
-@inline function upperSums(v: v128, zero: v128): v128 {
+@inline export function upperSums(v: v128, zero: v128): v128 {
   return f32x4.convert_i32x4_s(v128.shuffle<i16>(zero, v, 4, 12, 5, 13, 6, 14, 7, 15));
 }
 
 /** Stores a tile's sums, `step` bytes per row, as outputs of `tokens` tokens and the first `left` rows. */
-function giveSums(sums: usize, step: usize, out: usize, outStride: usize, left: i32, tokens: i32): void {
+export function giveSums(sums: usize, step: usize, out: usize, outStride: usize, left: i32, tokens: i32): void {
   for (let t = 0; t < tokens; t += 4) {
     for (let row = 0; row < min(left, 32); row += 4) {
       const from = rowSums(sums, step, row) + (<usize>t << 2);
@@ -276,7 +276,7 @@ function giveSums(sums: usize, step: usize, out: usize, outStride: usize, left: 
 }
 
 /** The opposite: fills a tile's sums from outputs; those of other tokens and rows do not matter. */
-function takeSums(sums: usize, step: usize, out: usize, outStride: usize, left: i32, tokens: i32): void {
+export function takeSums(sums: usize, step: usize, out: usize, outStride: usize, left: i32, tokens: i32): void {
   for (let t = 0; t < tokens; t += 4) {
     for (let row = 0; row < min(left, 32); row += 4) {
       const from = out + (<usize>row << 2) + <usize>t * outStride;

@@ -5,7 +5,7 @@ import { shiftKeys, storeKv } from './kv';
 import { rmsNorm } from './norms';
 import {
   BEFORE_SHIFT, CODE_MASK, FLAG_BARRIER, FLAG_LANES, GRAIN_MASK, HEADER_CHUNKS, HEADER_DONE, HEADER_END, LONG_SHIFT, MOST_LANES, OP_ATTENTION, OP_COPY, OP_EMBED,
-  OP_GATE_GELU, OP_GATE_RELU2, OP_GATHER_ROWS, OP_PREPARE, OP_PREPARE_MANY, OP_PRODUCT, OP_PRODUCT_MANY, OP_REPACK, OP_RMS_NORM, OP_ROPE, OP_SCALE, OP_SHIFT_KEYS, OP_STORE_KV, OP_SWIGLU,
+  OP_GATE_GELU, OP_GATE_RELU2, OP_GATHER_ROWS, OP_PREPARE, OP_PREPARE_MANY, OP_PRODUCT, OP_PRODUCT_MANY, OP_PRODUCT_MANY_Q2, OP_REPACK, OP_RMS_NORM, OP_ROPE, OP_SCALE, OP_SHIFT_KEYS, OP_STORE_KV, OP_SWIGLU,
   OP_TOP_CHUNKS, OP_TOP_MERGE, OP_WIDEN,
   RECORD_BYTES, RUN_DONE, WORD_COUNTER, WORD_GRAIN, WORD_ITEMS, WORD_LANE_ITEMS,
 } from './opcodes';
@@ -38,7 +38,8 @@ function execute(c: usize, from: i32, to: i32): void {
     case OP_PREPARE: prepare(c, from, to); break;
     case OP_PRODUCT: product(c, from, to); break;
     case OP_PREPARE_MANY: prepareMany(c, from, to); break;
-    case OP_PRODUCT_MANY: productMany(c, from, to, thread); break;
+    case OP_PRODUCT_MANY:
+    case OP_PRODUCT_MANY_Q2: productMany(c, from, to, thread); break;
     default: train(c, from, to, thread);
   }
 }

@@ -1,12 +1,13 @@
 // Owns which product, preparation, repacking and decoding function a weight format uses. Must not know how they work.
 // Every weight command's operands end with word 10, the weight's kind, and word 11, its details: bit 0 `general`, the rest the span (repack-q2.ts).
 import {
-  OCTET_BLOCK, OCTET_SCRATCH, REPACK_BAD, REPACK_GENERAL, REPACK_SCRATCH, WEIGHT_BF16, WEIGHT_F16, WEIGHT_F32, WEIGHT_Q1, WEIGHT_Q2, WEIGHT_Q8,
+  CODE_MASK, OCTET_BLOCK, OCTET_SCRATCH, OP_PRODUCT_MANY_Q2, REPACK_BAD, REPACK_GENERAL, REPACK_SCRATCH, WEIGHT_BF16, WEIGHT_F16, WEIGHT_F32, WEIGHT_Q1, WEIGHT_Q2, WEIGHT_Q8,
 } from './opcodes';
 import { decode_bf16, decode_f16, decode_f32, matmul_bf16, matmul_f16, matmul_f32 } from './products-dense';
 import { matmul_q1_0 } from './products-q1';
 import { multiply_octets } from './products-q1-many';
 import { matmul_q2_0 } from './products-q2';
+import { multiply_octets_q2 } from './products-q2-many';
 import { decode_q8_0, matmul_q8_0, quantize_q8_0 } from './products-q8';
 import { decode_q1_0, repack_q1_0 } from './repack-q1';
 import { decode_q2_0, repack_q2_0 } from './repack-q2';
@@ -50,7 +51,7 @@ export function product(c: usize, from: i32, to: i32): void {
 
 /**
  * Items are panels of `tiles` tiles with up to 16 tokens each: all panels of the first tokens, then of the next. Operands: out, octets, weight, rows,
- * cols, tokens, accumulate, first item, gap of lanes, tiles of a panel, scratch [threads, OCTET_SCRATCH bytes], pairs of a lane.
+ * cols, tokens, accumulate, first item, gap of lanes (2-bit: gain), tiles of a panel, scratch [threads, OCTET_SCRATCH bytes], pairs of a lane.
  */
 export function productMany(c: usize, from: i32, to: i32, thread: i32): void {
   const rows = load<i32>(c, 16);
@@ -68,10 +69,14 @@ export function productMany(c: usize, from: i32, to: i32, thread: i32): void {
     const octets: usize = load<usize>(c, 8) + <usize>((token >> 3) * (cols >> 7)) * OCTET_BLOCK;
     const out: usize = load<usize>(c, 4) + <usize>token * stride;
     const count = min(16, tokens - token);
-    multiply_octets(
-      load<usize>(c, 12), load<i32>(c, 48), load<usize>(c, 36), octets, out, stride, rows, cols, count, load<i32>(c, 28), tile,
-      min(tile + panel, tiles), scratch,
-    );
+    const last = min(tile + panel, tiles), add = load<i32>(c, 28);
+    if ((load<u32>(c) & CODE_MASK) == OP_PRODUCT_MANY_Q2) {
+      multiply_octets_q2(load<usize>(c, 12), octets, out, stride, rows, cols, count, add, tile, last, load<f32>(c, 36), scratch);
+    } else {
+      multiply_octets(
+        load<usize>(c, 12), load<i32>(c, 48), load<usize>(c, 36), octets, out, stride, rows, cols, count, add, tile, last, scratch,
+      );
+    }
   }
 }
 

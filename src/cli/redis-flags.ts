@@ -1,0 +1,61 @@
+// Owns the options that say where Redis is, and opening what is kept there. Everything of it is loaded only when it is named.
+import type { Command } from 'commander';
+import type { ServerOptions } from '../server/app.ts';
+import { readInputText } from './read-input.ts';
+
+export interface RedisFlags {
+  jobs?: string;
+  state?: string;
+  redisCa?: string;
+}
+
+/** What of a server lies in Redis. */
+export interface InRedis {
+  readonly options: Pick<ServerOptions, 'openJobs' | 'openQueue' | 'state'>;
+  close(): void;
+}
+
+/** Adds --redis-ca. */
+export function addRedisOptions(command: Command): Command {
+  return command.option(
+    '--redis-ca <file>',
+    'certificates in PEM to trust, for rediss://; the password may be in ONEBIT_REDIS_PASSWORD',
+  );
+}
+
+/** Whether it is an address of Redis, and not a folder. */
+export function isRedis(place: string | undefined): place is string {
+  return place !== undefined && /^rediss?(\+\w+)?:\/\//.test(place);
+}
+
+/** A connection to Redis. @throws OnebitError */
+export async function openPlace(url: string, { redisCa }: RedisFlags, signal: AbortSignal) {
+  const { RedisPlace } = await import('../redis/connection.ts');
+  const ca = redisCa === undefined ? undefined : await readInputText(redisCa, 'read certificates', signal);
+  return RedisPlace.open({ url, ca, password: process.env.ONEBIT_REDIS_PASSWORD });
+}
+
+/** Opens what the flags say lies in Redis. @throws OnebitError where it cannot be reached */
+export async function openInRedis(flags: RedisFlags, signal: AbortSignal): Promise<InRedis> {
+  const jobs = isRedis(flags.jobs) ? await openPlace(flags.jobs, flags, signal) : undefined;
+  const shared = flags.state === undefined ? undefined : await openPlace(flags.state, flags, signal);
+  let options: InRedis['options'] = {};
+  if (shared) {
+    const { redisState } = await import('../redis/redis-state.ts');
+    options = { state: redisState(shared) };
+  }
+  if (jobs) {
+    const { openRedisJobs, RedisQueue } = await import('../redis/redis-queue.ts');
+    const opened = await openRedisJobs(jobs);
+    options = {
+      ...options,
+      openJobs: async () => opened.store,
+      openQueue: (work) => new RedisQueue(opened, work),
+    };
+  }
+  const close = () => {
+    jobs?.close();
+    shared?.close();
+  };
+  return { options, close };
+}

@@ -1,0 +1,88 @@
+// Owns a matrix of ±d, or of −d, 0, d, 2d, as MLX's quantisation holds it: words of codes, a scale and a bias for each group. Nothing is rounded. Must not know
+// where files lie. Source: https://ml-explore.github.io/mlx: words of 32 bits, the first code in the lowest bits, weight = scale · code + bias.
+import type { ByteSource } from '../bytes/source.ts';
+import { floatToHalf, halfToFloat } from '../core/half.ts';
+import { OnebitError } from '../errors.ts';
+import type { Gguf, TensorInfo } from '../gguf/types.ts';
+import type { SafeTensorToWrite } from './safetensors.ts';
+
+/** MLX's way to hold a format of ours: its codes are the same bits. */
+interface MlxForm {
+  readonly bits: 1 | 2;
+  readonly groupSize: 64 | 128;
+  readonly blockBytes: number;
+}
+
+const FORMS: Readonly<Record<string, MlxForm>> = {
+  q1_0: { bits: 1, groupSize: 128, blockBytes: 18 },
+  q2_0: { bits: 2, groupSize: 64, blockBytes: 18 },
+  'q2_0-128': { bits: 2, groupSize: 128, blockBytes: 34 },
+  pq2_0: { bits: 2, groupSize: 128, blockBytes: 34 },
+};
+/** Rows written at once. */
+const PIECE_BYTES = 1 << 20;
+
+/** The one form that all matrices of a model have. @throws OnebitError `unsupported` where they have others */
+export function mlxForm(gguf: Gguf): MlxForm {
+  const matrices = [...gguf.tensors.values()].filter(({ shape }) => shape.length > 1);
+  const form = FORMS[matrices[0]?.format];
+  const odd = matrices.find(
+    ({ format }) => !form || FORMS[format]?.bits !== form.bits || FORMS[format].groupSize !== form.groupSize,
+  );
+  if (form && !odd) return form;
+  const { name, format } = odd ?? { name: 'none', format: 'none' };
+  throw new OnebitError(
+    'unsupported',
+    `convert: MLX holds matrices of q1_0, or all of q2_0, q2_0-128 or pq2_0; '${name}' is ${format}. Convert to one of these first: --type q1_0.`,
+  );
+}
+
+/** The three tensors that MLX holds a matrix as. @param order which row of ours each of its rows is; absent: the same */
+export function mlxTensors(
+  tensor: TensorInfo,
+  base: string,
+  form: MlxForm,
+  source: ByteSource,
+  order?: Int32Array,
+  signal?: AbortSignal,
+): SafeTensorToWrite[] {
+  const [cols, rows] = tensor.shape;
+  const groups = cols / form.groupSize;
+  const rowBytes = groups * form.blockBytes;
+  const codeBytes = form.blockBytes - 2;
+  /** What `of` makes of each block, for all rows in turn. */
+  const produce =
+    (bytesOfBlock: number, of: (target: Uint8Array, block: Uint8Array) => void): SafeTensorToWrite['produce'] =>
+    async (append) => {
+      const step = order ? 1 : Math.max(1, Math.floor(PIECE_BYTES / rowBytes));
+      for (let row = 0; row < rows; row += step) {
+        const count = Math.min(step, rows - row);
+        const bytes = new Uint8Array(count * rowBytes);
+        await source.readInto(bytes, tensor.offsetBytes + (order?.[row] ?? row) * rowBytes, signal);
+        const out = new Uint8Array(count * groups * bytesOfBlock);
+        for (let block = 0; block < count * groups; block++) {
+          const target = out.subarray(block * bytesOfBlock, (block + 1) * bytesOfBlock);
+          of(target, bytes.subarray(block * form.blockBytes, (block + 1) * form.blockBytes));
+        }
+        await append(out);
+      }
+    };
+  const half = (factor: number) => (target: Uint8Array, block: Uint8Array) => {
+    const bits = floatToHalf(factor * halfToFloat(block[0] | (block[1] << 8)));
+    if ((bits & 0x7fff) === 0x7c00) {
+      throw new OnebitError('unsupported', `convert: '${tensor.name}' has a scale that is too large for MLX's fp16.`);
+    }
+    target.set([bits & 255, bits >> 8]);
+  };
+  return [
+    {
+      name: `${base}.weight`,
+      type: 'U32',
+      shape: [rows, (cols * form.bits) / 32],
+      produce: produce(codeBytes, (target, block) => target.set(block.subarray(2))),
+    },
+    // Codes 0 and 1 are −d and d; codes 0 to 3 are −d to 2d.
+    { name: `${base}.scales`, type: 'F16', shape: [rows, groups], produce: produce(2, half(form.bits === 1 ? 2 : 1)) },
+    { name: `${base}.biases`, type: 'F16', shape: [rows, groups], produce: produce(2, half(-1)) },
+  ];
+}

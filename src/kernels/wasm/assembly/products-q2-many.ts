@@ -1,0 +1,313 @@
+// Owns products of Q2_0 weights in tiles (repack-q2.ts) of 128 inputs a scale and without code 3, with 8 or 16 tokens at a time: tokens are lanes. Must not know
+// threads or commands. The idea, and the tables: products-q1-many.ts. Both planes of a tile are looked up in the same tables, plane A, then plane B, and their
+// 16-bit sums meet before the scale.
+//
+// multiply_octets_q2(weights, octets, out, outStride, rows, cols, tokens, accumulate, tile0, tile1, gain, scratch): as multiply_octets, with `gain` as in
+//   matmul_q2_0 (products-q2.ts). The results are the same bits as those of matmul_q2_0.
+import { madd } from './math';
+import { OCTET_BLOCK, OCTET_STEPS, PANEL_TILES } from './opcodes';
+import {
+  ASIDE, expand, giveSums, INDICES, lowerSums, putColumns, SCALES, spreadIndices, STRIDE_16, STRIDE_8, SUMS, takeSums, upperSums,
+} from './products-q1-many';
+
+/** Behind the sums: 16-bit sums of a tile's rows, [32 rows][8 or 16 tokens]. */
+// @ts-ignore: decorator
+@inline const PART: usize = SUMS + PANEL_TILES * 2048;
+/** A tile's block: 32 scales, two planes. */
+// @ts-ignore: decorator
+@inline const TILE_BLOCK: usize = 1088;
+// @ts-ignore: decorator
+@inline const PLANE: usize = 512;
+
+export function multiply_octets_q2(
+  weights: usize, octets: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32, tile0: i32, tile1: i32, gain: f32,
+  scratch: usize,
+): void {
+  const blocks = cols >> 7;
+  const both = tokens > 8;
+  const tileSums: usize = both ? 2048 : 1024;
+  const second: usize = <usize>blocks * OCTET_BLOCK;
+  const firstSums = scratch + SUMS, part = scratch + PART;
+  memory.fill(firstSums, 0, <usize>(tile1 - tile0) * tileSums);
+  let sums = firstSums;
+  for (let b = 0; b < blocks; b++) {
+    const octet = octets + <usize>b * OCTET_BLOCK;
+    for (let g: usize = 0; g < 16; g++) {
+      if (both) {
+        expand<u16>(octet + (g << 9), scratch + g * STRIDE_16);
+        expand<u16>(octet + second + (g << 9), scratch + g * STRIDE_16 + 16);
+      } else expand<u8>(octet + (g << 9), scratch + g * STRIDE_8);
+    }
+    sums = firstSums;
+    for (let tile = tile0; tile < tile1; tile++) {
+      const w = weights + (<usize>tile * <usize>blocks + <usize>b) * TILE_BLOCK;
+      orderSignedScales(w, scratch + SCALES);
+      if (both) {
+        spreadIndices(w + 64, scratch + INDICES, 5);
+        planeA16(scratch, part);
+        spreadIndices(w + 64 + PLANE, scratch + INDICES, 5);
+        planeB16(scratch, part);
+        scaleRows16(scratch, part, sums, octet + OCTET_STEPS, octet + second + OCTET_STEPS);
+      } else {
+        spreadIndices(w + 64, scratch + INDICES, 4);
+        planeA8(scratch, part);
+        spreadIndices(w + 64 + PLANE, scratch + INDICES, 4);
+        planeB8(scratch, part);
+        scaleRows8(scratch, part, sums, octet + OCTET_STEPS);
+      }
+      sums += tileSums;
+    }
+  }
+  const factor = f32x4.splat(gain);
+  sums = firstSums;
+  for (let tile = tile0; tile < tile1; tile++) {
+    const to = out + (<usize>tile << 7), left = rows - (tile << 5);
+    // The tables are not needed any more: what is added to comes into their place.
+    if (accumulate) takeSums(scratch, both ? 64 : 32, to, outStride, left, tokens);
+    for (let i: usize = 0; i < tileSums; i += 16) {
+      const f = f32x4.mul(v128.load(sums + i), factor);
+      v128.store(sums + i, accumulate ? f32x4.add(v128.load(scratch + i), f) : f);
+    }
+    giveSums(sums, both ? 64 : 32, to, outStride, left, tokens);
+    sums += tileSums;
+  }
+}
+
+/** The scales of a tile's block, with their signs, times 2^-112 as products-q2.ts uses them, in the order of bytes. */
+function orderSignedScales(w: usize, to: usize): void {
+  const half = i32x4.splat(0x8fffe000);
+  for (let i: usize = 0; i < 64; i += 32) {
+    const d = v128.load(w + i), e = v128.load(w + i, 16);
+    const q0 = v128.and(i32x4.shr_s(i32x4.shl(d, 16), 3), half), q2 = v128.and(i32x4.shr_s(d, 3), half);
+    const q1 = v128.and(i32x4.shr_s(i32x4.shl(e, 16), 3), half), q3 = v128.and(i32x4.shr_s(e, 3), half);
+    putColumns(to, 16, q0, q1, q2, q3);
+    to += 64;
+  }
+}
+
+/** Adds a block's products of a tile with 16 tokens to its sums. Steps are halved: the planes give twice the weights. */
+function scaleRows16(scratch: usize, part: usize, sums: usize, steps: usize, steps2: usize): void {
+  const halved = f32x4.splat(0.5), zero = i32x4.splat(<i32>scratch >> 31);
+  const step0 = f32x4.mul(v128.load(steps), halved), step1 = f32x4.mul(v128.load(steps, 16), halved);
+  const step2 = f32x4.mul(v128.load(steps2), halved), step3 = f32x4.mul(v128.load(steps2, 16), halved);
+  let scale = scratch + SCALES;
+  const end = scale + 128;
+  do {
+    const a = v128.load(part), b = v128.load(part, 16), d = v128.load32_splat(scale);
+    v128.store(sums, madd(f32x4.mul(lowerSums(a, zero), d), step0, v128.load(sums)));
+    v128.store(sums, madd(f32x4.mul(upperSums(a, zero), d), step1, v128.load(sums, 16)), 16);
+    v128.store(sums, madd(f32x4.mul(lowerSums(b, zero), d), step2, v128.load(sums, 32)), 32);
+    v128.store(sums, madd(f32x4.mul(upperSums(b, zero), d), step3, v128.load(sums, 48)), 48);
+    part += 32;
+    sums += 64;
+    scale += 4;
+  } while (scale < end);
+}
+
+/** The same for 8 tokens. */
+function scaleRows8(scratch: usize, part: usize, sums: usize, steps: usize): void {
+  const halved = f32x4.splat(0.5), zero = i32x4.splat(<i32>scratch >> 31);
+  const step0 = f32x4.mul(v128.load(steps), halved), step1 = f32x4.mul(v128.load(steps, 16), halved);
+  let scale = scratch + SCALES;
+  const end = scale + 128;
+  do {
+    const a = v128.load(part), d = v128.load32_splat(scale);
+    v128.store(sums, madd(f32x4.mul(lowerSums(a, zero), d), step0, v128.load(sums)));
+    v128.store(sums, madd(f32x4.mul(upperSums(a, zero), d), step1, v128.load(sums, 16)), 16);
+    part += 16;
+    sums += 32;
+    scale += 4;
+  } while (scale < end);
+}
+
+/** Starts the sums of a tile's rows for 16 tokens: a plane's. */
+function planeA16(scratch: usize, part: usize): void {
+  const table = scratch, aside = scratch + ASIDE;
+  let p = scratch + INDICES;
+  const end = p + 64;
+  do {
+    let t: usize, a: v128, b: v128;
+    t = table + <usize>load<u16>(p);
+    a = v128.load(t); b = v128.load(t, 16);
+    t = table + <usize>load<u16>(p, 64);
+    a = i16x8.add(a, v128.load(t, STRIDE_16)); b = i16x8.add(b, v128.load(t, STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 128);
+    a = i16x8.add(a, v128.load(t, 2 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 2 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 192);
+    a = i16x8.add(a, v128.load(t, 3 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 3 * STRIDE_16 + 16));
+    v128.store(aside, a); v128.store(aside, b, 16);
+    t = table + <usize>load<u16>(p, 256);
+    a = i16x8.add(a, v128.load(t, 4 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 4 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 320);
+    a = i16x8.add(a, v128.load(t, 5 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 5 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 384);
+    a = i16x8.add(a, v128.load(t, 6 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 6 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 448);
+    a = i16x8.add(a, v128.load(t, 7 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 7 * STRIDE_16 + 16));
+    v128.store(aside, a); v128.store(aside, b, 16);
+    t = table + <usize>load<u16>(p, 512);
+    a = i16x8.add(a, v128.load(t, 8 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 8 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 576);
+    a = i16x8.add(a, v128.load(t, 9 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 9 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 640);
+    a = i16x8.add(a, v128.load(t, 10 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 10 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 704);
+    a = i16x8.add(a, v128.load(t, 11 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 11 * STRIDE_16 + 16));
+    v128.store(aside, a); v128.store(aside, b, 16);
+    t = table + <usize>load<u16>(p, 768);
+    a = i16x8.add(a, v128.load(t, 12 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 12 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 832);
+    a = i16x8.add(a, v128.load(t, 13 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 13 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 896);
+    a = i16x8.add(a, v128.load(t, 14 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 14 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 960);
+    a = i16x8.add(a, v128.load(t, 15 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 15 * STRIDE_16 + 16));
+    v128.store(part, a); v128.store(part, b, 16);
+    part += 32;
+    p += 2;
+  } while (p < end);
+}
+
+/** Goes on with the sums of a tile's rows for 16 tokens: a plane's. */
+function planeB16(scratch: usize, part: usize): void {
+  const table = scratch, aside = scratch + ASIDE;
+  let p = scratch + INDICES;
+  const end = p + 64;
+  do {
+    let t: usize, a: v128, b: v128;
+    t = table + <usize>load<u16>(p);
+    a = i16x8.add(v128.load(part), v128.load(t)); b = i16x8.add(v128.load(part, 16), v128.load(t, 16));
+    t = table + <usize>load<u16>(p, 64);
+    a = i16x8.add(a, v128.load(t, STRIDE_16)); b = i16x8.add(b, v128.load(t, STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 128);
+    a = i16x8.add(a, v128.load(t, 2 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 2 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 192);
+    a = i16x8.add(a, v128.load(t, 3 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 3 * STRIDE_16 + 16));
+    v128.store(aside, a); v128.store(aside, b, 16);
+    t = table + <usize>load<u16>(p, 256);
+    a = i16x8.add(a, v128.load(t, 4 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 4 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 320);
+    a = i16x8.add(a, v128.load(t, 5 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 5 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 384);
+    a = i16x8.add(a, v128.load(t, 6 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 6 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 448);
+    a = i16x8.add(a, v128.load(t, 7 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 7 * STRIDE_16 + 16));
+    v128.store(aside, a); v128.store(aside, b, 16);
+    t = table + <usize>load<u16>(p, 512);
+    a = i16x8.add(a, v128.load(t, 8 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 8 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 576);
+    a = i16x8.add(a, v128.load(t, 9 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 9 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 640);
+    a = i16x8.add(a, v128.load(t, 10 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 10 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 704);
+    a = i16x8.add(a, v128.load(t, 11 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 11 * STRIDE_16 + 16));
+    v128.store(aside, a); v128.store(aside, b, 16);
+    t = table + <usize>load<u16>(p, 768);
+    a = i16x8.add(a, v128.load(t, 12 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 12 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 832);
+    a = i16x8.add(a, v128.load(t, 13 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 13 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 896);
+    a = i16x8.add(a, v128.load(t, 14 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 14 * STRIDE_16 + 16));
+    t = table + <usize>load<u16>(p, 960);
+    a = i16x8.add(a, v128.load(t, 15 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 15 * STRIDE_16 + 16));
+    v128.store(part, a); v128.store(part, b, 16);
+    part += 32;
+    p += 2;
+  } while (p < end);
+}
+
+/** Starts the sums of a tile's rows for 8 tokens: a plane's. */
+function planeA8(scratch: usize, part: usize): void {
+  const table = scratch, aside = scratch + ASIDE;
+  let p = scratch + INDICES;
+  const end = p + 64;
+  do {
+    let t: usize, a: v128;
+    t = table + <usize>load<u16>(p);
+    a = v128.load(t);
+    t = table + <usize>load<u16>(p, 64);
+    a = i16x8.add(a, v128.load(t, STRIDE_8));
+    t = table + <usize>load<u16>(p, 128);
+    a = i16x8.add(a, v128.load(t, 2 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 192);
+    a = i16x8.add(a, v128.load(t, 3 * STRIDE_8));
+    v128.store(aside, a);
+    t = table + <usize>load<u16>(p, 256);
+    a = i16x8.add(a, v128.load(t, 4 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 320);
+    a = i16x8.add(a, v128.load(t, 5 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 384);
+    a = i16x8.add(a, v128.load(t, 6 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 448);
+    a = i16x8.add(a, v128.load(t, 7 * STRIDE_8));
+    v128.store(aside, a);
+    t = table + <usize>load<u16>(p, 512);
+    a = i16x8.add(a, v128.load(t, 8 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 576);
+    a = i16x8.add(a, v128.load(t, 9 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 640);
+    a = i16x8.add(a, v128.load(t, 10 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 704);
+    a = i16x8.add(a, v128.load(t, 11 * STRIDE_8));
+    v128.store(aside, a);
+    t = table + <usize>load<u16>(p, 768);
+    a = i16x8.add(a, v128.load(t, 12 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 832);
+    a = i16x8.add(a, v128.load(t, 13 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 896);
+    a = i16x8.add(a, v128.load(t, 14 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 960);
+    a = i16x8.add(a, v128.load(t, 15 * STRIDE_8));
+    v128.store(part, a);
+    part += 16;
+    p += 2;
+  } while (p < end);
+}
+
+/** Goes on with the sums of a tile's rows for 8 tokens: a plane's. */
+function planeB8(scratch: usize, part: usize): void {
+  const table = scratch, aside = scratch + ASIDE;
+  let p = scratch + INDICES;
+  const end = p + 64;
+  do {
+    let t: usize, a: v128;
+    t = table + <usize>load<u16>(p);
+    a = i16x8.add(v128.load(part), v128.load(t));
+    t = table + <usize>load<u16>(p, 64);
+    a = i16x8.add(a, v128.load(t, STRIDE_8));
+    t = table + <usize>load<u16>(p, 128);
+    a = i16x8.add(a, v128.load(t, 2 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 192);
+    a = i16x8.add(a, v128.load(t, 3 * STRIDE_8));
+    v128.store(aside, a);
+    t = table + <usize>load<u16>(p, 256);
+    a = i16x8.add(a, v128.load(t, 4 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 320);
+    a = i16x8.add(a, v128.load(t, 5 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 384);
+    a = i16x8.add(a, v128.load(t, 6 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 448);
+    a = i16x8.add(a, v128.load(t, 7 * STRIDE_8));
+    v128.store(aside, a);
+    t = table + <usize>load<u16>(p, 512);
+    a = i16x8.add(a, v128.load(t, 8 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 576);
+    a = i16x8.add(a, v128.load(t, 9 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 640);
+    a = i16x8.add(a, v128.load(t, 10 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 704);
+    a = i16x8.add(a, v128.load(t, 11 * STRIDE_8));
+    v128.store(aside, a);
+    t = table + <usize>load<u16>(p, 768);
+    a = i16x8.add(a, v128.load(t, 12 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 832);
+    a = i16x8.add(a, v128.load(t, 13 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 896);
+    a = i16x8.add(a, v128.load(t, 14 * STRIDE_8));
+    t = table + <usize>load<u16>(p, 960);
+    a = i16x8.add(a, v128.load(t, 15 * STRIDE_8));
+    v128.store(part, a);
+    part += 16;
+    p += 2;
+  } while (p < end);
+}

@@ -1,0 +1,178 @@
+// Owns a worker: it takes rows of its models from the queues in Redis, answers each, and writes the answer once. Must not know HTTP, nor how answers are made.
+import { hostname } from 'node:os';
+import type { Job } from 'bullmq';
+import { OnebitError } from '../errors.ts';
+import { resultLine } from '../server/batch-run.ts';
+import { failureReason } from '../server/job-facts.ts';
+import type { QueueWork } from '../server/job-queue.ts';
+import { settleRow } from './batch-steps.ts';
+import { MOST_ATTEMPTS, type RowJob } from './queues.ts';
+import { noteModels, type RedisJobs, RedisQueue } from './redis-queue.ts';
+import { keys } from './redis-store.ts';
+import { runScript } from './scripts.ts';
+
+export interface RowWorkerOptions {
+  /** Rows of each model that are answered at once. */
+  readonly parallel: number;
+  /** A row whose worker says nothing for so long goes to another. */
+  readonly leaseSeconds: number;
+}
+
+/** A row that ended so many workers is set aside. */
+const MOST_STARTS = 8;
+const SAY_MS = 5000;
+const RETRY_MS = 1000;
+const LONGEST_WAIT_MS = 60_000;
+
+/** What is known of a batch and does not change. */
+interface Known {
+  readonly endpoint: string;
+  readonly owner: string;
+  readonly inputFileId: string;
+  readonly model?: string;
+}
+
+/** A failure of the server or the model, which may not come again. */
+class Failure extends Error {}
+
+/** Answers rows until it is closed. It also does the steps of batches, as servers do: they go on when these are away. */
+export class RowWorker {
+  private readonly jobs: RedisJobs;
+  private readonly work: QueueWork;
+  private readonly queue: RedisQueue;
+  private readonly stop = new AbortController();
+  private readonly batches = new Map<string, Known>();
+  private readonly saying: ReturnType<typeof setInterval>;
+  private readonly id = `${hostname()}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
+  private readonly startedAt: number;
+  private hasNoted = false;
+  private running = 0;
+  private done = 0;
+
+  constructor(jobs: RedisJobs, work: QueueWork, { parallel, leaseSeconds }: RowWorkerOptions) {
+    this.jobs = jobs;
+    this.work = work;
+    this.startedAt = work.now();
+    this.queue = new RedisQueue(jobs, work, leaseSeconds);
+    const quiet = () => {}; // Redis is away: BullMQ waits for it, and so does who writes an answer
+    this.saying = setInterval(() => void this.say().catch(quiet), SAY_MS);
+    void this.say().catch(quiet);
+    for (const model of work.models()) {
+      const options = { leaseSeconds, concurrency: parallel, onError: quiet };
+      jobs.queues.workRows(model, (job, token) => this.answer(job, token), options);
+    }
+  }
+
+  /** Takes no more rows, lets those that run end for so long, and gives the others back. */
+  async close(ms: number): Promise<void> {
+    clearInterval(this.saying);
+    const late = setTimeout(() => this.stop.abort(new Error('the worker ends')), ms);
+    await this.jobs.queues.drain();
+    clearTimeout(late);
+    await this.jobs.place.run((client) => client.hdel(keys.workers, this.id)).catch(() => {});
+    await this.queue.close();
+  }
+
+  private async answer(job: Job<RowJob>, token: string): Promise<void> {
+    this.running++;
+    try {
+      await this.answerRow(job, token);
+    } catch (error) {
+      if (error instanceof Failure || (error as Error).name === 'DelayedError') throw error; // BullMQ counts it, and tries again later
+      await this.putBack(job, token, RETRY_MS); // Redis was away, or so: that is nobody's attempt
+    } finally {
+      this.running--;
+    }
+  }
+
+  private async answerRow(job: Job<RowJob>, token: string): Promise<void> {
+    const { place } = this.jobs;
+    const { batch, line, from, to } = job.data;
+    const known = await this.batchOf(batch);
+    if (!known) return;
+    if (!this.work.knows(known.owner)) {
+      this.noteUnknownKey();
+      return this.putBack(job, token, LONGEST_WAIT_MS / 2);
+    }
+    const names = [keys.run(batch), keys.rows(batch), keys.starts(batch), keys.data(known.inputFileId)];
+    const [go, starts, text] = (await place.run((client) =>
+      runScript(client, 'beginRow', names, [line, from, to - 1]),
+    )) as [number, number, string];
+    if (go === 0) return;
+    const { custom_id, body } = JSON.parse(text.replace(/^\ufeff/, '')) as { custom_id: string; body: unknown };
+    const settle = (status: number, requestId: string, answer: unknown) => {
+      const response = { status_code: status, request_id: requestId, body: answer };
+      const json = resultLine({ id: batch }, { index: line, customId: custom_id }, response, null);
+      return this.settle(
+        job.data,
+        { isError: status >= 400, json },
+        status >= 400 ? failureReason(status, answer) : '',
+      );
+    };
+    if (starts > MOST_STARTS) return settle(500, `req-${crypto.randomUUID()}`, SET_ASIDE);
+    const asked = { model: known.model, ...(body as object) };
+    const answer = await this.work.answer(known.endpoint, asked, known.owner, this.stop.signal);
+    const { status, requestId, retrySeconds = 0 } = answer;
+    const isLast = job.attemptsMade + 1 >= MOST_ATTEMPTS;
+    if (!this.stop.signal.aborted && (status < 429 || (status !== 429 && isLast))) {
+      await settle(status, requestId, answer.body);
+      this.done++;
+      return;
+    }
+    await place.run((client) => client.hincrby(keys.starts(batch), String(line), -1)); // it has ended nobody
+    if (!this.stop.signal.aborted && status !== 429) throw new Failure(failureReason(status, answer.body));
+    const waitMs = Math.min(LONGEST_WAIT_MS, Math.max(retrySeconds * 1000, RETRY_MS));
+    return this.putBack(job, token, this.stop.signal.aborted ? 0 : waitMs);
+  }
+
+  /** Gives a row back, to be taken again after a while. Always throws. */
+  private async putBack(job: Job<RowJob>, token: string, waitMs: number): Promise<never> {
+    await job.moveToDelayed(Date.now() + waitMs, token);
+    throw this.jobs.queues.delayed();
+  }
+
+  private noteUnknownKey(): void {
+    if (this.hasNoted) return;
+    this.hasNoted = true;
+    const advice = 'Give this worker the --api-keys of the servers.';
+    this.work.onError(new OnebitError('bad-argument', `worker: keys of batches must be known, one is not. ${advice}`));
+  }
+
+  /** Writes an answer as often as it takes: it was computed, and Redis comes back. */
+  private async settle(row: RowJob, result: { isError: boolean; json: string }, reason: string): Promise<void> {
+    const { place, queues } = this.jobs;
+    for (;;) {
+      try {
+        const { isFeedDue, isOver, fed } = await settleRow(place, row, result, reason, this.work.now());
+        if (isOver) await queues.addStep('finish', row.batch);
+        else if (isFeedDue) await queues.addStep('feed', row.batch, fed);
+        return;
+      } catch (error) {
+        if (this.stop.signal.aborted) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  private async batchOf(id: string): Promise<Known | undefined> {
+    const known = this.batches.get(id) ?? (await this.jobs.store.batch(id));
+    if (this.batches.size > 1000) this.batches.clear();
+    if (known) this.batches.set(id, known);
+    return known;
+  }
+
+  private async say(): Promise<void> {
+    const { place } = this.jobs;
+    const { id, startedAt, running, done } = this;
+    const info = { id, models: this.work.models(), running, done, startedAt, seenAt: this.work.now() };
+    await place.run((client) => client.hset(keys.workers, id, JSON.stringify(info)));
+    await noteModels(place, this.work);
+  }
+}
+
+const SET_ASIDE = {
+  error: {
+    message: `The worker ended ${MOST_STARTS} times while it answered this row. It is set aside.`,
+    ...{ type: 'server_error', code: 'row_set_aside', param: null },
+  },
+};

@@ -1,0 +1,138 @@
+// Owns working batches off in the process that takes them: which runs when. Must not know HTTP.
+import type { BatchRecord } from '../bulk/job-store.ts';
+import { OnebitError } from '../errors.ts';
+import { type LineAnswer, runBatchOf } from './batch-run.ts';
+import { batchHasEnded, failureReason, isUnfinished, noSuchBatch } from './job-facts.ts';
+import type { JobFailure, JobQueue, JobStats, QueueWork } from './job-queue.ts';
+
+/** Batches that run at once, each of another owner; others wait in order of age. */
+const MOST_RUNNING = 4;
+const SHOWN_FAILURES = 20;
+
+type LocalWork = Pick<QueueWork, 'store' | 'answer' | 'onError' | 'now'>;
+
+/** A batch that runs. */
+interface Run {
+  readonly owner: string;
+  readonly stop: AbortController;
+  readonly end: Promise<void>;
+}
+
+/** Batches in the process of the server. */
+export class LocalQueue implements JobQueue {
+  private readonly work: LocalWork;
+  private readonly running = new Map<string, Run>();
+  /** Batches that are just being cancelled: they do not start. */
+  private readonly held = new Set<string>();
+  private readonly failed: Record<string, number> = {};
+  private readonly failures: JobFailure[] = [];
+  private rows = 0;
+  private done = 0;
+  private starting: Promise<void> = Promise.resolve();
+  private closed = false;
+
+  /** Goes on with what an earlier process left. */
+  constructor(work: LocalWork) {
+    this.work = work;
+    this.startNext();
+  }
+
+  start(): void {
+    this.startNext();
+  }
+
+  async cancel(id: string): Promise<void> {
+    const { store, now } = this.work;
+    this.held.add(id);
+    try {
+      await this.starting;
+      const run = this.running.get(id);
+      run?.stop.abort(new OnebitError('disposed', 'jobs: the batch was cancelled.'));
+      await run?.end; // nobody else writes what becomes of it
+      const batch = await store.batch(id);
+      if (!batch) throw noSuchBatch();
+      if (!isUnfinished(batch)) throw batchHasEnded(batch);
+      await store.putBatch({ ...batch, status: 'cancelling', at: { ...batch.at, cancelling: now() } });
+    } finally {
+      this.held.delete(id);
+      this.startNext();
+    }
+  }
+
+  async stats(): Promise<JobStats> {
+    const { store, now } = this.work;
+    const open = [...(await store.batches())].filter(isUnfinished);
+    const left = open.reduce((sum, { total, completed, failed }) => sum + total - completed - failed, 0);
+    const oldest = Math.min(now(), ...open.map(({ createdAt }) => createdAt));
+    return {
+      waiting: Math.max(0, left - this.rows),
+      running: this.rows,
+      oldestSeconds: now() - oldest,
+      done: this.done,
+      failed: { ...this.failed },
+      workers: [],
+      failures: this.failures.toReversed(),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.starting;
+    for (const { stop } of this.running.values())
+      stop.abort(new OnebitError('disposed', 'jobs: the server is shutting down.'));
+    await Promise.all([...this.running.values()].map(({ end }) => end));
+  }
+
+  private startNext(): void {
+    this.starting = this.starting.then(() => this.startSome()).catch(this.work.onError);
+  }
+
+  private async startSome(): Promise<void> {
+    for (const batch of await this.work.store.batches()) {
+      if (this.closed || this.running.size >= MOST_RUNNING) return;
+      const isBusy = [...this.running.values()].some(({ owner }) => owner === batch.owner);
+      if (isBusy || this.held.has(batch.id) || this.running.has(batch.id) || !isUnfinished(batch)) continue;
+      const stop = new AbortController();
+      const { id, owner } = batch;
+      this.running.set(id, { owner, stop, end: Promise.resolve().then(() => this.run(batch, stop.signal)) });
+    }
+  }
+
+  private async run(batch: BatchRecord, signal: AbortSignal): Promise<void> {
+    const { store, now, onError } = this.work;
+    let isOver = false;
+    try {
+      await runBatchOf(batch.id, { store, answer: this.counted(batch.id), now, signal });
+      isOver = true;
+    } catch (error) {
+      // Cancelled: once more, for the files. Closed: the next process does it. Else the disk failed, and so it will the next time: only a restart tries again.
+      isOver = signal.aborted;
+      if (!signal.aborted) onError(error);
+    }
+    if (isOver) this.running.delete(batch.id);
+    if (!this.closed) this.startNext();
+  }
+
+  private counted(id: string): QueueWork['answer'] {
+    return async (endpoint, body, owner, signal) => {
+      this.rows++;
+      try {
+        const answer = await this.work.answer(endpoint, body, owner, signal);
+        if (!signal.aborted) this.count(id, answer);
+        return answer;
+      } finally {
+        this.rows--;
+      }
+    };
+  }
+
+  private count(batch: string, { status, body }: LineAnswer): void {
+    if (status === 429) return; // it comes again
+    this.done++;
+    if (status < 400) return;
+    const reason = failureReason(status, body);
+    this.failed[reason] = (this.failed[reason] ?? 0) + 1;
+    this.failures.push({ batch, reason, at: this.work.now() });
+    if (this.failures.length > SHOWN_FAILURES) this.failures.shift();
+  }
+}

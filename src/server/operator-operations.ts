@@ -1,0 +1,62 @@
+// Owns what operators may ask: how jobs are, and to try again what failed. Where there are keys, only one with `operator` may.
+import { z } from 'zod';
+import { ApiError } from './api-error.ts';
+import type { Host } from './host.ts';
+import type { JobStats } from './job-queue.ts';
+import type { Jobs } from './jobs.ts';
+import type { Operation, Plain } from './operation.ts';
+import { operatorPage } from './operator-page.ts';
+import { batchAnswer, batchObject } from './schemas/jobs.ts';
+
+const jobsAnswer = z.object({
+  ...{ waiting: z.int(), running: z.int(), oldest_seconds: z.number(), done: z.int() },
+  failed: z.record(z.string(), z.int()),
+  workers: z.array(
+    z.object({
+      ...{ id: z.string(), models: z.array(z.string()), running: z.int(), done: z.int() },
+      ...{ started_at: z.int(), seen_at: z.int() },
+    }),
+  ),
+  failures: z.array(z.object({ batch: z.string(), line: z.int().optional(), reason: z.string(), at: z.int() })),
+});
+
+function jobsObject({ oldestSeconds, workers, ...stats }: JobStats): z.input<typeof jobsAnswer> {
+  return {
+    ...{ waiting: stats.waiting, running: stats.running, oldest_seconds: oldestSeconds, done: stats.done },
+    failed: stats.failed,
+    workers: workers.map(({ startedAt, seenAt, models, ...worker }) => ({
+      ...worker,
+      ...{ models: [...models], started_at: startedAt, seen_at: seenAt },
+    })),
+    failures: [...stats.failures],
+  };
+}
+
+const forOperator = (answer: (jobs: Jobs, asked: Plain) => Promise<object>) => async (host: Host, asked: Plain) => {
+  const { key } = asked.job;
+  if (key && !key.isOperator) {
+    throw new ApiError(403, 'This needs the key of an operator ("operator": true in the file of keys).', {
+      code: 'not_an_operator',
+    });
+  }
+  return answer(await host.jobs(), asked);
+};
+
+/** Operations of operators. */
+export const OPERATOR_OPERATIONS: readonly Operation[] = [
+  {
+    ...{ method: 'get', path: '/v1/operator/jobs', id: 'operatorJobs', answer: jobsAnswer },
+    summary: 'The queue, who works, what went wrong; for operators',
+    plain: forOperator(async (jobs) => jobsObject(await jobs.queue.stats())),
+  },
+  {
+    ...{ method: 'post', path: '/v1/operator/batches/{id}/retry', id: 'operatorRetry', parameter: 'id' },
+    ...{ summary: 'Begins a batch of the rows that failed, for their owner; for operators', answer: batchAnswer },
+    plain: forOperator(async (jobs, { parameter }) => batchObject(await jobs.retry(parameter))),
+  },
+  {
+    ...{ method: 'get', path: '/operator', id: 'operatorPage', open: true },
+    ...{ summary: 'A page for operators, which asks for their key', answer: 'text/html' },
+    plain: () => operatorPage(),
+  },
+];

@@ -1,0 +1,213 @@
+// Jobs, answers and limits beyond one process, with a real Redis: servers that take, workers that answer, and what happens when either of them or Redis goes.
+import OpenAI, { toFile } from 'openai';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAddress, RedisPlace } from '../../src/redis/connection.ts';
+import { openRedisJobs, type RedisJobs, RedisQueue } from '../../src/redis/redis-queue.ts';
+import { redisState } from '../../src/redis/redis-state.ts';
+import { RowWorker } from '../../src/redis/row-worker.ts';
+import { hashKey } from '../../src/server/keys.ts';
+import { missingRedis, type StartedRedis, startRedis } from './redis-server.ts';
+import { type StartedServer, startServer } from './started-server.ts';
+
+const missing = missingRedis();
+const chat = '/v1/chat/completions';
+const keys = await Promise.all(
+  ['one', 'two', 'slow', 'operator'].map(async (name) => ({
+    name,
+    sha256: await hashKey(name),
+    ...(name === 'slow' ? { requestsPerMinute: 3 } : {}),
+    operator: name === 'operator',
+  })),
+);
+const errors: unknown[] = [];
+let redis: StartedRedis;
+let replicas: StartedServer[];
+const opened: RedisJobs[] = [];
+
+const openJobs = async () => {
+  const jobs = await openRedisJobs(await RedisPlace.open({ url: redis.url }));
+  opened.push(jobs);
+  return jobs;
+};
+const startReplica = async () => {
+  const jobs = await openJobs();
+  const options = { openJobs: async () => jobs.store, openQueue: (work: never) => new RedisQueue(jobs, work) };
+  return startServer({ ...options, keys, state: redisState(jobs.place) });
+};
+const startWorker = async (parallel = 4) => {
+  const jobs = await openJobs();
+  const work = replicas[0].server.queueWork(jobs.store);
+  const onError = (error: unknown) => errors.push(error);
+  return new RowWorker(jobs, { ...work, onError }, { parallel, leaseSeconds: 2 });
+};
+const clientOf = (apiKey: string, replica = 0) =>
+  new OpenAI({ apiKey, baseURL: `${replicas[replica].url}/v1`, maxRetries: 0 });
+const line = (i: number, more: object = {}) => ({
+  custom_id: `row-${i}`,
+  method: 'POST',
+  url: chat,
+  body: { messages: [{ role: 'user', content: `Row ${i}` }], max_tokens: 2, temperature: 0, ...more },
+});
+const begin = async (client: OpenAI, lines: readonly object[]) => {
+  const text = lines.map((value) => JSON.stringify(value)).join('\n');
+  const file = await client.files.create({ file: await toFile(Buffer.from(text), 'in.jsonl'), purpose: 'batch' });
+  return client.batches.create({ input_file_id: file.id, endpoint: chat, completion_window: '24h' });
+};
+const ended = async (client: OpenAI, id: string) => {
+  for (;;) {
+    const batch = await client.batches.retrieve(id).catch(() => undefined);
+    if (batch && ['completed', 'failed', 'cancelled', 'expired'].includes(batch.status)) return batch;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+};
+const linesOf = async (client: OpenAI, id: string | null | undefined) => {
+  const text = await (await client.files.content(id!)).text();
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((json) => JSON.parse(json));
+};
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, () => {
+  beforeAll(async () => {
+    redis = await startRedis();
+    replicas = [await startReplica(), await startReplica()];
+    for (const { server } of replicas) await server.jobs();
+  }, 60_000);
+  afterAll(async () => {
+    for (const replica of replicas) await replica.stop();
+    for (const { place } of opened) place.close();
+    await redis.stop();
+  });
+
+  test('a batch that one replica takes is answered by workers, in order, each row once; any replica knows it, its owner alone', async () => {
+    const workers = [await startWorker(), await startWorker()];
+    const [one, two, other] = [clientOf('one'), clientOf('one', 1), clientOf('two')];
+    const rows = Array.from({ length: 300 }, (_, i) => line(i, i === 7 ? { max_tokens: -1 } : {}));
+    rows[9] = line(9, { model: 'nobody-has-this' });
+    const { id } = await begin(one, rows);
+    const batch = await ended(two, id);
+    expect(batch).toMatchObject({ status: 'completed', request_counts: { total: 300, completed: 298, failed: 2 } });
+    const answers = await linesOf(two, batch.output_file_id);
+    const expected = rows.map(({ custom_id }) => custom_id).filter((name) => !['row-7', 'row-9'].includes(name));
+    expect(answers.map(({ custom_id }) => custom_id)).toEqual(expected);
+    const alone = await one.chat.completions.create(rows[3].body as never);
+    expect(answers[3].response.body.choices).toEqual(alone.choices);
+    const failed = await linesOf(two, batch.error_file_id);
+    expect(failed.map(({ response }) => response.status_code)).toEqual([400, 404]);
+    await expect(other.batches.retrieve(id)).rejects.toMatchObject({ status: 404 });
+    await expect(other.files.content(batch.output_file_id!)).rejects.toMatchObject({ status: 404 });
+    expect((await other.batches.list()).data).toEqual([]);
+    await expect(two.batches.cancel(id)).rejects.toMatchObject({ status: 409 });
+    await Promise.all(workers.map((worker) => worker.close(1000)));
+  }, 120_000);
+
+  test('a batch is cancelled while nobody works, and one with wrong lines fails', async () => {
+    const client = clientOf('one');
+    const { id } = await begin(client, [line(1), line(2)]);
+    await client.batches.cancel(id);
+    expect(await ended(client, id)).toMatchObject({ status: 'cancelled', request_counts: { completed: 0 } });
+    const wrong = await begin(client, [line(1), line(1)]);
+    expect((await ended(client, wrong.id)).errors?.data?.[0]).toMatchObject({ code: 'duplicate_custom_id', line: 2 });
+  }, 60_000);
+
+  test("replicas share answers and what a key has used; nobody finds what is another's", async () => {
+    const [here, there, other] = [clientOf('one'), clientOf('one', 1), clientOf('two', 1)];
+    const first = await here.responses.create({ model: 'tiny', input: 'Hello', max_output_tokens: 3 });
+    const second = await there.responses.create({
+      model: 'tiny',
+      input: 'And?',
+      previous_response_id: first.id,
+      max_output_tokens: 3,
+    });
+    expect(second.previous_response_id).toBe(first.id);
+    expect((await there.responses.inputItems.list(second.id)).data).toHaveLength(3);
+    await expect(other.responses.retrieve(first.id)).rejects.toMatchObject({ status: 404 });
+    await expect(other.responses.delete(first.id)).rejects.toMatchObject({ status: 404 });
+    await there.responses.delete(first.id);
+    await expect(here.responses.retrieve(first.id)).rejects.toMatchObject({ status: 404 });
+    const answers: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      const answer = await replicas[i % 2].post('/v1/tokenize', { content: 'x' }, { authorization: 'Bearer slow' });
+      answers.push(answer.status);
+    }
+    expect(answers).toEqual([200, 200, 200, 429]);
+  });
+
+  test('an operator sees the queue and tries again what failed; others do not', async () => {
+    const worker = await startWorker();
+    const client = clientOf('one');
+    const { id } = await begin(client, [line(1), line(2, { max_tokens: -1 })]);
+    const failed = await ended(client, id);
+    const asOperator = { headers: { authorization: 'Bearer operator' } };
+    const seen = await (await fetch(`${replicas[1].url}/v1/operator/jobs`, asOperator)).json();
+    expect(seen).toMatchObject({ running: 0, workers: [{ models: [expect.any(String)] }] });
+    expect(seen.failures[0]).toMatchObject({ batch: id, line: 1, reason: 'invalid_value' });
+    const metrics = await (await fetch(`${replicas[1].url}/metrics`, asOperator)).text();
+    expect(metrics).toMatch(/onebit_job_failures_total\{reason="invalid_value"\} \d/);
+    expect(metrics).toMatch(/onebit_jobs_workers [1-9]/);
+    const asked = { method: 'POST', headers: { authorization: 'Bearer one' } };
+    const path = `${replicas[0].url}/v1/operator/batches/${id}/retry`;
+    expect((await fetch(path, asked)).status).toBe(403);
+    const again = await (await fetch(path, { ...asked, ...asOperator })).json();
+    const batch = await ended(client, again.id);
+    expect(batch).toMatchObject({ metadata: { retry_of: id }, request_counts: { total: 1, failed: 1 } });
+    expect(failed.request_counts).toEqual({ total: 2, completed: 1, failed: 1 });
+    const page = await fetch(`${replicas[0].url}/operator`);
+    expect(await page.text()).not.toContain(id);
+    await worker.close(1000);
+  }, 60_000);
+
+  test('Redis ends and comes back: what was accepted is done, what cannot be accepted says 503', async () => {
+    const worker = await startWorker(1);
+    const client = clientOf('one');
+    const { id } = await begin(
+      client,
+      Array.from({ length: 120 }, (_, i) => line(i)),
+    );
+    await sleep(100);
+    await redis.kill();
+    const refused = await replicas[0].post('/v1/batches', {}, { authorization: 'Bearer one' });
+    expect(refused.status).toBe(400); // what is wrong is said all the same
+    const file = { input_file_id: 'file-1', endpoint: chat, completion_window: '24h' };
+    const away = await replicas[0].post('/v1/batches', file, { authorization: 'Bearer one' });
+    expect([away.status, away.headers.get('retry-after')]).toEqual([503, '5']);
+    const answer = await client.chat.completions.create(line(1).body as never);
+    expect(answer.choices).toHaveLength(1); // people who need nothing of Redis notice nothing
+    await redis.start();
+    const batch = await ended(client, id);
+    expect(batch).toMatchObject({ status: 'completed', request_counts: { total: 120, completed: 120 } });
+    const found = (await linesOf(client, batch.output_file_id)).map(({ custom_id }) => custom_id);
+    expect(found).toEqual(Array.from({ length: 120 }, (_, i) => `row-${i}`));
+    await worker.close(1000);
+  }, 120_000);
+});
+
+test('addresses of Redis say what they say, and errors never show them', () => {
+  const login = { username: 'u', password: 'p:@' };
+  expect(parseAddress({ url: 'rediss://u:p%3A%40@a:1/2', ca: 'PEM' })).toMatchObject({
+    ...{ kind: 'single', nodes: [{ host: 'a', port: 1 }], options: { ...login, db: 2, tls: { ca: 'PEM' } } },
+  });
+  expect(parseAddress({ url: 'redis://[::1]', password: 'x' })).toMatchObject({
+    ...{ nodes: [{ host: '::1', port: 6379 }], options: { password: 'x', db: 0 } },
+  });
+  expect(parseAddress({ url: 'redis+sentinel://a,b:2/main/3' })).toMatchObject({
+    ...{ kind: 'sentinel', master: 'main', options: { db: 3 } },
+    nodes: [
+      { host: 'a', port: 26379 },
+      { host: 'b', port: 2 },
+    ],
+  });
+  expect(parseAddress({ url: 'redis+cluster://a,b:2' })).toMatchObject({ kind: 'cluster' });
+  for (const url of [
+    'http://a',
+    'redis://',
+    'redis://:geheim@a,b',
+    'redis+cluster://:geheim@a/1',
+    'redis+sentinel://a',
+    'redis://a/x',
+  ]) {
+    expect(() => parseAddress({ url })).toThrow(/^redis: the address must be(?!.*geheim)/);
+  }
+});
