@@ -57,7 +57,7 @@ test('killed at once, the same command goes on and gives what an undisturbed run
     '--task',
     `choices=${at('rows.jsonl')}`,
     '--limit',
-    '24',
+    '16',
     '--samples',
     '--mutual-info',
     ...common,
@@ -116,7 +116,7 @@ test('a model against itself differs nowhere, against another it does; texts hav
   expect(text.interval.from).toBeLessThan(text.bitsPerByte);
   expect(text.interval.to).toBeGreaterThan(text.bitsPerByte);
   expect(same.cost).toMatchObject({ energyFrom: 'stated' });
-  expect(same.cost.joules).toBeCloseTo((10 * same.cost.seconds * 1e6) / same.cost.tokens, 0);
+  expect(same.cost.joules / ((10 * same.cost.seconds * 1e6) / same.cost.tokens)).toBeCloseTo(1, 2);
   expect(same.cost.price).toBeCloseTo((same.cost.joules / 3.6e6) * 0.3, 9);
 });
 
