@@ -1,5 +1,6 @@
 // What `onebit doctor` says about files that are not what they say.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -25,7 +26,7 @@ interface Report {
 async function doctor(options: TinyModelOptions | Uint8Array): Promise<Report & { exitCode: number }> {
   const bytes =
     options instanceof Uint8Array ? options : await tinyModel({ layers: 1, chatTemplate: CHATML, ...options });
-  const path = join(folder, 'model.gguf');
+  const path = join(folder, "a model's $5.gguf");
   writeFileSync(path, bytes);
   let printed = '';
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
@@ -40,6 +41,25 @@ async function doctor(options: TinyModelOptions | Uint8Array): Promise<Report & 
     process.exitCode = before;
     write.mockRestore();
   }
+}
+
+/** Carries out a command that is advised, as a shell would read it, and gives what the doctor then says of the file that it wrote. */
+async function follow(advice: string): Promise<Report> {
+  const words = execFileSync('sh', ['-c', `printf '%s\\0' ${advice}`], { encoding: 'utf8' })
+    .split('\0')
+    .slice(1, -1);
+  const output = words.indexOf('-o') + 1;
+  words[output] = join(folder, words[output]);
+  rmSync(words[output], { force: true });
+  const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  const complain = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  try {
+    expect(await main(words), advice).toBe(0);
+  } finally {
+    write.mockRestore();
+    complain.mockRestore();
+  }
+  return doctor(new Uint8Array(readFileSync(words[output])));
 }
 
 /** Puts other tensors in the places of some. */
@@ -99,6 +119,10 @@ test.each(sick)('%s', async (_, check, options, advice) => {
   expect(found.length, JSON.stringify(findings)).toBeGreaterThan(0);
   if (advice) expect(found[0].advice).toMatch(advice);
   expect([exitCode, ok]).toEqual([1, false]);
+  if (found[0].advice?.startsWith('onebit convert')) {
+    const mended = await follow(found[0].advice);
+    expect(mended.findings.filter((finding) => finding.check === check && finding.severity === 'wrong')).toEqual([]);
+  } else expect(found[0].advice ?? '').not.toContain('onebit ');
 });
 
 test('a qwen35 with PrismML’s ternary weights and no rotation keys lost them', async () => {

@@ -3,7 +3,7 @@
 import { begin, check, option, rowsOf, startRedis, startServer, startWorker } from './started.mjs';
 
 const rounds = option('rounds', 3);
-const rows = rowsOf(option('rows', 300), 'row', { response_format: undefined, max_tokens: 32, ignore_eos: true });
+const rows = rowsOf(option('rows', 300), 'row', { response_format: undefined, max_tokens: 24, ignore_eos: true });
 const redis = await startRedis();
 const server = await startServer(['--jobs', redis.url]);
 const speeds = { 1: [], 2: [] };

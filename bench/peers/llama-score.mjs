@@ -1,6 +1,6 @@
 // Log-probabilities of given tokens by llama.cpp, for any GGUF: the outside judge of the forward pass.
 // node bench/peers/llama-score.mjs MODEL --tokens 1,2,3 | --tokens-file F [--json] [--rows OUT.f32]
-//   [--kv F16|F32|Q8_0] [--flash auto|on|off] [--threads 1] [--batch 512]
+//   [--lora ADAPTER.gguf] [--kv F16|F32|Q8_0] [--flash auto|on|off] [--threads 1] [--batch 512]
 // F holds token ids as a JSON array or separated by commas or spaces; none are added (also no BOS).
 // --rows writes every position's whole row of log-probabilities (natural log), float32 little-endian, [tokens, vocabulary].
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
@@ -18,8 +18,9 @@ const kvType = option('kv', 'F16');
 const flashAttention = { auto: 'auto', on: true, off: false }[option('flash', 'auto')];
 const batchSize = Number(option('batch', '512'));
 const threads = Number(option('threads', '1'));
+const lora = option('lora');
 const contextSize = Math.max(256, tokens.length);
-const judge = await openLlama(positional[0], { threads, contextSize, batchSize, flashAttention, kvType });
+const judge = await openLlama(positional[0], { threads, contextSize, batchSize, flashAttention, kvType, lora });
 
 let onRow;
 let file;

@@ -14,6 +14,7 @@ import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
  * @property {number} [sequences] sequences beside each other, default 1.
  * @property {number} [batchSize] most tokens in one evaluation, default 512 (llama.cpp's own default micro-batch).
  * @property {boolean | 'auto'} [flashAttention] default 'auto' as in llama.cpp.
+ * @property {string} [lora] an adapter's GGUF, used for everything.
  * @property {'F16' | 'F32' | 'Q8_0'} [kvType] type of the KV cache, default 'F16' as in llama.cpp.
  */
 
@@ -30,6 +31,7 @@ export async function openLlama(modelPath, options = {}) {
     flashAttention = 'auto',
     kvType = 'F16',
     sequences = 1,
+    lora,
   } = options;
   const llama = await getLlama({ gpu: false, build: 'never', maxThreads: 0, logLevel: LlamaLogLevel.error });
   const model = await llama.loadModel({ modelPath });
@@ -42,6 +44,7 @@ export async function openLlama(modelPath, options = {}) {
     experimentalKvCacheKeyType: kvType,
     experimentalKvCacheValueType: kvType,
     ignoreMemorySafetyChecks: true,
+    lora,
   });
   const raw = context._ctx;
   if (raw.getThreads() !== threads) raw.setThreads(threads);

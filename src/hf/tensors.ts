@@ -5,7 +5,7 @@ import { OnebitError } from '../errors.ts';
 import { type Format, type FormatName, formatByName } from '../quant/formats.ts';
 import type { ReadConfig } from './config.ts';
 import type { SafeTensor } from './safetensors.ts';
-import { ternaryTensors } from './ternary.ts';
+import { ROWS_A_BYTE, ternaryTensors } from './ternary.ts';
 import type { VirtualTensor } from './virtual-tensor.ts';
 
 /** Names of the tensors of a layer, and outside of layers. */
@@ -70,7 +70,8 @@ export async function virtualTensors(
       continue;
     }
     const heads = ours.endsWith('.attn_q') ? config.heads : ours.endsWith('.attn_k') ? config.kvHeads : 0;
-    const order = config.family.permuted && heads > 0 ? rotationOrder(tensor.shape[0], heads) : undefined;
+    const rows = tensor.shape[0] * (tensor.type === 'U8' ? ROWS_A_BYTE : 1);
+    const order = config.family.permuted && heads > 0 ? rotationOrder(rows, heads) : undefined;
     const format = FORMATS[tensor.type];
     if (format) result.push(plain(`${ours}.weight`, tensor, format, order));
     else if (tensor.type === 'U32' && config.quantization) {

@@ -6,6 +6,9 @@ import { type FormatName, formatByName } from '../quant/formats.ts';
 import type { SafeTensor } from './safetensors.ts';
 import type { VirtualTensor } from './virtual-tensor.ts';
 
+/** Rows that one row of bytes holds. */
+export const ROWS_A_BYTE = 4;
+
 interface Packed {
   readonly tensor: SafeTensor;
   /** On all weights. */
@@ -33,7 +36,7 @@ export function ternaryTensors(ours: string, { tensor, factor, order }: Packed, 
   const scale = scales && inBlocks ? 1 : factor;
   const matrix: VirtualTensor = {
     name: `${ours}.weight`,
-    shape: [cols, 4 * packedRows],
+    shape: [cols, ROWS_A_BYTE * packedRows],
     format: format.name,
     async rows(from, to, signal) {
       const values = new Float32Array((to - from) * cols);

@@ -61,8 +61,22 @@ export class BatchSteps {
       else {
         const [done, fed, total] = await progressOf(place, batch.id);
         if (isFeedDue(done, fed, total)) await queues.addStep('feed', batch.id, fed);
+        else if (fed >= total && (await this.queued()) === 0) await this.feedAgain(batch.id);
       }
     }
+  }
+
+  /** Rows that somebody has or will take. */
+  private async queued(): Promise<number> {
+    const { place, queues } = this.options;
+    const models = await place.run((client) => client.smembers(keys.queues));
+    const counts = await Promise.all(models.map((model) => queues.counts(model)));
+    return counts.flatMap((count) => Object.values(count)).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Rows without an answer whose jobs are gone come again; those that have one are passed over. */
+  private async feedAgain(id: string): Promise<void> {
+    await this.options.place.run((client) => client.hset(keys.run(id), 'fed', '0', 'at', '0'));
   }
 
   /** Puts rows into the queues until as many as may be are there; whether all are answered. */

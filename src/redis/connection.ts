@@ -160,12 +160,10 @@ function clientOf({ kind, nodes, master, options }: Parsed, more: RedisOptions, 
   const pause = (times: number) => Math.min(50 * 2 ** Math.min(times, 10), LONGEST_PAUSE_MS);
   const own: RedisOptions = { ...options, ...more, retryStrategy: pause };
   if (kind === 'cluster') {
-    const { enableOfflineQueue } = more;
-    const cluster: ClusterOptions = { redisOptions: own, clusterRetryStrategy: pause };
-    return new ioredis.Cluster(
-      [...nodes],
-      enableOfflineQueue === undefined ? cluster : { ...cluster, enableOfflineQueue },
-    );
+    // Connections to nodes queue until they are ready: by them the Cluster says where its slots are.
+    const { enableOfflineQueue = true, ...redisOptions } = own;
+    const cluster: ClusterOptions = { redisOptions, enableOfflineQueue, clusterRetryStrategy: pause };
+    return new ioredis.Cluster([...nodes], cluster);
   }
   if (kind === 'sentinel') {
     const { username: sentinelUsername, password: sentinelPassword, tls } = options;

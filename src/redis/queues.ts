@@ -18,7 +18,7 @@ export interface StepJob {
 /** Attempts of a row that ended with a failure of the server, and of a step. */
 export const MOST_ATTEMPTS = 5;
 const STEPS = 'onebit-steps';
-const ADD_MS = 10_000;
+const CLOSE_MS = 10_000;
 
 /** The queue of a model's rows. BullMQ gives `:` a meaning of its own. */
 function rowsOf(model: string): string {
@@ -147,7 +147,7 @@ export interface WorkOptions {
 function within(end: Promise<unknown>): Promise<unknown> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, ADD_MS);
+    timer = setTimeout(resolve, CLOSE_MS);
   });
   return Promise.race([end.catch(() => {}), late]).finally(() => clearTimeout(timer));
 }

@@ -159,6 +159,23 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
     await worker.close(1000);
   }, 60_000);
 
+  test('rows whose jobs are gone come again', async () => {
+    const client = clientOf('one');
+    const { id } = await begin(client, [line(1), line(2)]);
+    const { place } = opened[0];
+    for (;;) {
+      const found = await place.client.keys('{onebit}:onebit-rows-*');
+      if (found.some((key) => key.includes(id))) {
+        await place.client.del(...found);
+        break;
+      }
+      await sleep(20);
+    }
+    const worker = await startWorker();
+    expect(await ended(client, id)).toMatchObject({ status: 'completed', request_counts: { completed: 2 } });
+    await worker.close(1000);
+  }, 60_000);
+
   test('Redis ends and comes back: what was accepted is done, what cannot be accepted says 503', async () => {
     const worker = await startWorker(1);
     const client = clientOf('one');

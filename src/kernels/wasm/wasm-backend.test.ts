@@ -188,46 +188,49 @@ describe('memory', () => {
   });
 
   for (const build of ['simd', 'relaxed'] as const) {
-    it(`gives a row the same bits alone and with any others, ${build}`, async () => {
-      const [rows, cols, most] = [2 * 32 * 20 + 37, 512, 41];
-      const backend = await backendFor({ build, threads: 2, shareWork: 1 });
-      const weight = await weightFromBytes(backend, 'q1_0', rows, cols, randomWeightBytes('q1_0', rows, cols, 8));
-      const input = randomValues(most * cols, 9);
-      for (let i = 0; i < input.length; i += 61) input[i] *= 30;
-      for (let i = 5 * cols; i < 5 * cols + 128; i++) input[i] *= 1e-35; // below the least step
-      for (let t = 0; t < most; t += 3) input[t * cols + 131 + 4 * t] *= 1000; // half of the largest sum sets the step
-      const before = randomValues(most * rows, 10);
-      const products = async (first: number, count: number) => {
-        const x = tensorOf(backend, input.subarray(first * cols, (first + count) * cols));
-        const out = tensorOf(backend, before.subarray(first * rows, (first + count) * rows));
-        backend.matmul(out, x, weight, count, true);
-        const sums = (await backend.read(out, 0, count * rows)).slice();
-        backend.matmul(out, x, weight, count);
-        return [sums, (await backend.read(out, 0, count * rows)).slice()];
-      };
-      const alone: Float32Array[][] = [];
-      for (let t = 0; t < most; t++) alone.push(await products(t, 1));
-      for (const [first, count] of [
-        [0, 2],
-        [3, 6],
-        [0, 7],
-        [1, 8],
-        [5, 9],
-        [0, 15],
-        [2, 16],
-        [0, 17],
-        [7, 23],
-        [0, most],
-      ]) {
-        const together = await products(first, count);
-        for (const i of [0, 1]) {
-          for (let t = 0; t < count; t++) {
-            const row = together[i].subarray(t * rows, (t + 1) * rows);
-            expect(Buffer.compare(bytesOf(row), bytesOf(alone[first + t][i])), `row ${t} of ${count}`).toBe(0);
+    it.each(['q1_0', 'tq2_0'] as const)(
+      `gives a row the same bits alone and with any others, ${build}, %s`,
+      async (format) => {
+        const [rows, cols, most] = [2 * 32 * 20 + 37, 512, 41];
+        const backend = await backendFor({ build, threads: 2, shareWork: 1 });
+        const weight = await weightFromBytes(backend, format, rows, cols, randomWeightBytes(format, rows, cols, 8));
+        const input = randomValues(most * cols, 9);
+        for (let i = 0; i < input.length; i += 61) input[i] *= 30;
+        for (let i = 5 * cols; i < 5 * cols + 128; i++) input[i] *= 1e-35; // below the least step
+        for (let t = 0; t < most; t += 3) input[t * cols + 131 + 4 * t] *= 1000; // half of the largest sum sets the step
+        const before = randomValues(most * rows, 10);
+        const products = async (first: number, count: number) => {
+          const x = tensorOf(backend, input.subarray(first * cols, (first + count) * cols));
+          const out = tensorOf(backend, before.subarray(first * rows, (first + count) * rows));
+          backend.matmul(out, x, weight, count, true);
+          const sums = (await backend.read(out, 0, count * rows)).slice();
+          backend.matmul(out, x, weight, count);
+          return [sums, (await backend.read(out, 0, count * rows)).slice()];
+        };
+        const alone: Float32Array[][] = [];
+        for (let t = 0; t < most; t++) alone.push(await products(t, 1));
+        for (const [first, count] of [
+          [0, 2],
+          [3, 6],
+          [0, 7],
+          [1, 8],
+          [5, 9],
+          [0, 15],
+          [2, 16],
+          [0, 17],
+          [7, 23],
+          [0, most],
+        ]) {
+          const together = await products(first, count);
+          for (const i of [0, 1]) {
+            for (let t = 0; t < count; t++) {
+              const row = together[i].subarray(t * rows, (t + 1) * rows);
+              expect(Buffer.compare(bytesOf(row), bytesOf(alone[first + t][i])), `row ${t} of ${count}`).toBe(0);
+            }
           }
         }
-      }
-    });
+      },
+    );
   }
 
   it('makes products of new activations after the same tensor was written again', async () => {

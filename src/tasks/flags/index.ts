@@ -1,4 +1,4 @@
 // What other folders may use of flags.
 export { flagEntries, readFlagModel } from './file.ts';
-export { type Flag, type FlagFacts, FlagModel, RAISED } from './flag-model.ts';
+export type { Flag, FlagFacts } from './flag-model.ts';
 export { flagsOf, learnFlags, MOST_FLAGS } from './train-flags.ts';

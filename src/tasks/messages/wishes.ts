@@ -67,10 +67,9 @@ export function routeMessage(model: SupportModel, message: string, options: Rout
   const wishes = groups.map((group): Wish => {
     const inOrder = group.map(({ part }) => part).sort((a, b) => a.start - b.start);
     const query = joined(inOrder);
-    const own = group[0].prediction;
-    const together = judge(query);
     const fields = all.filter((field) => inOrder.some((part) => part.start <= field.start && field.end <= part.end));
-    const prediction = { ...(together.intent === own.intent ? together : own), fields };
+    // The sentence that says it decides: what goes with it would only blur it, and the surer of both would promise too much.
+    const prediction = { ...group[0].prediction, fields };
     // An order number may stand in another sentence than the wish that needs it: answers take any field of the message.
     return wishOf(routePrediction(model, query, prediction, { ...options, fields: all }), query, inOrder);
   });
