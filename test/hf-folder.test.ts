@@ -286,8 +286,9 @@ describe("MLX's words", () => {
       expect(config.quantization).toEqual({ group_size: size, bits });
       const [was, is] = [await numbersOf(bytes), await numbersOf(folder)];
       for (const [name, values] of was) expect(is.get(name), name).toEqual(values);
-      const read = await readGguf(await openSource(folder));
-      expect(read.tensors.get('blk.0.attn_q.weight')!.format).toBe(format);
+      const again = await openSource(folder);
+      expect((await readGguf(again)).tensors.get('blk.0.attn_q.weight')!.format).toBe(format);
+      await again.close();
       const other = await tinyModel({ architecture, format: 'q8_0' });
       const wrong = writeFolder(await readGguf(memorySource(other)), memorySource(other), write, { to: 'mlx' });
       await expect(wrong).rejects.toThrow(/'token_embd.weight' is q8_0/);

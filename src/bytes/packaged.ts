@@ -7,8 +7,8 @@
 export function packaged(find: () => URL, name: string): URL {
   try {
     const url = find();
-    // webpack gives code of a server the path that pages ask: no file either.
-    if (globalThis.process?.versions?.node && url.href.startsWith('/')) return new URL(url.href, 'file:///C:/');
+    // Next gives the path that pages ask, on the server too, where it names no file.
+    if (url.href.startsWith('/')) return new URL(url.href, globalThis.location?.origin ?? 'file:///C:/');
     // Vite, while it serves a page for development, keeps the code elsewhere than the files.
     const moved = url.pathname.includes('/node_modules/.vite/');
     return moved
