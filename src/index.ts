@@ -7,6 +7,7 @@ export { type ErrorCode, OnebitError } from './errors.ts';
 export type { DetectionSoFar, DetectOptions } from './evaluate/detect.ts';
 export type { Score, ScoreOptions } from './evaluate/score.ts';
 export type { Detection, MarkedSegment, SamplingGuess } from './evaluate/watermark.ts';
+export type { Abstain, Calibration, ConfidenceMeasure } from './generate/abstain.ts';
 export type { FinishReason, Generation, GenerationResult, Piece, Timings } from './generate/generation.ts';
 export type { GenerateOptions, ResolvedOptions, SamplingOptions } from './generate/options.ts';
 export type { ModelStats } from './generate/scheduler.ts';

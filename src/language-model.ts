@@ -15,7 +15,13 @@ import type { Score, ScoreOptions } from './evaluate/score.ts';
 import type { Detection } from './evaluate/watermark.ts';
 import { type Choosable, choosableOf } from './generate/choosable.ts';
 import { Generation, type SessionUse } from './generate/generation.ts';
-import { checkOwner, GENERATE_OPTIONS, type GenerateOptions, resolveOptions } from './generate/options.ts';
+import {
+  checkOwner,
+  GENERATE_OPTIONS,
+  type GenerateOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from './generate/options.ts';
 import { type ModelStats, Scheduler, type SchedulerOptions } from './generate/scheduler.ts';
 import { type ChosenToken, Session } from './generate/session.ts';
 import { tokensDigest } from './generate/session-file.ts';
@@ -136,7 +142,7 @@ export class LanguageModel {
     checkOptions('generate', options, GENERATE_OPTIONS);
     const resolved = resolveOptions(options, this.sampling);
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
-    return new Generation(tokens, resolved, this.tokenizer, this.sharedSession(resolved));
+    return this.generation(tokens, resolved);
   }
 
   /**
@@ -148,7 +154,7 @@ export class LanguageModel {
     this.assertAlive('chat');
     const prompt = this.fittingPrompt(messages, options);
     const resolved = resolveOptions({ ...options, loopGuard: options.loopGuard ?? true }, this.sampling);
-    return new Generation(prompt, resolved, this.tokenizer, this.sharedSession(resolved));
+    return this.generation(prompt, resolved);
   }
 
   /** The token ids that `chat` answers: those of `chatPrompt`, without the oldest turns where all would not fit. */
@@ -350,14 +356,17 @@ export class LanguageModel {
     checkTextOrTokens('generateIn', 'prompt', prompt);
     checkOptions('generateIn', options, GENERATE_OPTIONS);
     const tokens = typeof prompt === 'string' ? this.tokenize(prompt, { special: options.special }) : prompt;
-    const use = { session, end: () => {} };
     if (options.owner !== undefined && options.owner !== session.owner) {
       throw new OnebitError(
         'bad-argument',
         'generate: owner must be the one of the session, got another. Leave it out, or start a session of that owner.',
       );
     }
-    return new Generation(tokens, resolveOptions(options, this.sampling), this.tokenizer, use);
+    const resolved = resolveOptions(options, this.sampling);
+    return new Generation(tokens, resolved, this.tokenizer, {
+      ...{ session, end: () => {} },
+      another: this.anotherOf(tokens, { ...resolved, owner: session.owner }),
+    });
   }
 
   /** Names of the adapters that requests may ask for. */
@@ -399,6 +408,17 @@ export class LanguageModel {
     this.disposed = true;
     this.scheduler.dispose();
     await this.engine.backend.dispose();
+  }
+
+  /** An answer to `prompt` in a session of its own. */
+  private generation(prompt: ArrayLike<number>, options: ResolvedOptions): Generation {
+    const use = { ...this.sharedSession(options), another: this.anotherOf(prompt, options) };
+    return new Generation(prompt, options, this.tokenizer, use);
+  }
+
+  private anotherOf(prompt: ArrayLike<number>, options: ResolvedOptions): SessionUse['another'] {
+    return (other) =>
+      this.generation(prompt, { ...options, ...other, abstain: undefined, logprobs: undefined, lookupTokens: 0 });
   }
 
   /** A session for one request, whose cache is then everybody's who has the same owner. */

@@ -149,7 +149,15 @@ test('what onebit made may be made anew; through a link the file behind it; lock
     const { code, stderr } = await train('corpus.txt', '-o', 'x.gguf');
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
   }
-  expect(readdirSync(folder).sort()).toEqual(['corpus.txt', 'disk', 'x.gguf', 'x.gguf.ckpt', 'x.html', 'x.jsonl']);
+  expect(readdirSync(folder).sort()).toEqual([
+    'corpus.txt',
+    'disk',
+    'x.card.md',
+    'x.gguf',
+    'x.gguf.ckpt',
+    'x.html',
+    'x.jsonl',
+  ]);
   expect(readdirSync(at('disk'))).toEqual(['real.gguf']);
   const again = await run('train', '.', '-o', 'x.gguf', ...small, '--steps', '1', '--json');
   expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('2 documents')]);

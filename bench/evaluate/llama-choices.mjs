@@ -50,8 +50,18 @@ const questions = {
   winogrande: (row) => {
     const [before, after] = row.sentence.split('_');
     const pairs = [row.option1, row.option2].map((name) => [before + name, after]);
-    return { pairs, texts: [after, after], right: row.answer - 1 };
+    return { pairs, texts: pairs.map(([context]) => context), right: row.answer - 1 };
   },
+  piqa: (row) => ({
+    pairs: [row.sol1, row.sol2].map((answer) => [`Question: ${row.goal}\nAnswer:`, ` ${answer}`]),
+    texts: [row.sol1, row.sol2],
+    right: row.label,
+  }),
+  boolq: (row) => ({
+    pairs: ['no', 'yes'].map((answer) => [`${row.passage}\nQuestion: ${row.question}?\nAnswer:`, ` ${answer}`]),
+    texts: ['no', 'yes'],
+    right: row.label,
+  }),
   blimp: (row) => ({
     pairs: [row.sentence_good, row.sentence_bad].map((sentence) => ['', ` ${sentence}`]),
     texts: [row.sentence_good, row.sentence_bad],

@@ -26,6 +26,7 @@ const { values: flags } = parseArgs({
     keys: { type: 'string', default: '3' },
     'red-green': { type: 'boolean', default: false },
     quality: { type: 'boolean', default: true },
+    edits: { type: 'string' },
   },
 });
 const model = await load(flags.model, { threads: 1, parallel: 16 });
@@ -51,7 +52,8 @@ await model.dispose();
 
 /** How many texts that were never marked are taken for marked: each with several keys. */
 async function measureUnmarked() {
-  const tokenCharacters = 16_000 / model.tokenizer.encode(piecesOf(flags.files.split(','), 1, 16_000)[0]).length;
+  const tokenCharacters =
+    16_000 / model.tokenizer.encode(piecesOf(flags.files.split(',').slice(0, 1), 1, 16_000)[0]).length;
   const texts = piecesOf(flags.files.split(','), Number(flags.unmarked), Math.round(tokens * tokenCharacters));
   const bounds = [0.05, 0.01, 1e-3, 1e-4];
   const below = bounds.map(() => 0);
@@ -119,7 +121,9 @@ async function measureMarked() {
     'last quarter': (text) => text.slice((3 * text.length) >> 2),
     'lower case': (text) => text.toLowerCase(),
   };
+  const wanted = flags.edits?.split(',');
   for (const [edit, change] of Object.entries(edits)) {
+    if (wanted && !wanted.includes(edit)) continue;
     let found = 0;
     let foundFree = 0;
     const logs = [];
@@ -128,7 +132,7 @@ async function measureMarked() {
       const { pValue } = await model.detectWatermark(edited, { key: keyOf(i) });
       found += pValue <= ALPHA;
       logs.push(Math.log10(pValue));
-      foundFree += modelFree(edited, new WatermarkKey(keyOf(i)), model.tokenizer).coins <= ALPHA;
+      foundFree += modelFree(edited, new WatermarkKey(keyOf(i)), model.tokenizer).draws <= ALPHA;
     }
     const median = logs.sort((a, b) => a - b)[logs.length >> 1];
     console.log(

@@ -3,15 +3,17 @@ import { createInterface, type Interface } from 'node:readline';
 import { Command } from 'commander';
 import type { ChatMessage } from '../chat/messages.ts';
 import { printable } from '../core/printable.ts';
+import type { Abstain } from '../generate/abstain.ts';
 import type { GenerationResult } from '../generate/generation.ts';
 import type { LanguageModel } from '../language-model.ts';
+import { type AbstainFlags, abstainOf, addAbstainOptions } from './calibration-file.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags } from './context.ts';
 import { speedLine } from './generate.ts';
 import { note, printJson, printModelText } from './print.ts';
 import { inputLines } from './read-input.ts';
 import { addSamplingOptions, generateOptionsOf, type SamplingFlags } from './sampling-options.ts';
 
-export interface ChatFlags extends ModelFlags, SamplingFlags {
+export interface ChatFlags extends ModelFlags, SamplingFlags, Partial<AbstainFlags> {
   prompt?: string;
   system?: string;
   thinking?: boolean;
@@ -30,7 +32,7 @@ In a chat: end a line with \\ to go on in the next one; Ctrl-C stops the answer,
 
 /** The command `chat`. */
 export function chatCommand(context: CommandContext): Command {
-  return addSamplingOptions(addModelOptions(new Command('chat').description('talk to the model')))
+  return addAbstainOptions(addSamplingOptions(addModelOptions(new Command('chat').description('talk to the model'))))
     .option('-p, --prompt <text>', 'one message to answer, instead of a conversation')
     .option('--system <text>', 'system message')
     .option('--thinking', 'let a model that can think do so first')
@@ -38,10 +40,11 @@ export function chatCommand(context: CommandContext): Command {
     .addHelpText('after', HELP)
     .action(async (flags: ChatFlags, command: Command) => {
       if (flags.json && flags.prompt === undefined) command.error('error: --json needs -p', { exitCode: 2 });
+      const abstain = await abstainOf(flags as AbstainFlags, flags.model, context.signal);
       const model = await loadModel(flags, context.signal);
       try {
-        if (flags.prompt === undefined) await new Conversation(model, flags, context).run();
-        else await answerOnce(model, flags, flags.prompt, context);
+        if (flags.prompt === undefined) await new Conversation(model, flags, context, abstain).run();
+        else await answerOnce(model, flags, flags.prompt, context, abstain);
       } finally {
         await model.dispose();
       }
@@ -53,10 +56,11 @@ async function answerOnce(
   flags: ChatFlags,
   prompt: string,
   { signal, uncaught }: CommandContext,
+  abstain: Abstain | undefined,
 ): Promise<void> {
   const messages = withSystem(flags.system, [{ role: 'user', content: prompt }]);
   const generation = await uncaught(() =>
-    model.chat(messages, { ...generateOptionsOf(flags, signal), thinking: flags.thinking }),
+    model.chat(messages, { ...generateOptionsOf(flags, signal), thinking: flags.thinking, abstain }),
   );
   if (flags.json) return printJson(await generation.result());
   for await (const piece of generation) printModelText(piece.text);
@@ -72,14 +76,16 @@ export class Conversation {
   private readonly model: LanguageModel;
   private readonly flags: ChatFlags;
   private readonly context: CommandContext;
+  private readonly abstain: Abstain | undefined;
   private readonly interactive = Boolean(process.stdin.isTTY && process.stdout.isTTY);
   private messages: ChatMessage[] = [];
   private system: string | undefined;
 
-  constructor(model: LanguageModel, flags: ChatFlags, context: CommandContext) {
+  constructor(model: LanguageModel, flags: ChatFlags, context: CommandContext, abstain?: Abstain) {
     this.model = model;
     this.flags = flags;
     this.context = context;
+    this.abstain = abstain;
     this.system = flags.system;
   }
 
@@ -156,6 +162,7 @@ export class Conversation {
         return this.model.chat(withSystem(this.system, this.messages), {
           ...generateOptionsOf(this.flags, AbortSignal.any([this.context.signal, stopped.signal])),
           thinking: this.flags.thinking,
+          abstain: this.abstain,
         });
       });
       for await (const piece of generation) {

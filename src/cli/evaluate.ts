@@ -1,67 +1,69 @@
-// Owns `onebit evaluate`: choice tasks and texts for several models, side by side.
-import { basename } from 'node:path';
+// Owns `onebit evaluate`: what is asked of which models, and where the results go. How models are judged: evaluate-run.ts.
 import { Command, InvalidArgumentError } from 'commander';
-import { exp } from '../core/elementary.ts';
+import { Journal } from '../bulk/journal.ts';
 import { OnebitError } from '../errors.ts';
+import { type AskResult, judgedOf } from '../evaluate/asks.ts';
+import { calibrationReport, fitCalibration } from '../evaluate/calibration.ts';
+import type { ModelReport } from '../evaluate/report.ts';
+import { evaluateReport } from '../evaluate/report.ts';
+import { SUITES } from '../evaluate/suites.ts';
+import { calibrationFile, identityOf } from './calibration-file.ts';
 import {
-  type ChoiceReader,
-  type ChoiceResult,
-  type ChoiceSummary,
-  choose,
-  type Estimate,
-  summarise,
-} from '../evaluate/choices.ts';
-import { type ChoiceItem, choiceItem, TASK_FORMS, type TaskForm } from '../evaluate/task-forms.ts';
-import type { LanguageModel } from '../language-model.ts';
-import { addComputeOptions, type CommandContext, type ComputeFlags, loadModel, wholeNumber } from './context.ts';
-import { print, printJson } from './print.ts';
-import { progressLine } from './progress.ts';
+  addComputeOptions,
+  type CommandContext,
+  type ComputeFlags,
+  loadModel,
+  modelNameOf,
+  numberBetween,
+  wholeNumber,
+} from './context.ts';
+import { ALL_FORMS, type AnyForm, questionsOf, shortName, suiteSource, type TaskSource } from './evaluate-data.ts';
+import { judge, type LoadedTask, Notes, type RunPlan, type RunResult } from './evaluate-run.ts';
+import { printReports, shownOf } from './evaluate-shown.ts';
+import { openSubject } from './evaluate-subjects.ts';
+import { type Output, Outputs } from './outputs.ts';
+import { note, printJson } from './print.ts';
 import { readInputText } from './read-input.ts';
 
-interface TaskFile {
-  readonly form: TaskForm;
-  readonly path: string;
-}
-
 interface EvaluateFlags extends ComputeFlags {
-  task?: TaskFile[];
+  task?: TaskSource[];
+  suite?: string[];
   text?: string[];
   fewShot: number;
   fewShotFile?: string;
   description?: string;
   limit?: number;
+  mutualInfo?: boolean;
+  against?: string;
+  maxTokens: number;
+  temperature: number;
+  agreement?: number;
+  calibrate?: string;
+  journal?: string;
+  report?: string;
+  watts?: number;
+  priceKwh?: number;
+  currency: string;
   samples?: boolean;
   json?: boolean;
 }
 
-/** What is known of one model. */
-interface ModelReport {
-  readonly model: string;
-  readonly backend: string;
-  readonly tasks: readonly (ChoiceSummary & {
-    readonly task: string;
-    readonly form: TaskForm;
-    readonly fewShot: number;
-  })[];
-  readonly texts: readonly {
-    readonly text: string;
-    readonly bitsPerByte: number;
-    readonly perplexity: number;
-    readonly tokens: number;
-    readonly bytes: number;
-    readonly windowTokens: number;
-    readonly strideTokens: number;
-  }[];
-}
+const CONVENTIONS =
+  'As lm-evaluation-harness 0.4: contexts and continuations are tokenized together; acc is the likeliest option, acc_norm by character, acc_bytes by byte. Texts are read in windows in which every token is predicted once.';
 
 const HELP = `
 Examples:
   onebit evaluate model.gguf --task arc=ARC-Easy-test.jsonl --limit 500
-  onebit evaluate small.gguf large.gguf --task hellaswag=hellaswag_val.jsonl --text book.txt --json
+  onebit evaluate small.gguf large.gguf --suite blimp --limit 50 --report judged.html --journal judged.journal
+  onebit evaluate q1.gguf --text book.txt --against q8.gguf
+  onebit evaluate model.gguf --task ask=questions.jsonl --calibrate model.calibration.json
+  onebit evaluate http://127.0.0.1:8080/v1#model --task piqa=piqa.jsonl
   onebit evaluate model.gguf --task choices=mine.jsonl --few-shot 2 --few-shot-file examples.jsonl
 
-Forms, as lm-evaluation-harness 0.4 has them: ${TASK_FORMS.join(', ')}; choices is {"context", "choices", "label"}.
-acc: the likeliest option; acc_norm: by character; acc_bytes: by byte. Intervals are of 95 % (Wilson). Texts are read in windows that overlap by half.`;
+Forms: ${ALL_FORMS.join(', ')}. choices is {"context", "choices", "label"}; ask is {"prompt" or "messages", "answer" or "answers", "schema"?}.
+A FILE may be an address with its hash: https://…/x.jsonl#sha256=…; suites: ${Object.keys(SUITES).join(', ')}.
+acc: the likeliest option; acc_norm: by character; acc_bytes: by byte. Intervals are of 95 % (Wilson). --journal: killed in any way, the same command
+goes on. Endpoints must give log-probabilities of the prompt (echo); their key is OPENAI_API_KEY.`;
 
 /** The command `evaluate`. */
 export function evaluateCommand({ signal }: CommandContext): Command {
@@ -69,9 +71,14 @@ export function evaluateCommand({ signal }: CommandContext): Command {
     <Value>(parse: (value: string) => Value) =>
     (value: string, previous: Value[] = []) => [...previous, parse(value)];
   const command = new Command('evaluate')
-    .description('multiple choice by likelihood, perplexity and bits per byte, models side by side')
-    .argument('<model...>', 'GGUF files or names of pulled models')
-    .option('--task <form=file>', 'questions, a JSON object a line (may be repeated)', collect(taskFile))
+    .description('multiple choice by likelihood, answers, perplexity; calibration; energy; models side by side')
+    .argument('<model...>', 'GGUF files, names of pulled models, or endpoints as http://host/v1#model')
+    .option('--task <form=file>', 'questions, a JSON object a line (may be repeated)', collect(taskSource))
+    .option(
+      '--suite <name>',
+      `a public data set, fetched once: ${Object.keys(SUITES).join(', ')}`,
+      collect((name) => name),
+    )
     .option(
       '--text <file>',
       'a text (may be repeated)',
@@ -80,127 +87,192 @@ export function evaluateCommand({ signal }: CommandContext): Command {
     .option('--few-shot <n>', 'so many examples before each question', wholeNumber(0, 1000), 0)
     .option('--few-shot-file <file>', 'where examples come from, the first ones of it, in the form of the task')
     .option('--description <text>', 'what stands before examples and question')
-    .option('--limit <n>', 'only the first n questions of each task', wholeNumber(1, 1 << 30));
+    .option('--limit <n>', 'only the first n questions of each file', wholeNumber(1, 1 << 30))
+    .option('--mutual-info', 'also choose by what the context adds to an option (acc_mutual_info); twice the work')
+    .option('--against <model>', 'with --text: divergence from this model, and agreement on the likeliest token')
+    .option('--max-tokens <n>', 'of answers to ask', wholeNumber(1, 1 << 20), 64)
+    .option('--temperature <t>', 'of answers to ask; 0 is greedy', numberBetween(0, 100), 0)
+    .option(
+      '--agreement <n>',
+      'write n more answers to each ask, and take their agreement as a confidence',
+      wholeNumber(1, 32),
+    )
+    .option('--calibrate <file>', 'what the confidence of answers to ask is worth, for --abstain of other commands')
+    .option('--journal <file>', 'write each result down at once, and go on with those of an earlier run')
+    .option('--report <file>', 'one HTML page of it all')
+    .option('--watts <w>', 'what the machine draws at work, where it does not say (RAPL)', numberBetween(0.001, 1e6))
+    .option('--price-kwh <price>', 'of a kilowatt-hour, for what a million tokens cost', numberBetween(0, 1e6))
+    .option('--currency <text>', 'of the price', 'EUR');
   return addComputeOptions(command)
     .option('--samples', 'with --json: what the model made of each question')
     .option('--json', 'print one JSON document')
     .addHelpText('after', HELP)
     .action(async (models: string[], flags: EvaluateFlags, self: Command) => {
-      if (!flags.task && !flags.text) self.error('error: give --task or --text', { exitCode: 2 });
-      if (flags.fewShot > 0 && !flags.fewShotFile)
-        self.error('error: --few-shot needs --few-shot-file', { exitCode: 2 });
-      const reports: ModelReport[] = [];
-      for (const model of models) reports.push(await evaluateModel(model, flags, signal));
-      if (flags.json)
-        printJson({ conventions: 'lm-evaluation-harness 0.4', limit: flags.limit ?? null, models: reports });
-      else printReports(reports);
+      const wrong = wrongFlags(flags, models.length);
+      if (wrong) self.error(`error: ${wrong}`, { exitCode: 2 });
+      await evaluate(models, flags, signal);
     });
 }
 
-async function evaluateModel(name: string, flags: EvaluateFlags, signal: AbortSignal): Promise<ModelReport> {
-  const model = await loadModel({ ...flags, model: name }, signal);
-  const progress = progressLine();
+function wrongFlags(flags: EvaluateFlags, models: number): string | undefined {
+  if (!flags.task && !flags.text && !flags.suite) return 'give --task, --suite or --text';
+  if (flags.fewShot > 0 && !flags.fewShotFile) return '--few-shot needs --few-shot-file';
+  if (flags.against && !flags.text) return '--against needs --text';
+  const asks = flags.task?.some(({ form }) => form === 'ask');
+  if (flags.calibrate && (!asks || models > 1)) return '--calibrate needs one model and --task ask=FILE';
+  return undefined;
+}
+
+async function evaluate(models: string[], flags: EvaluateFlags, signal: AbortSignal): Promise<void> {
+  const sources = [...(flags.task ?? []), ...(flags.suite ?? []).map(suiteSource)];
+  const inputs = [...models, ...sources.flatMap(({ files }) => files.filter((file) => typeof file === 'string'))];
+  const more = [flags.fewShotFile, flags.against, ...(flags.text ?? [])].filter((path) => path !== undefined);
+  const outputs = await Outputs.claim(outputsOf(flags), [...inputs, ...more]);
+  const notes = new Notes();
   try {
-    const tasks = [];
-    for (const task of flags.task ?? []) {
-      const items = await itemsOf(task, signal, flags.limit);
-      const examples = await examplesOf(task.form, flags, signal);
-      const results: ChoiceResult[] = [];
-      for (const item of items) {
-        results.push(await choose(item, readerOf(model, signal), examples));
-        progress.update(basename(task.path), results.length, items.length);
-      }
-      tasks.push({
-        task: basename(task.path),
-        form: task.form,
-        fewShot: flags.fewShot,
-        ...summarise(results),
-        ...(flags.samples ? { samples: results } : {}),
-      });
+    if (flags.journal !== undefined) notes.journal = await openJournal(outputs.pathOf(flags.journal), notes);
+    const plan = await planOf(sources, flags, signal);
+    const runs: RunResult[] = [];
+    try {
+      for (const model of models) runs.push(await judgeModel(model, flags, plan, notes, signal));
+    } finally {
+      await plan.against?.model.dispose();
     }
-    const texts = [];
-    for (const path of flags.text ?? []) {
-      const score = await model.score(await readInputText(path, 'read text', signal), { signal });
-      const { bitsPerByte, natsPerToken, tokensScored: tokens, bytes } = score;
-      const windowTokens = model.contextTokens;
-      const strideTokens = windowTokens >> 1;
-      const perplexity = exp(natsPerToken);
-      texts.push({ text: basename(path), bitsPerByte, perplexity, tokens, bytes, windowTokens, strideTokens });
-    }
-    const { name: backend, threads } = model.backend;
-    return { model: name, backend: `${backend}, ${threads} threads`, tasks, texts };
+    await writeFiles(runs, plan, flags, outputs, models[0], signal);
+    const reports = runs.map(({ report }) => report);
+    if (flags.json) {
+      const shown = runs.map(({ report, results }) => jsonOf(report, flags.samples ? results : undefined));
+      printJson({ conventions: 'lm-evaluation-harness 0.4', limit: flags.limit ?? null, models: shown });
+    } else printReports(reports, flags.currency);
   } finally {
-    progress.clear();
-    await model.dispose();
+    await notes.journal?.close();
+    await outputs.release();
   }
 }
 
-/** How `model` reads questions. */
-function readerOf(model: LanguageModel, signal: AbortSignal): ChoiceReader {
-  const { tokenizer, contextTokens } = model;
-  const { bos, eos, addBos } = tokenizer;
+async function judgeModel(
+  name: string,
+  flags: EvaluateFlags,
+  plan: RunPlan,
+  notes: Notes,
+  signal: AbortSignal,
+): Promise<RunResult> {
+  const subject = await openSubject(name, flags, signal);
+  try {
+    return await judge(subject, plan, notes, signal);
+  } finally {
+    await subject.close();
+  }
+}
+
+function outputsOf({ journal, report, calibrate }: EvaluateFlags): Output[] {
+  const named = (option: string, path: string | undefined, kind: Output['kind']) =>
+    path === undefined ? [] : [{ option, path, kind }];
+  return [
+    ...named('--journal', journal, 'journal'),
+    ...named('--report', report, 'report'),
+    ...named('--calibrate', calibrate, 'confidence'),
+  ];
+}
+
+async function openJournal(path: string, notes: Notes): Promise<Journal> {
+  let isEmpty = true;
+  const journal = await Journal.open(path, (record) => {
+    isEmpty = false;
+    notes.add(record);
+  });
+  if (isEmpty) await journal.append({ onebit: 'evaluate', version: 1 });
+  return journal;
+}
+
+async function planOf(sources: readonly TaskSource[], flags: EvaluateFlags, signal: AbortSignal): Promise<RunPlan> {
+  const tasks: LoadedTask[] = [];
+  for (const source of sources) {
+    const { questions, digest } = await questionsOf(source, signal, flags.limit);
+    const { examples, fewShot } = await examplesOf(source.form, flags, signal);
+    tasks.push({ name: source.name, form: source.form, fewShot, questions, examples, digest });
+  }
+  const texts = [];
+  for (const path of flags.text ?? []) {
+    texts.push({ name: shortName(path), text: await readInputText(path, 'read text', signal) });
+  }
+  const { maxTokens, temperature, agreement: samples = 0, watts, priceKwh: pricePerKwh, against } = flags;
   return {
-    encode: (text) => tokenizer.encode(text),
-    begin: addBos && bos !== undefined ? [bos] : [],
-    empty: [bos ?? eos].filter((token) => token !== undefined),
-    contextTokens,
-    rank: (tokens) => model.tokenLogprobs(tokens, { alternatives: 1, signal }),
+    ...{ tasks, texts, answers: { maxTokens, temperature, samples }, watts, pricePerKwh },
+    mutualInfo: flags.mutualInfo ?? false,
+    ...(against === undefined
+      ? {}
+      : { against: { name: against, model: await loadModel({ ...flags, model: against }, signal) } }),
   };
 }
 
-async function itemsOf(
-  { form, path }: TaskFile,
-  signal: AbortSignal,
-  limit = Number.POSITIVE_INFINITY,
-): Promise<ChoiceItem[]> {
-  const lines = (await readInputText(path, 'read questions', signal)).split(/\r?\n/);
-  const items: ChoiceItem[] = [];
-  for (const [i, line] of lines.entries()) {
-    if (line.trim() === '' || items.length >= limit) continue;
-    try {
-      items.push(choiceItem(form, JSON.parse(line)));
-    } catch (cause) {
-      throw new OnebitError('bad-file', `evaluate: ${path}, line ${i + 1}: ${(cause as Error).message}`, { cause });
-    }
-  }
-  if (items.length > 0) return items;
-  throw new OnebitError('bad-file', `evaluate: ${path} must have questions, a JSON object a line, it has none.`);
-}
-
-/** What stands before each question. */
+/** What stands before each question: the description, as the harness has it, and examples. */
 async function examplesOf(
-  form: TaskForm,
+  form: AnyForm,
   { fewShot, fewShotFile, description }: EvaluateFlags,
   signal: AbortSignal,
-): Promise<string> {
-  const head = description ? `${description}\n\n` : '';
-  if (fewShot === 0 || !fewShotFile) return head;
-  const items = await itemsOf({ form, path: fewShotFile }, signal, fewShot);
-  return head + items.map(({ example }) => `${example}\n\n`).join('');
+): Promise<{ examples: string; fewShot: number }> {
+  if (form === 'ask') return { examples: '', fewShot: 0 };
+  const head = !description || /\s$/.test(description) ? (description ?? '') : `${description}\n\n`;
+  if (fewShot === 0 || !fewShotFile) return { examples: head, fewShot: 0 };
+  const source = { name: fewShotFile, form, files: [fewShotFile] };
+  const { questions } = await questionsOf(source, signal, fewShot);
+  const examples = questions.map((question) => ('choice' in question ? `${question.choice.example}\n\n` : ''));
+  return { examples: head + examples.join(''), fewShot };
 }
 
-function taskFile(given: string): TaskFile {
-  const [, form, path] = /^([a-z]+)=(.+)$/s.exec(given) ?? [];
-  if (TASK_FORMS.includes(form as TaskForm)) return { form: form as TaskForm, path };
-  throw new InvalidArgumentError(`It must be FORM=FILE, with one of ${TASK_FORMS.join(', ')}.`);
-}
-
-function printReports(reports: readonly ModelReport[]): void {
-  const shown = ({ value, from, to }: Estimate) =>
-    `${(100 * value).toFixed(1)} % (${(100 * from).toFixed(1)} to ${(100 * to).toFixed(1)})`;
-  for (const { model, tasks, texts } of reports) {
-    print(model);
-    for (const { task, items, acc, acc_norm, acc_bytes, perplexity } of tasks) {
-      const more =
-        perplexity === undefined
-          ? `acc_norm ${shown(acc_norm)}, acc_bytes ${shown(acc_bytes)}`
-          : `perplexity ${perplexity.toFixed(3)}`;
-      print(`  ${task}, ${items} questions: acc ${shown(acc)}, ${more}`);
-    }
-    for (const { text, bitsPerByte, perplexity, windowTokens, strideTokens } of texts) {
-      print(
-        `  ${text}: ${bitsPerByte.toFixed(4)} bits per byte, perplexity ${perplexity.toFixed(3)} (windows of ${windowTokens}, ${strideTokens} new)`,
-      );
-    }
+async function writeFiles(
+  runs: readonly RunResult[],
+  plan: RunPlan,
+  flags: EvaluateFlags,
+  outputs: Outputs,
+  model: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const write = (path: string, text: string) => outputs.writeResult(path, new TextEncoder().encode(text));
+  if (flags.report !== undefined) {
+    const { limit, currency, priceKwh: pricePerKwh } = flags;
+    const title = `Judged: ${runs.map(({ report }) => shortName(report.model)).join(', ')}`;
+    const shown = (task: number, question: number) => shownOf(plan, runs, task, question);
+    const reports = runs.map(({ report }) => report);
+    await write(
+      flags.report,
+      evaluateReport(reports, { title, conventions: CONVENTIONS, limit, currency, pricePerKwh, shown }),
+    );
   }
+  if (flags.calibrate === undefined) return;
+  const asks = plan.tasks.flatMap(({ form }, t) => (form === 'ask' ? (runs[0].results[t] as AskResult[]) : []));
+  const measure = flags.agreement === undefined ? 'likelihood' : 'agreement';
+  if (asks.some(({ confidence }) => confidence[measure] === undefined)) {
+    throw new OnebitError(
+      'unsupported',
+      'evaluate: --calibrate needs log-probabilities of answers, got none. Ask a model that gives them.',
+    );
+  }
+  const judged = judgedOf(asks, measure);
+  const report = calibrationReport(judged);
+  const identity = await identityOf(modelNameOf({ model }), signal);
+  const calibration = {
+    measure,
+    ...(flags.agreement === undefined ? {} : { samples: flags.agreement }),
+    ...fitCalibration(judged),
+  } as const;
+  await write(flags.calibrate, calibrationFile(calibration, { name: model, identity, report }));
+  if (calibration.slope === 0)
+    note('note: this confidence says nothing about who is right; with it, all answers are given or none.');
+}
+
+/** A report as it was printed before there were others: numbers of a task beside its name. */
+function jsonOf(report: ModelReport, results: RunResult['results'] | undefined): object {
+  const tasks = report.tasks.map(({ right: _, choices, asks, ...task }, t) => ({
+    ...{ ...task, ...choices, ...asks },
+    ...(results ? { samples: results[t] } : {}),
+  }));
+  return { ...report, tasks };
+}
+
+function taskSource(given: string): TaskSource {
+  const [, form, path] = /^([a-z]+)=(.+)$/s.exec(given) ?? [];
+  if (ALL_FORMS.includes(form as AnyForm)) return { name: shortName(path), form: form as AnyForm, files: [path] };
+  throw new InvalidArgumentError(`It must be FORM=FILE, with one of ${ALL_FORMS.join(', ')}.`);
 }

@@ -5,12 +5,13 @@ import type { GenerationResult } from '../generate/generation.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { compileRegexAsync, compileSchemaAsync } from '../structured/compile.ts';
 import type { Grammar } from '../structured/grammar.ts';
+import { type AbstainFlags, abstainOf, addAbstainOptions } from './calibration-file.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags, wholeNumber } from './context.ts';
 import { note, printJson, printModelText } from './print.ts';
 import { readInputText, readSchema } from './read-input.ts';
 import { addSamplingOptions, generateOptionsOf, type SamplingFlags } from './sampling-options.ts';
 
-interface GenerateFlags extends ModelFlags, SamplingFlags {
+interface GenerateFlags extends ModelFlags, SamplingFlags, AbstainFlags {
   prompt?: string;
   promptFile?: string;
   special?: boolean;
@@ -29,7 +30,7 @@ Examples:
 /** The command `generate`: continues a prompt. */
 export function generateCommand(context: CommandContext): Command {
   const command = new Command('generate').description('continue a prompt');
-  addSamplingOptions(addModelOptions(command))
+  addAbstainOptions(addSamplingOptions(addModelOptions(command)))
     .option('-p, --prompt <text>', 'what to continue; - reads it from standard input (default: empty)')
     .option('--prompt-file <path>', 'a file with what to continue')
     .option('--special', 'read control tokens such as <|im_start|> in the prompt')
@@ -44,6 +45,7 @@ export function generateCommand(context: CommandContext): Command {
 
 async function generate(flags: GenerateFlags, { signal, uncaught }: CommandContext): Promise<void> {
   const prompt = await promptOf(flags, signal);
+  const abstain = await abstainOf(flags, flags.model, signal);
   const model = await loadModel(flags, signal);
   try {
     const generation = await uncaught(async () =>
@@ -51,6 +53,7 @@ async function generate(flags: GenerateFlags, { signal, uncaught }: CommandConte
         ...generateOptionsOf(flags, signal),
         special: flags.special,
         logprobs: flags.logprobs,
+        abstain,
         constraint: await constraintOf(flags, model, signal),
       }),
     );

@@ -19,6 +19,7 @@ import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { mcpCommand } from './mcp.ts';
 import { note, printError } from './print.ts';
+import { publishCommand } from './publish.ts';
 import { pullCommand } from './pull.ts';
 import { scoreCommand } from './score.ts';
 import { serveCommand } from './serve.ts';
@@ -85,6 +86,7 @@ function program(context: CommandContext, stopping: Stopping): Command {
     doctorCommand,
     convertCommand,
     benchCommand,
+    publishCommand,
     pullCommand,
     serveCommand,
     workerCommand,

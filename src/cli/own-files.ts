@@ -6,6 +6,7 @@ import { fileSource, READ_AT_ONCE } from '../bytes/file-source.ts';
 import { readGguf } from '../gguf/read.ts';
 import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
 import { isZip, readWorkbook } from '../tasks/support/workbook.ts';
+import { isModelCard } from '../train/model-card.ts';
 import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
 
 /** What a command writes. */
@@ -21,7 +22,9 @@ export type OutputKind =
   | 'key'
   | 'checkpoints'
   | 'batch'
-  | 'journal';
+  | 'journal'
+  | 'confidence'
+  | 'card';
 
 /** In the head of every report. */
 export const REPORT_MARK = '<meta name="generator" content="onebit">';
@@ -32,14 +35,14 @@ export const ANSWER_COLUMNS = ['onebit_intent', 'onebit_confidence', 'onebit_act
 export const SUGGESTION_COLUMN = 'onebit_likeness';
 
 const HEAD_BYTES = 64 * 1024;
-/** Vectors make long lines. */
-const BATCH_HEAD_BYTES = 1024 * 1024;
+/** Vectors make long lines, and people long cards. */
+const LONG_HEAD_BYTES = 1024 * 1024;
 
 /** Whether the file at `path` is one that this program made as such an output, or an empty one. A folder of checkpoints: whether all that looks like one is. */
 export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean> {
   if (kind === 'checkpoints') return holdsOwnCheckpoints(path);
   if (kind === 'batch' && /\.xlsx$/i.test(path)) return isOwnWorkbook(path);
-  const head = await headOf(path, kind === 'batch' ? BATCH_HEAD_BYTES : HEAD_BYTES);
+  const head = await headOf(path, kind === 'batch' || kind === 'card' ? LONG_HEAD_BYTES : HEAD_BYTES);
   if (head.length === 0) return true;
   const text = () => new TextDecoder().decode(head);
   if (kind === 'report') return text().includes(REPORT_MARK);
@@ -52,7 +55,9 @@ export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean
   // Columns that a batch adds come last, and this one after them.
   if (kind === 'batch')
     return /onebit_error"?\r?$|"onebit_error":(?:null|"(?:[^"\\]|\\.)*")\}$/.test(firstLine(text()));
-  if (kind === 'journal') return /^[0-9a-f]{8} \{"onebit":"batch",/.test(text());
+  if (kind === 'journal') return /^[0-9a-f]{8} \{"onebit":"(?:batch|evaluate)",/.test(text());
+  if (kind === 'card') return isModelCard(text());
+  if (kind === 'confidence') return text().includes('"kind": "onebit-calibration"');
   return isOwnModel(path, kind);
 }
 

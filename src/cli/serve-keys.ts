@@ -3,17 +3,24 @@ import { OnebitError } from '../errors.ts';
 import type { KeyConfig } from '../server/keys.ts';
 import { readInputJson } from './read-input.ts';
 
-/** All keys that may ask; none means everybody may. @throws OnebitError `bad-argument` or `io` when the file is not as it should be */
+/**
+ * All keys that may ask; none means everybody may.
+ * @param tokensPerDay of keys that say nothing of it; 0 for no bound
+ * @throws OnebitError `bad-argument` or `io` when the file is not as it should be
+ */
 export async function serveKeys(
   plain: readonly string[] = [],
   file: string | undefined,
   signal: AbortSignal,
+  tokensPerDay?: number,
 ): Promise<KeyConfig[]> {
   const { hashKey } = await import('../server/keys.ts');
   const fromEnvironment = process.env.ONEBIT_API_KEY ? [process.env.ONEBIT_API_KEY] : [];
   const keys = [...new Set([...plain, ...fromEnvironment])];
   const hashed = keys.map(async (key, i) => ({ name: `key-${i + 1}`, sha256: await hashKey(key) }));
-  return [...(await Promise.all(hashed)), ...(file === undefined ? [] : await keysOfFile(file, signal))];
+  const all = [...(await Promise.all(hashed)), ...(file === undefined ? [] : await keysOfFile(file, signal))];
+  if (tokensPerDay === undefined) return all;
+  return all.map((key) => ({ tokensPerDay: tokensPerDay === 0 ? null : tokensPerDay, ...key }));
 }
 
 async function keysOfFile(file: string, signal: AbortSignal): Promise<KeyConfig[]> {

@@ -9,6 +9,7 @@ import type { OnebitServer, ServerOptions } from '../server/app.ts';
 import type { KeyConfig } from '../server/keys.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
 import type { AnswerSigner } from '../server/signed-answers.ts';
+import { openAuditFile } from './audit-file.ts';
 import { note, printJsonLine } from './print.ts';
 import { isRedis, openInRedis, type RedisFlags } from './redis-flags.ts';
 import { serveKeys } from './serve-keys.ts';
@@ -31,6 +32,11 @@ export interface ServerFlags extends RedisFlags {
   logTexts?: boolean;
   watermark?: string;
   signKey?: string;
+  policy?: string;
+  policyFail?: 'open' | 'closed';
+  audit?: string;
+  auditTexts?: boolean;
+  keyTokensPerDay?: number;
   quiet?: boolean;
 }
 
@@ -45,12 +51,17 @@ export function graceOf({ drain }: ServerFlags): number {
 export async function runServer(
   flags: ServerFlags,
   shelf: ModelShelf,
-  more: Pick<ServerOptions, 'support' | 'version' | 'site' | 'webhook'> & { digestOf?: AnswerSigner['digestOf'] },
+  more: Pick<ServerOptions, 'support' | 'version' | 'site' | 'webhook' | 'abstain'> & {
+    digestOf?: AnswerSigner['digestOf'];
+  },
   signal: AbortSignal,
 ): Promise<void> {
-  const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal);
+  const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal, flags.keyTokensPerDay);
   const { digestOf = async () => undefined, ...options } = more;
   const key = flags.signKey === undefined ? undefined : await signingKeyOf(flags.signKey, signal);
+  const { policyEndpoint } = await import('../server/policy.ts');
+  const policyOf = { token: process.env.ONEBIT_POLICY_TOKEN, onFailure: flags.policyFail };
+  const audit = flags.audit === undefined ? undefined : await openAuditFile(flags.audit);
   const inRedis = await openInRedis(flags, signal);
   const { OnebitServer } = await import('../server/app.ts');
   const { listen } = await import('../server/node-adapter.ts');
@@ -67,6 +78,8 @@ export async function runServer(
     openMetrics: flags.openMetrics,
     logTexts: flags.logTexts,
     watermark: flags.watermark,
+    policy: flags.policy === undefined ? undefined : policyEndpoint(flags.policy, policyOf),
+    audit: audit && { sink: audit, texts: flags.auditTexts },
     telemetry: await telemetryHere(),
     residentBytes: () => process.memoryUsage.rss(),
   });
@@ -90,6 +103,7 @@ export async function runServer(
   } finally {
     await listening.close();
     await server.dispose();
+    await audit?.close();
     inRedis.close();
   }
 }

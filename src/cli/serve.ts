@@ -1,5 +1,7 @@
 // Owns `onebit serve`: its models and their memory. The server itself is loaded only by this command.
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { OnebitError } from '../errors.ts';
+import { type AbstainFlags, abstainOf, addAbstainOptions } from './calibration-file.ts';
 import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
 import { addRedisOptions } from './redis-flags.ts';
 import { type AdapterFile, adapterFile, modelEntries } from './serve-models.ts';
@@ -8,7 +10,7 @@ import { builtSite } from './serve-site.ts';
 import { openSupport } from './support-files.ts';
 import { watermarkKey } from './watermark-key.ts';
 
-export interface ServeFlags extends ComputeFlags, ServerFlags {
+export interface ServeFlags extends ComputeFlags, ServerFlags, AbstainFlags {
   model?: string[];
   parallel: number;
   queue: number;
@@ -35,7 +37,7 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
   const command = new Command('serve')
     .description("serve models over HTTP, in OpenAI's form")
     .option('-m, --model <path|name>', 'a model, as elsewhere, or a folder of GGUF files; may be repeated', collect);
-  return addRedisOptions(addComputeOptions(command))
+  return addRedisOptions(addAbstainOptions(addComputeOptions(command)))
     .option(
       '--lora <name=path>',
       'a low-rank adapter, called MODEL:NAME; of another model than the first: MODEL:NAME=PATH (may be repeated)',
@@ -53,6 +55,22 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .option('--support <file>', "also say what customers' queries are about: a model of onebit support train")
     .option('--watermark <key>', 'mark all answers by a secret key, or @FILE; see onebit detect', watermarkKey)
     .option('--sign-key <file>', 'sign all answers with a key of onebit sign --new-key')
+    .option(
+      '--policy <url>',
+      'ask this address about requests and answers before they pass (token: ONEBIT_POLICY_TOKEN)',
+    )
+    .addOption(
+      new Option('--policy-fail <how>', 'where the policy cannot be asked: nothing passes, or all')
+        .choices(['closed', 'open'])
+        .default('closed'),
+    )
+    .option('--audit <file>', 'write down who asked for what, as hashes in a chain; see onebit verify --audit')
+    .option('--audit-texts', 'with --audit: the texts too')
+    .option(
+      '--key-tokens-per-day <n>',
+      'tokens a day of each API key that says nothing of it, 0 for no bound (default: 2,000,000)',
+      wholeNumber(0, 1e15),
+    )
     .option(
       '--jobs <folder|url>',
       'where files and batches lie (default: jobs in the cache folder); redis://host for onebit worker',
@@ -82,5 +100,12 @@ async function serve(flags: ServeFlags, signal: AbortSignal, version?: string): 
   });
   const support = flags.support === undefined ? undefined : await openSupport(flags.support, signal);
   const digestOf = (id: string) => Promise.resolve(entries.find((entry) => entry.id === id)?.digest?.());
-  await runServer(flags, shelf, { support, version, site: builtSite, digestOf }, signal);
+  const abstain = await abstainOf(flags, flags.model?.[0], signal);
+  if (abstain && entries.length > 1) {
+    throw new OnebitError(
+      'bad-argument',
+      `serve: --abstain needs one model, got ${entries.length}. A calibration is of one.`,
+    );
+  }
+  await runServer(flags, shelf, { support, version, site: builtSite, digestOf, abstain }, signal);
 }

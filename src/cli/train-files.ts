@@ -56,7 +56,7 @@ async function textFiles(path: string): Promise<string[]> {
     const names = await readdir(path, { recursive: true });
     const files: string[] = [];
     for (const name of names.filter((name) => TEXT_ENDINGS.has(extname(name).toLowerCase())).sort()) {
-      if (!(await isTrainingLog(join(path, name)))) files.push(join(path, name));
+      if (!(await isTrainingsOwn(join(path, name)))) files.push(join(path, name));
     }
     if (files.length > 0) return files;
   } catch (error) {
@@ -68,9 +68,10 @@ async function textFiles(path: string): Promise<string[]> {
   );
 }
 
-/** A run that writes beside its corpus must not learn its own log when it goes on. */
-async function isTrainingLog(path: string): Promise<boolean> {
-  return extname(path) === '.jsonl' && (await stat(path)).isFile() && (await isOwnFile(path, 'log'));
+/** A run that writes beside its corpus must not learn its own log and card when it goes on. */
+async function isTrainingsOwn(path: string): Promise<boolean> {
+  const kind = extname(path) === '.jsonl' ? 'log' : path.endsWith('.card.md') ? 'card' : undefined;
+  return kind !== undefined && (await stat(path)).isFile() && (await isOwnFile(path, kind));
 }
 
 /** Checkpoints in a folder that is there. */

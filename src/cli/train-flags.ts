@@ -50,6 +50,8 @@ export interface TrainFlags extends CorpusFlags {
   /** False when switched off. */
   log?: string | false;
   report?: string | false;
+  card?: string | false;
+  codeVersion?: string;
   name?: string;
   json?: boolean;
 }
@@ -152,6 +154,8 @@ export function addRunOptions(command: Command): void {
     .option('--no-log', 'no such file')
     .option('--report <file>', 'HTML report (default: OUT.html)')
     .option('--no-report', 'no such file')
+    .option('--card <file>', "the model's card, for onebit publish (default: OUT.card.md); what you wrote in it stays")
+    .option('--no-card', 'no such file')
     .option('--name <text>', "the model's name in the file (default: the file's name)")
     .option('--json', 'print one JSON document at the end: file, bytes, steps, tokens, loss, bitsPerByte, ...');
 }

@@ -1,5 +1,7 @@
 // Owns following a training run: its outputs, log, report, model and summary. `onebit train` and `onebit distil` share it. Must not know what is trained.
-import { dirname, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { modelCard } from '../train/model-card.ts';
 import { htmlReport, type ReportTable, RunRecord } from '../train/report.ts';
 import { train } from '../train/train.ts';
 import type { TrainDone, TrainOptions, TrainStart } from '../train/train-options.ts';
@@ -15,26 +17,29 @@ export interface RunFlags {
   /** False when switched off. */
   log?: string | false;
   report?: string | false;
+  card?: string | false;
   json?: boolean;
 }
 
 /** Everything that a run writes. */
 export function outputsOf(flags: RunFlags): Output[] {
-  const { log, report } = pathsOf(flags);
+  const { log, report, card } = pathsOf(flags);
   return [
     { option: '--output', path: flags.output, kind: 'model' },
     { option: 'the checkpoints of --output', path: checkpointsOf(flags.output), kind: 'checkpoints' },
     ...(log === undefined ? [] : [{ option: '--log', path: log, kind: 'log' } as const]),
     ...(report === undefined ? [] : [{ option: '--report', path: report, kind: 'report' } as const]),
+    ...(card === undefined ? [] : [{ option: '--card', path: card, kind: 'card' } as const]),
   ];
 }
 
-/** Where log and report go, if anywhere. */
-function pathsOf(flags: RunFlags): { log?: string; report?: string } {
+/** Where log, report and card go, if anywhere. */
+function pathsOf(flags: RunFlags): { log?: string; report?: string; card?: string } {
   const stem = flags.output.replace(/\.gguf$/i, '');
   return {
     log: flags.log === false ? undefined : (flags.log ?? `${stem}.jsonl`),
     report: flags.report === false ? undefined : (flags.report ?? `${stem}.html`),
+    card: flags.card === false ? undefined : (flags.card ?? `${stem}.card.md`),
   };
 }
 
@@ -89,6 +94,11 @@ export async function follow(
     const verdict = await judge?.(event);
     if (verdict) record.tables.push(verdict.table);
     await report();
+    if (paths.card !== undefined) {
+      const facts = { name: options.name ?? 'onebit', corpora: corpora.map((name) => basename(name)), record };
+      const text = modelCard(facts, await readFile(outputs.pathOf(paths.card), 'utf8').catch(() => undefined));
+      await outputs.write(paths.card, new TextEncoder().encode(text)).catch((error: Error) => note(error.message));
+    }
     finish(event, path, flags, display, verdict);
   }
 }

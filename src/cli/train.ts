@@ -32,7 +32,8 @@ Examples:
   onebit train chats.jsonl -o adapter.gguf --init model.gguf --lora 8 --steps 200
   onebit chat -m notes.gguf
 
-Beside OUT: OUT.ckpt/ with the last two checkpoints, OUT.jsonl with every update, OUT.html with curves and samples.
+Beside OUT: OUT.ckpt/ with the last two checkpoints, OUT.jsonl with every update, OUT.html with curves and samples, OUT.card.md for
+onebit publish.
 Ctrl-C ends the run in order: a checkpoint and a usable model are written; the same command with --resume goes on.
 A run bounded by --steps gives the same file bit for bit however often it was interrupted. One bounded by --minutes
 may be resumed with more of them until its learning rate begins to fall.`;
@@ -66,7 +67,9 @@ export function trainCommand({ signal, endsInOrder }: CommandContext): Command {
       'write what the run would read, its start and its recipe into a new folder for interop/pytorch, and train nothing',
     )
     .addHelpText('after', HELP)
-    .action((corpora: string[], flags: TrainFlags) => run(corpora, flags, { signal, endsInOrder }));
+    .action((corpora: string[], flags: TrainFlags, command: Command) =>
+      run(corpora, { ...flags, codeVersion: command.parent?.version() }, { signal, endsInOrder }),
+    );
 }
 
 function addShapeOptions(command: Command): void {
@@ -133,6 +136,7 @@ async function prepare(
       documents: corpus.documents,
       validation: measured?.documents,
       name: flags.name ?? nameFrom(flags.output),
+      codeVersion: flags.codeVersion,
       preset: flags.preset,
       shape: shapeOf(flags),
       recipe: recipeOf(flags),

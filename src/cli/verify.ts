@@ -13,6 +13,8 @@ interface VerifyFlags {
   provenance?: string;
   signature?: string;
   answer?: boolean;
+  audit?: boolean;
+  head?: string;
   json?: boolean;
 }
 
@@ -38,9 +40,12 @@ export function verifyCommand({ signal }: CommandContext): Command {
     .option('--signature <file>', 'the signature of a file (default: FILE.intoto.json)')
     .option('--provenance <value>', `of an answer: its header ${PROVENANCE_HEADER}, or @FILE with the headers`)
     .option('--answer', 'the file is a stream of events, which ends with its signature')
+    .option('--audit', 'the file is the audit log of a server: whether a line was changed, put in or taken out')
+    .option('--head <hash>', 'with --audit: the hash of a line, which must still be there')
     .option('--json', 'print one JSON document: state, reason, keyId, isTrusted, sha256, statement')
     .addHelpText('after', HELP)
     .action(async (file: string, flags: VerifyFlags) => {
+      if (flags.audit) return verifyAudit(file, flags, signal);
       const verification = await verify(file, flags, signal);
       if (flags.json) printJson(verification);
       else printVerification(file, verification);
@@ -70,6 +75,22 @@ async function verify(file: string, flags: VerifyFlags, signal: AbortSignal): Pr
   const signature =
     flags.signature === undefined ? await besides(file) : await readInputText(flags.signature, 'verify', signal);
   return verifyBytes(bytes, signature?.trim(), keys);
+}
+
+async function verifyAudit(file: string, { head, json }: VerifyFlags, signal: AbortSignal): Promise<void> {
+  const text = await readInputText(file, 'verify', signal);
+  const lines = text.split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  const { checkAuditLog } = await import('../server/audit.ts');
+  const check = await checkAuditLog(lines);
+  const hasHead = head === undefined || lines.some((line) => line.endsWith(`,"hash":"${head.toLowerCase()}"}`));
+  if (json) printJson({ ...check, ...(head === undefined ? {} : { hasHead }) });
+  else {
+    print(`${file}: ${check.isWhole ? 'whole' : 'changed'}, ${check.lines} lines; the last one is ${check.head}`);
+    for (const { line, problem } of check.problems.slice(0, 20)) print(`  line ${line}: ${problem}`);
+    if (!hasHead) print('  the line of --head is not there: lines were cut off');
+  }
+  if (!check.isWhole || !hasHead) process.exitCode = EXIT_WRONG;
 }
 
 /** The signature beside a file, where there is one. */

@@ -3,6 +3,8 @@
 import { exp } from '../core/elementary.ts';
 import { OnebitError } from '../errors.ts';
 import type { ChosenToken } from '../generate/session.ts';
+import { type CalibrationReport, calibrationReport } from './calibration.ts';
+import { stripEnd } from './python-text.ts';
 import type { ChoiceItem } from './task-forms.ts';
 
 /** How a model reads. */
@@ -13,7 +15,7 @@ export interface ChoiceReader {
   /** What stands before an empty context. */
   readonly empty: readonly number[];
   readonly contextTokens: number;
-  /** `tokens[1..]` with their log-probabilities and the likeliest in the place of each. */
+  /** `tokens[1..]` with their log-probabilities and the likeliest in the place of each; one token more than the context may be asked for. */
   rank(tokens: readonly number[]): Promise<readonly ChosenToken[]>;
 }
 
@@ -25,27 +27,59 @@ export interface ChoiceResult {
   readonly isGreedy: boolean;
   readonly label: number;
   /** The option of the largest likelihood: as it is, by character, by byte. */
-  readonly chosen: { readonly acc: number; readonly acc_norm: number; readonly acc_bytes: number };
+  readonly chosen: ByLength<number>;
+  /** How sure that is: the share of the option's likelihood among all options', each taken as above. */
+  readonly confidence: ByLength<number>;
 }
 
-/** Chooses. A context that does not fit loses its beginning. @param examples what is read before the context */
-export async function choose(item: ChoiceItem, reader: ChoiceReader, examples = ''): Promise<ChoiceResult> {
-  const scored: { sum: number; isGreedy: boolean }[] = [];
+/** Something of likelihoods as they are, by character, by byte; and, where it was asked for, over the likelihood without the context. */
+export interface ByLength<Value> {
+  readonly acc: Value;
+  readonly acc_norm: Value;
+  readonly acc_bytes: Value;
+  readonly acc_mutual_info?: Value;
+}
+
+/** What is known of a continuation. */
+export interface LogLikelihood {
+  /** Nats. */
+  readonly sum: number;
+  /** Whether each token was the likeliest. */
+  readonly isGreedy: boolean;
+}
+
+/**
+ * Chooses. A context that does not fit loses its beginning.
+ * @param examples what is read before the context
+ * @param mutualInfo also choose by log P(option | context) − log P(option), for `acc_mutual_info`
+ */
+export async function choose(
+  item: ChoiceItem,
+  likelihood: (context: string, continuation: string) => Promise<LogLikelihood>,
+  { examples = '', mutualInfo = false }: { examples?: string; mutualInfo?: boolean } = {},
+): Promise<ChoiceResult> {
+  const scored: LogLikelihood[] = [];
+  const alone: number[] = [];
   for (const { context, continuation } of item.options) {
-    scored.push(await logLikelihood(examples + context, continuation, reader));
+    scored.push(await likelihood(examples + context, continuation));
+    if (mutualInfo) alone.push((await likelihood('', continuation)).sum);
   }
   const sums = scored.map(({ sum }) => sum);
-  const characters = item.texts.map((option) => [...option].length);
-  const bytes = item.texts.map((option) => new TextEncoder().encode(option).length);
+  const by = {
+    acc: sums,
+    acc_norm: sums.map((sum, i) => sum / [...item.texts[i]].length),
+    acc_bytes: sums.map((sum, i) => sum / new TextEncoder().encode(item.texts[i]).length),
+  };
+  const each = <Value>(of: (values: readonly number[]) => Value): ByLength<Value> => ({
+    ...{ acc: of(by.acc), acc_norm: of(by.acc_norm), acc_bytes: of(by.acc_bytes) },
+    ...(mutualInfo ? { acc_mutual_info: of(sums.map((sum, i) => sum - alone[i])) } : {}),
+  });
   return {
     logLikelihoods: sums,
     isGreedy: scored[item.label].isGreedy,
     label: item.label,
-    chosen: {
-      acc: largest(sums),
-      acc_norm: largest(sums.map((sum, i) => sum / characters[i])),
-      acc_bytes: largest(sums.map((sum, i) => sum / bytes[i])),
-    },
+    chosen: each(largest),
+    confidence: each(shareOfLargest),
   };
 }
 
@@ -54,20 +88,21 @@ export async function logLikelihood(
   context: string,
   continuation: string,
   reader: ChoiceReader,
-): Promise<{ sum: number; isGreedy: boolean }> {
-  const given = context.trimEnd();
+): Promise<LogLikelihood> {
+  const given = stripEnd(context);
   const whole = [...reader.encode(context + continuation)];
   const before = given === '' ? 0 : reader.encode(given).length;
   const head = given === '' ? reader.empty : reader.begin;
   const all = [...head, ...whole];
   const wanted = whole.length - before;
-  if (wanted + 1 > reader.contextTokens || wanted < 1) {
+  if (wanted > reader.contextTokens || wanted < 1 || all.length < 2) {
     throw new OnebitError(
       'too-long',
-      `evaluate: an option must have from 1 to ${reader.contextTokens - 1} tokens, got ${wanted}. Give a larger --ctx.`,
+      `evaluate: an option must have from 1 to ${reader.contextTokens} tokens, got ${wanted}. Give a larger --ctx.`,
     );
   }
-  const tokens = all.slice(-reader.contextTokens);
+  // The last token is only looked up, never read: it needs no room.
+  const tokens = all.slice(-(reader.contextTokens + 1));
   // Without a begin token nothing is known of the first one.
   const ranked = (await reader.rank(tokens)).slice(-wanted);
   let sum = 0;
@@ -95,20 +130,63 @@ export interface ChoiceSummary {
   readonly acc: Estimate;
   readonly acc_norm: Estimate;
   readonly acc_bytes: Estimate;
+  readonly acc_mutual_info?: Estimate;
+  /** What the share of the likeliest option among all is worth as a confidence: of the sums (`acc`), by character (`acc_norm`), by byte. */
+  readonly calibration?: ByLength<CalibrationReport>;
   /** Where every question has one option: whether it was the likeliest text (`acc`), and the perplexity of the right words. */
   readonly perplexity?: number;
+  readonly perplexityInterval?: Estimate;
 }
 
 export function summarise(results: readonly ChoiceResult[]): ChoiceSummary {
   const isOpen = results.every(({ logLikelihoods }) => logLikelihoods.length === 1);
-  const share = (name: keyof ChoiceResult['chosen']) =>
+  const share = (name: keyof ByLength<number>) =>
     shareOf(results.map((result) => (isOpen ? result.isGreedy : result.chosen[name] === result.label)));
-  const sum = results.reduce((total, { logLikelihoods, label }) => total + logLikelihoods[label], 0);
+  const hasMutualInfo = !isOpen && results.every(({ chosen }) => chosen.acc_mutual_info !== undefined);
+  const worth = (name: keyof ByLength<number>) =>
+    calibrationReport(
+      results.map(({ confidence, chosen, label }) => ({
+        confidence: confidence[name]!,
+        right: chosen[name] === label,
+      })),
+    );
   return {
     items: results.length,
     ...{ acc: share('acc'), acc_norm: share('acc_norm'), acc_bytes: share('acc_bytes') },
-    ...(isOpen ? { perplexity: exp(-sum / Math.max(1, results.length)) } : {}),
+    ...(hasMutualInfo ? { acc_mutual_info: share('acc_mutual_info') } : {}),
+    ...(isOpen ? perplexityOf(results.map(({ logLikelihoods }) => logLikelihoods[0])) : {}),
+    ...(isOpen
+      ? {}
+      : {
+          calibration: {
+            ...{ acc: worth('acc'), acc_norm: worth('acc_norm'), acc_bytes: worth('acc_bytes') },
+            ...(hasMutualInfo ? { acc_mutual_info: worth('acc_mutual_info') } : {}),
+          },
+        }),
   };
+}
+
+/** exp of minus the mean of log-likelihoods, with the interval of that mean. */
+function perplexityOf(logLikelihoods: readonly number[]): Pick<ChoiceSummary, 'perplexity' | 'perplexityInterval'> {
+  const { value: mean, stderr, from, to } = meanOf(logLikelihoods);
+  const value = exp(-mean);
+  return { perplexity: value, perplexityInterval: { value, stderr: value * stderr, from: exp(-to), to: exp(-from) } };
+}
+
+/** A mean, with the interval of 1.96 standard errors. */
+export function meanOf(values: readonly number[]): Estimate {
+  const n = values.length;
+  if (n === 0) return { value: 0, stderr: 0, from: 0, to: 0 };
+  const value = values.reduce((sum, one) => sum + one, 0) / n;
+  const variance = values.reduce((sum, one) => sum + (one - value) * (one - value), 0) / Math.max(1, n - 1);
+  const stderr = Math.sqrt(variance / n);
+  return { value, stderr, from: value - 1.96 * stderr, to: value + 1.96 * stderr };
+}
+
+/** The share that the largest of `values` has of all as exponents. */
+function shareOfLargest(values: readonly number[]): number {
+  const most = Math.max(...values);
+  return 1 / values.reduce((sum, value) => sum + exp(value - most), 0);
 }
 
 /** A share of hits, with Wilson's interval (1927). */

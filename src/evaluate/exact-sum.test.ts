@@ -4,38 +4,33 @@ import { type Draw, exactPValue } from './exact-sum.ts';
 
 /** By going through all outcomes. */
 function enumerated(draws: readonly Draw[]): number {
-  const seen = draws.reduce((sum, { hit, weight }) => sum + (hit ? weight : 0), 0);
-  let total = 0;
-  for (let outcome = 0; outcome < 1 << draws.length; outcome++) {
-    let weight = 0;
-    let chance = 1;
-    for (const [i, draw] of draws.entries()) {
-      const hit = (outcome >> i) & 1;
-      weight += hit * draw.weight;
-      chance *= hit ? draw.chance : 1 - draw.chance;
-    }
-    if (weight >= seen - 1e-9) total += chance;
-  }
-  return total;
+  const seen = draws.reduce((sum, { scores, seen }) => sum + scores[seen], 0);
+  const from = (at: number, sum: number): number => {
+    if (at === draws.length) return Number(sum >= seen - 1e-9);
+    const { chances, scores } = draws[at];
+    return Array.from(chances).reduce((total, chance, i) => total + chance * from(at + 1, sum + scores[i]), 0);
+  };
+  return from(0, 0);
 }
 
 test('is the sum over all outcomes', () => {
   const random = new Random(7);
   for (let round = 0; round < 20; round++) {
-    // Weights are whole steps of the test's unit, so that rounding changes nothing.
-    const draws = Array.from({ length: 10 }, () => ({
-      chance: random.uniform(),
-      hit: random.uniform() < 0.5,
-      weight: (1 + random.below(40)) / 32,
-    }));
-    const seen = draws.some(({ hit }) => hit);
-    expect(exactPValue(draws)).toBeCloseTo(seen ? enumerated(draws) : 1, 10);
+    // Scores are whole steps of the test's unit, so that rounding changes nothing.
+    const draws = Array.from({ length: 7 }, () => {
+      const parts = Array.from({ length: 3 }, () => random.uniform());
+      const sum = parts.reduce((total, part) => total + part, 0);
+      const scores = parts.map(() => (random.below(40) - 10) / 32);
+      return { chances: parts.map((part) => part / sum), scores, seen: random.below(3) };
+    });
+    expect(exactPValue(draws)).toBeCloseTo(enumerated(draws), 10);
   }
 });
 
-test('small chances are exact too, and no hits say nothing', () => {
-  const all = Array.from({ length: 60 }, () => ({ chance: 0.1, hit: true, weight: 1 }));
+test('small chances are exact too, and the least score says nothing', () => {
+  const hit = { chances: [0.9, 0.1], scores: [-1, 0], seen: 1 };
+  const all = Array.from({ length: 60 }, () => hit);
   expect(exactPValue(all) / 1e-60).toBeCloseTo(1, 8);
-  expect(exactPValue(all.map((draw) => ({ ...draw, hit: false })))).toBe(1);
+  expect(exactPValue(all.map((draw) => ({ ...draw, seen: 0 })))).toBe(1);
   expect(exactPValue([])).toBe(1);
 });

@@ -1,11 +1,12 @@
-// Owns the forms of public choice tasks: what of a row is read, and which continuations are compared. As lm-evaluation-harness 0.4 has them (its task files say
-// the same in YAML); prompts are facts of the tasks. Must not know a model.
+// Owns the forms of public choice tasks: what of a row is read, and which continuations are compared. As lm-evaluation-harness 0.4 has them (compared with its
+// task files and api/task.py of August 2026); prompts are facts of the tasks. Must not know a model.
 import { OnebitError } from '../errors.ts';
+import { strip } from './python-text.ts';
 
 /** One question: continuations of one context, or one continuation of several. */
 export interface ChoiceItem {
   readonly options: readonly { readonly context: string; readonly continuation: string }[];
-  /** By what likelihoods are divided for `acc_norm`: the option's own text. */
+  /** By what likelihoods are divided for `acc_norm` and `acc_bytes`: the option's own text (of contexts that differ: the context). */
   readonly texts: readonly string[];
   /** Index of the right option. */
   readonly label: number;
@@ -21,7 +22,9 @@ const FORMS = {
   choices: (row: Row) => choice(text(row, 'context'), list(row, 'choices'), Number(row.label)),
   hellaswag: (row: Row) => {
     const ctxB = text(row, 'ctx_b');
-    const context = `${text(row, 'activity_label')}: ${text(row, 'ctx_a')} ${ctxB.charAt(0).toUpperCase()}${ctxB.slice(1).toLowerCase()}`;
+    const [first = '', ...rest] = ctxB;
+    const capitalized = first.toUpperCase() + rest.join('').toLowerCase();
+    const context = `${text(row, 'activity_label')}: ${text(row, 'ctx_a')} ${capitalized}`;
     return choice(withoutMarks(context), list(row, 'endings').map(withoutMarks), Number(row.label));
   },
   arc: (row: Row) => {
@@ -39,12 +42,12 @@ const FORMS = {
     const sentence = text(row, 'sentence');
     const at = sentence.indexOf('_');
     if (at < 0) throw wrongRow('sentence', 'have a _');
-    const rest = sentence.slice(at + 1).trim();
+    const rest = strip(sentence.slice(at + 1));
     const options = ['option1', 'option2'].map((name) => sentence.slice(0, at) + text(row, name));
     const label = ['1', '2'].indexOf(String(row.answer));
     return {
       options: options.map((context) => ({ context, continuation: ` ${rest}` })),
-      texts: [rest, rest],
+      texts: options,
       label,
       example: `${options[label]} ${rest}`,
     };
@@ -54,14 +57,14 @@ const FORMS = {
     const letters = choices.map((_, i) => String.fromCharCode(65 + i));
     const lines = choices.map((answer, i) => `${letters[i]}. ${answer}`).join('\n');
     const answer = typeof row.answer === 'string' ? letters.indexOf(row.answer) : Number(row.answer);
-    return choice(`${text(row, 'question').trim()}\n${lines}\nAnswer:`, letters, answer);
+    return choice(`${strip(text(row, 'question'))}\n${lines}\nAnswer:`, letters, answer);
   },
   blimp: (row: Row) => choice('', [text(row, 'sentence_good'), text(row, 'sentence_bad')], 0),
   /** One option: the last word, which is right where it is the likeliest text. */
   lambada: (row: Row) => {
     const whole = text(row, 'text');
     const at = whole.lastIndexOf(' ');
-    return choice(whole.slice(0, at), [whole.slice(at + 1)], 0);
+    return choice(whole.slice(0, Math.max(0, at)), [whole.slice(at + 1)], 0);
   },
 } satisfies Record<string, (row: Row) => ChoiceItem>;
 
@@ -86,8 +89,7 @@ function choice(context: string, choices: readonly string[], label: number): Cho
 
 /** The marks that WikiHow's texts have. */
 function withoutMarks(raw: string): string {
-  return raw
-    .trim()
+  return strip(raw)
     .replaceAll(' [title]', '. ')
     .replace(/\[.*?\]/g, '')
     .replaceAll('  ', ' ');

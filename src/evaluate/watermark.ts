@@ -1,12 +1,14 @@
 // Owns telling whether a text was marked with a key: an exact p-value without training and without a least length. Must not know how texts are generated
 // beyond generate/watermark.ts.
 //
-// The test: at each place, the tournament is run again with the probabilities that the model gives there. Whoever wrote the text without the key cannot
-// know who wins, so the text's token is the winner exactly as often as its own probability says, whatever that is. All that is chosen from the text (how
-// it was sampled, with which beginning it is read, what a hit weighs) is chosen without the key, and so leaves the p-value exact.
+// The test: at each place, the race is run again with the probabilities that the model gives there, and its margin is taken: by how much the text's token is before
+// the best other one, or behind it. Whoever wrote the text without the key cannot know the draws: over all keys the margin of a token of probability p has the
+// logistic distribution around log(p / (1 - p)), whatever p is. All that is chosen from the text (how it was sampled, with which beginning it is read, what a margin
+// scores) is chosen without the key, and so leaves the p-value exact. Margins, not only who wins: where the text before was edited the model's probabilities
+// are a little off, and a token that comes second by a hair still tells.
 import { exp, log } from '../core/elementary.ts';
 import type { TokenLogprob } from '../generate/session.ts';
-import { ByteContext, type Tournament, WatermarkKey } from '../generate/watermark.ts';
+import { Contexts, type Race, WatermarkKey } from '../generate/watermark.ts';
 import { filterCandidates } from '../kernels/sampling.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type Draw, exactPValue } from './exact-sum.ts';
@@ -61,8 +63,11 @@ const TOP_P = [0.85, 0.9, 0.95, 1];
 const FOREIGN = 0.02;
 /** Places whose token is as good as sure say nothing. */
 const SURE = 0.99;
-/** The share of places that hit by the mark alone, for which hits are weighed: about that of an edited text. */
-const MARKED_SHARE = 0.5;
+/** The share of places that the mark decides, and how far off probabilities are, for which margins are scored: about those of an edited text. */
+const MARKED_SHARE = 0.7;
+const NOISE = 0.25;
+/** Bounds of margins between which scores change. */
+const MARGINS = Array.from({ length: 21 }, (_, i) => NOISE * (0.4 * i - 4));
 const SEGMENT_PLACES = 100;
 
 /** How a text was probably sampled, and its log-likelihood then. */
@@ -90,48 +95,64 @@ export function guessSampling(places: readonly Place[]): SamplingGuess & { reado
   return best;
 }
 
+/** A draw of the test, and what people are told of it. */
+interface PlaceDraw extends Draw {
+  readonly place: number;
+  readonly hit: boolean;
+  readonly chance: number;
+}
+
 /** The test of `places` for a key: one draw for each place that says something, with the place's index. */
 export function drawsOf(
   places: readonly Place[],
   key: WatermarkKey,
   tokenizer: Tokenizer,
   sampling: SamplingGuess,
-): (Draw & { readonly place: number })[] {
-  const draws: (Draw & { readonly place: number })[] = [];
-  const context = new ByteContext();
-  const seen = new Set<number>();
+): PlaceDraw[] {
+  const draws: PlaceDraw[] = [];
+  const contexts = new Contexts();
   for (const [i, place] of places.entries()) {
-    if (context.isFull) {
-      const tournament = key.tournament(context.bytes);
-      if (!seen.has(tournament.lastDraw)) {
-        seen.add(tournament.lastDraw);
-        const draw = drawAt(place, tournament, sampling);
-        if (draw) draws.push({ ...draw, place: i });
-      }
-    }
-    if (!tokenizer.isSpecial(place.token)) context.push(tokenizer.bytesOf(place.token));
+    const context = contexts.next();
+    const draw = context && drawAt(place, key.race(context), sampling);
+    if (draw) draws.push({ ...draw, place: i });
+    if (!tokenizer.isSpecial(place.token)) contexts.push(tokenizer.bytesOf(place.token));
   }
   return draws;
 }
 
-function drawAt(place: Place, tournament: Tournament, sampling: SamplingGuess): Draw | undefined {
+function drawAt(place: Place, race: Race, sampling: SamplingGuess): Omit<PlaceDraw, 'place'> | undefined {
   if (place.top.length === 0) return undefined;
   const kept = keptOf(place, sampling);
   const at = kept.findIndex(({ token }) => token === place.token);
-  if (at < 0) return undefined;
-  const weights = kept.map(({ logit }) => exp((logit - kept[0].logit) / sampling.temperature));
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  const probabilities = Float64Array.from(weights, (weight) => weight / sum);
-  const chance = probabilities[at];
+  if (at < 0 || kept.length === 1) return undefined;
+  let [sum, other] = [0, Number.NEGATIVE_INFINITY];
+  const scaled = kept.map(({ logit }) => (logit - kept[0].logit) / sampling.temperature);
+  for (const [i, { token }] of kept.entries()) {
+    sum += exp(scaled[i]);
+    if (i !== at) other = Math.max(other, scaled[i] + race.draw(token));
+  }
+  const chance = exp(scaled[at]) / sum;
   if (chance > SURE) return undefined;
-  const tokens = kept.map(({ token }) => token);
-  const marked = MARKED_SHARE + (1 - MARKED_SHARE) * chance;
-  const weight = log(marked / chance) - log((1 - marked) / (1 - chance));
-  return { chance, hit: tournament.winner(tokens, probabilities) === at, weight };
+  const margin = scaled[at] + race.draw(place.token) - other;
+  return { ...scoredMargin(margin, chance), hit: margin > 0, chance };
+}
+
+/** What a margin scores: the logarithm of how much likelier it is where the text is marked, and how likely each score is by chance. */
+function scoredMargin(margin: number, chance: number): Draw {
+  const center = log(chance / (1 - chance));
+  const before = MARGINS.map((bound) => 1 / (1 + exp(center - bound)));
+  const chances: number[] = [];
+  const scores: number[] = [];
+  for (let i = 0; i <= MARGINS.length; i++) {
+    chances.push((before[i] ?? 1) - (before[i - 1] ?? 0));
+    const middle = ((MARGINS[i] ?? MARGINS[i - 1]) + (MARGINS[i - 1] ?? MARGINS[i])) / 2;
+    scores.push(log(MARKED_SHARE / (chance * (1 + exp(-middle / NOISE))) + 1 - MARKED_SHARE));
+  }
+  return { chances, scores, seen: MARGINS.filter((bound) => margin >= bound).length };
 }
 
 /** Stretches of about as many places that say something, each tested alone. */
-function segmentsOf(text: string, places: readonly Place[], draws: readonly (Draw & { place: number })[]) {
+function segmentsOf(text: string, places: readonly Place[], draws: readonly PlaceDraw[]) {
   const count = Math.max(1, Math.round(draws.length / SEGMENT_PLACES));
   const size = Math.ceil(draws.length / count);
   const unitsAt = unitOffsets(text);

@@ -3,6 +3,7 @@ import type { Options } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { SAMPLING_DEFAULTS, type SamplingDefaults } from '../model/own-sampling.ts';
 import type { Constraint } from '../structured/constraint.ts';
+import { type Abstain, checkAbstain } from './abstain.ts';
 import { checkWatermarkKey } from './watermark-key.ts';
 
 /**
@@ -60,6 +61,11 @@ export interface GenerateOptions extends SamplingOptions {
    * constraint. Default: true in `chat`, false in `generate`.
    */
   loopGuard?: boolean;
+  /**
+   * Answer only where the model is sure: an answer whose calibrated chance of being right is too small is not given, but what is written here, with finish
+   * reason `abstain`. The text then comes in one piece, at its end. Default: every answer is given.
+   */
+  abstain?: Abstain;
   /** Go on after the model ends its text. Default false; not together with a constraint. */
   ignoreEndOfText?: boolean;
   /** Read special tokens such as `<|im_start|>` in a prompt string. Default false. */
@@ -84,11 +90,15 @@ export interface GenerateOptions extends SamplingOptions {
 }
 
 export type ResolvedOptions = Required<
-  Omit<GenerateOptions, 'stop' | 'logprobs' | 'signal' | 'logitBias' | 'constraint' | 'watermark' | 'adapter'>
+  Omit<
+    GenerateOptions,
+    'stop' | 'logprobs' | 'signal' | 'logitBias' | 'constraint' | 'watermark' | 'abstain' | 'adapter'
+  >
 > & {
   readonly stop: readonly string[];
   readonly logprobs: number | undefined;
   readonly watermark: string | undefined;
+  readonly abstain: Abstain | undefined;
   readonly adapter: string | undefined;
   readonly logitBias: ReadonlyMap<number, number>;
   readonly signal: AbortSignal | undefined;
@@ -129,6 +139,7 @@ export const GENERATE_OPTIONS: Options = {
   logitBias: 'object',
   constraint: 'object',
   loopGuard: 'boolean',
+  abstain: 'object',
   ignoreEndOfText: 'boolean',
   special: 'boolean',
   overflow: ['stop', 'slide'],
@@ -163,6 +174,7 @@ export function resolveOptions(options: GenerateOptions, own: SamplingDefaults =
   }
   checkOwner(options.owner, 'generate');
   if (options.watermark !== undefined) checkWatermarkKey(options.watermark);
+  if (options.abstain !== undefined) checkAbstain(options.abstain);
   const stop = typeof options.stop === 'string' ? [options.stop] : (options.stop ?? []);
   if (!Array.isArray(stop) || stop.some((text) => typeof text !== 'string' || text.length === 0)) {
     throw new OnebitError('bad-argument', 'generate: stop must be a string or strings, none empty.');
@@ -188,6 +200,7 @@ export function resolveOptions(options: GenerateOptions, own: SamplingDefaults =
     dryAllowedLength: options.dryAllowedLength ?? 2,
     logitBias: options.logitBias ?? new Map(),
     watermark: options.watermark,
+    abstain: options.abstain,
     adapter: options.adapter,
     seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
     maxTokens: options.maxTokens ?? 256,

@@ -171,13 +171,42 @@ export class Session {
     return Float64Array.from(await this.rank(tokens, 0, signal), ({ logprob }) => logprob!);
   }
 
+  /**
+   * Logits after each of `tokens` but the last, some rows at a time: `values` [rows, vocabulary] of positions `from` on, valid until the next are asked for.
+   * Rows of tokens that cannot be chosen are −∞.
+   */
+  async *logits(
+    tokens: ArrayLike<number>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<{ readonly from: number; readonly rows: number; readonly values: Float32Array }, void, void> {
+    this.assertIdle('logits');
+    checkTokens('logits', 'tokens', tokens);
+    this.checkPrompt(tokens, 1);
+    const request = this.open(signal);
+    try {
+      this.sequence.truncate(0);
+      const { vocabulary } = this.engine.config;
+      for (let from = 0; from < tokens.length - 1; from += CHUNK_OUTPUTS) {
+        const rows = Math.min(CHUNK_OUTPUTS, tokens.length - 1 - from);
+        const chunk = Array.from({ length: rows }, (_, i) => tokens[from + i]);
+        const values = await request.step(chunk, async (logits, first) => {
+          return (await this.engine.backend.read(logits, first * vocabulary, rows * vocabulary, signal)).slice();
+        });
+        for (let i = 0; i < rows; i++) this.choosable.exclude(values.subarray(i * vocabulary, (i + 1) * vocabulary));
+        yield { from, rows, values };
+      }
+    } finally {
+      this.close(request);
+    }
+  }
+
   /** Like `score`: tokens[1..] with their log-probabilities, and so many of the likeliest in the place of each. */
   async rank(tokens: ArrayLike<number>, alternatives: number, signal?: AbortSignal): Promise<ChosenToken[]> {
     this.assertIdle('score');
     checkTokens('score', 'tokens', tokens);
     checkArgument('score', 'alternatives', alternatives, 'number');
     checkArgument('score', 'signal', signal, 'signal', false);
-    this.checkPrompt(tokens);
+    this.checkPrompt(tokens, 1);
     const request = this.open(signal);
     try {
       this.sequence.truncate(0);
@@ -366,7 +395,8 @@ export class Session {
     return true;
   }
 
-  private checkPrompt(prompt: ArrayLike<number>): void {
+  /** @param unread tokens at the end that are not fed, and need no room */
+  private checkPrompt(prompt: ArrayLike<number>, unread = 0): void {
     const { vocabulary } = this.engine.config;
     if (prompt.length === 0) {
       throw new OnebitError(
@@ -374,7 +404,7 @@ export class Session {
         'generate: the prompt must have at least one token. This model adds none itself.',
       );
     }
-    if (prompt.length > this.contextTokens) {
+    if (prompt.length > this.contextTokens + unread) {
       throw new OnebitError(
         'too-long',
         `generate: the prompt must fit the context of ${this.contextTokens} tokens, got ${prompt.length}. Shorten it, or load the model with a larger contextTokens.`,

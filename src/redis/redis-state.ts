@@ -1,7 +1,7 @@
 // Owns what replicas share besides jobs: answers of /v1/responses, and what each key has used. Must not know HTTP.
 import type { Budget } from '../core/budget.ts';
 import type { SharedState } from '../server/app.ts';
-import type { Bucket, Lent, Quota, Wanted } from '../server/quota.ts';
+import { type Bucket, type Lent, type Quota, type Wanted, worthOf } from '../server/quota.ts';
 import type { Responses, StoredResponse } from '../server/response-store.ts';
 import type { InputItem } from '../server/schemas/responses.ts';
 import { PREFIX, type RedisPlace } from './connection.ts';
@@ -85,9 +85,10 @@ export class RedisQuota implements Quota {
     await this.ask(bucket, { base: amount, parts: 0, wanted: 0, most: 0 }, 'take');
   }
 
-  private async ask({ name, perMinute }: Bucket, wanted: Wanted, what: 'wait' | 'lend' | 'take'): Promise<Lent> {
+  private async ask(bucket: Bucket, wanted: Wanted, what: 'wait' | 'lend' | 'take'): Promise<Lent> {
     const { base, parts, wanted: part, most } = wanted;
-    const values = [perMinute, base, parts, part, most, what];
+    const { name, minutes = 1 } = bucket;
+    const values = [worthOf(bucket), base, parts, part, most, what, minutes * 60_000];
     const found = await this.place.run((client) => runScript(client, 'quota', [`${PREFIX}:quota:${name}`], values));
     const [waitMs, given, taken] = (found as string[]).map(Number);
     return { waitMs, part: given, taken };

@@ -82,27 +82,28 @@ redis.call('ZADD', KEYS[4], ARGV[3], ARGV[2])
 redis.call('ZADD', KEYS[5], ARGV[3], ARGV[2])
 return 1`,
   },
-  /** KEYS bucket; ARGV a minute's worth, base, parts, wanted, most, what to do (wait, lend, take). Gives wait, part, taken, as texts. */
+  /** KEYS bucket; ARGV its worth, base, parts, wanted, most, what to do (wait, lend, take), in how many ms it fills. Gives wait, part, taken, as texts. */
   quota: {
     keys: 1,
     lua: `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
-local minute, base, parts, wanted, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local worth, base, parts, wanted, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local fills = tonumber(ARGV[7])
 local found = redis.call('HMGET', KEYS[1], 'left', 'at')
 local left = tonumber(found[1] or ARGV[1])
-left = math.min(minute, left + math.max(0, now - tonumber(found[2] or now)) / 60000 * minute)
+left = math.min(worth, left + math.max(0, now - tonumber(found[2] or now)) / fills * worth)
 local wait, part, taken = 0, 0, 0
 if ARGV[6] == 'take' then taken = base
 else
-  wait = math.max(0, (math.min(base + parts * math.min(wanted, most), minute) - left) / minute * 60000)
+  wait = math.max(0, (math.min(base + parts * math.min(wanted, most), worth) - left) / worth * fills)
   if wait == 0 and ARGV[6] == 'lend' then
     part = math.max(math.min(most, 1), math.min(most, math.floor((left - base) / math.max(1, parts))))
     taken = base + parts * part
   end
 end
 redis.call('HSET', KEYS[1], 'left', string.format('%.6f', left - taken), 'at', string.format('%.3f', now))
-redis.call('PEXPIRE', KEYS[1], 3600000)
+redis.call('PEXPIRE', KEYS[1], math.max(3600000, 2 * fills))
 return {string.format('%.3f', wait), string.format('%.0f', part), string.format('%.0f', taken)}`,
   },
   /** KEYS answer, owner's answers, owner's items, owner's bytes; ARGV id, response, items, length, ids, bytes, most bytes, age, seconds, prefix. Forgets the oldest. */

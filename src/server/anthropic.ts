@@ -71,7 +71,7 @@ function reasonOf(
 ): { stop_reason: string; stop_sequence: string | null } {
   exchange.finishReason = end?.finish ?? 'stop';
   const stop_sequence = end?.stopText ?? null;
-  const reasons = { stop: stop_sequence === null ? 'end_turn' : 'stop_sequence', length: 'max_tokens', loop: 'max_tokens', tool_calls: 'tool_use' }; // biome-ignore format: short
+  const reasons = { stop: stop_sequence === null ? 'end_turn' : 'stop_sequence', length: 'max_tokens', loop: 'max_tokens', abstain: 'refusal', tool_calls: 'tool_use' }; // biome-ignore format: short
   return { stop_reason: reasons[end?.finish ?? 'stop'], stop_sequence };
 }
 

@@ -3,10 +3,13 @@ import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { JobStore } from '../bulk/job-store.ts';
 import { Budget } from '../core/budget.ts';
+import { hexOf, sha256 } from '../core/digest.ts';
+import { type Abstain, checkAbstain } from '../generate/abstain.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
 import { ApiError, invalidUrl, toApiError } from './api-error.ts';
+import { AuditLog, type AuditOptions, audited } from './audit.ts';
 import type { LineAnswer } from './batch-run.ts';
 import { BodyGate } from './body-gate.ts';
 import { checkBody } from './check-body.ts';
@@ -25,6 +28,7 @@ import { openApiDocument } from './openapi.ts';
 import type { Answers, AskedModel, Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { SITE_PATHS, type SiteFiles, siteResponse } from './page.ts';
+import { type Policy, PolicyGate } from './policy.ts';
 import type { Quota } from './quota.ts';
 import { readBody } from './request-body.ts';
 import { ResponseStore, type Responses } from './response-store.ts';
@@ -45,6 +49,12 @@ export interface ServerOptions {
   readonly limits?: Partial<ServerLimits>;
   /** A secret key by which all answers are marked, except to keys that have one of their own. No request can turn it off. */
   readonly watermark?: string;
+  /** When models do not answer, and what is said then (finish reason `abstain`). No request can turn it off. Default: every answer is given. */
+  readonly abstain?: Abstain;
+  /** Sees requests and answers before they pass. Default: all pass. */
+  readonly policy?: Policy;
+  /** Writes down who asked for what, as hashes. Where it cannot be written nothing is answered. Default: there is none. */
+  readonly audit?: AuditOptions;
   /** Signs the answers of models. Default: they are not signed. */
   readonly signer?: AnswerSigner;
   /** Says what customers' queries are about: /v1/classify, /v1/route, and chats with the model of its name (or of any, where it is alone). */
@@ -104,6 +114,8 @@ export class OnebitServer {
   /** @internal */
   readonly webhooks: Webhooks | undefined;
   private readonly gate: BodyGate;
+  private readonly policy: PolicyGate | undefined;
+  private readonly audit: AuditLog | undefined;
   private readonly active = new Set<Exchange>();
   private readonly app: Hono<Env>;
   private openedJobs: Promise<Jobs> | undefined;
@@ -115,11 +127,16 @@ export class OnebitServer {
     this.keys = options.keys && options.keys.length > 0 ? new KeyRing(options.keys, options.state?.quota) : undefined;
     this.options = options;
     if (options.watermark !== undefined) checkWatermarkKey(options.watermark);
+    if (options.abstain !== undefined) checkAbstain(options.abstain);
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     const storedBytes = this.limits.storedCharacters ?? this.limits.storedBytes;
     this.responses = options.state?.responses ?? new ResponseStore(storedBytes);
     this.gate = new BodyGate(this.limits.bodiesBytes);
     this.observer = new ServerObserver(this.shelf, options);
+    this.policy =
+      options.policy &&
+      new PolicyGate(options.policy, (error) => this.observer.log('policy_failed', { error: String(error) }));
+    this.audit = options.audit && new AuditLog(options.audit);
     const { webhook } = options;
     const onFailure = (request: string, error: string) => this.observer.log('webhook_failed', { request, error });
     this.webhooks = webhook && new Webhooks({ onFailure, ...webhook });
@@ -130,6 +147,7 @@ export class OnebitServer {
   readonly fetch = async (request: Request): Promise<Response> => {
     const exchange = new Exchange(request, this.limits, { requestEnded: (ended) => this.finish(ended) });
     exchange.watermark = this.options.watermark;
+    exchange.abstain = this.options.abstain;
     this.active.add(exchange);
     let response: Response;
     try {
@@ -139,11 +157,26 @@ export class OnebitServer {
     }
     if (this.options.signer) response = await signedAnswer(response, exchange, this.options.signer);
     exchange.status = response.status;
+    if (this.audit && isAudited(exchange)) response = await this.writtenDown(response, exchange, this.audit);
     response.headers.set('x-request-id', exchange.id);
     response.headers.set('x-content-type-options', 'nosniff');
     if (!exchange.streaming) exchange.end();
     return response;
   };
+
+  private async writtenDown(response: Response, exchange: Exchange, audit: AuditLog): Promise<Response> {
+    try {
+      if (audit.failure !== undefined) throw audit.failure;
+      return await audited(response, exchange, audit);
+    } catch (error) {
+      this.observer.log('audit_failed', { error: String(error) });
+      await response.body?.cancel().catch(() => {});
+      exchange.streaming = false;
+      const refused = this.refuse(unaudited(error), exchange);
+      exchange.status = refused.status;
+      return refused;
+    }
+  }
 
   /** Takes no more requests and waits for those that run, at most `ms`; then stops them. */
   async drain(ms: number): Promise<void> {
@@ -214,10 +247,22 @@ export class OnebitServer {
     }
     if (this.options.logTexts) exchange.prompt = body;
     const asked = body as AskedModel;
-    const answers = await this.answerer(operation, asked, exchange);
+    const answers = await this.policed(await this.answerer(operation, asked, exchange), asked, exchange);
     const streams = asked.stream ?? exchange.errorForm === 'ollama';
     if (!answers.stream || !streams) return this.json(c, await answers.whole());
     return this.stream(answers.stream(), exchange);
+  }
+
+  /** What `answers` gives, once the policy has seen it. */
+  private async policed(answers: Answerer, body: AskedModel, job: Exchange): Promise<Answerer> {
+    const { policy } = this;
+    if (!policy) return answers;
+    await policy.checkRequest(job, body);
+    const { whole, stream } = answers;
+    return {
+      whole: async () => policy.whole(await whole(), job, body),
+      ...(stream ? { stream: () => policy.stream(stream(), job, body) } : {}),
+    };
   }
 
   /** Who answers a body that was checked: the support model where it is meant, else a language model, which stays loaded until the end of the job. */
@@ -270,7 +315,8 @@ export class OnebitServer {
       exchange.enterGate(room.leave);
       return room;
     };
-    return readBody(c.req.raw, { maxBytes: this.limits.bodyBytes, budget, enter });
+    const onBytes = this.audit && exchange.keepRequest(this.options.audit?.texts ?? false);
+    return readBody(c.req.raw, { maxBytes: this.limits.bodyBytes, budget, enter, onBytes });
   }
 
   get support(): SupportModel | undefined {
@@ -363,6 +409,7 @@ export class OnebitServer {
     const job = new Exchange(asked, this.limits, { requestEnded: (ended) => this.finish(ended) });
     job.route = endpoint;
     job.watermark = this.options.watermark;
+    job.abstain = this.options.abstain;
     job.status = 200;
     this.active.add(job);
     try {
@@ -372,12 +419,15 @@ export class OnebitServer {
       await job.key?.admit();
       const checked = (await checkBody(operation.body!, body, job.budget)) as AskedModel;
       if (this.options.logTexts) job.prompt = checked;
-      const answers = await this.answerer(operation, checked, job);
-      return { status: 200, requestId: job.id, body: await answers.whole() };
+      const answers = await this.policed(await this.answerer(operation, checked, job), checked, job);
+      const answer = await answers.whole();
+      await this.audit?.record(job, hexOf(await sha256(JSON.stringify(answer))));
+      return { status: 200, requestId: job.id, body: answer };
     } catch (error) {
       const refused = toApiError(job.signal.aborted ? job.signal.reason : error);
       job.error = refused;
       job.status = refused.status;
+      await this.audit?.record(job, undefined).catch(() => {}); // it is refused already
       return { status: refused.status, requestId: job.id, body: refused, retrySeconds: refused.retryAfterSeconds };
     } finally {
       job.end();
@@ -457,6 +507,16 @@ function bound<Model>(
     whole: () => whole(model, body, job, host),
     ...(stream ? { stream: () => stream(model, body, job, host) } : {}),
   };
+}
+
+/** What asks for something: the page, health, metrics and lists do not. */
+function isAudited({ method, path }: Exchange): boolean {
+  return method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS' && /^\/(v1|api|apply-template)(\/|$)/.test(path);
+}
+
+function unaudited(cause: unknown): ApiError {
+  const message = 'The audit log of this server cannot be written, so nothing is answered. Its operator must look.';
+  return new ApiError(503, message, { code: 'audit_failed', cause });
 }
 
 /** The operation of the lines of batches of `endpoint`. */

@@ -88,6 +88,10 @@ async function* runChoice(
       yield { index, delta: parser.flush(), tokens: [], thinks: false, finish, stopText: value.stopText };
       return;
     }
+    if (value.abstained) {
+      yield { index, delta: { content: value.text }, tokens: [], thinks: false };
+      continue;
+    }
     const delta = parser.push(value.text);
     const thinks = parser.isReasoning || delta.reasoning !== undefined;
     if (thinks) reasoningTokens += value.tokens.length;

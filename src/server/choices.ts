@@ -5,7 +5,11 @@ import { tooLong } from './prompt.ts';
 
 /** What all `sources` give, in the order it comes. Ends them all when it is ended. */
 export async function* interleave<Item>(sources: readonly AsyncGenerator<Item>[]): AsyncGenerator<Item, void, void> {
-  const next = (source: AsyncGenerator<Item>) => source.next().then((step) => ({ source, step }));
+  const next = (source: AsyncGenerator<Item>) => {
+    const pending = source.next().then((step) => ({ source, step }));
+    pending.catch(() => {}); // it may fail while whoever takes the items is busy: the next race, or nobody, hears of it
+    return pending;
+  };
   const waiting = new Map(sources.map((source) => [source, next(source)]));
   try {
     while (waiting.size > 0) {
@@ -17,10 +21,7 @@ export async function* interleave<Item>(sources: readonly AsyncGenerator<Item>[]
       }
     }
   } finally {
-    for (const [source, pending] of waiting) {
-      pending.catch(() => {}); // the first failure has been thrown
-      source.return(undefined).catch(() => {});
-    }
+    for (const source of waiting.keys()) source.return(undefined).catch(() => {});
   }
 }
 
@@ -30,13 +31,17 @@ export async function* counted(
   exchange: Exchange,
   logprobs?: number | null,
 ): AsyncGenerator<Piece, GenerationResult, void> {
+  let seen = 0;
+  const index = exchange.answers.push('') - 1;
   for await (const piece of generation) {
+    seen += piece.tokens.length;
     exchange.countTokens(piece.tokens.length);
     if (logprobs != null) exchange.holdLogprobs(piece.tokens.length, logprobs);
-    exchange.answer += piece.text;
+    exchange.answers[index] += piece.text;
     yield piece;
   }
   const result = await generation.result();
+  exchange.countTokens(result.timings.decodeTokens - seen); // an answer that was held back
   exchange.usage.cachedTokens = Math.max(exchange.usage.cachedTokens, result.cachedTokens);
   return result;
 }

@@ -1,5 +1,9 @@
 // Owns one request while it is answered: its signal, its model, what it has used; and telling log and metrics when it has ended.
+import { sha256 } from '@noble/hashes/sha2.js';
+import type { Awaitable } from '../core/awaitable.ts';
 import { Budget } from '../core/budget.ts';
+import { hexOf } from '../core/digest.ts';
+import type { Abstain } from '../generate/abstain.ts';
 import type { GenerateOptions } from '../generate/options.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { ApiError, type ErrorForm } from './api-error.ts';
@@ -78,6 +82,8 @@ export class Exchange {
   batchOwner = '';
   /** Marks the answers to those whose key has no mark of its own. */
   watermark: string | undefined;
+  /** When nothing is answered, and what is said then. */
+  abstain: Abstain | undefined;
   modelId: string | undefined;
   finishReason: string | undefined;
   firstTokenMs: number | undefined;
@@ -87,7 +93,17 @@ export class Exchange {
   promptIds: ArrayLike<number> & Iterable<number> = [];
   /** Text of prompt and answer, where the log wants them. */
   prompt: unknown;
-  answer = '';
+  /** What the model wrote, a text for each choice. */
+  readonly answers: string[] = [];
+  /** Whether a policy must see the answer before anything of it is kept. */
+  awaitsPolicy = false;
+  /** What is done once it has passed. */
+  private readonly whenPassed: (() => Awaitable<void>)[] = [];
+  /** What the policy said of it. */
+  verdict: 'allowed' | 'refused' | 'failed open' | 'failed closed' | undefined;
+  /** The body as it came, for the audit log: its text where that is wanted, and its hash. */
+  requestText: string | undefined;
+  requestSha256: (() => string) | undefined;
   /** Whether the answer goes on after the handler has returned. */
   streaming = false;
   private readonly controller = new AbortController();
@@ -137,7 +153,8 @@ export class Exchange {
   /** The model's options for an answer, as the request wants them and the operator lets it. */
   allowed(options: GenerateOptions): GenerateOptions {
     const watermark = this.key?.watermark ?? this.watermark;
-    const own = { ...options, signal: this.signal, owner: this.owner, adapter: this.adapter };
+    const { abstain, adapter } = this;
+    const own = { ...options, signal: this.signal, owner: this.owner, abstain, adapter };
     return watermark === undefined ? own : marked(own, watermark);
   }
 
@@ -149,6 +166,28 @@ export class Exchange {
   /** Stops whatever is done for this request. */
   abort(reason: unknown): void {
     this.controller.abort(reason);
+  }
+
+  /** Does `keep` once the whole answer may pass: now, where no policy has to see it. */
+  async oncePassed(keep: () => Awaitable<void>): Promise<void> {
+    if (this.awaitsPolicy) this.whenPassed.push(keep);
+    else await keep();
+  }
+
+  /** To be called when the policy has let the whole answer pass. */
+  async passed(): Promise<void> {
+    for (const keep of this.whenPassed.splice(0)) await keep();
+  }
+
+  /** Takes the body for the audit log as it comes. @param asText whether its text is wanted, not only its hash */
+  keepRequest(asText: boolean): (bytes: Uint8Array) => void {
+    const hash = sha256.create();
+    const decoder = new TextDecoder();
+    this.requestSha256 = () => hexOf(hash.clone().digest());
+    return (bytes) => {
+      hash.update(bytes);
+      if (asText) this.requestText = (this.requestText ?? '') + decoder.decode(bytes, { stream: true });
+    };
   }
 
   /** Notes the model, which stays loaded until the end of the request. @throws the reason of the signal; then the model is given back at once */

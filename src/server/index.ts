@@ -10,7 +10,9 @@ export type {
   LineResults,
 } from '../bulk/job-store.ts';
 export type { Awaitable } from '../core/awaitable.ts';
+export type { Abstain, Calibration, ConfidenceMeasure } from '../generate/abstain.ts';
 export { OnebitServer, type ServerOptions, type SharedState } from './app.ts';
+export { type AuditCheck, type AuditOptions, type AuditSink, checkAuditLog } from './audit.ts';
 export type { LineAnswer } from './batch-run.ts';
 export type { LogEntry } from './exchange.ts';
 export type { JobFailure, JobQueue, JobStats, QueueWork, WorkerInfo } from './job-queue.ts';
@@ -20,6 +22,7 @@ export type { Lease } from './model-shelf.ts';
 export { ModelShelf, type ShelfEntry, type ShelfOptions } from './model-shelf.ts';
 export { openApiDocument } from './openapi.ts';
 export type { SiteFiles } from './page.ts';
+export { type Policy, type PolicyAnswer, type PolicyRequest, policyEndpoint, type Verdict } from './policy.ts';
 export type { Bucket, Lent, Quota, Wanted } from './quota.ts';
 export type { Responses, StoredResponse } from './response-store.ts';
 export type { AnswerSigner } from './signed-answers.ts';

@@ -15,6 +15,8 @@ export interface KeyConfig {
   readonly requestsPerMinute?: number;
   /** Prompt and answer together; what is tokenized or embedded counts too. */
   readonly tokensPerMinute?: number;
+  /** Prompt and answer together in a day, against mass generation. Default 2,000,000, some fifteen novels; null for no bound. */
+  readonly tokensPerDay?: number | null;
   /** Marks all answers to this key by this secret key; default: as the server is configured. */
   readonly watermark?: string;
   /** Whether its /metrics are those of the whole server. Default false: its own. */
@@ -31,6 +33,9 @@ export interface Reservation {
 
 /** An answer whose length nobody said gets at least so many tokens, or the request waits. */
 const LEAST_ANSWER = 256;
+/** Tokens a day of a key that says nothing else. */
+export const DEFAULT_TOKENS_PER_DAY = 2_000_000;
+const DAY_MINUTES = 24 * 60;
 const ONE: Wanted = { base: 1, parts: 0, wanted: 0, most: 0 };
 
 /** A key, and what it may use. */
@@ -44,9 +49,11 @@ export class ApiKey {
   private readonly quota: Quota;
   private readonly requests: Bucket | undefined;
   private readonly tokens: Bucket | undefined;
+  private readonly tokensOfDay: Bucket | undefined;
 
   constructor(config: KeyConfig, quota: Quota) {
     const { name, sha256, requestsPerMinute, tokensPerMinute, watermark, operator = false } = config;
+    const { tokensPerDay = DEFAULT_TOKENS_PER_DAY } = config;
     if (!/^[0-9a-f]{64}$/i.test(sha256)) {
       throw new OnebitError('bad-argument', `api keys: sha256 of '${name}' must be 64 hexadecimal digits.`);
     }
@@ -61,15 +68,21 @@ export class ApiKey {
       perMinute === undefined ? undefined : { name: `${this.id}:${kind}`, perMinute };
     this.requests = bucket('requests', requestsPerMinute);
     this.tokens = bucket('tokens', tokensPerMinute);
+    if (tokensPerDay !== null) {
+      const perMinute = tokensPerDay / DAY_MINUTES;
+      this.tokensOfDay = { name: `${this.id}:tokens-of-day`, perMinute, minutes: DAY_MINUTES };
+    }
   }
 
   /** Counts a request. @throws ApiError 429 when the key has used what it may use */
   async admit(): Promise<void> {
-    const { requests, tokens, quota } = this;
-    const waitMs = Math.max(requests ? await quota.waitMs(requests, 1) : 0, tokens ? await quota.waitMs(tokens, 1) : 0);
-    if (waitMs > 0) throw usedUp(waitMs);
+    const { requests, tokens, tokensOfDay, quota } = this;
+    for (const bucket of [requests, tokens, tokensOfDay]) {
+      const waitMs = bucket ? await quota.waitMs(bucket, 1) : 0;
+      if (waitMs > 0) throw usedUp(waitMs, bucket === tokensOfDay);
+    }
     const lent = requests && (await quota.lend(requests, ONE));
-    if (lent && lent.waitMs > 0) throw usedUp(lent.waitMs);
+    if (lent && lent.waitMs > 0) throw usedUp(lent.waitMs, false);
   }
 
   /**
@@ -79,12 +92,25 @@ export class ApiKey {
    * @throws ApiError 429 while that is not there
    */
   async reserve({ promptTokens, answers, answerTokens, known }: TokenNeed): Promise<Reservation> {
-    const { tokens, quota } = this;
-    if (!tokens) return { answerTokens, settle: () => {} };
+    const { tokens, tokensOfDay, quota } = this;
     const wanted = known ? answerTokens : Math.min(answerTokens, LEAST_ANSWER);
-    const lent = await quota.lend(tokens, { base: promptTokens, parts: answers, wanted, most: answerTokens });
-    if (lent.waitMs > 0) throw usedUp(lent.waitMs);
-    return { answerTokens: lent.part, settle: (used) => quota.take(tokens, used - lent.taken) };
+    const taken: { bucket: Bucket; amount: number }[] = [];
+    let part = answerTokens;
+    for (const bucket of [tokensOfDay, tokens]) {
+      if (!bucket) continue;
+      const asked = { base: promptTokens, parts: answers, wanted: Math.min(wanted, part), most: part };
+      const lent = await quota.lend(bucket, asked);
+      if (lent.waitMs > 0) {
+        for (const one of taken) await quota.take(one.bucket, -one.amount);
+        throw usedUp(lent.waitMs, bucket === tokensOfDay);
+      }
+      part = lent.part;
+      taken.push({ bucket, amount: lent.taken });
+    }
+    const settle = async (used: number) => {
+      for (const { bucket, amount } of taken) await quota.take(bucket, used - amount);
+    };
+    return { answerTokens: part, settle };
   }
 }
 
@@ -96,8 +122,9 @@ export interface TokenNeed {
   readonly known: boolean;
 }
 
-function usedUp(waitMs: number): ApiError {
-  return new ApiError(429, 'This API key has used what it may use a minute. Wait, then try again.', {
+function usedUp(waitMs: number, ofDay: boolean): ApiError {
+  const time = ofDay ? 'day' : 'minute';
+  return new ApiError(429, `This API key has used what it may use a ${time}. Wait, then try again.`, {
     code: 'rate_limit_exceeded',
     retryAfterSeconds: waitMs / 1000,
   });

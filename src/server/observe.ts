@@ -56,7 +56,7 @@ export class ServerObserver implements Observer {
   }
 
   private logRequest(exchange: Exchange, seconds: number): void {
-    const { id, method, path, status, modelId, key, finishReason, error, usage, prompt, answer } = exchange;
+    const { id, method, path, status, modelId, key, finishReason, error, usage, prompt, answers, verdict } = exchange;
     const cause = error && status >= 500 ? error.cause : undefined;
     this.log('request', {
       id,
@@ -71,7 +71,8 @@ export class ServerObserver implements Observer {
       aborted: exchange.signal.aborted || undefined,
       error: error?.code ?? error?.message,
       cause: cause === undefined ? undefined : cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
-      ...(this.options.logTexts ? { prompt, answer } : {}),
+      policy: verdict === 'allowed' ? undefined : verdict,
+      ...(this.options.logTexts ? { prompt, answer: answers.join('') } : {}),
     });
   }
 

@@ -141,7 +141,7 @@ async function vectorsOf(
 /** The conversation as tokens, for a request that goes on with it. */
 function contextOf(model: LanguageModel, exchange: Exchange, answer: readonly number[], finish: ChatFinish): number[] {
   const { eos } = model.tokenizer;
-  const ended = finish !== 'length' && finish !== 'loop' && eos !== undefined ? [eos] : [];
+  const ended = finish !== 'length' && finish !== 'loop' && finish !== 'abstain' && eos !== undefined ? [eos] : [];
   return [...exchange.promptIds, ...answer, ...ended];
 }
 

@@ -2,11 +2,18 @@
 // keep it.
 import type { Awaitable } from '../core/awaitable.ts';
 
-/** What may be used a minute; it flows in evenly, up to a minute's worth. */
+/** What may be used; it flows in evenly, up to the worth of a minute or of so many. */
 export interface Bucket {
   /** Whose, and of what: `KEY:tokens`. */
   readonly name: string;
   readonly perMinute: number;
+  /** Default 1. */
+  readonly minutes?: number;
+}
+
+/** The most that a bucket holds. */
+export function worthOf({ perMinute, minutes = 1 }: Bucket): number {
+  return perMinute * minutes;
 }
 
 /** What is wanted of a bucket: `base`, and as many `parts` of one size between `least` and `most`. */
@@ -53,8 +60,8 @@ export class MemoryQuota implements Quota {
   }
 
   waitMs(bucket: Bucket, amount: number): number {
-    const { perMinute } = bucket;
-    return Math.max(0, ((Math.min(amount, perMinute) - this.level(bucket).left) / perMinute) * 60_000);
+    const missing = Math.min(amount, worthOf(bucket)) - this.level(bucket).left;
+    return Math.max(0, (missing / bucket.perMinute) * 60_000);
   }
 
   lend(bucket: Bucket, { base, parts, wanted, most }: Wanted): Lent {
@@ -72,11 +79,13 @@ export class MemoryQuota implements Quota {
     this.level(bucket).left -= amount;
   }
 
-  private level({ name, perMinute }: Bucket): Level {
+  private level(bucket: Bucket): Level {
+    const { name, perMinute } = bucket;
     const now = this.now();
-    const level = this.levels.get(name) ?? { left: perMinute, atMs: now };
+    const most = worthOf(bucket);
+    const level = this.levels.get(name) ?? { left: most, atMs: now };
     this.levels.set(name, level);
-    level.left = Math.min(perMinute, level.left + ((now - level.atMs) / 60_000) * perMinute);
+    level.left = Math.min(most, level.left + ((now - level.atMs) / 60_000) * perMinute);
     level.atMs = now;
     return level;
   }

@@ -16,6 +16,8 @@ export interface BodyReading {
   readonly budget: Budget;
   /** Waits for room for a body of so many bytes, where it is large. */
   readonly enter: (bytes: number) => Promise<Room>;
+  /** Told the bytes of the body as they come, decompressed. */
+  readonly onBytes?: (bytes: Uint8Array) => void;
 }
 
 /** The request's body. @throws ApiError 400, 408, 413, 415 or 503 */
@@ -56,7 +58,7 @@ function checkType(headers: Headers): void {
 async function readText(
   body: ReadableStream<Uint8Array>,
   mayHave: number,
-  { maxBytes, budget, enter }: BodyReading,
+  { maxBytes, budget, enter, onBytes }: BodyReading,
 ): Promise<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
   const scan = new JsonScan();
@@ -79,6 +81,7 @@ async function readText(
       }
       room?.arrived(value.length);
       scan.push(value);
+      onBytes?.(value);
       pieces.push(decoder.decode(value, { stream: true }));
       await budget.turn('the body');
     }

@@ -65,8 +65,11 @@ async function* run(
   const output = new Output();
   const id = `resp_${exchange.id.slice(4).replaceAll('-', '')}`;
   const created_at = Math.floor(Date.now() / 1000);
-  const body = (status: string) => responseBody(request, exchange, { id, created_at, status, output: output.items });
   let finish: ChatFinish = 'stop';
+  const body = (status: string) => {
+    const cutBy = finish === 'abstain' ? 'content_filter' : 'max_output_tokens'; // the two that clients know
+    return responseBody(request, exchange, { id, created_at, status, cutBy, output: output.items });
+  };
   const first = await steps.next(); // before any event, so that a refusal can still become a status
   yield { type: 'response.created', response: body('in_progress') };
   yield { type: 'response.in_progress', response: body('in_progress') };
@@ -85,15 +88,12 @@ async function* run(
     finish = step.value.finish ?? finish;
   }
   exchange.finishReason = finish;
-  const status = finish === 'length' || finish === 'loop' ? 'incomplete' : 'completed';
+  const status = finish === 'stop' || finish === 'tool_calls' ? 'completed' : 'incomplete';
   yield* output.close(status);
   const final = body(status);
   if (request.store ?? true) {
-    await store.put(id, exchange.owner, {
-      response: final,
-      input: items,
-      items: [...items, ...(output.items as InputItem[])],
-    });
+    const kept = { response: final, input: items, items: [...items, ...(output.items as InputItem[])] };
+    await exchange.oncePassed(() => store.put(id, exchange.owner, kept));
   }
   yield { type: `response.${status}`, response: final };
 }
@@ -101,14 +101,14 @@ async function* run(
 function responseBody(
   request: ResponsesRequest,
   exchange: Exchange,
-  answer: { id: string; created_at: number; status: string; output: readonly OutputItem[] },
+  answer: { id: string; created_at: number; status: string; cutBy: string; output: readonly OutputItem[] },
 ): object {
   const { usage } = exchange;
   const done = answer.status !== 'in_progress';
   return {
     ...{ id: answer.id, object: 'response', created_at: answer.created_at, status: answer.status },
     error: null,
-    incomplete_details: answer.status === 'incomplete' ? { reason: 'max_output_tokens' } : null,
+    incomplete_details: answer.status === 'incomplete' ? { reason: answer.cutBy } : null,
     instructions: request.instructions ?? null,
     max_output_tokens: request.max_output_tokens ?? null,
     model: exchange.modelId ?? '',

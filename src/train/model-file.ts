@@ -11,19 +11,29 @@ import type { Trainer } from './trainer-types.ts';
 export const MADE_BY_KEY = 'general.quantized_by';
 export const MADE_BY = 'onebit';
 
-/** The bytes of the trained model's file, or of the adapter's where only that was trained. */
-export async function modelFile(trainer: Trainer, name: string, tokenizer: TokenizerMetadata): Promise<Uint8Array> {
+/** Metadata that says how a model was made, as JSON: digests of its texts, recipe, seed, updates, version of the program. */
+export const TRAINING_KEY = 'onebit.training';
+
+/** The bytes of the trained model's file, or of the adapter's where only that was trained. @param training how it was made */
+export async function modelFile(
+  trainer: Trainer,
+  name: string,
+  tokenizer: TokenizerMetadata,
+  training: object,
+): Promise<Uint8Array> {
   const exported = await trainer.exportModel();
   if (exported.adapter) {
     const { heads, kvHeads } = trainer.shape;
     const model = { architecture: shapeArchitecture(trainer.shape).name, heads, kvHeads };
     const { metadata, tensors } = ggufAdapter(exported.adapter, model, name);
-    return exportedFile({ metadata: metadata.set(MADE_BY_KEY, MADE_BY), tensors });
+    metadata.set(MADE_BY_KEY, MADE_BY).set(TRAINING_KEY, JSON.stringify(training));
+    return exportedFile({ metadata, tensors });
   }
   const metadata = new Map<string, WritableValue>([
     ...exported.metadata,
     ['general.name', name],
     [MADE_BY_KEY, MADE_BY],
+    [TRAINING_KEY, JSON.stringify(training)],
     ...tokenizer,
   ]);
   if (!metadata.has('tokenizer.chat_template')) metadata.set('tokenizer.chat_template', CHATML);

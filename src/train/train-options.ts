@@ -17,6 +17,8 @@ export interface TrainOptions {
   readonly validation?: readonly TrainingDocument[];
   /** `general.name` of the file. */
   readonly name?: string;
+  /** Version of the program that trains, for what the file says of its making (`onebit.training`). Default: not said. */
+  readonly codeVersion?: string;
   /** Default `auto`: shape and recipe follow from the size of the corpus and the time (defaults.ts). */
   readonly preset?: PresetName;
   /** Numbers in place of the preset's; not with `init`, but for `contextLength`, which then only bounds the sequences. */

@@ -39,6 +39,7 @@ const TRAIN_OPTIONS: Options = {
   documents: 'list',
   validation: 'list',
   name: 'text',
+  codeVersion: 'text',
   preset: 'text',
   shape: 'object',
   recipe: 'object',
@@ -338,6 +339,12 @@ class Training {
     return performance.now() - this.#checkpointAt > 1000 * checkpointSeconds;
   }
 
+  /** How the model was made, for its file: nothing that differs between two runs of the same. */
+  #madeOf(complete: boolean): object {
+    const { identity } = this.#run;
+    return { version: this.#options.codeVersion, updates: this.#step, complete, ...identity };
+  }
+
   /** Writes a checkpoint. A disk that refuses it does not end hours of training: the next try may succeed. */
   async *#checkpoint(): AsyncGenerator<TrainProgress, void, void> {
     const { checkpoints } = this.#options;
@@ -374,7 +381,7 @@ class Training {
     if (validation) this.#evaluations.push({ step: this.#step, value: validation.bitsPerByte });
     const done: TrainDone = {
       type: 'done',
-      model: await modelFile(trainer, this.#options.name ?? 'onebit', tokenizerMetadata),
+      model: await modelFile(trainer, this.#options.name ?? 'onebit', tokenizerMetadata, this.#madeOf(complete)),
       answers: await this.#answers(complete ? FINAL_QUESTIONS : 0),
       complete,
       steps: this.#step,

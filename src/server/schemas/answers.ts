@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 const nullableText = z.string().nullable();
-const finish = z.enum(['stop', 'length', 'loop', 'tool_calls']).nullable();
+const finish = z.enum(['stop', 'length', 'loop', 'abstain', 'tool_calls']).nullable();
 const usage = z.object({
   prompt_tokens: z.int(),
   completion_tokens: z.int(),
@@ -90,7 +90,7 @@ export const messageAnswer = z.object({
   role: z.literal('assistant'),
   model: z.string(),
   content: z.array(z.object({ type: z.enum(['text', 'thinking', 'tool_use']) })),
-  stop_reason: z.enum(['end_turn', 'max_tokens', 'stop_sequence', 'tool_use']),
+  stop_reason: z.enum(['end_turn', 'max_tokens', 'stop_sequence', 'tool_use', 'refusal']),
   stop_sequence: nullableText,
   usage: z.object({ input_tokens: z.int(), output_tokens: z.int(), cache_read_input_tokens: z.int() }),
 });
@@ -100,7 +100,7 @@ export const ollamaAnswer = z.object({
   message: z.object({ role: z.literal('assistant'), content: z.string() }).optional(),
   response: z.string().optional(),
   done: z.boolean(),
-  done_reason: z.enum(['stop', 'length', 'loop', 'load']).optional(),
+  done_reason: z.enum(['stop', 'length', 'loop', 'abstain', 'load']).optional(),
   eval_count: z.int().optional(),
   context: z.array(z.int()).optional(),
 });

@@ -9,6 +9,7 @@ export const keyFile = z.strictObject({
         sha256: z.string().regex(/^[0-9a-f]{64}$/i, 'must be 64 hexadecimal digits'),
         requestsPerMinute: z.number().positive().optional(),
         tokensPerMinute: z.number().positive().optional(),
+        tokensPerDay: z.number().positive().nullable().optional(),
         watermark: z.string().min(8).optional(),
         operator: z.boolean().optional(),
       }),

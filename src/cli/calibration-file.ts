@@ -1,0 +1,91 @@
+// Owns the file that says what a model's confidence is worth: `onebit evaluate --calibrate` writes it, `--abstain` reads it. Must not know models.
+
+import { stat } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { fileSource } from '../bytes/file-source.ts';
+import { OnebitError } from '../errors.ts';
+import type { CalibrationReport } from '../evaluate/calibration.ts';
+import { type Abstain, type Calibration, CONFIDENCE_MEASURES } from '../generate/abstain.ts';
+import { modelDigest } from '../provenance/index.ts';
+import { modelNameOf, numberBetween } from './context.ts';
+import { readInputJson } from './read-input.ts';
+
+const KIND = 'onebit-calibration';
+
+const form = z.object({
+  kind: z.literal(KIND),
+  /** Of whom it is: a calibration says nothing of another model. */
+  model: z.object({ name: z.string(), identity: z.string() }),
+  measure: z.enum(CONFIDENCE_MEASURES as readonly ['likelihood', 'agreement']),
+  samples: z.number().int().min(1).max(32).optional(),
+  slope: z.number(),
+  offset: z.number(),
+});
+
+export interface AbstainFlags {
+  abstain?: string;
+  abstainBelow: number;
+  abstainAnswer: string;
+}
+
+/** Adds --abstain and what belongs to it. */
+export function addAbstainOptions(command: Command): Command {
+  return command
+    .option('--abstain <file>', 'do not answer where the model is not sure: a file of onebit evaluate --calibrate')
+    .option(
+      '--abstain-below <p>',
+      'with --abstain: chance of being right below which nothing is answered',
+      numberBetween(0, 1),
+      0.5,
+    )
+    .option('--abstain-answer <text>', 'with --abstain: what is said instead', 'I am not sure enough to answer that.');
+}
+
+/** The calibration of a model as a file. */
+export function calibrationFile(
+  calibration: Calibration,
+  { name, identity, report }: { name: string; identity: string; report: CalibrationReport },
+): string {
+  return `${JSON.stringify({ kind: KIND, model: { name, identity }, ...calibration, measured: report }, undefined, 2)}\n`;
+}
+
+/**
+ * What the flags mean for a model: a file's path or a name. @throws OnebitError `bad-argument` for a file of something else, or of another model
+ */
+export async function abstainOf(
+  { abstain, abstainBelow, abstainAnswer }: AbstainFlags,
+  model: string | undefined,
+  signal: AbortSignal,
+): Promise<Abstain | undefined> {
+  if (abstain === undefined) return undefined;
+  const parsed = form.safeParse(await readInputJson(abstain, 'read calibration', signal));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new OnebitError(
+      'bad-argument',
+      `abstain: ${abstain} must be a calibration, it is not: ${issue.path.join('.')}: ${issue.message}. Make one by onebit evaluate --calibrate.`,
+    );
+  }
+  const { measure, samples, slope, offset, model: of } = parsed.data;
+  const identity = await identityOf(modelNameOf({ model }), signal);
+  if (identity !== of.identity) {
+    throw new OnebitError(
+      'bad-argument',
+      `abstain: ${abstain} must be of the model that answers, it is of ${of.name}. Make one by onebit evaluate --calibrate.`,
+    );
+  }
+  return { answer: abstainAnswer, atLeast: abstainBelow, calibration: { measure, samples, slope, offset } };
+}
+
+/** The digest of a file; what lies elsewhere is told apart by its name. */
+export async function identityOf(path: string, signal: AbortSignal): Promise<string> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile()) return path;
+  const source = await fileSource(path);
+  try {
+    return await modelDigest(source, signal);
+  } finally {
+    await source.close();
+  }
+}

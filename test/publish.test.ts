@@ -1,0 +1,188 @@
+// A model is published with a complete card only: the hub's protocol spoken by a local server; and what training writes for it, into the card and into the file.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test, vi } from 'vitest';
+import { memorySource } from '../src/bytes/memory-source.ts';
+import { readGguf } from '../src/gguf/read.ts';
+import { cardProblems, modelCard } from '../src/train/model-card.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+const program = fileURLToPath(new URL('../bin/onebit.js', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'onebit-publish-'));
+const at = (name: string) => join(folder, name);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function run(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [program, ...args], { env: { ...process.env, ...env } });
+    const out = { stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk) => {
+      out.stdout += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      out.stderr += chunk;
+    });
+    child.on('close', (code) => resolve({ code, ...out }));
+  });
+}
+
+const COMPLETE = ['Intended use', 'Limits', 'Data and licences', 'Evaluation', 'Known failures']
+  .map((title) => `## ${title}\n\nWritten by a person.\n`)
+  .join('\n');
+
+/** A hub that takes files, as huggingface.co does: preupload, LFS, a commit. */
+async function hub() {
+  const stored = new Map<string, Buffer>();
+  const seen: string[] = [];
+  const commits: { key: string; value: Record<string, unknown> }[][] = [];
+  let exists = false;
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part) => parts.push(part));
+    request.on('end', () => {
+      const body = Buffer.concat(parts);
+      const path = request.url!;
+      const send = (value: object, status = 200) => {
+        response.writeHead(status, { 'content-type': 'application/json' });
+        response.end(JSON.stringify(value));
+      };
+      seen.push(`${request.method} ${path} ${path.startsWith('/store') ? '' : request.headers.authorization}`);
+      if (path === '/api/repos/create') {
+        if (exists) return send({ error: 'You already created this model repo' }, 409);
+        exists = true;
+        return send({ url: 'here' });
+      }
+      if (path.includes('/preupload/')) {
+        const { files } = JSON.parse(body.toString()) as { files: { path: string }[] };
+        return send({
+          files: files.map((file) => ({ path: file.path, uploadMode: /\.gguf$/.test(file.path) ? 'lfs' : 'regular' })),
+        });
+      }
+      if (path.endsWith('/info/lfs/objects/batch')) {
+        const { objects } = JSON.parse(body.toString()) as { objects: { oid: string; size: number }[] };
+        const href = (oid: string) => `http://${request.headers.host}/store/${oid}`;
+        return send({
+          transfer: 'basic',
+          objects: objects.map((one) => ({ ...one, actions: { upload: { href: href(one.oid), header: {} } } })),
+        });
+      }
+      if (path.startsWith('/store/')) {
+        stored.set(path.slice('/store/'.length), body);
+        return send({});
+      }
+      if (path.includes('/commit/')) {
+        commits.push(
+          body
+            .toString()
+            .trim()
+            .split('\n')
+            .map((line) => JSON.parse(line)),
+        );
+        return send({ commitOid: 'abc', commitUrl: 'http://hub/me/tiny/commit/abc', hookOutput: '', success: true });
+      }
+      send({ error: 'no such thing' }, 404);
+    });
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const close = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url, stored, seen, commits, close };
+}
+
+test('training writes a card and how it was made; only a completed card is published, then model and card lie on the hub', async () => {
+  writeFileSync(
+    at('sun.txt'),
+    'The sun rises in the east.\n\nThe moon follows the sun.\n\nThe day is long, and the night is short.\n'.repeat(8),
+  );
+  const train = [
+    'train',
+    at('sun.txt'),
+    '-o',
+    at('sun.gguf'),
+    '--steps',
+    '2',
+    '--no-log',
+    '--no-report',
+    '--threads',
+    '1',
+    '--json',
+  ];
+  expect((await run(train)).code).toBe(0);
+  const file = readFileSync(at('sun.gguf'));
+  const { metadata } = await readGguf(memorySource(new Uint8Array(file)));
+  const made = JSON.parse(metadata.get('onebit.training') as string);
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  expect(made).toMatchObject({ version, updates: 2, complete: true, seed: 1 });
+  expect(made.corpus).toMatch(/^[0-9a-f]{64}$/);
+  expect(made['recipe.steps'] ?? made.recipe?.steps ?? 2).toBe(2);
+  const card = readFileSync(at('sun.card.md'), 'utf8');
+  expect(card).toContain('sun.txt');
+  expect(cardProblems(card)).toHaveLength(6);
+
+  const server = await hub();
+  const env = { HF_TOKEN: 'hf_secret', HF_ENDPOINT: server.url };
+  const publish = ['publish', at('sun.gguf'), '--to', 'me/tiny', '--json'];
+  const refused = await run(publish, env);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/Known failures/);
+  expect(server.seen).toEqual([]);
+
+  let complete = card.replace('license: TODO', 'license: cc0-1.0');
+  complete = complete.replaceAll(/TODO: .*/g, 'Written by a person.');
+  writeFileSync(at('sun.card.md'), complete);
+  // Another run keeps what was written.
+  expect((await run([...train, '--overwrite'])).code).toBe(0);
+  expect(readFileSync(at('sun.card.md'), 'utf8').replace(/<!-- onebit[\s\S]*/, '')).toBe(
+    complete.replace(/<!-- onebit[\s\S]*/, ''),
+  );
+  for (let i = 0; i < 2; i++) {
+    const done = await run(publish, env);
+    expect(done.stderr).toBe('');
+    expect(JSON.parse(done.stdout)).toMatchObject({ commit: 'http://hub/me/tiny/commit/abc' });
+  }
+  const digest = createHash('sha256')
+    .update(readFileSync(at('sun.gguf')))
+    .digest('hex');
+  expect(server.stored.get(digest)).toEqual(readFileSync(at('sun.gguf')));
+  const [head, ...operations] = server.commits[0];
+  expect(head).toMatchObject({ key: 'header', value: { summary: 'Publish sun.gguf' } });
+  expect(operations).toContainEqual(
+    expect.objectContaining({ key: 'lfsFile', value: expect.objectContaining({ path: 'sun.gguf', oid: digest }) }),
+  );
+  const readme = operations.find(({ value }) => value.path === 'README.md')!;
+  expect(Buffer.from(readme.value.content as string, 'base64').toString()).toBe(
+    readFileSync(at('sun.card.md'), 'utf8'),
+  );
+  expect(
+    server.seen.filter((line) => !line.includes('/store/')).every((line) => line.endsWith('Bearer hf_secret')),
+  ).toBe(true);
+  server.close();
+  expect((await run(publish, env)).stderr).toMatch(/the hub must take the files/);
+  expect((await run(publish, { ...env, HF_TOKEN: '' })).stderr).toMatch(/HF_TOKEN/);
+});
+
+test('a card is complete when each question has an answer, and the head a license', () => {
+  const head = '---\nlicense: mit\n---\n';
+  expect(cardProblems(`${head}# x\n\n${COMPLETE}`)).toEqual([]);
+  expect(cardProblems(`${head}# x\n\n${COMPLETE}`.replaceAll('\n', '\r\n'))).toEqual([]);
+  expect(cardProblems(COMPLETE)).toMatchObject([/begin with a head/].map((pattern) => expect.stringMatching(pattern)));
+  expect(cardProblems(`---\ntags: x\n---\n${COMPLETE}`)).toEqual(['its head must say the license']);
+  const emptied = `${head}${COMPLETE.replace('## Limits\n\nWritten by a person.', '## Limits\n\n<!-- later -->')}`;
+  expect(cardProblems(emptied)).toEqual(["the section 'Limits' must be written"]);
+  expect(cardProblems(`${head}${COMPLETE.replace('## Evaluation', '## Numbers')}`)).toEqual([
+    "a section 'Evaluation' must be there",
+  ]);
+  expect(modelCard({ name: 'x', corpora: [], record: {} as never })).toContain('license: TODO');
+});
