@@ -157,8 +157,7 @@ function whenAborted(signal: AbortSignal): Promise<never> {
 
 /**
  * A policy at an address: each question is a POST of JSON with `stage` (`request` or `answer`) and the fields of `PolicyRequest` or `PolicyAnswer`, to be
- * answered with a `Verdict` in JSON.
- * @param stages what it is asked about
+ * answered with a `Verdict` in JSON. `stages`: what it is asked about, both unless told otherwise.
  */
 export function policyEndpoint(
   url: string,

@@ -100,3 +100,9 @@
 @inline export function halfValue(h: u32): f32 {
   return reinterpret<f32>(((h & 0x8000) << 16) | ((h & 0x7fff) << 13)) * HALF_FACTOR;
 }
+
+/** 0, and no compiler knows: a bit of an address that is a multiple of 64. Not its sign, which is set from 2 GB on. */
+// @ts-ignore: decorator
+@inline export function zeroOf(aligned: usize): i32 {
+  return (<i32>aligned << 26) >> 31;
+}

@@ -7,7 +7,7 @@
 // Two neighbouring groups of four inputs make a table of 256 vectors, each the sum of two entries for all tokens; a row of weights then adds sixteen
 // vectors for 128 inputs: plain loads and 16-bit additions instead of byte shuffles and shifts, which only two of the vector units do. The tables of a
 // block are made anew for each panel of tiles, so panels should be tall.
-import { madd } from './math';
+import { madd, zeroOf } from './math';
 import { OCTET_BLOCK, OCTET_STEPS, PANEL_TILES } from './opcodes';
 import { blockAt } from './repack-q1';
 
@@ -96,7 +96,7 @@ export function expand<P>(groups: usize, table: usize): void {
 /** From the nibbles of a tile's block, the offsets into the 16 tables for its rows: 8 bits of a row times 2^shift. */
 // @ts-ignore: decorator
 @inline export function spreadIndices(groups: usize, to: usize, shift: i32): void {
-  const low = i8x16.splat(<i8>(15 | (<i32>to >> 31))), high = i16x8.shl(low, 4);
+  const low = i8x16.splat(<i8>(15 | zeroOf(to))), high = i16x8.shl(low, 4);
   const end = to + 1024;
   do {
     const first = v128.load(groups), second = v128.load(groups, 16);
@@ -138,8 +138,7 @@ function orderScales(w: usize, to: usize): void {
 function addRows16(scratch: usize, sums: usize, steps: usize, steps2: usize): void {
   const table = scratch, aside = scratch + ASIDE;
   const step0 = v128.load(steps), step1 = v128.load(steps, 16), step2 = v128.load(steps2), step3 = v128.load(steps2, 16);
-  // Zero, but no compiler knows.
-  const zero = i32x4.splat(<i32>scratch >> 31);
+  const zero = i32x4.splat(zeroOf(scratch));
   let scale = scratch + SCALES;
   let p = scratch + INDICES;
   const end = p + 64;
@@ -196,7 +195,7 @@ function addRows16(scratch: usize, sums: usize, steps: usize, steps2: usize): vo
 function addRows8(scratch: usize, sums: usize, steps: usize): void {
   const table = scratch, aside = scratch + ASIDE;
   const step0 = v128.load(steps), step1 = v128.load(steps, 16);
-  const zero = i32x4.splat(<i32>scratch >> 31);
+  const zero = i32x4.splat(zeroOf(scratch));
   let scale = scratch + SCALES;
   let p = scratch + INDICES;
   const end = p + 64;

@@ -4,7 +4,7 @@
 //
 // multiply_octets_q2(weights, octets, out, outStride, rows, cols, tokens, accumulate, tile0, tile1, gain, scratch): as multiply_octets, with `gain` as in
 //   matmul_q2_0 (products-q2.ts). The results are the same bits as those of matmul_q2_0.
-import { madd } from './math';
+import { madd, zeroOf } from './math';
 import { OCTET_BLOCK, OCTET_STEPS, PANEL_TILES } from './opcodes';
 import {
   ASIDE, expand, giveSums, INDICES, lowerSums, putColumns, SCALES, spreadIndices, STRIDE_16, STRIDE_8, SUMS, takeSums, upperSums,
@@ -87,7 +87,7 @@ function orderSignedScales(w: usize, to: usize): void {
 
 /** Adds a block's products of a tile with 16 tokens to its sums. Steps are halved: the planes give twice the weights. */
 function scaleRows16(scratch: usize, part: usize, sums: usize, steps: usize, steps2: usize): void {
-  const halved = f32x4.splat(0.5), zero = i32x4.splat(<i32>scratch >> 31);
+  const halved = f32x4.splat(0.5), zero = i32x4.splat(zeroOf(scratch));
   const step0 = f32x4.mul(v128.load(steps), halved), step1 = f32x4.mul(v128.load(steps, 16), halved);
   const step2 = f32x4.mul(v128.load(steps2), halved), step3 = f32x4.mul(v128.load(steps2, 16), halved);
   let scale = scratch + SCALES;
@@ -106,7 +106,7 @@ function scaleRows16(scratch: usize, part: usize, sums: usize, steps: usize, ste
 
 /** The same for 8 tokens. */
 function scaleRows8(scratch: usize, part: usize, sums: usize, steps: usize): void {
-  const halved = f32x4.splat(0.5), zero = i32x4.splat(<i32>scratch >> 31);
+  const halved = f32x4.splat(0.5), zero = i32x4.splat(zeroOf(scratch));
   const step0 = f32x4.mul(v128.load(steps), halved), step1 = f32x4.mul(v128.load(steps, 16), halved);
   let scale = scratch + SCALES;
   const end = scale + 128;
