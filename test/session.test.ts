@@ -120,7 +120,7 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
       expect(session.tokens).toEqual(before);
       // The same name and shape, other weights; and the same weights under another name.
       const trained = await load(await tinyModel({ contextLength: 192, seed: 2 }), { backend });
-      expect(() => trained.session().restore(saved)).toThrow(/the weights must be those/);
+      expect(() => trained.session().restore(saved)).toThrow(/the weights and the adapter must be those/);
       const renamed = await load(await tinyModel({ contextLength: 192, metadata: { 'general.name': 'renamed' } }), {
         backend,
       });
