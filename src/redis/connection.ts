@@ -139,11 +139,17 @@ export class RedisPlace {
   }
 }
 
+const UNAVAILABLE = 'store_unavailable';
+
 /** What is told while Redis is away. */
 export function unavailable(cause: unknown): ApiError {
   return new ApiError(503, 'What this server keeps in Redis cannot be reached. Try again later.', {
-    ...{ code: 'store_unavailable', retryAfterSeconds: RETRY_SECONDS, cause },
+    ...{ code: UNAVAILABLE, retryAfterSeconds: RETRY_SECONDS, cause },
   });
+}
+
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof ApiError && error.code === UNAVAILABLE;
 }
 
 /** A package that is loaded when it is used. @throws OnebitError `unsupported` where it is not installed */

@@ -1,10 +1,10 @@
 // Owns what replicas share besides jobs: answers of /v1/responses, and what each key has used. Must not know HTTP.
 import type { Budget } from '../core/budget.ts';
 import type { SharedState } from '../server/app.ts';
-import { type Bucket, type Lent, type Quota, type Wanted, worthOf } from '../server/quota.ts';
+import { type Bucket, type Lent, MemoryQuota, type Quota, type Wanted, worthOf } from '../server/quota.ts';
 import type { Responses, StoredResponse } from '../server/response-store.ts';
 import type { InputItem } from '../server/schemas/responses.ts';
-import { PREFIX, type RedisPlace } from './connection.ts';
+import { isUnavailable, PREFIX, type RedisPlace } from './connection.ts';
 import { runScript } from './scripts.ts';
 
 /** Bytes of answers that an owner has; the oldest go. */
@@ -65,33 +65,42 @@ export class RedisResponses implements Responses {
   }
 }
 
-/** What each key has used, at all replicas together; by the clock of Redis. */
+/** What each key has used, at all replicas together; by the clock of Redis. While Redis is away each replica counts by itself, so that people go on. */
 export class RedisQuota implements Quota {
   private readonly place: RedisPlace;
+  private readonly alone = new MemoryQuota();
 
   constructor(place: RedisPlace) {
     this.place = place;
   }
 
   async waitMs(bucket: Bucket, amount: number): Promise<number> {
-    return (await this.ask(bucket, { base: amount, parts: 0, wanted: 0, most: 0 }, 'wait')).waitMs;
+    const found = await this.ask(bucket, { base: amount, parts: 0, wanted: 0, most: 0 }, 'wait');
+    return found?.waitMs ?? this.alone.waitMs(bucket, amount);
   }
 
-  lend(bucket: Bucket, wanted: Wanted): Promise<Lent> {
-    return this.ask(bucket, wanted, 'lend');
+  async lend(bucket: Bucket, wanted: Wanted): Promise<Lent> {
+    return (await this.ask(bucket, wanted, 'lend')) ?? this.alone.lend(bucket, wanted);
   }
 
   async take(bucket: Bucket, amount: number): Promise<void> {
-    await this.ask(bucket, { base: amount, parts: 0, wanted: 0, most: 0 }, 'take');
+    const found = await this.ask(bucket, { base: amount, parts: 0, wanted: 0, most: 0 }, 'take');
+    if (!found) this.alone.take(bucket, amount);
   }
 
-  private async ask(bucket: Bucket, wanted: Wanted, what: 'wait' | 'lend' | 'take'): Promise<Lent> {
+  /** Undefined while Redis is away. */
+  private async ask(bucket: Bucket, wanted: Wanted, what: 'wait' | 'lend' | 'take'): Promise<Lent | undefined> {
     const { base, parts, wanted: part, most } = wanted;
     const { name, minutes = 1 } = bucket;
     const values = [worthOf(bucket), base, parts, part, most, what, minutes * 60_000];
-    const found = await this.place.run((client) => runScript(client, 'quota', [`${PREFIX}:quota:${name}`], values));
-    const [waitMs, given, taken] = (found as string[]).map(Number);
-    return { waitMs, part: given, taken };
+    try {
+      const found = await this.place.run((client) => runScript(client, 'quota', [`${PREFIX}:quota:${name}`], values));
+      const [waitMs, given, taken] = (found as string[]).map(Number);
+      return { waitMs, part: given, taken };
+    } catch (error) {
+      if (isUnavailable(error)) return undefined;
+      throw error;
+    }
   }
 }
 
