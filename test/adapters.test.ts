@@ -168,7 +168,7 @@ test.each(['llama', 'qwen3'] as const)(
     const [current, exported] = [await trainer.logits(batch, { weights: 'current' }), await trainer.logits(batch)];
     const worst = current.reduce((most, value, i) => Math.max(most, Math.abs(value - exported[i])), 0);
     expect(worst).toBeLessThan(0.3);
-    const file = await modelFile(trainer, 'mine', init.tokenizer);
+    const file = await modelFile(trainer, 'mine', init.tokenizer, {});
     await trainer.dispose();
     const model = await load(bytes, { threads: 1 });
     await model.addAdapter('mine', memorySource(file));
