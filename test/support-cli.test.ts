@@ -72,8 +72,12 @@ test('invisible characters in a query change nothing', async () => {
       onebit(['predict', text, '-m', at('shop.gguf'), '--json']),
     ),
   );
-  const { text: _, ...prediction } = JSON.parse(plain.stdout);
-  expect(JSON.parse(disguised.stdout)).toMatchObject(prediction);
+  const { text: _, wishes, ...prediction } = JSON.parse(plain.stdout);
+  const found = JSON.parse(disguised.stdout);
+  expect(found).toMatchObject(prediction);
+  // Wishes stand where they stand in what was written.
+  const { text: __, parts: ___, ...wish } = wishes[0];
+  expect(found.wishes).toMatchObject([wish]);
 });
 
 test('evaluate gives the documented keys', async () => {
