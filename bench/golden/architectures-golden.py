@@ -77,7 +77,7 @@ def logits(architecture, relu2, seed):
         q, k, v = (part.reshape(count, -1, HEAD) for part in (q, k, v))
         if architecture == "qwen3":
             q, k = norm(q, of("attn_q_norm.weight")), norm(k, of("attn_k_norm.weight"))
-        half = architecture != "llama"
+        half = architecture not in ("llama", "ernie4_5")
         q, k = rotate(q, half), rotate(k, half)
         k, v = (np.repeat(part, HEADS // KV_HEADS, axis=1) for part in (k, v))
         scores = np.einsum("ihd,jhd->hij", q, k) / np.sqrt(HEAD)
@@ -98,7 +98,7 @@ def logits(architecture, relu2, seed):
     return norm(hidden, w["output_norm.weight"]) @ w["token_embd.weight"].T
 
 
-CASES = [("llama", None), ("qwen2", None), ("qwen3", None), ("bitnet", None), ("bitnet", "relu2"), ("bitnet-b1.58", None), ("bitnet-b1.58", "silu"), ("bitnet-25", None)]
+CASES = [("llama", None), ("ernie4_5", None), ("qwen2", None), ("qwen3", None), ("bitnet", None), ("bitnet", "relu2"), ("bitnet-b1.58", None), ("bitnet-b1.58", "silu"), ("bitnet-25", None)]
 models = []
 for architecture, activation in CASES:
     relu2 = activation == "relu2" if activation else architecture in ("bitnet-b1.58", "bitnet-25")
