@@ -99,6 +99,7 @@ formats = {
     "q2_0-128": two_bit(128),
     "i2_s": i2_s(128),
     "i2_s-64": i2_s(64),
+    "iq4_nl": known("IQ4_NL", 18, [0]),
 }
 made_by = f"bench/golden/formats-golden.py, gguf {__import__('importlib.metadata').metadata.version('gguf')}, numpy {np.__version__}"
 print(json.dumps({"madeBy": made_by, "formats": formats}, indent=1))
