@@ -10,7 +10,7 @@ test('steps and bytes end where they are used up, and bytes come back', () => {
   const budget = new Budget({ steps: 10, bytes: 100 });
   budget.spend('a', 4);
   budget.spend('a', 6);
-  expect(() => budget.spend('work')).toThrow(/work: .* its steps/);
+  expect(() => budget.spend('work')).toThrow(/work: .* its share of steps/);
   budget.hold('a', 100);
   expect(() => budget.hold('work', 1)).toThrow(/memory/);
   budget.hold('a', -1);
@@ -25,7 +25,7 @@ test('time computed counts, time waited does not', async () => {
   budget.resume();
   budget.look('work');
   spin(60);
-  expect(() => budget.look('work')).toThrow(/its time/);
+  expect(() => budget.look('work')).toThrow(/its share of time/);
 });
 
 test('gives turns to others, and ends with the reason of the signal', async () => {
