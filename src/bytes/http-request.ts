@@ -1,5 +1,6 @@
 // Owns one HTTP request done carefully: bounded retries, a stall limit, aborts, and errors that say what to do. Must not know models, caches or
 // the platform: it runs in browsers and Node alike. Source: RFC 9110 (range requests, Retry-After).
+import { sleep } from '../core/sleep.ts';
 import { OnebitError } from '../errors.ts';
 
 /** What every part of this folder that speaks HTTP accepts. */
@@ -63,22 +64,6 @@ export class Retries {
     const backoffMs = (this.#options.retryDelayMs ?? 500) * 2 ** (this.#failures - 1);
     await sleep(Math.min(MAX_WAIT_MS, Math.max(atLeastMs, backoffMs)), this.#options.signal);
   }
-}
-
-/** Resolves after `ms` milliseconds, or throws the signal's reason at once when it aborts. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
 }
 
 /** The URL as it may appear in messages: without user, password, query and fragment, which may hold keys. */

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { link, open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { sleep } from '../core/sleep.ts';
 import { OnebitError } from '../errors.ts';
 import { fileError, systemCode } from './file-source.ts';
-import { sleep } from './http-request.ts';
 
 /** A held lock. */
 export interface Lock {

@@ -1,6 +1,7 @@
 // Owns a worker: it takes rows of its models from the queues in Redis, answers each, and writes the answer once. Must not know HTTP, nor how answers are made.
 import { hostname } from 'node:os';
 import type { Job } from 'bullmq';
+import { sleep } from '../core/sleep.ts';
 import { OnebitError } from '../errors.ts';
 import { resultLine } from '../server/batch-run.ts';
 import { failureReason } from '../server/job-facts.ts';
@@ -149,7 +150,7 @@ export class RowWorker {
         return;
       } catch (error) {
         if (this.stop.signal.aborted) throw error;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await sleep(RETRY_MS);
       }
     }
   }

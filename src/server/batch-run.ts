@@ -4,7 +4,7 @@ import type { BatchError, BatchRecord, BatchStatus, JobStore, LineResults } from
 import { jsonRecords } from '../bulk/json-records.ts';
 import { decodePieces } from '../core/decode-text.ts';
 import { inParallel } from '../core/in-parallel.ts';
-import { onAbort } from '../core/on-abort.ts';
+import { sleep } from '../core/sleep.ts';
 import { OnebitError } from '../errors.ts';
 
 /** What a request would have been answered. */
@@ -140,7 +140,7 @@ async function answered(batch: BatchRecord, { body }: Line, run: BatchRun): Prom
     run.signal.throwIfAborted();
     if (answer.status < 429) return answer;
     if (answer.status !== 429 && ++failures >= MOST_FAILURES) return answer;
-    await pause(
+    await sleep(
       Math.min(LONGEST_WAIT_MS, Math.max((answer.retrySeconds ?? 0) * 1000, 100 * 2 ** Math.min(attempt, 10))),
       run.signal,
     );
@@ -221,18 +221,4 @@ function textOf({ inputFileId }: BatchRecord, { store }: BatchSteps): AsyncItera
 
 function isLate({ expiresAt }: BatchRecord, { now }: BatchRun): boolean {
   return now() >= expiresAt;
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  await new Promise<void>((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      ended();
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    const ended = onAbort(signal, end);
-  });
-  signal.throwIfAborted();
 }

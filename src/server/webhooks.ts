@@ -1,5 +1,6 @@
 // Owns telling another system of hand-overs: signed POST requests as https://www.standardwebhooks.com describes them, tried again where they fail. Must not know
 // what is told.
+import { sleep } from '../core/sleep.ts';
 import { OnebitError } from '../errors.ts';
 
 export interface WebhookOptions {
@@ -68,7 +69,7 @@ export class Webhooks {
         throw new Error(`answered ${response.status}`);
       } catch (error) {
         if (attempt >= retryMs.length || this.closing.signal.aborted) throw error;
-        await this.pause(retryMs[attempt]);
+        await sleep(retryMs[attempt], this.closing.signal);
       }
     }
   }
@@ -83,18 +84,6 @@ export class Webhooks {
       'webhook-timestamp': timestamp,
       'webhook-signature': `v1,${btoa(String.fromCharCode(...signature))}`,
     };
-  }
-
-  private pause(ms: number): Promise<void> {
-    const { signal } = this.closing;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(resolve, ms);
-      const stop = () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      };
-      signal.addEventListener('abort', stop, { once: true });
-    });
   }
 }
 
