@@ -183,7 +183,8 @@ function clientOf({ kind, nodes, master, options }: Parsed, more: RedisOptions, 
   return new ioredis.Redis({ ...own, ...nodes[0] });
 }
 
-function within<Result>(result: Promise<Result>, ms: number): Promise<Result> {
+/** The result, or an error after so long. */
+export function within<Result>(result: Promise<Result>, ms: number): Promise<Result> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
     result.then(resolve, reject).finally(() => clearTimeout(timer));

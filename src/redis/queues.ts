@@ -1,6 +1,6 @@
 // Owns the queues of BullMQ: one for each model's rows, one for the steps of batches. Must not know what is done with them.
 import type { JobsOptions as BullOptions, Job, Queue, Worker, WorkerOptions } from 'bullmq';
-import { optional, PREFIX, type RedisPlace } from './connection.ts';
+import { optional, PREFIX, type RedisPlace, within } from './connection.ts';
 
 /** A row: which line of which batch, and where in the file it stands. */
 export interface RowJob {
@@ -98,8 +98,9 @@ export class Queues {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.workers.map((worker) => within(worker.close(true))));
-    await Promise.all([...this.open.values()].map((queue) => within(queue.close())));
+    const late = () => {}; // what Redis has not heard by then it finds out by itself
+    await Promise.all(this.workers.map((worker) => within(worker.close(true), CLOSE_MS).catch(late)));
+    await Promise.all([...this.open.values()].map((queue) => within(queue.close(), CLOSE_MS).catch(late)));
   }
 
   private work<Data>(
@@ -141,13 +142,4 @@ export interface WorkOptions {
   /** Jobs at once. */
   readonly concurrency: number;
   readonly onError: (error: unknown) => void;
-}
-
-/** Waits for `end`, not for ever. */
-function within(end: Promise<unknown>): Promise<unknown> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, CLOSE_MS);
-  });
-  return Promise.race([end.catch(() => {}), late]).finally(() => clearTimeout(timer));
 }

@@ -3,7 +3,7 @@ import type { BatchRecord } from '../bulk/job-store.ts';
 import { batchHasEnded, isUnfinished, noSuchBatch } from '../server/job-facts.ts';
 import type { JobFailure, JobQueue, JobStats, QueueWork, WorkerInfo } from '../server/job-queue.ts';
 import { BatchSteps } from './batch-steps.ts';
-import { PREFIX, type RedisPlace } from './connection.ts';
+import type { RedisPlace } from './connection.ts';
 import { Queues } from './queues.ts';
 import { keys, RedisStore } from './redis-store.ts';
 
@@ -106,7 +106,7 @@ export class RedisQueue implements JobQueue {
   private async tend(): Promise<void> {
     const { place } = this.jobs;
     await noteModels(place, this.work);
-    const isFirst = await place.run((client) => client.set(`${PREFIX}:tended`, '1', 'PX', TEND_MS / 2, 'NX'));
+    const isFirst = await place.run((client) => client.set(keys.tended, '1', 'PX', TEND_MS / 2, 'NX'));
     if (isFirst) await this.steps.tend();
   }
 }

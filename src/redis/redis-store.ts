@@ -36,6 +36,8 @@ export const keys = {
   /** Models of whose rows there are queues; models that somebody here has, by when that was said last. */
   queues: `${PREFIX}:queues`,
   models: `${PREFIX}:models`,
+  /** There while somebody has just tended batches. */
+  tended: `${PREFIX}:tended`,
 } as const;
 
 /** Files and batches in Redis. */
