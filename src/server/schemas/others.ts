@@ -10,17 +10,21 @@ export const tokenId = z
   .max(2 ** 31 - 1);
 const tokenIds = z.array(tokenId).max(1_000_000);
 
-export const completionRequest = z.object({
-  ...samplingFields,
-  ...formFields,
-  prompt: z.union([
+/** A text, its tokens, or a list of such. */
+const textsOrTokens = (most: number) =>
+  z.union([
     z.string(),
     tokenIds.min(1),
     z
       .array(z.union([z.string(), tokenIds.min(1)]))
       .min(1)
-      .max(128),
-  ]),
+      .max(most),
+  ]);
+
+export const completionRequest = z.object({
+  ...samplingFields,
+  ...formFields,
+  prompt: textsOrTokens(128),
   max_tokens: z.int().min(0).nullish(),
   logprobs: z.int().min(0).max(20).nullish(),
   echo: z.boolean().nullish(),
@@ -31,14 +35,7 @@ export type CompletionRequest = z.output<typeof completionRequest>;
 
 export const embeddingRequest = z.object({
   model: samplingFields.model,
-  input: z.union([
-    z.string(),
-    tokenIds.min(1),
-    z
-      .array(z.union([z.string(), tokenIds.min(1)]))
-      .min(1)
-      .max(2048),
-  ]),
+  input: textsOrTokens(2048),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().min(1).nullish(),
   user: z.string().nullish(),
