@@ -14,13 +14,13 @@ import type { LineAnswer } from './batch-run.ts';
 import { BodyGate } from './body-gate.ts';
 import { checkBody } from './check-body.ts';
 import { eventStream, type ServerEvent } from './event-stream.ts';
-import { Exchange, type LogEntry } from './exchange.ts';
+import { type Asked, Exchange, type LogEntry } from './exchange.ts';
 import type { Host } from './host.ts';
 import type { JobQueue, QueueWork } from './job-queue.ts';
 import { Jobs } from './jobs.ts';
 import { jsonPieces } from './json-answer.ts';
 import { isSmall } from './json-size.ts';
-import { type KeyConfig, KeyRing } from './keys.ts';
+import { isOperator, type KeyConfig, KeyRing } from './keys.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { ServerObserver } from './observe.ts';
@@ -145,10 +145,7 @@ export class OnebitServer {
 
   /** Answers a request. Never throws. */
   readonly fetch = async (request: Request): Promise<Response> => {
-    const exchange = new Exchange(request, this.limits, { requestEnded: (ended) => this.finish(ended) });
-    exchange.watermark = this.options.watermark;
-    exchange.abstain = this.options.abstain;
-    this.active.add(exchange);
+    const exchange = this.begin(request);
     let response: Response;
     try {
       response = await this.app.fetch(request, { exchange });
@@ -163,6 +160,14 @@ export class OnebitServer {
     if (!exchange.streaming) exchange.end();
     return response;
   };
+
+  private begin(asked: Asked): Exchange {
+    const exchange = new Exchange(asked, this.limits, { requestEnded: (ended) => this.finish(ended) });
+    exchange.watermark = this.options.watermark;
+    exchange.abstain = this.options.abstain;
+    this.active.add(exchange);
+    return exchange;
+  }
 
   private async writtenDown(response: Response, exchange: Exchange, audit: AuditLog): Promise<Response> {
     try {
@@ -406,12 +411,9 @@ export class OnebitServer {
   private async answerLine(endpoint: string, body: unknown, owner: string, signal: AbortSignal): Promise<LineAnswer> {
     const operation = operationOf(endpoint);
     const asked = { method: 'POST', url: `http://batch${endpoint}`, signal, priority: 'background' } as const;
-    const job = new Exchange(asked, this.limits, { requestEnded: (ended) => this.finish(ended) });
+    const job = this.begin(asked);
     job.route = endpoint;
-    job.watermark = this.options.watermark;
-    job.abstain = this.options.abstain;
     job.status = 200;
-    this.active.add(job);
     try {
       job.key = this.keys?.withId(owner);
       job.batchOwner = owner;
@@ -445,7 +447,9 @@ export class OnebitServer {
   /** @internal */
   async metrics({ key }: Exchange): Promise<Response> {
     const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
-    const jobs = await this.openedJobs?.then(({ queue }) => queue.stats()).catch(() => undefined);
+    const jobs = isOperator(key)
+      ? await this.openedJobs?.then(({ queue }) => queue.stats()).catch(() => undefined)
+      : undefined;
     return new Response(this.observer.render(key, jobs), { headers });
   }
 

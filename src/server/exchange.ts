@@ -63,14 +63,12 @@ export class Exchange {
   readonly method: string;
   readonly path: string;
   readonly beganMs = performance.now();
-  /** Whether it came as a line of a batch. */
-  readonly isBatch: boolean;
   /** What may be spent on what was sent, before the model runs and when its answer is written. */
   readonly budget: Budget;
   readonly usage: Usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
   /** The trace that it is a part of: the header `traceparent`. */
   readonly trace: string | undefined;
-  /** Whether everybody who waits goes first. */
+  /** Whether it is a line of a batch: everybody who waits goes first. */
   readonly isBackground: boolean;
   /** The route's pattern, which has few values. */
   route = 'none';
@@ -128,7 +126,6 @@ export class Exchange {
     const { signal } = this.controller;
     this.budget = new Budget({ steps: PREPARE_STEPS, bytes: REQUEST_BYTES, computeMs: prepareMs, signal });
     this.clientSignal = request.signal;
-    this.isBatch = request.priority === 'background';
     if (request.priority) Object.assign(signal, { priority: request.priority }); // where the scheduler looks for it
     if (this.clientSignal.aborted) this.onClientGone();
     this.clientSignal.addEventListener('abort', this.onClientGone);
@@ -265,8 +262,7 @@ export class Exchange {
     this.clientSignal.removeEventListener('abort', this.onClientGone); // Node may keep the signal; it must not keep all of this
     this.lease?.release();
     this.leaveGate();
-    const settled = this.reservation?.settle(this.usage.promptTokens + this.usage.completionTokens);
-    if (settled) settled.catch(() => {}); // where the place of quotas has gone away it fills up again within a minute
+    this.reservation?.settle(this.usage.promptTokens + this.usage.completionTokens).catch(() => {}); // what was lent flows in again
     this.observer.requestEnded(this);
     this.abort(ENDED); // what still runs for it, as the other choices of one that failed
   }

@@ -1,5 +1,4 @@
 // Owns who may ask: API keys (only their SHA-256 is kept), how much each may ask a minute. What each has used is the quota's (quota.ts).
-import type { Awaitable } from '../core/awaitable.ts';
 import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
@@ -28,7 +27,7 @@ export interface Reservation {
   /** Tokens that each answer may have. */
   readonly answerTokens: number;
   /** Gives back what was not used. */
-  settle(usedTokens: number): Awaitable<void>;
+  settle(usedTokens: number): Promise<void>;
 }
 
 /** An answer whose length nobody said gets at least so many tokens, or the request waits. */
@@ -112,6 +111,11 @@ export class ApiKey {
     };
     return { answerTokens: part, settle };
   }
+}
+
+/** Whether whoever asks sees the whole server: one with an operator's key, or anybody where there are no keys. */
+export function isOperator(key: ApiKey | undefined): boolean {
+  return key === undefined || key.isOperator;
 }
 
 /** What a request may use. */

@@ -1,7 +1,7 @@
 // Owns what operators see: metrics and the log of requests. No text of prompts or answers unless it was asked for. A key sees what it did itself.
 import type { Exchange, LogEntry, Observer } from './exchange.ts';
 import type { JobStats } from './job-queue.ts';
-import type { ApiKey } from './keys.ts';
+import { type ApiKey, isOperator } from './keys.ts';
 import { Gauge, renderMetrics } from './metrics.ts';
 import type { ModelShelf } from './model-shelf.ts';
 import { Tally } from './tally.ts';
@@ -45,7 +45,7 @@ export class ServerObserver implements Observer {
 
   /** The metrics as Prometheus reads them: of the whole server, or of `key` alone where it is no operator's. */
   render(key?: ApiKey, jobs?: JobStats): string {
-    if (key && !key.isOperator) return renderMetrics(this.tallyOf(key).families);
+    if (key && !isOperator(key)) return renderMetrics(this.tallyOf(key).families);
     return renderMetrics([...this.all.families, ...this.gauges(), ...(jobs ? jobGauges(jobs) : [])]);
   }
 

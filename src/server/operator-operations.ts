@@ -4,6 +4,7 @@ import { ApiError } from './api-error.ts';
 import type { Host } from './host.ts';
 import type { JobStats } from './job-queue.ts';
 import type { Jobs } from './jobs.ts';
+import { isOperator } from './keys.ts';
 import type { Operation, Plain } from './operation.ts';
 import { operatorPage } from './operator-page.ts';
 import { batchAnswer, batchObject } from './schemas/jobs.ts';
@@ -33,8 +34,7 @@ function jobsObject({ oldestSeconds, workers, ...stats }: JobStats): z.input<typ
 }
 
 const forOperator = (answer: (jobs: Jobs, asked: Plain) => Promise<object>) => async (host: Host, asked: Plain) => {
-  const { key } = asked.job;
-  if (key && !key.isOperator) {
+  if (!isOperator(asked.job.key)) {
     throw new ApiError(403, 'This needs the key of an operator ("operator": true in the file of keys).', {
       code: 'not_an_operator',
     });

@@ -16,7 +16,7 @@ export function worthOf({ perMinute, minutes = 1 }: Bucket): number {
   return perMinute * minutes;
 }
 
-/** What is wanted of a bucket: `base`, and as many `parts` of one size between `least` and `most`. */
+/** What is wanted of a bucket: `base`, and as many `parts`, all of one size, at most `most`. */
 export interface Wanted {
   readonly base: number;
   readonly parts: number;

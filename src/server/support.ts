@@ -49,7 +49,7 @@ export async function route(model: SupportModel, request: RouteRequest, job: Exc
       language: language ?? tell(query, languagesOf(model.texts)),
     });
     const found = { ...routedFields(model, routed, fields === true), ...(known ? { fields: known } : {}) };
-    if (typeof input === 'string' && !job.isBatch) tellOthers(host, job, request, found);
+    if (typeof input === 'string' && !job.isBackground) tellOthers(host, job, request, found);
     return { index, ...found };
   });
   return { object: 'list', model: model.facts.name, data };
@@ -180,7 +180,7 @@ async function decide(
   }
   await exchange.reserveReading(tokensAbout(query));
   const routed = routeMessage(model, query, { language: (await languages())(query, languagesOf(model.texts)) });
-  if (!exchange.isBatch) tellOthers(host, exchange, { input: query }, routedFields(model, routed, false));
+  if (!exchange.isBackground) tellOthers(host, exchange, { input: query }, routedFields(model, routed, false));
   return routed;
 }
 
