@@ -2,7 +2,14 @@
 import { Command } from 'commander';
 import { printable } from '../core/printable.ts';
 import { OnebitError } from '../errors.ts';
-import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
+import {
+  addComputeOptions,
+  type CommandContext,
+  type ComputeFlags,
+  collect,
+  numberBetween,
+  wholeNumber,
+} from './context.ts';
 import { note, printJsonLine } from './print.ts';
 import { addRedisOptions, isRedis, openPlace, type RedisFlags } from './redis-flags.ts';
 import { serveKeys } from './serve-keys.ts';
@@ -45,7 +52,6 @@ const OPEN_PATHS = ['/health', '/ready', '/metrics'];
 
 /** The command `worker`. */
 export function workerCommand({ signal, endsBySignal }: CommandContext): Command {
-  const collect = (value: string, previous: string[] = []) => [...previous, value];
   const command = new Command('worker')
     .description('answer rows of batches that servers have put into Redis')
     .requiredOption(
