@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { printable } from '../core/printable.ts';
 import { OnebitError } from '../errors.ts';
+import type { OnebitServer } from '../server/app.ts';
 import {
   addComputeOptions,
   type CommandContext,
@@ -11,9 +12,10 @@ import {
   wholeNumber,
 } from './context.ts';
 import { note, printJsonLine } from './print.ts';
-import { addRedisOptions, isRedis, openPlace, type RedisFlags } from './redis-flags.ts';
+import { addRedisOptions, isRedis, openPlace, openState, type RedisFlags } from './redis-flags.ts';
 import { serveKeys } from './serve-keys.ts';
 import { modelEntries } from './serve-models.ts';
+import { aborted } from './serve-run.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { openSupport } from './support-files.ts';
 import { telemetryHere } from './telemetry.ts';
@@ -111,20 +113,23 @@ async function work(flags: WorkerFlags, signal: AbortSignal): Promise<void> {
   });
   const { openRedisJobs } = await import('../redis/redis-queue.ts');
   const { RowWorker } = await import('../redis/row-worker.ts');
-  const { redisState } = await import('../redis/redis-state.ts');
-  const { OnebitServer } = await import('../server/app.ts');
-  const jobs = await openRedisJobs(await openPlace(flags.jobs, flags, signal));
-  const shared = flags.state === undefined ? undefined : await openPlace(flags.state, flags, signal);
-  const server = new OnebitServer(shelf, {
-    ...{ keys, support, watermark: flags.watermark, logTexts: flags.logTexts, openMetrics: true },
-    state: shared && redisState(shared),
-    limits: { requestMs: flags.timeout * 1000 },
-    log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
-    telemetry: await telemetryHere(),
-    residentBytes: () => process.memoryUsage.rss(),
-  });
-  const health = await listenForHealth(server.fetch, flags);
+  const { OnebitServer: Server } = await import('../server/app.ts');
+  const place = await openPlace(flags.jobs, flags, signal);
+  let shared: Awaited<ReturnType<typeof openState>>;
+  let server: OnebitServer | undefined;
+  let health: Awaited<ReturnType<typeof listenForHealth>>;
   try {
+    const jobs = await openRedisJobs(place);
+    shared = await openState(flags, signal);
+    server = new Server(shelf, {
+      ...{ keys, support, watermark: flags.watermark, logTexts: flags.logTexts, openMetrics: true },
+      state: shared?.state,
+      limits: { requestMs: flags.timeout * 1000 },
+      log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
+      telemetry: await telemetryHere(),
+      residentBytes: () => process.memoryUsage.rss(),
+    });
+    health = await listenForHealth(server.fetch, flags);
     if (!isSupportOnly) (await shelf.borrow(undefined, signal)).release();
     keepHeapSmall();
     const worker = new RowWorker(jobs, server.queueWork(jobs.store), {
@@ -132,17 +137,14 @@ async function work(flags: WorkerFlags, signal: AbortSignal): Promise<void> {
       leaseSeconds: flags.lease,
     });
     note(printable(`working with ${server.modelIds.join(', ')}${health ? `; ${health.url}/health` : ''}`));
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(signal);
     note('draining');
     await worker.close(flags.drain * 1000);
   } finally {
     await health?.close();
-    jobs.place.close();
+    place.close();
     shared?.close();
-    await server.dispose();
+    await server?.dispose();
   }
 }
 
