@@ -39,10 +39,12 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .map((file) => file.replaceAll('\\', '/'));
 const importsOf = new Map(files.map((file) => [file, importsIn(file)]));
 
-function importsIn(file: string): { target: string; typeOnly: boolean }[] {
+function importsIn(file: string): { target: string; typeOnly: boolean; dynamic: boolean }[] {
   const text = readFileSync(join(src, file), 'utf8');
   const found = text.matchAll(/(?:^|\n)\s*(import|export)\s+(type\s)?[^'"`;]*?from\s+'([^']+)'|import\('([^']+)'\)/g);
-  return Array.from(found, (match) => ({ target: match[3] ?? match[4], typeOnly: match[2] !== undefined }));
+  return Array.from(found, ([, , type, target, dynamic]) => ({
+    ...{ target: target ?? dynamic, typeOnly: type !== undefined, dynamic: dynamic !== undefined },
+  }));
 }
 
 function resolve(file: string, target: string): string | undefined {
@@ -121,6 +123,26 @@ test('the program loads the server only to serve', () => {
     }
   }
   expect(violations).toEqual([]);
+});
+
+test('the program starts without packages that only some commands need', () => {
+  const packages = new Set<string>();
+  const started = new Set(['cli/main.ts']);
+  for (const file of started) {
+    for (const { target, typeOnly, dynamic } of importsOf.get(file)!) {
+      const to = resolve(file, target);
+      if (typeOnly || dynamic || target.startsWith('node:')) continue;
+      if (to === undefined)
+        packages.add(
+          target
+            .split('/')
+            .slice(0, target.startsWith('@') ? 2 : 1)
+            .join('/'),
+        );
+      else if (importsOf.has(to)) started.add(to);
+    }
+  }
+  expect([...packages].sort()).toEqual(['@noble/hashes', 'commander', 'csv-parse']);
 });
 
 test('the check sees imports at all', () => {

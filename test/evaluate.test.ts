@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test, vi } from 'vitest';
+import { abstainOf } from '../src/cli/calibration-file.ts';
 import { load } from '../src/index.ts';
 import { startServer } from './server/started-server.ts';
 import { tinyModel } from './tiny-model.ts';
@@ -177,6 +178,22 @@ test('answers are judged, calibrated, and held back by that calibration of that 
   const foreign = generate('b.gguf', '0.5');
   expect(foreign.status).toBe(1);
   expect(foreign.stderr).toMatch(/must be of the model that answers/);
+});
+
+test('a file that is no calibration is refused, and what it lacks is said', async () => {
+  const { signal } = new AbortController();
+  const whole = { kind: 'onebit-calibration', model: { name: 'a', identity: 'a' }, measure: 'likelihood', slope: 1 };
+  const refused = async (file: unknown, problem: RegExp) => {
+    writeFileSync(at('no.json'), JSON.stringify(file));
+    const flags = { abstain: at('no.json'), abstainBelow: 0.5, abstainAnswer: 'Ask us.' };
+    await expect(abstainOf(flags, 'a', signal)).rejects.toThrow(/no\.json must be a calibration, it is not: /);
+    await expect(abstainOf(flags, 'a', signal)).rejects.toThrow(problem);
+  };
+  await refused(null, /file must be an object/);
+  await refused({ onebit: 'calibration' }, /kind must be one of onebit-calibration/);
+  await refused({ ...whole, model: {} }, /model\.name must be a text/);
+  await refused(whole, /offset must be a finite number/);
+  await refused({ ...whole, offset: 0, samples: 33 }, /samples must be a whole number from 1 to 32/);
 });
 
 test('an endpoint gives the same numbers as the model in this process', async () => {

@@ -2,26 +2,23 @@
 
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { z } from 'zod';
 import { fileSource } from '../bytes/file-source.ts';
+import { checkArgument } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import type { CalibrationReport } from '../evaluate/calibration.ts';
-import { type Abstain, type Calibration, CONFIDENCE_MEASURES } from '../generate/abstain.ts';
+import { type Abstain, type Calibration, checkCalibration } from '../generate/abstain.ts';
 import { modelDigest } from '../provenance/index.ts';
 import { modelNameOf, numberBetween } from './context.ts';
 import { readInputJson } from './read-input.ts';
 
 const KIND = 'onebit-calibration';
 
-const form = z.object({
-  kind: z.literal(KIND),
+/** What such a file holds, beside what was measured. */
+interface CalibrationFile extends Calibration {
+  readonly kind: typeof KIND;
   /** Of whom it is: a calibration says nothing of another model. */
-  model: z.object({ name: z.string(), identity: z.string() }),
-  measure: z.enum(CONFIDENCE_MEASURES as readonly ['likelihood', 'agreement']),
-  samples: z.number().int().min(1).max(32).optional(),
-  slope: z.number(),
-  offset: z.number(),
-});
+  readonly model: { readonly name: string; readonly identity: string };
+}
 
 export interface AbstainFlags {
   abstain?: string;
@@ -59,23 +56,37 @@ export async function abstainOf(
   signal: AbortSignal,
 ): Promise<Abstain | undefined> {
   if (abstain === undefined) return undefined;
-  const parsed = form.safeParse(await readInputJson(abstain, 'read calibration', signal));
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new OnebitError(
-      'bad-argument',
-      `abstain: ${abstain} must be a calibration, it is not: ${issue.path.join('.')}: ${issue.message}. Make one by onebit evaluate --calibrate.`,
-    );
-  }
-  const { measure, samples, slope, offset, model: of } = parsed.data;
+  const file = calibrationIn(await readInputJson(abstain, 'read calibration', signal), abstain);
   const identity = await identityOf(modelNameOf({ model }), signal);
-  if (identity !== of.identity) {
+  if (identity !== file.model.identity) {
     throw new OnebitError(
       'bad-argument',
-      `abstain: ${abstain} must be of the model that answers, it is of ${of.name}. Make one by onebit evaluate --calibrate.`,
+      `abstain: ${abstain} must be of the model that answers, it is of ${file.model.name}. Make one by onebit evaluate --calibrate.`,
     );
   }
+  const { measure, samples, slope, offset } = file;
   return { answer: abstainAnswer, atLeast: abstainBelow, calibration: { measure, samples, slope, offset } };
+}
+
+/** @throws OnebitError `bad-argument` for what is no such file */
+function calibrationIn(value: unknown, path: string): CalibrationFile {
+  const file = value as CalibrationFile;
+  try {
+    checkArgument('calibration', 'file', value, 'object');
+    checkArgument('calibration', 'kind', file.kind, [KIND]);
+    checkArgument('calibration', 'model', file.model, 'object');
+    checkArgument('calibration', 'model.name', file.model.name, 'text');
+    checkArgument('calibration', 'model.identity', file.model.identity, 'text');
+    checkCalibration(file);
+    if (file.samples !== undefined) checkCalibration({ ...file, measure: 'agreement' });
+    return file;
+  } catch (cause) {
+    throw new OnebitError(
+      'bad-argument',
+      `abstain: ${path} must be a calibration, it is not: ${(cause as Error).message} Make one by onebit evaluate --calibrate.`,
+      { cause },
+    );
+  }
 }
 
 /** The digest of a file; what lies elsewhere is told apart by its name. */

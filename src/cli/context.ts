@@ -116,6 +116,11 @@ async function useAdapter(model: LanguageModel, path: string, signal: AbortSigna
   }
 }
 
+/** For options that may be repeated: the values in order. */
+export function collect(value: string, previous: string[] = []): string[] {
+  return [...previous, value];
+}
+
 /** A parser of option values: whole numbers in a range. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -4,6 +4,7 @@ import { memorySource } from '../bytes/memory-source.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { openSource } from '../load.ts';
+import { tokenizerOf } from '../tokenizer/train-metadata.ts';
 import { compareModels, decodeSpeed } from '../train/compare.ts';
 import { splitCorpus } from '../train/corpus.ts';
 import type { TrainingDocument } from '../train/corpus-document.ts';
@@ -20,9 +21,9 @@ import { Outputs } from './outputs.ts';
 import { formatBytes, progressLine } from './progress.ts';
 import { withModelHint } from './suggest.ts';
 import { TrainDisplay } from './train-display.ts';
-import { corpusFiles, folderStore, readCorpora } from './train-files.ts';
+import { corpusFiles } from './train-files.ts';
 import { addDataOptions, addRecipeOptions, addRunOptions, recipeOf, type TrainFlags } from './train-flags.ts';
-import { checkpointsOf, follow, modelInputs, nameFrom, outputsOf, tableText, type Verdict } from './train-run.ts';
+import { follow, modelInputs, outputsOf, readTexts, runOptionsOf, tableText, type Verdict } from './train-run.ts';
 
 const HELP = `
 The student begins as the teacher with rounded weights and learns to predict what the teacher predicts, rounded all the while. A teacher whose rows are no
@@ -80,7 +81,8 @@ export function distilCommand({ signal, endsInOrder }: CommandContext): Command 
       const inputs = [...texts, ...files, ...(flags.valid ?? []), ...valid, ...(await modelInputs(teacher))];
       const outputs = await Outputs.claim(outputsOf(flags), inputs);
       try {
-        await distil(teacher, { texts, files, valid }, flags, outputs, { signal, endsInOrder });
+        const withVersion = { ...flags, codeVersion: self.parent?.version() };
+        await distil(teacher, { texts, files, valid }, withVersion, outputs, { signal, endsInOrder });
       } finally {
         await outputs.release();
       }
@@ -102,64 +104,48 @@ async function distil(
 ): Promise<void> {
   const display = new TrainDisplay();
   const source = await withModelHint(name, 'language', () => openSource(name, { signal }));
-  const backends: Backend[] = [];
-  const newBackend = async () => {
-    const { wasmBackend } = await import('../kernels/wasm/wasm-backend.ts');
-    const backend = await wasmBackend({ threads: flags.threads });
-    backends.push(backend);
-    return backend;
-  };
+  let backend: Backend | undefined;
   try {
     const teacher = await readStartModel(source, 'float');
     const shape = studentShape(teacher.shape, flags.weights, { width: flags.width, feedForwardWidth: flags.ffn });
-    const corpus = await readCorpora(files, flags, signal);
-    const measured = flags.valid ? await readCorpora(valid, flags, signal) : undefined;
-    for (const message of [...corpus.notices, ...(measured?.notices ?? [])]) display.show({ type: 'notice', message });
+    const read = await readTexts({ files, valid }, flags, display, signal);
     const own = flags.selfGenerated === undefined ? [] : await ownTexts(source, teacher, flags, signal);
-    const documents = [...corpus.documents, ...own];
-    const seed = flags.seed ?? 1;
+    const documents = [...read.documents, ...own];
     const init = studentOf(teacher, shape);
-    const judged = new Judging(source, teacher, measured?.documents ?? splitCorpus(documents, seed).validation, signal);
-    const before = await judged.compare(newBackend, [{ name: 'rounded', bytes: await naiveModel(init) }]);
+    const rounded = { name: 'rounded', bytes: await naiveModel(init) };
+    const heldOut = read.validation ?? splitCorpus(documents, flags.seed ?? 1).validation;
+    const judged = new Judging(source, teacher, heldOut, flags.threads, signal);
+    const before = await judged.compare([rounded]);
     if (before) display.line(tableText(before.table));
     const context = Math.min(flags.context ?? CONTEXT, shape.contextLength);
+    backend = await newBackend(flags.threads);
     const options: TrainOptions = {
       documents,
-      validation: measured?.documents,
-      name: flags.name ?? nameFrom(flags.output),
+      validation: read.validation,
+      ...runOptionsOf(flags, outputs, signal),
       shape: { contextLength: context },
       recipe: { ...DISTIL_RECIPE, ...recipeOf(flags) },
       minutes: flags.minutes ?? (flags.steps === undefined ? DEFAULT_MINUTES : undefined),
       batchTokens: flags.batch ?? BATCH_TOKENS,
       chatShare: flags.chatShare ?? 0,
-      contextWarmup: flags.contextWarmup,
-      seed: flags.seed,
-      threads: flags.threads,
-      evaluateEvery: flags.evalEvery,
-      sampleEvery: flags.sampleEvery,
-      checkpoints: folderStore(outputs.pathOf(checkpointsOf(flags.output))),
-      checkpointEvery: flags.checkpointEvery,
-      resume: flags.resume,
-      overwrite: flags.overwrite,
       init,
-      teacher: await Teacher.open(source, await newBackend(), context),
+      teacher: await Teacher.open(source, backend, context),
       teacherShare: flags.teacherShare ?? TEACHER_SHARE,
-      stop: signal,
     };
-    const judge = async ({ model, complete }: { model: Uint8Array; complete: boolean }) => {
-      const models = [
-        { name: 'rounded', bytes: await naiveModel(init) },
-        { name: 'distilled', bytes: model },
-      ];
-      return complete ? judged.compare(newBackend, models) : undefined;
-    };
+    const judge = async ({ model, complete }: { model: Uint8Array; complete: boolean }) =>
+      complete ? judged.compare([rounded, { name: 'distilled', bytes: model }]) : undefined;
     const corpora = flags.selfGenerated === undefined ? texts : [...texts, `${own.length} texts of the teacher's own`];
     await follow(options, flags, corpora, outputs, display, endsInOrder, judge);
   } finally {
     display.clear();
-    for (const backend of backends) await backend.dispose();
+    await backend?.dispose();
     await source.close();
   }
+}
+
+async function newBackend(threads: number | undefined): Promise<Backend> {
+  const { wasmBackend } = await import('../kernels/wasm/wasm-backend.ts');
+  return wasmBackend({ threads });
 }
 
 /** Texts that the teacher writes; the same again when a run goes on. */
@@ -169,9 +155,7 @@ async function ownTexts(
   { selfGenerated: count = 0, textTokens, seed = 1, threads }: DistilFlags,
   signal: AbortSignal,
 ): Promise<TrainingDocument[]> {
-  const { wasmBackend } = await import('../kernels/wasm/wasm-backend.ts');
-  const { tokenizerOf } = await import('../tokenizer/train-metadata.ts');
-  const backend = await wasmBackend({ threads });
+  const backend = await newBackend(threads);
   const line = progressLine();
   try {
     const tokens = Math.min(textTokens, shape.contextLength - 1);
@@ -197,28 +181,34 @@ class Judging {
   readonly #source: ByteSource;
   readonly #teacher: StartModel;
   readonly #documents: readonly TrainingDocument[];
+  readonly #threads: number | undefined;
   readonly #signal: AbortSignal;
 
-  constructor(source: ByteSource, teacher: StartModel, documents: readonly TrainingDocument[], signal: AbortSignal) {
+  constructor(
+    source: ByteSource,
+    teacher: StartModel,
+    documents: readonly TrainingDocument[],
+    threads: number | undefined,
+    signal: AbortSignal,
+  ) {
     this.#source = source;
     this.#teacher = teacher;
     this.#documents = documents;
+    this.#threads = threads;
     this.#signal = signal;
   }
 
   /** Undefined where nothing is held out. */
   async compare(
-    newBackend: () => Promise<Backend>,
     models: readonly { readonly name: string; readonly bytes: Uint8Array }[],
   ): Promise<Verdict | undefined> {
-    const { tokenizerOf } = await import('../tokenizer/train-metadata.ts');
     const { tokenizer, shape, name } = this.#teacher;
     const encoder = new DocumentEncoder(tokenizerOf(tokenizer));
     const encoded = this.#documents.map((document) => encoder.measured(document)).filter(({ bytes }) => bytes > 0);
     const documents = leading(encoded, COMPARED_BYTES);
     if (documents.length === 0) return undefined;
     const sources = [this.#source, ...models.map(({ bytes }) => memorySource(bytes))];
-    const backend = await newBackend();
+    const backend = await newBackend(this.#threads);
     try {
       const engines = [];
       for (const source of sources) {

@@ -40,6 +40,8 @@ export interface RunPlan {
 /** What was found of each question, beside the report. */
 export interface RunResult {
   readonly report: ModelReport;
+  /** As `Subject.identity`. */
+  readonly identity: string;
   readonly results: readonly (readonly (ChoiceResult | AskResult)[])[];
 }
 
@@ -131,9 +133,10 @@ export async function judge(subject: Subject, plan: RunPlan, notes: Notes, signa
       const compared = await once<Comparison>(['against', other, text], () => subject.compare(text, model, update));
       against.push({ text: name, model: other, ...compared });
     }
-    const { name: model, backend } = subject;
+    const { name: model, backend, identity } = subject;
     const cost = costOf(total, subject, meter, plan.pricePerKwh);
-    return { report: { model, backend, cost, tasks, texts, ...(plan.against ? { against } : {}) }, results };
+    const report = { model, backend, cost, tasks, texts, ...(plan.against ? { against } : {}) };
+    return { report, identity, results };
   } finally {
     progress.clear();
   }

@@ -120,9 +120,9 @@ async function localSubject(name: string, model: LanguageModel, signal: AbortSig
     },
     async compare(text, reference, onProgress) {
       if (tokenizer.vocabularySize !== reference.tokenizer.vocabularySize) throw notComparable(name);
-      const [ours, theirs] = [model.session(), reference.session()];
       const ids = [...tokenizer.encode(text, { bos: false })];
       if (ids.join() !== [...reference.tokenizer.encode(text, { bos: false })].join()) throw notComparable(name);
+      const [ours, theirs] = [model.session(), reference.session()];
       try {
         return await compareModels(count(ids), empty, ours, theirs, { signal, onProgress });
       } finally {

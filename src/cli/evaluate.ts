@@ -7,13 +7,13 @@ import { calibrationReport, fitCalibration } from '../evaluate/calibration.ts';
 import type { ModelReport } from '../evaluate/report.ts';
 import { evaluateReport } from '../evaluate/report.ts';
 import { SUITES } from '../evaluate/suites.ts';
-import { calibrationFile, identityOf } from './calibration-file.ts';
+import { calibrationFile } from './calibration-file.ts';
 import {
   addComputeOptions,
   type CommandContext,
   type ComputeFlags,
+  collect,
   loadModel,
-  modelNameOf,
   numberBetween,
   wholeNumber,
 } from './context.ts';
@@ -67,23 +67,12 @@ goes on. Endpoints must give log-probabilities of the prompt (echo); their key i
 
 /** The command `evaluate`. */
 export function evaluateCommand({ signal }: CommandContext): Command {
-  const collect =
-    <Value>(parse: (value: string) => Value) =>
-    (value: string, previous: Value[] = []) => [...previous, parse(value)];
   const command = new Command('evaluate')
     .description('multiple choice by likelihood, answers, perplexity; calibration; energy; models side by side')
     .argument('<model...>', 'GGUF files, names of pulled models, or endpoints as http://host/v1#model')
-    .option('--task <form=file>', 'questions, a JSON object a line (may be repeated)', collect(taskSource))
-    .option(
-      '--suite <name>',
-      `a public data set, fetched once: ${Object.keys(SUITES).join(', ')}`,
-      collect((name) => name),
-    )
-    .option(
-      '--text <file>',
-      'a text (may be repeated)',
-      collect((path) => path),
-    )
+    .option('--task <form=file>', 'questions, a JSON object a line (may be repeated)', taskSources)
+    .option('--suite <name>', `a public data set, fetched once: ${Object.keys(SUITES).join(', ')}`, collect)
+    .option('--text <file>', 'a text (may be repeated)', collect)
     .option('--few-shot <n>', 'so many examples before each question', wholeNumber(0, 1000), 0)
     .option('--few-shot-file <file>', 'where examples come from, the first ones of it, in the form of the task')
     .option('--description <text>', 'what stands before examples and question')
@@ -138,7 +127,7 @@ async function evaluate(models: string[], flags: EvaluateFlags, signal: AbortSig
     } finally {
       await plan.against?.model.dispose();
     }
-    await writeFiles(runs, plan, flags, outputs, models[0], signal);
+    await writeFiles(runs, plan, flags, outputs, models[0]);
     const reports = runs.map(({ report }) => report);
     if (flags.json) {
       const shown = runs.map(({ report, results }) => jsonOf(report, flags.samples ? results : undefined));
@@ -227,7 +216,6 @@ async function writeFiles(
   flags: EvaluateFlags,
   outputs: Outputs,
   model: string,
-  signal: AbortSignal,
 ): Promise<void> {
   const write = (path: string, text: string) => outputs.writeResult(path, new TextEncoder().encode(text));
   if (flags.report !== undefined) {
@@ -251,13 +239,12 @@ async function writeFiles(
   }
   const judged = judgedOf(asks, measure);
   const report = calibrationReport(judged);
-  const identity = await identityOf(modelNameOf({ model }), signal);
   const calibration = {
     measure,
     ...(flags.agreement === undefined ? {} : { samples: flags.agreement }),
     ...fitCalibration(judged),
   } as const;
-  await write(flags.calibrate, calibrationFile(calibration, { name: model, identity, report }));
+  await write(flags.calibrate, calibrationFile(calibration, { name: model, identity: runs[0].identity, report }));
   if (calibration.slope === 0)
     note('note: this confidence says nothing about who is right; with it, all answers are given or none.');
 }
@@ -271,8 +258,10 @@ function jsonOf(report: ModelReport, results: RunResult['results'] | undefined):
   return { ...report, tasks };
 }
 
-function taskSource(given: string): TaskSource {
+function taskSources(given: string, previous: TaskSource[] = []): TaskSource[] {
   const [, form, path] = /^([a-z]+)=(.+)$/s.exec(given) ?? [];
-  if (ALL_FORMS.includes(form as AnyForm)) return { name: shortName(path), form: form as AnyForm, files: [path] };
+  if (ALL_FORMS.includes(form as AnyForm)) {
+    return [...previous, { name: shortName(path), form: form as AnyForm, files: [path] }];
+  }
   throw new InvalidArgumentError(`It must be FORM=FILE, with one of ${ALL_FORMS.join(', ')}.`);
 }

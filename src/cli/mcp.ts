@@ -11,7 +11,7 @@ import {
   modelNameOf,
   wholeNumber,
 } from './context.ts';
-import { type McpModels, mcpServer } from './mcp-tools.ts';
+import type { McpModels } from './mcp-tools.ts';
 import { note } from './print.ts';
 import { architectureOf } from './suggest.ts';
 import { openSupport } from './support-files.ts';
@@ -68,6 +68,7 @@ async function openModels(flags: McpFlags, signal: AbortSignal): Promise<McpMode
 
 async function serveStdio(models: McpModels, signal: AbortSignal): Promise<void> {
   const { StdioServerTransport } = await sdk(() => import('@modelcontextprotocol/sdk/server/stdio.js'));
+  const { mcpServer } = await import('./mcp-tools.ts');
   const server = await mcpServer(models, signal);
   const ended = new Promise<void>((resolve) => {
     process.stdin.once('end', resolve);
@@ -84,6 +85,7 @@ async function serveHttp(models: McpModels, { port, host }: McpFlags, signal: Ab
   const { StreamableHTTPServerTransport } = await sdk(
     () => import('@modelcontextprotocol/sdk/server/streamableHttp.js'),
   );
+  const { mcpServer } = await import('./mcp-tools.ts');
   const isLocal = host === 'localhost' || host === '::1' || host.startsWith('127.');
   const http = createServer(async (request, response) => {
     const refuse = (status: number, message: string) => {

@@ -9,7 +9,7 @@ import { hubFromEnvironment } from '../bytes/pull.ts';
 import { OnebitError } from '../errors.ts';
 import { readGguf } from '../gguf/read.ts';
 import { cardProblems } from '../train/model-card.ts';
-import type { CommandContext } from './context.ts';
+import { type CommandContext, collect } from './context.ts';
 import { print, printJson } from './print.ts';
 import { readInputText } from './read-input.ts';
 
@@ -36,7 +36,6 @@ head. Environment: HF_TOKEN (a token that may write), HF_ENDPOINT (another hub).
 
 /** The command `publish`. */
 export function publishCommand({ signal }: CommandContext): Command {
-  const collect = (value: string, previous: string[] = []) => [...previous, value];
   return new Command('publish')
     .description('publish a model with its card on the Hugging Face hub')
     .argument('<model>', 'a GGUF file')

@@ -1,5 +1,6 @@
 // Owns the options that say where Redis is, and opening what is kept there. Everything of it is loaded only when it is named.
 import type { Command } from 'commander';
+import type { RedisPlace } from '../redis/connection.ts';
 import type { ServerOptions } from '../server/app.ts';
 import { readInputText } from './read-input.ts';
 
@@ -37,25 +38,29 @@ export async function openPlace(url: string, { redisCa }: RedisFlags, signal: Ab
 
 /** Opens what the flags say lies in Redis. @throws OnebitError where it cannot be reached */
 export async function openInRedis(flags: RedisFlags, signal: AbortSignal): Promise<InRedis> {
-  const jobs = isRedis(flags.jobs) ? await openPlace(flags.jobs, flags, signal) : undefined;
-  const shared = flags.state === undefined ? undefined : await openPlace(flags.state, flags, signal);
-  let options: InRedis['options'] = {};
-  if (shared) {
-    const { redisState } = await import('../redis/redis-state.ts');
-    options = { state: redisState(shared) };
-  }
-  if (jobs) {
-    const { openRedisJobs, RedisQueue } = await import('../redis/redis-queue.ts');
-    const opened = await openRedisJobs(jobs);
-    options = {
-      ...options,
-      openJobs: async () => opened.store,
-      openQueue: (work) => new RedisQueue(opened, work),
-    };
-  }
+  const shared = await openState(flags, signal);
+  if (!isRedis(flags.jobs)) return { options: { state: shared?.state }, close: () => shared?.close() };
+  let jobs: RedisPlace | undefined;
   const close = () => {
     jobs?.close();
     shared?.close();
   };
-  return { options, close };
+  try {
+    const { openRedisJobs, RedisQueue } = await import('../redis/redis-queue.ts');
+    jobs = await openPlace(flags.jobs, flags, signal);
+    const opened = await openRedisJobs(jobs);
+    const openQueue: ServerOptions['openQueue'] = (work) => new RedisQueue(opened, work);
+    return { options: { state: shared?.state, openJobs: async () => opened.store, openQueue }, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** Opens what --state names. @throws OnebitError where it cannot be reached */
+export async function openState(flags: RedisFlags, signal: AbortSignal) {
+  if (flags.state === undefined) return undefined;
+  const { redisState } = await import('../redis/redis-state.ts');
+  const place = await openPlace(flags.state, flags, signal);
+  return { state: redisState(place), close: () => place.close() };
 }

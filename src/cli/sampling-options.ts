@@ -1,7 +1,7 @@
 // Owns the options that say how text is generated, for the commands that generate.
 import type { Command } from 'commander';
 import type { GenerateOptions } from '../generate/options.ts';
-import { numberBetween, wholeNumber } from './context.ts';
+import { collect, numberBetween, wholeNumber } from './context.ts';
 import { watermarkKey } from './watermark-key.ts';
 
 export interface SamplingFlags {
@@ -25,7 +25,6 @@ export interface SamplingFlags {
 
 /** Adds -n, --temperature, --top-k and their relatives. */
 export function addSamplingOptions(command: Command): Command {
-  const collect = (value: string, previous: string[] = []) => [...previous, value];
   return command
     .option('-n, --max-tokens <n>', 'most tokens to produce (default: 256)', wholeNumber(0, 1 << 24))
     .option('--temperature <t>', '0 is greedy (default: as the model asks, else 0.5)', numberBetween(0, 100))

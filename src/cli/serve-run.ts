@@ -5,13 +5,14 @@ import { DiskStore } from '../bulk/disk-store.ts';
 import { cacheFolder } from '../bytes/cache.ts';
 import { printable } from '../core/printable.ts';
 import { OnebitError } from '../errors.ts';
+import type { SigningKey } from '../provenance/index.ts';
 import type { OnebitServer, ServerOptions } from '../server/app.ts';
 import type { KeyConfig } from '../server/keys.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
 import type { AnswerSigner } from '../server/signed-answers.ts';
 import { openAuditFile } from './audit-file.ts';
 import { note, printJsonLine } from './print.ts';
-import { isRedis, openInRedis, type RedisFlags } from './redis-flags.ts';
+import { type InRedis, isRedis, openInRedis, type RedisFlags } from './redis-flags.ts';
 import { serveKeys } from './serve-keys.ts';
 import { signingKeyOf } from './sign.ts';
 import { keepHeapSmall } from './small-heap.ts';
@@ -62,27 +63,44 @@ export async function runServer(
   const { policyEndpoint } = await import('../server/policy.ts');
   const policyOf = { token: process.env.ONEBIT_POLICY_TOKEN, onFailure: flags.policyFail };
   const audit = flags.audit === undefined ? undefined : await openAuditFile(flags.audit);
-  const inRedis = await openInRedis(flags, signal);
   const { OnebitServer } = await import('../server/app.ts');
+  let inRedis: InRedis | undefined;
+  try {
+    inRedis = await openInRedis(flags, signal);
+    const server = new OnebitServer(shelf, {
+      ...options,
+      keys,
+      signer: key && { key, digestOf },
+      openJobs: () => DiskStore.open(jobsFolder(flags)),
+      ...inRedis.options,
+      corsOrigins: flags.cors,
+      hosts: hostsFor(flags, keys),
+      limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
+      log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
+      openMetrics: flags.openMetrics,
+      logTexts: flags.logTexts,
+      watermark: flags.watermark,
+      policy: flags.policy === undefined ? undefined : policyEndpoint(flags.policy, policyOf),
+      audit: audit && { sink: audit, texts: flags.auditTexts },
+      telemetry: await telemetryHere(),
+      residentBytes: () => process.memoryUsage.rss(),
+    });
+    await listenUntil(signal, server, shelf, flags, { keys, key });
+  } finally {
+    await audit?.close();
+    inRedis?.close();
+  }
+}
+
+/** Answers until `signal` comes, and ends what runs. */
+async function listenUntil(
+  signal: AbortSignal,
+  server: OnebitServer,
+  shelf: ModelShelf,
+  flags: ServerFlags,
+  { keys, key }: { readonly keys: readonly KeyConfig[]; readonly key: SigningKey | undefined },
+): Promise<void> {
   const { listen } = await import('../server/node-adapter.ts');
-  const server = new OnebitServer(shelf, {
-    ...options,
-    keys,
-    signer: key && { key, digestOf },
-    openJobs: () => DiskStore.open(jobsFolder(flags)),
-    ...inRedis.options,
-    corsOrigins: flags.cors,
-    hosts: hostsFor(flags, keys),
-    limits: { bodyBytes: flags.maxBody * 1e6, requestMs: flags.timeout * 1000 },
-    log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
-    openMetrics: flags.openMetrics,
-    logTexts: flags.logTexts,
-    watermark: flags.watermark,
-    policy: flags.policy === undefined ? undefined : policyEndpoint(flags.policy, policyOf),
-    audit: audit && { sink: audit, texts: flags.auditTexts },
-    telemetry: await telemetryHere(),
-    residentBytes: () => process.memoryUsage.rss(),
-  });
   const silenceMs = (flags.timeout + 60) * 1000;
   const listening = await listen(server.fetch, { port: flags.port, host: flags.host, silenceMs });
   try {
@@ -103,8 +121,6 @@ export async function runServer(
   } finally {
     await listening.close();
     await server.dispose();
-    await audit?.close();
-    inRedis.close();
   }
 }
 
@@ -139,7 +155,8 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+/** Waits for the end that `signal` says. */
+export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });

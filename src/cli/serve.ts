@@ -2,7 +2,14 @@
 import { Command, Option } from 'commander';
 import { OnebitError } from '../errors.ts';
 import { type AbstainFlags, abstainOf, addAbstainOptions } from './calibration-file.ts';
-import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
+import {
+  addComputeOptions,
+  type CommandContext,
+  type ComputeFlags,
+  collect,
+  numberBetween,
+  wholeNumber,
+} from './context.ts';
 import { addRedisOptions } from './redis-flags.ts';
 import { type AdapterFile, adapterFile, modelEntries } from './serve-models.ts';
 import { graceOf, runServer, type ServerFlags } from './serve-run.ts';
@@ -33,7 +40,6 @@ Point any OpenAI client at http://127.0.0.1:8080/v1. Requests are logged on stan
 
 /** The command `serve`. */
 export function serveCommand({ signal, endsBySignal }: CommandContext): Command {
-  const collect = (value: string, previous: string[] = []) => [...previous, value];
   const command = new Command('serve')
     .description("serve models over HTTP, in OpenAI's form")
     .option('-m, --model <path|name>', 'a model, as elsewhere, or a folder of GGUF files; may be repeated', collect);

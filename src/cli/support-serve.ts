@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { OnebitError } from '../errors.ts';
 import type { WebhookOptions } from '../server/webhooks.ts';
-import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
+import { type CommandContext, collect, numberBetween, wholeNumber } from './context.ts';
 import { readInputText } from './read-input.ts';
 import { graceOf, runServer, type ServerFlags } from './serve-run.ts';
 import { builtWidget } from './serve-site.ts';
@@ -41,7 +41,6 @@ async function webhookOf(flags: WebhookFlags, signal: AbortSignal): Promise<Webh
 
 /** The command `support serve`. */
 export function serveSupportCommand({ signal, endsBySignal }: CommandContext): Command {
-  const collect = (value: string, previous: string[] = []) => [...previous, value];
   return new Command('serve')
     .description('serve a model over HTTP')
     .requiredOption('-m, --model <file>', 'a model of onebit support train')

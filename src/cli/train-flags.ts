@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { PresetName } from '../train/presets.ts';
 import type { Recipe } from '../train/recipe.ts';
 import type { ModelShape, WeightKind } from '../train/shape.ts';
-import { numberBetween, wholeNumber } from './context.ts';
+import { collect, numberBetween, wholeNumber } from './context.ts';
 import type { CorpusFlags } from './train-files.ts';
 
 export interface TrainFlags extends CorpusFlags {
@@ -117,7 +117,6 @@ export function addRecipeOptions(command: Command): void {
 
 /** What is read. */
 export function addDataOptions(command: Command): void {
-  const collect = (value: string, previous: string[] = []) => [...previous, value];
   command
     .option('--valid <file>', 'measure with these texts instead of holding out some (may be repeated)', collect)
     .option(

@@ -9,7 +9,8 @@ import { modelPathOf } from './file-identity.ts';
 import { checkSpace, type Output, type Outputs } from './outputs.ts';
 import { print, printJson } from './print.ts';
 import { summaryText, type TrainDisplay } from './train-display.ts';
-import { JsonLog } from './train-files.ts';
+import { folderStore, JsonLog, readCorpora } from './train-files.ts';
+import type { TrainFlags } from './train-flags.ts';
 
 /** The flags that say what a run writes. */
 export interface RunFlags {
@@ -43,7 +44,7 @@ function pathsOf(flags: RunFlags): { log?: string; report?: string; card?: strin
   };
 }
 
-export function checkpointsOf(output: string): string {
+function checkpointsOf(output: string): string {
   return `${output}.ckpt`;
 }
 
@@ -51,6 +52,37 @@ export function checkpointsOf(output: string): string {
 export async function modelInputs(name: string | undefined): Promise<string[]> {
   const path = name === undefined ? undefined : await modelPathOf(name);
   return path === undefined ? [] : [path, checkpointsOf(path)];
+}
+
+/** The texts of a run, and those that it is measured on where there are such; what is odd in them is shown. */
+export async function readTexts(
+  { files, valid }: { readonly files: readonly string[]; readonly valid: readonly string[] },
+  flags: TrainFlags,
+  display: TrainDisplay,
+  signal: AbortSignal,
+): Promise<Required<Pick<TrainOptions, 'documents'>> & Pick<TrainOptions, 'validation'>> {
+  const corpus = await readCorpora(files, flags, signal);
+  const measured = flags.valid ? await readCorpora(valid, flags, signal) : undefined;
+  for (const message of [...corpus.notices, ...(measured?.notices ?? [])]) display.show({ type: 'notice', message });
+  return { documents: corpus.documents, validation: measured?.documents };
+}
+
+/** What the flags of `addRunOptions` mean for a training, and those that mean the same for every one. */
+export function runOptionsOf(flags: TrainFlags, outputs: Outputs, signal: AbortSignal) {
+  return {
+    name: flags.name ?? nameFrom(flags.output),
+    codeVersion: flags.codeVersion,
+    contextWarmup: flags.contextWarmup,
+    seed: flags.seed,
+    threads: flags.threads,
+    evaluateEvery: flags.evalEvery,
+    sampleEvery: flags.sampleEvery,
+    checkpoints: folderStore(outputs.pathOf(checkpointsOf(flags.output))),
+    checkpointEvery: flags.checkpointEvery,
+    resume: flags.resume,
+    overwrite: flags.overwrite,
+    stop: signal,
+  } satisfies Partial<TrainOptions>;
 }
 
 /** What a command finds out about the finished model: a table for the report, and for terminals; numbers for JSON. */
@@ -159,6 +191,6 @@ function summaryOf(done: TrainDone, path: string): object {
 }
 
 /** The model's name, unless one is given: the file's. */
-export function nameFrom(output: string): string {
+function nameFrom(output: string): string {
   return output.replace(/^.*[\\/]/, '').replace(/\.gguf$/i, '') || 'onebit';
 }

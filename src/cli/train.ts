@@ -15,9 +15,9 @@ import { newFolder } from './new-folder.ts';
 import { Outputs } from './outputs.ts';
 import { print } from './print.ts';
 import { TrainDisplay } from './train-display.ts';
-import { corpusFiles, folderStore, readCorpora, weightsBeforeRounding } from './train-files.ts';
+import { corpusFiles, weightsBeforeRounding } from './train-files.ts';
 import { addDataOptions, addRecipeOptions, addRunOptions, recipeOf, shapeOf, type TrainFlags } from './train-flags.ts';
-import { checkpointsOf, follow, modelInputs, nameFrom, outputsOf } from './train-run.ts';
+import { follow, modelInputs, outputsOf, readTexts, runOptionsOf } from './train-run.ts';
 
 const HELP = `
 Corpora are text files whose documents are separated by blank lines, folders of them, or .jsonl files with one
@@ -126,38 +126,24 @@ async function prepare(
   { signal, endsInOrder }: Stops,
 ): Promise<void> {
   const display = new TrainDisplay();
-  const corpus = await readCorpora(files, flags, signal);
-  const measured = flags.valid ? await readCorpora(valid, flags, signal) : undefined;
-  for (const message of [...corpus.notices, ...(measured?.notices ?? [])]) display.show({ type: 'notice', message });
+  const texts = await readTexts({ files, valid }, flags, display, signal);
   const init = flags.init === undefined ? undefined : await openInit(flags.init, flags, display);
   const teacher = flags.teacher === undefined ? undefined : await openTeacher(flags.teacher, flags);
   try {
     const options: TrainOptions = {
-      documents: corpus.documents,
-      validation: measured?.documents,
-      name: flags.name ?? nameFrom(flags.output),
-      codeVersion: flags.codeVersion,
+      ...texts,
+      ...runOptionsOf(flags, outputs, signal),
       preset: flags.preset,
       shape: shapeOf(flags),
       recipe: recipeOf(flags),
       minutes: flags.minutes,
       batchTokens: flags.batch,
       chatShare: flags.chatShare,
-      contextWarmup: flags.contextWarmup,
-      seed: flags.seed,
-      threads: flags.threads,
       exact: flags.exact,
-      evaluateEvery: flags.evalEvery,
-      sampleEvery: flags.sampleEvery,
-      checkpoints: folderStore(outputs.pathOf(checkpointsOf(flags.output))),
-      checkpointEvery: flags.checkpointEvery,
-      resume: flags.resume,
-      overwrite: flags.overwrite,
       init,
       lora: flags.lora === undefined ? undefined : { rank: flags.lora, alpha: flags.loraAlpha },
       teacher: teacher?.teacher,
       teacherShare: flags.teacherShare,
-      stop: signal,
     };
     if (flags.exportTokens !== undefined) await exportTokens(options, flags.exportTokens);
     else await follow(options, flags, corpora, outputs, display, endsInOrder);

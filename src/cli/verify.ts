@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { fileError, fileSource, systemCode } from '../bytes/file-source.ts';
 import { PROVENANCE_HEADER, type Verification, verifyAnswer, verifyBytes, verifyModel } from '../provenance/index.ts';
-import type { CommandContext } from './context.ts';
+import { type CommandContext, collect } from './context.ts';
 import { print, printJson } from './print.ts';
 import { readInput, readInputText } from './read-input.ts';
 import { isGguf } from './sign.ts';
@@ -32,7 +32,6 @@ Without --key any key will do: then it only says that nothing was changed since 
 
 /** The command `verify`. */
 export function verifyCommand({ signal }: CommandContext): Command {
-  const collect = (value: string, previous: string[] = []) => [...previous, value];
   return new Command('verify')
     .description('whether a model, a card, a file or an answer of a server is as it was signed')
     .argument('<file>', 'a signed model, a file with its signature beside it, or the body of an answer')

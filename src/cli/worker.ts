@@ -2,11 +2,20 @@
 import { Command } from 'commander';
 import { printable } from '../core/printable.ts';
 import { OnebitError } from '../errors.ts';
-import { addComputeOptions, type CommandContext, type ComputeFlags, numberBetween, wholeNumber } from './context.ts';
+import type { OnebitServer } from '../server/app.ts';
+import {
+  addComputeOptions,
+  type CommandContext,
+  type ComputeFlags,
+  collect,
+  numberBetween,
+  wholeNumber,
+} from './context.ts';
 import { note, printJsonLine } from './print.ts';
-import { addRedisOptions, isRedis, openPlace, type RedisFlags } from './redis-flags.ts';
+import { addRedisOptions, isRedis, openPlace, openState, type RedisFlags } from './redis-flags.ts';
 import { serveKeys } from './serve-keys.ts';
 import { modelEntries } from './serve-models.ts';
+import { aborted } from './serve-run.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { openSupport } from './support-files.ts';
 import { telemetryHere } from './telemetry.ts';
@@ -45,7 +54,6 @@ const OPEN_PATHS = ['/health', '/ready', '/metrics'];
 
 /** The command `worker`. */
 export function workerCommand({ signal, endsBySignal }: CommandContext): Command {
-  const collect = (value: string, previous: string[] = []) => [...previous, value];
   const command = new Command('worker')
     .description('answer rows of batches that servers have put into Redis')
     .requiredOption(
@@ -105,20 +113,23 @@ async function work(flags: WorkerFlags, signal: AbortSignal): Promise<void> {
   });
   const { openRedisJobs } = await import('../redis/redis-queue.ts');
   const { RowWorker } = await import('../redis/row-worker.ts');
-  const { redisState } = await import('../redis/redis-state.ts');
-  const { OnebitServer } = await import('../server/app.ts');
-  const jobs = await openRedisJobs(await openPlace(flags.jobs, flags, signal));
-  const shared = flags.state === undefined ? undefined : await openPlace(flags.state, flags, signal);
-  const server = new OnebitServer(shelf, {
-    ...{ keys, support, watermark: flags.watermark, logTexts: flags.logTexts, openMetrics: true },
-    state: shared && redisState(shared),
-    limits: { requestMs: flags.timeout * 1000 },
-    log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
-    telemetry: await telemetryHere(),
-    residentBytes: () => process.memoryUsage.rss(),
-  });
-  const health = await listenForHealth(server.fetch, flags);
+  const { OnebitServer: Server } = await import('../server/app.ts');
+  const place = await openPlace(flags.jobs, flags, signal);
+  let shared: Awaited<ReturnType<typeof openState>>;
+  let server: OnebitServer | undefined;
+  let health: Awaited<ReturnType<typeof listenForHealth>>;
   try {
+    const jobs = await openRedisJobs(place);
+    shared = await openState(flags, signal);
+    server = new Server(shelf, {
+      ...{ keys, support, watermark: flags.watermark, logTexts: flags.logTexts, openMetrics: true },
+      state: shared?.state,
+      limits: { requestMs: flags.timeout * 1000 },
+      log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
+      telemetry: await telemetryHere(),
+      residentBytes: () => process.memoryUsage.rss(),
+    });
+    health = await listenForHealth(server.fetch, flags);
     if (!isSupportOnly) (await shelf.borrow(undefined, signal)).release();
     keepHeapSmall();
     const worker = new RowWorker(jobs, server.queueWork(jobs.store), {
@@ -126,17 +137,14 @@ async function work(flags: WorkerFlags, signal: AbortSignal): Promise<void> {
       leaseSeconds: flags.lease,
     });
     note(printable(`working with ${server.modelIds.join(', ')}${health ? `; ${health.url}/health` : ''}`));
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(signal);
     note('draining');
     await worker.close(flags.drain * 1000);
   } finally {
     await health?.close();
-    jobs.place.close();
+    place.close();
     shared?.close();
-    await server.dispose();
+    await server?.dispose();
   }
 }
 

@@ -1,6 +1,6 @@
 // Owns tasks that are answered by writing: what a row asks, whether an answer is right, and what is reported. Must not know a model.
 import { OnebitError } from '../errors.ts';
-import type { ConfidenceMeasure } from '../generate/abstain.ts';
+import { CONFIDENCE_MEASURES, type ConfidenceMeasure } from '../generate/abstain.ts';
 import { type CalibrationReport, calibrationReport } from './calibration.ts';
 import { type Estimate, shareOf } from './choices.ts';
 import { strip } from './python-text.ts';
@@ -95,7 +95,7 @@ export function judgeAnswer(item: AskItem, answer: AskAnswer): AskResult {
 
 export function summariseAsks(results: readonly AskResult[]): AskSummary {
   const forms = results.filter(({ isWhole }) => isWhole !== undefined);
-  const measures = (['likelihood', 'agreement'] as const).filter((measure) =>
+  const measures = CONFIDENCE_MEASURES.filter((measure) =>
     results.every(({ confidence }) => confidence[measure] !== undefined),
   );
   return {

@@ -1,7 +1,7 @@
 // Owns judging a model behind an OpenAI endpoint: likelihoods by `echo` with log-probabilities of /completions, answers by chat. Must not know what is judged
 // with them.
-import { exp } from '../core/elementary.ts';
 import { OnebitError } from '../errors.ts';
+import { likelihoodOf } from '../generate/abstain.ts';
 import type { AskAnswer, AskItem } from './asks.ts';
 import type { LogLikelihood } from './choices.ts';
 import { stripEnd } from './python-text.ts';
@@ -93,11 +93,11 @@ export class Endpoint {
       logprobs?: { token_logprobs?: (number | null)[]; content?: { logprob: number }[] } | null;
     }[];
     const logprobs = choice.logprobs?.content?.map(({ logprob }) => logprob) ?? choice.logprobs?.token_logprobs ?? [];
-    const sum = logprobs.reduce<number>((total, logprob) => total + (logprob ?? 0), 0);
+    const likelihood = likelihoodOf(logprobs.map((logprob) => ({ logprob: logprob ?? 0 })));
     return {
       text: choice.text ?? choice.message?.content ?? '',
       finishReason: choice.finish_reason,
-      confidence: logprobs.length > 0 ? { likelihood: exp(sum / logprobs.length) } : {},
+      confidence: logprobs.length > 0 ? { likelihood } : {},
     };
   }
 

@@ -1,11 +1,16 @@
 // What an operator sees and keeps: a policy is asked before anything passes, streamed or not; the audit log is a chain in which a missing line is found; keys have a
 // bound for mass generation.
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { runServer, type ServerFlags } from '../../src/cli/serve-run.ts';
 import { hexOf, sha256 } from '../../src/core/digest.ts';
 import { type AuditSink, checkAuditLog } from '../../src/server/audit.ts';
 import { DEFAULT_TOKENS_PER_DAY, hashKey } from '../../src/server/keys.ts';
+import { ModelShelf } from '../../src/server/model-shelf.ts';
 import { type Policy, type PolicyAnswer, type PolicyRequest, policyEndpoint } from '../../src/server/policy.ts';
 import { type StartedServer, startServer } from './started-server.ts';
 
@@ -189,4 +194,18 @@ test('a key has a bound a day unless it says otherwise', async () => {
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(1000);
   for (const name of ['none', 'usual']) expect((await ask(name)).status).toBe(200);
   expect(DEFAULT_TOKENS_PER_DAY).toBe(2_000_000);
+});
+
+test('a server that cannot listen leaves its audit log to the next', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'onebit-audit-'));
+  const audit = join(folder, 'audit.jsonl');
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as AddressInfo;
+  const flags: ServerFlags = { ...{ port, host: '127.0.0.1', audit, quiet: true }, maxBody: 1, timeout: 1, drain: 1 };
+  const ended = runServer(flags, new ModelShelf([], { mayBeEmpty: true }), {}, new AbortController().signal);
+  await expect(ended).rejects.toThrow(String(port));
+  expect([existsSync(audit), existsSync(`${audit}.lock`)]).toEqual([true, false]);
+  other.close();
+  rmSync(folder, { recursive: true });
 });
