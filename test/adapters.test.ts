@@ -168,6 +168,10 @@ test('what does not fit is refused by name', async () => {
   await expect(add([{ ...first, a: first.a.subarray(0, 3 * 64) }])).rejects.toThrow(/is \[128, 128\] in the model/);
   await expect(add([{ ...first, b: first.b.map(() => Number.NaN) }])).rejects.toThrow(/finite/);
   expect(() => model.generate('a', { adapter: 'none' })).toThrow(/one of those loaded \(none\), got 'none'/);
+  const own = memorySource(await ggufBytes([first]));
+  const twice = await Promise.allSettled([model.addAdapter('y', own), model.addAdapter('y', own)]);
+  expect(twice.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  await expect(model.addAdapter('y', own)).rejects.toThrow(/the name must be a new one, got 'y'/);
   const gguf = await readGguf(memorySource(bytes));
   expect(adaptedModelOf(gguf)).toEqual({ architecture: 'qwen3', heads: 4, kvHeads: 2 });
   const wrong = { ...first, name: 'blk.0.attn_k.weight' };
