@@ -383,12 +383,17 @@ export class LanguageModel {
     this.assertAlive('addAdapter');
     checkArgument('addAdapter', 'name', name, 'text');
     checkOptions('addAdapter', options, { signal: 'signal' });
-    if (name === '' || this.loadedAdapters.has(name)) {
-      throw new OnebitError('bad-argument', `addAdapter: the name must be a new one, got '${name}'. Choose another.`);
-    }
+    const taken = () =>
+      new OnebitError('bad-argument', `addAdapter: the name must be a new one, got '${name}'. Choose another.`);
+    if (name === '' || this.loadedAdapters.has(name)) throw taken();
     const { openAdapter } = await import('./load-adapter.ts');
     const matrices = await openAdapter(input, this.config, options.signal);
-    this.loadedAdapters.set(name, await this.engine.loadAdapter(matrices, options.signal));
+    const adapter = await this.engine.loadAdapter(matrices, options.signal);
+    if (this.loadedAdapters.has(name)) {
+      await this.engine.freeAdapter(adapter);
+      throw taken();
+    }
+    this.loadedAdapters.set(name, adapter);
   }
 
   private adapterOf(name: string | undefined): Adapter | undefined {

@@ -1,7 +1,7 @@
 // Owns opening an adapter, whatever it is given as: a GGUF file, a folder of PEFT, a source of bytes.
 import { type OpenOptions, openModelBytes } from './bytes/open.ts';
 import type { ByteSource } from './bytes/source.ts';
-import { type AdaptedModel, type AdapterMatrix, readGgufAdapter, readPeftAdapter } from './hf/adapter.ts';
+import { type AdaptedModel, type AdapterMatrix, readGgufAdapter, readPeftAdapter, scaled } from './hf/adapter.ts';
 import type { LowRank } from './model/adapter.ts';
 import type { ModelConfig } from './model/config.ts';
 
@@ -13,7 +13,7 @@ export async function openAdapter(
 ): Promise<LowRank[]> {
   const { architecture, heads, kvHeads } = config;
   const matrices = await readAdapter(input, { architecture: architecture.name, heads, kvHeads }, { signal });
-  return matrices.map(({ factor, b, ...rest }) => ({ ...rest, b: b.map((value) => factor * value) }));
+  return matrices.map(scaled);
 }
 
 /** The same as the file has it. */

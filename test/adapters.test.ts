@@ -125,6 +125,35 @@ test.each(['llama', 'qwen3'])(
   },
 );
 
+test('a factor beside a matrix counts for its weights and not for the adapter, merged too', async () => {
+  const architecture = 'bitnet-b1.58';
+  const vector = (name: string, values: Float32Array) => ({
+    ...{ name, shape: [values.length], format: 'f32' as const },
+    bytes: () => new Uint8Array(values.buffer),
+  });
+  const bytes = await tinyModel({
+    ...{ architecture: architecture as 'llama', format: 'q2_0' },
+    tensors: (tensors) => [
+      ...tensors,
+      ...[0, 1].map((layer) => vector(`blk.${layer}.attn_sub_norm.weight`, new Float32Array(128).fill(1))),
+      ...[0, 1].map((layer) => vector(`blk.${layer}.ffn_sub_norm.weight`, new Float32Array(256).fill(1))),
+      ...Object.keys(sizes).map((name) => vector(name.replace('.weight', '.scale'), Float32Array.of(0.25))),
+    ],
+  });
+  const matrices = randomAdapter(4);
+  const gguf = await readGguf(memorySource(bytes));
+  const merged = mergedSource(gguf, memorySource(bytes), matrices);
+  const model = await load(bytes, { backend: 'reference', kvFormat: 'f32' });
+  const whole = await load(merged, { backend: 'reference', kvFormat: 'f32' });
+  await model.addAdapter('mine', memorySource(await ggufBytes(matrices, architecture)));
+  const mine = await model.generate(prompt, { ...greedy, adapter: 'mine' }).result();
+  const oracle = await whole.generate(prompt, greedy).result();
+  expect(mine.tokens).toEqual(oracle.tokens);
+  for (const [i, { logprob }] of oracle.logprobs!.entries()) {
+    expect(mine.logprobs![i].logprob).toBeCloseTo(logprob!, 4);
+  }
+});
+
 test('what does not fit is refused by name', async () => {
   const bytes = await tinyModel();
   const model = await load(bytes, { backend: 'reference' });
@@ -139,10 +168,21 @@ test('what does not fit is refused by name', async () => {
   await expect(add([{ ...first, a: first.a.subarray(0, 3 * 64) }])).rejects.toThrow(/is \[128, 128\] in the model/);
   await expect(add([{ ...first, b: first.b.map(() => Number.NaN) }])).rejects.toThrow(/finite/);
   expect(() => model.generate('a', { adapter: 'none' })).toThrow(/one of those loaded \(none\), got 'none'/);
+  const own = memorySource(await ggufBytes([first]));
+  const twice = await Promise.allSettled([model.addAdapter('y', own), model.addAdapter('y', own)]);
+  expect(twice.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  await expect(model.addAdapter('y', own)).rejects.toThrow(/the name must be a new one, got 'y'/);
   const gguf = await readGguf(memorySource(bytes));
   expect(adaptedModelOf(gguf)).toEqual({ architecture: 'qwen3', heads: 4, kvHeads: 2 });
   const wrong = { ...first, name: 'blk.0.attn_k.weight' };
   expect(() => mergedSource(gguf, memorySource(bytes), [wrong])).toThrow(/one of \[128,64\]/);
+  for (const damaged of [
+    { ...first, a: first.a.map(() => Number.NaN) },
+    { ...first, factor: 3e38, b: first.b.map(() => 3e38) },
+  ]) {
+    const merged = mergedSource(gguf, memorySource(bytes), [damaged]);
+    await expect(merged.readInto(new Uint8Array(merged.size), 0)).rejects.toThrow(/must be finite/);
+  }
 });
 
 test.each(['llama', 'qwen3'] as const)(

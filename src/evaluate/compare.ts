@@ -65,15 +65,25 @@ function compareRows(q: Float32Array, p: Float32Array, rows: number, divergences
   const size = q.length / rows;
   for (let row = 0; row < rows; row++) {
     const [ours, theirs] = [q.subarray(row * size, (row + 1) * size), p.subarray(row * size, (row + 1) * size)];
-    const [ownSum, theirSum] = [logSumExp(ours), logSumExp(theirs)];
-    let [divergence, ownTop, theirTop] = [0, 0, 0];
-    for (let i = 0; i < size; i++) {
-      const logP = theirs[i] - theirSum;
-      if (logP > -50) divergence += exp(logP) * (logP - (ours[i] - ownSum));
-      if (ours[i] > ours[ownTop]) ownTop = i;
-      if (theirs[i] > theirs[theirTop]) theirTop = i;
-    }
+    const { divergence, sameTop } = compareLogits(theirs, logSumExp(theirs), ours, logSumExp(ours));
     divergences.push(Math.max(0, divergence));
-    same.push(ownTop === theirTop);
+    same.push(sameTop);
   }
+}
+
+/** Of two rows of logits with their log Σ exp: Σ p log(p / q) in nats, and whether the same token is likeliest in both. */
+export function compareLogits(
+  p: Float32Array,
+  sumOfP: number,
+  q: Float32Array,
+  sumOfQ: number,
+): { divergence: number; sameTop: boolean } {
+  let [divergence, topOfP, topOfQ] = [0, 0, 0];
+  for (let i = 0; i < p.length; i++) {
+    const logP = p[i] - sumOfP;
+    if (logP > -50) divergence += exp(logP) * (logP - (q[i] - sumOfQ));
+    if (p[i] > p[topOfP]) topOfP = i;
+    if (q[i] > q[topOfQ]) topOfQ = i;
+  }
+  return { divergence, sameTop: topOfP === topOfQ };
 }

@@ -10,7 +10,7 @@ import type { WritableTensor, WritableValue } from '../gguf/write.ts';
 import { formatByName } from '../quant/formats.ts';
 import type { Json } from './config.ts';
 import { readSafetensors, type SafeTensor, type SafeTensorToWrite, writeSafetensors } from './safetensors.ts';
-import { FORMATS, renamed, rotationOrder } from './tensors.ts';
+import { FORMATS, renamed, rotatedRows } from './tensors.ts';
 import type { WriteFile } from './write.ts';
 
 /** What an adapter adds to one matrix [rows, cols] of GGUF's name: factor · b · a. */
@@ -22,6 +22,11 @@ export interface AdapterMatrix {
   /** [rows, rank] */
   readonly b: Float32Array;
   readonly factor: number;
+}
+
+/** A matrix with its factor multiplied in. */
+export function scaled({ factor, b, ...rest }: AdapterMatrix): Omit<AdapterMatrix, 'factor'> {
+  return { ...rest, b: b.map((value) => factor * value) };
 }
 
 /** What must be known of the model that an adapter is for. */
@@ -185,13 +190,7 @@ function unknownTensor(file: string, name: string): OnebitError {
 function rotated(name: string, b: Float32Array, rank: number, model: AdaptedModel, to: 'gguf' | 'hf'): Float32Array {
   const part = /\.attn_([qk])\.weight$/.exec(name)?.[1];
   if (!part || model.architecture !== 'llama') return b;
-  const order = rotationOrder(b.length / rank, part === 'q' ? model.heads : model.kvHeads);
-  const out = new Float32Array(b.length);
-  for (const [gguf, hf] of order.entries()) {
-    const [from, into] = to === 'gguf' ? [hf, gguf] : [gguf, hf];
-    out.set(b.subarray(from * rank, (from + 1) * rank), into * rank);
-  }
-  return out;
+  return rotatedRows(b, b.length / rank, part === 'q' ? model.heads : model.kvHeads, to);
 }
 
 /** Metadata and tensors of an adapter's GGUF. All matrices have one rank. */

@@ -1,7 +1,8 @@
-// Owns a model with an adapter merged into its weights, as the bytes of the GGUF that says so: changed matrices are float32, all others as they were. Must not know
-// where files lie.
+// Owns a model with an adapter merged into its weights, as the bytes of the GGUF that says so: changed matrices are float32, with the
+// factor beside them multiplied in, all others as they were. Must not know where files lie.
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
+import { scaleName, scaleOf } from '../gguf/matrix-scale.ts';
 import { metadataNumber, metadataString } from '../gguf/metadata.ts';
 import type { Gguf, TensorInfo } from '../gguf/types.ts';
 import { writableMetadata } from '../gguf/write.ts';
@@ -35,11 +36,14 @@ export function mergedSource(gguf: Gguf, source: ByteSource, matrices: readonly 
       `merge: the adapter's '${name.slice(0, 80)}' must be a matrix of the model, which has ${shape ? `one of [${shape}]` : 'none of this name'}. Use the model that the adapter was trained on.`,
     );
   }
-  const tensors = [...gguf.tensors.values()].map((tensor) => merged(tensor, source, byName.get(tensor.name)));
+  const scales = new Set(matrices.map(({ name }) => scaleName(name)).filter((name) => !byName.has(name)));
+  const tensors = [...gguf.tensors.values()]
+    .filter(({ name }) => !scales.has(name))
+    .map((tensor) => merged(tensor, gguf, source, byName.get(tensor.name)));
   return virtualFile(source.name, writableMetadata(gguf), tensors, [source]);
 }
 
-function merged(tensor: TensorInfo, source: ByteSource, matrix: AdapterMatrix | undefined): VirtualTensor {
+function merged(tensor: TensorInfo, gguf: Gguf, source: ByteSource, matrix: AdapterMatrix | undefined): VirtualTensor {
   const { name, shape, offsetBytes, sizeBytes } = tensor;
   const format = formatByName(tensor.format);
   if (format.tailBytes) {
@@ -64,6 +68,8 @@ function merged(tensor: TensorInfo, source: ByteSource, matrix: AdapterMatrix | 
     async rows(from, to, signal) {
       const values = new Float32Array((to - from) * cols);
       format.decode(await stored(from, to, signal), values);
+      const scale = await scaleOf(gguf, source, name, signal);
+      if (scale !== 1) for (let i = 0; i < values.length; i++) values[i] *= scale;
       for (let row = from; row < to; row++) {
         const target = values.subarray((row - from) * cols, (row - from + 1) * cols);
         for (let r = 0; r < rank; r++) {

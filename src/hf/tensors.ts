@@ -113,6 +113,17 @@ export function rotationOrder(rows: number, heads: number): Int32Array {
   });
 }
 
+/** Rows of queries or keys for neighbours rotated (`gguf`, of a llama) from those for halves, or the other way (`hf`). @param rows of all heads */
+export function rotatedRows(values: Float32Array, rows: number, heads: number, to: 'gguf' | 'hf'): Float32Array {
+  const cols = values.length / rows;
+  const out = new Float32Array(values.length);
+  for (const [gguf, hf] of rotationOrder(rows, heads).entries()) {
+    const [from, into] = to === 'gguf' ? [hf, gguf] : [gguf, hf];
+    out.set(values.subarray(from * cols, (from + 1) * cols), into * cols);
+  }
+  return out;
+}
+
 function plain(name: string, tensor: SafeTensor, format: FormatName, order: Int32Array | undefined): VirtualTensor {
   const { shape, source, offsetBytes } = tensor;
   const rows = shape.length === 1 ? 1 : shape[0];

@@ -3,6 +3,7 @@
 import type { ByteSource } from '../bytes/source.ts';
 import { FastDigest } from '../core/fast-digest.ts';
 import { OnebitError } from '../errors.ts';
+import { scaleOf } from '../gguf/matrix-scale.ts';
 import type { Gguf, TensorInfo } from '../gguf/types.ts';
 import type { Backend, ReadWeight, Tensor, Weight } from '../kernels/backend.ts';
 import { loadWeight } from '../kernels/weight-loading.ts';
@@ -157,17 +158,6 @@ export async function loadWeights(
     doneBytes += tensor.sizeBytes;
   }
   return { ...bind(config, specs, loaded), digest: inspector.finish(config) };
-}
-
-/** The factor beside a matrix: that of `blk.0.attn_q.weight` is `blk.0.attn_q.scale`. 1 where there is none. */
-export async function scaleOf(gguf: Gguf, source: ByteSource, name: string, signal?: AbortSignal): Promise<number> {
-  const tensor = gguf.tensors.get(name.replace(/\.weight$/, '.scale'));
-  if (!tensor || tensor.name === name) return 1;
-  const bytes = new Uint8Array(tensor.sizeBytes);
-  await source.readInto(bytes, tensor.offsetBytes, signal);
-  const value = new Float32Array(1);
-  formatByName(tensor.format).decode(bytes, value);
-  return value[0];
 }
 
 function bind(

@@ -1,5 +1,5 @@
 // Owns how far models with the same tokens are from a teacher on texts: bits per byte, divergence, agreement. Must not know how they were made.
-import { exp } from '../core/elementary.ts';
+import { compareLogits } from '../evaluate/compare.ts';
 import { logSumExp } from '../kernels/ranking.ts';
 import type { Engine } from '../model/engine.ts';
 import { measuringBatches } from './batches.ts';
@@ -69,9 +69,10 @@ async function window(
         const weight = weights![at + row];
         if (weight === 0) continue;
         counted += weight;
-        const logits = all.map((values) =>
-          values.subarray(row * (values.length / part.length)).subarray(0, values.length / part.length),
-        );
+        const logits = all.map((values) => {
+          const size = values.length / part.length;
+          return values.subarray(row * size, (row + 1) * size);
+        });
         addRow(logits, targets[at + row], weight, sums);
       }
     }
@@ -84,25 +85,14 @@ async function window(
 function addRow(logits: readonly Float32Array[], target: number, weight: number, sums: readonly Sums[]): void {
   const [teacher] = logits;
   const teacherSum = logSumExp(teacher);
-  const teacherBest = best(teacher);
   for (const [i, row] of logits.entries()) {
     const sum = i === 0 ? teacherSum : logSumExp(row);
     sums[i].nats += weight * (sum - row[target]);
-    if (i === 0 || best(row) === teacherBest) sums[i].agreed += weight;
-    if (i === 0) continue;
-    let divergence = 0;
-    for (let token = 0; token < teacher.length; token++) {
-      const expected = teacher[token] - teacherSum;
-      divergence += exp(expected) * (expected - (row[token] - sum));
-    }
+    const { divergence, sameTop } =
+      i === 0 ? { divergence: 0, sameTop: true } : compareLogits(teacher, teacherSum, row, sum);
     sums[i].divergence += weight * divergence;
+    if (sameTop) sums[i].agreed += weight;
   }
-}
-
-function best(logits: Float32Array): number {
-  let at = 0;
-  for (let token = 1; token < logits.length; token++) if (logits[token] > logits[at]) at = token;
-  return at;
 }
 
 const TIMED_TOKENS = 48;

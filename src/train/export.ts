@@ -1,7 +1,7 @@
 // Owns what a trained model looks like in a file: tensors in the formats of their kind, and the architecture's metadata. Must not know training.
 
 import type { WritableTensor, WritableValue } from '../gguf/write.ts';
-import { rotationOrder } from '../hf/tensors.ts';
+import { rotatedRows as reordered } from '../hf/tensors.ts';
 import { ACTIVATION_KEY } from '../model/arch/bitnet.ts';
 import type { FormatName } from '../quant/formats.ts';
 import { formatByName } from '../quant/formats.ts';
@@ -52,12 +52,5 @@ export function rotatedRows(name: string, shape: ModelShape, values: Float32Arra
   const part = /\.attn_([qk])\.(?:weight|bias)$/.exec(name)?.[1];
   if (!part || shapeArchitecture(shape).ropePairing === 'half') return values;
   const heads = part === 'q' ? shape.heads : shape.kvHeads;
-  const rows = heads * shape.headSize;
-  const cols = values.length / rows;
-  const out = new Float32Array(values.length);
-  for (const [file, graph] of rotationOrder(rows, heads).entries()) {
-    const [from, into] = to === 'file' ? [graph, file] : [file, graph];
-    out.set(values.subarray(from * cols, (from + 1) * cols), into * cols);
-  }
-  return out;
+  return reordered(values, heads * shape.headSize, heads, to === 'file' ? 'gguf' : 'hf');
 }

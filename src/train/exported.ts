@@ -2,10 +2,9 @@
 // bit, what users get. Must not know updates.
 import { memorySource } from '../bytes/memory-source.ts';
 import { writeGguf } from '../gguf/write.ts';
-import type { AdapterMatrix } from '../hf/adapter.ts';
+import { scaled } from '../hf/adapter.ts';
 import type { Backend, Tensor } from '../kernels/backend.ts';
 import { logSumExp } from '../kernels/ranking.ts';
-import type { LowRank } from '../model/adapter.ts';
 import type { Engine } from '../model/engine.ts';
 import { type Continuation, continueSequence, openEngine, runSequence } from './engine-run.ts';
 import type { Batch, EvaluationResult, ExportedModel } from './trainer-types.ts';
@@ -23,11 +22,6 @@ export async function exportedFile({ metadata, tensors }: ExportedModel): Promis
     at += part.length;
   }
   return file;
-}
-
-/** A matrix of an adapter with its factor multiplied in. */
-export function scaled({ factor, b, ...rest }: AdapterMatrix): LowRank {
-  return { ...rest, b: b.map((value) => factor * value) };
 }
 
 /** An exported model on a backend of its own. */

@@ -1,12 +1,12 @@
 // Owns what training takes over from an existing model file: its tokenizer, and for --init its shape and weights. Must not know training.
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
+import { scaleOf } from '../gguf/matrix-scale.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { Gguf } from '../gguf/types.ts';
 import { type WritableValue, writableMetadata } from '../gguf/write.ts';
 import { ACTIVATION_KEY } from '../model/arch/bitnet.ts';
 import { readModelConfig } from '../model/config.ts';
-import { scaleOf } from '../model/weights.ts';
 import { formatByName } from '../quant/formats.ts';
 import { rotatedRows } from './export.ts';
 import { type ModelShape, shapeTensors, type WeightKind } from './shape.ts';

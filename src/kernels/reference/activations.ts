@@ -14,7 +14,7 @@ export function activated(x: number, activation: GateActivation): { value: numbe
   }
   const square = GELU_CUBE * x * x;
   const [inner, innerSlope] = activation === 'silu' ? [x, 1] : [GELU * x * (1 + square), GELU * (1 + 3 * square)];
-  const value = x / (1 + exp(-inner));
-  const sigmoid = 1 / (1 + exp(-inner));
-  return { value, slope: sigmoid + x * sigmoid * (1 - sigmoid) * innerSlope };
+  const grown = 1 + exp(-inner);
+  const sigmoid = 1 / grown;
+  return { value: x / grown, slope: sigmoid + x * sigmoid * (1 - sigmoid) * innerSlope };
 }

@@ -18,6 +18,9 @@ import {
 @inline const TILE_BLOCK: usize = 1088;
 // @ts-ignore: decorator
 @inline const PLANE: usize = 512;
+/** Planes told apart by the size of a type, so that each has a loop of its own: plane A begins the sums, plane B goes on with them. */
+type PlaneA = u8;
+type PlaneB = u16;
 
 export function multiply_octets_q2(
   weights: usize, octets: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32, tile0: i32, tile1: i32, gain: f32,
@@ -44,15 +47,15 @@ export function multiply_octets_q2(
       orderSignedScales(w, scratch + SCALES);
       if (both) {
         spreadIndices(w + 64, scratch + INDICES, 5);
-        planeA16(scratch, part);
+        addPlane16<PlaneA>(scratch, part);
         spreadIndices(w + 64 + PLANE, scratch + INDICES, 5);
-        planeB16(scratch, part);
+        addPlane16<PlaneB>(scratch, part);
         scaleRows16(scratch, part, sums, octet + OCTET_STEPS, octet + second + OCTET_STEPS);
       } else {
         spreadIndices(w + 64, scratch + INDICES, 4);
-        planeA8(scratch, part);
+        addPlane8<PlaneA>(scratch, part);
         spreadIndices(w + 64 + PLANE, scratch + INDICES, 4);
-        planeB8(scratch, part);
+        addPlane8<PlaneB>(scratch, part);
         scaleRows8(scratch, part, sums, octet + OCTET_STEPS);
       }
       sums += tileSums;
@@ -120,15 +123,19 @@ function scaleRows8(scratch: usize, part: usize, sums: usize, steps: usize): voi
   } while (scale < end);
 }
 
-/** Starts the sums of a tile's rows for 16 tokens: a plane's. */
-function planeA16(scratch: usize, part: usize): void {
+/** A plane's sums of a tile's rows for 16 tokens; of plane B (`P` wider than a byte) added to what is there. */
+function addPlane16<P>(scratch: usize, part: usize): void {
   const table = scratch, aside = scratch + ASIDE;
   let p = scratch + INDICES;
   const end = p + 64;
   do {
     let t: usize, a: v128, b: v128;
     t = table + <usize>load<u16>(p);
-    a = v128.load(t); b = v128.load(t, 16);
+    if (sizeof<P>() == 1) {
+      a = v128.load(t); b = v128.load(t, 16);
+    } else {
+      a = i16x8.add(v128.load(part), v128.load(t)); b = i16x8.add(v128.load(part, 16), v128.load(t, 16));
+    }
     t = table + <usize>load<u16>(p, 64);
     a = i16x8.add(a, v128.load(t, STRIDE_16)); b = i16x8.add(b, v128.load(t, STRIDE_16 + 16));
     t = table + <usize>load<u16>(p, 128);
@@ -168,111 +175,15 @@ function planeA16(scratch: usize, part: usize): void {
   } while (p < end);
 }
 
-/** Goes on with the sums of a tile's rows for 16 tokens: a plane's. */
-function planeB16(scratch: usize, part: usize): void {
-  const table = scratch, aside = scratch + ASIDE;
-  let p = scratch + INDICES;
-  const end = p + 64;
-  do {
-    let t: usize, a: v128, b: v128;
-    t = table + <usize>load<u16>(p);
-    a = i16x8.add(v128.load(part), v128.load(t)); b = i16x8.add(v128.load(part, 16), v128.load(t, 16));
-    t = table + <usize>load<u16>(p, 64);
-    a = i16x8.add(a, v128.load(t, STRIDE_16)); b = i16x8.add(b, v128.load(t, STRIDE_16 + 16));
-    t = table + <usize>load<u16>(p, 128);
-    a = i16x8.add(a, v128.load(t, 2 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 2 * STRIDE_16 + 16));
-    t = table + <usize>load<u16>(p, 192);
-    a = i16x8.add(a, v128.load(t, 3 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 3 * STRIDE_16 + 16));
-    v128.store(aside, a); v128.store(aside, b, 16);
-    t = table + <usize>load<u16>(p, 256);
-    a = i16x8.add(a, v128.load(t, 4 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 4 * STRIDE_16 + 16));
-    t = table + <usize>load<u16>(p, 320);
-    a = i16x8.add(a, v128.load(t, 5 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 5 * STRIDE_16 + 16));
-    t = table + <usize>load<u16>(p, 384);
-    a = i16x8.add(a, v128.load(t, 6 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 6 * STRIDE_16 + 16));
-    t = table + <usize>load<u16>(p, 448);
-    a = i16x8.add(a, v128.load(t, 7 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 7 * STRIDE_16 + 16));
-    v128.store(aside, a); v128.store(aside, b, 16);
-    t = table + <usize>load<u16>(p, 512);
-    a = i16x8.add(a, v128.load(t, 8 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 8 * STRIDE_16 + 16));
-    t = table + <usize>load<u16>(p, 576);
-    a = i16x8.add(a, v128.load(t, 9 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 9 * STRIDE_16 + 16));
-    t = table + <usize>load<u16>(p, 640);
-    a = i16x8.add(a, v128.load(t, 10 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 10 * STRIDE_16 + 16));
-    t = table + <usize>load<u16>(p, 704);
-    a = i16x8.add(a, v128.load(t, 11 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 11 * STRIDE_16 + 16));
-    v128.store(aside, a); v128.store(aside, b, 16);
-    t = table + <usize>load<u16>(p, 768);
-    a = i16x8.add(a, v128.load(t, 12 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 12 * STRIDE_16 + 16));
-    t = table + <usize>load<u16>(p, 832);
-    a = i16x8.add(a, v128.load(t, 13 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 13 * STRIDE_16 + 16));
-    t = table + <usize>load<u16>(p, 896);
-    a = i16x8.add(a, v128.load(t, 14 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 14 * STRIDE_16 + 16));
-    t = table + <usize>load<u16>(p, 960);
-    a = i16x8.add(a, v128.load(t, 15 * STRIDE_16)); b = i16x8.add(b, v128.load(t, 15 * STRIDE_16 + 16));
-    v128.store(part, a); v128.store(part, b, 16);
-    part += 32;
-    p += 2;
-  } while (p < end);
-}
-
-/** Starts the sums of a tile's rows for 8 tokens: a plane's. */
-function planeA8(scratch: usize, part: usize): void {
+/** The same for 8 tokens. */
+function addPlane8<P>(scratch: usize, part: usize): void {
   const table = scratch, aside = scratch + ASIDE;
   let p = scratch + INDICES;
   const end = p + 64;
   do {
     let t: usize, a: v128;
     t = table + <usize>load<u16>(p);
-    a = v128.load(t);
-    t = table + <usize>load<u16>(p, 64);
-    a = i16x8.add(a, v128.load(t, STRIDE_8));
-    t = table + <usize>load<u16>(p, 128);
-    a = i16x8.add(a, v128.load(t, 2 * STRIDE_8));
-    t = table + <usize>load<u16>(p, 192);
-    a = i16x8.add(a, v128.load(t, 3 * STRIDE_8));
-    v128.store(aside, a);
-    t = table + <usize>load<u16>(p, 256);
-    a = i16x8.add(a, v128.load(t, 4 * STRIDE_8));
-    t = table + <usize>load<u16>(p, 320);
-    a = i16x8.add(a, v128.load(t, 5 * STRIDE_8));
-    t = table + <usize>load<u16>(p, 384);
-    a = i16x8.add(a, v128.load(t, 6 * STRIDE_8));
-    t = table + <usize>load<u16>(p, 448);
-    a = i16x8.add(a, v128.load(t, 7 * STRIDE_8));
-    v128.store(aside, a);
-    t = table + <usize>load<u16>(p, 512);
-    a = i16x8.add(a, v128.load(t, 8 * STRIDE_8));
-    t = table + <usize>load<u16>(p, 576);
-    a = i16x8.add(a, v128.load(t, 9 * STRIDE_8));
-    t = table + <usize>load<u16>(p, 640);
-    a = i16x8.add(a, v128.load(t, 10 * STRIDE_8));
-    t = table + <usize>load<u16>(p, 704);
-    a = i16x8.add(a, v128.load(t, 11 * STRIDE_8));
-    v128.store(aside, a);
-    t = table + <usize>load<u16>(p, 768);
-    a = i16x8.add(a, v128.load(t, 12 * STRIDE_8));
-    t = table + <usize>load<u16>(p, 832);
-    a = i16x8.add(a, v128.load(t, 13 * STRIDE_8));
-    t = table + <usize>load<u16>(p, 896);
-    a = i16x8.add(a, v128.load(t, 14 * STRIDE_8));
-    t = table + <usize>load<u16>(p, 960);
-    a = i16x8.add(a, v128.load(t, 15 * STRIDE_8));
-    v128.store(part, a);
-    part += 16;
-    p += 2;
-  } while (p < end);
-}
-
-/** Goes on with the sums of a tile's rows for 8 tokens: a plane's. */
-function planeB8(scratch: usize, part: usize): void {
-  const table = scratch, aside = scratch + ASIDE;
-  let p = scratch + INDICES;
-  const end = p + 64;
-  do {
-    let t: usize, a: v128;
-    t = table + <usize>load<u16>(p);
-    a = i16x8.add(v128.load(part), v128.load(t));
+    a = sizeof<P>() == 1 ? v128.load(t) : i16x8.add(v128.load(part), v128.load(t));
     t = table + <usize>load<u16>(p, 64);
     a = i16x8.add(a, v128.load(t, STRIDE_8));
     t = table + <usize>load<u16>(p, 128);
