@@ -15,9 +15,11 @@ const at = (name: string) => join(folder, name);
 const csv = (rows: readonly SupportRow[]) =>
   `text,intent\n${rows.map(({ text, intent }) => `"${text}",${intent}`).join('\n')}\n`;
 
-function onebit(args: string[], input = ''): Promise<{ code: number | null; stdout: string; stderr: string }> {
+const onebit = (args: string[], input?: string) => run(['support', ...args], input);
+
+function run(args: string[], input = ''): Promise<{ code: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [program, 'support', ...args], { stdio: 'pipe' });
+    const child = spawn(process.execPath, [program, ...args], { stdio: 'pipe' });
     const outcome = { stdout: '', stderr: '' };
     child.stdout.on('data', (chunk) => {
       outcome.stdout += chunk;
@@ -78,6 +80,15 @@ test('invisible characters in a query change nothing', async () => {
   // Wishes stand where they stand in what was written.
   const { text: __, parts: ___, ...wish } = wishes[0];
   expect(found.wishes).toMatchObject([wish]);
+});
+
+test('decisions are calibrated on rows that say yes and no in any of the languages that training takes', async () => {
+  const rows = trainingRows.slice(0, 40).map(({ text, intent }) => `"${text}",${intent === 'refund' ? 'ja' : 'nein'}`);
+  writeFileSync(at('labels.csv'), `text,label\n${rows.join('\n')}\n`);
+  const asked = ['calibrate', at('labels.csv'), '-m', at('shop.gguf'), '--ask', 'refund', '--options', 'no,yes'];
+  const { stdout, stderr, code } = await run([...asked, '--json']);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(JSON.parse(stdout)).toMatchObject({ rows: 40, labels: ['no', 'yes'] });
 });
 
 test('evaluate gives the documented keys', async () => {
