@@ -6,15 +6,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test, vi } from 'vitest';
 import { abstainOf } from '../src/cli/calibration-file.ts';
 import { load } from '../src/index.ts';
+import { program, runProgram } from './run-program.ts';
 import { startServer } from './server/started-server.ts';
 import { tinyModel } from './tiny-model.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
-const program = fileURLToPath(new URL('../bin/onebit.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'onebit-evaluate-'));
 const at = (name: string) => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -33,20 +32,12 @@ const common = ['--backend', 'wasm', '--threads', '1', '--ctx', '64', '--json'];
 // biome-ignore lint/suspicious/noExplicitAny: whatever the program prints
 type Json = any;
 
-/** Runs beside this process, which may have to answer it. */
-function run(
+async function run(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<{ code: number | null; json: Json; stderr: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [program, 'evaluate', ...args], { env: { ...process.env, ...env } });
-    const out = { stdout: '', stderr: '' };
-    child.stdout.on('data', (chunk) => (out.stdout += chunk));
-    child.stderr.on('data', (chunk) => (out.stderr += chunk));
-    child.on('close', (code) =>
-      resolve({ code, stderr: out.stderr, json: out.stdout.startsWith('{') ? JSON.parse(out.stdout) : undefined }),
-    );
-  });
+  const { code, stdout, stderr } = await runProgram(['evaluate', ...args], { env });
+  return { code, stderr, json: stdout.startsWith('{') ? JSON.parse(stdout) : undefined };
 }
 
 const withoutCost = (json: Json) => json.models.map(({ cost: _, ...rest }: Json) => rest);

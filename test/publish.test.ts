@@ -1,39 +1,22 @@
 // A model is published with a complete card only: the hub's protocol spoken by a local server; and what training writes for it, into the card and into the file.
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test, vi } from 'vitest';
 import { memorySource } from '../src/bytes/memory-source.ts';
 import { readGguf } from '../src/gguf/read.ts';
 import { cardProblems, modelCard } from '../src/train/model-card.ts';
+import { runProgram } from './run-program.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
-const program = fileURLToPath(new URL('../bin/onebit.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'onebit-publish-'));
 const at = (name: string) => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function run(
-  args: string[],
-  env: Record<string, string> = {},
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [program, ...args], { env: { ...process.env, ...env } });
-    const out = { stdout: '', stderr: '' };
-    child.stdout.on('data', (chunk) => {
-      out.stdout += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      out.stderr += chunk;
-    });
-    child.on('close', (code) => resolve({ code, ...out }));
-  });
-}
+const run = (args: string[], env: Record<string, string> = {}) => runProgram(args, { env });
 
 const COMPLETE = ['Intended use', 'Limits', 'Data and licences', 'Evaluation', 'Known failures']
   .map((title) => `## ${title}\n\nWritten by a person.\n`)

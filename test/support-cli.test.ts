@@ -1,34 +1,19 @@
 // `onebit support` as people run it. Runs bin/onebit.js of the built checkout.
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SupportRow } from '../src/tasks/support/rows.ts';
+import { runProgram } from './run-program.ts';
 import { outsideRows, trainingRows, unseenRows } from './support-rows.ts';
 
-const program = fileURLToPath(new URL('../bin/onebit.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'onebit-support-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
 const csv = (rows: readonly SupportRow[]) =>
   `text,intent\n${rows.map(({ text, intent }) => `"${text}",${intent}`).join('\n')}\n`;
 
-function onebit(args: string[], input = ''): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [program, 'support', ...args], { stdio: 'pipe' });
-    const outcome = { stdout: '', stderr: '' };
-    child.stdout.on('data', (chunk) => {
-      outcome.stdout += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      outcome.stderr += chunk;
-    });
-    child.on('close', (code) => resolve({ ...outcome, code }));
-    child.stdin.end(input);
-  });
-}
+const onebit = (args: string[], input?: string) => runProgram(['support', ...args], { input });
 
 beforeAll(async () => {
   writeFileSync(at('train.csv'), csv(trainingRows.slice(0, 120)));
@@ -78,6 +63,15 @@ test('invisible characters in a query change nothing', async () => {
   // Wishes stand where they stand in what was written.
   const { text: __, parts: ___, ...wish } = wishes[0];
   expect(found.wishes).toMatchObject([wish]);
+});
+
+test('decisions are calibrated on rows that say yes and no in any of the languages that training takes', async () => {
+  const rows = trainingRows.slice(0, 40).map(({ text, intent }) => `"${text}",${intent === 'refund' ? 'ja' : 'nein'}`);
+  writeFileSync(at('labels.csv'), `text,label\n${rows.join('\n')}\n`);
+  const asked = ['calibrate', at('labels.csv'), '-m', at('shop.gguf'), '--ask', 'refund', '--options', 'no,yes'];
+  const { stdout, stderr, code } = await runProgram([...asked, '--json']);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(JSON.parse(stdout)).toMatchObject({ rows: 40, labels: ['no', 'yes'] });
 });
 
 test('evaluate gives the documented keys', async () => {

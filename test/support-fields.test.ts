@@ -9,6 +9,7 @@ import {
   evaluateSupport,
   loadSupport,
   parseRows,
+  routeMessage,
   routeQuery,
   type SupportModel,
   type SupportRow,
@@ -58,6 +59,19 @@ test('fields are learnt with intents and found in texts never seen', async () =>
     expect(probability).toBeGreaterThan(0.5);
     expect(probability).toBeLessThanOrEqual(1);
   }
+});
+
+test('fields of a message of one wish stand where they stand in the message', () => {
+  const mail = 'Hello,\n\nI want to fly from Rome to Quito. Please, a seat to Quito leaving Rome.\n\n> call Ben back\n';
+  const { wishes, prediction } = routeMessage(model, mail);
+  expect(wishes).toHaveLength(1);
+  const found = wishes[0].prediction.fields;
+  expect(found.length).toBeGreaterThan(1);
+  for (const { start, end, text } of [...found, ...prediction.fields]) expect(mail.slice(start, end)).toBe(text);
+  expect(found.map(({ text }) => text)).not.toContain('Ben');
+  const given = { label: 'where', text: 'Quito', start: mail.indexOf('Quito'), end: mail.indexOf('Quito') + 5 };
+  const fields = [{ ...given, probability: 1 }];
+  expect(routeMessage(model, mail, { fields }).wishes[0].prediction.fields).toEqual(fields);
 });
 
 test('the file gives the same fields, and what is broken in it is refused', async () => {

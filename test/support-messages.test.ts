@@ -1,5 +1,5 @@
 // Whole messages: several wishes, flags that rows define, texts and languages of the business. One small training.
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   decide,
   languageReader,
@@ -63,6 +63,13 @@ Ann`;
     expect(wishes).toHaveLength(1);
     expect(routeMessage(model, '')).toMatchObject({ action: 'handover', wishes: [{ query: '' }] });
   });
+
+  test('a message of one sentence is judged once', () => {
+    const predict = vi.spyOn(model, 'predict');
+    routeMessage(model, 'where is my parcel?');
+    expect(predict).toHaveBeenCalledTimes(1);
+    predict.mockRestore();
+  });
 });
 
 test('flags are learnt from examples, kept in the file, and raised by one sentence of many', async () => {
@@ -114,4 +121,6 @@ test('a model is trained for one question: yes or no, and levels; flags answer q
   const others = [{ type: 'score' as const, instructions: '', levels: [{ label: 'calm' }, { label: 'angry' }] }];
   await expect(decide(urgent, 'x', others)).rejects.toThrow(/answers one question .* with no, yes/);
   await expect(trainDecision([{ text: 'a', label: 'calm' }], { levels: ['low', 'high'] })).rejects.toThrow(/row 1/);
+  const onlyLow = [{ text: 'a', label: 'low' }];
+  await expect(trainDecision(onlyLow, { levels: ['low', 'high'] })).rejects.toThrow(/there are none of high/);
 }, 600_000);

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { Budget } from '../core/budget.ts';
 import { OnebitError } from '../errors.ts';
+import { yesOrNo } from '../tasks/decide/train-decision.ts';
 import {
   calibrateDecisions,
   type DecisionCalibration,
@@ -106,10 +107,10 @@ function labelsFor(rows: readonly { label: string }[], support: SupportModel | u
   return [...(support?.parts.question?.labels ?? new Set(rows.map(({ label }) => label)))];
 }
 
-/** The label as the options write it; yes and no may be said as true and false. */
+/** The label as the options write it; yes and no may be said as in the rows of `decide train`. */
 function answerFor(label: string, labels: readonly string[]): string {
   if (labels.includes(label) || !(labels.length === 2 && labels.includes('yes') && labels.includes('no'))) return label;
-  return /^(true|1|y)$/i.test(label) ? 'yes' : /^(false|0|n)$/i.test(label) ? 'no' : label.toLowerCase();
+  return yesOrNo(label) ?? label;
 }
 
 function unknownLabel(row: number, label: string, labels: readonly string[]): OnebitError {

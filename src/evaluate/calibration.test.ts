@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import { calibrationError, type Judged } from '../core/calibration.ts';
 import { Random } from '../core/random.ts';
 import { chanceOfRight } from '../generate/abstain.ts';
-import { calibrationError, calibrationReport, fitCalibration, type Judged, selective } from './calibration.ts';
+import { calibrationReport, fitCalibration, selective } from './calibration.ts';
 
 /** Answers whose chance of being right is `chance` of their confidence. */
 function judged(count: number, chance: (confidence: number) => number): Judged[] {

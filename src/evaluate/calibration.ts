@@ -1,14 +1,7 @@
 // Owns what a model's confidence is worth: how far it is from the share of right answers, how many errors are left where the model answers only what it is
 // surest of, and the calibration that turns confidence into a chance. Must not know models or tasks.
-// Sources: expected calibration error in ten bins (Naeini et al., AAAI 2015; Guo et al., ICML 2017); logistic calibration with softened targets (Platt 1999).
-import { exp, log } from '../core/elementary.ts';
+import { calibrationError, fitLogistic, type Judged } from '../core/calibration.ts';
 import { chanceOfRight, logitOf } from '../generate/abstain.ts';
-
-/** One answer: how sure, and whether right. */
-export interface Judged {
-  readonly confidence: number;
-  readonly right: boolean;
-}
 
 /** What is left where only the answers the model is surest of are given. */
 export interface Coverage {
@@ -30,10 +23,8 @@ export interface CalibrationReport {
   readonly coverage: readonly Coverage[];
 }
 
-const BINS = 10;
 const COVERAGES = [1, 0.9, 0.75, 0.5, 0.25];
 const FOLDS = 5;
-const STEPS = 60;
 
 /** Reports on `judged`; the order of questions says which fold each is in. */
 export function calibrationReport(judged: readonly Judged[]): CalibrationReport {
@@ -46,17 +37,6 @@ export function calibrationReport(judged: readonly Judged[]): CalibrationReport 
     ),
     coverage: COVERAGES.map((coverage) => selective(judged, coverage)),
   };
-}
-
-/** The expected calibration error; 0 for nothing. */
-export function calibrationError(judged: readonly Judged[]): number {
-  const bins = Array.from({ length: BINS }, () => ({ confidence: 0, right: 0 }));
-  for (const { confidence, right } of judged) {
-    const bin = bins[Math.min(BINS - 1, Math.floor(confidence * BINS))];
-    bin.confidence += confidence;
-    bin.right += Number(right);
-  }
-  return bins.reduce((sum, bin) => sum + Math.abs(bin.confidence - bin.right), 0) / Math.max(1, judged.length);
 }
 
 /** Errors among the surest `coverage` of the answers. */
@@ -72,33 +52,8 @@ export function selective(judged: readonly Judged[], coverage: number): Coverage
  * answer then has the chance of all.
  */
 export function fitCalibration(judged: readonly Judged[]): { readonly slope: number; readonly offset: number } {
-  const right = judged.filter((one) => one.right).length;
-  // Targets short of 0 and 1, so that few questions do not make it sure.
-  const targets = { right: (right + 1) / (right + 2), wrong: 1 / (judged.length - right + 2) };
-  const rows = judged.map((one) => ({
-    x: logitOf(one.confidence),
-    target: one.right ? targets.right : targets.wrong,
-  }));
-  const constant = { slope: 0, offset: log((right + 1) / (judged.length - right + 1)) };
-  let { slope, offset } = constant;
-  for (let step = 0; step < STEPS; step++) {
-    let [g0, g1, h00, h01, h11] = [0, 0, 1e-9, 0, 1e-9];
-    for (const { x, target } of rows) {
-      const chance = 1 / (1 + exp(-(slope * x + offset)));
-      const weight = chance * (1 - chance);
-      g0 += chance - target;
-      g1 += (chance - target) * x;
-      h00 += weight;
-      h01 += weight * x;
-      h11 += weight * x * x;
-    }
-    const determinant = h00 * h11 - h01 * h01;
-    if (!(determinant > 1e-12)) break;
-    const change = { offset: (h11 * g0 - h01 * g1) / determinant, slope: (h00 * g1 - h01 * g0) / determinant };
-    // Short steps: far from the minimum Newton's are too long.
-    const scale = Math.min(1, 2 / Math.max(Math.abs(change.offset), Math.abs(change.slope), 1e-12));
-    offset -= scale * change.offset;
-    slope -= scale * change.slope;
-  }
-  return slope > 0 && Number.isFinite(slope) && Number.isFinite(offset) ? { slope, offset } : constant;
+  return fitLogistic(
+    judged.map(({ confidence }) => logitOf(confidence)),
+    judged.map(({ right }) => right),
+  );
 }

@@ -1,8 +1,10 @@
 // Owns making the probabilities of decisions hold: a temperature fitted on rows whose right answer is known, what share can be answered at which risk, and the
 // threshold for an accuracy, as surely as the rows can show it. Must not know who decides.
+import { calibrationError } from '../../core/calibration.ts';
 import { checkArgument, checkOptions } from '../../core/check.ts';
 import { exp, log } from '../../core/elementary.ts';
 import { OnebitError } from '../../errors.ts';
+import { fitTemperature } from '../support/calibration.ts';
 import { type ThresholdRow, textsNeeded, thresholdTable } from '../support/promise.ts';
 import type { Decider } from './questions.ts';
 
@@ -29,7 +31,7 @@ export interface DecisionCalibration {
 }
 
 const SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1];
-const BINS = 10;
+const MOST_TEMPERATURE = 50;
 const LEAST = 1e-9;
 
 /** Fits the temperature and measures. @param options.accuracy wanted of what is answered, default 0.95. Throws `bad-argument`. */
@@ -46,7 +48,11 @@ export function calibrateDecisions(
   if (judged.length === 0) {
     throw new OnebitError('bad-argument', 'calibrateDecisions: there must be rows, got none. Give rows with labels.');
   }
-  const temperature = fitTemperature(judged);
+  const scored = judged.map(({ probabilities, right }) => ({
+    scores: Float32Array.from(probabilities, scoreOf),
+    intent: right in probabilities ? right : -1,
+  }));
+  const temperature = fitTemperature(scored, MOST_TEMPERATURE);
   const tops = judged.map((one) => topOf(one, temperature));
   const sorted = [...tops].sort((a, b) => b.confidence - a.confidence);
   const rightOf = (list: readonly { right: boolean }[]) => list.filter(({ right }) => right).length;
@@ -54,7 +60,7 @@ export function calibrateDecisions(
     rows: judged.length,
     accuracy: rightOf(tops) / tops.length,
     temperature,
-    calibrationError: { before: errorOf(judged.map((one) => topOf(one, 1))), after: errorOf(tops) },
+    calibrationError: { before: calibrationError(judged.map((one) => topOf(one, 1))), after: calibrationError(tops) },
     riskCoverage: SHARES.map((share) => {
       const answered = sorted.slice(0, Math.max(1, Math.round(share * sorted.length)));
       const threshold = answered[answered.length - 1].confidence;
@@ -85,45 +91,19 @@ export function sumOf(values: readonly number[]): number {
 }
 
 function atTemperature(probabilities: readonly number[], temperature: number): number[] {
-  const scores = probabilities.map((p) => log(Math.max(p, LEAST)) / temperature);
+  const scores = probabilities.map((p) => scoreOf(p) / temperature);
   const most = Math.max(...scores);
   const weights = scores.map((score) => exp(score - most));
   const sum = sumOf(weights);
   return weights.map((weight) => weight / sum);
 }
 
+function scoreOf(probability: number): number {
+  return log(Math.max(probability, LEAST));
+}
+
 function topOf({ probabilities, right }: JudgedDecision, temperature: number) {
   const scaled = atTemperature(probabilities, temperature);
   const confidence = Math.max(...scaled);
   return { confidence, right: scaled.indexOf(confidence) === right };
-}
-
-/** The temperature under which the right options are likeliest, with one row more that could be any option. */
-function fitTemperature(judged: readonly JudgedDecision[]): number {
-  const loss = (logTemperature: number) => {
-    let [sum, any] = [0, 0];
-    for (const { probabilities, right } of judged) {
-      const scaled = atTemperature(probabilities, exp(logTemperature));
-      sum -= log(Math.max(scaled[right] ?? 0, LEAST));
-      for (const p of scaled) any -= log(Math.max(p, LEAST)) / scaled.length;
-    }
-    return sum + any / judged.length;
-  };
-  let [low, high] = [log(0.05), log(50)];
-  for (let i = 0; i < 40; i++) {
-    const [a, b] = [low + (high - low) / 3, high - (high - low) / 3];
-    if (loss(a) < loss(b)) high = b;
-    else low = a;
-  }
-  return exp((low + high) / 2);
-}
-
-function errorOf(tops: readonly { confidence: number; right: boolean }[]): number {
-  const bins = Array.from({ length: BINS }, () => ({ sum: 0, right: 0 }));
-  for (const { confidence, right } of tops) {
-    const bin = bins[Math.min(BINS - 1, Math.floor(confidence * BINS))];
-    bin.sum += confidence;
-    bin.right += Number(right);
-  }
-  return bins.reduce((total, { sum, right }) => total + Math.abs(sum - right), 0) / tops.length;
 }

@@ -2,10 +2,11 @@
 import { stemOf } from '../answers/passage-index.ts';
 import { OUT_OF_SCOPE } from '../support/rows.ts';
 import type { SupportModel } from '../support/support-model.ts';
-import { textKey, wordsOf } from '../support/words.ts';
+import { wordsOf } from '../support/words.ts';
+import { spoken } from '../texts/index.ts';
 import { sumOf } from './calibrate.ts';
 import type { Decider, DecisionOption } from './questions.ts';
-import { trainedDecider } from './trained-decider.ts';
+import { chancesOf, keyOf, trainedDecider } from './trained-decider.ts';
 
 /** Labels that stand for everything else. */
 const NONE = new Set([OUT_OF_SCOPE, 'none', 'other', 'none of these', 'none of the above', 'out of scope', 'unknown']);
@@ -18,22 +19,17 @@ const LEAST_MEANT = 0.1;
 export function supportDecider(model: SupportModel): Decider {
   if (model.parts.question) return trainedDecider(model, model.parts.question);
   const intentOf = new Map(model.intents.map((intent, i) => [keyOf(intent), i]));
-  const chancesOf = (text: string) => {
-    const { intents, outOfScope } = model.predict(text, { top: model.intents.length });
-    const chances = new Map(intents.map(({ intent, probability }) => [intent, probability]));
-    return { chances: model.intents.map((intent) => chances.get(intent) ?? 0), outOfScope };
-  };
+  const ofIntents = (text: string) => chancesOf(model, text, model.intents);
   /** How much of each intent is meant by words: all of one where they are its name. */
   const meantBy = ({ label, description }: DecisionOption): number[] => {
     const named = intentOf.get(keyOf(label));
     if (named !== undefined) return model.intents.map((_, i) => Number(i === named));
-    const { chances, outOfScope } = chancesOf(description ? `${spaced(label)} ${description}` : spaced(label));
-    const kept = chances.map((chance) => (chance >= LEAST_MEANT ? chance * (1 - outOfScope) : 0));
-    return kept;
+    const { chances, outOfScope } = ofIntents(description ? `${spoken(label)} ${description}` : spoken(label));
+    return chances.map((chance) => (chance >= LEAST_MEANT ? chance * (1 - outOfScope) : 0));
   };
   return {
     async probabilities(text, _instructions, options) {
-      const { chances, outOfScope } = chancesOf(text);
+      const { chances, outOfScope } = ofIntents(text);
       const hasNone = options.some(({ label }) => NONE.has(keyOf(label)) && !intentOf.has(keyOf(label)));
       const weights = options.map((option) => {
         if (NONE.has(keyOf(option.label)) && !intentOf.has(keyOf(option.label))) return outOfScope;
@@ -47,25 +43,13 @@ export function supportDecider(model: SupportModel): Decider {
     async yes(text, instructions) {
       const asked = new Set(wordsOf(instructions).map(stemOf));
       const flag = model.flagLabels.findIndex((label) =>
-        wordsOf(spaced(label)).every((word) => asked.has(stemOf(word))),
+        wordsOf(spoken(label)).every((word) => asked.has(stemOf(word))),
       );
       if (flag >= 0) return model.readFlags(text)[flag].probability;
-      const { chances, outOfScope } = chancesOf(text);
+      const { chances, outOfScope } = ofIntents(text);
       const meant = meantBy({ label: instructions });
       const most = Math.max(...meant, LEAST);
       return chances.reduce((sum, chance, i) => sum + chance * (meant[i] / most), 0) * (1 - outOfScope);
     },
   };
-}
-
-/** `card_arrival`, `cardArrival` and "Card arrival" are one name. */
-function keyOf(label: string): string {
-  return textKey(spaced(label));
-}
-
-function spaced(label: string): string {
-  return label
-    .replace(/(\p{Ll})(\p{Lu})/gu, '$1 $2')
-    .replace(/[_\-/.:]+/g, ' ')
-    .trim();
 }

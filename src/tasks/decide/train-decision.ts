@@ -2,7 +2,7 @@
 // intents are the answers. Must not know files.
 import { checkArgument, checkOptions, type Kind } from '../../core/check.ts';
 import { OnebitError } from '../../errors.ts';
-import type { SupportRow } from '../support/rows.ts';
+import { OUT_OF_SCOPE, type SupportRow } from '../support/rows.ts';
 import { SupportModel, type TrainedQuestion } from '../support/support-model.ts';
 import { type TrainSupportOptions, trainSupport } from '../support/train-support.ts';
 import { textKey } from '../support/words.ts';
@@ -70,15 +70,16 @@ export async function trainDecision(
       `trainDecision: the label of row ${row ?? i + 1} must be one of ${labels.slice(0, 10).join(', ')}, got '${label.slice(0, 60)}'. Correct the row.`,
     );
   });
-  // What is out of scope plays no part: every text has one of the answers.
-  const model = await trainSupport(taught, { ...training, expectedOutOfScope: 0 });
-  const missing = labels.filter((label) => !model.intents.includes(label));
+  const taughtLabels = new Set(taught.map(({ intent }) => intent));
+  const missing = labels.filter((label) => !taughtLabels.has(label) || label === OUT_OF_SCOPE);
   if (missing.length > 0) {
     throw new OnebitError(
       'bad-argument',
       `trainDecision: every answer needs rows, there are none of ${missing.join(', ')}. Add some.`,
     );
   }
+  // What is out of scope plays no part: every text has one of the answers.
+  const model = await trainSupport(taught, { ...training, expectedOutOfScope: 0 });
   return new SupportModel({ ...model.parts, question: { type, instructions, labels } });
 }
 
@@ -115,7 +116,8 @@ function labelsOf(
   );
 }
 
-function yesOrNo(label: string): 'yes' | 'no' | undefined {
+/** A label as yes or no, in whichever language of rows; undefined where it is neither. */
+export function yesOrNo(label: string): 'yes' | 'no' | undefined {
   const key = textKey(label);
   return YES.has(key) ? 'yes' : NO.has(key) ? 'no' : undefined;
 }

@@ -7,19 +7,15 @@ import type { Decider, DecisionOption } from './questions.ts';
 
 /** A decider over the one question of a model; however the question is put, it is that one. */
 export function trainedDecider(model: SupportModel, question: TrainedQuestion): Decider {
-  const chancesOf = (text: string) => {
-    const { intents } = model.predict(text, { top: model.intents.length });
-    const chances = new Map(intents.map(({ intent, probability }) => [intent, probability]));
-    return question.labels.map((label) => chances.get(label) ?? 0);
-  };
+  const answersOf = (text: string) => chancesOf(model, text, question.labels).chances;
   return {
     async probabilities(text, _instructions, options) {
       const places = placesOf(options, question);
-      const chances = chancesOf(text);
+      const chances = answersOf(text);
       return places.map((place) => chances[place]);
     },
     async yes(text) {
-      if (question.type === 'yes-no') return chancesOf(text)[1];
+      if (question.type === 'yes-no') return answersOf(text)[1];
       throw refused(question, 'yes or no');
     },
   };
@@ -37,7 +33,19 @@ function placesOf(options: readonly DecisionOption[], question: TrainedQuestion)
   throw refused(question, options.map(({ label }) => label.slice(0, 40)).join(', '));
 }
 
-function keyOf(label: string): string {
+/** What the model gives each of its intents `labels`, in their order, and what is out of scope. */
+export function chancesOf(
+  model: SupportModel,
+  text: string,
+  labels: readonly string[],
+): { chances: number[]; outOfScope: number } {
+  const { intents, outOfScope } = model.predict(text, { top: model.intents.length });
+  const chances = new Map(intents.map(({ intent, probability }) => [intent, probability]));
+  return { chances: labels.map((label) => chances.get(label) ?? 0), outOfScope };
+}
+
+/** `card_arrival`, `cardArrival` and "Card arrival" are one name. */
+export function keyOf(label: string): string {
   return textKey(spoken(label));
 }
 

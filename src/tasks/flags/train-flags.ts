@@ -1,9 +1,11 @@
 // Owns learning flags from rows that say which they have: linear support vector machines, and how likely they are right by rows that were not learnt. Must not
 // know files.
-import { exp, log } from '../../core/elementary.ts';
+import { fitLogistic } from '../../core/calibration.ts';
+import { exp } from '../../core/elementary.ts';
 import { Random } from '../../core/random.ts';
 import { q8_0 } from '../../quant/q8-0.ts';
 import type { Evidence } from '../support/evidence.ts';
+import { asStored } from '../support/network.ts';
 import { type LinearMachine, learnMachine } from '../support/teacher.ts';
 import { TRUNK_WIDTH } from '../support/trunk.ts';
 import { type FlagFacts, FlagModel, flagWidth, RAISED } from './flag-model.ts';
@@ -18,6 +20,8 @@ export const MOST_FLAGS = 64;
 /** Fewer examples of a flag teach nothing that holds elsewhere. */
 export const LEAST_FLAGGED = 4;
 const PARTS = 5;
+/** Keeps a flag's slope small where few rows have it. */
+const RIDGE = 1e-3;
 
 /** Flags that can be learnt, and notes on those that cannot. */
 export function flagsOf(rows: readonly { readonly flags?: readonly string[] }[]): {
@@ -66,7 +70,7 @@ export async function learnFlags(
   const facts = labels.map((flag, f): FlagFacts => {
     const distances = heldOut.map((row) => row[f]);
     const sides = has.map((row) => row[f]);
-    const [slope, offset] = fitLogistic(distances, sides);
+    const { slope, offset } = fitLogistic(distances, sides, RIDGE);
     calibration.set([slope, offset], 2 * f);
     const raised = distances.map((distance) => 1 / (1 + exp(-slope * distance - offset)) >= RAISED);
     const count = (holds: (i: number) => boolean) => all.filter(holds).length;
@@ -83,34 +87,6 @@ function storedWeights(machine: LinearMachine, vocabulary: number, flags: number
   for (let row = 0; row <= vocabulary + TRUNK_WIDTH; row++) {
     for (let f = 0; f < flags; f++) weights[f * width + row] = machine.weightOf(row, f);
   }
-  const bytes = new Uint8Array((weights.length / q8_0.blockSize) * q8_0.blockBytes);
-  q8_0.encode(weights, bytes);
-  q8_0.decode(bytes, weights);
+  asStored([weights], q8_0);
   return weights;
-}
-
-/** Slope and offset of log-odds, by Newton's method; labels a little softer than 0 and 1 (Platt 1999), so that few rows do not make it sure. */
-function fitLogistic(values: readonly number[], sides: readonly boolean[]): [slope: number, offset: number] {
-  const positives = sides.filter(Boolean).length;
-  const [high, low] = [(positives + 1) / (positives + 2), 1 / (values.length - positives + 2)];
-  let [slope, offset] = [1, log(positives / (values.length - positives))];
-  for (let step = 0; step < 50; step++) {
-    let [g1, g0, h11, h10, h00] = [1e-3 * slope, 0, 1e-3, 0, 1e-9];
-    for (const [i, value] of values.entries()) {
-      const chance = 1 / (1 + exp(-slope * value - offset));
-      const error = chance - (sides[i] ? high : low);
-      const weight = Math.max(chance * (1 - chance), 1e-6);
-      g1 += error * value;
-      g0 += error;
-      h11 += weight * value * value;
-      h10 += weight * value;
-      h00 += weight;
-    }
-    const determinant = h11 * h00 - h10 * h10;
-    if (Math.abs(determinant) < 1e-12) break;
-    const bound = (x: number) => Math.max(-2, Math.min(2, x));
-    slope -= bound((h00 * g1 - h10 * g0) / determinant);
-    offset -= bound((h11 * g0 - h10 * g1) / determinant);
-  }
-  return [Math.max(0, slope), offset];
 }

@@ -50,26 +50,35 @@ export function routeMessage(model: SupportModel, message: string, options: Rout
   }
   const parts = sentencesOf(message);
   const threshold = options.threshold ?? model.facts.threshold;
-  const judge = (text: string) => model.predict(text, { top: TOP, threshold });
+  // Most messages are one sentence and nothing else: each text is judged once.
+  const known = new Map<string, Prediction>();
+  const judge = (text: string) => {
+    const prediction = known.get(text) ?? model.predict(text, { top: TOP, threshold });
+    known.set(text, prediction);
+    return prediction;
+  };
   const judged = parts.slice(0, MOST_SENTENCES).map((part): Judged => ({ part, prediction: judge(part.text) }));
   const whole = judge(message);
   const flags = raisedBy(model, [whole, ...judged.map(({ prediction }) => prediction)]);
   const groups = grouped(judged, judge);
   const rest = parts.slice(MOST_SENTENCES);
+  const all = options.fields ?? whole.fields;
+  const fieldsIn = (places: readonly MessagePart[]) =>
+    all.filter((field) => places.some(({ start, end }) => start <= field.start && field.end <= end));
   if (groups.length < 2) {
     // A message of one sentence is judged as it stands, as it was before there were wishes.
     const query = parts.length === 1 ? message : joined(parts);
-    const route = routePrediction(model, query, parts.length === 1 ? whole : judge(query), options);
-    return { ...route, wishes: [wishOf(route, joined(parts), parts)], flags };
+    const prediction = { ...judge(query), fields: whole.fields };
+    const route = routePrediction(model, query, prediction, options);
+    const own = { ...route, prediction: { ...prediction, fields: fieldsIn(parts) } };
+    return { ...route, wishes: [wishOf(own, joined(parts), parts)], flags };
   }
   groups[groups.length - 1].push(...rest.map((part) => ({ part, prediction: whole })));
-  const all = options.fields ?? whole.fields;
   const wishes = groups.map((group): Wish => {
     const inOrder = group.map(({ part }) => part).sort((a, b) => a.start - b.start);
     const query = joined(inOrder);
-    const fields = all.filter((field) => inOrder.some((part) => part.start <= field.start && field.end <= part.end));
     // The sentence that says it decides: what goes with it would only blur it, and the surer of both would promise too much.
-    const prediction = { ...group[0].prediction, fields };
+    const prediction = { ...group[0].prediction, fields: fieldsIn(inOrder) };
     // An order number may stand in another sentence than the wish that needs it: answers take any field of the message.
     return wishOf(routePrediction(model, query, prediction, { ...options, fields: all }), query, inOrder);
   });

@@ -45,10 +45,11 @@ export function signalsOf(scores: Float32Array, outlierScore: number | undefined
 /**
  * The temperature under which the held-out texts of intents are likeliest, together with one text more that could be of any intent: where few texts
  * are told apart perfectly, probabilities stay those that so few can show.
+ * @param most the highest that is tried
  */
-export function fitTemperature(heldOut: readonly HeldOut[]): number {
+export function fitTemperature(heldOut: readonly Pick<HeldOut, 'scores' | 'intent'>[], most = 20): number {
   const inScope = heldOut.filter(({ intent }) => intent >= 0);
-  let [low, high] = [log(0.05), log(20)];
+  let [low, high] = [log(0.05), log(most)];
   const loss = (logTemperature: number) => {
     let [sum, anyIntent] = [0, 0];
     for (const { scores, intent } of inScope) {

@@ -1,5 +1,6 @@
 // Owns measuring a support model on labelled queries. Rows labelled `oos` are out of scope, and so are intents that the model does not know. Must not
 // know how results are shown.
+import { confidenceBins, calibrationError as expectedError, type Judged } from '../../core/calibration.ts';
 import { checkArgument, checkOptions } from '../../core/check.ts';
 import { nextTurn } from '../../core/event-loop.ts';
 import { type FieldEvaluation, measureFields } from '../fields/measure.ts';
@@ -144,12 +145,7 @@ export function calibrationError(judged: readonly JudgedRow[], bins = 15): numbe
   checkArgument('calibrationError', 'bins', bins, 'number');
   const inside = judged.filter(({ inScope }) => inScope);
   if (inside.length === 0) return null;
-  return (
-    calibrationBins(inside, bins).reduce(
-      (sum, { rows, confidence, accuracy }) => sum + rows * Math.abs(confidence - accuracy),
-      0,
-    ) / inside.length
-  );
+  return expectedError(inside.map(topOf), bins);
 }
 
 /** Rows by their top intent's probability: how many, the mean probability, the share that is right. Empty bins are left out. */
@@ -157,16 +153,13 @@ export function calibrationBins(
   inside: readonly JudgedRow[],
   bins: number,
 ): { rows: number; confidence: number; accuracy: number }[] {
-  const sums = Array.from({ length: bins }, () => ({ rows: 0, confidence: 0, right: 0 }));
-  for (const { prediction, right } of inside) {
-    const bin = sums[Math.min(bins - 1, Math.floor(prediction.probability * bins))];
-    bin.rows++;
-    bin.confidence += prediction.probability;
-    if (right) bin.right++;
-  }
-  return sums
+  return confidenceBins(inside.map(topOf), bins)
     .filter(({ rows }) => rows > 0)
     .map(({ rows, confidence, right }) => ({ rows, confidence: confidence / rows, accuracy: right / rows }));
+}
+
+function topOf({ prediction, right }: JudgedRow): Judged {
+  return { confidence: prediction.probability, right };
 }
 
 function fieldsOf({ row, prediction }: JudgedRow) {

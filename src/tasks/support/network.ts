@@ -8,6 +8,7 @@
 // Adagrad with one number per row. Must not know texts or files.
 import { exp } from '../../core/elementary.ts';
 import { Random } from '../../core/random.ts';
+import type { FormatOf } from '../../quant/format.ts';
 import { q1_0 } from '../../quant/q1-0.ts';
 import { type Evidence, MAX_EVIDENCE } from './evidence.ts';
 import { at, KernelMemory } from './kernels.ts';
@@ -223,12 +224,12 @@ export class Network {
   }
 }
 
-/** Replaces latent weights by what Q1_0 stores of them. */
-export function asStored(matrices: readonly Float32Array[]): void {
+/** Replaces latent weights by what a format stores of them. */
+export function asStored(matrices: readonly Float32Array[], format: FormatOf<string> = q1_0): void {
   for (const matrix of matrices) {
-    const bytes = new Uint8Array((matrix.length / q1_0.blockSize) * q1_0.blockBytes);
-    q1_0.encode(matrix, bytes);
-    q1_0.decode(bytes, matrix);
+    const bytes = new Uint8Array((matrix.length / format.blockSize) * format.blockBytes);
+    format.encode(matrix, bytes);
+    format.decode(bytes, matrix);
   }
 }
 

@@ -94,14 +94,12 @@ export async function suggestIntents(
     else members[best].push({ index, likeness });
     await budget.turn('suggest');
   }
-  const kept = members.map((list, c) => ({ list, c })).filter(({ list }) => list.length >= smallest);
-  for (const { list } of members.map((list) => ({ list })).filter(({ list }) => list.length < smallest)) {
-    rest.push(...list.map(({ index }) => index));
-  }
+  const kept = members.filter(({ length }) => length >= smallest);
+  for (const list of members) if (list.length < smallest) rest.push(...list.map(({ index }) => index));
   const used = new Set<string>();
   const intents = kept
-    .sort((a, b) => b.list.length - a.list.length)
-    .map(({ list }): SuggestedIntent => {
+    .sort((a, b) => b.length - a.length)
+    .map((list): SuggestedIntent => {
       const ordered = list.sort((a, b) => b.likeness - a.likeness);
       const words = tellingWords(
         ordered.map(({ index }) => vectors[index]),
@@ -143,11 +141,10 @@ function vectorsOf(texts: readonly string[], trunk: Trunk): { vectors: Vector[];
   const vectors = seen.map(({ ids }, t): Vector => {
     const words = new Map<number, number>();
     for (const id of ids) words.set(id, rarity(id) * Math.sqrt(general[id]));
-    const scale = 1 / Math.sqrt([...words.values()].reduce((sum, x) => sum + x * x, 1e-9));
-    for (const [id, weight] of words) words.set(id, weight * scale);
-    const sense = senses[t].map((x, i) => x - mean[i]);
-    const length = Math.sqrt(sense.reduce((sum, x) => sum + x * x, 1e-9));
-    return { words, sense: sense.map((x) => x / length) };
+    return unit(
+      words,
+      senses[t].map((x, i) => x - mean[i]),
+    );
   });
   return { vectors, names };
 }
@@ -168,6 +165,11 @@ function centreOf(list: readonly Vector[]): Vector {
     for (const [id, weight] of vector.words) words.set(id, (words.get(id) ?? 0) + weight);
     for (let i = 0; i < sense.length; i++) sense[i] += vector.sense[i];
   }
+  return unit(words, sense);
+}
+
+/** Words and sense, each of length 1. */
+function unit(words: Map<number, number>, sense: Float32Array): Vector {
   const scale = 1 / Math.sqrt([...words.values()].reduce((sum, x) => sum + x * x, 1e-9));
   for (const [id, weight] of words) words.set(id, weight * scale);
   const length = Math.sqrt(sense.reduce((sum, x) => sum + x * x, 1e-9));
@@ -250,7 +252,9 @@ function bestCut(
     const groups = new Map<number, number[]>();
     for (let m = 0; m < count; m++) {
       const root = find(m);
-      groups.set(root, [...(groups.get(root) ?? []), m]);
+      const group = groups.get(root);
+      if (group) group.push(m);
+      else groups.set(root, [m]);
     }
     const large = [...groups.values()].filter(({ length }) => length >= smallest);
     if (wanted === undefined && !isLast && large.length > MOST_A_ROOT * Math.sqrt(count)) continue;

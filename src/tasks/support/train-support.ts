@@ -14,6 +14,7 @@ import {
   DEFAULT_TEXTS,
   languageReader,
   mainLanguage,
+  spoken,
   unknownLabels,
 } from '../texts/index.ts';
 import { SIGNALS } from './calibration.ts';
@@ -165,14 +166,14 @@ export async function trainSupport(
   const language = await languageOfRows(texts, await embeddedTrunk());
   const trunk = (await embeddedTrunk()).subset(
     COMMON_WORDS,
-    wordHashesOf([...texts, ...textsOf(documents), ...intents.map(nameOf)]),
+    wordHashesOf([...texts, ...textsOf(documents), ...intents.map(spoken)]),
   );
   const named = JSON.stringify([intents, [...answers]]);
   const documentBytes = (await packPassages(documents)).length + 100 * documents.length;
   const textBytes = new TextEncoder().encode(JSON.stringify(own ?? {})).length;
   const room = maxBytes - documentBytes - textBytes - kept.bytes.length - 2 * new TextEncoder().encode(named).length;
   const space = chooseEvidence(
-    [...texts, ...intents.map(nameOf)],
+    [...texts, ...intents.map(spoken)],
     trunk,
     vocabularyFor(room, trunk, classes, shape, flagged.labels.length),
   );
@@ -390,15 +391,10 @@ function examplesOf(rows: readonly SupportRow[], intents: readonly string[], spa
     target: numberOf.get(intent) ?? intents.length,
   }));
   for (const [i, intent] of intents.entries()) {
-    const evidence = space.of(nameOf(intent));
+    const evidence = space.of(spoken(intent));
     if (evidence.ids.length > 0) examples.push({ evidence, target: i, isName: true });
   }
   return examples;
-}
-
-/** The words of a label: `cardArrival`, `card_arrival` and `card-arrival` are "card arrival". */
-function nameOf(intent: string): string {
-  return intent.replace(/(\p{Ll})(\p{Lu})/gu, '$1 $2').replace(/[_\-/.:]+/g, ' ');
 }
 
 /** Few examples are learnt in smaller steps, so that there are enough of them. */
