@@ -9,18 +9,21 @@ export interface DecisionOption {
   readonly description?: string;
 }
 
-/** What every question has. */
-interface Asked {
-  readonly instructions: string;
-  /** What programs and columns call it. */
-  readonly name?: string;
-}
-
-/** Yes or no; one of several labels; or a level, worst or lowest first. */
+/** Yes or no; one of several labels; or a level, worst or lowest first. `name` is what programs and columns call it. */
 export type DecisionQuestion =
-  | (Asked & { readonly type: 'yes-no' })
-  | (Asked & { readonly type: 'choice'; readonly options: readonly DecisionOption[] })
-  | (Asked & { readonly type: 'score'; readonly levels: readonly DecisionOption[] });
+  | { readonly type: 'yes-no'; readonly instructions: string; readonly name?: string }
+  | {
+      readonly type: 'choice';
+      readonly instructions: string;
+      readonly name?: string;
+      readonly options: readonly DecisionOption[];
+    }
+  | {
+      readonly type: 'score';
+      readonly instructions: string;
+      readonly name?: string;
+      readonly levels: readonly DecisionOption[];
+    };
 
 /** Probabilities are in the order of the question's options; confidence is 0 where all are alike and 1 where one is sure. */
 export type Decision =
