@@ -114,7 +114,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       var all: vec4f;
       for (var i = 0u; i < 4u; i++) { all[i] = (halves[8u * lane + 2u * i] + halves[8u * lane + 2u * i + 1u]) * p.scale; }
       let position = vec4u(0u, 1u, 2u, 3u) + 4u * (lane % ${FOURS_OF_PAGE}u);
-      scores[lane] = select(vec4f(-1.0e30), all, position < vec4u(here) & position + first >= vec4u(begin));
+      scores[lane] = select(vec4f(-1.0e30), all, (position < vec4u(here)) & ((position + vec4u(first)) >= vec4u(begin)));
     }
     workgroupBarrier();
     var kept: array<f32, ${group}>;
