@@ -12,13 +12,18 @@ export interface JsonRecord {
 
 const MOST_LINE_CHARACTERS = 16e6;
 
-/** The objects of JSON lines; blank lines are left out. Throws `bad-argument` with the line that is none, and what `pieces` throws. */
-export async function* jsonRecords(pieces: AsyncIterable<string>, name: string): AsyncGenerator<JsonRecord, void> {
-  let line = 0;
-  for await (const text of linesOf(pieces, name)) {
-    line++;
-    const json = text.trim();
-    if (json === '') continue;
+/**
+ * The objects of JSON lines; blank lines are left out. Throws `bad-argument` with the line that is none, and what `pieces` throws.
+ * @param problemOf says what is wrong with a line before it is parsed: "got more than …"; for lines of strangers
+ */
+export async function* jsonRecords(
+  pieces: AsyncIterable<string>,
+  name: string,
+  problemOf?: (json: string) => string | undefined,
+): AsyncGenerator<JsonRecord, void> {
+  for await (const { line, json } of linesOf(pieces, name)) {
+    const problem = problemOf?.(json);
+    if (problem !== undefined) throw refusal(name, line, problem);
     let value: unknown;
     try {
       value = JSON.parse(json);
@@ -37,19 +42,28 @@ export function textOfJson(value: unknown): string | undefined {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-async function* linesOf(pieces: AsyncIterable<string>, name: string): AsyncGenerator<string, void> {
-  let rest = '';
-  let count = 0;
+/** Lines that are not blank, without blanks around them. Costs no more than the characters, however long lines are and however many are blank. */
+async function* linesOf(pieces: AsyncIterable<string>, name: string): AsyncGenerator<Omit<JsonRecord, 'value'>, void> {
+  const begun: string[] = [];
+  let length = 0;
+  let line = 0;
   for await (const piece of pieces) {
-    const lines = `${rest}${piece}`.split('\n');
-    rest = lines.pop() ?? '';
-    count += lines.length;
-    if (rest.length > MOST_LINE_CHARACTERS) {
-      throw refusal(name, count + 1, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
+    const lines = piece.split('\n');
+    for (let i = 0; i < lines.length; i++) {
+      if (i > 0) {
+        const json = (begun.length === 1 ? begun[0] : begun.join('')).trim();
+        line++;
+        begun.length = length = 0;
+        if (json !== '') yield { line, json };
+      }
+      begun.push(lines[i]);
+      length += lines[i].length;
+      if (length <= MOST_LINE_CHARACTERS) continue;
+      throw refusal(name, line + 1, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
     }
-    yield* lines;
   }
-  if (rest !== '') yield rest;
+  const json = begun.join('').trim();
+  if (json !== '') yield { line: line + 1, json };
 }
 
 function refusal(name: string, line: number, got: string, cause?: unknown): OnebitError {
