@@ -12,11 +12,17 @@ export interface JsonRecord {
 
 const MOST_LINE_CHARACTERS = 16e6;
 
-/** The objects of JSON lines; blank lines are left out. Throws `bad-argument` with the line that is none, and what `pieces` throws. */
-export async function* jsonRecords(pieces: AsyncIterable<string>, name: string): AsyncGenerator<JsonRecord, void> {
-  let line = 0;
-  for await (const text of linesOf(pieces, name)) {
-    line++;
+/**
+ * The objects of JSON lines; blank lines are left out. Throws `bad-argument` with the line that is none, and what `pieces` throws.
+ * @param at told the line that is read
+ */
+export async function* jsonRecords(
+  pieces: AsyncIterable<string>,
+  name: string,
+  at: { line: number } = { line: 0 },
+): AsyncGenerator<JsonRecord, void> {
+  for await (const text of linesOf(pieces, name, at)) {
+    const line = ++at.line;
     const json = text.trim();
     if (json === '') continue;
     let value: unknown;
@@ -37,17 +43,20 @@ export function textOfJson(value: unknown): string | undefined {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-async function* linesOf(pieces: AsyncIterable<string>, name: string): AsyncGenerator<string, void> {
+async function* linesOf(
+  pieces: AsyncIterable<string>,
+  name: string,
+  at: { line: number },
+): AsyncGenerator<string, void> {
   let rest = '';
-  let count = 0;
   for await (const piece of pieces) {
     const lines = `${rest}${piece}`.split('\n');
     rest = lines.pop() ?? '';
-    count += lines.length;
-    if (rest.length > MOST_LINE_CHARACTERS) {
-      throw refusal(name, count + 1, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
-    }
     yield* lines;
+    if (rest.length > MOST_LINE_CHARACTERS) {
+      at.line++;
+      throw refusal(name, at.line, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
+    }
   }
   if (rest !== '') yield rest;
 }

@@ -78,12 +78,13 @@ export async function move(
 export async function validate(batch: BatchRecord, run: BatchSteps): Promise<BatchRecord> {
   const errors: BatchError[] = [];
   const known = new Set<string>();
+  const at = { line: 0 };
   let total = 0;
   const wrong = (line: number | null, code: string, message: string, param: string | null = null) => {
     errors.push({ code, message, line, param });
   };
   try {
-    for await (const { line, value } of jsonRecords(textOf(batch, run), 'the input file')) {
+    for await (const { line, value } of jsonRecords(textOf(batch, run), 'the input file', at)) {
       run.signal.throwIfAborted();
       total++;
       const { custom_id: customId, method, url, body } = value;
@@ -106,7 +107,7 @@ export async function validate(batch: BatchRecord, run: BatchSteps): Promise<Bat
   } catch (error) {
     run.signal.throwIfAborted();
     if (!(error instanceof OnebitError) || error.code === 'io') throw error;
-    wrong(null, 'invalid_json_line', error.message);
+    wrong(error.code === 'bad-argument' ? at.line : null, 'invalid_json_line', error.message);
   }
   return errors.length > 0 ? move(batch, 'failed', run, { errors, total }) : move(batch, 'in_progress', run, { total });
 }
