@@ -47,6 +47,8 @@ export interface Characters extends Followed {
    * known, Infinity where lengths do not matter any more.
    */
   room(count: number): number;
+  /** The most characters that can still come after `count`; may be Infinity. */
+  most(count: number): number;
   /** Languages of one table allow the same after counts with equal keys, as far as the string is not closed. */
   lengthKey(count: number): string;
   /** Whether it may be closed after `count` characters, where the place ends it. */

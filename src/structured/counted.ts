@@ -133,6 +133,10 @@ class Counted implements Characters {
     return last - count;
   }
 
+  most(count: number): number {
+    return this.max - count;
+  }
+
   lengthKey(count: number): string {
     return `${Math.max(0, this.min - count)} to ${this.max - count}`;
   }

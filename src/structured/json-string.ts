@@ -55,6 +55,10 @@ export class JsonString implements Characters {
     return this.max - count - 1;
   }
 
+  most(count: number): number {
+    return this.max - count;
+  }
+
   lengthKey(count: number): string {
     return `to ${this.max - count}`;
   }

@@ -5,8 +5,9 @@
 import { OnebitError } from '../errors.ts';
 import type { Followed, Standing } from './language.ts';
 import type { Program } from './program.ts';
+import { Transitions } from './transitions.ts';
 
-/** Situations remembered at most, some 2 KB each, and readings in all of them, some 100 bytes each; then all are forgotten. */
+/** Situations remembered at most, some 1 KB each, and readings in all of them, some 100 bytes each; then all are forgotten. */
 const MOST_SITUATIONS = 4096;
 const MOST_READINGS = 200_000;
 /** Ways to read one text at the same time. */
@@ -14,6 +15,9 @@ const MOST_WAYS = 30_000;
 /** More readings than these are looked up by byte. */
 const FEW_READINGS = 12;
 const ANY_BYTE = [0, 255, 0];
+/** Readings that go on with more bytes than these are kept once, under WIDE, rather than by byte. */
+const MANY_BYTES = 32;
+const WIDE = -1;
 
 /** Where to go on when a rule ends, one or several ways. Equal stacks are the same object until forgotten. */
 export interface Stack {
@@ -41,10 +45,10 @@ export interface Situation {
   readonly readings: readonly Reading[];
   /** Whether the text may end here. */
   readonly ended: boolean;
-  /** By byte: what follows, null where nothing does, undefined where not computed. */
-  next: (Situation | null | undefined)[] | undefined;
+  /** What follows after a byte, as far as that is computed. */
+  next: Transitions<Situation> | undefined;
   /** By byte: the readings that may go on with it, where there are many. */
-  byByte?: Reading[][] | undefined;
+  byByte?: Map<number, Reading[]> | undefined;
   /** Owned by whoever makes masks. */
   mask: Uint32Array | undefined;
 }
@@ -73,12 +77,12 @@ export class Machine {
 
   /** Memory of the program and of what is remembered, roughly. */
   get bytes(): number {
-    return 300 * this.program.states.length + 2000 * this.known.size + 100 * this.readings;
+    return 300 * this.program.states.length + 1000 * this.known.size + 100 * this.readings;
   }
 
   /** What follows after `value`, or null. @throws OnebitError `over-budget` where the text can be read in too many ways at once */
   step(from: Situation, value: number): Situation | null {
-    const known = from.next?.[value];
+    const known = from.next?.get(value);
     if (known !== undefined) return known;
     const reached: Reading[] = [];
     const readings = from.readings.length > FEW_READINGS ? this.readingsAt(from, value) : from.readings;
@@ -97,27 +101,28 @@ export class Machine {
     }
     const next = reached.length === 0 ? null : this.situation(reached);
     // Making the situation may have forgotten all others.
-    from.next ??= new Array(256);
-    from.next[value] = next;
+    from.next ??= new Transitions();
+    from.next.set(value, next);
     return next;
   }
 
   /** Those readings that may go on with `value`. */
   private readingsAt(from: Situation, value: number): readonly Reading[] {
     if (!from.byByte) {
-      from.byByte = Array.from({ length: 256 }, () => []);
+      from.byByte = new Map();
       this.steps += 2 * from.readings.length;
       for (const reading of from.readings) {
         const { bytes } = reading.followed < 0 ? this.program.states[reading.state] : { bytes: ANY_BYTE };
-        for (let i = 0; i < bytes.length; i += 3) {
-          for (let at = bytes[i]; at <= bytes[i + 1]; at++) {
-            const list = from.byByte[at];
-            if (list[list.length - 1] !== reading) list.push(reading);
-          }
+        if (bytes.length === 3 && bytes[1] - bytes[0] >= MANY_BYTES) {
+          add(from.byByte, WIDE, reading);
+          continue;
         }
+        for (let i = 0; i < bytes.length; i += 3)
+          for (let at = bytes[i]; at <= bytes[i + 1]; at++) add(from.byByte, at, reading);
       }
     }
-    return from.byByte[value];
+    const [wide, narrow] = [from.byByte.get(WIDE), from.byByte.get(value)];
+    return wide && narrow ? [...wide, ...narrow] : (wide ?? narrow ?? []);
   }
 
   followedAt(reading: Reading): Followed | undefined {
@@ -246,6 +251,12 @@ export class Machine {
     }
     return stack;
   }
+}
+
+function add(lists: Map<number, Reading[]>, byte: number, reading: Reading): void {
+  const list = lists.get(byte);
+  if (!list) lists.set(byte, [reading]);
+  else if (list[list.length - 1] !== reading) list.push(reading);
 }
 
 function plain(state: number, stack: Stack): Reading {

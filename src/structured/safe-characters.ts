@@ -1,44 +1,99 @@
-// Owns which characters may follow one another for ever from a place of a table: whatever is written with them, the string goes on. With it whole
-// branches of a tree of tokens are taken at once. Knows no tokens.
+// Owns which characters may follow one another from a place of a table, for ever or up to a number of them: whatever is written with them, the string
+// goes on. With it whole branches of a tree of tokens are taken at once. Knows no tokens.
 import type { CharacterTable } from './characters.ts';
 import { FIRST_SPELLING, SPELLINGS, WORDS } from './trie-contents.ts';
 
 /** More places than these are not looked at together. */
 const MOST_PLACES = 32;
+/** Longer bursts are not looked for. */
+const LONGEST_BURST = 32;
 
 export interface Safe {
   /** A set of `WORDS` words as in `TrieContents.characters`. */
   readonly characters: Int32Array;
   /** Where texts of these characters lead, the place itself among them: always between two characters. */
   readonly places: readonly number[];
+  /** As `characters`, for texts of up to `burstLength` characters. */
+  readonly burst: Int32Array;
+  readonly burstLength: number;
 }
 
 /** What may follow at a place: the characters that do not end the string, and where they lead. */
 interface Moves {
   readonly alive: Int32Array;
   readonly leads: ReadonlyMap<number, Int32Array>;
+  /** By group of `SPELLINGS`: where all its characters lead; −1 where they lead to several places, or some end the string. */
+  readonly byGroup: Int32Array;
 }
 
-interface Known {
-  readonly moves: Moves[];
-  readonly safe: Safe[];
-}
+const tables = new WeakMap<CharacterTable, SafeCharacters>();
 
-const tables = new WeakMap<CharacterTable, Known>();
+/** The safe characters of all places of a table, each computed once. */
+export class SafeCharacters {
+  private readonly table: CharacterTable;
+  private readonly moves: Moves[] = [];
+  private readonly safe: Safe[] = [];
 
-/** The safe characters of a place, computed once. Fewer rather than too many. */
-export function safeFrom(table: CharacterTable, place: number): Safe {
-  let known = tables.get(table);
-  if (!known) {
-    known = { moves: [], safe: [] };
-    tables.set(table, known);
+  private constructor(table: CharacterTable) {
+    this.table = table;
   }
-  known.safe[place] ??= safe(place, (at) => (known.moves[at] ??= movesOf(table, at)));
-  return known.safe[place];
+
+  static of(table: CharacterTable): SafeCharacters {
+    let known = tables.get(table);
+    if (!known) {
+      known = new SafeCharacters(table);
+      tables.set(table, known);
+    }
+    return known;
+  }
+
+  /** The safe characters of a place. Fewer rather than too many. */
+  from(place: number): Safe {
+    this.safe[place] ??= safe(place, (at) => this.movesAt(at));
+    return this.safe[place];
+  }
+
+  /** Where all characters of a group of `SPELLINGS` lead; −1 where that is not one place. */
+  after(place: number, group: number): number {
+    return this.movesAt(place).byGroup[group];
+  }
+
+  private movesAt(place: number): Moves {
+    this.moves[place] ??= movesOf(this.table, place);
+    return this.moves[place];
+  }
+}
+
+function safe(place: number, movesAt: (place: number) => Moves): Safe {
+  return { ...lasting(place, movesAt), ...burstFrom(place, movesAt) };
+}
+
+/** What may follow at first, and for how many characters it goes on to. */
+function burstFrom(place: number, movesAt: (place: number) => Moves): Pick<Safe, 'burst' | 'burstLength'> {
+  const burst = movesAt(place).alive;
+  let places = [place];
+  for (let burstLength = 1; ; burstLength++) {
+    const reached = new Set<number>();
+    for (const at of places) for (const [to, by] of movesAt(at).leads) if (meets(by, burst)) reached.add(to);
+    places = [...reached];
+    const goesOn = places.every((at) => isWithin(burst, 0, movesAt(at).alive));
+    if (!goesOn || burstLength === LONGEST_BURST || places.length > MOST_PLACES) return { burst, burstLength };
+  }
+}
+
+/** Whether all characters of the set at `at` are of another. */
+export function isWithin(characters: Int32Array, at: number, set: Int32Array): boolean {
+  return (
+    ((characters[at] & ~set[0]) |
+      (characters[at + 1] & ~set[1]) |
+      (characters[at + 2] & ~set[2]) |
+      (characters[at + 3] & ~set[3])) ===
+    0
+  );
 }
 
 /** Takes away what ends the string somewhere, until nothing does; or keeps to the place alone where that leaves more. */
-function safe(place: number, movesAt: (place: number) => Moves): Safe {
+function lasting(place: number, movesAt: (place: number) => Moves): Pick<Safe, 'characters' | 'places'> {
   const staying = { characters: movesAt(place).leads.get(place) ?? new Int32Array(WORDS), places: [place] };
   for (let characters = movesAt(place).alive; ; ) {
     const left = characters.slice();
@@ -58,6 +113,7 @@ function safe(place: number, movesAt: (place: number) => Moves): Safe {
 function movesOf(table: CharacterTable, place: number): Moves {
   const alive = new Int32Array(WORDS);
   const leads = new Map<number, Int32Array>();
+  const byGroup = new Int32Array(SPELLINGS.length).fill(-1);
   const add = (word: number, bit: number, places: Iterable<number>) => {
     alive[word] |= bit;
     for (const to of places) {
@@ -74,9 +130,11 @@ function movesOf(table: CharacterTable, place: number): Moves {
     if (own[value] >= 0 && own[value] & 1) add(value >> 5, 1 << (value & 31), [own[value] >> 1]);
   for (const [group, spelling] of SPELLINGS.entries()) {
     const ends = new Set<number>();
-    if (spelled(table, place, spelling, ends)) add(0, 1 << (FIRST_SPELLING + group), ends);
+    if (!spelled(table, place, spelling, ends)) continue;
+    add(0, 1 << (FIRST_SPELLING + group), ends);
+    if (ends.size === 1) byGroup[group] = [...ends][0];
   }
-  return { alive, leads };
+  return { alive, leads, byGroup };
 }
 
 /** Whether every character of a spelling may come; where they lead goes into `ends`. */

@@ -1,15 +1,13 @@
 // Owns what tokens do inside of a JSON string: which stay in it, where the closing quote comes. Once a table and vocabulary, for all grammars: counting
 // only takes tokens away again. Branches of the tree in which nothing can end the string are taken whole.
 import type { Characters, CharacterTable } from './characters.ts';
-import { safeFrom } from './safe-characters.ts';
+import { isWithin, SafeCharacters } from './safe-characters.ts';
 import type { TokenTrie } from './token-trie.ts';
-import { contentsOf, WORDS } from './trie-contents.ts';
+import { contentsOf, DEEPEST, GROUP, type TrieContents, WORDS } from './trie-contents.ts';
 
 const QUOTE = 0x22;
 /** Walks kept for each table, and masks for lengths, those asked for last: 20 KB each. */
 const MOST_WALKS = 64;
-/** Deeper than the longest token. */
-const DEEPEST = 260;
 
 /** What tokens do that begin at a place, apart from bounds of length. */
 interface Walk {
@@ -46,8 +44,10 @@ export function addString(
       : kept(known.bounded, `${place} ${language.lengthKey(count)}`, () => within(trie, language, walk, place, count));
   for (let word = 0; word < mask.length; word++) mask[word] |= allowed[word];
   const exits: number[] = [];
-  for (const [i, node] of walk.closed.entries()) {
-    if (!language.mayClose(count + walk.closedAfter[i])) continue;
+  const { closed, closedAfter } = walk;
+  for (let i = 0; i < closed.length; i++) {
+    const node = closed[i];
+    if (!language.mayClose(count + closedAfter[i])) continue;
     for (let id = token[node]; id >= 0; id = twin[id]) mask[id >>> 5] |= 1 << (id & 31);
     if (end[node] > node + 1) exits.push(node);
   }
@@ -80,7 +80,8 @@ function kept<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 
 function walkFrom(trie: TokenTrie, table: CharacterTable, place: number): Walk {
   const { nodes, byte, depth, end, vocabularySize } = trie;
-  const { order, first, characters } = contentsOf(trie);
+  const { order, first } = contentsOf(trie);
+  const branches = new Branches(trie, table);
   const mask = new Uint32Array(Math.ceil(vocabularySize / 32));
   const closed: number[] = [];
   const closedAfter: number[] = [];
@@ -89,8 +90,6 @@ function walkFrom(trie: TokenTrie, table: CharacterTable, place: number): Walk {
   const rows: Int32Array[] = new Array(DEEPEST);
   places[0] = place;
   rows[0] = table.row(place);
-  let known = -1;
-  let safe: Int32Array = new Int32Array(WORDS);
   for (let node = 1; node < nodes; ) {
     const above = depth[node] - 1;
     const after = end[node];
@@ -104,11 +103,7 @@ function walkFrom(trie: TokenTrie, table: CharacterTable, place: number): Walk {
       continue;
     }
     const next = move >> 1;
-    if (next !== known && after > node + 1) {
-      known = next;
-      safe = safeFrom(table, next).characters;
-    }
-    const isWhole = after === node + 1 || isWithin(characters, node, safe);
+    const isWhole = after === node + 1 || branches.isWhole(node, places[above], next);
     const to = first[isWhole ? after : node + 1];
     for (let i = first[node]; i < to; i++) mask[order[i] >>> 5] |= 1 << (order[i] & 31);
     if (isWhole) {
@@ -123,34 +118,28 @@ function walkFrom(trie: TokenTrie, table: CharacterTable, place: number): Walk {
   return { mask, closed: Int32Array.from(closed), closedAfter: Int32Array.from(closedAfter) };
 }
 
-/** Whether all characters below a node are of a set. */
-function isWithin(characters: Int32Array, node: number, set: Int32Array): boolean {
-  const at = node * WORDS;
-  return (
-    ((characters[at] & ~set[0]) |
-      (characters[at + 1] & ~set[1]) |
-      (characters[at + 2] & ~set[2]) |
-      (characters[at + 3] & ~set[3])) ===
-    0
-  );
-}
-
 /** The tokens of a walk that bounds of length allow: only branches with texts longer than there is room are looked into. */
 function within(trie: TokenTrie, language: Characters, walk: Walk, place: number, count: number): Uint32Array {
   const { nodes, byte, depth, end } = trie;
-  const { order, first, longest, characters } = contentsOf(trie);
+  const { order, first, longest } = contentsOf(trie);
   const { table } = language;
+  const branches = new Branches(trie, table);
   const mask = walk.mask.slice();
   const room = language.room(count);
   const rooms = new Rooms(language, count);
+  // Between characters, what any token needs is known.
+  const most = table.places[place].isBoundary ? language.most(count) : Number.POSITIVE_INFINITY;
+  removeLonger(trie, most, mask);
+  const places = new Int32Array(DEEPEST);
   const counts = new Int32Array(DEEPEST);
   const rows: Int32Array[] = new Array(DEEPEST);
+  places[0] = place;
   rows[0] = table.row(place);
   for (let node = 1; node < nodes; ) {
     const above = depth[node] - 1;
     const move = rows[above][byte[node]];
     const so = counts[above] + (move & 1);
-    if (move < 0 || so + longest[node] <= room) {
+    if (move < 0 || so + longest[node] <= room || so > most) {
       node = end[node];
       continue;
     }
@@ -161,18 +150,57 @@ function within(trie: TokenTrie, language: Characters, walk: Walk, place: number
       node = end[node];
       continue;
     }
-    const isWhole =
-      end[node] === node + 1 ||
-      (so + longest[node] <= rooms.of(next) && isWithin(characters, node, safeFrom(table, next).characters));
-    if (isWhole) {
+    const safe = end[node] === node + 1 ? next : branches.safePlace(node, places[above], next);
+    if (end[node] === node + 1 || (safe >= 0 && Math.min(so + longest[node], most) <= rooms.of(safe))) {
       node = end[node];
       continue;
     }
+    places[above + 1] = next;
     counts[above + 1] = so;
     rows[above + 1] = table.row(next);
     node++;
   }
   return mask;
+}
+
+/** Removes the tokens that need more than `most` characters, from between two characters on. */
+function removeLonger(trie: TokenTrie, most: number, mask: Uint32Array): void {
+  const { byNeed, firstNeed } = contentsOf(trie);
+  if (most + 1 >= firstNeed.length) return;
+  for (let i = firstNeed[most + 1]; i < byNeed.length; i++) mask[byNeed[i] >>> 5] &= ~(1 << (byNeed[i] & 31));
+}
+
+/** What is known at once of all that lies below a node. */
+class Branches {
+  private readonly byte: Uint8Array;
+  private readonly contents: TrieContents;
+  private readonly safe: SafeCharacters;
+
+  constructor(trie: TokenTrie, table: CharacterTable) {
+    this.byte = trie.byte;
+    this.contents = contentsOf(trie);
+    this.safe = SafeCharacters.of(table);
+  }
+
+  /** Whether no text below a node ends the string. The node's byte leads from place `from` to `next`. */
+  isWhole(node: number, from: number, next: number): boolean {
+    const { characters, longest } = this.contents;
+    const group = GROUP[this.byte[node]];
+    const place = group < 0 ? next : this.safe.after(from, group);
+    if (place < 0) return false;
+    const safe = this.safe.from(place);
+    if (isWithin(characters, node * WORDS, safe.characters)) return true;
+    const more = longest[node] - (group < 0 ? 0 : 1);
+    return more <= safe.burstLength && isWithin(characters, node * WORDS, safe.burst);
+  }
+
+  /** The place whose safe characters hold all below a node, its own character among them where that is only begun; −1 where there is none. */
+  safePlace(node: number, from: number, next: number): number {
+    const group = GROUP[this.byte[node]];
+    const place = group < 0 ? next : this.safe.after(from, group);
+    if (place < 0) return -1;
+    return isWithin(this.contents.characters, node * WORDS, this.safe.from(place).characters) ? place : -1;
+  }
 }
 
 /** What `within` asks of a language again and again, after `count` characters. */
@@ -199,7 +227,7 @@ class Rooms {
   of(place: number): number {
     let room = this.rooms[place];
     if (room === undefined) {
-      const { places } = safeFrom(this.language.table, place);
+      const { places } = SafeCharacters.of(this.language.table).from(place);
       room = -1;
       while (room + 1 < DEEPEST && places.every((at) => this.isPossible(at, room + 1))) room++;
       this.rooms[place] = room;

@@ -6,7 +6,7 @@ import { type Characters, isCharacters } from './characters.ts';
 import type { Machine, Reading, Situation } from './machine.ts';
 import { addString } from './string-walk.ts';
 import type { TokenTrie } from './token-trie.ts';
-import { contentsOf } from './trie-contents.ts';
+import { contentsOf, DEEPEST } from './trie-contents.ts';
 import { UniqueStrings } from './unique-strings.ts';
 import type { Work } from './work.ts';
 
@@ -28,8 +28,8 @@ const UNKNOWN = -2;
 const NOTHING = -1;
 /** Situations that the tokens of one mask may lead to: 1 KB each. */
 const MOST_SITUATIONS = 20_000;
-/** Deeper than the longest token. */
-const DEEPEST = 260;
+/** Entries of a table that is kept for the next mask. */
+const LARGEST_TABLE = 1 << 18;
 
 type Pace = () => boolean;
 
@@ -49,6 +49,8 @@ export class TokenMasks {
   private readonly walks = new Map<string | number, LocalWalk>();
   private walkBytes = 0;
   private readonly masked = new Set<Situation>();
+  /** The table of a walk that has ended, for the next one. */
+  private table: Int32Array | undefined;
 
   constructor(machine: Machine, trie: TokenTrie) {
     this.machine = machine;
@@ -203,12 +205,17 @@ export class TokenMasks {
     // Situations are numbered, and where they lead kept in one table, so that the loop over most of the tree touches little memory.
     const numbers = new Map<Situation, number>([[start, 0]]);
     const situations = [start];
-    let next = new Int32Array(16 * 256).fill(UNKNOWN);
+    let next = this.table ?? new Int32Array(64 * 256);
+    this.table = undefined;
+    next.fill(UNKNOWN, 0, 256);
     const along = new Int32Array(DEEPEST);
     let left = NODES_PER_LOOK;
     for (let i = 0, node = 0, to = 0, base = 0; ; left--) {
       if (node === to) {
-        if (i === roots.length) return;
+        if (i === roots.length) {
+          if (next.length <= LARGEST_TABLE) this.table = next;
+          return;
+        }
         base = depth[roots[i]];
         to = end[roots[i]];
         node = roots[i++] + 1;
@@ -231,10 +238,11 @@ export class TokenMasks {
             situations.push(situation);
             if (number > MOST_SITUATIONS) throw tooManySituations();
             if (situations.length * 256 > next.length) {
-              const larger = new Int32Array(next.length * 2).fill(UNKNOWN);
+              const larger = new Int32Array(next.length * 2);
               larger.set(next);
               next = larger;
             }
+            next.fill(UNKNOWN, number * 256, situations.length * 256);
           }
         }
         next[at] = number;
