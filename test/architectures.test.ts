@@ -123,6 +123,19 @@ test('factors of frequencies must be positive, and local layers must be said for
   );
 });
 
+test('a context that slides turns the keys of each layer by its own angles', async () => {
+  const gemma = golden.models.find(({ keys }) => keys?.['rope.freq_base_swa'])!;
+  const texts: string[] = [];
+  for (const backend of ['reference', 'wasm'] as const) {
+    const model = await load(await fileOf(gemma), { backend, threads: 1, kvFormat: 'f32', contextTokens: 128 });
+    const options = { temperature: 0, maxTokens: 200, overflow: 'slide', ignoreEndOfText: true } as const;
+    texts.push((await model.generate(golden.tokens, options).result()).tokens.join());
+    await model.dispose();
+  }
+  expect(texts[0].split(',')).toHaveLength(200);
+  expect(texts[1]).toBe(texts[0]);
+});
+
 test('a factor beside a ternary matrix multiplies it', async () => {
   const format = formatByName('q2_0');
   const codes = numbers(7, 64 * 64);

@@ -2,9 +2,10 @@
 import { OnebitError } from '../errors.ts';
 import type { WritableValue } from '../gguf/write.ts';
 import { readGemma3 } from './gemma3.ts';
+import type { Json } from './json.ts';
 import { type RopeReader, readRope } from './rope.ts';
 
-export type Json = Readonly<Record<string, unknown>>;
+export type { Json } from './json.ts';
 
 /** A family of models as Transformers names it, and the architecture of GGUF that computes the same. */
 export interface Family {

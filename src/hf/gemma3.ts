@@ -1,5 +1,5 @@
 // Owns what config.json of Gemma 3 (text) says beside what all models say: layers with a window, two bases of angles, a scale of queries.
-import type { Json } from './config.ts';
+import type { Json } from './json.ts';
 import { type RopeReader, readRope } from './rope.ts';
 
 /** Values with which a key changes nothing; others are refused. */

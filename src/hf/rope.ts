@@ -1,6 +1,7 @@
 // Owns what config.json says of rotary positions, as keys of GGUF and, of Llama 3's scaling, as the factors of its tensor.
+import { exp, log } from '../core/elementary.ts';
 import type { WritableValue } from '../gguf/write.ts';
-import type { Json } from './config.ts';
+import type { Json } from './json.ts';
 
 const f32 = (value: number): WritableValue => ({ type: 'f32', value });
 
@@ -69,7 +70,7 @@ function llama3Factors(rope: Json, base: number, { headSize, problems }: RopeRea
     return 1;
   });
   return Float32Array.from({ length: headSize / 2 }, (_, i) => {
-    const wavelength = 2 * Math.PI * base ** ((2 * i) / headSize);
+    const wavelength = 2 * Math.PI * exp(((2 * i) / headSize) * log(base));
     if (wavelength < original / high) return 1;
     if (wavelength > original / low) return factor;
     const fast = (original / wavelength - low) / (high - low);
