@@ -269,9 +269,9 @@ export class LanguageModel {
   }
 
   /**
-   * A text or tokens as a vector [width] of length 1: the mean of the final states. Texts alike in meaning should lie close; how well they do is the
-   * model's affair, which was not trained for it.
-   * @throws OnebitError `bad-argument` for nothing, or more than the context holds
+   * A text or tokens as a vector [width] of length 1: the mean of the final states, or what the file's `pooling_type` says (mean, first or last token); a
+   * text ends in the end token where the file says so. Texts alike in meaning should lie close; how well they do is the model's affair.
+   * @throws OnebitError `bad-argument` for nothing, or more than the context holds; `unsupported` where the file's `pooling_type` is none
    */
   async embed(
     input: string | ArrayLike<number>,
@@ -280,9 +280,9 @@ export class LanguageModel {
     this.assertAlive('embed');
     checkTextOrTokens('embed', 'input', input);
     checkOptions('embed', options, { signal: 'signal', adapter: 'text' });
-    const tokens = typeof input === 'string' ? this.tokenize(input) : input;
     const adapter = this.adapterOf(options.adapter);
-    const { embedTokens } = await import('./generate/embed.ts');
+    const { embedTokens, endedTokens } = await import('./generate/embed.ts');
+    const tokens = typeof input === 'string' ? endedTokens(this.tokenize(input), this.tokenizer) : input;
     return embedTokens(this.scheduler, tokens, this.contextTokens, adapter, options.signal);
   }
 

@@ -15,6 +15,7 @@ import { residentBytes } from './kernels/weight-loading.ts';
 import { LanguageModel } from './language-model.ts';
 import { readModelConfig } from './model/config.ts';
 import { Engine } from './model/engine.ts';
+import { withFrequencyFactors } from './model/frequency-factors.ts';
 import { type MemoryNeed, memoryNeed } from './model/memory.ts';
 import { checkTensors, type LoadProgress, loadWeights } from './model/weights.ts';
 import { createTokenizer } from './tokenizer/tokenizer.ts';
@@ -103,8 +104,9 @@ export async function load(input: ModelInput = EMBEDDED_MODEL, options: LoadOpti
   const source = await openSource(input, { signal: options.signal });
   try {
     const gguf = await readGguf(source, { signal: options.signal, i2sLayout: options.i2sLayout });
-    const config = readModelConfig(gguf);
-    checkTensors(gguf, config);
+    const said = readModelConfig(gguf);
+    checkTensors(gguf, said);
+    const config = await withFrequencyFactors(said, gguf, source, options.signal);
     const tokenizer = createTokenizer(gguf.metadata);
     checkVocabulary(tokenizer.vocabularySize, config.vocabulary);
     const contextTokens = contextOf(options, config.contextLength);

@@ -13,8 +13,12 @@ interface GoldenModel {
   readonly architecture: string;
   readonly activation: string | null;
   readonly seed: number;
+  /** Other keys of the file, below the architecture's prefix. */
+  readonly keys?: Readonly<Record<string, number>>;
   readonly tensors: readonly [name: string, shape: number[]][];
   readonly logprobs: readonly number[];
+  /** Of the whole text, where the file says how it is made. */
+  readonly vector?: readonly number[];
 }
 const golden: {
   readonly tokens: number[];
@@ -31,18 +35,26 @@ function numbers(seed: number, count: number): Float64Array {
   });
 }
 
+function numberOf(name: string, value: number, inputs: number): number {
+  if (name.includes('norm')) return 1 + 0.4 * value;
+  if (name.includes('freqs')) return 2 + 2 * value;
+  return name.endsWith('bias') ? 2 * value : (value * 3.46) / Math.sqrt(inputs);
+}
+
 function tensorOf(name: string, shape: number[], seed: number): WritableTensor {
   const raw = numbers(
     seed,
     shape.reduce((product, size) => product * size, 1),
   );
-  const values = Float32Array.from(raw, (value) =>
-    name.includes('norm') ? 1 + 0.4 * value : name.endsWith('bias') ? 2 * value : (value * 3.46) / Math.sqrt(shape[0]),
-  );
+  const values = Float32Array.from(raw, (value) => numberOf(name, value, shape[0]));
   return { name, shape, format: 'f32', bytes: () => new Uint8Array(values.buffer) };
 }
 
-async function fileOf({ architecture, activation, seed, tensors }: GoldenModel): Promise<Uint8Array> {
+async function fileOf(
+  { architecture, activation, seed, tensors, keys = {} }: GoldenModel,
+  more: Record<string, WritableValue> = {},
+  factors?: (name: string) => WritableTensor,
+): Promise<Uint8Array> {
   const { width, feedForward, heads, kvHeads, headSize, layers, epsilon, base } = golden.sizes;
   const vocabulary = tensors[0][1][1];
   const texts = Array.from({ length: vocabulary }, (_, i) => String.fromCharCode(0x100 + i));
@@ -66,8 +78,14 @@ async function fileOf({ architecture, activation, seed, tensors }: GoldenModel):
     ['tokenizer.ggml.eos_token_id', u32(0)],
   ]);
   if (activation) metadata.set(own('hidden_activation'), activation);
+  for (const [key, value] of Object.entries(keys)) {
+    metadata.set(own(key), { type: Number.isInteger(value) ? 'u32' : 'f32', value });
+  }
+  for (const [key, value] of Object.entries(more)) metadata.set(key, value);
   const parts: Uint8Array[] = [];
-  const writable = tensors.map(([name, shape], i) => tensorOf(name, shape, seed * 1000 + i));
+  const writable = tensors.map(([name, shape], i) =>
+    factors && name.includes('freqs') ? factors(name) : tensorOf(name, shape, seed * 1000 + i),
+  );
   await writeGguf({ metadata, tensors: writable }, (bytes) => void parts.push(bytes.slice()));
   return new Uint8Array(Buffer.concat(parts));
 }
@@ -77,16 +95,19 @@ test('every architecture has golden data', () => {
   expect(architectures.map(({ name }) => name).filter((name) => !known.has(name))).toEqual([]);
 });
 
-test.each(golden.models)('$architecture, activation $activation, seed $seed', async (model) => {
+test.each(golden.models)('$architecture, activation $activation, keys $keys, seed $seed', async (model) => {
   const file = await fileOf(model);
   for (const backend of ['reference', 'wasm'] as const) {
     const loaded = await load(file, { backend, threads: 1, kvFormat: 'f32' });
     const { logprobs } = await loaded.score(golden.tokens);
+    const vector = model.vector ? await loaded.embed(golden.tokens) : undefined;
     await loaded.dispose();
     const own = Array.from(logprobs, Number);
     expect(own.length).toBe(model.logprobs.length);
     const worst = Math.max(...own.map((value, i) => Math.abs(value - model.logprobs[i])));
     expect(worst, backend).toBeLessThan(2e-4);
+    const far = model.vector?.map((value, i) => Math.abs(value - vector![i])) ?? [];
+    expect(Math.max(0, ...far), backend).toBeLessThan(1e-5);
   }
 });
 
@@ -97,6 +118,35 @@ test('an activation that the engine does not have is refused, and so are tensors
   );
   const biased = { ...bitnet, tensors: [...bitnet.tensors, ['blk.0.attn_q.bias', [64]] as [string, number[]]] };
   await expect(load(await fileOf(biased))).rejects.toThrow(/'blk.0.attn_q.bias' is not part of a bitnet model/);
+});
+
+test('a file may say that it makes no vectors, or how in a way that is not known', async () => {
+  const last = golden.models.find(({ keys }) => keys?.pooling_type === 3)!;
+  const pooled = (type: number) => fileOf({ ...last, keys: { pooling_type: type } });
+  const none = await load(await pooled(0), { backend: 'reference' });
+  await expect(none.embed([1])).rejects.toThrow(/pooling_type of mean, cls or last, its file says none/);
+  await none.dispose();
+  await expect(load(await pooled(4))).rejects.toThrow(
+    /pooling_type' must be 0 to 3 \(none, mean, cls, last\), got rank/,
+  );
+  await expect(load(await pooled(9))).rejects.toThrow(/got 9/);
+});
+
+test('factors of frequencies must be positive, and local layers must be said for each layer', async () => {
+  const factors = golden.models.find(({ tensors }) => tensors.some(([name]) => name === 'rope_freqs.weight'))!;
+  const negative = (name: string): WritableTensor => ({
+    ...{ name, shape: [8], format: 'f32' },
+    bytes: () => new Uint8Array(new Float32Array(8).fill(-1).buffer),
+  });
+  await expect(load(await fileOf(factors, {}, negative))).rejects.toThrow(
+    /'rope_freqs.weight' must be above 0, got -1 at 0/,
+  );
+  const gemma = golden.models.find(({ architecture }) => architecture === 'gemma3')!;
+  const pattern = { 'gemma3.attention.sliding_window_pattern': [true] };
+  await expect(load(await fileOf(gemma, pattern))).rejects.toThrow(/a value for each of 2 layers, got 1 values/);
+  await expect(load(await fileOf({ ...gemma, keys: { final_logit_softcapping: 30 } }))).rejects.toThrow(
+    /is not honoured/,
+  );
 });
 
 test('a factor beside a ternary matrix multiplies it', async () => {

@@ -85,6 +85,39 @@ test('killed in the midst and resumed, it gives the same file as without, and th
   expect(statSync(at('killed.csv')).mtimeMs).toBe(before);
 }, 300_000);
 
+test('questions about each row give columns of their own, by the model or by their names', async () => {
+  const questions = [
+    {
+      type: 'choice',
+      name: 'topic',
+      instructions: 'What is it about?',
+      options: [{ label: 'taxi' }, { label: 'table' }],
+    },
+    { type: 'score', name: 'hurry', instructions: 'How urgent is it?', levels: [{ label: 'low' }, { label: 'high' }] },
+  ];
+  writeFileSync(at('questions.json'), JSON.stringify(questions));
+  const asked = [at('in.csv'), '--column', 'message', '--limit', '4', '--json', '-o'];
+  const several = await batch([...asked, at('asked.csv'), '--questions', at('questions.json')]);
+  expect(several.stderr).toBe('');
+  expect(JSON.parse(several.stdout)).toMatchObject({ rows: 4, failed: 0 });
+  for (const row of parse(readFileSync(at('asked.csv')), { bom: true, columns: true }) as Record<string, string>[]) {
+    expect(Object.keys(row).slice(2)).toEqual([
+      'topic',
+      'topic_probability',
+      'hurry',
+      'hurry_level',
+      'hurry_probability',
+      'onebit_error',
+    ]);
+    expect(row).toMatchObject({ topic: expect.stringMatching(/^(taxi|table)$/), onebit_error: '' });
+    expect(Number(row.topic_probability)).toBeGreaterThanOrEqual(0.5);
+  }
+  const refused = await batch([...asked, at('no.csv'), '--ask', 'Is it?', '--regex', 'a']);
+  expect(refused.stderr).toMatch(/--regex must not be given with --ask/);
+  const alone = await batch([...asked, at('no.csv'), '--options', 'a,b']);
+  expect(alone.stderr).toMatch(/--options must not be given without --ask or --questions/);
+}, 300_000);
+
 test('a dry run shows what would be asked and writes nothing; inputs and foreign files are not written over', async () => {
   const dry = await batch([...asked, '-o', at('dry.csv'), '--dry-run', '--sample', '2', '--json']);
   expect(JSON.parse(dry.stdout)).toMatchObject({

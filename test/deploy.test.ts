@@ -10,12 +10,14 @@ import { Deployment } from 'kubernetes-models/apps/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { Service } from 'kubernetes-models/v1';
 import { afterAll, describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parseAllDocuments, parseDocument } from 'yaml';
 import { openApiDocument } from '../src/server/openapi.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
-const [deployment, service, budget] = parseAllDocuments(read('deploy/kubernetes.yaml')).map((one) => one.toJS());
+const [deployment, service, replicas, budget] = parseAllDocuments(read('deploy/kubernetes.yaml')).map((one) =>
+  one.toJS(),
+);
 const pod = deployment.spec.template.spec;
 const [container] = pod.containers;
 const containerfile = read('deploy/Containerfile');
@@ -23,8 +25,8 @@ const entrypoint: string[] = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(containerf
 
 describe('the manifests', () => {
   test('are what Kubernetes takes', () => {
-    for (const one of [new Deployment(deployment), new Service(service), new PodDisruptionBudget(budget)])
-      one.validate();
+    for (const one of [new Deployment(deployment), new PodDisruptionBudget(budget)]) one.validate();
+    for (const one of [service, replicas]) new Service(one).validate();
     expect(() => new Deployment({ ...deployment, spec: { ...deployment.spec, replicas: 'two' } }).validate()).toThrow();
   });
 
@@ -33,6 +35,7 @@ describe('the manifests', () => {
     for (const selector of [
       deployment.spec.selector.matchLabels,
       service.spec.selector,
+      replicas.spec.selector,
       budget.spec.selector.matchLabels,
     ])
       expect(labels).toMatchObject(selector);
@@ -69,10 +72,34 @@ describe('workers', () => {
     expect(scaled.spec.scaleTargetRef.name).toBe(worker.metadata.name);
     const [{ metadata, authenticationRef }] = scaled.spec.triggers;
     expect(authenticationRef.name).toBe(login.metadata.name);
+    // KEDA takes texts alone there, and these names of its trigger metrics-api.
+    const known = ['url', 'valueLocation', 'targetValue', 'activationTargetValue', 'authMode'];
+    for (const [name, value] of Object.entries(metadata))
+      expect([known.includes(name), typeof value]).toEqual([true, 'string']);
+    expect(login.spec.secretTargetRef[0].parameter).toBe('token');
     const { paths } = openApiDocument() as { paths: Record<string, { get: object }> };
     const answer = JSON.stringify(paths[new URL(metadata.url).pathname].get);
     expect(answer).toContain(`"${metadata.valueLocation}":{"type":"integer"`);
   });
+});
+
+// Envoy is not in Debian: deploy/envoy.yaml was read field by field against the protobuf files of Envoy's API by hand; here only what it says of others.
+test('Envoy keeps conversations together by the same hint as nginx, over the replicas of the manifests', () => {
+  const { listeners, clusters } = parseDocument(read('deploy/envoy.yaml')).toJS().static_resources;
+  const [{ typed_config: http }] = listeners[0].filter_chains[0].filters;
+  const [{ route }] = http.route_config.virtual_hosts[0].routes;
+  const [cluster] = clusters;
+  expect(route.cluster).toBe(cluster.name);
+  const hashed = route.hash_policy.map((one: { header?: { header_name: string } }) => one.header?.header_name);
+  expect(hashed).toEqual(['x-onebit-affinity', 'authorization', 'x-api-key', undefined]);
+  for (const header of hashed.slice(0, 3))
+    expect(read('deploy/nginx.conf')).toContain(`$http_${header.replaceAll('-', '_')}`);
+  expect(['RING_HASH', 'MAGLEV']).toContain(cluster.lb_policy);
+  const { address, port_value } = cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address;
+  expect([address, port_value]).toEqual([replicas.metadata.name, replicas.spec.ports[0].port]);
+  expect(replicas.spec.clusterIP).toBe('None');
+  const { paths } = openApiDocument() as { paths: object };
+  expect(Object.keys(paths)).toContain(cluster.health_checks[0].http_health_check.path);
 });
 
 /** Whether there is an nginx here; where not: why its test is skipped. */

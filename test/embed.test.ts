@@ -29,6 +29,21 @@ test('agrees between backends, and does not depend on what else runs', async () 
   expect(model.stats().kvPagesUsed).toBe(0);
 });
 
+test('is the state of the token that the file names, and a text ends in the end token where the file says so', async () => {
+  const metadata = (pooling: number) => ({
+    'qwen3.pooling_type': { type: 'u32', value: pooling } as const,
+    'tokenizer.ggml.add_eos_token': true,
+  });
+  const [first, last] = await Promise.all(
+    [2, 3].map(async (pooling) => load(await tinyModel({ metadata: metadata(pooling) }), { backend: 'reference' })),
+  );
+  const long = 'It was a bright cold day in April, and the clocks were striking.';
+  expect(await last.embed(long)).toEqual(await last.embed([...last.tokenize(long), 258]));
+  expect(await last.embed([65, 66])).not.toEqual(await last.embed('AB'));
+  // What the first token's state is does not depend on what follows.
+  expect(await first.embed(long)).toEqual(await reference.embed(long.slice(0, 1)));
+});
+
 test('refuses nothing, too much, and tokens that do not exist; stops when told to', async () => {
   await expect(model.embed('')).rejects.toThrow(/need 1 to 256 tokens, got 0/);
   await expect(model.embed('x'.repeat(300))).rejects.toThrow(/got 300/);

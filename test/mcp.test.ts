@@ -11,7 +11,7 @@ const schema = { type: 'object', properties: { topic: { enum: ['table', 'taxi'] 
 
 async function check(client: Client): Promise<void> {
   const { tools } = await client.listTools();
-  expect(tools.map(({ name }) => name)).toEqual(['generate', 'batch']);
+  expect(tools.map(({ name }) => name)).toEqual(['fields', 'decide', 'generate', 'batch']);
   const one = await client.callTool({ name: 'generate', arguments: { prompt: 'A table for two.', schema } });
   const { text } = one.structuredContent as { text: string };
   expect(JSON.parse(text).topic).toMatch(/^(table|taxi)$/);
@@ -19,6 +19,19 @@ async function check(client: Client): Promise<void> {
   const many = await client.callTool({ name: 'batch', arguments: args });
   const { results } = many.structuredContent as { results: { text: string }[] };
   expect(results.map((result) => JSON.parse(result.text).topic)).toHaveLength(2);
+  const read = await client.callTool({ name: 'fields', arguments: { texts: ['Write to me@example.org', ''] } });
+  const written = { label: 'email', text: 'me@example.org', start: 9 };
+  expect(read.structuredContent).toMatchObject({ results: [{ fields: [written] }, { fields: [] }] });
+  const questions = [
+    { type: 'choice', name: 'topic', instructions: 'About?', options: [{ label: 'taxi' }, { label: 'table' }] },
+    { type: 'yes-no', instructions: 'Is it urgent?' },
+  ];
+  const asked = await client.callTool({ name: 'decide', arguments: { text: 'A taxi, please.', questions } });
+  expect(asked.structuredContent).toMatchObject({
+    answers: [{ name: 'topic', choice: expect.stringMatching(/^(taxi|table)$/) }, { probability: expect.any(Number) }],
+  });
+  const none = await client.callTool({ name: 'decide', arguments: { text: 'x', questions: [{ type: 'guess' }] } });
+  expect(none.isError).toBe(true);
   const wrong = await client.callTool({ name: 'batch', arguments: { texts: ['x'], prompt: 'nothing' } });
   expect(wrong).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('{{text}}') }] });
   await client.close();

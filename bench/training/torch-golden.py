@@ -67,6 +67,11 @@ CASES = {
         RECIPE | {"optimizer": "adamw", "learningRate": 0.002},
     ),
     "bitnet-b1.58, ternary, Muon": (SHAPE | {"architecture": "bitnet-b1.58", "weights": "ternary"}, RECIPE | {"fullPrecisionShare": 0.5}),
+    "gemma3, ternary, Muon, a window": (SHAPE | {"architecture": "gemma3", "weights": "ternary", "window": 9}, RECIPE),
+    "gemma3, float, AdamW, local and global layers": (
+        SHAPE | {"architecture": "gemma3", "weights": "float", "window": 9, "layers": 6, "width": 64, "headSize": 16, "feedForwardWidth": 96, "ropeBase": 1000000},
+        RECIPE | {"optimizer": "adamw", "learningRate": 0.002},
+    ),
 }
 
 results = []

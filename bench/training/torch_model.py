@@ -46,9 +46,10 @@ class Decoder(nn.Module):
         self.shape = shape
         self.quantized = True
         architecture = shape.get("architecture", "qwen3")
-        self.qk_norm, self.biases, self.sub_norm = architecture == "qwen3", architecture == "qwen2", architecture.startswith("bitnet")
+        self.gemma = architecture == "gemma3"
+        self.qk_norm, self.biases, self.sub_norm = architecture in ("qwen3", "gemma3"), architecture == "qwen2", architecture.startswith("bitnet")
         relu2 = shape.get("activation", "relu2" if architecture in ("bitnet-b1.58", "bitnet-25") else "silu") == "relu2"
-        self.activation = (lambda x: F.relu(x) ** 2) if relu2 else F.silu
+        self.activation = (lambda x: F.relu(x) ** 2) if relu2 else (lambda x: F.gelu(x, approximate="tanh")) if self.gemma else F.silu
         width, size = shape["width"], shape["headSize"]
         q, kv, ff = shape["heads"] * size, shape["kvHeads"] * size, shape["feedForwardWidth"]
         sizes = {"token_embd": (shape["vocabulary"], width)}
@@ -61,10 +62,15 @@ class Decoder(nn.Module):
                 sizes |= {block + "attn_q_norm": (size,), block + "attn_k_norm": (size,)}
             if self.sub_norm:
                 sizes[block + "attn_sub_norm"] = (q,)
-            sizes |= {block + "attn_output": (width, q), block + "ffn_norm": (width,), block + "ffn_gate": (ff, width), block + "ffn_up": (ff, width)}
+            sizes[block + "attn_output"] = (width, q)
+            if self.gemma:
+                sizes[block + "post_attention_norm"] = (width,)
+            sizes |= {block + "ffn_norm": (width,), block + "ffn_gate": (ff, width), block + "ffn_up": (ff, width)}
             if self.sub_norm:
                 sizes[block + "ffn_sub_norm"] = (ff,)
             sizes[block + "ffn_down"] = (width, ff)
+            if self.gemma:
+                sizes[block + "post_ffw_norm"] = (width,)
         sizes["output_norm"] = (width,)
         if not shape["tiedHead"]:
             sizes["output"] = (shape["vocabulary"], width)
@@ -77,21 +83,29 @@ class Decoder(nn.Module):
             return w
         return Binary.apply(w) if self.shape["weights"] == "binary" else Ternary.apply(w)
 
-    def rotate(self, x):
+    def is_local(self, layer):
+        """Gemma 3: of each six layers the last sees everything, the others a window."""
+        return self.gemma and self.shape.get("window", 512) > 0 and layer % 6 < 5
+
+    def rotate(self, x, base):
         length, size = x.shape[-2], x.shape[-1]
-        frequency = (self.shape["ropeBase"] ** (-2 * torch.arange(size // 2, dtype=torch.float64) / size)).float().double()
+        frequency = (base ** (-2 * torch.arange(size // 2, dtype=torch.float64) / size)).float().double()
         angle = torch.arange(length, dtype=torch.float64)[:, None] * frequency
         cos, sin = angle.cos().float(), angle.sin().float()
         a, b = x.chunk(2, -1)
         return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
+
+    def added(self, x, norm):
+        """What a block adds to the residual."""
+        return rms_norm(x, self.named[norm], self.shape["normEpsilon"]) if self.gemma else x
 
     def forward(self, tokens):
         s, eps = self.shape, self.shape["normEpsilon"]
         n, length = tokens.shape
         size, heads, kv = s["headSize"], s["heads"], s["kvHeads"]
         embedding = self.used("token_embd")
-        mask = torch.full((length, length), -math.inf).triu(1)
-        x = F.embedding(tokens, embedding)
+        causal = torch.full((length, length), -math.inf).triu(1)
+        x = F.embedding(tokens, embedding) * (math.sqrt(s["width"]) if self.gemma else 1)
         for i in range(s["layers"]):
             block = f"blk.{i}."
             y = rms_norm(x, self.named[block + "attn_norm"], eps)
@@ -101,7 +115,10 @@ class Decoder(nn.Module):
             v = projected("attn_v").view(n, length, kv, size)
             if self.qk_norm:
                 q, k = rms_norm(q, self.named[block + "attn_q_norm"], eps), rms_norm(k, self.named[block + "attn_k_norm"], eps)
-            q, k = self.rotate(q.transpose(1, 2)), self.rotate(k.transpose(1, 2))
+            local = self.is_local(i)
+            mask = causal + torch.full((length, length), -math.inf).tril(-s.get("window", 512)) if local else causal
+            base = 10000 if local else s["ropeBase"]
+            q, k = self.rotate(q.transpose(1, 2), base), self.rotate(k.transpose(1, 2), base)
             v = v.transpose(1, 2)
             if heads != kv:
                 k, v = k.repeat_interleave(heads // kv, 1), v.repeat_interleave(heads // kv, 1)
@@ -109,12 +126,12 @@ class Decoder(nn.Module):
             attended = attended.transpose(1, 2).reshape(n, length, heads * size)
             if self.sub_norm:
                 attended = rms_norm(attended, self.named[block + "attn_sub_norm"], eps)
-            x = x + F.linear(attended, self.used(block + "attn_output"))
+            x = x + self.added(F.linear(attended, self.used(block + "attn_output")), block + "post_attention_norm")
             y = rms_norm(x, self.named[block + "ffn_norm"], eps)
             gate = self.activation(F.linear(y, self.used(block + "ffn_gate"))) * F.linear(y, self.used(block + "ffn_up"))
             if self.sub_norm:
                 gate = rms_norm(gate, self.named[block + "ffn_sub_norm"], eps)
-            x = x + F.linear(gate, self.used(block + "ffn_down"))
+            x = x + self.added(F.linear(gate, self.used(block + "ffn_down")), block + "post_ffw_norm")
         x = rms_norm(x, self.named["output_norm"], eps)
         return F.linear(x, embedding if s["tiedHead"] else self.used("output"))
 

@@ -1,46 +1,69 @@
 // Owns the work with rows that generates no text: what a support model says of them, and vectors. Must not know files.
 import { checkOptions } from '../core/check.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { routeQuery } from '../tasks/support/route.ts';
+import { type ReadyReader, readyFields, withReadyFields } from '../tasks/fields/index.ts';
+import { routeMessage } from '../tasks/messages/index.ts';
 import { checkSupportModel, type SupportModel } from '../tasks/support/support-model.ts';
-import { fillTemplate, templateColumns } from './row-template.ts';
-import { type RowTexts, type RowWork, textOrRefuse } from './row-work.ts';
-
-/** Where the text of a row is. */
-export interface RowTextOptions {
-  /** The column. Default `text`. */
-  readonly column?: string;
-  /** A text with `{{column}}` in it, instead. */
-  readonly prompt?: string;
-}
+import { type LanguageReader, languageReader, languagesOf } from '../tasks/texts/index.ts';
+import { type RowTextOptions, rounded, rowText, TEXT_OPTIONS } from './row-text.ts';
+import type { RowWork } from './row-work.ts';
 
 export interface SupportWorkOptions extends RowTextOptions {
   /** Confidence from which on the model answers. Default: the model's. */
   readonly threshold?: number;
 }
 
-const TEXT_OPTIONS = { column: 'text', prompt: 'text' } as const;
-
-/** Work that says what each row is about: columns intent, confidence, action, and answer where the model has canned answers. */
+/**
+ * Work that says what each row is about, as `onebit support predict` does: columns intent, confidence, action; answer where the model has any, source where they
+ * may be of documents; flags where it has learnt some; and one for each field that it has learnt to read.
+ */
 export function supportWork(model: SupportModel, options: SupportWorkOptions = {}): RowWork {
   checkSupportModel('supportWork', model);
   checkOptions('supportWork', options, { ...TEXT_OPTIONS, threshold: 'number' });
   const { threshold } = options;
-  const hasAnswers = model.answers.size > 0;
+  const hasDocuments = model.parts.documents !== undefined;
+  const hasAnswers = hasDocuments || model.answers.size > 0 || Object.keys(model.texts.answers ?? {}).length > 0;
+  const own = [
+    ...['intent', 'confidence', 'action'],
+    ...(hasAnswers ? ['answer'] : []),
+    ...(hasDocuments ? ['source'] : []),
+    ...(model.flagLabels.length > 0 ? ['flags'] : []),
+  ];
+  const { fieldLabels } = model;
   const textOf = rowText(options);
+  let readers: Promise<readonly [ReadyReader, LanguageReader]> | undefined;
   return {
-    columns: ['intent', 'confidence', 'action', ...(hasAnswers ? ['answer'] : [])],
+    columns: [...own, ...fieldLabels.map((label) => (own.includes(label) ? `field_${label}` : label))],
     reads: textOf.reads,
     settings: { text: textOf.template, threshold },
     sharesBeginning: false,
     async run(row) {
-      const { action, prediction } = routeQuery(model, textOf(row), { threshold });
-      const { intent, confidence, answer } = prediction;
-      const said = action === 'answer' ? (answer ?? null) : null;
-      return { cells: [intent, rounded(confidence, 4), action, ...(hasAnswers ? [said] : [])] };
+      const text = textOf(row);
+      readers ??= Promise.all([readyFields(), languageReader()]);
+      const [read, tell] = await readers;
+      const fields = withReadyFields(model.readFields(text), read(text));
+      const language = tell(text, languagesOf(model.texts));
+      const routed = routeMessage(model, text, { threshold, fields, language });
+      const said = {
+        intent: routed.prediction.intent,
+        confidence: rounded(routed.prediction.confidence, 4),
+        action: routed.action,
+        answer: routed.action === 'answer' && routed.isAnswer ? routed.text : null,
+        source: routed.source ?? null,
+        flags: listed(routed.flags.map(({ flag }) => flag)),
+      };
+      const found = fieldLabels.map((label) =>
+        listed(fields.filter((field) => field.label === label).map((field) => field.text)),
+      );
+      return { cells: [...own.map((name) => said[name as keyof typeof said]), ...found] };
     },
     preview: (row) => ({ text: textOf(row) }),
   };
+}
+
+/** Several in one cell; none is an empty cell. */
+function listed(texts: readonly string[]): string | null {
+  return texts.length === 0 ? null : texts.join('; ');
 }
 
 /** Work that turns each row into a vector: column embedding, a list of numbers. */
@@ -63,15 +86,4 @@ export function embeddingWork(model: LanguageModel, options: RowTextOptions = {}
       return { text, tokens: model.tokenize(text).length };
     },
   };
-}
-
-function rowText({ column = 'text', prompt }: RowTextOptions) {
-  const template = prompt ?? `{{${column}}}`;
-  const textOf = (row: RowTexts) =>
-    prompt === undefined ? textOrRefuse(row.text(column), column) : fillTemplate(prompt, (name) => row.text(name));
-  return Object.assign(textOf, { template, reads: templateColumns(template) });
-}
-
-function rounded(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
 }

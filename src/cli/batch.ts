@@ -13,6 +13,7 @@ import { identityOf } from './file-identity.ts';
 import { Outputs } from './outputs.ts';
 import { note, print, printJson } from './print.ts';
 import { formatSeconds, progressLine } from './progress.ts';
+import { addQuestionOptions } from './questions.ts';
 import { addSamplingOptions } from './sampling-options.ts';
 
 interface BatchFlags extends BatchWorkFlags {
@@ -33,9 +34,11 @@ Examples:
   onebit batch mails.xlsx -o short.csv -m model.gguf --prompt "Summarise: {{message}}"
   onebit batch mails.csv -o orders.csv -m model.gguf --prompt "{{message}}" --json-schema order.json
   onebit batch mails.jsonl -o vectors.jsonl -m model.gguf --embed
+  onebit batch mails.csv -o asked.csv -m model.gguf --ask "How angry is it?" --levels "calm,annoyed,furious"
 
 IN is CSV, .xlsx or JSON lines; OUT gets the same rows in the same order with new columns: answer, or the properties of the
-schema; intent, confidence, action (and answer) of a support model; embedding; and onebit_error, what went wrong with a row.
+schema; intent, confidence, action (and answer, fields) of a support model; embedding; decision and decision_probability (or the
+names of --questions, see onebit decide --help); and onebit_error, what went wrong with a row.
 Each row is a conversation of its own. What is finished lies in OUT.journal until OUT is whole: after kill -9, a full disk or
 Ctrl-C the same command with --resume goes on from there.`;
 
@@ -47,7 +50,7 @@ const MOST_PARALLEL = 64;
 /** The command `batch`. */
 export function batchCommand(context: CommandContext): Command {
   const command = new Command('batch')
-    .description('do the same with every row of a table: ask, classify, extract, embed')
+    .description('do the same with every row of a table: ask, classify, decide, extract, embed')
     .argument('<file>', 'CSV, .xlsx or JSON lines')
     .option('-o, --output <file>', 'where the rows go: .csv, .tsv, .jsonl, .ndjson or .xlsx')
     .option(
@@ -61,7 +64,8 @@ export function batchCommand(context: CommandContext): Command {
     .option('--json-schema <file>', 'answers are JSON of this schema, its properties become columns')
     .option('--regex <pattern>', 'answers match this regular expression')
     .option('--embed', 'give a vector instead of an answer')
-    .option('--threshold <x>', 'support: confidence from which on it answers', numberBetween(0, 1))
+    .option('--calibration <file>', 'what onebit calibrate wrote: a column says which answers are sure enough')
+    .option('--threshold <x>', 'support and questions: confidence from which on it answers', numberBetween(0, 1))
     .option('--prefix <text>', 'put before the names of the new columns')
     .option('--limit <n>', 'only the first n rows', wholeNumber(1, 1e9))
     .option('--sample <n>', 'only n rows by chance (see --seed), in their order', wholeNumber(1, 1e9))
@@ -72,7 +76,7 @@ export function batchCommand(context: CommandContext): Command {
     .option('--cost-per-hour <x>', 'what the machine costs: the summary says what that makes', numberBetween(0, 1e9))
     .option('--json', 'print the summary as JSON: rows, done, doneBefore, failed, errors, tokens, seconds, cost')
     .addHelpText('after', HELP);
-  addSamplingOptions(addComputeOptions(command)).action((path: string, flags: BatchFlags) =>
+  addSamplingOptions(addComputeOptions(addQuestionOptions(command))).action((path: string, flags: BatchFlags) =>
     batch(path, flags, context),
   );
   return command;

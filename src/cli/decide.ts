@@ -1,19 +1,14 @@
 // Owns `onebit decide`.
 import { Command } from 'commander';
-import { OnebitError } from '../errors.ts';
 import { calibratedDecider, type Decision, type DecisionQuestion, decideAll } from '../tasks/support/index.ts';
 import { readCalibration } from './calibrate.ts';
 import { addModelOptions, type CommandContext, type ModelFlags } from './context.ts';
 import { trainDecisionCommand } from './decide-train.ts';
 import { openDecider } from './deciders.ts';
 import { print, printJson } from './print.ts';
-import { readInputJson } from './read-input.ts';
+import { addQuestionOptions, type QuestionFlags, questionsOf } from './questions.ts';
 
-interface DecideFlags extends ModelFlags {
-  ask?: string;
-  options?: string;
-  levels?: string;
-  questions?: string;
+interface DecideFlags extends ModelFlags, QuestionFlags {
   calibration?: string;
   json?: boolean;
 }
@@ -26,26 +21,22 @@ Examples:
   onebit decide "Where is my parcel?" --questions questions.json --json
 
 Without --options and --levels the answer is yes or no. QUESTIONS is a JSON list of {type: "yes-no", instructions},
-{type: "choice", instructions, options: [{label, description}]} and {type: "score", instructions, levels: [...]}. A support
-model answers by its intents and flags; a language model by how likely it finds each label. The order of options changes
+{type: "choice", instructions, options: [{label, description}]} and {type: "score", instructions, levels: [...]}; a name may
+stand beside. A support model answers by its intents and flags; a language model by how likely it finds each label. The order of options changes
 nothing. A model of your own for one question: onebit decide train --help`;
 
 /** The command `decide`: fixed questions about a text, answered with probabilities. */
 export function decideCommand(context: CommandContext): Command {
   const { signal } = context;
-  const command = addModelOptions(
-    new Command('decide').description('answer fixed questions about a text with probabilities'),
+  const command = addQuestionOptions(
+    addModelOptions(new Command('decide').description('answer fixed questions about a text with probabilities')),
   )
     .argument('<text...>', 'the text that the questions are about')
-    .option('--ask <question>', 'the question')
-    .option('--options <labels>', 'labels to choose from, separated by commas')
-    .option('--levels <labels>', 'levels, lowest first, separated by commas')
-    .option('--questions <file>', 'a JSON file of questions; - for standard input')
     .option('--calibration <file>', 'what onebit calibrate wrote: its temperature, and which answers are sure enough')
     .option('--json', 'print one JSON document: a list of answers')
     .addHelpText('after', HELP)
     .action(async (words: string[], flags: DecideFlags) => {
-      const questions = await questionsOf(flags, signal);
+      const questions = await questionsOf('decide', flags, signal);
       const calibration =
         flags.calibration === undefined ? undefined : await readCalibration(flags.calibration, signal);
       const { decider, close } = await openDecider(flags, signal);
@@ -74,37 +65,13 @@ function isSure(answer: Decision, threshold: number | null): boolean {
   return threshold !== null && most >= threshold;
 }
 
-async function questionsOf(
-  { ask, options, levels, questions }: DecideFlags,
-  signal: AbortSignal,
-): Promise<DecisionQuestion[]> {
-  if ((ask === undefined) === (questions === undefined) || (options !== undefined && levels !== undefined)) {
-    throw new OnebitError(
-      'bad-argument',
-      'decide: there must be --ask with at most one of --options and --levels, or --questions. Give one of them.',
-    );
-  }
-  if (questions !== undefined) {
-    const value = await readInputJson(questions, 'read questions', signal);
-    if (Array.isArray(value)) return value as DecisionQuestion[]; // decideAll checks them
-    throw new OnebitError(
-      'bad-argument',
-      `read questions: ${questions} must be a JSON list, got ${typeof value}. Put the questions into [ ].`,
-    );
-  }
-  const listed = (labels: string) => labels.split(',').map((label) => ({ label: label.trim() }));
-  const instructions = ask ?? '';
-  if (options !== undefined) return [{ type: 'choice', instructions, options: listed(options) }];
-  if (levels !== undefined) return [{ type: 'score', instructions, levels: listed(levels) }];
-  return [{ type: 'yes-no', instructions }];
-}
-
 function labelsOf(question: DecisionQuestion): string[] {
   if (question.type === 'yes-no') return [];
   return (question.type === 'choice' ? question.options : question.levels).map(({ label }) => label);
 }
 
-function named(question: DecisionQuestion, answer: Decision): object {
+function named(question: DecisionQuestion, decision: Decision): object {
+  const answer = { ...(question.name === undefined ? {} : { name: question.name }), ...decision };
   if (answer.type === 'yes-no') return answer;
   const probabilities = labelsOf(question).map((label, i) => ({ label, probability: answer.probabilities[i] }));
   return { ...answer, probabilities };

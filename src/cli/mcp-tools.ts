@@ -4,8 +4,9 @@ import { z } from 'zod';
 import { OnebitError } from '../errors.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { compileSchemaAsync } from '../structured/compile.ts';
-import { routeQuery } from '../tasks/support/route.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
+import { answered, text, texts } from './mcp-answer.ts';
+import { addDecide, addFields, addSupportTools } from './mcp-judging.ts';
 
 /** The models that tools ask. */
 export interface McpModels {
@@ -13,55 +14,17 @@ export interface McpModels {
   readonly support?: SupportModel;
 }
 
-interface ToolAnswer {
-  [field: string]: unknown;
-  readonly content: { readonly type: 'text'; readonly text: string }[];
-  readonly structuredContent?: Record<string, unknown>;
-  readonly isError?: boolean;
-}
-
-const MOST_TEXTS = 1000;
-const LONGEST = 20_000;
-const text = z.string().max(LONGEST);
-const texts = z.array(text).min(1).max(MOST_TEXTS);
 const maxTokens = z.int().min(1).max(8192).optional().describe('Most tokens of an answer. Default 256');
-const judged = z.object({
-  ...{
-    intent: z.string(),
-    confidence: z.number(),
-    action: z.enum(['answer', 'clarify', 'handover']),
-    text: z.string(),
-  },
-});
-
 /** A server with the tools that the models allow. Loads the SDK. */
 export async function mcpServer({ language, support }: McpModels, signal: AbortSignal): Promise<McpServer> {
   const { McpServer: Server } = await import('@modelcontextprotocol/sdk/server/mcp.js');
   const server = new Server({ name: 'onebit', version: '1' });
-  if (support) addClassify(server, support);
+  if (support) addSupportTools(server, support, signal);
+  addFields(server, support, signal);
+  addDecide(server, { language, support }, signal);
   if (language) addGenerate(server, language, signal);
   if (language) addBatch(server, language, signal);
   return server;
-}
-
-function addClassify(server: McpServer, model: SupportModel): void {
-  const known = model.intents.slice(0, 50).join(', ');
-  server.registerTool(
-    'classify',
-    {
-      description: `Says what customers' messages are about, how sure that is, and whether a person should answer. Intents: ${known}`,
-      inputSchema: { texts: texts.describe('The messages') },
-      outputSchema: { results: z.array(judged) },
-      annotations: { readOnlyHint: true },
-    },
-    async ({ texts }) =>
-      answered(async () => ({
-        results: texts.map((query) => {
-          const { action, prediction, text } = routeQuery(model, query);
-          return { intent: prediction.intent, confidence: Number(prediction.confidence.toFixed(4)), action, text };
-        }),
-      })),
-  );
 }
 
 function addGenerate(server: McpServer, model: LanguageModel, signal: AbortSignal): void {
@@ -143,15 +106,4 @@ async function asking(model: LanguageModel, { system, schema, maxTokens, signal 
       .result();
     return { text, finish_reason: finishReason };
   };
-}
-
-/** An answer in both forms that assistants read; what the caller did wrong is told to the assistant. */
-async function answered(answer: () => Promise<Record<string, unknown>>): Promise<ToolAnswer> {
-  try {
-    const structuredContent = await answer();
-    return { content: [{ type: 'text', text: JSON.stringify(structuredContent) }], structuredContent };
-  } catch (error) {
-    if (!(error instanceof OnebitError)) throw error;
-    return { content: [{ type: 'text', text: error.message }], isError: true };
-  }
 }

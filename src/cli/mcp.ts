@@ -25,8 +25,8 @@ interface McpFlags extends ModelFlags {
 
 const HELP = `
 Examples:
-  onebit mcp -m support.gguf                     # tool classify
-  onebit mcp -m model.gguf --support support.gguf # tools generate, classify, batch
+  onebit mcp -m support.gguf                      # tools classify, answer, fields, decide
+  onebit mcp -m model.gguf --support support.gguf # generate and batch too
   onebit mcp --http --port 8081                   # http://127.0.0.1:8081/mcp
 
 Needs the package @modelcontextprotocol/sdk beside onebit: npm install @modelcontextprotocol/sdk

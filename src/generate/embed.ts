@@ -1,11 +1,21 @@
-// Owns a text as one vector: the mean of the final states of its tokens, of length 1. Must not know text.
+// Owns a text as one vector of length 1: of the final states of its tokens the mean, or what the file says. Must not know text.
 import { lengthOf } from '../core/elementary.ts';
 import { OnebitError } from '../errors.ts';
 import type { Adapter } from '../model/adapter.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { CHUNK_STATES } from './request.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** The vector [width] of `tokens`. @throws OnebitError `bad-argument` for no tokens or more than `contextTokens`, `bad-file` for states that are no finite numbers */
+/** Tokens of a text as models want them for its vector: with the end token where they expect one. */
+export function endedTokens(tokens: Int32Array, { addEos, eos }: Pick<Tokenizer, 'addEos' | 'eos'>): Int32Array {
+  return addEos && eos !== undefined && tokens.at(-1) !== eos ? Int32Array.of(...tokens, eos) : tokens;
+}
+
+/**
+ * The vector [width] of `tokens`.
+ * @throws OnebitError `bad-argument` for no tokens or more than `contextTokens`, `unsupported` for a model that gives none, `bad-file` for states that are
+ * no finite numbers
+ */
 export async function embedTokens(
   scheduler: Scheduler,
   tokens: ArrayLike<number>,
@@ -17,7 +27,13 @@ export async function embedTokens(
     throw new OnebitError('bad-argument', `embed: need 1 to ${contextTokens} tokens, got ${tokens.length}.`);
   }
   const { engine } = scheduler;
-  const { width, vocabulary } = engine.config;
+  const { width, vocabulary, pooling = 'mean' } = engine.config;
+  if (pooling === 'none') {
+    throw new OnebitError(
+      'unsupported',
+      `embed: the model must have a pooling_type of mean, cls or last, its file says none. Use a model made for vectors, or write another type: onebit convert --set ${engine.config.architecture.name}.pooling_type=u32:1`,
+    );
+  }
   for (let i = 0; i < tokens.length; i++) {
     if (!(Number.isInteger(tokens[i]) && tokens[i] >= 0 && tokens[i] < vocabulary)) {
       throw new OnebitError('bad-argument', `embed: tokens must be in 0..${vocabulary - 1}, got ${tokens[i]}.`);
@@ -27,10 +43,19 @@ export async function embedTokens(
   const sequence = engine.newSequence(undefined, adapter);
   const request = scheduler.open(sequence, { shared: false, signal });
   try {
-    for (let from = 0; from < tokens.length; from += CHUNK_STATES) {
-      const chunk = Array.prototype.slice.call(tokens, from, from + CHUNK_STATES) as number[];
+    const first = pooling === 'last' ? tokens.length - 1 : 0;
+    const end = pooling === 'cls' ? 1 : tokens.length;
+    for (let from = 0; from < end; from += CHUNK_STATES) {
+      const chunk = Array.prototype.slice.call(tokens, from, Math.min(from + CHUNK_STATES, end)) as number[];
+      const unread = Math.max(0, first - from);
       await request.states(chunk, async (states, row) => {
-        const values = await engine.backend.read(states, row * width, chunk.length * width, signal);
+        if (unread >= chunk.length) return;
+        const values = await engine.backend.read(
+          states,
+          (row + unread) * width,
+          (chunk.length - unread) * width,
+          signal,
+        );
         for (const [i, value] of values.entries()) sums[i % width] += value;
       });
     }

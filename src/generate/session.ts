@@ -391,7 +391,7 @@ export class Session {
     const pages = Math.floor(this.contextTokens / KV_PAGE);
     if (pages < 3) return false;
     this.scheduler.detach(this.sequence, 1);
-    this.sequence.slide(1, Math.ceil((pages - 1) / 2), this.engine.backend, this.engine.config.rope);
+    this.sequence.slide(1, Math.ceil((pages - 1) / 2), this.engine.backend, this.engine.config);
     return true;
   }
 

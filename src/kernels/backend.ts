@@ -146,8 +146,11 @@ export interface Backend {
   rope(x: Tensor, heads: number, headSize: number, rope: RopeSpec): void;
   /** Stores k and v [count, kvHeads, headSize] of `layer` at each row's position. */
   storeKv(pool: KvPool, layer: number, k: Tensor, v: Tensor): void;
-  /** out[r, h] = softmax(q[r, h] · Kᵀ · scale) · V over positions 0..position of the row's sequence; q, out [count, heads, headSize]. */
-  attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number): void;
+  /**
+   * out[r, h] = softmax(q[r, h] · Kᵀ · scale) · V over positions 0..position of the row's sequence, or with a `window` over the last so many of them;
+   * q, out [count, heads, headSize].
+   */
+  attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number, window?: number): void;
   /** out[i] = activation(gate[i]) · up[i] for `length` elements; default silu. `out` may be `gate` or `up`. */
   gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation?: GateActivation): void;
   /** out[i] = factor · x[i] for `length` elements; with `accumulate`, adds to out instead. `out` may be `x`. */
@@ -155,8 +158,8 @@ export interface Backend {
   /** out[i] = x[indices[i]], rows of `cols`. */
   gatherRows(out: Tensor, x: Tensor, indices: Int32Array, cols: number): void;
 
-  /** Rotates the stored keys of the given pool pages by −`delta` positions, for caches that slide. */
-  shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec): void;
+  /** Rotates the stored keys of the given pool pages by −`delta` positions, for caches that slide: of all layers, or of one. */
+  shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec, layer?: number): void;
   /** Copies the contents of page `from` to page `to`. */
   copyKvPage(pool: KvPool, from: number, to: number): void;
   /** Copies KV page contents out, for saving; [layers, …] in the pool's own format. */

@@ -293,7 +293,10 @@ interface AttentionShape {
   step: number;
   /** From this position on, one row of each sequence a step. */
   decodeFrom?: number;
-  shift?: boolean;
+  /** Rotates the keys of all layers, or of one. */
+  shift?: 'all' | number;
+  /** Positions that a row sees at most. */
+  window?: number;
   /** Copies the first sequence's first page after the first step and goes on in the copy. */
   copy?: boolean;
 }
@@ -307,13 +310,17 @@ function attentionCases(): KernelCase[] {
     { heads: 6, kvHeads: 2, headSize: 80, lengths: [33, 5, 64], step: 9 },
     { heads: 6, kvHeads: 2, headSize: 32, lengths: [130, 258, 129], step: 64, decodeFrom: 256 },
     { heads: 2, kvHeads: 1, headSize: 16, lengths: [514], step: 256, decodeFrom: 512 },
-    { heads: 5, kvHeads: 5, headSize: 48, lengths: [40], step: 8, shift: true },
+    { heads: 5, kvHeads: 5, headSize: 48, lengths: [40], step: 8, shift: 'all' },
+    { heads: 2, kvHeads: 2, headSize: 16, lengths: [40], step: 8, shift: 1 },
     { heads: 4, kvHeads: 2, headSize: 16, lengths: [40, 12], step: 8, copy: true },
+    { heads: 6, kvHeads: 2, headSize: 32, lengths: [130, 300, 129], step: 64, decodeFrom: 256, window: 40 },
+    { heads: 4, kvHeads: 1, headSize: 256, lengths: [70], step: 33, window: 32 },
+    { heads: 2, kvHeads: 2, headSize: 16, lengths: [514], step: 257, window: 1 },
   ];
   return (['f32', 'f16', 'q8'] as const).flatMap((format) =>
     shapes.map((shape) => ({
       kernel: 'attention',
-      name: `${format} ${shape.heads}/${shape.kvHeads} heads of ${shape.headSize}, lengths ${shape.lengths}, step ${shape.step}${shape.decodeFrom ? `, from ${shape.decodeFrom} on 1` : ''}${shape.shift ? ', shifted' : ''}${shape.copy ? ', copied' : ''}`,
+      name: `${format} ${shape.heads}/${shape.kvHeads} heads of ${shape.headSize}, lengths ${shape.lengths}, step ${shape.step}${shape.decodeFrom ? `, from ${shape.decodeFrom} on 1` : ''}${shape.shift === undefined ? '' : `, shifted ${shape.shift}`}${shape.window ? `, window ${shape.window}` : ''}${shape.copy ? ', copied' : ''}`,
       bound: kvBounds[format],
       run: (backend: Backend) => runAttention(backend, format, shape),
     })),
@@ -358,10 +365,13 @@ async function runAttention(backend: Backend, format: KvFormat, shape: Attention
       const v = tensorOf(backend, randomValues(count * width, from * 5 + layer + 1));
       backend.storeKv(pool, layer, k, v);
     }
-    if (shape.shift) backend.shiftKeys(pool, pageTables[0], KV_PAGE, plainRope(headSize, 'half'));
+    if (shape.shift !== undefined) {
+      const layer = shape.shift === 'all' ? undefined : shape.shift;
+      backend.shiftKeys(pool, pageTables[0], KV_PAGE, plainRope(headSize, 'half'), layer);
+    }
     const q = tensorOf(backend, randomValues(count * heads * headSize, from + 7));
     const out = guarded(backend, count * heads * headSize);
-    backend.attention(out, q, pool, 1, heads, 1 / Math.sqrt(headSize));
+    backend.attention(out, q, pool, 1, heads, 1 / Math.sqrt(headSize), shape.window);
     for (const value of await readGuarded(backend, out)) outputs.push(value); // too many to spread as arguments
   }
   return Float32Array.from(outputs);

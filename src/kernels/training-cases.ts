@@ -259,12 +259,13 @@ export const attentionShapes: readonly AttentionShape[] = [
   { sequences: 3, length: 17, heads: 4, kvHeads: 2, headSize: 16 },
   { sequences: 1, length: 48, heads: 2, kvHeads: 2, headSize: 64 },
   { sequences: 2, length: 101, heads: 3, kvHeads: 1, headSize: 40 },
+  { sequences: 2, length: 70, heads: 2, kvHeads: 1, headSize: 16, window: 9 },
 ];
 
 function attentionCases(): TrainingCase[] {
   return attentionShapes.map((shape) => {
-    const { sequences, length, heads, kvHeads, headSize } = shape;
-    const name = `and its gradient, ${sequences}x${length}, ${heads}/${kvHeads} heads of ${headSize}`;
+    const { sequences, length, heads, kvHeads, headSize, window } = shape;
+    const name = `and its gradient, ${sequences}x${length}, ${heads}/${kvHeads} heads of ${headSize}, window ${window}`;
     return trainingCase('attention', name, difference, (backend, outputs) => {
       const wide = sequences * length * heads * headSize;
       const narrow = sequences * length * kvHeads * headSize;

@@ -43,6 +43,8 @@ export interface AttentionShape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
+  /** Positions that a row sees at most, its own included. Default: all up to its own. */
+  readonly window?: number;
 }
 
 export interface AdamStep {

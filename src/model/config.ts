@@ -3,10 +3,9 @@
 import { OnebitError } from '../errors.ts';
 import { metadataNumber, metadataString } from '../gguf/metadata.ts';
 import type { Gguf } from '../gguf/types.ts';
-import type { RopeSpec } from '../kernels/backend.ts';
 import { architectures } from './arch/index.ts';
-import type { Architecture, ModelConfig } from './architecture.ts';
-import { ropeFrequencies, yarnFrequencies, yarnMagnitude } from './rope-scaling.ts';
+import type { Architecture, ModelConfig, Pooling } from './architecture.ts';
+import { readRotations } from './rope-keys.ts';
 
 export type { ModelConfig } from './architecture.ts';
 
@@ -22,8 +21,10 @@ const knownKeys = new Set([
   'attention.key_length',
   'attention.value_length',
   'attention.layer_norm_rms_epsilon',
+  'pooling_type',
   'rope.dimension_count',
   'rope.freq_base',
+  'rope.scale_linear',
   'rope.scaling.type',
   'rope.scaling.factor',
   'rope.scaling.original_context_length',
@@ -41,6 +42,8 @@ const neutralValues = new Map<string, readonly unknown[]>([
   ['attention.clamp_kqv', [0]],
   ['attention.max_alibi_bias', [0]],
   ['attention.scale', [0]],
+  ['attn_logit_softcapping', [0]],
+  ['final_logit_softcapping', [0]],
   ['logit_scale', [0, 1]],
   ['residual_scale', [0, 1]],
   ['embedding_scale', [0, 1]],
@@ -72,30 +75,60 @@ export function readModelConfig(gguf: Gguf): ModelConfig {
     max: 4096,
   });
   const activation = architecture.activation?.(gguf);
+  const layers = required('block_count', 4096);
+  const feedForwardWidth = required('feed_forward_length', 1 << 22);
+  const kvHeads = metadataNumber(gguf, `${name}.attention.head_count_kv`, {
+    default: heads,
+    integer: true,
+    min: 1,
+    max: heads,
+  });
+  const keys = (key: string) => gguf.metadata.get(`${name}.${key}`);
+  const sizes = { layers, width, heads, kvHeads, headSize, feedForwardWidth };
+  const { local, ...traits } = architecture.traits?.(sizes, keys) ?? {};
+  const rotations = readRotations(gguf, architecture, headSize);
+  const pooling = readPooling(gguf, name);
   const config: ModelConfig = {
     architecture,
     name: metadataString(gguf, 'general.name', { default: name }),
-    layers: required('block_count', 4096),
+    layers,
     width,
-    feedForwardWidth: required('feed_forward_length', 1 << 22),
+    feedForwardWidth,
     heads,
-    kvHeads: metadataNumber(gguf, `${name}.attention.head_count_kv`, {
-      default: heads,
-      integer: true,
-      min: 1,
-      max: heads,
-    }),
+    kvHeads,
     headSize,
     vocabulary: gguf.tensors.get('token_embd.weight')?.shape[1] ?? 0,
     contextLength: required('context_length', 1 << 28),
     normEpsilon: metadataNumber(gguf, `${name}.attention.layer_norm_rms_epsilon`, { min: 0, max: 1 }),
-    rope: readRope(gguf, architecture, headSize),
+    rope: rotations.rope,
     tiedHead: !gguf.tensors.has('output.weight'),
     // Left out where it is the usual one: the digest of a model is made from this, and saved sessions carry it.
     ...(activation === undefined || activation === 'silu' ? {} : { activation }),
+    ...traits,
+    ...(local ? { local, localRope: rotations.local(local.ropeBase) } : {}),
+    ...(architecture.inputNorms && gguf.tensors.has(INPUT_NORM) ? { inputNorms: true } : {}),
+    ...(pooling ? { pooling } : {}),
   };
   checkConsistency(gguf, config);
   return config;
+}
+
+/** A tensor that says that projections have norms in front. */
+const INPUT_NORM = 'blk.0.attn_q_norm_in.weight';
+/** By the number in the file; behind them comes `rank`, for models that give no vectors. */
+const POOLINGS: readonly Pooling[] = ['none', 'mean', 'cls', 'last'];
+
+function readPooling(gguf: Gguf, name: string): Pooling | undefined {
+  const key = `${name}.pooling_type`;
+  const said = metadataNumber(gguf, key, { default: -1 });
+  if (said === -1) return undefined;
+  const pooling = POOLINGS[said];
+  if (pooling) return pooling;
+  const shown = said === POOLINGS.length ? 'rank' : String(said);
+  throw new OnebitError(
+    'unsupported',
+    `load: '${key}' must be 0 to 3 (${POOLINGS.join(', ')}), got ${shown}. The vectors of this model would be wrong; use a model with one of these.`,
+  );
 }
 
 function refuseUnhonouredKeys(gguf: Gguf, { name, keys = [] }: Architecture): void {
@@ -126,42 +159,4 @@ function checkConsistency(gguf: Gguf, config: ModelConfig): void {
   }
   if (config.vocabulary < 1) problems.push(`load: tensor 'token_embd.weight' [width, vocabulary] must exist.`);
   if (problems.length > 0) throw new OnebitError('unsupported', problems.join('\n'), { problems });
-}
-
-function readRope(gguf: Gguf, architecture: Architecture, headSize: number): RopeSpec {
-  const prefix = `${architecture.name}.rope.`;
-  const dims = metadataNumber(gguf, `${prefix}dimension_count`, {
-    default: headSize,
-    integer: true,
-    min: 2,
-    max: headSize,
-  });
-  if (dims % 2 !== 0) throw new OnebitError('bad-file', `load: '${prefix}dimension_count' must be even, got ${dims}.`);
-  const base = metadataNumber(gguf, `${prefix}freq_base`, { default: 10000, min: 1, max: 1e12 });
-  const plain = ropeFrequencies(dims, base);
-  const spec = (frequencies: Float64Array, magnitude = 1): RopeSpec => ({
-    dims,
-    pairing: architecture.ropePairing,
-    frequencies: Float32Array.from(frequencies),
-    magnitude,
-  });
-
-  const type = metadataString(gguf, `${prefix}scaling.type`, { default: 'none' });
-  if (type === 'none') return spec(plain);
-  const factor = metadataNumber(gguf, `${prefix}scaling.factor`, { min: 1e-3, max: 1e6 });
-  if (type === 'linear') return spec(plain.map((frequency) => frequency / factor));
-  if (type === 'yarn') {
-    const yarn = {
-      factor,
-      originalContext: metadataNumber(gguf, `${prefix}scaling.original_context_length`, { min: 1, max: 1 << 28 }),
-      betaFast: metadataNumber(gguf, `${prefix}scaling.yarn_beta_fast`, { default: 32, min: 1e-3, max: 1e6 }),
-      betaSlow: metadataNumber(gguf, `${prefix}scaling.yarn_beta_slow`, { default: 1, min: 1e-3, max: 1e6 }),
-    };
-    const attention = metadataNumber(gguf, `${prefix}scaling.attn_factor`, { default: 1, min: 1e-3, max: 1e3 });
-    return spec(yarnFrequencies(plain, base, yarn), yarnMagnitude(factor) * attention);
-  }
-  throw new OnebitError(
-    'unsupported',
-    `load: '${prefix}scaling.type' must be none, linear or yarn, got '${type.slice(0, 40)}'. The engine would give wrong text beyond the first tokens.`,
-  );
 }

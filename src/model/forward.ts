@@ -1,7 +1,9 @@
 // Owns the one forward pass of every decoder architecture, for one row or many, prefill or decode. Must not know a concrete backend.
 import type { Backend, KvPool, Rows, Tensor } from '../kernels/backend.ts';
 import { AdaptedBackend, type AdaptedRows } from './adapter.ts';
+import { blocksOf } from './architecture.ts';
 import type { ModelConfig } from './config.ts';
+import type { Block } from './plan.ts';
 import { type Registers, runLayer, type Step, type WatchAttention } from './run-plan.ts';
 import type { ModelWeights } from './weights.ts';
 
@@ -15,6 +17,7 @@ export class Forward {
   readonly maxOutputs: number;
   private readonly weights: ModelWeights;
   private readonly registers: Registers;
+  private readonly blocks: readonly Block[];
   /** Of the rows that give logits. */
   private readonly selected: Tensor;
   private readonly logits: Tensor;
@@ -37,7 +40,9 @@ export class Forward {
       attended: rowsOf(config.heads * config.headSize),
       gate: rowsOf(config.feedForwardWidth),
       up: rowsOf(config.feedForwardWidth),
+      ...(config.inputNorms ? { input: rowsOf(config.width) } : {}),
     };
+    this.blocks = blocksOf(config);
     this.selected = rowsOf(config.width, maxOutputs);
     this.logits = rowsOf(config.vocabulary, maxOutputs);
     this.zeros = new Int32Array(maxRows);
@@ -58,11 +63,14 @@ export class Forward {
     const { config, weights, registers } = this;
     const backend = this.backendFor(adapted);
     backend.setRows(rows);
-    backend.embed(registers.hidden, weights.token_embd);
+    const { hidden } = registers;
+    backend.embed(hidden, weights.token_embd);
+    const { embeddingScale } = config;
+    if (embeddingScale) backend.scale(hidden, hidden, rows.count * config.width, embeddingScale);
     const zeros = this.zeros.subarray(0, rows.count);
     for (let layer = 0; layer < config.layers; layer++) {
       const part: Step = { backend, config, registers, count: rows.count, layer, pool, zeros, watch };
-      runLayer(config.architecture.blocks, part, weights.layers[layer]);
+      runLayer(this.blocks, part, weights.layers[layer]);
     }
     if (outputs.length > 0) this.head(outputs);
     return this.logits;

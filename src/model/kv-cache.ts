@@ -1,7 +1,9 @@
 // Owns which pages of a KV pool are held, by how many, and which belong to which sequence. Must not know what is stored in them.
 import { OnebitError } from '../errors.ts';
-import { type Backend, KV_PAGE, type KvPool, type RopeSpec } from '../kernels/backend.ts';
+import { type Backend, KV_PAGE, type KvPool } from '../kernels/backend.ts';
 import type { Adapter } from './adapter.ts';
+import type { ModelConfig } from './architecture.ts';
+import { ropeOf } from './local-layers.ts';
 
 /**
  * Hands out the pages of one pool, to each sequence such as follow each other if it can: attention reads them as one stream. A page can have several
@@ -165,12 +167,18 @@ export class KvSequence {
    * (attention sinks: arXiv 2309.17453). The kept keys are rotated to their new positions.
    * @throws OnebitError `out-of-memory` when others hold pages that would change, and there are none to copy them to
    */
-  slide(sinks: number, count: number, backend: Backend, rope: RopeSpec): void {
+  slide(sinks: number, count: number, backend: Backend, config: ModelConfig): void {
     for (const page of this.held.splice(sinks, count)) this.pages.give(page);
     this.tokens.splice(sinks * KV_PAGE, count * KV_PAGE);
     this.slidFrom = Math.min(this.slidFrom, sinks * KV_PAGE);
     for (let i = sinks; i < this.held.length; i++) if (this.pages.holders(this.held[i]) > 1) this.own(i);
-    backend.shiftKeys(this.pages.pool, Int32Array.from(this.held.slice(sinks)), count * KV_PAGE, rope);
+    const kept = Int32Array.from(this.held.slice(sinks));
+    const { pool } = this.pages;
+    if (!config.local) backend.shiftKeys(pool, kept, count * KV_PAGE, config.rope);
+    else {
+      for (let layer = 0; layer < config.layers; layer++)
+        backend.shiftKeys(pool, kept, count * KV_PAGE, ropeOf(config, layer), layer);
+    }
   }
 
   /** Gives all pages back. */

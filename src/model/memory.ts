@@ -29,7 +29,7 @@ export function memoryNeed(
   const { rows, outputs } = stepSize(parallel);
   const kvBytes = kvBytesPerToken(config, format) * contextTokens;
   const headsWidth = (2 * config.heads + 2 * config.kvHeads) * config.headSize;
-  const rowFloats = 2 * config.width + headsWidth + 2 * config.feedForwardWidth;
+  const rowFloats = (config.inputNorms ? 3 : 2) * config.width + headsWidth + 2 * config.feedForwardWidth;
   const activationBytes = 4 * (rows * rowFloats + outputs * (config.width + config.vocabulary));
   const totalBytes = weightBytes + kvBytes + activationBytes;
   return { contextTokens, weightBytes, kvBytes, activationBytes, totalBytes };

@@ -2,7 +2,7 @@
 // the tensors of a layer follow from it. Must not know who interprets it.
 
 /** The vectors that a layer computes with, one row for each token. */
-export type Register = 'hidden' | 'normed' | 'queries' | 'keys' | 'values' | 'attended' | 'gate' | 'up';
+export type Register = 'hidden' | 'normed' | 'queries' | 'keys' | 'values' | 'attended' | 'gate' | 'up' | 'input';
 
 /** A matrix by its name in the layer without `.weight`, and where its product goes. */
 export interface Projection {
@@ -35,7 +35,9 @@ export type Instruction =
   /** attended = causal attention of queries over keys and values. */
   | { readonly op: 'attend' }
   /** gate = activation(gate) · up. */
-  | { readonly op: 'gate' };
+  | { readonly op: 'gate' }
+  /** hidden = hidden + x. */
+  | { readonly op: 'add'; readonly x: Register };
 
 /** Which number of heads a register has. */
 export type Heads = 'heads' | 'kvHeads';
@@ -68,7 +70,7 @@ export interface TensorSpec {
 export function colsOf(register: Register, sizes: LayerSizes): number {
   const { width, heads, kvHeads, headSize, feedForwardWidth } = sizes;
   const cols: Record<Register, number> = {
-    ...{ hidden: width, normed: width },
+    ...{ hidden: width, normed: width, input: width },
     ...{ queries: heads * headSize, attended: heads * headSize, keys: kvHeads * headSize, values: kvHeads * headSize },
     ...{ gate: feedForwardWidth, up: feedForwardWidth },
   };

@@ -4,7 +4,7 @@ import type { BatchRecord } from '../bulk/job-store.ts';
 import { OnebitError } from '../errors.ts';
 import { finish, move, resultLine, validate } from '../server/batch-run.ts';
 import { failureReason, isUnfinished } from '../server/job-facts.ts';
-import type { RedisPlace } from './connection.ts';
+import type { RedisClient, RedisPlace } from './connection.ts';
 import type { Queues, RowJob } from './queues.ts';
 import { keys, packResult, type RedisStore } from './redis-store.ts';
 import { runScript } from './scripts.ts';
@@ -153,7 +153,8 @@ export class BatchSteps {
     };
     const response = { status_code: 404, request_id: `req-${crypto.randomUUID()}`, body: { error } };
     const json = resultLine(batch, { index: row.line, customId: String(customId) }, response, null);
-    await settleRow(place, row, { isError: true, json }, failureReason(404, { error }), this.options.now());
+    const reason = failureReason(404, { error });
+    await place.run((client) => settleRow(client, row, { isError: true, json }, reason, this.options.now()));
   }
 
   private async finish(batch: BatchRecord): Promise<void> {
@@ -171,18 +172,18 @@ export class BatchSteps {
   }
 }
 
-/** Writes the answer to a row, once. Adds what is due then. */
+/** Writes the answer to a row, once. Gives what is due then. */
 export async function settleRow(
-  place: RedisPlace,
+  client: RedisClient,
   { batch, line }: Pick<RowJob, 'batch' | 'line'>,
   result: { readonly isError: boolean; readonly json: string },
   reason: string,
   at: number,
 ): Promise<{ readonly isFeedDue: boolean; readonly isOver: boolean; readonly fed: number }> {
-  const names = [keys.run(batch), keys.rows(batch), keys.starts(batch), keys.stats, keys.failures];
+  const names = [keys.run(batch), keys.rows(batch), keys.stats, keys.failures];
   const failure = JSON.stringify({ batch, line, reason, at });
   const values = [line, result.isError ? 'failed' : 'completed', packResult(result), reason, failure];
-  const found = (await place.run((client) => runScript(client, 'settleRow', names, values))) as number[];
+  const found = (await runScript(client, 'settleRow', names, values)) as number[];
   const [done, fed, total] = found;
   return { isFeedDue: done >= 0 && isFeedDue(done, fed, total), isOver: done >= 0 && done >= total, fed };
 }

@@ -1,6 +1,6 @@
 // Owns the queues of BullMQ: one for each model's rows, one for the steps of batches. Must not know what is done with them.
 import type { JobsOptions as BullOptions, Job, Queue, Worker, WorkerOptions } from 'bullmq';
-import { optional, PREFIX, type RedisPlace, within } from './connection.ts';
+import { optional, PREFIX, type RedisClient, type RedisPlace, within } from './connection.ts';
 
 /** A row: which line of which batch, and where in the file it stands. */
 export interface RowJob {
@@ -87,9 +87,13 @@ export class Queues {
     this.work<StepJob>(STEPS, (job) => work(job.name, job.data), { ...options, concurrency: 2 });
   }
 
-  /** Works off rows of a model. */
-  workRows(model: string, work: (job: Job<RowJob>, token: string) => Promise<void>, options: WorkOptions): void {
-    this.work<RowJob>(rowsOf(model), (job, token) => work(job, token ?? ''), options);
+  /** Works off rows of a model. What `work` writes by the client it is given is written before its job counts as done, though it need not wait for that. */
+  workRows(
+    model: string,
+    work: (job: Job<RowJob>, token: string, client: RedisClient) => Promise<void>,
+    options: WorkOptions,
+  ): void {
+    this.work<RowJob>(rowsOf(model), (job, token, client) => work(job, token ?? '', client), options);
   }
 
   /** Takes no more jobs and waits for those that run. */
@@ -105,11 +109,12 @@ export class Queues {
 
   private work<Data>(
     name: string,
-    work: (job: Job<Data>, token?: string) => Promise<void>,
+    work: (job: Job<Data>, token: string | undefined, client: RedisClient) => Promise<void>,
     { leaseSeconds, concurrency, onError }: WorkOptions,
   ): void {
+    const connection = this.place.patient();
     const options: WorkerOptions = {
-      connection: this.place.patient(),
+      connection,
       prefix: PREFIX,
       concurrency,
       lockDuration: leaseSeconds * 1000,
@@ -117,7 +122,7 @@ export class Queues {
       maxStalledCount: 1_000_000, // rows that end workers are counted by themselves
       drainDelay: 2,
     };
-    const worker = new this.bullmq.Worker<Data>(name, work, options);
+    const worker = new this.bullmq.Worker<Data>(name, (job, token) => work(job, token, connection), options);
     worker.on('error', onError);
     this.workers.push(worker);
   }

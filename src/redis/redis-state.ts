@@ -1,7 +1,7 @@
 // Owns what replicas share besides jobs: answers of /v1/responses, and what each key has used. Must not know HTTP.
 import type { Budget } from '../core/budget.ts';
 import type { SharedState } from '../server/app.ts';
-import { type Bucket, type Lent, MemoryQuota, type Quota, type Wanted, worthOf } from '../server/quota.ts';
+import { type Asked, type Lent, MemoryQuota, type Quota, worthOf } from '../server/quota.ts';
 import type { Responses, StoredResponse } from '../server/response-store.ts';
 import type { InputItem } from '../server/schemas/responses.ts';
 import { isUnavailable, PREFIX, type RedisPlace } from './connection.ts';
@@ -74,31 +74,18 @@ export class RedisQuota implements Quota {
     this.place = place;
   }
 
-  async waitMs(bucket: Bucket, amount: number): Promise<number> {
-    const found = await this.ask(bucket, { base: amount, parts: 0, wanted: 0, most: 0 }, 'wait');
-    return found?.waitMs ?? this.alone.waitMs(bucket, amount);
-  }
-
-  async lend(bucket: Bucket, wanted: Wanted): Promise<Lent> {
-    return (await this.ask(bucket, wanted, 'lend')) ?? this.alone.lend(bucket, wanted);
-  }
-
-  async take(bucket: Bucket, amount: number): Promise<void> {
-    const found = await this.ask(bucket, { base: amount, parts: 0, wanted: 0, most: 0 }, 'take');
-    if (!found) this.alone.take(bucket, amount);
-  }
-
-  /** Undefined while Redis is away. */
-  private async ask(bucket: Bucket, wanted: Wanted, what: 'wait' | 'lend' | 'take'): Promise<Lent | undefined> {
-    const { base, parts, wanted: part, most } = wanted;
-    const { name, minutes = 1 } = bucket;
-    const values = [worthOf(bucket), base, parts, part, most, what, minutes * 60_000];
+  async ask(asked: readonly Asked[]): Promise<Lent> {
+    const names = asked.map(({ bucket }) => `${PREFIX}:quota:${bucket.name}`);
+    const values = asked.flatMap(({ bucket, how, base, parts = 0, wanted = 0, most = 0 }) => [
+      ...[worthOf(bucket), (bucket.minutes ?? 1) * 60_000, how],
+      ...[base, parts, wanted, most],
+    ]);
     try {
-      const found = await this.place.run((client) => runScript(client, 'quota', [`${PREFIX}:quota:${name}`], values));
-      const [waitMs, given, taken] = (found as string[]).map(Number);
-      return { waitMs, part: given, taken };
+      const found = (await this.place.run((client) => runScript(client, 'quota', names, values))) as string[];
+      const [waitMs, short, part] = found.map(Number);
+      return { waitMs, part, ...(waitMs > 0 ? { short } : {}) };
     } catch (error) {
-      if (isUnavailable(error)) return undefined;
+      if (isUnavailable(error)) return this.alone.ask(asked);
       throw error;
     }
   }

@@ -26,10 +26,9 @@ export const keys = {
   batches: (owner?: string) => (owner === undefined ? `${PREFIX}:batches` : `${PREFIX}:batches:of:${owner}`),
   /** Batches that have not ended. */
   open: `${PREFIX}:open`,
-  /** Of a batch that runs: how far it is, the answers by line, how often a line was begun. */
+  /** Of a batch that runs: how far it is, the answers by line. */
   run: (id: string) => `${PREFIX}:run:${id}`,
   rows: (id: string) => `${PREFIX}:rows:${id}`,
-  starts: (id: string) => `${PREFIX}:starts:${id}`,
   stats: `${PREFIX}:stats`,
   failures: `${PREFIX}:failures`,
   workers: `${PREFIX}:workers`,
@@ -154,7 +153,7 @@ export class RedisStore implements JobStore {
   }
 
   async dropResults(id: string): Promise<void> {
-    await this.place.run((client) => client.unlink(keys.rows(id), keys.starts(id), keys.run(id)));
+    await this.place.run((client) => client.unlink(keys.rows(id), keys.run(id)));
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,7 @@ import { resultLine } from '../server/batch-run.ts';
 import { failureReason } from '../server/job-facts.ts';
 import type { QueueWork } from '../server/job-queue.ts';
 import { settleRow } from './batch-steps.ts';
+import type { RedisClient } from './connection.ts';
 import { MOST_ATTEMPTS, type RowJob } from './queues.ts';
 import { noteModels, type RedisJobs, RedisQueue } from './redis-queue.ts';
 import { keys } from './redis-store.ts';
@@ -43,6 +44,9 @@ export class RowWorker {
   private readonly queue: RedisQueue;
   private readonly stop = new AbortController();
   private readonly batches = new Map<string, Known>();
+  /** Answers that are being written. */
+  private readonly writing = new Set<Promise<void>>();
+  private readonly mostWriting: number;
   private readonly saying: ReturnType<typeof setInterval>;
   private readonly id = `${hostname()}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
   private readonly startedAt: number;
@@ -54,13 +58,14 @@ export class RowWorker {
     this.jobs = jobs;
     this.work = work;
     this.startedAt = work.now();
+    this.mostWriting = parallel;
     this.queue = new RedisQueue(jobs, work, leaseSeconds);
     const quiet = () => {}; // Redis is away: BullMQ waits for it, and so does who writes an answer
     this.saying = setInterval(() => void this.say().catch(quiet), SAY_MS);
     void this.say().catch(quiet);
     for (const model of work.models()) {
       const options = { leaseSeconds, concurrency: parallel, onError: quiet };
-      jobs.queues.workRows(model, (job, token) => this.answer(job, token), options);
+      jobs.queues.workRows(model, (job, token, client) => this.answer(job, token, client), options);
     }
   }
 
@@ -69,15 +74,19 @@ export class RowWorker {
     clearInterval(this.saying);
     const late = setTimeout(() => this.stop.abort(new Error('the worker ends')), ms);
     await this.jobs.queues.drain();
+    const { signal } = this.stop;
+    const isLate = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    if (!signal.aborted) await Promise.race([Promise.all(this.writing), isLate]);
     clearTimeout(late);
     await this.jobs.place.run((client) => client.hdel(keys.workers, this.id)).catch(() => {});
     await this.queue.close();
   }
 
-  private async answer(job: Job<RowJob>, token: string): Promise<void> {
+  private async answer(job: Job<RowJob>, token: string, client: RedisClient): Promise<void> {
+    while (this.writing.size >= this.mostWriting) await Promise.race(this.writing);
     this.running++;
     try {
-      await this.answerRow(job, token);
+      await this.answerRow(job, token, client);
     } catch (error) {
       if (error instanceof Failure || (error as Error).name === 'DelayedError') throw error; // BullMQ counts it, and tries again later
       await this.putBack(job, token, RETRY_MS); // Redis was away, or so: that is nobody's attempt
@@ -86,7 +95,7 @@ export class RowWorker {
     }
   }
 
-  private async answerRow(job: Job<RowJob>, token: string): Promise<void> {
+  private async answerRow(job: Job<RowJob>, token: string, client: RedisClient): Promise<void> {
     const { place } = this.jobs;
     const { batch, line, from, to } = job.data;
     const known = await this.batchOf(batch);
@@ -95,32 +104,30 @@ export class RowWorker {
       this.noteUnknownKey();
       return this.putBack(job, token, LONGEST_WAIT_MS / 2);
     }
-    const names = [keys.run(batch), keys.rows(batch), keys.starts(batch), keys.data(known.inputFileId)];
-    const [go, starts, text] = (await place.run((client) =>
-      runScript(client, 'beginRow', names, [line, from, to - 1]),
-    )) as [number, number, string];
-    if (go === 0) return;
-    const { custom_id, body } = JSON.parse(text.replace(/^\ufeff/, '')) as { custom_id: string; body: unknown };
+    const names = [keys.run(batch), keys.rows(batch), keys.data(known.inputFileId)];
+    const found = await place.run((client) => runScript(client, 'lineOfRow', names, [line, from, to - 1]));
+    if (found === '') return;
+    const { custom_id, body } = JSON.parse(String(found).replace(/^\ufeff/, '')) as {
+      custom_id: string;
+      body: unknown;
+    };
     const settle = (status: number, requestId: string, answer: unknown) => {
       const response = { status_code: status, request_id: requestId, body: answer };
       const json = resultLine({ id: batch }, { index: line, customId: custom_id }, response, null);
-      return this.settle(
-        job.data,
-        { isError: status >= 400, json },
-        status >= 400 ? failureReason(status, answer) : '',
-      );
+      const isError = status >= 400;
+      this.settle(job.data, client, { isError, json }, isError ? failureReason(status, answer) : '');
     };
-    if (starts > MOST_STARTS) return settle(500, `req-${crypto.randomUUID()}`, SET_ASIDE);
+    // BullMQ counts the workers that ended while they had it.
+    if (job.stalledCounter >= MOST_STARTS) return settle(500, `req-${crypto.randomUUID()}`, SET_ASIDE);
     const asked = { model: known.model, ...(body as object) };
     const answer = await this.work.answer(known.endpoint, asked, known.owner, this.stop.signal);
     const { status, requestId, retrySeconds = 0 } = answer;
     const isLast = job.attemptsMade + 1 >= MOST_ATTEMPTS;
     if (!this.stop.signal.aborted && (status < 429 || (status !== 429 && isLast))) {
-      await settle(status, requestId, answer.body);
+      settle(status, requestId, answer.body);
       this.done++;
       return;
     }
-    await place.run((client) => client.hincrby(keys.starts(batch), String(line), -1)); // it has ended nobody
     if (!this.stop.signal.aborted && status !== 429) throw new Failure(failureReason(status, answer.body));
     const waitMs = Math.min(LONGEST_WAIT_MS, Math.max(retrySeconds * 1000, RETRY_MS));
     return this.putBack(job, token, this.stop.signal.aborted ? 0 : waitMs);
@@ -139,20 +146,28 @@ export class RowWorker {
     this.work.onError(new OnebitError('bad-argument', `worker: keys of batches must be known, one is not. ${advice}`));
   }
 
-  /** Writes an answer as often as it takes: it was computed, and Redis comes back. */
-  private async settle(row: RowJob, result: { isError: boolean; json: string }, reason: string): Promise<void> {
-    const { place, queues } = this.jobs;
-    for (;;) {
-      try {
-        const { isFeedDue, isOver, fed } = await settleRow(place, row, result, reason, this.work.now());
-        if (isOver) await queues.addStep('finish', row.batch);
-        else if (isFeedDue) await queues.addStep('feed', row.batch, fed);
-        return;
-      } catch (error) {
-        if (this.stop.signal.aborted) throw error;
-        await sleep(RETRY_MS);
+  /**
+   * Writes an answer as often as it takes: it was computed, and Redis comes back. Nobody waits for that: the answer goes to Redis before the word that the job is
+   * done, on the same connection, so that both are written to the disk at once. A row whose word came and whose answer did not is fed again (batch-steps.ts).
+   */
+  private settle(row: RowJob, client: RedisClient, result: { isError: boolean; json: string }, reason: string): void {
+    const write = async () => {
+      const { queues } = this.jobs;
+      for (;;) {
+        try {
+          const { isFeedDue, isOver, fed } = await settleRow(client, row, result, reason, this.work.now());
+          if (isOver) await queues.addStep('finish', row.batch);
+          else if (isFeedDue) await queues.addStep('feed', row.batch, fed);
+          return;
+        } catch {
+          if (this.stop.signal.aborted) return;
+          await sleep(RETRY_MS);
+        }
       }
-    }
+    };
+    sentTogether(client);
+    const written = write().finally(() => this.writing.delete(written));
+    this.writing.add(written);
   }
 
   private async batchOf(id: string): Promise<Known | undefined> {
@@ -169,6 +184,13 @@ export class RowWorker {
     await place.run((client) => client.hset(keys.workers, id, JSON.stringify(info)));
     await noteModels(place, this.work);
   }
+}
+
+/** What is written to a server until the end of this turn goes to it in one piece, so that it waits for its disk once. */
+function sentTogether(client: RedisClient): void {
+  const stream = 'stream' in client ? client.stream : undefined;
+  stream?.cork();
+  if (stream) setImmediate(() => stream.uncork());
 }
 
 const SET_ASIDE = {

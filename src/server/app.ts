@@ -4,88 +4,41 @@ import { cors } from 'hono/cors';
 import type { JobStore } from '../bulk/job-store.ts';
 import { Budget } from '../core/budget.ts';
 import { hexOf, sha256 } from '../core/digest.ts';
-import { type Abstain, checkAbstain } from '../generate/abstain.ts';
+import { checkAbstain } from '../generate/abstain.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
-import { ApiError, invalidUrl, toApiError } from './api-error.ts';
-import { AuditLog, type AuditOptions, audited } from './audit.ts';
+import { ApiError, badField, invalidUrl, toApiError } from './api-error.ts';
+import { AuditLog, audited } from './audit.ts';
+import { BackgroundResponses } from './background.ts';
 import type { LineAnswer } from './batch-run.ts';
 import { BodyGate } from './body-gate.ts';
 import { checkBody } from './check-body.ts';
 import { eventStream, type ServerEvent } from './event-stream.ts';
-import { type Asked, Exchange, type LogEntry } from './exchange.ts';
+import { type Asked, Exchange } from './exchange.ts';
 import type { Host } from './host.ts';
-import type { JobQueue, QueueWork } from './job-queue.ts';
+import type { QueueWork } from './job-queue.ts';
 import { Jobs } from './jobs.ts';
 import { jsonPieces } from './json-answer.ts';
 import { isSmall } from './json-size.ts';
-import { isOperator, type KeyConfig, KeyRing } from './keys.ts';
+import { isOperator, KeyRing } from './keys.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { ServerObserver } from './observe.ts';
 import { openApiDocument } from './openapi.ts';
 import type { Answers, AskedModel, Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
-import { SITE_PATHS, type SiteFiles, siteResponse } from './page.ts';
-import { type Policy, PolicyGate } from './policy.ts';
-import type { Quota } from './quota.ts';
+import { SITE_PATHS, siteResponse } from './page.ts';
+import { PolicyGate } from './policy.ts';
 import { readBody } from './request-body.ts';
 import { ResponseStore, type Responses } from './response-store.ts';
 import { isClientGone, pathOf, patternOf, routeOf, routePath, shuttingDown } from './route-facts.ts';
-import { type AnswerSigner, signedAnswer } from './signed-answers.ts';
-import type { Telemetry } from './tracing.ts';
-import { type WebhookOptions, Webhooks } from './webhooks.ts';
+import type { ResponsesRequest } from './schemas/responses.ts';
+import type { ServerOptions } from './server-options.ts';
+import { signedAnswer } from './signed-answers.ts';
+import { Webhooks } from './webhooks.ts';
 
-export interface ServerOptions {
-  /** Who may ask. Default: everybody. */
-  readonly keys?: readonly KeyConfig[];
-  /** Answer /metrics without a key too. Default false. */
-  readonly openMetrics?: boolean;
-  /** Origins whose pages may ask; `*` for all. Default: none but the server's own. */
-  readonly corsOrigins?: readonly string[];
-  /** Names by which the server may be called, against pages that give their own name the server's address. Default: any. */
-  readonly hosts?: readonly string[];
-  readonly limits?: Partial<ServerLimits>;
-  /** A secret key by which all answers are marked, except to keys that have one of their own. No request can turn it off. */
-  readonly watermark?: string;
-  /** When models do not answer, and what is said then (finish reason `abstain`). No request can turn it off. Default: every answer is given. */
-  readonly abstain?: Abstain;
-  /** Sees requests and answers before they pass. Default: all pass. */
-  readonly policy?: Policy;
-  /** Writes down who asked for what, as hashes. Where it cannot be written nothing is answered. Default: there is none. */
-  readonly audit?: AuditOptions;
-  /** Signs the answers of models. Default: they are not signed. */
-  readonly signer?: AnswerSigner;
-  /** Says what customers' queries are about: /v1/classify, /v1/route, and chats with the model of its name (or of any, where it is alone). */
-  readonly support?: SupportModel;
-  /** Where hand-overs of the support model are told. Default: nowhere. */
-  readonly webhook?: WebhookOptions;
-  /** Told of every request that has ended, and of what happens to the server. */
-  readonly log?: (entry: LogEntry) => void;
-  /** Put the texts of prompts and answers into the log. Default false. */
-  readonly logTexts?: boolean;
-  /** Of this software, for those who ask. */
-  readonly version?: string;
-  /** Opens the place where files and batches lie; called once, when it is needed first. Default: there are none. */
-  readonly openJobs?: () => Promise<JobStore>;
-  /** Makes what works batches off. Default: this server does. */
-  readonly openQueue?: (work: QueueWork) => JobQueue;
-  /** What replicas share. Default: each has its own, in memory. */
-  readonly state?: SharedState;
-  /** The page at `/`. Default: none. */
-  readonly site?: SiteFiles;
-  /** Told of what models answered, as spans of OpenTelemetry: the package `@opentelemetry/api`. Default: nobody. */
-  readonly telemetry?: Telemetry;
-  /** Bytes that the process holds, for the metrics. */
-  readonly residentBytes?: () => number;
-}
-
-/** What replicas of a server share: answers that may be continued, and what each key has used. */
-export interface SharedState {
-  readonly responses: Responses;
-  readonly quota: Quota;
-}
+export type { ServerOptions, SharedState } from './server-options.ts';
 
 /** How long requests that were stopped may take to see it, at the end of the server. */
 const LATEST_END_MS = 5000;
@@ -112,6 +65,8 @@ export class OnebitServer {
   /** @internal */
   readonly responses: Responses;
   /** @internal */
+  readonly background: BackgroundResponses;
+  /** @internal */
   readonly webhooks: Webhooks | undefined;
   private readonly gate: BodyGate;
   private readonly policy: PolicyGate | undefined;
@@ -131,6 +86,7 @@ export class OnebitServer {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     const storedBytes = this.limits.storedCharacters ?? this.limits.storedBytes;
     this.responses = options.state?.responses ?? new ResponseStore(storedBytes);
+    this.background = new BackgroundResponses(this.responses, this.limits.requestMs);
     this.gate = new BodyGate(this.limits.bodiesBytes);
     this.observer = new ServerObserver(this.shelf, options);
     this.policy =
@@ -252,6 +208,8 @@ export class OnebitServer {
     }
     if (this.options.logTexts) exchange.prompt = body;
     const asked = body as AskedModel;
+    if (asked.background && operation.id === 'createResponse')
+      return this.json(c, await this.later(operation, asked, exchange));
     const answers = await this.policed(await this.answerer(operation, asked, exchange), asked, exchange);
     const streams = asked.stream ?? exchange.errorForm === 'ollama';
     if (!answers.stream || !streams) return this.json(c, await answers.whole());
@@ -409,19 +367,46 @@ export class OnebitServer {
 
   /** Answers a line of a batch, as its request would have been answered, after everybody who waits. */
   private async answerLine(endpoint: string, body: unknown, owner: string, signal: AbortSignal): Promise<LineAnswer> {
-    const operation = operationOf(endpoint);
-    const asked = { method: 'POST', url: `http://batch${endpoint}`, signal, priority: 'background' } as const;
-    const job = this.begin(asked);
-    job.route = endpoint;
-    job.status = 200;
-    try {
+    const job = this.beginLater(endpoint, signal);
+    return this.answerLater(operationOf(endpoint), job, async () => {
       job.key = this.keys?.withId(owner);
       job.batchOwner = owner;
       if (this.keys && !job.key) throw new ApiError(401, 'The key of this batch is not known here any more.');
       await job.key?.admit();
-      const checked = (await checkBody(operation.body!, body, job.budget)) as AskedModel;
-      if (this.options.logTexts) job.prompt = checked;
-      const answers = await this.policed(await this.answerer(operation, checked, job), checked, job);
+      const asked = (await checkBody(operationOf(endpoint).body!, body, job.budget)) as AskedModel;
+      if (asked.background) throw badField('background', 'background: lines of a batch must leave it out.');
+      return asked;
+    });
+  }
+
+  /** Takes a request that is answered when nobody who waits is before it. */
+  private later(operation: Operation, asked: AskedModel, { key, owner }: Exchange): Promise<object> {
+    return this.background.start(asked as ResponsesRequest, owner, {
+      begin: (signal) =>
+        Object.assign(this.beginLater(operation.path, signal), { key, modelId: asked.model ?? this.modelIds[0] }),
+      answer: (job, onStart) => this.answerLater(operation, job, async () => asked, onStart),
+    });
+  }
+
+  private beginLater(path: string, signal: AbortSignal): Exchange {
+    const job = this.begin({ method: 'POST', url: `http://batch${path}`, signal, priority: 'background' });
+    job.route = path;
+    job.status = 200;
+    return job;
+  }
+
+  /** The answer to a job that no connection waits for. */
+  private async answerLater(
+    operation: Operation,
+    job: Exchange,
+    prepare: () => Promise<AskedModel>,
+    onStart?: () => Promise<void>,
+  ): Promise<LineAnswer> {
+    try {
+      const asked = await prepare();
+      if (this.options.logTexts) job.prompt = asked;
+      const answers = await this.policed(await this.answerer(operation, asked, job), asked, job);
+      await onStart?.();
       const answer = await answers.whole();
       await this.audit?.record(job, hexOf(await sha256(JSON.stringify(answer))));
       return { status: 200, requestId: job.id, body: answer };

@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { lengthOf } from '../core/elementary.ts';
+import { endedTokens } from '../generate/embed.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { badField } from './api-error.ts';
 import type { Exchange } from './exchange.ts';
@@ -22,7 +23,10 @@ export async function embeddings(
   const inputs: Int32Array[] = [];
   const given = promptsOf(request.input);
   await exchange.expectTokens(likelyTokens(given));
-  for (const input of given) inputs.push(await tokensOf(input, model, exchange.budget, 'input'));
+  for (const input of given) {
+    const tokens = await tokensOf(input, model, exchange.budget, 'input');
+    inputs.push(typeof input === 'string' ? endedTokens(tokens, model.tokenizer) : tokens);
+  }
   await exchange.reserveReading(inputs.reduce((sum, { length }) => sum + length, 0));
   const data: object[] = [];
   for (const [index, tokens] of inputs.entries()) {

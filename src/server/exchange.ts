@@ -229,9 +229,8 @@ export class Exchange {
     if (!this.key) return;
     const before = this.reservation;
     this.reservation = undefined;
-    await before?.settle(0);
-    const reservation = await this.key.reserve(need);
-    if (this.ended) await reservation.settle(0);
+    const reservation = await this.key.reserve(need, before);
+    if (this.ended) await this.key.settle(reservation, 0);
     else this.reservation = reservation;
   }
 
@@ -262,7 +261,8 @@ export class Exchange {
     this.clientSignal.removeEventListener('abort', this.onClientGone); // Node may keep the signal; it must not keep all of this
     this.lease?.release();
     this.leaveGate();
-    this.reservation?.settle(this.usage.promptTokens + this.usage.completionTokens).catch(() => {}); // what was lent flows in again
+    const used = this.usage.promptTokens + this.usage.completionTokens;
+    if (this.reservation) this.key?.settle(this.reservation, used).catch(() => {}); // what was lent flows in again
     this.observer.requestEnded(this);
     this.abort(ENDED); // what still runs for it, as the other choices of one that failed
   }

@@ -1,5 +1,6 @@
 // Owns what operations may ask of the server that answers them. Must not know operations.
 import type { SupportModel } from '../tasks/support/support-model.ts';
+import type { BackgroundResponses } from './background.ts';
 import type { Exchange } from './exchange.ts';
 import type { Jobs } from './jobs.ts';
 import type { ModelShelf } from './model-shelf.ts';
@@ -10,6 +11,8 @@ import type { Webhooks } from './webhooks.ts';
 export interface Host {
   readonly shelf: ModelShelf;
   readonly responses: Responses;
+  /** Answers that are kept, or made in the background. */
+  readonly background: BackgroundResponses;
   readonly version: string;
   /** Names of all models, the default one first. */
   readonly modelIds: readonly string[];

@@ -23,7 +23,7 @@ export { ModelShelf, type ShelfEntry, type ShelfOptions } from './model-shelf.ts
 export { openApiDocument } from './openapi.ts';
 export type { SiteFiles } from './page.ts';
 export { type Policy, type PolicyAnswer, type PolicyRequest, policyEndpoint, type Verdict } from './policy.ts';
-export type { Bucket, Lent, Quota, Wanted } from './quota.ts';
+export type { Asked, Bucket, Lent, Quota } from './quota.ts';
 export type { Responses, StoredResponse } from './response-store.ts';
 export type { AnswerSigner } from './signed-answers.ts';
 export type { Telemetry, TelemetrySpan } from './tracing.ts';

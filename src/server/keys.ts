@@ -3,7 +3,7 @@ import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import { ApiError } from './api-error.ts';
-import { type Bucket, MemoryQuota, type Quota, type Wanted } from './quota.ts';
+import { type Asked, type Bucket, type Lent, MemoryQuota, type Quota } from './quota.ts';
 
 /** A key as it is configured. */
 export interface KeyConfig {
@@ -26,8 +26,8 @@ export interface KeyConfig {
 export interface Reservation {
   /** Tokens that each answer may have. */
   readonly answerTokens: number;
-  /** Gives back what was not used. */
-  settle(usedTokens: number): Promise<void>;
+  /** All of them. */
+  readonly taken: number;
 }
 
 /** An answer whose length nobody said gets at least so many tokens, or the request waits. */
@@ -35,7 +35,6 @@ const LEAST_ANSWER = 256;
 /** Tokens a day of a key that says nothing else. */
 export const DEFAULT_TOKENS_PER_DAY = 2_000_000;
 const DAY_MINUTES = 24 * 60;
-const ONE: Wanted = { base: 1, parts: 0, wanted: 0, most: 0 };
 
 /** A key, and what it may use. */
 export class ApiKey {
@@ -75,41 +74,46 @@ export class ApiKey {
 
   /** Counts a request. @throws ApiError 429 when the key has used what it may use */
   async admit(): Promise<void> {
-    const { requests, tokens, tokensOfDay, quota } = this;
-    for (const bucket of [requests, tokens, tokensOfDay]) {
-      const waitMs = bucket ? await quota.waitMs(bucket, 1) : 0;
-      if (waitMs > 0) throw usedUp(waitMs, bucket === tokensOfDay);
-    }
-    const lent = requests && (await quota.lend(requests, ONE));
-    if (lent && lent.waitMs > 0) throw usedUp(lent.waitMs, false);
+    const { requests, tokens, tokensOfDay } = this;
+    await this.ask([
+      ...(requests ? [{ bucket: requests, how: 'lend', base: 1 } as const] : []),
+      ...[tokens, tokensOfDay].flatMap((bucket) => (bucket ? [{ bucket, how: 'look', base: 1 } as const] : [])),
+    ]);
   }
 
   /**
    * Takes what a request may use before it runs: its prompts, and `answers` answers. Where the allowance of a minute does not hold the answers wanted,
    * they may be as long as it does.
-   * @param answerTokens most tokens of an answer; `known` false where the request did not say, so that fewer will do
+   * @param need most tokens of an answer; `known` false where the request did not say, so that fewer will do
+   * @param before what was taken for the request already: it is given back in the same piece
    * @throws ApiError 429 while that is not there
    */
-  async reserve({ promptTokens, answers, answerTokens, known }: TokenNeed): Promise<Reservation> {
-    const { tokens, tokensOfDay, quota } = this;
+  async reserve({ promptTokens, answers, answerTokens, known }: TokenNeed, before?: Reservation): Promise<Reservation> {
     const wanted = known ? answerTokens : Math.min(answerTokens, LEAST_ANSWER);
-    const taken: { bucket: Bucket; amount: number }[] = [];
-    let part = answerTokens;
-    for (const bucket of [tokensOfDay, tokens]) {
-      if (!bucket) continue;
-      const asked = { base: promptTokens, parts: answers, wanted: Math.min(wanted, part), most: part };
-      const lent = await quota.lend(bucket, asked);
-      if (lent.waitMs > 0) {
-        for (const one of taken) await quota.take(one.bucket, -one.amount);
-        throw usedUp(lent.waitMs, bucket === tokensOfDay);
-      }
-      part = lent.part;
-      taken.push({ bucket, amount: lent.taken });
-    }
-    const settle = async (used: number) => {
-      for (const { bucket, amount } of taken) await quota.take(bucket, used - amount);
-    };
-    return { answerTokens: part, settle };
+    const buckets = [this.tokensOfDay, this.tokens].filter((bucket) => bucket !== undefined);
+    const asked = { how: 'lend', base: promptTokens, parts: answers, wanted, most: answerTokens } as const;
+    const back = before ? this.taken(-before.taken) : [];
+    const { part } = await this.ask([...back, ...buckets.map((bucket) => ({ bucket, ...asked }))]);
+    const answer = buckets.length === 0 ? answerTokens : part;
+    return { answerTokens: answer, taken: promptTokens + answers * answer };
+  }
+
+  /** Gives back what a request did not use. */
+  async settle({ taken }: Reservation, usedTokens: number): Promise<void> {
+    await this.ask(this.taken(usedTokens - taken));
+  }
+
+  private taken(amount: number): Asked[] {
+    const buckets = amount === 0 ? [] : [this.tokensOfDay, this.tokens];
+    return buckets.flatMap((bucket) => (bucket ? [{ bucket, how: 'take', base: amount }] : []));
+  }
+
+  /** @throws ApiError 429 */
+  private async ask(asked: readonly Asked[]): Promise<Lent> {
+    if (asked.length === 0) return { waitMs: 0, part: 0 };
+    const lent = await this.quota.ask(asked);
+    if (lent.waitMs > 0) throw usedUp(lent.waitMs, asked[lent.short ?? 0].bucket === this.tokensOfDay);
+    return lent;
   }
 }
 

@@ -62,6 +62,8 @@ export interface Operation extends Facts {
 export interface AskedModel {
   readonly model?: string | null;
   readonly stream?: boolean | null;
+  /** Of /v1/responses: nobody waits for the answer. */
+  readonly background?: boolean | null;
 }
 
 /** An operation that a language model answers. */

@@ -4,7 +4,7 @@ import type { LanguageModel } from '../language-model.ts';
 import { likelihoodDecider, supportDecider } from '../tasks/decide/index.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
 import { countTokens, message, messageEvents } from './anthropic.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, badField } from './api-error.ts';
 import { applyTemplate, applyTemplateRequest } from './apply-template.ts';
 import { chatChunks, chatCompletion } from './chat-completions.ts';
 import { completion, completionChunks } from './completions.ts';
@@ -17,9 +17,8 @@ import { ollamaModels, ollamaShow } from './ollama-models.ts';
 import { asksModel, asksSupport, type Facts, type Operation } from './operation.ts';
 import { OPERATOR_OPERATIONS } from './operator-operations.ts';
 import { countInput, inputList } from './response-input.ts';
-import { storedResponse } from './response-store.ts';
 import { response, responseEvents } from './responses.ts';
-import { modelObject, noSuchResponse } from './route-facts.ts';
+import { modelObject } from './route-facts.ts';
 import * as answers from './schemas/answers.ts';
 import { countRequest, messagesRequest } from './schemas/anthropic.ts';
 import { chatRequest } from './schemas/chat.ts';
@@ -76,21 +75,29 @@ const openAi: readonly Operation[] = [
   {
     ...{ method: 'get', path: '/v1/responses/{id}', id: 'getResponse', parameter: 'id' },
     ...{ summary: 'An answer that is kept', answer: answers.responsesAnswer },
-    plain: async ({ responses }, { parameter, job }) => (await storedResponse(responses, parameter, job)).response,
+    plain: async ({ background }, { parameter, query, job }) => {
+      if (query('stream') === 'true') throw badField('stream', 'stream: an answer that is kept is given whole.');
+      return (await background.get(parameter, job.owner, job.budget)).response;
+    },
   },
   {
     ...{ method: 'delete', path: '/v1/responses/{id}', id: 'deleteResponse', parameter: 'id' },
     ...{ summary: 'Forgets an answer', answer: z.object({ id: z.string(), object: z.string(), deleted: z.boolean() }) },
-    plain: async ({ responses }, { parameter: id, job }) => {
-      if (!(await responses.delete(id, job.owner))) throw noSuchResponse();
+    plain: async ({ background }, { parameter: id, job }) => {
+      await background.delete(id, job.owner);
       return { id, object: 'response', deleted: true };
     },
   },
   {
+    ...{ method: 'post', path: '/v1/responses/{id}/cancel', id: 'cancelResponse', parameter: 'id' },
+    ...{ summary: 'Stops an answer that is made in the background', answer: answers.responsesAnswer },
+    plain: ({ background }, { parameter, job }) => background.cancel(parameter, job.owner, job.budget),
+  },
+  {
     ...{ method: 'get', path: '/v1/responses/{id}/input_items', id: 'listInputItems', parameter: 'id' },
     ...{ summary: 'What an answer that is kept was given for', answer: answers.itemsAnswer },
-    plain: async ({ responses }, { parameter, job }) =>
-      inputList((await storedResponse(responses, parameter, job)).input),
+    plain: async ({ background }, { parameter, job }) =>
+      inputList((await background.get(parameter, job.owner, job.budget)).input),
   },
   asksModel(
     {

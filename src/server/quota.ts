@@ -16,32 +16,33 @@ export function worthOf({ perMinute, minutes = 1 }: Bucket): number {
   return perMinute * minutes;
 }
 
-/** What is wanted of a bucket: `base`, and as many `parts`, all of one size, at most `most`. */
-export interface Wanted {
+/** What is asked of a bucket. */
+export interface Asked {
+  readonly bucket: Bucket;
+  /** `look`: whether `base` is there. `lend`: take `base` and as many `parts`, all of one size, where that is there. `take`: so much, also below 0; a negative amount is given back. */
+  readonly how: 'look' | 'lend' | 'take';
   readonly base: number;
-  readonly parts: number;
-  /** A part of this size is waited for; a minute's worth is always enough. */
-  readonly wanted: number;
-  readonly most: number;
+  /** Default 0. */
+  readonly parts?: number;
+  /** A part of this size is waited for, and none is larger than `most`; a minute's worth is always enough. Default 0. */
+  readonly wanted?: number;
+  readonly most?: number;
 }
 
 /** What came of it. */
 export interface Lent {
-  /** How long until it is there, in milliseconds; 0 where it was taken. */
+  /** How long until all that was asked is there, in milliseconds; 0 where it was. */
   readonly waitMs: number;
-  /** The size of each part; all that was taken. */
+  /** Which of the asked is waited for longest. */
+  readonly short?: number;
+  /** The size of each part, the same in all buckets. */
   readonly part: number;
-  readonly taken: number;
 }
 
 /** Counts what is used. One process's own, or that of all replicas of a server. */
 export interface Quota {
-  /** How long until `amount`, or a minute's worth, is there, in milliseconds. */
-  waitMs(bucket: Bucket, amount: number): Awaitable<number>;
-  /** Takes what is wanted, where it is there; parts as large as there is. */
-  lend(bucket: Bucket, wanted: Wanted): Awaitable<Lent>;
-  /** Takes so much, also below 0; gives back where `amount` is negative. */
-  take(bucket: Bucket, amount: number): Awaitable<void>;
+  /** Asks several buckets in one piece: first all is taken that is to be taken; then all is lent, or nothing where one of them must be waited for. */
+  ask(asked: readonly Asked[]): Awaitable<Lent>;
 }
 
 /** What is left of a bucket, and since when. */
@@ -59,24 +60,26 @@ export class MemoryQuota implements Quota {
     this.now = now;
   }
 
-  waitMs(bucket: Bucket, amount: number): number {
-    const missing = Math.min(amount, worthOf(bucket)) - this.level(bucket).left;
-    return Math.max(0, (missing / bucket.perMinute) * 60_000);
+  ask(asked: readonly Asked[]): Lent {
+    for (const { bucket, how, base } of asked) if (how === 'take') this.level(bucket).left -= base;
+    const waits = asked.map((one) => (one.how === 'take' ? 0 : this.waitMs(one)));
+    const waitMs = Math.max(0, ...waits);
+    if (waitMs > 0) return { waitMs, short: waits.indexOf(waitMs), part: 0 };
+    const lent = asked.filter(({ how }) => how === 'lend');
+    const part = lent.length === 0 ? 0 : Math.min(...lent.map((one) => this.partOf(one)));
+    for (const { bucket, base, parts = 0 } of lent) this.level(bucket).left -= base + parts * part;
+    return { waitMs, part };
   }
 
-  lend(bucket: Bucket, { base, parts, wanted, most }: Wanted): Lent {
-    const waitMs = this.waitMs(bucket, base + parts * Math.min(wanted, most));
-    if (waitMs > 0) return { waitMs, part: 0, taken: 0 };
-    const level = this.level(bucket);
-    const there = Math.floor((level.left - base) / Math.max(1, parts));
-    const part = Math.max(Math.min(most, 1), Math.min(most, there));
-    const taken = base + parts * part;
-    level.left -= taken;
-    return { waitMs, part, taken };
+  private waitMs({ bucket, base, parts = 0, wanted = 0, most = 0 }: Asked): number {
+    const amount = Math.min(base + parts * Math.min(wanted, most), worthOf(bucket));
+    return Math.max(0, ((amount - this.level(bucket).left) / bucket.perMinute) * 60_000);
   }
 
-  take(bucket: Bucket, amount: number): void {
-    this.level(bucket).left -= amount;
+  /** As large as there is, at most as large as may be, and not nothing. */
+  private partOf({ bucket, base, parts = 0, most = 0 }: Asked): number {
+    const there = Math.floor((this.level(bucket).left - base) / Math.max(1, parts));
+    return Math.max(Math.min(most, 1), Math.min(most, there));
   }
 
   private level(bucket: Bucket): Level {

@@ -1,6 +1,6 @@
 // Owns what a request of /v1/responses says and continues: the conversation before it, items that it refers to, the task, the list of what went in.
 import type { LanguageModel } from '../language-model.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, badField } from './api-error.ts';
 import { wantsThinking } from './chat-completions.ts';
 import { promptFor } from './chat-run.ts';
 import type { ChatTask } from './chat-task.ts';
@@ -28,7 +28,9 @@ export async function conversationOf(
       param: 'previous_response_id',
     });
   }
-  return [...found.items, ...now];
+  const { status } = found.response as { status?: string };
+  if (status === 'completed' || status === 'incomplete') return [...found.items, ...now];
+  throw badField('previous_response_id', `previous_response_id: that response is ${status}, it must be completed.`);
 
   async function referred(id: string, param: string): Promise<InputItem> {
     const item = await store.item(id, owner, budget);

@@ -2,8 +2,6 @@
 // sees another's answers, nor loses an answer by what others store, as long as he keeps to an equal share of the memory.
 import type { Awaitable } from '../core/awaitable.ts';
 import type { Budget } from '../core/budget.ts';
-import type { Exchange } from './exchange.ts';
-import { noSuchResponse } from './route-facts.ts';
 import type { InputItem } from './schemas/responses.ts';
 
 /** An answer that is kept. */
@@ -67,6 +65,7 @@ export class ResponseStore implements Responses {
     const idBytes = itemIds.reduce((sum, itemId) => sum + ID_BYTES + 2 * itemId.length, 0);
     const bytes = ENTRY_BYTES + texts.response.length + texts.items.length + idBytes;
     if (bytes > this.mostBytes / 2) return;
+    this.delete(id, owner); // what was kept of it before it was whole
     const owned = this.owners.get(owner) ?? { entries: new Map(), places: new Map(), bytes: 0 };
     this.owners.set(owner, owned);
     owned.entries.set(id, { ...texts, inputLength: input.length, itemIds, bytes });
@@ -117,11 +116,4 @@ function bytesOf(value: unknown): Uint8Array {
 
 function parse(bytes: Uint8Array): unknown {
   return JSON.parse(new TextDecoder().decode(bytes));
-}
-
-/** An answer that is kept for whoever asks. @throws ApiError 404 */
-export async function storedResponse(store: Responses, id: string, job: Exchange): Promise<StoredResponse> {
-  const found = await store.get(id, job.owner, job.budget);
-  if (found) return found;
-  throw noSuchResponse();
 }

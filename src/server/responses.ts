@@ -63,7 +63,7 @@ async function* run(
   const task = responseTask(request, items);
   const steps = runChat(model, task, exchange);
   const output = new Output();
-  const id = `resp_${exchange.id.slice(4).replaceAll('-', '')}`;
+  const id = responseId(exchange);
   const created_at = Math.floor(Date.now() / 1000);
   let finish: ChatFinish = 'stop';
   const body = (status: string) => {
@@ -93,20 +93,35 @@ async function* run(
   const final = body(status);
   if (request.store ?? true) {
     const kept = { response: final, input: items, items: [...items, ...(output.items as InputItem[])] };
-    await exchange.oncePassed(() => store.put(id, exchange.owner, kept));
+    await exchange.oncePassed(async () => {
+      if (!request.background || (await isWanted(id, exchange, store))) await store.put(id, exchange.owner, kept);
+    });
   }
   yield { type: `response.${status}`, response: final };
 }
 
-function responseBody(
+/** What the answer of a job is called. */
+export function responseId({ id }: Exchange): string {
+  return `resp_${id.slice(4).replaceAll('-', '')}`;
+}
+
+/** Whether an answer that was made in the background was not cancelled or deleted meanwhile, at whichever replica. */
+async function isWanted(id: string, { owner, budget }: Exchange, store: Responses): Promise<boolean> {
+  const { status } = ((await store.get(id, owner, budget))?.response ?? {}) as { status?: string };
+  return status === 'queued' || status === 'in_progress';
+}
+
+/** An answer as it is told, whole or not yet. */
+export function responseBody(
   request: ResponsesRequest,
   exchange: Exchange,
   answer: { id: string; created_at: number; status: string; cutBy: string; output: readonly OutputItem[] },
 ): object {
   const { usage } = exchange;
-  const done = answer.status !== 'in_progress';
+  const done = answer.status === 'completed' || answer.status === 'incomplete';
   return {
     ...{ id: answer.id, object: 'response', created_at: answer.created_at, status: answer.status },
+    background: request.background ?? false,
     error: null,
     incomplete_details: answer.status === 'incomplete' ? { reason: answer.cutBy } : null,
     instructions: request.instructions ?? null,

@@ -5,6 +5,7 @@ import type { Gguf } from '../gguf/types.ts';
 import type { Backend, KvFormat, Tensor } from '../kernels/backend.ts';
 import { readModelConfig } from '../model/config.ts';
 import { Engine } from '../model/engine.ts';
+import { withFrequencyFactors } from '../model/frequency-factors.ts';
 import { checkTensors, loadWeights } from '../model/weights.ts';
 
 /** Rows of logits that a step gives: 34 MB of the largest vocabulary that can be trained. */
@@ -17,8 +18,9 @@ export async function openEngine(
   kv: { readonly format: KvFormat; readonly tokens?: number },
 ): Promise<{ gguf: Gguf; engine: Engine }> {
   const gguf = await readGguf(source);
-  const config = readModelConfig(gguf);
-  checkTensors(gguf, config);
+  const said = readModelConfig(gguf);
+  checkTensors(gguf, said);
+  const config = await withFrequencyFactors(said, gguf, source);
   const weights = await loadWeights(gguf, source, config, backend, {});
   const kvTokens = kv.tokens ?? config.contextLength;
   const engine = new Engine(config, weights, backend, { kvFormat: kv.format, kvTokens, parallel: STEP_LOGITS });

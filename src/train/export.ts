@@ -3,9 +3,17 @@
 import type { WritableTensor, WritableValue } from '../gguf/write.ts';
 import { rotatedRows as reordered } from '../hf/tensors.ts';
 import { ACTIVATION_KEY } from '../model/arch/bitnet.ts';
+import { WINDOW_KEY } from '../model/local-layers.ts';
 import type { FormatName } from '../quant/formats.ts';
 import { formatByName } from '../quant/formats.ts';
-import { isVector, type ModelShape, type ShapeTensor, shapeArchitecture, type WeightKind } from './shape.ts';
+import {
+  isVector,
+  type ModelShape,
+  type ShapeTensor,
+  shapeArchitecture,
+  shapeWindow,
+  type WeightKind,
+} from './shape.ts';
 
 const formats: Readonly<Record<WeightKind, FormatName>> = { binary: 'q1_0', ternary: 'q2_0', float: 'f16' };
 
@@ -26,6 +34,7 @@ export function shapeMetadata(shape: ModelShape): Map<string, WritableValue> {
     [`${name}.attention.value_length`, u32(shape.headSize)],
     [`${name}.attention.layer_norm_rms_epsilon`, f32(shape.normEpsilon)],
     [`${name}.rope.freq_base`, f32(shape.ropeBase)],
+    ...(shapeWindow(shape) === undefined ? [] : [[`${name}.${WINDOW_KEY}`, u32(shapeWindow(shape)!)] as const]),
     ...(shape.activation ? [[`${name}.${ACTIVATION_KEY}`, shape.activation] as const] : []),
   ]);
 }

@@ -2,12 +2,14 @@
 // side. What instructions leave in registers is kept until the backward pass has used it. Must not know optimisers, data, architectures or a concrete backend.
 import { writeRotations } from '../kernels/rotations.ts';
 import type { AttentionShape, TrainingBackend, TrainingTensor } from '../kernels/training.ts';
+import type { Traits } from '../model/architecture.ts';
+import { windowOf } from '../model/local-layers.ts';
 import { colsOf, type Instruction, type Register } from '../model/plan.ts';
 import { ropeFrequencies } from '../model/rope-scaling.ts';
 import { Gradients } from './gradients.ts';
 import { linear, linearBackward } from './linear.ts';
 import { isFrozen, type Parameter, type Parameters } from './parameters.ts';
-import { type ModelShape, shapeActivation, shapeArchitecture } from './shape.ts';
+import { type ModelShape, shapeActivation, shapeArchitecture, shapeTraits } from './shape.ts';
 
 /** An instruction of one layer with the memory that it reads and fills. */
 interface Move {
@@ -19,6 +21,15 @@ interface Move {
 /** What each register holds while moves are made. */
 type Values = Partial<Record<Register, TrainingTensor>>;
 
+/** Where in the model moves are made. */
+interface Layer {
+  readonly prefix: string;
+  readonly values: Values;
+  readonly attention: AttentionShape;
+  /** Cosines and sines of the positions [length][cos, sin]. */
+  readonly rotations: TrainingTensor;
+}
+
 /** The decoder for sequences of one shape. */
 export class Graph {
   readonly rows: number;
@@ -27,13 +38,15 @@ export class Graph {
   /** [rows, width] the loss's gradient with respect to `normed`, to be set before `backward`. */
   readonly dNormed: TrainingTensor;
   readonly #shape: ModelShape;
-  readonly #attention: AttentionShape;
+  readonly #traits: Traits;
+  readonly #length: number;
   readonly #backend: TrainingBackend;
   readonly #parameters: Parameters;
   readonly #tokens: TrainingTensor;
-  readonly #rotations: TrainingTensor;
   /** [rows] zeros: rows of a table that is one bias. */
   readonly #zeros: TrainingTensor;
+  /** [rows, width] embeddings before they are scaled, or their gradients; only where they are. */
+  readonly #unscaled: TrainingTensor | undefined;
   readonly #input: TrainingTensor;
   readonly #output: TrainingTensor;
   readonly #moves: readonly Move[];
@@ -45,18 +58,29 @@ export class Graph {
     this.#parameters = parameters;
     this.#backend = backend;
     const { width, heads, kvHeads, headSize } = shape;
-    this.#attention = { sequences, length, heads, kvHeads, headSize };
+    const attention = { sequences, length, heads, kvHeads, headSize };
+    this.#length = length;
+    this.#traits = shapeTraits(shape);
+    const { embeddingScale, local } = this.#traits;
     const rows = sequences * length;
     this.rows = rows;
     this.#tokens = this.#own(rows);
     this.#zeros = this.#own(rows);
-    this.#rotations = this.#own(length * headSize);
-    backend.write(this.#rotations, rotations(length, headSize, shape.ropeBase));
+    const global = this.#rotations(shape.ropeBase);
+    const near = local ? this.#rotations(local.ropeBase) : global;
+    this.#unscaled = embeddingScale ? this.#own(rows * width) : undefined;
     this.#input = this.#own(rows * width);
     const values: Values = { hidden: this.#input };
     const plan = shapeArchitecture(shape).blocks.flat();
     this.#moves = Array.from({ length: shape.layers }, (_, layer) =>
-      plan.map((instruction) => this.#move(instruction, `blk.${layer}.`, values)),
+      plan.map((instruction) =>
+        this.#move(instruction, {
+          prefix: `blk.${layer}.`,
+          values,
+          attention: { ...attention, window: windowOf(this.#traits, layer) },
+          rotations: local?.layers[layer] ? near : global,
+        }),
+      ),
     ).flat();
     this.#output = held(values, 'hidden');
     this.normed = this.#own(rows * width);
@@ -69,7 +93,9 @@ export class Graph {
     const { width, normEpsilon } = this.#shape;
     const embedding = this.#parameters.get('token_embd');
     this.#backend.write(this.#tokens, tokens);
-    this.#backend.embed(this.#input, this.#parameters.value(embedding), this.#tokens, this.rows, width);
+    const embedded = this.#unscaled ?? this.#input;
+    this.#backend.embed(embedded, this.#parameters.value(embedding), this.#tokens, this.rows, width);
+    if (this.#unscaled) this.#scaleEmbedding(this.#input, this.#unscaled);
     for (const move of this.#moves) move.forward();
     const { latent } = this.#parameters.get('output_norm');
     this.#backend.rmsNorm(this.normed, this.#output, latent, this.rows, width, normEpsilon);
@@ -87,7 +113,9 @@ export class Graph {
     for (const move of this.#moves.toReversed()) move.backward(gradients);
     const embedding = this.#parameters.get('token_embd');
     if (isFrozen(embedding)) return;
-    this.#backend.embedBackward(embedding.gradient, hidden, this.#tokens, this.rows, width);
+    if (this.#unscaled) this.#scaleEmbedding(this.#unscaled, hidden);
+    const { gradient: dEmbedding } = embedding;
+    this.#backend.embedBackward(dEmbedding, this.#unscaled ?? hidden, this.#tokens, this.rows, width);
   }
 
   /** Gives back all memory. */
@@ -95,18 +123,27 @@ export class Graph {
     for (const tensor of this.#owned) this.#backend.free(tensor);
   }
 
-  #move(instruction: Instruction, prefix: string, values: Values): Move {
+  /** out = the factor on embeddings times x. */
+  #scaleEmbedding(out: TrainingTensor, x: TrainingTensor): void {
+    this.#backend.zero(out);
+    this.#backend.addScaled(out, x, this.#traits.embeddingScale ?? 1);
+  }
+
+  #move(instruction: Instruction, layer: Layer): Move {
+    const { prefix, values } = layer;
     switch (instruction.op) {
       case 'norm':
         return this.#norm(instruction, prefix, values);
       case 'linear':
         return instruction.add ? this.#add(instruction, prefix, values) : this.#linear(instruction, prefix, values);
       case 'rotate':
-        return this.#rotate(instruction, values);
+        return this.#rotate(instruction, layer);
       case 'attend':
-        return this.#attend(values);
+        return this.#attend(layer);
       case 'gate':
         return this.#gate(values);
+      case 'add':
+        return this.#addTo(instruction, values);
     }
   }
 
@@ -176,18 +213,17 @@ export class Graph {
   }
 
   /** Where it is: no gradient needs the register as it was before. */
-  #rotate({ x, each }: Instruction & { op: 'rotate' }, values: Values): Move {
-    const { length, headSize } = this.#attention;
+  #rotate({ x, each }: Instruction & { op: 'rotate' }, { values, rotations }: Layer): Move {
+    const { headSize } = this.#shape;
     const heads = this.#shape[each];
     const value = held(values, x);
     const rotate = (tensor: TrainingTensor, inverse: boolean) =>
-      this.#backend.rotate(tensor, this.#rotations, this.rows, length, heads, headSize, inverse);
+      this.#backend.rotate(tensor, rotations, this.rows, this.#length, heads, headSize, inverse);
     return { forward: () => rotate(value, false), backward: (gradients) => rotate(gradients.of(x), true) };
   }
 
-  #attend(values: Values): Move {
+  #attend({ values, attention: shape }: Layer): Move {
     const backend = this.#backend;
-    const shape = this.#attention;
     const [q, k, v] = [held(values, 'queries'), held(values, 'keys'), held(values, 'values')];
     const logSums = this.#own(this.rows * shape.heads);
     const out = this.#fill(values, 'attended');
@@ -215,6 +251,28 @@ export class Graph {
         gradients.overwrite('up', up);
       },
     };
+  }
+
+  /** A register that is added to the residual, whose gradient stays as it is. */
+  #addTo({ x }: Instruction & { op: 'add' }, values: Values): Move {
+    const backend = this.#backend;
+    const [from, base] = [held(values, x), held(values, 'hidden')];
+    const sum = this.#fill(values, 'hidden');
+    return {
+      forward() {
+        backend.copy(sum, base);
+        backend.addScaled(sum, from, 1);
+      },
+      backward: (gradients) => backend.copy(gradients.overwrite(x), gradients.of('hidden')),
+    };
+  }
+
+  /** Cosines and sines for angles of this base. */
+  #rotations(base: number): TrainingTensor {
+    const { headSize } = this.#shape;
+    const table = this.#own(this.#length * headSize);
+    this.#backend.write(table, rotations(this.#length, headSize, base));
+    return table;
   }
 
   /** New memory for a register, which holds it from now on. */

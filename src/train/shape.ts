@@ -3,7 +3,8 @@
 import { OnebitError } from '../errors.ts';
 import type { GateActivation } from '../kernels/backend.ts';
 import { architectures } from '../model/arch/index.ts';
-import type { Architecture } from '../model/architecture.ts';
+import type { Architecture, Traits } from '../model/architecture.ts';
+import { WINDOW_KEY } from '../model/local-layers.ts';
 import { layerTensors } from '../model/plan.ts';
 
 /** What the matrices become: ±a, {−a, 0, a}, or left as they are (f32 in training, f16 in the file). */
@@ -28,6 +29,8 @@ export interface ModelShape {
   readonly contextLength: number;
   readonly ropeBase: number;
   readonly normEpsilon: number;
+  /** Tokens that local layers see, where the architecture has such. Default: what is usual for it. 0: all layers see all. */
+  readonly window?: number;
   /** The output head is the embedding. */
   readonly tiedHead: boolean;
   /** Of every matrix, embedding and head included; norms and biases stay float32. */
@@ -113,8 +116,16 @@ function architectureProblems(shape: ModelShape): string[] {
   const { architecture = 'qwen3', activation } = shape;
   if (!known.includes(architecture))
     return [`shape: architecture must be one of ${known.join(', ')}, got '${architecture}'.`];
+  const { activations: choices = [], usualWindow } = shapeArchitecture(shape);
+  if (shape.window !== undefined && usualWindow === undefined)
+    return [`shape: window must be left out with architecture ${architecture}, got ${shape.window}.`];
+  const { window = 0 } = shape;
+  if (!Number.isInteger(window) || window < 0) return [`shape: window must be a whole number from 0, got ${window}.`];
+  if (shapeTraits(shape).attentionScale !== undefined)
+    return [
+      `shape: a model of ${shape.layers} layers with architecture ${architecture} cannot be trained. Use others.`,
+    ];
   if (activation === undefined) return [];
-  const choices = shapeArchitecture(shape).activations ?? [];
   if (choices.includes(activation)) return [];
   const wanted = choices.length > 0 ? choices.join(' or ') : 'left out';
   return [`shape: activation must be ${wanted} with architecture ${architecture}, got ${activation}.`];
@@ -133,6 +144,17 @@ export function shapeArchitecture({ architecture = 'qwen3' }: ModelShape): Archi
 /** The activation of the feed-forward gate: the shape's, else what is usual for the architecture. */
 export function shapeActivation(shape: ModelShape): GateActivation {
   return shape.activation ?? shapeArchitecture(shape).activation?.({ metadata: new Map() }) ?? 'silu';
+}
+
+/** Tokens that the local layers of a shape see; undefined where its architecture has none. */
+export function shapeWindow(shape: ModelShape): number | undefined {
+  return shape.window ?? shapeArchitecture(shape).usualWindow;
+}
+
+/** What a model of this shape computes beside its blocks, as its file will say. */
+export function shapeTraits(shape: ModelShape): Traits {
+  const keys = (key: string) => (key === WINDOW_KEY ? shapeWindow(shape) : undefined);
+  return shapeArchitecture(shape).traits?.(shape, keys) ?? {};
 }
 
 /** Every tensor of the model, in the order of the file. */

@@ -6,6 +6,7 @@ import { readGguf } from '../gguf/read.ts';
 import type { Gguf } from '../gguf/types.ts';
 import { type WritableValue, writableMetadata } from '../gguf/write.ts';
 import { ACTIVATION_KEY } from '../model/arch/bitnet.ts';
+import { FREQUENCY_FACTORS } from '../model/architecture.ts';
 import { readModelConfig } from '../model/config.ts';
 import { formatByName } from '../quant/formats.ts';
 import { rotatedRows } from './export.ts';
@@ -42,6 +43,13 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
   const scaling = gguf.metadata.get(`${architecture.name}.rope.scaling.type`);
   if (scaling !== undefined && scaling !== 'none')
     problems.push(`its positions must not be scaled, got ${String(scaling)}`);
+  if (gguf.tensors.has(FREQUENCY_FACTORS)) problems.push(`its positions must not be scaled, got ${FREQUENCY_FACTORS}`);
+  if (config.inputNorms) problems.push('its projections must not have norms in front');
+  const window = architecture.usualWindow === undefined ? undefined : (config.local?.window ?? 0);
+  const unusual = ['attention.sliding_window_pattern', 'rope.freq_base_swa'].find((key) =>
+    gguf.metadata.has(`${architecture.name}.${key}`),
+  );
+  if (unusual) problems.push(`its local layers must be the usual ones, got ${unusual}`);
   if (problems.length > 0) {
     throw new OnebitError('unsupported', `init: ${source.name} cannot be trained further: ${problems.join('; ')}.`, {
       problems,
@@ -54,6 +62,7 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
     // Left out where they are the usual ones: checkpoints and runs are recognised by their shape.
     ...(architecture.name === 'qwen3' ? {} : { architecture: architecture.name }),
     ...(gguf.metadata.has(`${architecture.name}.${ACTIVATION_KEY}`) ? { activation: config.activation ?? 'silu' } : {}),
+    ...(window === architecture.usualWindow ? {} : { window }),
     vocabulary: config.vocabulary,
     layers: config.layers,
     width: config.width,

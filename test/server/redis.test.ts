@@ -6,6 +6,7 @@ import { openRedisJobs, type RedisJobs, RedisQueue } from '../../src/redis/redis
 import { redisState } from '../../src/redis/redis-state.ts';
 import { RowWorker } from '../../src/redis/row-worker.ts';
 import { hashKey } from '../../src/server/keys.ts';
+import { type Asked, type Bucket, MemoryQuota } from '../../src/server/quota.ts';
 import { missingRedis, type StartedRedis, startRedis } from './redis-server.ts';
 import { type StartedServer, startServer } from './started-server.ts';
 
@@ -133,6 +134,38 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
       answers.push(answer.status);
     }
     expect(answers).toEqual([200, 200, 200, 429]);
+  });
+
+  test('what keys may use is counted in Redis as in one process: all of what is asked, or nothing, and what is given back', async () => {
+    const quotas = [redisState(opened[0].place).quota, new MemoryQuota()];
+    const buckets = ['day', 'minute'].map((kind) => ({ name: `${crypto.randomUUID()}:${kind}`, perMinute: 0.1 }));
+    const [day, minute] = buckets.map((bucket, i) => ({ ...bucket, minutes: i === 0 ? 10_000 : 1000 }));
+    const lent = (bucket: Bucket, base: number) =>
+      ({ bucket, how: 'lend', base, parts: 2, wanted: 10, most: 40 }) as const;
+    const asks: (readonly Asked[])[] = [
+      [lent(day, 10), lent(minute, 10)], // parts as large as the smaller bucket has
+      [lent(day, 1), { bucket: minute, how: 'look', base: 20 }], // nothing of the first, as the second has not that much
+      [{ bucket: minute, how: 'take', base: -50 }, lent(day, 1), lent(minute, 20)],
+      [{ bucket: minute, how: 'take', base: 200 }],
+      [{ bucket: minute, how: 'look', base: 1 }],
+    ];
+    const found = [];
+    for (const quota of quotas) {
+      const lents = [];
+      for (const ask of asks) {
+        const { waitMs, short, part } = await quota.ask(ask);
+        lents.push([Math.round(waitMs / 60_000), short, part]);
+      }
+      found.push(lents);
+    }
+    expect(found[0]).toEqual(found[1]);
+    expect(found[0]).toEqual([
+      [0, undefined, 40],
+      [100, 1, 0],
+      [0, undefined, 20],
+      [0, undefined, 0],
+      [2010, 0, 0],
+    ]);
   });
 
   test('an operator sees the queue and tries again what failed; others do not', async () => {

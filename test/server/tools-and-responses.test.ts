@@ -212,7 +212,6 @@ describe('responses', () => {
     ['an image', { input: [{ role: 'user', content: [{ type: 'input_image' }] }] }, 'input.0.content.0'],
     ['no input', {}, 'input'],
     ['a wrong tool', { input: 'x', tools: [{ type: 'function', name: '' }] }, 'tools.0.name'],
-    ['work in the background', { input: 'x', background: true }, 'background'],
     ['a conversation kept elsewhere', { input: 'x', conversation: 'conv_1' }, 'conversation'],
   ])('refuse %s by name, whole or streamed', async (_, body, param) => {
     for (const stream of [false, true]) {
@@ -220,5 +219,60 @@ describe('responses', () => {
       expect(answer.status).toBe(400);
       expect((await answer.json()).error.param).toBe(param);
     }
+  });
+});
+
+describe('responses in the background', () => {
+  const ended = async (id: string) => {
+    for (;;) {
+      const found = await client.responses.retrieve(id);
+      if (found.status !== 'queued' && found.status !== 'in_progress') return found;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+
+  test('are queued at once and completed later; they can be continued then', async () => {
+    scripted.say('Sunny.');
+    const first = await client.responses.create({ model, input: 'Riga?', background: true });
+    expect(first).toMatchObject({ status: 'queued', background: true, output: [], usage: null });
+    const answer = await ended(first.id);
+    expect(answer).toMatchObject({ id: first.id, status: 'completed', created_at: first.created_at });
+    expect(answer.output).toMatchObject([{ type: 'message', content: [{ text: 'Sunny.' }] }]);
+    expect((await client.responses.inputItems.list(first.id)).data).toHaveLength(1);
+    expect(await client.responses.cancel(first.id)).toMatchObject({ status: 'completed' });
+    scripted.say('Bye.');
+    const next = await client.responses.create({ model, input: 'Thanks', previous_response_id: first.id });
+    expect(scripted.prompts.at(-1)).toContain('Sunny.');
+    await expect(client.responses.cancel(next.id)).rejects.toMatchObject({ status: 400 });
+  });
+
+  test('are cancelled and deleted while they wait or run, and stay so', async () => {
+    const input = 'Write on.';
+    scripted.say('word '.repeat(2000));
+    const first = await client.responses.create({ model, input, background: true });
+    expect(await client.responses.cancel(first.id)).toMatchObject({ status: 'cancelled', error: null });
+    expect(await client.responses.retrieve(first.id)).toMatchObject({ status: 'cancelled' });
+    const continued = client.responses.create({ model, input, previous_response_id: first.id });
+    await expect(continued).rejects.toMatchObject({ status: 400, param: 'previous_response_id' });
+    const second = await client.responses.create({ model, input, background: true });
+    await client.responses.delete(second.id);
+    await expect(client.responses.retrieve(second.id)).rejects.toMatchObject({ status: 404 });
+    await expect(client.responses.cancel(second.id)).rejects.toMatchObject({ status: 404 });
+  });
+
+  test('say what went wrong, and are refused where nobody could find them, as streams and beyond a bound', async () => {
+    const lost = await client.responses.create({ model, input: 'x', previous_response_id: 'none', background: true });
+    expect(await ended(lost.id)).toMatchObject({ status: 'failed', error: { code: 'server_error' }, output: [] });
+    const refused = [{ store: false }, { stream: true }] as const;
+    for (const more of refused) {
+      const asked = client.responses.create({ model, input: 'x', background: true, ...more });
+      await expect(asked).rejects.toMatchObject({ status: 400, param: Object.keys(more)[0] });
+    }
+    scripted.say('word '.repeat(2000));
+    const asked = Array.from({ length: 18 }, () => client.responses.create({ model, input: 'x', background: true }));
+    const all = await Promise.allSettled(asked);
+    const status = all.map((one) => (one.status === 'fulfilled' ? one.value.status : one.reason.status));
+    expect(status.filter((one) => one === 429).length).toBeGreaterThan(0);
+    for (const one of all) if (one.status === 'fulfilled') await client.responses.cancel(one.value.id);
   });
 });

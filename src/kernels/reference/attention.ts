@@ -32,7 +32,7 @@ export function roundToKvFormat(vector: Float32Array, format: KvFormat): void {
   }
 }
 
-/** out[r, h] = softmax(q[r, h] · Kᵀ · scale) · V over positions 0..position of the row's sequence. */
+/** out[r, h] = softmax(q[r, h] · Kᵀ · scale) · V over the last `window` of the positions 0..position of the row's sequence. */
 export function attend(
   out: Float32Array,
   q: Float32Array,
@@ -41,38 +41,40 @@ export function attend(
   heads: number,
   scale: number,
   rows: Rows,
+  window = Number.POSITIVE_INFINITY,
 ): void {
   const { headSize, kvHeads, data, vectorAt } = pool;
   const group = heads / kvHeads;
   for (let r = 0; r < rows.count; r++) {
     const pages = rows.pageTables[rows.sequence[r]];
     const length = rows.positions[r] + 1;
-    const weights = new Float64Array(length);
+    const first = Math.max(0, length - window);
+    const weights = new Float64Array(length - first);
     for (let h = 0; h < heads; h++) {
       const kvHead = Math.floor(h / group);
       const query = (r * heads + h) * headSize;
-      for (let p = 0; p < length; p++) {
+      for (let p = first; p < length; p++) {
         const key = vectorAt(layer, 0, pages, p, kvHead);
         let dot = 0;
         for (let i = 0; i < headSize; i++) dot += q[query + i] * data[key + i];
-        weights[p] = dot * scale;
+        weights[p - first] = dot * scale;
       }
       softmax(weights);
       const sums = new Float64Array(headSize);
-      for (let p = 0; p < length; p++) {
+      for (let p = first; p < length; p++) {
         const value = vectorAt(layer, 1, pages, p, kvHead);
-        for (let i = 0; i < headSize; i++) sums[i] += weights[p] * data[value + i];
+        for (let i = 0; i < headSize; i++) sums[i] += weights[p - first] * data[value + i];
       }
       out.set(sums, query);
     }
   }
 }
 
-/** Rotates every key of `page` by −`delta` positions and rounds it to the pool's format again. */
-export function shiftPageKeys(pool: ReferenceKvPool, page: number, delta: number, rope: RopeSpec): void {
+/** Rotates every key of `page`, of one layer or of all, by −`delta` positions and rounds it to the pool's format again. */
+export function shiftPageKeys(pool: ReferenceKvPool, page: number, delta: number, rope: RopeSpec, only?: number): void {
   const unscaled = { ...rope, magnitude: 1 }; // the stored keys carry the magnitude already
   const pageTable = Int32Array.of(page);
-  for (let layer = 0; layer < pool.layers; layer++) {
+  for (let layer = only ?? 0; layer < (only === undefined ? pool.layers : only + 1); layer++) {
     for (let token = 0; token < KV_PAGE; token++) {
       for (let h = 0; h < pool.kvHeads; h++) {
         const at = pool.vectorAt(layer, 0, pageTable, token, h);

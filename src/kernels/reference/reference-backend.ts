@@ -173,8 +173,8 @@ class ReferenceBackend implements Backend {
     }
   }
 
-  attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number): void {
-    attend(dataOf(out), dataOf(q), pool as ReferenceKvPool, layer, heads, scale, this.currentRows());
+  attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number, window?: number): void {
+    attend(dataOf(out), dataOf(q), pool as ReferenceKvPool, layer, heads, scale, this.currentRows(), window);
   }
 
   gated(out: Tensor, gate: Tensor, up: Tensor, length: number, activation: GateActivation = 'silu'): void {
@@ -194,8 +194,8 @@ class ReferenceBackend implements Backend {
     }
   }
 
-  shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec): void {
-    for (const page of pages) shiftPageKeys(pool as ReferenceKvPool, page, delta, rope);
+  shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec, layer?: number): void {
+    for (const page of pages) shiftPageKeys(pool as ReferenceKvPool, page, delta, rope, layer);
   }
 
   copyKvPage(pool: KvPool, from: number, to: number): void {

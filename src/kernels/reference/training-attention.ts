@@ -7,12 +7,18 @@ function place(shape: AttentionShape, s: number, t: number, h: number, heads: nu
   return ((s * shape.length + t) * heads + h) * shape.headSize;
 }
 
-/** Probabilities of the positions 0..t for the query at `t`, and the log of the sum of exponentials. */
+/** The first position that the row at `t` sees. */
+function firstSeen({ window = Number.POSITIVE_INFINITY }: AttentionShape, t: number): number {
+  return Math.max(0, t + 1 - window);
+}
+
+/** Probabilities of the positions 0..t for the query at `t`, zero where it does not see, and the log of the sum of exponentials. */
 function probabilities(q: Float32Array, k: Float32Array, shape: AttentionShape, s: number, t: number, h: number) {
   const { headSize, heads, kvHeads } = shape;
   const query = place(shape, s, t, h, heads);
-  const scores = new Float64Array(t + 1);
-  for (let u = 0; u <= t; u++) {
+  const scores = new Float64Array(t + 1).fill(Number.NEGATIVE_INFINITY);
+  for (let u = firstSeen(shape, t); u <= t; u++) {
+    scores[u] = 0;
     const key = place(shape, s, u, Math.floor((h * kvHeads) / heads), kvHeads);
     for (let i = 0; i < headSize; i++) scores[u] += q[query + i] * k[key + i];
     scores[u] /= Math.sqrt(headSize);
@@ -42,7 +48,7 @@ export function attend(
         const at = place(shape, s, t, h, heads);
         for (let i = 0; i < headSize; i++) {
           let sum = 0;
-          for (let u = 0; u <= t; u++) {
+          for (let u = firstSeen(shape, t); u <= t; u++) {
             sum += p[u] * v[place(shape, s, u, Math.floor((h * kvHeads) / heads), kvHeads) + i];
           }
           out[at + i] = sum;
@@ -72,7 +78,7 @@ export function attendBackward(
         const query = place(shape, s, t, h, heads);
         const dP = new Float64Array(t + 1);
         let mean = 0;
-        for (let u = 0; u <= t; u++) {
+        for (let u = firstSeen(shape, t); u <= t; u++) {
           const key = place(shape, s, u, Math.floor((h * kvHeads) / heads), kvHeads);
           for (let i = 0; i < headSize; i++) {
             dP[u] += dOut[query + i] * v[key + i];
@@ -80,7 +86,7 @@ export function attendBackward(
           }
           mean += p[u] * dP[u];
         }
-        for (let u = 0; u <= t; u++) {
+        for (let u = firstSeen(shape, t); u <= t; u++) {
           const key = place(shape, s, u, Math.floor((h * kvHeads) / heads), kvHeads);
           const dScore = p[u] * (dP[u] - mean) * scale;
           for (let i = 0; i < headSize; i++) {

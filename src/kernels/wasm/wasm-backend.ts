@@ -92,6 +92,8 @@ class WasmKvPool extends Region implements KvPool {
 const gates: Record<GateActivation, number> = { silu: OP_SWIGLU, relu2: OP_GATE_RELU2, gelu: OP_GATE_GELU };
 
 const kvCodes: Record<KvFormat, number> = { f32: 0, f16: 1, q8: 2 };
+/** Windows share a word with two bits of the format; contexts are shorter. */
+const MOST_WINDOW = 2 ** 29 - 1;
 
 /** A backend of threads over one WebAssembly memory. Operations are recorded and run by `read` and `topK`. */
 export class WasmBackend implements Backend {
@@ -247,7 +249,7 @@ export class WasmBackend implements Backend {
     words[c + 8] = rows.address;
   }
 
-  attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number): void {
+  attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number, window?: number): void {
     const program = this.#program;
     const cache = pool as WasmKvPool;
     const group = heads / cache.kvHeads;
@@ -256,7 +258,8 @@ export class WasmBackend implements Backend {
     const scratchBytes = attentionScratchBytes(blockRows * group, cache.headSize);
     const scratch = this.#attentionScratch.fits(scratchBytes * this.threads);
     const items = this.#rows.blocks * cache.kvHeads;
-    const c = program.add(OP_ATTENTION, items, 4 * this.#rows.attendedTokens * heads * cache.headSize);
+    const attended = Math.min(this.#rows.attendedTokens, this.#rows.count * (window ?? Number.POSITIVE_INFINITY));
+    const c = program.add(OP_ATTENTION, items, 4 * attended * heads * cache.headSize);
     program.writes(out as WasmTensor);
     program.reads(q as WasmTensor);
     program.reads(cache);
@@ -268,7 +271,7 @@ export class WasmBackend implements Backend {
     words[c + 4] = cache.planeBytes;
     words[c + 5] = cache.kvHeads;
     words[c + 6] = cache.headSize;
-    words[c + 7] = kvCodes[cache.format];
+    words[c + 7] = kvCodes[cache.format] | (Math.min(window ?? 0, MOST_WINDOW) << 2);
     words[c + 8] = heads;
     program.floats[c + 9] = scale;
     words[c + 10] = rows.address;
@@ -313,7 +316,7 @@ export class WasmBackend implements Backend {
     program.words.set([(out as WasmTensor).address, (x as WasmTensor).address, list.address, cols * 4], c + 1);
   }
 
-  shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec): void {
+  shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec, layer?: number): void {
     const program = this.#program;
     const cache = pool as WasmKvPool;
     const scratchBytes = Math.ceil(cache.headSize / 16) * 64;
@@ -324,12 +327,14 @@ export class WasmBackend implements Backend {
     this.#heap.words.set(pages, data.address / 4);
     // The stored keys carry the magnitude already.
     writeRotations(this.#heap.floats, (data.address + tableOffset) / 4, [-delta], rope, 1);
-    const items = pages.length * cache.layers * cache.kvHeads;
+    const planes = (layer === undefined ? cache.layers : 1) * cache.kvHeads;
+    const first = cache.address + (layer ?? 0) * cache.kvHeads * 2 * cache.planeBytes;
+    const items = pages.length * planes;
     const c = program.add(OP_SHIFT_KEYS, items, 8 * items * KV_PAGE * cache.headSize);
     program.writes(cache);
     program.reads(data);
     const { words } = program;
-    words.set([cache.address, cache.planeBytes, cache.layers * cache.kvHeads, cache.headSize], c + 1);
+    words.set([first, cache.planeBytes, planes, cache.headSize], c + 1);
     words.set([kvCodes[cache.format], data.address, rope.dims >> 1, rope.pairing === 'interleaved' ? 1 : 0], c + 5);
     words.set([data.address + tableOffset, data.address + scratchOffset, scratchBytes], c + 9);
   }

@@ -249,8 +249,8 @@ export class WasmTrainingBackend implements TrainingBackend {
       k,
       v,
       length,
-      heads,
-      kvHeads,
+      (heads << 16) | kvHeads,
+      shape.window ?? 0,
       headSize,
       scratch,
       this.#commands.scratchStride,
@@ -271,8 +271,9 @@ export class WasmTrainingBackend implements TrainingBackend {
     const panels = Math.max(rows * headSize, rows * (length + 6));
     const floats = 2 * headSize * stride + headSize * length + 2 * rows * headSize + 2 * rows * stride + panels;
     const scratch = this.#commands.scratchOf(op.TILE_BYTES + 4 * floats);
-    const extra = this.#extra.fresh(12);
-    this.#heap.words.set([(dV as Part).address, scratch.address, this.#commands.scratchStride], extra.address / 4);
+    const extra = this.#extra.fresh(16);
+    const more = [(dV as Part).address, scratch.address, this.#commands.scratchStride, shape.window ?? 0];
+    this.#heap.words.set(more, extra.address / 4);
     const work = (2.5 * sequences * heads * length * length * headSize) / TILE_SPEED;
     const reads = [dOut, out, logSums, q, k, v, extra];
     const c = this.#commands.add(op.OP_ATTEND_BACKWARD, sequences * kvHeads, work, [dQ, dK, dV], reads);

@@ -173,25 +173,26 @@ export class WebGpuBackend implements Backend {
     );
   }
 
-  attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number): void {
+  attention(out: Tensor, q: Tensor, pool: KvPool, layer: number, heads: number, scale: number, window?: number): void {
     const { format, headSize, kvHeads, memories, positionBytes } = pool as GpuKvPool;
     const { count, positions } = this.#rows.current;
     const group = headsOfGroup(heads, kvHeads, headSize);
     const longest = positions.reduce((most, position) => Math.max(most, position + 1), 0);
     const chunks = attentionChunks(count, heads / group, longest);
-    const attended = positions.reduce((sum, position) => sum + position + 1, 0);
+    const within = window ?? Number.POSITIVE_INFINITY;
+    const attended = positions.reduce((sum, position) => sum + Math.min(position + 1, within), 0);
     const results = chunks * heads * count;
     const to = chunks > 1 ? this.#partialsFor(results * partialElements(headSize)) : memoryOf(out);
     const at = this.#rows.wordsAt();
     // Every row reads its sequence's positions; of rows that share them, all but the farthest find them in caches.
-    const farthest = farthestPositions(this.#rows.current);
+    const farthest = Math.min(farthestPositions(this.#rows.current), attended);
     const kv = farthest * positionBytes;
     const perHead = heads / group / kvHeads;
     const places = 4 * (2 * count + Math.ceil(farthest / KV_PAGE));
     this.#recorder.dispatch(
       attentionKernel(format, headSize, group, chunks > 1),
       [to, memoryOf(q), memories[layer], this.#recorder.hostMemory],
-      [heads, kvHeads, count, at, bits(scale), chunks],
+      [heads, kvHeads, count, at, bits(scale), chunks, window ?? 0],
       [heads / group, chunks, count],
       {
         kv,
@@ -236,11 +237,11 @@ export class WebGpuBackend implements Backend {
     this.#recorder.dispatch(gatherRowsKernel, memories, [cols, at], groups, moved);
   }
 
-  shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec): void {
+  shiftKeys(pool: KvPool, pages: Int32Array, delta: number, rope: RopeSpec, layer?: number): void {
     const { format, headSize, kvHeads, memories, layerPageBytes } = pool as GpuKvPool;
     if (pages.length === 0) return;
     const kernel = shiftKeysKernel(format, headSize);
-    for (const memory of memories) {
+    for (const memory of layer === undefined ? memories : [memories[layer]]) {
       // One allocation for both, so that a submission in between cannot part them.
       const pagesAt = this.#recorder.hostWords(pages.length + rope.dims) + rope.dims;
       this.#recorder.words.set(pages, pagesAt);

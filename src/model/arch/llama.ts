@@ -5,5 +5,6 @@ import { attentionBlock, feedForwardBlock } from '../blocks.ts';
 export const llama: Architecture = {
   name: 'llama',
   ropePairing: 'interleaved',
+  frequencyFactors: true,
   blocks: [attentionBlock(), feedForwardBlock()],
 };

@@ -5,5 +5,6 @@ import { attentionBlock, feedForwardBlock } from '../blocks.ts';
 export const qwen3: Architecture = {
   name: 'qwen3',
   ropePairing: 'half',
+  inputNorms: true,
   blocks: [attentionBlock({ qkNorm: true }), feedForwardBlock()],
 };

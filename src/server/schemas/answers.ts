@@ -69,7 +69,7 @@ export const responsesAnswer = z.object({
   id: z.string(),
   object: z.literal('response'),
   created_at: z.int(),
-  status: z.enum(['completed', 'incomplete', 'in_progress']),
+  status: z.enum(['queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled']),
   model: z.string(),
   output: z.array(z.object({ type: z.enum(['message', 'reasoning', 'function_call']), id: z.string() })),
   usage: z.object({ input_tokens: z.int(), output_tokens: z.int(), total_tokens: z.int() }).nullable(),

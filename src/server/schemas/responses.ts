@@ -79,7 +79,7 @@ export const responsesRequest = z.object({
   top_logprobs: z.int().min(0).max(20).nullish(),
   truncation: z.enum(['auto', 'disabled']).nullish(),
   metadata: metadata.nullish(),
-  background: z.literal(false, 'Not supported: must be false').nullish(),
+  background: z.boolean().nullish().describe('Answer later: GET the response by its id until it is completed'),
   conversation: z.null('Not supported: use previous_response_id').optional(),
   prompt: z.null('Not supported: use input').optional(),
 });

@@ -10,8 +10,9 @@ export {
   type DecisionCalibration,
   type JudgedDecision,
 } from './calibrate.ts';
-export { likelihoodDecider, type ScoreDocuments } from './likelihood-decider.ts';
+export { type KnownQuestions, likelihoodDecider, type ScoreDocuments } from './likelihood-decider.ts';
 export {
+  checkQuestions,
   type Decider,
   type Decision,
   type DecisionOption,

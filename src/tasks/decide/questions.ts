@@ -9,11 +9,21 @@ export interface DecisionOption {
   readonly description?: string;
 }
 
-/** Yes or no; one of several labels; or a level, worst or lowest first. */
+/** Yes or no; one of several labels; or a level, worst or lowest first. `name` is what programs and columns call it. */
 export type DecisionQuestion =
-  | { readonly type: 'yes-no'; readonly instructions: string }
-  | { readonly type: 'choice'; readonly instructions: string; readonly options: readonly DecisionOption[] }
-  | { readonly type: 'score'; readonly instructions: string; readonly levels: readonly DecisionOption[] };
+  | { readonly type: 'yes-no'; readonly instructions: string; readonly name?: string }
+  | {
+      readonly type: 'choice';
+      readonly instructions: string;
+      readonly name?: string;
+      readonly options: readonly DecisionOption[];
+    }
+  | {
+      readonly type: 'score';
+      readonly instructions: string;
+      readonly name?: string;
+      readonly levels: readonly DecisionOption[];
+    };
 
 /** Probabilities are in the order of the question's options; confidence is 0 where all are alike and 1 where one is sure. */
 export type Decision =
@@ -90,7 +100,8 @@ export function scoreConfidence(probabilities: readonly number[]): number {
   return Math.max(0, 1 - spread / even);
 }
 
-function checkQuestions(questions: readonly DecisionQuestion[]): void {
+/** @throws OnebitError `bad-argument` with the first question that cannot be answered */
+export function checkQuestions(questions: readonly DecisionQuestion[]): void {
   checkArgument('decide', 'questions', questions, 'list');
   if (questions.length === 0 || questions.length > MOST_QUESTIONS) {
     throw new OnebitError(
@@ -103,10 +114,13 @@ function checkQuestions(questions: readonly DecisionQuestion[]): void {
     checkArgument('decide', where, question, 'object');
     checkArgument('decide', `${where}.type`, question.type, ['yes-no', 'choice', 'score']);
     checkArgument('decide', `${where}.instructions`, question.instructions, 'text');
+    checkArgument('decide', `${where}.name`, question.name, 'text', false);
     if (question.type === 'yes-no') continue;
     const name = question.type === 'choice' ? 'options' : 'levels';
     const options = question.type === 'choice' ? question.options : question.levels;
     checkArgument('decide', `${where}.${name}`, options, 'list');
+    for (const [place, option] of options.entries())
+      checkArgument('decide', `${where}.${name}[${place}]`, option, 'object');
     const labels = options.map(({ label }) => label);
     if (
       labels.length < 1 ||

@@ -20,6 +20,7 @@ export {
   decide,
   decideAll,
   type JudgedDecision,
+  type KnownQuestions,
   likelihoodDecider,
   type ScoreDocuments,
   supportDecider,

@@ -21,12 +21,12 @@ const FEW_QUERIES: i32 = 4;
 
 /**
  * Items are (kvHead, block of rows) pairs. Operands: out, q, pool at the layer, plane bytes, kvHeads, headSize, format, heads, scale, rows block,
- * scratch, scratch bytes per thread.
+ * scratch, scratch bytes per thread. The format shares its word with the window (0: none), from bit 2 on.
  */
 export function attention(c: usize, from: i32, to: i32, thread: i32): void {
   const rows: usize = load<usize>(c, 40);
   const blocks = load<i32>(rows, 20);
-  const format = load<i32>(c, 28);
+  const format = load<i32>(c, 28) & 3;
   const scratch: usize = load<usize>(c, 44) + <usize>thread * load<usize>(c, 48);
   for (let item = from; item < to; item++) {
     const kvHead = item / blocks;
@@ -49,7 +49,7 @@ function attendBlock<T>(c: usize, kvHead: i32, block: usize, scratch: usize): vo
   const pages: usize = load<usize>(load<usize>(rows, 12) + (<usize>first << 2));
   const queries = count * group;
   const headBytes: usize = <usize>headSize * 4;
-  const part = partBytes(load<i32>(c, 28), headSize);
+  const part = partBytes(load<i32>(c, 28) & 3, headSize);
 
   // Scratch: q and sums [queries, headSize], scores [queries, SPAN], state [queries] of 16 bytes, addresses of the span's keys (then values) in the
   // cache and as they are read, an expanded span.
@@ -70,10 +70,12 @@ function attendBlock<T>(c: usize, kvHead: i32, block: usize, scratch: usize): vo
   }
 
   const length = load<i32>(positions + (<usize>(count - 1) << 2)) + 1;
+  const window = load<i32>(c, 28) >>> 2;
+  const begin = window > 0 ? max(0, load<i32>(positions) + 1 - window) : 0;
   const plane = load<usize>(c, 16);
   const keys: usize = load<usize>(c, 12) + <usize>kvHead * 2 * plane;
   const few = sizeof<T>() == 4 || queries <= FEW_QUERIES;
-  for (let start = 0; start < length; start += SPAN) {
+  for (let start = begin / SPAN * SPAN; start < length; start += SPAN) {
     const tokens = min(length - start, SPAN);
     const spanPages = (tokens + PAGE_TOKENS - 1) / PAGE_TOKENS;
     for (let p: usize = 0; p < <usize>spanPages; p++) {
@@ -88,7 +90,8 @@ function attendBlock<T>(c: usize, kvHead: i32, block: usize, scratch: usize): vo
     }
     for (let j = 0; j < queries; j++) {
       const visible = load<i32>(positions + (<usize>(j / group) << 2)) + 1 - start;
-      weigh<T>(scores + <usize>j * SCORES, state + (<usize>j << 4), visible, tokens);
+      const first = window > 0 ? visible - window : 0;
+      weigh<T>(scores + <usize>j * SCORES, state + (<usize>j << 4), first, visible, tokens);
     }
     for (let p: usize = 0; p < <usize>spanPages; p++) {
       const at = load<usize>(parts + (p << 2)) + plane;
@@ -298,17 +301,18 @@ function score1<T, E>(k: usize, q: usize, headBytes: usize, out: usize, scale: u
 }
 
 /**
- * Turns one query's scores of a span into weights exp(score - largest so far), zero from `visible` on, and updates its state: largest, sum, and
- * the factor on what was summed before (at byte 8).
+ * Turns one query's scores of a span into weights exp(score - largest so far), zero before `first` and from `visible` on, and updates its state:
+ * largest, sum, and the factor on what was summed before (at byte 8). Where nothing is visible the sums stay as they are: exp makes 0 of NaN.
  */
-function weigh<T>(scores: usize, state: usize, visible: i32, tokens: i32): void {
+function weigh<T>(scores: usize, state: usize, first: i32, visible: i32, tokens: i32): void {
   const end: usize = <usize>((tokens + 3) & ~3) << 2;
-  const lanes = i32x4.splat(visible);
+  // One comparison for both ends: what is before `first` counts as very far behind it.
+  const lanes = i32x4.splat(max(0, visible - first));
   const lowest = f32x4.splat(-Infinity);
-  let index = i32x4(0, 1, 2, 3);
+  let index = i32x4.sub(i32x4(0, 1, 2, 3), i32x4.splat(first));
   let top = lowest;
   for (let i: usize = 0; i < end; i += 16) {
-    const s = v128.bitselect(v128.load(scores + i), lowest, i32x4.lt_s(index, lanes));
+    const s = v128.bitselect(v128.load(scores + i), lowest, i32x4.lt_u(index, lanes));
     v128.store(scores + i, s);
     top = f32x4.pmax(top, s);
     index = i32x4.add(index, i32x4.splat(4));

@@ -12,13 +12,13 @@ import { ATTEND_ROWS, TILE_BYTES } from './training-opcodes';
 }
 
 /**
- * Items are (sequence, head) pairs. Operands: out, logSums, q, k, v, length, heads, kvHeads, headSize, scratch, scratch bytes per thread.
- * Scratch: a tile, packed k, packed v, scores, packed q or probabilities.
+ * Items are (sequence, head) pairs. Operands: out, logSums, q, k, v, length, heads << 16 | kvHeads, window (0: none), headSize, scratch, scratch bytes
+ * per thread. Scratch: a tile, packed k, packed v, scores, packed q or probabilities.
  */
 export function attend(c: usize, from: i32, to: i32, thread: i32): void {
   const length = load<i32>(c, 24);
-  const heads = load<i32>(c, 28);
-  const kvHeads = load<i32>(c, 32);
+  const heads = load<i32>(c, 28) >> 16;
+  const kvHeads = load<i32>(c, 28) & 0xffff;
   const size = load<i32>(c, 36);
   const scratch: usize = load<usize>(c, 40) + <usize>thread * load<usize>(c, 44);
   const stride = scoreStride(length);
@@ -29,6 +29,7 @@ export function attend(c: usize, from: i32, to: i32, thread: i32): void {
   const ldq: usize = <usize>(heads * size) * 4;
   const ldk: usize = <usize>(kvHeads * size) * 4;
   const scale: f32 = 1 / sqrt<f32>(<f32>size);
+  const window = load<i32>(c, 32);
   setTile(scratch);
   for (let item = from; item < to; item++) {
     const row = (item / heads) * length;
@@ -45,6 +46,7 @@ export function attend(c: usize, from: i32, to: i32, thread: i32): void {
       multiply(scores, stride, scores, stride, panels, keys, <usize>size * 32, rows, end, size, scale, 0);
       let logSum: usize = load<usize>(c, 8) + <usize>((row + i) * heads + head) * 4;
       for (let r = 0; r < rows; r++) {
+        hide(scores + <usize>r * stride, i + r + 1, window);
         store<f32>(logSum, softmax(scores + <usize>r * stride, i + r + 1, end));
         logSum += <usize>heads * 4;
       }
@@ -53,6 +55,12 @@ export function attend(c: usize, from: i32, to: i32, thread: i32): void {
       multiply(out, ldq, out, ldq, panels, values, <usize>length * 32, rows, size, end, 1, 0);
     }
   }
+}
+
+/** Takes the scores before the last `window` visible ones out of the softmax. */
+function hide(scores: usize, visible: i32, window: i32): void {
+  if (window == 0) return;
+  for (let i = 0; i < visible - window; i++) store<f32>(scores + (<usize>i << 2), -Infinity);
 }
 
 /** Makes the first `visible` scores probabilities and the rest to `end` zero. Returns the log of the sum of exponentials. */
@@ -85,7 +93,7 @@ function softmax(scores: usize, visible: i32, end: i32): f32 {
 
 /**
  * Items are (sequence, key/value head) pairs. Operands: out, logSums, q, k, v, length, heads << 16 | kvHeads, headSize, dOut, dQ, dK, and the
- * address of three more: dV, scratch, scratch bytes per thread.
+ * address of four more: dV, scratch, scratch bytes per thread, window (0: none).
  */
 export function attendBackward(c: usize, from: i32, to: i32, thread: i32): void {
   const kvHeads = load<i32>(c, 28) & 0xffff;
@@ -125,6 +133,7 @@ function backwardOf(c: usize, sequence: i32, kvHead: i32, thread: i32): void {
   packColumns(values, load<usize>(c, 20) + kv, ldk, 4, length, size);
   packColumns(keyRows, load<usize>(c, 16) + kv, 4, ldk, size, length);
   const scale: f32 = 1 / sqrt<f32>(<f32>size);
+  const window = load<i32>(more, 12);
   const group = heads / kvHeads;
   for (let head = kvHead * group; head < (kvHead + 1) * group; head++) {
     for (let i = 0; i < length; i += ATTEND_ROWS) {
@@ -142,6 +151,7 @@ function backwardOf(c: usize, sequence: i32, kvHead: i32, thread: i32): void {
         const at: usize = <usize>r * stride;
         const delta = dot(dOut + <usize>r * ldq, load<usize>(c, 4) + <usize>(row + i + r) * ldq + <usize>(head * size) * 4, size);
         const logSum = load<f32>(logSums + <usize>(r * heads) * 4);
+        hide(scores + at, i + r + 1, window);
         scoreGradients(scores + at, gradients + at, i + r + 1, end, logSum, delta, scale);
       }
       // dV += probabilities' transpose · dOut, dK += score gradients' transpose · q.

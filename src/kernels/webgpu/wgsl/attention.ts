@@ -62,7 +62,7 @@ function attention(format: KvFormat, headSize: number, group: number, split: boo
   const fours = headSize / 4;
   const slices = Math.floor(LANES / fours);
   return /* wgsl */ `
-struct Params { heads: u32, kvHeads: u32, count: u32, rowsAt: u32, scale: f32, chunks: u32 }
+struct Params { heads: u32, kvHeads: u32, count: u32, rowsAt: u32, scale: f32, chunks: u32, window: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(2) var<storage, read> q: array<vec4f>;
@@ -81,6 +81,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   let firstHead = id.x * ${group}u;
   let kvHead = firstHead / (p.heads / p.kvHeads);
   let length = host[p.rowsAt + p.count + row] + 1u;
+  let begin = select(0u, length - p.window, p.window > 0u && length > p.window);
   let table = host[p.rowsAt + 2u * p.count + row];
   let four = lane % ${fours}u;
   let slice = lane / ${fours}u;
@@ -93,7 +94,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   var sums: array<vec4f, ${group}>;
   for (var h = 0u; h < ${group}u; h++) { largest[h] = -3.0e38; }
   let end = ${split ? `min(length, (id.y + 1u) * ${CHUNK_POSITIONS}u)` : 'length'};
-  for (var first = ${split ? `id.y * ${CHUNK_POSITIONS}u` : '0u'}; first < end; first += ${KV_PAGE}u) {
+  let page = begin / ${KV_PAGE}u * ${KV_PAGE}u;
+  for (var first = ${split ? `max(page, id.y * ${CHUNK_POSITIONS}u)` : 'page'}; first < end; first += ${KV_PAGE}u) {
     let keys = ((host[table + first / ${KV_PAGE}u] * 2u) * p.kvHeads + kvHead) * ${KV_PAGE * words}u;
     let values = keys + p.kvHeads * ${KV_PAGE * words}u;
     let here = min(end - first, ${KV_PAGE}u);
@@ -112,7 +114,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       var all: vec4f;
       for (var i = 0u; i < 4u; i++) { all[i] = (halves[8u * lane + 2u * i] + halves[8u * lane + 2u * i + 1u]) * p.scale; }
       let position = vec4u(0u, 1u, 2u, 3u) + 4u * (lane % ${FOURS_OF_PAGE}u);
-      scores[lane] = select(vec4f(-1.0e30), all, position < vec4u(here));
+      scores[lane] = select(vec4f(-1.0e30), all, (position < vec4u(here)) & ((position + vec4u(first)) >= vec4u(begin)));
     }
     workgroupBarrier();
     var kept: array<f32, ${group}>;
