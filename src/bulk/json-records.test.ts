@@ -8,7 +8,7 @@ async function* piecesOf(text: string, size: number): AsyncGenerator<string, voi
 
 async function read(text: string, size: number, problemOf?: (json: string) => string | undefined) {
   const found: (string | number)[][] = [];
-  for await (const { line, json } of jsonRecords(piecesOf(text, size), 'x', problemOf)) found.push([line, json]);
+  for await (const { line, json } of jsonRecords(piecesOf(text, size), 'x', { problemOf })) found.push([line, json]);
   return found;
 }
 

@@ -14,14 +14,15 @@ const MOST_LINE_CHARACTERS = 16e6;
 
 /**
  * The objects of JSON lines; blank lines are left out. Throws `bad-argument` with the line that is none, and what `pieces` throws.
- * @param problemOf says what is wrong with a line before it is parsed: "got more than …"; for lines of strangers
+ * @param options.problemOf says what is wrong with a line before it is parsed: "got more than …"; for lines of strangers
+ * @param options.at told the line that is read
  */
 export async function* jsonRecords(
   pieces: AsyncIterable<string>,
   name: string,
-  problemOf?: (json: string) => string | undefined,
+  { problemOf, at = { line: 0 } }: { problemOf?: (json: string) => string | undefined; at?: { line: number } } = {},
 ): AsyncGenerator<JsonRecord, void> {
-  for await (const { line, json } of linesOf(pieces, name)) {
+  for await (const { line, json } of linesOf(pieces, name, at)) {
     const problem = problemOf?.(json);
     if (problem !== undefined) throw refusal(name, line, problem);
     let value: unknown;
@@ -43,24 +44,27 @@ export function textOfJson(value: unknown): string | undefined {
 }
 
 /** Lines that are not blank, without blanks around them. Costs no more than the characters, however long lines are and however many are blank. */
-async function* linesOf(pieces: AsyncIterable<string>, name: string): AsyncGenerator<Omit<JsonRecord, 'value'>, void> {
+async function* linesOf(
+  pieces: AsyncIterable<string>,
+  name: string,
+  at: { line: number },
+): AsyncGenerator<Omit<JsonRecord, 'value'>, void> {
   let begun = ''; // strings are put together when somebody looks into them
-  let line = 0;
   for await (const piece of pieces) {
     let from = 0;
     for (let end = piece.indexOf('\n'); end >= 0; end = piece.indexOf('\n', from)) {
       const json = (begun + piece.slice(from, end)).trim();
       begun = '';
       from = end + 1;
-      line++;
-      if (json !== '') yield { line, json };
+      at.line++;
+      if (json !== '') yield { line: at.line, json };
     }
     begun += piece.slice(from);
     if (begun.length <= MOST_LINE_CHARACTERS) continue;
-    throw refusal(name, line + 1, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
+    throw refusal(name, ++at.line, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
   }
   const json = begun.trim();
-  if (json !== '') yield { line: line + 1, json };
+  if (json !== '') yield { line: ++at.line, json };
 }
 
 function refusal(name: string, line: number, got: string, cause?: unknown): OnebitError {

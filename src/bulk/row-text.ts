@@ -1,5 +1,5 @@
 // Owns where the text of a row is that is judged and not asked about: in a column, or a template. Must not know files.
-import { fillTemplate, templateColumns } from './row-template.ts';
+import { checkPlaces, fillTemplate, templateColumns } from './row-template.ts';
 import { type RowTexts, textOrRefuse } from './row-work.ts';
 
 /** Where the text of a row is. */
@@ -17,7 +17,9 @@ export function rowText({ column = 'text', prompt }: RowTextOptions) {
   const template = prompt ?? `{{${column}}}`;
   const textOf = (row: RowTexts) =>
     prompt === undefined ? textOrRefuse(row.text(column), column) : fillTemplate(prompt, (name) => row.text(name));
-  return Object.assign(textOf, { template, reads: templateColumns(template) });
+  const reads = prompt === undefined ? [column] : templateColumns(prompt);
+  checkPlaces(reads);
+  return Object.assign(textOf, { template, reads });
 }
 
 export function rounded(value: number, digits: number): number {

@@ -79,12 +79,13 @@ export async function move(
 export async function validate(batch: BatchRecord, run: BatchSteps): Promise<BatchRecord> {
   const errors: BatchError[] = [];
   const known = new Set<string>();
+  const at = { line: 0 };
   let total = 0;
   const wrong = (line: number | null, code: string, message: string, param: string | null = null) => {
     errors.push({ code, message, line, param });
   };
   try {
-    for await (const { line, value } of recordsOf(batch, run)) {
+    for await (const { line, value } of recordsOf(batch, run, at)) {
       run.signal.throwIfAborted();
       total++;
       const { custom_id: customId, method, url, body } = value;
@@ -107,7 +108,7 @@ export async function validate(batch: BatchRecord, run: BatchSteps): Promise<Bat
   } catch (error) {
     run.signal.throwIfAborted();
     if (!(error instanceof OnebitError) || error.code === 'io') throw error;
-    wrong(null, 'invalid_json_line', error.message);
+    wrong(error.code === 'bad-argument' ? at.line : null, 'invalid_json_line', error.message);
   }
   return errors.length > 0 ? move(batch, 'failed', run, { errors, total }) : move(batch, 'in_progress', run, { total });
 }
@@ -216,8 +217,14 @@ async function* linesOf(batch: BatchRecord, run: BatchSteps): AsyncGenerator<Lin
   }
 }
 
-function recordsOf({ inputFileId }: BatchRecord, { store }: BatchSteps): AsyncGenerator<JsonRecord, void> {
-  return jsonRecords(decodePieces(store.read(inputFileId), 'the input file'), 'the input file', problemOfLine);
+/** @param at told the line that is read */
+function recordsOf(
+  { inputFileId }: BatchRecord,
+  { store }: BatchSteps,
+  at?: { line: number },
+): AsyncGenerator<JsonRecord, void> {
+  const pieces = decodePieces(store.read(inputFileId), 'the input file');
+  return jsonRecords(pieces, 'the input file', { problemOf: problemOfLine, at });
 }
 
 function isLate({ expiresAt }: BatchRecord, { now }: BatchRun): boolean {
