@@ -338,7 +338,8 @@ export class OnebitServer {
     this.openedJobs ??= openJobs().then((store) => {
       const endpoints = OPERATIONS.filter(({ inBatches }) => inBatches).map(({ path }) => path);
       const work = this.queueWork(store);
-      return new Jobs({ ...work, endpoints, queue: this.options.openQueue?.(work) });
+      const { filesBytes } = this.limits;
+      return new Jobs({ ...work, endpoints, filesBytes, queue: this.options.openQueue?.(work) });
     });
     this.openedJobs.catch(() => {
       this.openedJobs = undefined; // the next one tries again

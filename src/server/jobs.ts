@@ -16,6 +16,8 @@ export interface JobsOptions extends Pick<QueueWork, 'store' | 'answer' | 'onErr
   readonly modelFor?: (endpoint: string) => string | undefined;
   /** Endpoints of which batches may be. */
   readonly endpoints: readonly string[];
+  /** Bytes that all files of one owner may have together. Default: no bound. */
+  readonly filesBytes?: number;
   /** Seconds since 1970. */
   readonly now?: () => number;
 }
@@ -45,7 +47,14 @@ export class Jobs {
     void this.clean().catch(options.onError);
   }
 
+  /** Keeps a file. @throws ApiError 413 where the owner has too many bytes already */
   async upload(owner: string, { file, filename, purpose, expiresSeconds }: Upload): Promise<FileRecord> {
+    const { filesBytes = Number.POSITIVE_INFINITY } = this.options;
+    const kept = (await this.files(owner)).reduce((sum, { bytes }) => sum + bytes, 0);
+    if (kept + file.size > filesBytes) {
+      const message = `Your files may have ${filesBytes} bytes together, and have ${kept} without this one. Delete some.`;
+      throw new ApiError(413, message, { code: 'too_many_files' });
+    }
     const createdAt = this.now();
     const record = { id: newId('file-'), owner, filename, purpose, createdAt };
     const expires = expiresSeconds === undefined ? {} : { expiresAt: createdAt + expiresSeconds };

@@ -5,6 +5,8 @@ export interface ServerLimits {
   readonly bodyBytes: number;
   /** Largest file of /v1/files. */
   readonly fileBytes: number;
+  /** All files of one owner together; whoever has as many removes some before the next upload. */
+  readonly filesBytes: number;
   /** Longest time for one answer. */
   readonly requestMs: number;
   /** Silence on an event stream after which a comment is sent. */
@@ -24,6 +26,7 @@ export interface ServerLimits {
 export const DEFAULT_LIMITS: ServerLimits = {
   bodyBytes: 8 << 20,
   fileBytes: 64 << 20,
+  filesBytes: 4e9,
   requestMs: 600_000,
   pingMs: 10_000,
   stallMs: 60_000,

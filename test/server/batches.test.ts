@@ -85,6 +85,23 @@ test('files are uploaded, listed, read and removed by their owner alone', async 
   }
 });
 
+test('the files of an owner are bounded together; what is deleted makes room', async () => {
+  const limits = { filesBytes: 1000 };
+  const other = mkdtempSync(join(tmpdir(), 'onebit-jobs-'));
+  const server = await startServer({ openJobs: () => DiskStore.open(other), keys: await Promise.all(keys), limits });
+  const [one, two] = ['one', 'two'].map((apiKey) => new OpenAI({ apiKey, baseURL: `${server.url}/v1`, maxRetries: 0 }));
+  const put = async (client: OpenAI) =>
+    client.files.create({ file: await toFile(Buffer.alloc(400), 'x'), purpose: 'batch' });
+  await put(one);
+  const { id } = await put(one);
+  await expect(put(one)).rejects.toMatchObject({ status: 413, code: 'too_many_files' });
+  await put(two);
+  await one.files.delete(id);
+  await put(one);
+  await server.stop();
+  rmSync(other, { recursive: true });
+});
+
 test('a batch answers every line as its request would be answered, in order, errors apart', async () => {
   const client = clientOf('one');
   const lines = [line(0), line(1, { temperature: 'hot' }), line(2), line(3, { model: 'none' }), line(4)];
