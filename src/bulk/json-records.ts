@@ -14,17 +14,17 @@ const MOST_LINE_CHARACTERS = 16e6;
 
 /**
  * The objects of JSON lines; blank lines are left out. Throws `bad-argument` with the line that is none, and what `pieces` throws.
- * @param at told the line that is read
+ * @param options.problemOf says what is wrong with a line before it is parsed: "got more than …"; for lines of strangers
+ * @param options.at told the line that is read
  */
 export async function* jsonRecords(
   pieces: AsyncIterable<string>,
   name: string,
-  at: { line: number } = { line: 0 },
+  { problemOf, at = { line: 0 } }: { problemOf?: (json: string) => string | undefined; at?: { line: number } } = {},
 ): AsyncGenerator<JsonRecord, void> {
-  for await (const text of linesOf(pieces, name, at)) {
-    const line = ++at.line;
-    const json = text.trim();
-    if (json === '') continue;
+  for await (const { line, json } of linesOf(pieces, name, at)) {
+    const problem = problemOf?.(json);
+    if (problem !== undefined) throw refusal(name, line, problem);
     let value: unknown;
     try {
       value = JSON.parse(json);
@@ -43,22 +43,31 @@ export function textOfJson(value: unknown): string | undefined {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
+/** Lines that are not blank, without blanks around them. Costs no more than the characters, however long lines are and however many are blank. */
 async function* linesOf(
   pieces: AsyncIterable<string>,
   name: string,
   at: { line: number },
-): AsyncGenerator<string, void> {
-  let rest = '';
+): AsyncGenerator<Omit<JsonRecord, 'value'>, void> {
+  const begun: string[] = [];
+  let length = 0;
   for await (const piece of pieces) {
-    const lines = `${rest}${piece}`.split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-    if (rest.length > MOST_LINE_CHARACTERS) {
-      at.line++;
-      throw refusal(name, at.line, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
+    const lines = piece.split('\n');
+    for (let i = 0; i < lines.length; i++) {
+      if (i > 0) {
+        const json = (begun.length === 1 ? begun[0] : begun.join('')).trim();
+        at.line++;
+        begun.length = length = 0;
+        if (json !== '') yield { line: at.line, json };
+      }
+      begun.push(lines[i]);
+      length += lines[i].length;
+      if (length <= MOST_LINE_CHARACTERS) continue;
+      throw refusal(name, ++at.line, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
     }
   }
-  if (rest !== '') yield rest;
+  const json = begun.join('').trim();
+  if (json !== '') yield { line: ++at.line, json };
 }
 
 function refusal(name: string, line: number, got: string, cause?: unknown): OnebitError {

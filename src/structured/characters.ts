@@ -17,10 +17,13 @@ export interface Place {
 /** Places by number; 0 is where the string begins. */
 export class CharacterTable {
   readonly places: readonly Place[];
+  /** By place: 1 where the string may end. */
+  readonly ends: Uint8Array;
   private readonly rows: Int32Array[] = [];
 
   constructor(places: readonly Place[]) {
     this.places = places;
+    this.ends = Uint8Array.from(places, ({ ends }) => (ends ? 1 : 0));
   }
 
   /** By byte: the next place times two, plus one where the byte completes a character; −1 where it cannot come. */
@@ -125,6 +128,6 @@ function withoutDead(places: readonly Place[]): Place[] {
     const moves: number[] = [];
     for (let i = 0; i < place.moves.length; i += 4)
       if (lives[place.moves[i + 2]]) moves.push(...place.moves.slice(i, i + 4));
-    return { ...place, moves };
+    return { moves, ends: place.ends, isBoundary: place.isBoundary };
   });
 }

@@ -84,26 +84,49 @@ export class Machine {
   step(from: Situation, value: number): Situation | null {
     const known = from.next?.get(value);
     if (known !== undefined) return known;
-    const reached: Reading[] = [];
+    const next = this.follow(from, value, this.known);
+    // Making the situation may have forgotten all others.
+    from.next ??= new Transitions();
+    from.next.set(value, next);
+    return next;
+  }
+
+  /** As `step`, remembered in `known` only: for what is looked at once, and need not outlive that. */
+  follow(from: Situation, value: number, known: Map<string, Situation>): Situation | null {
+    let reached: Reading[] | undefined;
     const readings = from.readings.length > FEW_READINGS ? this.readingsAt(from, value) : from.readings;
     this.steps += readings.length;
     for (const reading of readings) {
       if (reading.followed >= 0) {
         const standing = this.program.followed[reading.followed].step(reading.standing, value);
-        if (standing !== undefined) reached.push({ ...reading, standing });
+        if (standing === undefined) continue;
+        reached ??= [];
+        reached.push({ state: -1, followed: reading.followed, standing, stack: reading.stack });
         continue;
       }
       const { bytes } = this.program.states[reading.state];
       for (let i = 0; i < bytes.length; i += 3) {
         if (value < bytes[i] || value > bytes[i + 1]) continue;
+        reached ??= [];
         reached.push(plain(bytes[i + 2], reading.stack));
       }
     }
-    const next = reached.length === 0 ? null : this.situation(reached);
-    // Making the situation may have forgotten all others.
-    from.next ??= new Transitions();
-    from.next.set(value, next);
-    return next;
+    if (!reached) return null;
+    return (reached.length === 1 && this.plainSituation(reached[0], known)) || this.situation(reached, known);
+  }
+
+  /** As `situation` for one reading from which nothing is reached without a byte, as most are; undefined for others. */
+  private plainSituation(reading: Reading, known: Map<string, Situation>): Situation | undefined {
+    const { program } = this;
+    this.steps++;
+    if (reading.followed >= 0) {
+      const language = program.followed[reading.followed];
+      if (language.mayEnd(reading.standing)) return undefined;
+      return this.intern([[followedKey(reading, language), reading]], false, known);
+    }
+    const { free, calls, followed, rule } = program.states[reading.state];
+    if (free.length + calls.length + followed.length > 0 || reading.state === program.ends[rule]) return undefined;
+    return this.intern([[String(reading.stack.id * program.states.length + reading.state), reading]], false, known);
   }
 
   /** Those readings that may go on with `value`. */
@@ -152,7 +175,7 @@ export class Machine {
   }
 
   /** Follows what needs no byte. Rules are entered in an order in which none calls an earlier one first, so that all callers of one are known. */
-  private situation(from: Reading[]): Situation {
+  private situation(from: Reading[], known = this.known): Situation {
     const { states, levels, followed, isTail } = this.program;
     const found = new Set<string | number>();
     const readings: [string, Reading][] = [];
@@ -182,7 +205,7 @@ export class Machine {
         this.steps++;
         const { stack } = at;
         if (at.followed >= 0) {
-          const key = `${at.followed}:${followed[at.followed].key(at.standing)}:${stack.id}`;
+          const key = followedKey(at, followed[at.followed]);
           if (found.has(key)) continue;
           found.add(key);
           readings.push([key, at]);
@@ -215,15 +238,20 @@ export class Machine {
       work = [{ state: -1, followed: language, standing, stack: this.stackOf(callers) }];
       follow();
     }
-    readings.sort(([a], [b]) => (a < b ? -1 : 1));
-    return this.intern(readings, ended);
+    if (readings.length > 1) readings.sort((a, b) => (a[0] < b[0] ? -1 : 1));
+    return this.intern(readings, ended, known);
   }
 
-  private intern(readings: [string, Reading][], ended: boolean): Situation {
-    const key = `${readings.map(([part]) => part).join(' ')}${ended ? '.' : ''}`;
-    let situation = this.known.get(key);
+  private intern(readings: [string, Reading][], ended: boolean, known: Map<string, Situation>): Situation {
+    const parts = readings.length === 1 ? readings[0][0] : readings.map((one) => one[0]).join(' ');
+    const key = ended ? `${parts}.` : parts;
+    let situation = known.get(key);
     if (situation) return situation;
-    situation = { readings: readings.map(([, reading]) => reading), ended, next: undefined, mask: undefined };
+    situation = { readings: readings.map((one) => one[1]), ended, next: undefined, mask: undefined };
+    if (known !== this.known) {
+      known.set(key, situation);
+      return situation;
+    }
     this.readings += readings.length;
     if (this.known.size >= MOST_SITUATIONS || this.readings > MOST_READINGS) this.forget(readings.length);
     this.known.set(key, situation);
@@ -251,6 +279,10 @@ export class Machine {
     }
     return stack;
   }
+}
+
+function followedKey({ followed, standing, stack }: Reading, language: Followed): string {
+  return `${followed}:${language.key(standing)}:${stack.id}`;
 }
 
 function add(lists: Map<number, Reading[]>, byte: number, reading: Reading): void {

@@ -7,12 +7,14 @@ import { FIRST_SPELLING, SPELLINGS, WORDS } from './trie-contents.ts';
 const MOST_PLACES = 32;
 /** Longer bursts are not looked for. */
 const LONGEST_BURST = 32;
+/** So often characters are left out of a burst. */
+const MOST_BURSTS = 3;
 
 export interface Safe {
   /** A set of `WORDS` words as in `TrieContents.characters`. */
   readonly characters: Int32Array;
   /** Where texts of these characters lead, the place itself among them: always between two characters. */
-  readonly places: readonly number[];
+  readonly places: Int32Array;
   /** As `characters`, for texts of up to `burstLength` characters. */
   readonly burst: Int32Array;
   readonly burstLength: number;
@@ -65,19 +67,38 @@ export class SafeCharacters {
 }
 
 function safe(place: number, movesAt: (place: number) => Moves): Safe {
-  return { ...lasting(place, movesAt), ...burstFrom(place, movesAt) };
+  const { characters, places } = lasting(place, movesAt);
+  const { burst, burstLength } = burstFrom(place, movesAt);
+  return { characters, places: Int32Array.from(places), burst, burstLength };
 }
 
-/** What may follow at first, and for how many characters it goes on to. */
-function burstFrom(place: number, movesAt: (place: number) => Moves): Pick<Safe, 'burst' | 'burstLength'> {
-  const burst = movesAt(place).alive;
+/**
+ * What may follow at first, and up to how many characters of it. Where few characters stand in the way of longer texts, as a hyphen after another one,
+ * they are left out.
+ */
+function burstFrom(place: number, movesAt: (place: number) => Moves) {
+  let burst = movesAt(place).alive;
+  let best = { burst, burstLength: 0 };
+  for (let tries = 0; tries < MOST_BURSTS; tries++) {
+    const { length, left } = burstOf(place, burst, movesAt);
+    if (length > best.burstLength) best = { burst, burstLength: length };
+    if (length === LONGEST_BURST || 2 * size(left) < size(burst)) break;
+    burst = left;
+  }
+  return best;
+}
+
+/** How many characters of a set may follow, and which of it may follow one more time. */
+function burstOf(place: number, burst: Int32Array, movesAt: (place: number) => Moves) {
   let places = [place];
-  for (let burstLength = 1; ; burstLength++) {
+  for (let length = 1; ; length++) {
     const reached = new Set<number>();
     for (const at of places) for (const [to, by] of movesAt(at).leads) if (meets(by, burst)) reached.add(to);
     places = [...reached];
-    const goesOn = places.every((at) => isWithin(burst, 0, movesAt(at).alive));
-    if (!goesOn || burstLength === LONGEST_BURST || places.length > MOST_PLACES) return { burst, burstLength };
+    const left = burst.slice();
+    for (const at of places) for (let word = 0; word < WORDS; word++) left[word] &= movesAt(at).alive[word];
+    const isSafe = isWithin(burst, 0, left) && places.length <= MOST_PLACES;
+    if (!isSafe || length === LONGEST_BURST) return { length, left };
   }
 }
 
@@ -93,7 +114,7 @@ export function isWithin(characters: Int32Array, at: number, set: Int32Array): b
 }
 
 /** Takes away what ends the string somewhere, until nothing does; or keeps to the place alone where that leaves more. */
-function lasting(place: number, movesAt: (place: number) => Moves): Pick<Safe, 'characters' | 'places'> {
+function lasting(place: number, movesAt: (place: number) => Moves) {
   const staying = { characters: movesAt(place).leads.get(place) ?? new Int32Array(WORDS), places: [place] };
   for (let characters = movesAt(place).alive; ; ) {
     const left = characters.slice();

@@ -1,6 +1,6 @@
 // Owns what tokens do inside of a JSON string: which stay in it, where the closing quote comes. Once a table and vocabulary, for all grammars: counting
 // only takes tokens away again. Branches of the tree in which nothing can end the string are taken whole.
-import type { Characters, CharacterTable } from './characters.ts';
+import { anyCharacters, type Characters, type CharacterTable } from './characters.ts';
 import { isWithin, SafeCharacters } from './safe-characters.ts';
 import type { TokenTrie } from './token-trie.ts';
 import { contentsOf, DEEPEST, GROUP, type TrieContents, WORDS } from './trie-contents.ts';
@@ -54,6 +54,12 @@ export function addString(
   return exits;
 }
 
+/** Makes what most forms need of a vocabulary: what tokens do in a string of any characters. The first time takes some 0.1 s. */
+export function prepareStrings(trie: TokenTrie): void {
+  const { walks } = knownOf(trie, anyCharacters);
+  for (const place of anyCharacters.places.keys()) kept(walks, place, () => walkFrom(trie, anyCharacters, place));
+}
+
 function knownOf(trie: TokenTrie, table: CharacterTable): Known {
   let tables = vocabularies.get(trie);
   if (!tables) {
@@ -95,7 +101,7 @@ function walkFrom(trie: TokenTrie, table: CharacterTable, place: number): Walk {
     const after = end[node];
     const move = rows[above][byte[node]];
     if (move < 0) {
-      if (byte[node] === QUOTE && table.places[places[above]].ends) {
+      if (byte[node] === QUOTE && table.ends[places[above]]) {
         closed.push(node);
         closedAfter.push(counts[above]);
       }

@@ -4,9 +4,9 @@
 import { OnebitError } from '../errors.ts';
 import { type Characters, isCharacters } from './characters.ts';
 import type { Machine, Reading, Situation } from './machine.ts';
-import { addString } from './string-walk.ts';
+import { addString, prepareStrings } from './string-walk.ts';
 import type { TokenTrie } from './token-trie.ts';
-import { contentsOf, DEEPEST } from './trie-contents.ts';
+import { DEEPEST } from './trie-contents.ts';
 import { UniqueStrings } from './unique-strings.ts';
 import type { Work } from './work.ts';
 
@@ -49,14 +49,15 @@ export class TokenMasks {
   private readonly walks = new Map<string | number, LocalWalk>();
   private walkBytes = 0;
   private readonly masked = new Set<Situation>();
-  /** The table of a walk that has ended, for the next one. */
+  /** The tables of a walk that has ended, for the next one. */
   private table: Int32Array | undefined;
+  private along: Int32Array | undefined;
 
   constructor(machine: Machine, trie: TokenTrie) {
     this.machine = machine;
     this.trie = trie;
     this.words = Math.ceil(trie.vocabularySize / 32);
-    contentsOf(trie);
+    prepareStrings(trie);
   }
 
   /** Memory of what is remembered, roughly. */
@@ -199,21 +200,26 @@ export class TokenMasks {
     pace: Pace,
     allow: (token: number) => void,
     leave?: (node: number) => void,
+    isOnce = leave !== undefined,
   ): Work<void> {
     const { byte, depth, end, token, twin } = this.trie;
     const { machine } = this;
     // Situations are numbered, and where they lead kept in one table, so that the loop over most of the tree touches little memory.
+    const known = isOnce ? new Map<string, Situation>() : undefined;
     const numbers = new Map<Situation, number>([[start, 0]]);
     const situations = [start];
     let next = this.table ?? new Int32Array(64 * 256);
     this.table = undefined;
     next.fill(UNKNOWN, 0, 256);
-    const along = new Int32Array(DEEPEST);
+    const along = this.along ?? new Int32Array(DEEPEST);
+    this.along = undefined;
+    along[0] = 0;
     let left = NODES_PER_LOOK;
     for (let i = 0, node = 0, to = 0, base = 0; ; left--) {
       if (node === to) {
         if (i === roots.length) {
           if (next.length <= LARGEST_TABLE) this.table = next;
+          this.along = along;
           return;
         }
         base = depth[roots[i]];
@@ -229,7 +235,8 @@ export class TokenMasks {
       const at = along[level - 1] * 256 + byte[node];
       let number = next[at];
       if (number === UNKNOWN) {
-        const situation = machine.step(situations[along[level - 1]], byte[node]);
+        const from = situations[along[level - 1]];
+        const situation = known ? machine.follow(from, byte[node], known) : machine.step(from, byte[node]);
         number = NOTHING;
         if (situation) {
           number = numbers.get(situation) ?? situations.length;
