@@ -114,6 +114,23 @@ test('Node’s modules are named only where the platform is known', () => {
   expect(violations).toEqual([]);
 });
 
+test('what a page can reach imports neither Node’s modules nor what package.json leaves out for browsers', () => {
+  const { browser } = JSON.parse(readFileSync(join(src, '../package.json'), 'utf8'));
+  const left = new Set(Object.keys(browser).map((path) => path.replace('./dist/', '').replace(/\.js$/, '.ts')));
+  const violations: string[] = [];
+  const reached = new Set(['browser.ts', 'index.ts', 'cdn.ts']);
+  for (const file of reached) {
+    for (const { target, typeOnly, dynamic } of importsOf.get(file) ?? []) {
+      const to = resolve(file, target);
+      if (typeOnly) continue;
+      const isLeftOut = to === undefined ? target.startsWith('node:') : left.has(to);
+      if (isLeftOut && !dynamic) violations.push(`${file} imports ${target}`);
+      if (to !== undefined && !isLeftOut) reached.add(to);
+    }
+  }
+  expect(violations).toEqual([]);
+});
+
 test('the program loads the server only to serve', () => {
   const violations: string[] = [];
   for (const [file, imports] of importsOf) {

@@ -155,6 +155,8 @@ test('a column of any name is read as it is, and a template must name one', asyn
   const prompt = rowText({ prompt: '{{{text}}} {{ a {b} }}, {"x":{{text}}}' });
   expect(texts(prompt.reads, prompt)).toEqual([['text', 'a {b}'], '{three} one, {"x":three}']);
   expect(() => rowText({ prompt: 'Summarise: {text}' })).toThrow(/must name a column/);
+  const empty: RowTexts = { index: 0, text: () => ' ' };
+  expect(() => prompt(empty)).toThrow('the row must have a text in text or a {b}, it is empty');
   const file = await openRows(newFile('.jsonl', '{"text":"a","Text":"b"}\n{"Text":"c"}\n'), ['text']);
   expect(file.count).toBe(2);
 });

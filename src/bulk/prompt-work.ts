@@ -7,7 +7,7 @@ import type { GenerateOptions } from '../generate/options.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { compileRegexAsync, compileSchemaAsync } from '../structured/compile.ts';
 import type { Grammar } from '../structured/grammar.ts';
-import { checkPlaces, fillTemplate, templateColumns } from './row-template.ts';
+import { checkCells, checkPlaces, fillTemplate, templateColumns } from './row-template.ts';
 import type { Json, RowAnswer, RowTexts, RowWork } from './row-work.ts';
 import { textOrRefuse } from './row-work.ts';
 
@@ -63,9 +63,9 @@ export async function promptWork(model: LanguageModel, options: PromptOptions = 
   checkPlaces([...reads]);
   const settings = await settingsOf(generate ?? {});
   const asked = (row: RowTexts): ChatInput[] => {
-    const filled = templates.map(({ role, content }) => ({
-      ...{ role, content: fillTemplate(content, (name) => row.text(name)) },
-    }));
+    const cellOf = (name: string) => row.text(name);
+    checkCells([...reads], cellOf);
+    const filled = templates.map(({ role, content }) => ({ role, content: fillTemplate(content, cellOf) }));
     const own = column === undefined ? [] : [{ role: 'user', content: textOrRefuse(row.text(column), column) }];
     return [...filled, ...own] as ChatInput[];
   };

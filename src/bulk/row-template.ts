@@ -26,3 +26,9 @@ export function fillTemplate(template: string, cellOf: (column: string) => strin
     throw new OnebitError('bad-argument', `the row must have ${column}, got nothing there`);
   });
 }
+
+/** @throws OnebitError `bad-argument` where all cells that a template names are empty: there is nothing to ask about */
+export function checkCells(columns: readonly string[], cellOf: (column: string) => string | undefined): void {
+  if (columns.some((column) => cellOf(column)?.trim() !== '')) return;
+  throw new OnebitError('bad-argument', `the row must have a text in ${columns.join(' or ')}, it is empty`);
+}
