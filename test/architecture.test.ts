@@ -24,7 +24,10 @@ const allowed: Record<string, string[]> = {
   'ai-sdk': ['server', 'language-model.ts'],
   server: ['generate', 'chat', 'structured', 'tokenizer', 'tasks', 'bulk', 'provenance', 'core', 'language-model.ts'],
   redis: ['server', 'bulk', 'core'],
-  remote: ['bytes', 'gguf', 'model', 'generate', 'evaluate', 'train', 'chat', 'core', 'language-model.ts', 'load.ts'],
+  remote: [
+    ...['bytes', 'gguf', 'model', 'generate', 'evaluate', 'train', 'chat', 'core'],
+    ...['language-model.ts', 'load.ts', 'load-options.ts'],
+  ],
   tasks: ['bytes', 'gguf', 'quant', 'core'],
   train: ['hf', 'model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],
 };
@@ -106,6 +109,23 @@ test('Node’s modules are named only where the platform is known', () => {
     for (const { target, typeOnly } of imports) {
       if (target.startsWith('node:') && !typeOnly && !platformFiles.test(file))
         violations.push(`${file} imports ${target}`);
+    }
+  }
+  expect(violations).toEqual([]);
+});
+
+test('what a page can reach imports neither Node’s modules nor what package.json leaves out for browsers', () => {
+  const { browser } = JSON.parse(readFileSync(join(src, '../package.json'), 'utf8'));
+  const left = new Set(Object.keys(browser).map((path) => path.replace('./dist/', '').replace(/\.js$/, '.ts')));
+  const violations: string[] = [];
+  const reached = new Set(['browser.ts', 'index.ts', 'cdn.ts']);
+  for (const file of reached) {
+    for (const { target, typeOnly, dynamic } of importsOf.get(file) ?? []) {
+      const to = resolve(file, target);
+      if (typeOnly) continue;
+      const isLeftOut = to === undefined ? target.startsWith('node:') : left.has(to);
+      if (isLeftOut && !dynamic) violations.push(`${file} imports ${target}`);
+      if (to !== undefined && !isLeftOut) reached.add(to);
     }
   }
   expect(violations).toEqual([]);

@@ -32,5 +32,4 @@ export const REASONS = [
   { suite: 'ollama', test: /APIShowModel/, reason: 'Fields of a Modelfile (`modelfile`, `parameters`), which there is none of; the licence only where the file names one.' },
   { suite: 'ollama', test: /LongInputContext/, reason: 'One message longer than the context is refused (400) rather than cut without a word; of long conversations the oldest turns are left out.' },
   { suite: 'ollama', test: /ToolCalling|ToolRoutes/, reason: 'The requests are answered; the model of the package has 5 million weights and calls no tool unasked. With `tool_choice` it is made to.' },
-  { suite: 'ollama', test: /Embed(Truncation|StatusCode)/, reason: 'The context is set when the server starts, not by `num_ctx`; texts that do not fit into it are cut or refused as `truncate` says.' },
 ]; // biome-ignore format: a table

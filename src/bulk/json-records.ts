@@ -49,24 +49,21 @@ async function* linesOf(
   name: string,
   at: { line: number },
 ): AsyncGenerator<Omit<JsonRecord, 'value'>, void> {
-  const begun: string[] = [];
-  let length = 0;
+  let begun = ''; // strings are put together when somebody looks into them
   for await (const piece of pieces) {
-    const lines = piece.split('\n');
-    for (let i = 0; i < lines.length; i++) {
-      if (i > 0) {
-        const json = (begun.length === 1 ? begun[0] : begun.join('')).trim();
-        at.line++;
-        begun.length = length = 0;
-        if (json !== '') yield { line: at.line, json };
-      }
-      begun.push(lines[i]);
-      length += lines[i].length;
-      if (length <= MOST_LINE_CHARACTERS) continue;
-      throw refusal(name, ++at.line, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
+    let from = 0;
+    for (let end = piece.indexOf('\n'); end >= 0; end = piece.indexOf('\n', from)) {
+      const json = (begun + piece.slice(from, end)).trim();
+      begun = '';
+      from = end + 1;
+      at.line++;
+      if (json !== '') yield { line: at.line, json };
     }
+    begun += piece.slice(from);
+    if (begun.length <= MOST_LINE_CHARACTERS) continue;
+    throw refusal(name, ++at.line, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
   }
-  const json = begun.join('').trim();
+  const json = begun.trim();
   if (json !== '') yield { line: ++at.line, json };
 }
 

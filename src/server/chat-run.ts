@@ -9,7 +9,7 @@ import { badField } from './api-error.ts';
 import { type ChatTask, isForced, mayCallOften } from './chat-task.ts';
 import { counted, interleave, roomFor } from './choices.ts';
 import type { Exchange } from './exchange.ts';
-import { conversationTokens, mostCharacters, textLength } from './prompt.ts';
+import { contextTokensOf, conversationTokens, mostCharacters, textLength } from './prompt.ts';
 import type { Tool } from './schemas/chat.ts';
 import { generateOptionsOf, withSeed } from './schemas/sampling.ts';
 
@@ -48,7 +48,12 @@ export async function* runChat(
   };
   const shared = generateOptionsOf(task.sampling, model.config.vocabulary);
   const answers = task.sampling.n ?? 1;
-  const answerTokens = roomFor(prompt.length, model.contextTokens, task.maxTokens, task.names.messages);
+  const answerTokens = roomFor(
+    prompt.length,
+    contextTokensOf(model, task.contextTokens),
+    task.maxTokens,
+    task.names.messages,
+  );
   const maxTokens = await exchange.reserve({
     ...{ promptTokens: prompt.length, answers, answerTokens },
     known: task.maxTokens !== undefined,
@@ -121,7 +126,8 @@ export async function promptFor(
   const continueLast = openEnd === 'continue' && messages.at(-1)?.role === 'assistant';
   const most = mostCharacters(model);
   await exchange.expectTokens(Math.ceil(textLength([messages, tools], most) / 4) + (before?.length ?? 0));
-  const bounds = { budget: exchange.budget, param: names.messages, truncate, continueLast, before };
+  const contextTokens = contextTokensOf(model, task.contextTokens);
+  const bounds = { budget: exchange.budget, param: names.messages, truncate, continueLast, before, contextTokens };
   const options = { tools, thinking, addGenerationPrompt: openEnd !== 'none' };
   const prompt = await conversationTokens(messages, model, options, bounds);
   return { tools, prompt };

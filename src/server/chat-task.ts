@@ -33,6 +33,8 @@ export interface ChatTask {
   /** Whether the oldest messages are left out where the context cannot hold all. */
   readonly truncate: boolean;
   readonly maxTokens: number | undefined;
+  /** Tokens of prompt and answer, where the request wants fewer than the context has. */
+  readonly contextTokens?: number | undefined;
   /** Alternatives to report with log-probabilities; undefined for none. */
   readonly logprobs: number | undefined;
   readonly names: { readonly messages: string };

@@ -9,11 +9,19 @@ import type { Exchange } from './exchange.ts';
 import { likelyTokens, promptsOf, tokensOf } from './prompt.ts';
 import type { embeddingRequest } from './schemas/others.ts';
 
+type EmbeddingRequest = z.output<typeof embeddingRequest>;
+
 /** The vectors of all inputs, in their order. */
-export async function embeddings(
+export function embeddings(model: LanguageModel, request: EmbeddingRequest, exchange: Exchange): Promise<object> {
+  return embeddingsWithin(model, request, exchange, model.contextTokens);
+}
+
+/** As `embeddings`, of inputs of at most so many tokens. */
+export async function embeddingsWithin(
   model: LanguageModel,
-  request: z.output<typeof embeddingRequest>,
+  request: EmbeddingRequest,
   exchange: Exchange,
+  contextTokens: number,
 ): Promise<object> {
   const { width } = model.config;
   const dimensions = request.dimensions ?? width;
@@ -24,7 +32,7 @@ export async function embeddings(
   const given = promptsOf(request.input);
   await exchange.expectTokens(likelyTokens(given));
   for (const input of given) {
-    const tokens = await tokensOf(input, model, exchange.budget, 'input');
+    const tokens = await tokensOf(input, model, exchange.budget, 'input', contextTokens);
     inputs.push(typeof input === 'string' ? endedTokens(tokens, model.tokenizer) : tokens);
   }
   await exchange.reserveReading(inputs.reduce((sum, { length }) => sum + length, 0));

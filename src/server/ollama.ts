@@ -5,11 +5,11 @@ import type { LanguageModel } from '../language-model.ts';
 import { constraintOfForm } from './answer-form.ts';
 import { type ChatFinish, type ChatStep, runChat } from './chat-run.ts';
 import { counted, roomFor } from './choices.ts';
-import { embeddings } from './embeddings.ts';
+import { type embeddings, embeddingsWithin } from './embeddings.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
 import { chatLogprobs } from './logprobs.ts';
-import { fitting, likelyTokens, tokensOf } from './prompt.ts';
+import { contextTokensOf, fitting, likelyTokens, tokensOf } from './prompt.ts';
 import {
   formOfOllama,
   maxTokensOf,
@@ -108,9 +108,11 @@ export async function ollamaEmbed(
 ): Promise<object> {
   const texts = typeof request.input === 'string' ? [request.input] : request.input;
   await exchange.expectTokens(likelyTokens(texts));
+  const contextTokens = contextTokensOf(model, request.options?.num_ctx);
   const input: string[] = [];
-  for (const text of texts) input.push(request.truncate === false ? text : await fitting(text, model, exchange.budget));
-  const vectors = input.length > 0 ? await vectorsOf(model, { ...request, input }, exchange) : [];
+  for (const text of texts)
+    input.push(request.truncate === false ? text : await fitting(text, model, contextTokens, exchange.budget));
+  const vectors = input.length > 0 ? await vectorsOf(model, { ...request, input }, exchange, contextTokens) : [];
   const { total_duration, load_duration, prompt_eval_count } = costOf(exchange);
   return { model: request.model, embeddings: vectors, total_duration, load_duration, prompt_eval_count };
 }
@@ -124,8 +126,9 @@ export async function ollamaEmbedding(
   const { prompt } = request;
   if (prompt === '') return { embedding: [] };
   await exchange.expectTokens(likelyTokens([prompt]));
-  const input = await fitting(prompt, model, exchange.budget);
-  const [embedding] = await vectorsOf(model, { ...request, input }, exchange);
+  const contextTokens = contextTokensOf(model, request.options?.num_ctx);
+  const input = await fitting(prompt, model, contextTokens, exchange.budget);
+  const [embedding] = await vectorsOf(model, { ...request, input }, exchange, contextTokens);
   return { embedding };
 }
 
@@ -133,8 +136,11 @@ async function vectorsOf(
   model: LanguageModel,
   request: Parameters<typeof embeddings>[1],
   exchange: Exchange,
+  contextTokens: number,
 ): Promise<number[][]> {
-  const { data } = (await embeddings(model, request, exchange)) as { data: { embedding: number[] }[] };
+  const { data } = (await embeddingsWithin(model, request, exchange, contextTokens)) as {
+    data: { embedding: number[] }[];
+  };
   return data.map(({ embedding }) => embedding);
 }
 
@@ -161,12 +167,13 @@ async function* continued(
   exchange: Exchange,
 ): AsyncGenerator<Step, void, void> {
   await exchange.expectTokens(likelyTokens([request.prompt ?? '']));
-  const prompt = await tokensOf(request.prompt ?? '', model, exchange.budget);
+  const contextTokens = contextTokensOf(model, request.options?.num_ctx);
+  const prompt = await tokensOf(request.prompt ?? '', model, exchange.budget, 'prompt', contextTokens);
   exchange.promptIds = prompt;
   const form = formOfOllama(request);
   const constraint = form && (await constraintOfForm(model, form, exchange));
   const wanted = maxTokensOf(request);
-  const answerTokens = roomFor(prompt.length, model.contextTokens, wanted, 'prompt');
+  const answerTokens = roomFor(prompt.length, contextTokens, wanted, 'prompt');
   const need = { promptTokens: prompt.length, answers: 1, answerTokens, known: wanted !== undefined };
   const logprobs = request.logprobs ? (request.top_logprobs ?? 0) : undefined;
   const sampling = generateOptionsOf(samplingOf(request), model.config.vocabulary);

@@ -13,6 +13,11 @@ export function tooLong(contextTokens: number, param: string, promptTokens?: num
   return new ApiError(400, message, { code: 'context_length_exceeded', param });
 }
 
+/** Tokens of prompt and answer: those of the model's context, or fewer where the request wants fewer. */
+export function contextTokensOf({ contextTokens }: LanguageModel, wanted: number | null | undefined): number {
+  return Math.min(contextTokens, wanted ?? contextTokens);
+}
+
 /** Characters of the longest text that could fit the context, whatever it says. */
 export function mostCharacters({ contextTokens, tokenizer }: LanguageModel): number {
   return contextTokens * tokenizer.longestToken;
@@ -35,8 +40,9 @@ export async function tokensOf(
   model: LanguageModel,
   budget: Budget,
   param = 'prompt',
+  contextTokens = model.contextTokens,
 ): Promise<Int32Array> {
-  const { contextTokens, tokenizer } = model;
+  const { tokenizer } = model;
   const isText = typeof prompt === 'string';
   if (prompt.length > (isText ? mostCharacters(model) : contextTokens)) {
     throw tooLong(contextTokens, param, isText ? undefined : prompt.length);
@@ -72,6 +78,8 @@ export interface ConversationBounds {
   readonly continueLast: boolean;
   /** Tokens that come first. */
   readonly before?: readonly number[];
+  /** Tokens that fit, at most those of the model's context. */
+  readonly contextTokens: number;
 }
 
 /**
@@ -82,10 +90,10 @@ export async function conversationTokens(
   messages: readonly ChatMessage[],
   model: LanguageModel,
   options: ChatTemplateOptions,
-  { budget, param, truncate, continueLast, before = [] }: ConversationBounds,
+  { budget, param, truncate, continueLast, before = [], ...bounds }: ConversationBounds,
 ): Promise<Int32Array> {
-  const contextTokens = model.contextTokens - before.length;
-  if (contextTokens < 1) throw tooLong(model.contextTokens, 'context', before.length);
+  const contextTokens = bounds.contextTokens - before.length;
+  if (contextTokens < 1) throw tooLong(bounds.contextTokens, 'context', before.length);
   const first = idsOf(before, model, 'context');
   const most = mostCharacters(model);
   if (textLength(options.tools, most) > most) throw tooLong(contextTokens, 'tools');
@@ -112,7 +120,8 @@ function unbegun(tokens: Int32Array, { tokenizer }: LanguageModel): Int32Array {
 /** The beginning of `text` that fits the context: all of it, or as much as is found in some tries. */
 export async function fitting(
   text: string,
-  { contextTokens, tokenizer }: LanguageModel,
+  { tokenizer }: LanguageModel,
+  contextTokens: number,
   budget: Budget,
 ): Promise<string> {
   let length = Math.min(text.length, contextTokens * tokenizer.longestToken);

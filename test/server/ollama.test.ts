@@ -57,6 +57,37 @@ describe('chat', () => {
     expect(stopped.logprobs?.[0]).toMatchObject({ token: 'A', top_logprobs: [{}, {}] });
   });
 
+  test('num_ctx bounds the prompt and the answer', async () => {
+    scripted.say('A long story that does not end');
+    const long = [
+      { role: 'user', content: 'Once upon a time. '.repeat(5) },
+      { role: 'assistant', content: 'Yes.' },
+    ];
+    const ask = (num_ctx: number, more: object = {}) =>
+      client.chat({ model, messages: [...long, ...messages], options: { num_ctx }, ...more });
+    const last = (await client.chat({ model, messages })).prompt_eval_count;
+    const cut = await ask(last + 5);
+    expect(cut).toMatchObject({ done_reason: 'length', eval_count: 6, prompt_eval_count: last });
+    expect(scripted.prompts.at(-1)).not.toContain('Once upon');
+    expect((await ask(100_000)).done_reason).toBe('stop');
+    await expect(ask(last + 5, { truncate: false })).rejects.toThrow(`the context of this model ${last + 5}`);
+  });
+
+  test.each([{ mirostat: 2 }, { typical_p: 0.4 }, { tfs_z: 0.5 }, { dry_multiplier: 1 }])(
+    'what would change the answer and is not done is refused by name: %o',
+    async (options) => {
+      const [name] = Object.keys(options);
+      await expect(client.chat({ model, messages, options: options as object })).rejects.toThrow(name);
+      await expect(client.generate({ model, prompt: 'a', options: options as object })).rejects.toThrow(name);
+    },
+  );
+
+  test('options about how models run change nothing', async () => {
+    scripted.say('Fine.');
+    const options = { num_gpu: 1, num_thread: 4, use_mmap: true, num_batch: 8, num_keep: 4, mirostat: 0, typical_p: 1 };
+    expect((await client.chat({ model, messages, options })).message.content).toBe('Fine.');
+  });
+
   test('a client that aborts ends the generation', async () => {
     const stream = await client.chat({ model, messages, stream: true });
     stream.abort();
@@ -96,6 +127,19 @@ test('embed, list, show, ps and version', async () => {
   expect(shown.capabilities).toContain('tools');
   expect(Object.keys(shown.model_info)).toContain('general.architecture');
   expect(await client.version()).toEqual({ version: '1.2.3' });
+});
+
+test('embeddings take the beginning of a text that num_ctx holds, or refuse it', async () => {
+  const [short, long] = ['a b c d', 'a b c d e f g h'];
+  const embed = (input: string, more: object = {}) => client.embed({ model, input, ...more });
+  const [cut, whole] = [await embed(long, { options: { num_ctx: 4 } }), await embed(long)];
+  expect(cut.prompt_eval_count).toBeLessThan(whole.prompt_eval_count);
+  expect((await embed(short, { options: { num_ctx: 100_000 } })).embeddings).toEqual((await embed(short)).embeddings);
+  await expect(embed(long, { options: { num_ctx: 4 }, truncate: false })).rejects.toThrow(
+    'the context of this model 4',
+  );
+  const older = await client.embeddings({ model, prompt: long, options: { num_ctx: 4 } });
+  expect(older.embedding).toEqual(cut.embeddings[0]);
 });
 
 test('errors are texts, as the client reads them', async () => {

@@ -1,4 +1,5 @@
-// Owns the bodies of /api/… (Ollama's form), and turning them into tasks and options. Options that only concern how Ollama runs models are ignored.
+// Owns the bodies of /api/… (Ollama's form), and turning them into tasks and options. Options that only concern how Ollama runs models are
+// taken and change nothing; those that would change the answer are honoured or refused by name.
 import { z } from 'zod';
 import type { ChatMessage } from '../../chat/messages.ts';
 import type { ChatTask } from '../chat-task.ts';
@@ -10,7 +11,12 @@ import { type SamplingRequest, samplingFields } from './sampling.ts';
 const jsonObject = z.record(z.string(), z.unknown());
 const { temperature, top_p, top_k, min_p, seed, stop, presence_penalty, frequency_penalty, repeat_penalty, repeat_last_n } =
   samplingFields; // biome-ignore format: short
-const options = z.object({
+/** Options of Ollama about where and how a model runs, and what it keeps when it shifts a full context, which is not done here. */
+const RUNNING =
+  'num_keep num_batch num_gpu main_gpu num_thread numa use_mmap use_mlock low_vram f16_kv vocab_only draft_num_predict';
+const only = <T extends number | boolean>(value: T) => z.literal(value, `Not supported: must be ${value}`).nullish();
+const options = z.strictObject({
+  ...Object.fromEntries(RUNNING.split(' ').map((name) => [name, z.unknown().optional()])),
   ...{
     temperature,
     top_p,
@@ -24,6 +30,13 @@ const options = z.object({
     repeat_last_n,
   },
   num_predict: z.int().min(-2).nullish().describe('-1 and -2: as many as the context holds'),
+  num_ctx: z
+    .int()
+    .min(1)
+    .nullish()
+    .describe('Tokens of prompt and answer; at most those that the server was started with'),
+  ...{ mirostat: only(0), mirostat_eta: z.number().nullish(), mirostat_tau: z.number().nullish() },
+  ...{ tfs_z: only(1), typical_p: only(1), penalize_newline: only(true) },
 });
 const noImages = z.array(z.unknown()).max(0, 'Not supported: must be empty').nullish();
 const shared = {
@@ -38,6 +51,10 @@ const shared = {
   think: z.union([z.boolean(), z.enum(['low', 'medium', 'high'])]).nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
+  truncate: z
+    .boolean()
+    .nullish()
+    .describe('Leave the oldest messages out where the context cannot hold all. Default true'),
 };
 const message = z.object({
   role: z.enum(['system', 'user', 'assistant', 'tool']),
@@ -74,8 +91,13 @@ export const ollamaEmbedRequest = z.object({
   input: z.union([z.string(), z.array(z.string()).max(2048)]),
   truncate: z.boolean().nullish().describe('Take the beginning of a text that is too long. Default true'),
   dimensions: z.int().min(1).nullish(),
+  options: options.nullish(),
 });
-export const ollamaEmbeddingRequest = z.object({ model: z.string(), prompt: z.string().default('') });
+export const ollamaEmbeddingRequest = z.object({
+  model: z.string(),
+  prompt: z.string().default(''),
+  options: options.nullish(),
+});
 export const ollamaShowRequest = z.object({ model: z.string() });
 export type OllamaChatRequest = z.output<typeof ollamaChatRequest>;
 export type OllamaGenerateRequest = z.output<typeof ollamaGenerateRequest>;
@@ -94,7 +116,8 @@ export function taskOfOllama(request: OllamaChatRequest | OllamaGenerateRequest)
     parallelToolCalls: true,
     format: formOfOllama(request),
     thinking: request.think != null && request.think !== false,
-    truncate: true, // as Ollama does
+    truncate: request.truncate ?? true, // as Ollama does
+    contextTokens: request.options?.num_ctx ?? undefined,
     maxTokens: maxTokensOf(request),
     logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
     names: { messages: isChat ? 'messages' : 'prompt' },
@@ -103,7 +126,7 @@ export function taskOfOllama(request: OllamaChatRequest | OllamaGenerateRequest)
 
 /** How a prompt is continued as it is. */
 export function samplingOf({ options }: Pick<OllamaChatRequest, 'options'>): SamplingRequest {
-  return { ...options };
+  return { ...(options as SamplingRequest | undefined) };
 }
 
 /** Undefined for as many as the context holds. */
