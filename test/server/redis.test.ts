@@ -209,6 +209,24 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
     await worker.close(1000);
   }, 60_000);
 
+  test('a row during which eight workers ended is set aside', async () => {
+    const client = clientOf('one');
+    const { id } = await begin(client, [line(1), line(2)]);
+    const { place } = opened[0];
+    const jobs = `{onebit}:onebit-rows-*:${id}-*`; // BullMQ counts in `stc` the workers whose lease ran out
+    let found: string[] = [];
+    for (; found.length < 2; await sleep(20))
+      found = (await place.client.keys(jobs)).filter((key) => /-\d+$/.test(key));
+    await place.client.hset(found.find((key) => key.endsWith('-0'))!, 'stc', 8);
+    await place.client.hset(found.find((key) => key.endsWith('-1'))!, 'stc', 7);
+    const worker = await startWorker();
+    const batch = await ended(client, id);
+    expect(batch.request_counts).toEqual({ total: 2, completed: 1, failed: 1 });
+    const [aside] = await linesOf(client, batch.error_file_id);
+    expect(aside).toMatchObject({ custom_id: 'row-1', response: { body: { error: { code: 'row_set_aside' } } } });
+    await worker.close(1000);
+  }, 60_000);
+
   test('Redis ends and comes back: what was accepted is done, what cannot be accepted says 503', async () => {
     const worker = await startWorker(1);
     const client = clientOf('one');
