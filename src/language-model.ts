@@ -271,19 +271,21 @@ export class LanguageModel {
   /**
    * A text or tokens as a vector [width] of length 1: the mean of the final states, or what the file's `pooling_type` says (mean, first or last token); a
    * text ends in the end token where the file says so. Texts alike in meaning should lie close; how well they do is the model's affair.
+   * @param options `owner`: whose turn it is, as in `GenerateOptions`
    * @throws OnebitError `bad-argument` for nothing, or more than the context holds; `unsupported` where the file's `pooling_type` is none
    */
   async embed(
     input: string | ArrayLike<number>,
-    options: { signal?: AbortSignal; adapter?: string } = {},
+    options: { signal?: AbortSignal; owner?: string; adapter?: string } = {},
   ): Promise<Float32Array> {
     this.assertAlive('embed');
     checkTextOrTokens('embed', 'input', input);
-    checkOptions('embed', options, { signal: 'signal', adapter: 'text' });
+    checkOptions('embed', options, { signal: 'signal', owner: 'text', adapter: 'text' });
+    const { signal, owner } = options;
     const adapter = this.adapterOf(options.adapter);
     const { embedTokens, endedTokens } = await import('./generate/embed.ts');
     const tokens = typeof input === 'string' ? endedTokens(this.tokenize(input), this.tokenizer) : input;
-    return embedTokens(this.scheduler, tokens, this.contextTokens, adapter, options.signal);
+    return embedTokens(this.scheduler, tokens, this.contextTokens, { owner, adapter, signal });
   }
 
   /**

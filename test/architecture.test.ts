@@ -24,7 +24,10 @@ const allowed: Record<string, string[]> = {
   'ai-sdk': ['server', 'language-model.ts'],
   server: ['generate', 'chat', 'structured', 'tokenizer', 'tasks', 'bulk', 'provenance', 'core', 'language-model.ts'],
   redis: ['server', 'bulk', 'core'],
-  remote: ['bytes', 'gguf', 'model', 'generate', 'evaluate', 'train', 'chat', 'core', 'language-model.ts', 'load.ts'],
+  remote: [
+    ...['bytes', 'gguf', 'model', 'generate', 'evaluate', 'train', 'chat', 'core'],
+    ...['language-model.ts', 'load.ts', 'load-options.ts'],
+  ],
   tasks: ['bytes', 'gguf', 'quant', 'core'],
   train: ['hf', 'model', 'kernels', 'tokenizer', 'gguf', 'quant', 'bytes', 'core', 'chat', 'generate', 'evaluate'],
 };

@@ -1,7 +1,10 @@
-// Every architecture against a plain forward pass in numpy (test/golden/architectures.json), two random models each.
+// Every architecture against a plain forward pass in numpy (test/golden/architectures.json), two random models each, and against llama.cpp where it knows them.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { type WritableTensor, type WritableValue, writeGguf } from '../src/gguf/write.ts';
+import { modelFile, numbers } from '../bench/golden/architecture-files.mjs';
+import { memorySource } from '../src/bytes/memory-source.ts';
+import { readGguf } from '../src/gguf/read.ts';
+import { type WritableValue, writeGguf } from '../src/gguf/write.ts';
 import { load } from '../src/index.ts';
 import { tensorOf as tensorHolding } from '../src/kernels/cases.ts';
 import { referenceBackend } from '../src/kernels/reference/reference-backend.ts';
@@ -14,7 +17,7 @@ interface GoldenModel {
   readonly activation: string | null;
   readonly seed: number;
   /** Other keys of the file, below the architecture's prefix. */
-  readonly keys?: Readonly<Record<string, number>>;
+  readonly keys?: Readonly<Record<string, number | string>>;
   readonly tensors: readonly [name: string, shape: number[]][];
   readonly logprobs: readonly number[];
   /** Of the whole text, where the file says how it is made. */
@@ -26,69 +29,19 @@ const golden: {
   readonly models: readonly GoldenModel[];
 } = JSON.parse(readFileSync(new URL('golden/architectures.json', import.meta.url), 'utf8'));
 
-/** As bench/golden/architectures-golden.py makes them. */
-function numbers(seed: number, count: number): Float64Array {
-  let state = seed;
-  return Float64Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32 - 0.5;
-  });
-}
+/** What llama.cpp finds of the same models, and of longer texts. */
+const judged: {
+  readonly program: string;
+  readonly models: readonly {
+    readonly model: number;
+    readonly keys?: GoldenModel['keys'];
+    readonly tokens: readonly number[];
+    readonly logprobs: number[];
+  }[];
+} = JSON.parse(readFileSync(new URL('golden/llama-architectures.json', import.meta.url), 'utf8'));
 
-function numberOf(name: string, value: number, inputs: number): number {
-  if (name.includes('norm')) return 1 + 0.4 * value;
-  if (name.includes('freqs')) return 2 + 2 * value;
-  return name.endsWith('bias') ? 2 * value : (value * 3.46) / Math.sqrt(inputs);
-}
-
-function tensorOf(name: string, shape: number[], seed: number): WritableTensor {
-  const raw = numbers(
-    seed,
-    shape.reduce((product, size) => product * size, 1),
-  );
-  const values = Float32Array.from(raw, (value) => numberOf(name, value, shape[0]));
-  return { name, shape, format: 'f32', bytes: () => new Uint8Array(values.buffer) };
-}
-
-async function fileOf(
-  { architecture, activation, seed, tensors, keys = {} }: GoldenModel,
-  more: Record<string, WritableValue> = {},
-  factors?: (name: string) => WritableTensor,
-): Promise<Uint8Array> {
-  const { width, feedForward, heads, kvHeads, headSize, layers, epsilon, base } = golden.sizes;
-  const vocabulary = tensors[0][1][1];
-  const texts = Array.from({ length: vocabulary }, (_, i) => String.fromCharCode(0x100 + i));
-  const u32 = (value: number): WritableValue => ({ type: 'u32', value });
-  const own = (key: string) => `${architecture}.${key}`;
-  const metadata = new Map<string, WritableValue>([
-    ['general.architecture', architecture],
-    [own('block_count'), u32(layers)],
-    [own('context_length'), u32(64)],
-    [own('embedding_length'), u32(width)],
-    [own('feed_forward_length'), u32(feedForward)],
-    [own('attention.head_count'), u32(heads)],
-    [own('attention.head_count_kv'), u32(kvHeads)],
-    [own('attention.key_length'), u32(headSize)],
-    [own('attention.layer_norm_rms_epsilon'), { type: 'f32', value: epsilon }],
-    [own('rope.freq_base'), { type: 'f32', value: base }],
-    ['tokenizer.ggml.model', 'gpt2'],
-    ['tokenizer.ggml.tokens', texts],
-    ['tokenizer.ggml.token_type', new Int32Array(vocabulary).fill(1)],
-    ['tokenizer.ggml.merges', []],
-    ['tokenizer.ggml.eos_token_id', u32(0)],
-  ]);
-  if (activation) metadata.set(own('hidden_activation'), activation);
-  for (const [key, value] of Object.entries(keys)) {
-    metadata.set(own(key), { type: Number.isInteger(value) ? 'u32' : 'f32', value });
-  }
-  for (const [key, value] of Object.entries(more)) metadata.set(key, value);
-  const parts: Uint8Array[] = [];
-  const writable = tensors.map(([name, shape], i) =>
-    factors && name.includes('freqs') ? factors(name) : tensorOf(name, shape, seed * 1000 + i),
-  );
-  await writeGguf({ metadata, tensors: writable }, (bytes) => void parts.push(bytes.slice()));
-  return new Uint8Array(Buffer.concat(parts));
-}
+const fileOf = (model: GoldenModel, more?: Record<string, WritableValue>): Promise<Uint8Array> =>
+  modelFile(writeGguf, model, golden.sizes, more);
 
 test('every architecture has golden data', () => {
   const known = new Set(golden.models.map(({ architecture }) => architecture));
@@ -110,6 +63,30 @@ test.each(golden.models)('$architecture, activation $activation, keys $keys, see
     expect(Math.max(0, ...far), backend).toBeLessThan(1e-5);
   }
 });
+
+/**
+ * Mean difference in nats per token that is allowed where everything is float32 (docs/accuracy.md); llama.cpp looks gelu up in a table of half floats,
+ * and takes what it makes of it for an error of its own.
+ */
+const allowedOf = (architecture: string) => (architecture === 'gemma3' ? 2e-3 : 1e-5);
+
+test.each(judged.models)(
+  `model $model with keys $keys, as ${judged.program} has it`,
+  async ({ model, keys, tokens, logprobs }) => {
+    const own = golden.models[model];
+    const one = { ...own, keys: { ...own.keys, ...keys } };
+    for (const backend of ['reference', 'wasm'] as const) {
+      const loaded = await load(await fileOf(one), { backend, threads: 1, kvFormat: 'f32' });
+      const { logprobs: found } = await loaded.score([...tokens]);
+      await loaded.dispose();
+      const differences = Array.from(found, (value, i) => Math.abs(Number(value) - logprobs[i]));
+      const mean = differences.reduce((sum, value) => sum + value, 0) / logprobs.length;
+      expect(mean, `${one.architecture} ${JSON.stringify(one.keys)} ${backend}`).toBeLessThan(
+        allowedOf(one.architecture),
+      );
+    }
+  },
+);
 
 test('an activation that the engine does not have is refused, and so are tensors that are not of the architecture', async () => {
   const bitnet = golden.models.find(({ architecture }) => architecture === 'bitnet')!;
@@ -134,19 +111,29 @@ test('a file may say that it makes no vectors, or how in a way that is not known
 
 test('factors of frequencies must be positive, and local layers must be said for each layer', async () => {
   const factors = golden.models.find(({ tensors }) => tensors.some(([name]) => name === 'rope_freqs.weight'))!;
-  const negative = (name: string): WritableTensor => ({
-    ...{ name, shape: [8], format: 'f32' },
-    bytes: () => new Uint8Array(new Float32Array(8).fill(-1).buffer),
-  });
-  await expect(load(await fileOf(factors, {}, negative))).rejects.toThrow(
-    /'rope_freqs.weight' must be above 0, got -1 at 0/,
-  );
+  const file = await fileOf(factors);
+  const { offsetBytes } = (await readGguf(memorySource(file))).tensors.get('rope_freqs.weight')!;
+  new DataView(file.buffer, file.byteOffset).setFloat32(offsetBytes, -1, true);
+  await expect(load(file)).rejects.toThrow(/'rope_freqs.weight' must be above 0, got -1 at 0/);
   const gemma = golden.models.find(({ architecture }) => architecture === 'gemma3')!;
   const pattern = { 'gemma3.attention.sliding_window_pattern': [true] };
   await expect(load(await fileOf(gemma, pattern))).rejects.toThrow(/a value for each of 2 layers, got 1 values/);
   await expect(load(await fileOf({ ...gemma, keys: { final_logit_softcapping: 30 } }))).rejects.toThrow(
     /is not honoured/,
   );
+});
+
+test('a context that slides turns the keys of each layer by its own angles', async () => {
+  const gemma = golden.models.find(({ keys }) => keys?.['rope.freq_base_swa'])!;
+  const texts: string[] = [];
+  for (const backend of ['reference', 'wasm'] as const) {
+    const model = await load(await fileOf(gemma), { backend, threads: 1, kvFormat: 'f32', contextTokens: 128 });
+    const options = { temperature: 0, maxTokens: 200, overflow: 'slide', ignoreEndOfText: true } as const;
+    texts.push((await model.generate(golden.tokens, options).result()).tokens.join());
+    await model.dispose();
+  }
+  expect(texts[0].split(',')).toHaveLength(200);
+  expect(texts[1]).toBe(texts[0]);
 });
 
 test('a factor beside a ternary matrix multiplies it', async () => {

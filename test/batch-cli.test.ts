@@ -93,7 +93,7 @@ test('questions about each row give columns of their own, by the model or by the
       instructions: 'What is it about?',
       options: [{ label: 'taxi' }, { label: 'table' }],
     },
-    { type: 'score', name: 'hurry', instructions: 'How urgent is it?', levels: [{ label: 'low' }, { label: 'high' }] },
+    { type: 'score', name: 'hurry', instructions: 'How urgent is it?', levels: ['low', 'high'] },
   ];
   writeFileSync(at('questions.json'), JSON.stringify(questions));
   const asked = [at('in.csv'), '--column', 'message', '--limit', '4', '--json', '-o'];

@@ -1,5 +1,6 @@
 // A text as a vector: of length 1, the same however it is cut into steps and whatever else runs; refusals.
 import { expect, test } from 'vitest';
+import { embeddingWork } from '../src/bulk/other-work.ts';
 import { load } from '../src/index.ts';
 import { tinyModel } from './tiny-model.ts';
 
@@ -40,6 +41,11 @@ test('is the state of the token that the file names, and a text ends in the end 
   const long = 'It was a bright cold day in April, and the clocks were striking.';
   expect(await last.embed(long)).toEqual(await last.embed([...last.tokenize(long), 258]));
   expect(await last.embed([65, 66])).not.toEqual(await last.embed('AB'));
+  // Rows of a file and requests of a server as well.
+  const row = { index: 0, text: () => 'AB' };
+  const { cells } = await embeddingWork(last).run(row, new AbortController().signal);
+  const own = Array.from(await last.embed('AB'), (value) => Number(value.toFixed(6)));
+  expect(cells).toEqual([own]);
   // What the first token's state is does not depend on what follows.
   expect(await first.embed(long)).toEqual(await reference.embed(long.slice(0, 1)));
 });

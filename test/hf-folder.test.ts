@@ -141,6 +141,20 @@ test('weights in several files are found by their index', async () => {
   expect(await numbersOf(folder)).toEqual(await numbersOf(bytes));
 });
 
+test('a header whose length begins as a pickle does is none', async () => {
+  const path = join(root, 'lengths.safetensors');
+  const produce: SafeTensorToWrite['produce'] = (append) => append(new Uint8Array(4));
+  const lengths = new Set<number>();
+  for (let size = 1; size <= 256; size += 8) {
+    const name = 'n'.repeat(size);
+    await writeTensors(path, [{ name, type: 'F32', shape: [1], produce }]);
+    const bytes = await readFile(path);
+    lengths.add(bytes[0]);
+    expect((await readSafetensors(memorySource(bytes))).map((tensor) => tensor.name)).toEqual([name]);
+  }
+  expect(lengths).toContain(0x80);
+});
+
 async function toWrite({
   name,
   type,
@@ -180,6 +194,85 @@ test('a repository without a GGUF is read from the hub by ranges, and pull says 
   } finally {
     await hub.stop();
   }
+});
+
+/** Puts other values into a folder's config.json. */
+async function configure(folder: string, change: (config: Record<string, unknown>) => object): Promise<void> {
+  const path = join(folder, 'config.json');
+  await writeFile(path, JSON.stringify(change(JSON.parse(await readFile(path, 'utf8')))));
+}
+
+describe('positions that are scaled', () => {
+  const llama3 = {
+    ...{ rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 },
+    original_max_position_embeddings: 64,
+  };
+
+  test('as those of Llama 3 have the factors that Transformers 5.18 computes', async () => {
+    const { folder } = await folderOf('llama3', { architecture: 'llama', format: 'f16' });
+    await configure(folder, (config) => ({ ...config, rope_theta: 10000, rope_scaling: llama3 }));
+    const factors = [...(await numbersOf(folder)).get('rope_freqs.weight')!];
+    expect(factors.map((factor) => Number(factor.toFixed(4)))).toEqual([
+      ...[1, 1, 1.294, 2.7652, 7.6674],
+      ...new Array(11).fill(8),
+    ]);
+    const model = await load(folder, { threads: 1 });
+    expect(model.config.rope.frequencies[15] / 10000 ** (-30 / 32)).toBeCloseTo(1 / 8, 6);
+    await model.dispose();
+    const { high_freq_factor: _, ...without } = llama3;
+    await configure(folder, (config) => ({ ...config, rope_scaling: without }));
+    await expect(load(folder)).rejects.toThrow(/rope scaling's high_freq_factor = undefined/);
+  });
+
+  test('without a type are linear, and say so in the folder; what has no form there is refused', async () => {
+    const factor = { 'llama.rope.scaling.factor': { type: 'f32', value: 4 } } as const;
+    const { folder } = await folderOf('linear', { architecture: 'llama', format: 'f16', metadata: factor });
+    expect(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')).rope_scaling).toEqual({
+      rope_type: 'linear',
+      factor: 4,
+    });
+    const attention = { ...factor, 'llama.rope.scaling.attn_factor': { type: 'f32', value: 1.5 } } as const;
+    await expect(folderOf('attention', { architecture: 'llama', metadata: attention })).rejects.toThrow(
+      /no form for rope.scaling.attn_factor, got 1.5/,
+    );
+  });
+});
+
+test('Gemma 3 counts the weights of its norms from 0, names them otherwise, and says which layers see a window', async () => {
+  const { folder } = await folderOf('gemma3', { format: 'f16', layers: 7 });
+  const was = await numbersOf(folder);
+  const written = await readSafetensors(memorySource(await readFile(join(folder, 'model.safetensors'))));
+  const tensors = await Promise.all(written.map(toWrite));
+  const renamed = tensors.flatMap((tensor) => {
+    if (!tensor.name.includes('post_attention')) return [tensor];
+    const called = (name: string) => ({ ...tensor, name: tensor.name.replace('post_attention', name) });
+    return [tensor, called('pre_feedforward'), called('post_feedforward')];
+  });
+  await writeTensors(join(folder, 'model.safetensors'), renamed);
+  const gemma = {
+    ...{ architectures: ['Gemma3ForCausalLM'], model_type: 'gemma3_text', hidden_activation: 'gelu_pytorch_tanh' },
+    ...{ hidden_act: undefined, sliding_window: 16, query_pre_attn_scalar: 32, tie_word_embeddings: undefined },
+    ...{ rope_theta: 1e6, rope_local_base_freq: 10000, sliding_window_pattern: 3 },
+  };
+  await configure(folder, (config) => ({ ...config, ...gemma }));
+  const is = await numbersOf(folder);
+  const one = (name: string) => was.get(name)!.map((value) => value + 1);
+  expect(is.get('blk.6.attn_norm.weight')).toEqual(one('blk.6.attn_norm.weight'));
+  expect(is.get('blk.6.attn_q_norm.weight')).toEqual(one('blk.6.attn_q_norm.weight'));
+  for (const name of ['post_attention_norm', 'ffn_norm', 'post_ffw_norm'])
+    expect(is.get(`blk.6.${name}.weight`)).toEqual(one('blk.6.ffn_norm.weight'));
+  const model = await load(folder, { threads: 1 });
+  expect(model.config.tiedHead).toBe(true);
+  expect(model.config.local).toMatchObject({ window: 16, layers: [true, true, false, true, true, false, true] });
+  expect((await model.score('a text of more bytes than sixteen')).logprobs.slice(1).every(Number.isFinite)).toBe(true);
+  await model.dispose();
+  const refused = async (change: object, message: RegExp) => {
+    await configure(folder, (config) => ({ ...config, ...change }));
+    await expect(load(folder)).rejects.toThrow(message);
+  };
+  await refused({ final_logit_softcapping: 30 }, /final_logit_softcapping = 30/);
+  await refused({ final_logit_softcapping: null, query_pre_attn_scalar: 64 }, /query_pre_attn_scalar = 64/);
+  await refused({ query_pre_attn_scalar: 32, hidden_activation: 'silu' }, /hidden_activation = "silu"/);
 });
 
 describe('four ternary weights a byte, as Transformers packs BitNet', () => {

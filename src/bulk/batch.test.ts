@@ -6,7 +6,8 @@ import { isOwnFile } from '../cli/own-files.ts';
 import { OnebitError } from '../errors.ts';
 import { journalPath, rowChooser, runBatch } from './batch.ts';
 import { openRows } from './row-file.ts';
-import { type RowWork, textOrRefuse } from './row-work.ts';
+import { rowText } from './row-text.ts';
+import { type RowTexts, type RowWork, textOrRefuse } from './row-work.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'onebit-batch-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -133,6 +134,31 @@ test('columns that are there already, and outputs of other kinds, are refused', 
   const output = newFile('.csv');
   await run(input, output, capitals(), { prefix: 'my_' });
   expect(readFileSync(output, 'utf8')).toContain('text,Loud,my_loud,my_length,onebit_error');
+  for (const ending of ['.csv', '.jsonl', '.xlsx']) {
+    const again = newFile(ending); // what a batch made is read by another
+    await run(output, again, capitals(), { prefix: 'new_' });
+    expect((await openRows(again, [])).columns.slice(-4)).toEqual([
+      'onebit_error',
+      'new_loud',
+      'new_length',
+      'new_onebit_error',
+    ]);
+    expect(await isOwnFile(again, 'batch')).toBe(true);
+  }
+});
+
+test('a column of any name is read as it is, and a template must name one', async () => {
+  const texts = (reads: readonly string[], textOf: (row: RowTexts) => string) => [reads, textOf(strange)];
+  const strange: RowTexts = { index: 0, text: (name) => ({ 'a {b}': 'one', '{c}': 'two', text: 'three' })[name] };
+  const column = rowText({ column: '{c}' });
+  expect(texts(column.reads, column)).toEqual([['{c}'], 'two']);
+  const prompt = rowText({ prompt: '{{{text}}} {{ a {b} }}, {"x":{{text}}}' });
+  expect(texts(prompt.reads, prompt)).toEqual([['text', 'a {b}'], '{three} one, {"x":three}']);
+  expect(() => rowText({ prompt: 'Summarise: {text}' })).toThrow(/must name a column/);
+  const empty: RowTexts = { index: 0, text: () => ' ' };
+  expect(() => prompt(empty)).toThrow('the row must have a text in text or a {b}, it is empty');
+  const file = await openRows(newFile('.jsonl', '{"text":"a","Text":"b"}\n{"Text":"c"}\n'), ['text']);
+  expect(file.count).toBe(2);
 });
 
 test('a sample is as large as was asked for, in order, and the same for the same seed', () => {

@@ -78,11 +78,7 @@ export function journalPath(output: string): string {
  */
 export async function runBatch(file: RowFile, work: RowWork, options: BatchOptions): Promise<BatchSummary> {
   const { output, prefix = '', resume = false } = options;
-  const writer = rowWriter(
-    output,
-    file,
-    work.columns.map((name) => prefix + name),
-  );
+  const writer = rowWriter(output, file, work.columns, prefix);
   if (writer.finish) await checkWorkbookLibrary();
   checkReads(file, work);
   rowChooser(file.count, options);

@@ -12,13 +12,19 @@ export interface JsonRecord {
 
 const MOST_LINE_CHARACTERS = 16e6;
 
-/** The objects of JSON lines; blank lines are left out. Throws `bad-argument` with the line that is none, and what `pieces` throws. */
-export async function* jsonRecords(pieces: AsyncIterable<string>, name: string): AsyncGenerator<JsonRecord, void> {
-  let line = 0;
-  for await (const text of linesOf(pieces, name)) {
-    line++;
-    const json = text.trim();
-    if (json === '') continue;
+/**
+ * The objects of JSON lines; blank lines are left out. Throws `bad-argument` with the line that is none, and what `pieces` throws.
+ * @param options.problemOf says what is wrong with a line before it is parsed: "got more than …"; for lines of strangers
+ * @param options.at told the line that is read
+ */
+export async function* jsonRecords(
+  pieces: AsyncIterable<string>,
+  name: string,
+  { problemOf, at = { line: 0 } }: { problemOf?: (json: string) => string | undefined; at?: { line: number } } = {},
+): AsyncGenerator<JsonRecord, void> {
+  for await (const { line, json } of linesOf(pieces, name, at)) {
+    const problem = problemOf?.(json);
+    if (problem !== undefined) throw refusal(name, line, problem);
     let value: unknown;
     try {
       value = JSON.parse(json);
@@ -37,19 +43,28 @@ export function textOfJson(value: unknown): string | undefined {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-async function* linesOf(pieces: AsyncIterable<string>, name: string): AsyncGenerator<string, void> {
-  let rest = '';
-  let count = 0;
+/** Lines that are not blank, without blanks around them. Costs no more than the characters, however long lines are and however many are blank. */
+async function* linesOf(
+  pieces: AsyncIterable<string>,
+  name: string,
+  at: { line: number },
+): AsyncGenerator<Omit<JsonRecord, 'value'>, void> {
+  let begun = ''; // strings are put together when somebody looks into them
   for await (const piece of pieces) {
-    const lines = `${rest}${piece}`.split('\n');
-    rest = lines.pop() ?? '';
-    count += lines.length;
-    if (rest.length > MOST_LINE_CHARACTERS) {
-      throw refusal(name, count + 1, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
+    let from = 0;
+    for (let end = piece.indexOf('\n'); end >= 0; end = piece.indexOf('\n', from)) {
+      const json = (begun + piece.slice(from, end)).trim();
+      begun = '';
+      from = end + 1;
+      at.line++;
+      if (json !== '') yield { line: at.line, json };
     }
-    yield* lines;
+    begun += piece.slice(from);
+    if (begun.length <= MOST_LINE_CHARACTERS) continue;
+    throw refusal(name, ++at.line, `got one of more than ${MOST_LINE_CHARACTERS} characters`);
   }
-  if (rest !== '') yield rest;
+  const json = begun.trim();
+  if (json !== '') yield { line: ++at.line, json };
 }
 
 function refusal(name: string, line: number, got: string, cause?: unknown): OnebitError {

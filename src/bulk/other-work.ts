@@ -1,5 +1,6 @@
 // Owns the work with rows that generates no text: what a support model says of them, and vectors. Must not know files.
 import { checkOptions } from '../core/check.ts';
+import { endedTokens } from '../generate/embed.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { type ReadyReader, readyFields, withReadyFields } from '../tasks/fields/index.ts';
 import { routeMessage } from '../tasks/messages/index.ts';
@@ -70,20 +71,21 @@ function listed(texts: readonly string[]): string | null {
 export function embeddingWork(model: LanguageModel, options: RowTextOptions = {}): RowWork {
   checkOptions('embeddingWork', options, TEXT_OPTIONS);
   const textOf = rowText(options);
+  const tokensOf = (text: string) => endedTokens(model.tokenize(text), model.tokenizer);
   return {
     columns: ['embedding'],
     reads: textOf.reads,
     settings: { text: textOf.template, embedding: true },
     sharesBeginning: false,
     async run(row, signal) {
-      const tokens = model.tokenize(textOf(row));
+      const tokens = tokensOf(textOf(row));
       const vector = await model.embed(tokens, { signal });
       const used = { prompt: tokens.length, cached: 0, completion: 0 };
       return { cells: [Array.from(vector, (value) => rounded(value, 6))], tokens: used };
     },
     preview(row) {
       const text = textOf(row);
-      return { text, tokens: model.tokenize(text).length };
+      return { text, tokens: tokensOf(text).length };
     },
   };
 }

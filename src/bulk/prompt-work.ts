@@ -1,12 +1,13 @@
 // Owns asking a language model about each row: a conversation of its own from templates, held to a schema or pattern where one is given. Must not know files.
 import type { ChatInput } from '../chat/messages.ts';
 import { checkOptions } from '../core/check.ts';
+import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import type { GenerateOptions } from '../generate/options.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { compileRegexAsync, compileSchemaAsync } from '../structured/compile.ts';
 import type { Grammar } from '../structured/grammar.ts';
-import { fillTemplate, templateColumns } from './row-template.ts';
+import { checkCells, checkPlaces, fillTemplate, templateColumns } from './row-template.ts';
 import type { Json, RowAnswer, RowTexts, RowWork } from './row-work.ts';
 import { textOrRefuse } from './row-work.ts';
 
@@ -35,6 +36,9 @@ const OPTIONS = {
   regex: 'text',
   generate: 'object',
 } as const;
+const ROLES = ['system', 'user', 'assistant', 'tool'];
+/** References that lead to references. */
+const MOST_HOPS = 20;
 /** The column of answers that are no objects. */
 const ANSWER = 'answer';
 
@@ -49,21 +53,27 @@ export async function promptWork(model: LanguageModel, options: PromptOptions = 
   const constraint = await constraintOf(options, model);
   const columns = (schema === undefined ? undefined : propertiesOf(schema)) ?? [ANSWER];
   const isObject = schema !== undefined && propertiesOf(schema) !== undefined;
-  const filled = (row: RowTexts): ChatInput[] =>
-    messages.map(
-      ({ role, content }) => ({ role, content: fillTemplate(content, (name) => row.text(name)) }) as ChatInput,
-    );
-  const asked = (row: RowTexts) => {
-    const column =
-      options.prompt === undefined && options.messages === undefined ? (options.column ?? 'text') : undefined;
-    if (column !== undefined) textOrRefuse(row.text(column), column);
-    return filled(row);
+  const column =
+    options.prompt === undefined && options.messages === undefined ? (options.column ?? 'text') : undefined;
+  const templates = column === undefined ? messages : messages.slice(0, -1);
+  const reads = new Set([
+    ...(column === undefined ? [] : [column]),
+    ...templates.flatMap(({ content }) => templateColumns(content)),
+  ]);
+  checkPlaces([...reads]);
+  const settings = await settingsOf(generate ?? {});
+  const asked = (row: RowTexts): ChatInput[] => {
+    const cellOf = (name: string) => row.text(name);
+    checkCells([...reads], cellOf);
+    const filled = templates.map(({ role, content }) => ({ role, content: fillTemplate(content, cellOf) }));
+    const own = column === undefined ? [] : [{ role: 'user', content: textOrRefuse(row.text(column), column) }];
+    return [...filled, ...own] as ChatInput[];
   };
 
   return {
     columns,
-    reads: [...new Set(messages.flatMap(({ content }) => templateColumns(content)))],
-    settings: { messages, schema: schema as Json, regex, generate: generate as Json | undefined },
+    reads: [...reads],
+    settings: { messages, schema: schema as Json, regex, ...settings },
     sharesBeginning: true,
     async run(row, signal) {
       const { seed, ...sampling } = generate ?? { seed: 0 };
@@ -117,11 +127,20 @@ function messagesOf({ column, prompt, system, messages }: PromptOptions): readon
 
 function checkedMessage(message: unknown, i: number): { role: string; content: string } {
   const { role, content } = (message ?? {}) as Record<string, unknown>;
-  if (typeof role === 'string' && typeof content === 'string') return { role, content };
+  if (ROLES.includes(role as string) && typeof content === 'string') return { role: role as string, content };
   throw new OnebitError(
     'bad-argument',
-    `batch: messages[${i}] must have role and content as texts, got another value.`,
+    `batch: messages[${i}] must have a role (${ROLES.join(', ')}) and content as a text, got another value.`,
   );
+}
+
+/** How answers are generated, by the names of the options; of a secret key only what tells it from others, for journals are no place for it. */
+async function settingsOf({
+  watermark,
+  ...others
+}: Partial<GenerateOptions>): Promise<Record<string, Json | undefined>> {
+  const key = watermark === undefined ? undefined : hexOf(await sha256(watermark));
+  return { ...(others as Record<string, Json | undefined>), watermark: key };
 }
 
 async function constraintOf({ schema, regex }: PromptOptions, model: LanguageModel): Promise<Grammar | undefined> {
@@ -137,8 +156,20 @@ async function constraintOf({ schema, regex }: PromptOptions, model: LanguageMod
 
 /** Names of the properties of a schema of objects; undefined where its values may be something else, or names are not fixed. */
 function propertiesOf(schema: unknown): string[] | undefined {
-  const { type, properties } = (schema ?? {}) as Record<string, unknown>;
+  const { type, properties } = referredIn(schema);
   if (type !== 'object' || typeof properties !== 'object' || properties === null) return undefined;
   const names = Object.keys(properties);
   return names.length > 0 ? names : undefined;
+}
+
+/** The schema that a schema of one reference to its own definitions stands for. */
+function referredIn(schema: unknown): Record<string, unknown> {
+  let found = (schema ?? {}) as Record<string, unknown>;
+  for (let hops = 0; hops < MOST_HOPS && typeof found.$ref === 'string' && found.$ref.startsWith('#/'); hops++) {
+    const names = found.$ref.slice(2).split('/');
+    const decoded = names.map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'));
+    found = (decoded.reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], schema) ??
+      {}) as Record<string, unknown>;
+  }
+  return found;
 }

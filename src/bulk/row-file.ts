@@ -56,7 +56,10 @@ export async function openRows(path: string, wanted: readonly string[], signal?:
     : JSON_LINES.test(path)
       ? await jsonRows(path, signal)
       : await tableRows(path, names, signal);
-  checkColumns(file.columns, path, file.count === 0 && file.kind === 'json' ? [] : names);
+  // Of JSON lines a name as it is written is meant, whatever other spellings there are.
+  const isJson = file.kind === 'json';
+  const unclear = names.filter((_, i) => !(isJson && file.columns.includes(wanted[i])));
+  checkColumns(file.columns, path, file.count === 0 && isJson ? [] : unclear);
   return file;
 }
 

@@ -1,5 +1,5 @@
 // Owns where the text of a row is that is judged and not asked about: in a column, or a template. Must not know files.
-import { fillTemplate, templateColumns } from './row-template.ts';
+import { checkCells, checkPlaces, fillTemplate, templateColumns } from './row-template.ts';
 import { type RowTexts, textOrRefuse } from './row-work.ts';
 
 /** Where the text of a row is. */
@@ -15,9 +15,15 @@ export const TEXT_OPTIONS = { column: 'text', prompt: 'text' } as const;
 /** A function that gives the text of a row, with the template behind it and the columns that it reads. */
 export function rowText({ column = 'text', prompt }: RowTextOptions) {
   const template = prompt ?? `{{${column}}}`;
-  const textOf = (row: RowTexts) =>
-    prompt === undefined ? textOrRefuse(row.text(column), column) : fillTemplate(prompt, (name) => row.text(name));
-  return Object.assign(textOf, { template, reads: templateColumns(template) });
+  const reads = prompt === undefined ? [column] : templateColumns(prompt);
+  checkPlaces(reads);
+  const textOf = (row: RowTexts) => {
+    if (prompt === undefined) return textOrRefuse(row.text(column), column);
+    const cellOf = (name: string) => row.text(name);
+    checkCells(reads, cellOf);
+    return fillTemplate(prompt, cellOf);
+  };
+  return Object.assign(textOf, { template, reads });
 }
 
 export function rounded(value: number, digits: number): number {

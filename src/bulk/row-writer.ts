@@ -20,9 +20,10 @@ export interface RowWriter {
 /**
  * A writer for what the output's name ends in: .csv, .tsv, .jsonl, .ndjson, .xlsx.
  * @param added names of the columns that come after those of the file
+ * @param prefix of these names; of that of the error column only where the file has one already
  * @throws OnebitError `bad-argument` for another ending, and for columns that the file has already
  */
-export function rowWriter(output: string, file: RowFile, added: readonly string[]): RowWriter {
+export function rowWriter(output: string, file: RowFile, added: readonly string[], prefix = ''): RowWriter {
   const ending = /\.(csv|tsv|jsonl|ndjson|xlsx)$/i.exec(output)?.[1].toLowerCase();
   if (ending === undefined) {
     throw new OnebitError(
@@ -32,14 +33,13 @@ export function rowWriter(output: string, file: RowFile, added: readonly string[
   }
   const isTable = ending === 'csv' || ending === 'tsv' || ending === 'xlsx';
   const folded = (name: string) => (isTable ? name.toLowerCase() : name);
-  const names = [...added, ERROR_COLUMN];
   const there = new Set(file.columns.map(folded));
+  const names = [...added.map((name) => prefix + name), (there.has(ERROR_COLUMN) ? prefix : '') + ERROR_COLUMN];
   const twice = names.find((name, i) => there.has(folded(name)) || names.indexOf(name) !== i);
   if (twice !== undefined) {
-    const advice = twice === ERROR_COLUMN ? 'Remove the column' : 'Name the new ones otherwise: --prefix new_';
     throw new OnebitError(
       'bad-argument',
-      `batch: new columns must have names of their own, ${twice} is there already. ${advice}.`,
+      `batch: new columns must have names of their own, ${twice} is there already. Name the new ones otherwise: --prefix new_`,
     );
   }
   if (ending === 'xlsx') return workbookWriter(file, names);

@@ -179,7 +179,7 @@ async function preview(path: string, flags: BatchFlags, signal: AbortSignal): Pr
   try {
     const file = await openRows(path, work.reads, signal);
     const columns = work.columns.map((name) => (flags.prefix ?? '') + name);
-    rowWriter(flags.output ?? 'out.csv', file, columns);
+    rowWriter(flags.output ?? 'out.csv', file, work.columns, flags.prefix);
     const isChosen = rowChooser(file.count, flags);
     const shown: { row: number; text?: string; tokens?: number; error?: string }[] = [];
     let rows = 0;

@@ -4,6 +4,7 @@ import { printable } from '../core/printable.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { I2sLayout } from '../gguf/tensors.ts';
 import type { Gguf, GgufValue } from '../gguf/types.ts';
+import type { RopeSpec } from '../kernels/backend.ts';
 import { openSource, residentBytesOf, weightBytesOf } from '../load.ts';
 import { type ModelConfig, readModelConfig } from '../model/config.ts';
 import { type MemoryNeed, memoryNeed } from '../model/memory.ts';
@@ -58,14 +59,16 @@ async function inspect(path: string, flags: InspectFlags, signal: AbortSignal): 
 function describe(path: string, fileBytes: number, gguf: Gguf, config: ModelConfig, memory: MemoryNeed[]) {
   const tensors = [...gguf.tensors.values()];
   const parameters = tensors.reduce((sum, tensor) => sum + elementsOf(tensor.shape), 0);
-  const { rope, architecture, ...numbers } = config;
+  const { rope, localRope, architecture, ...numbers } = config;
+  const listed = (spec: RopeSpec) => ({ ...spec, frequencies: Array.from(spec.frequencies) });
   return {
     path,
     fileBytes,
     ggufVersion: gguf.version,
     architecture: architecture.name,
     ...numbers,
-    rope: { ...rope, frequencies: Array.from(rope.frequencies) },
+    rope: listed(rope),
+    ...(localRope ? { localRope: listed(localRope) } : {}),
     parameters,
     bitsPerWeight: (weightBytesOf(gguf) * 8) / parameters,
     formats: formatTotals(gguf),
@@ -82,7 +85,8 @@ function printText(path: string, fileBytes: number, gguf: Gguf, config: ModelCon
   lines.push(
     `${described.architecture}: ${config.layers} layers, width ${config.width}, feed-forward ${config.feedForwardWidth}, ` +
       `${config.heads}/${config.kvHeads} heads of ${config.headSize}, vocabulary ${config.vocabulary}, ` +
-      `context ${config.contextLength}, ${config.tiedHead ? 'tied' : 'untied'} head`,
+      `context ${config.contextLength}, ${config.tiedHead ? 'tied' : 'untied'} head` +
+      (config.local ? `, ${config.local.layers.filter(Boolean).length} layers see ${config.local.window} tokens` : ''),
   );
   lines.push(`${(described.parameters / 1e6).toFixed(1)} M weights, ${described.bitsPerWeight.toFixed(3)} bits each`);
   lines.push('', 'metadata');

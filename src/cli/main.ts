@@ -60,7 +60,8 @@ export async function main(args: string[]): Promise<number> {
   } catch (error) {
     const hint = error instanceof CommanderError && root ? await hintFor(error, root) : undefined;
     if (hint) note(hint);
-    return report(error, stopping);
+    const code = report(error, stopping);
+    return endsBySignal && stopping.signal.aborted ? 0 : code;
   } finally {
     stopping.end();
   }

@@ -54,7 +54,7 @@ export async function isOwnFile(path: string, kind: OutputKind): Promise<boolean
   if (kind === 'calibration') return /^\{\s*"onebit": ?"calibration"/.test(text());
   // Columns that a batch adds come last, and this one after them.
   if (kind === 'batch')
-    return /onebit_error"?\r?$|"onebit_error":(?:null|"(?:[^"\\]|\\.)*")\}$/.test(firstLine(text()));
+    return /onebit_error"?\r?$|"[^"\\]*onebit_error":(?:null|"(?:[^"\\]|\\.)*")\}$/.test(firstLine(text()));
   if (kind === 'journal') return /^[0-9a-f]{8} \{"onebit":"(?:batch|evaluate)",/.test(text());
   if (kind === 'card') return isModelCard(text());
   if (kind === 'confidence') return text().includes('"kind": "onebit-calibration"');
@@ -67,7 +67,9 @@ async function isOwnWorkbook(path: string): Promise<boolean> {
   if (head.length === 0) return true;
   if (!isZip(head)) return false;
   try {
-    return (await readWorkbook(await readFile(path), path, [ERROR_COLUMN])).columns.at(-1) === ERROR_COLUMN;
+    return (
+      (await readWorkbook(await readFile(path), path, [ERROR_COLUMN])).columns.at(-1)?.endsWith(ERROR_COLUMN) === true
+    );
   } catch {
     return false; // another workbook, or a damaged one: nobody knows whose
   }

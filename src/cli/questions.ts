@@ -33,7 +33,7 @@ export async function questionsOf(
   }
   if (questions !== undefined) {
     const value = await readInputJson(questions, 'read questions', signal);
-    if (Array.isArray(value)) return value as DecisionQuestion[]; // decideAll checks them
+    if (Array.isArray(value)) return value.map(withLabels) as DecisionQuestion[]; // decideAll checks them
     throw new OnebitError(
       'bad-argument',
       `read questions: ${questions} must be a JSON list, got ${typeof value}. Put the questions into [ ].`,
@@ -44,4 +44,14 @@ export async function questionsOf(
   if (options !== undefined) return [{ type: 'choice', instructions, options: listed(options) }];
   if (levels !== undefined) return [{ type: 'score', instructions, levels: listed(levels) }];
   return [{ type: 'yes-no', instructions }];
+}
+
+/** A question whose options are texts, as those whose options are objects. */
+function withLabels(question: unknown): unknown {
+  if (typeof question !== 'object' || question === null) return question;
+  const labelled = Object.entries(question).map(([name, value]) => {
+    const isList = (name === 'options' || name === 'levels') && Array.isArray(value);
+    return [name, isList ? value.map((one) => (typeof one === 'string' ? { label: one } : one)) : value];
+  });
+  return Object.fromEntries(labelled);
 }

@@ -29,5 +29,8 @@ async function keysOfFile(file: string, signal: AbortSignal): Promise<KeyConfig[
   const parsed = keyFile.safeParse(value);
   if (parsed.success) return parsed.data.keys;
   const [issue] = parsed.error.issues;
-  throw new OnebitError('bad-argument', `api keys: ${file}: ${issue.path.join('.')}: ${issue.message}.`);
+  throw new OnebitError(
+    'bad-argument',
+    `api keys: ${file}: ${issue.path.join('.') || 'the document'}: ${issue.message}. It looks like {"keys": [{"name": "shop", "sha256": "…"}]}.`,
+  );
 }

@@ -75,13 +75,13 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
         facts ??= await headerOf(name, factsOf);
         return facts;
       },
-      needBytes: async () => {
-        need = await needOf(name, flags);
+      needBytes: async (signal) => {
+        need = await needOf(name, flags, signal);
         return need.totalBytes;
       },
       load: async (signal) => {
         const { backend, threads, ctx, kv, parallel, queue, i2sLayout } = flags;
-        const { kvTokens } = need ?? (await needOf(name, flags));
+        const { kvTokens } = need ?? (await needOf(name, flags, signal));
         const model = await load(name, {
           backend,
           threads,
@@ -120,10 +120,14 @@ function modelId(name: string): string {
 }
 
 /** What `use` makes of a model's header. */
-async function headerOf<Result>(name: string, use: (gguf: Gguf) => Promise<Result> | Result): Promise<Result> {
-  const source = await openSource(name);
+async function headerOf<Result>(
+  name: string,
+  use: (gguf: Gguf) => Promise<Result> | Result,
+  signal?: AbortSignal,
+): Promise<Result> {
+  const source = await openSource(name, { signal });
   try {
-    return await use(await readGguf(source));
+    return await use(await readGguf(source, { signal }));
   } finally {
     await source.close();
   }
@@ -138,8 +142,8 @@ async function digestOf(name: string): Promise<string> {
   }
 }
 
-function needOf(name: string, flags: ServeModelFlags): Promise<Need> {
-  return headerOf(name, (gguf) => {
+function needOf(name: string, flags: ServeModelFlags, signal?: AbortSignal): Promise<Need> {
+  const need = (gguf: Gguf): Need => {
     const config = readModelConfig(gguf);
     const contextTokens = flags.ctx ?? defaultContextTokens(config.contextLength);
     const affordable = Math.floor(CACHE_BYTES / kvBytesPerToken(config, flags.kv));
@@ -149,5 +153,6 @@ function needOf(name: string, flags: ServeModelFlags): Promise<Need> {
       kvTokens,
       totalBytes: memoryNeed(config, residentBytesOf(gguf), kvTokens, flags.kv, flags.parallel).totalBytes,
     };
-  });
+  };
+  return headerOf(name, need, signal);
 }

@@ -20,8 +20,7 @@ export async function embedTokens(
   scheduler: Scheduler,
   tokens: ArrayLike<number>,
   contextTokens: number,
-  adapter: Adapter | undefined,
-  signal?: AbortSignal,
+  { owner, adapter, signal }: { owner?: string; adapter?: Adapter; signal?: AbortSignal },
 ): Promise<Float32Array> {
   if (tokens.length === 0 || tokens.length > contextTokens) {
     throw new OnebitError('bad-argument', `embed: need 1 to ${contextTokens} tokens, got ${tokens.length}.`);
@@ -40,7 +39,7 @@ export async function embedTokens(
     }
   }
   const sums = new Float64Array(width);
-  const sequence = engine.newSequence(undefined, adapter);
+  const sequence = engine.newSequence(owner, adapter);
   const request = scheduler.open(sequence, { shared: false, signal });
   try {
     const first = pooling === 'last' ? tokens.length - 1 : 0;

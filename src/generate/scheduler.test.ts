@@ -81,9 +81,14 @@ class Toy {
   async request(
     prompt: readonly number[],
     count: number,
-    options: { signal?: AbortSignal; pause?: () => Promise<unknown>; onToken?: (produced: number) => void } = {},
+    options: {
+      signal?: AbortSignal;
+      pause?: () => Promise<unknown>;
+      onToken?: (produced: number) => void;
+      owner?: string;
+    } = {},
   ): Promise<number[]> {
-    const sequence = this.newSequence();
+    const sequence = this.newSequence(options.owner);
     const request = this.scheduler.open(sequence, { shared: true, signal: options.signal });
     try {
       const produced: number[] = [];
@@ -164,6 +169,30 @@ describe('scheduler', () => {
     await Promise.all(requests);
     expect(done).toEqual([1, 2, 3, 4]);
     toy.expectIdle();
+  });
+
+  test("one owner's flood takes no other's place: not where all places are taken, not in a full queue, not in a full cache", async () => {
+    for (const [pages, parallel] of [
+      [256, 4],
+      [24, 16],
+    ] as const) {
+      const toy = new Toy(pages, { parallel, queue: 6 });
+      const done: string[] = [];
+      const ask = async (owner: string, start: number, count: number) => {
+        const result = await toy.request(prompt(60, start), count, { owner });
+        expect(result).toEqual(expected(prompt(60, start), count));
+        done.push(owner);
+      };
+      const flood = Promise.allSettled(Array.from({ length: 30 }, (_, i) => ask('rival', i + 1, 100)));
+      for (let turn = 0; turn < 20; turn++) await nextTurn();
+      await Promise.all([ask('shop', 50, 10), ask('desk', 51, 10)]);
+      expect(done).not.toContain('rival'); // they came last and had their answers first
+      await ask('shop', 52, 10);
+      const ends = await flood;
+      expect(ends.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(4);
+      for (const end of ends) if (end.status === 'rejected') expect(end.reason).toMatchObject({ code: 'busy' });
+      toy.expectIdle();
+    }
   });
 
   test('a request that does not fit beside others waits until they end', async () => {

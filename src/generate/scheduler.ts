@@ -1,4 +1,4 @@
-// Owns who runs when: places for requests, an ordered queue for the rest, and steps that feed the next tokens of all who run, with a bounded share of
+// Owns who runs when: places for requests, a line for the rest (waiting.ts), and steps that feed the next tokens of all who run, with a bounded share of
 // somebody's prompt. Must not know tokens' meaning, sampling or text. Idea: iteration-level scheduling (Orca, OSDI 2022).
 //
 // A request runs as fast as its caller asks for tokens. A step waits for those of the last one only some turns of the event loop. When memory runs
@@ -10,6 +10,7 @@ import { KV_PAGE, type Tensor } from '../kernels/backend.ts';
 import { CHUNK_ROWS, type Engine } from '../model/engine.ts';
 import { type KvSequence, outOfPages } from '../model/kv-cache.ts';
 import { CHUNK_STATES, Request, type RequestOptions, type RequestOwner } from './request.ts';
+import { placesOf, Waiting } from './waiting.ts';
 
 export interface SchedulerOptions {
   /** Most requests that run at once. */
@@ -61,7 +62,7 @@ export class Scheduler implements RequestOwner {
   /** Requests with a place, those of them with something to feed in order of their turn, and those without a place in order of age. */
   private readonly running = new Set<Request>();
   private readonly ready = new Set<Request>();
-  private readonly queue: Request[] = [];
+  private readonly queue = new Waiting();
   /** Requests of the last step who have not come back yet. */
   private readonly absent = new Set<Request>();
   private inStep: readonly Part[] = [];
@@ -87,7 +88,7 @@ export class Scheduler implements RequestOwner {
     const kvPagesCached = prefixes.evictable;
     return {
       running: this.running.size,
-      waiting: this.queue.length,
+      waiting: this.queue.size,
       kvPagesTotal: pages.pool.pages,
       kvPagesUsed: pages.pool.pages - pages.available - kvPagesCached,
       kvPagesCached,
@@ -112,13 +113,14 @@ export class Scheduler implements RequestOwner {
       const feed = request.feed!;
       feed.prefix = [...request.parked, ...feed.prefix];
       request.parked = [];
-      this.enqueue(request);
+      this.queue.add(request);
       this.admit();
-      if (!request.hadPlace && this.queue.includes(request) && this.queue.length > this.options.queue) {
-        const most = this.options.queue;
+      const most = this.options.queue;
+      if (!request.hadPlace && this.queue.has(request) && this.queue.size > most) {
+        const refused = this.queue.tooMany(request);
         const problem = `generate: at most ${most} requests may wait, and so many do. Try again later.`;
-        this.fail(request, new OnebitError('busy', problem));
-        return;
+        this.fail(refused, new OnebitError('busy', problem));
+        if (refused === request) return;
       }
     }
     this.proceed();
@@ -151,24 +153,18 @@ export class Scheduler implements RequestOwner {
 
   // Places.
 
-  private enqueue(request: Request): void {
-    let at = this.queue.length;
-    while (at > 0 && request.isBefore(this.queue[at - 1])) at--;
-    this.queue.splice(at, 0, request);
-  }
-
   private leave(request: Request): void {
     this.running.delete(request);
     this.ready.delete(request);
     this.absent.delete(request);
-    const at = this.queue.indexOf(request);
-    if (at >= 0) this.queue.splice(at, 1);
+    this.queue.remove(request);
   }
 
-  /** Lets those who wait in, in order, as far as there are places and memory. */
+  /** Lets those who wait in, in turn, as far as there are places and memory. */
   private admit(): void {
-    while (this.queue.length > 0) {
-      const [first] = this.queue;
+    for (;;) {
+      const first = this.queue.next(this.running);
+      if (!first) return;
       if (this.running.size >= this.options.parallel && !this.parkFor(first)) return;
       if (!this.fits(first)) {
         if (this.parkFor(first)) continue;
@@ -176,7 +172,7 @@ export class Scheduler implements RequestOwner {
         this.fail(first, outOfPages(this.engine.pages.pool));
         continue;
       }
-      this.queue.shift();
+      this.queue.remove(first);
       this.running.add(first);
       this.ready.add(first);
       first.hadPlace = true;
@@ -227,23 +223,33 @@ export class Scheduler implements RequestOwner {
     if (feed) {
       feed.prefix = [...tokens, ...feed.prefix.slice(feed.done)];
       feed.done = 0;
-      this.enqueue(request);
+      this.queue.add(request);
     } else request.parked = tokens;
   }
 
-  /** Parks a request of the background so that `request`, which is not, finds room; whether there was one. Not while a step goes on. */
+  /**
+   * Parks a request so that `request` finds room; whether there was one: of the background for one that is not, else of the owner with the most places
+   * for one whose owner has none. Not while a step goes on.
+   */
   private parkFor(request: Request): boolean {
-    const victim = request.isBackground || this.stepping ? undefined : this.youngest();
-    if (!victim?.isBackground) return false;
+    if (request.isBackground || this.stepping) return false;
+    let victim = this.youngest();
+    if (!victim?.isBackground) {
+      const places = placesOf(this.running);
+      const most = Math.max(...places.values());
+      if (most < 2 || places.has(request.sequence.owner)) return false;
+      victim = this.youngest((other) => places.get(other.sequence.owner) === most);
+    }
+    if (!victim) return false;
     this.park(victim);
     return true;
   }
 
-  /** Of those that can be parked the one that the others come before. */
-  private youngest(): Request | undefined {
+  /** Of those that can be parked (and are `wanted`) the one that the others come before. */
+  private youngest(wanted: (request: Request) => boolean = () => true): Request | undefined {
     let youngest: Request | undefined;
     for (const request of this.running) {
-      if (request.canPark && (!youngest || youngest.isBefore(request))) youngest = request;
+      if (request.canPark && wanted(request) && (!youngest || youngest.isBefore(request))) youngest = request;
     }
     return youngest;
   }
@@ -252,7 +258,7 @@ export class Scheduler implements RequestOwner {
 
   /** Starts a step as soon as everybody of the last one has come back, or has had time to. */
   private proceed(): void {
-    if (this.stepping || this.ready.size + this.queue.length === 0) return;
+    if (this.stepping || this.ready.size + this.queue.size === 0) return;
     if (this.absent.size === 0 && this.ready.size > 0) this.run();
     else if (!this.waitingTurns) this.waitTurns();
   }
@@ -264,11 +270,11 @@ export class Scheduler implements RequestOwner {
     if (this.stepping) return;
     this.absent.clear();
     // Nobody who has a place asks for anything: somebody who does takes it over.
-    while (this.ready.size === 0 && this.queue.length > 0) {
+    while (this.ready.size === 0 && this.queue.oldest) {
       const idle = this.youngest();
       if (idle) this.park(idle);
       else if (![...this.running].some((request) => request.shared)) {
-        this.fail(this.queue[0], outOfPages(this.engine.pages.pool));
+        this.fail(this.queue.oldest, outOfPages(this.engine.pages.pool));
       } else return;
       this.admit();
     }

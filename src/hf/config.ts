@@ -1,8 +1,11 @@
 // Owns what a model's config.json says, as GGUF metadata, and back. Whatever would change the result and is not understood is refused by name.
 import { OnebitError } from '../errors.ts';
 import type { WritableValue } from '../gguf/write.ts';
+import { readGemma3 } from './gemma3.ts';
+import type { Json } from './json.ts';
+import { type RopeReader, readRope } from './rope.ts';
 
-export type Json = Readonly<Record<string, unknown>>;
+export type { Json } from './json.ts';
 
 /** A family of models as Transformers names it, and the architecture of GGUF that computes the same. */
 export interface Family {
@@ -12,6 +15,10 @@ export interface Family {
   readonly gguf: string;
   /** Whether GGUF holds the rows of queries and keys in the order of the interleaved rotation. */
   readonly permuted: boolean;
+  /** What is added to the weights of its norms, which count from 0 there. */
+  readonly normShift?: number;
+  /** Tensors that other families call otherwise. */
+  readonly names?: readonly (readonly [hf: string, gguf: string])[];
 }
 
 export const families: readonly Family[] = [
@@ -21,7 +28,16 @@ export const families: readonly Family[] = [
 
 /** Microsoft's BitNet, which is read only: as GGUF its matrices have factors beside them. */
 const bitnet: Family = { hf: 'BitNetForCausalLM', modelType: 'bitnet', gguf: 'bitnet-b1.58', permuted: false };
-const readable: readonly Family[] = [...families, bitnet];
+/** Gemma 3 without pictures, which is read only as well. */
+const gemma3: Family = {
+  ...{ hf: 'Gemma3ForCausalLM', modelType: 'gemma3_text', gguf: 'gemma3', permuted: false, normShift: 1 },
+  names: [
+    ['model.layers.#.post_attention_layernorm', 'blk.#.post_attention_norm'],
+    ['model.layers.#.pre_feedforward_layernorm', 'blk.#.ffn_norm'],
+    ['model.layers.#.post_feedforward_layernorm', 'blk.#.post_ffw_norm'],
+  ],
+};
+const readable: readonly Family[] = [...families, bitnet, gemma3];
 
 /** Values with which a key changes nothing; others are refused. */
 const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
@@ -32,6 +48,8 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   sliding_window: [null],
   pretraining_tp: [1],
 };
+/** Keys that say something else of Gemma 3. */
+const GEMMA_KEYS = new Set(['hidden_act', 'sliding_window']);
 const U32: Readonly<Record<string, string>> = {
   num_hidden_layers: 'block_count',
   max_position_embeddings: 'context_length',
@@ -49,6 +67,8 @@ export interface ReadConfig {
   readonly heads: number;
   readonly kvHeads: number;
   readonly tiedHead: boolean;
+  /** By what each frequency of the rotary positions is divided. */
+  readonly frequencyFactors?: Float32Array;
   /** MLX's quantisation of the matrices. */
   readonly quantization?: { readonly bits: number; readonly groupSize: number };
   /** Matrices in bytes of four ternary weights, with a factor beside each, by which weights are multiplied or divided. */
@@ -70,6 +90,7 @@ export function readConfig(config: Json, name: string): ReadConfig {
     const value = config[key];
     // A width of the window counts only where the window is used.
     if (key === 'sliding_window' && config.use_sliding_window === false) continue;
+    if (family === gemma3 && GEMMA_KEYS.has(key)) continue;
     const usual = key === 'hidden_act' && family === bitnet ? ['relu2'] : values;
     if (value !== undefined && !usual.includes(value)) problems.push(`${key} = ${JSON.stringify(value).slice(0, 60)}`);
   }
@@ -92,7 +113,10 @@ export function readConfig(config: Json, name: string): ReadConfig {
   metadata.set(`${prefix}.attention.value_length`, u32(headSize));
   metadata.set(`${prefix}.rope.dimension_count`, u32(headSize));
   metadata.set(`${prefix}.attention.layer_norm_rms_epsilon`, f32(number('rms_norm_eps', 1e-6)));
-  readRope(config, prefix, metadata, number, problems, family === bitnet ? 500_000 : 10_000);
+  const reader: RopeReader = { prefix, metadata, headSize, number, problems };
+  const rope = (config.rope_parameters ?? config.rope_scaling ?? {}) as Json;
+  const frequencyFactors =
+    family === gemma3 ? readGemma3(config, reader) : readRope(rope, family === bitnet ? 500_000 : 10_000, reader);
   const ternary = readTernary(config, problems);
   if (problems.length > 0) {
     throw new OnebitError(
@@ -102,44 +126,9 @@ export function readConfig(config: Json, name: string): ReadConfig {
     );
   }
   const quantization = readQuantization(config, name);
-  return { family, metadata, heads, kvHeads, tiedHead: config.tie_word_embeddings === true, quantization, ternary };
-}
-
-function readRope(
-  config: Json,
-  prefix: string,
-  metadata: Map<string, WritableValue>,
-  number: (key: string, fallback?: number) => number,
-  problems: string[],
-  usualBase: number,
-): void {
-  // Transformers 5 has all of it in `rope_parameters`, older ones the base apart.
-  const rope = (config.rope_parameters ?? config.rope_scaling ?? {}) as Json;
-  const base = rope.rope_theta ?? number('rope_theta', usualBase);
-  if (typeof base !== 'number') problems.push(`rope_theta = ${JSON.stringify(base)?.slice(0, 40)}`);
-  else metadata.set(`${prefix}.rope.freq_base`, f32(base));
-  const type = rope.rope_type ?? rope.type ?? 'default';
-  if (type === 'default') return;
-  if (type !== 'linear' && type !== 'yarn') {
-    problems.push(`rope scaling of type ${JSON.stringify(type)?.slice(0, 40)}`);
-    return;
-  }
-  const known: Readonly<Record<string, string>> = {
-    factor: 'rope.scaling.factor',
-    original_max_position_embeddings: 'rope.scaling.original_context_length',
-    beta_fast: 'rope.scaling.yarn_beta_fast',
-    beta_slow: 'rope.scaling.yarn_beta_slow',
-  };
-  metadata.set(`${prefix}.rope.scaling.type`, type);
-  if (type === 'yarn' && rope.original_max_position_embeddings === undefined)
-    metadata.set(`${prefix}.rope.scaling.original_context_length`, u32(number('max_position_embeddings')));
-  for (const [key, value] of Object.entries(rope)) {
-    if (['rope_type', 'type', 'rope_theta'].includes(key)) continue;
-    const ours = known[key];
-    if (!ours || typeof value !== 'number')
-      problems.push(`rope scaling's ${key} = ${JSON.stringify(value)?.slice(0, 40)}`);
-    else metadata.set(`${prefix}.${ours}`, key.startsWith('original') ? u32(value) : f32(value));
-  }
+  // Gemma's heads are tied unless it is said otherwise.
+  const tiedHead = (config.tie_word_embeddings ?? family === gemma3) === true;
+  return { family, metadata, heads, kvHeads, tiedHead, quantization, ternary, frequencyFactors };
 }
 
 /** Transformers' quantisation `bitnet`: which of its two linear layers the weights are for. */
@@ -191,9 +180,18 @@ export function writeConfig(
     value('attention.key_length') ?? Number(value('embedding_length')) / Number(value('attention.head_count'));
   config.rms_norm_eps = shortest(value('attention.layer_norm_rms_epsilon'));
   config.rope_theta = shortest(value('rope.freq_base')) ?? 10000;
-  const type = value('rope.scaling.type');
+  const attention = value('rope.scaling.attn_factor') ?? 1;
+  if (attention !== 1) {
+    throw new OnebitError(
+      'unsupported',
+      `convert: config.json has no form for rope.scaling.attn_factor, got ${attention}. Convert to GGUF instead.`,
+    );
+  }
+  // As rope-keys.ts reads them.
+  const factor = value('rope.scaling.factor') ?? value('rope.scale_linear');
+  const type = value('rope.scaling.type') ?? (factor === undefined ? 'none' : 'linear');
   if (type === 'yarn' || type === 'linear') {
-    const scaling: Record<string, unknown> = { rope_type: type, factor: shortest(value('rope.scaling.factor')) };
+    const scaling: Record<string, unknown> = { rope_type: type, factor: shortest(factor) };
     const original = value('rope.scaling.original_context_length');
     if (type === 'yarn' && original !== undefined) scaling.original_max_position_embeddings = original;
     config.rope_scaling = scaling;

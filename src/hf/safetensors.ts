@@ -49,14 +49,15 @@ export async function readSafetensors(source: ByteSource, signal?: AbortSignal):
   if (source.size < 10) throw bad(`it has ${source.size} bytes`);
   const prefix = new Uint8Array(8);
   await source.readInto(prefix, 0, signal);
-  if (prefix[0] === 0x80 || (prefix[0] === 0x50 && prefix[1] === 0x4b)) throw pickled(source.name);
+  // So may a length begin as well: of the header's, one in thirty-two does.
+  const looksPickled = prefix[0] === 0x80 || (prefix[0] === 0x50 && prefix[1] === 0x4b);
   const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
   if (length > MOST_HEADER_BYTES || length < 2 || 8 + length > source.size)
-    throw bad(`its header claims ${length} bytes`);
+    throw looksPickled ? pickled(source.name) : bad(`its header claims ${length} bytes`);
   const bytes = new Uint8Array(length);
   await source.readInto(bytes, 8, signal);
   const header = parse(bytes);
-  if (!header) throw bad('its header is no JSON object');
+  if (!header) throw looksPickled ? pickled(source.name) : bad('its header is no JSON object');
   const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
   if (entries.length > MOST_TENSORS) throw bad(`it has ${entries.length} tensors, at most ${MOST_TENSORS} are read`);
   const tensors = entries.map(([name, entry]) => {

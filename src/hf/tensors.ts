@@ -3,7 +3,7 @@
 import { floatToHalf } from '../core/half.ts';
 import { OnebitError } from '../errors.ts';
 import { type Format, type FormatName, formatByName } from '../quant/formats.ts';
-import type { ReadConfig } from './config.ts';
+import type { Family, ReadConfig } from './config.ts';
 import type { SafeTensor } from './safetensors.ts';
 import { ROWS_A_BYTE, ternaryTensors } from './ternary.ts';
 import type { VirtualTensor } from './virtual-tensor.ts';
@@ -33,10 +33,10 @@ export const FORMATS: Readonly<Record<string, FormatName>> = { F32: 'f32', F16: 
 const IGNORED = /\.rotary_emb\.inv_freq$/;
 
 /** GGUF's name, without '.weight', of a tensor of a folder, and the other way round; undefined where there is none. */
-export function renamed(name: string, to: 'gguf' | 'hf'): string | undefined {
+export function renamed(name: string, to: 'gguf' | 'hf', own: Family['names'] = []): string | undefined {
   const layer = /(?<=\.)\d+(?=\.)/.exec(name)?.[0] ?? '#';
   const pattern = name.replace(/(?<=\.)\d+(?=\.)/, '#');
-  const row = NAMES.find(([hf, gguf]) => (to === 'gguf' ? hf : gguf) === pattern);
+  const row = [...own, ...NAMES].find(([hf, gguf]) => (to === 'gguf' ? hf : gguf) === pattern);
   return row?.[to === 'gguf' ? 1 : 0].replace('#', layer);
 }
 
@@ -62,7 +62,7 @@ export async function virtualTensors(
       );
     }
     const base = tensor.name.replace(/\.weight$/, '');
-    const ours = renamed(base, 'gguf');
+    const ours = renamed(base, 'gguf', config.family.names);
     // A tied head is sometimes stored a second time.
     if (ours === 'output' && config.tiedHead) continue;
     if (!ours || base === tensor.name) {
@@ -73,7 +73,9 @@ export async function virtualTensors(
     const rows = tensor.shape[0] * (tensor.type === 'U8' ? ROWS_A_BYTE : 1);
     const order = config.family.permuted && heads > 0 ? rotationOrder(rows, heads) : undefined;
     const format = FORMATS[tensor.type];
-    if (format) result.push(plain(`${ours}.weight`, tensor, format, order));
+    const { normShift } = config.family;
+    if (format && normShift && tensor.shape.length === 1) result.push(shifted(`${ours}.weight`, tensor, normShift));
+    else if (format) result.push(plain(`${ours}.weight`, tensor, format, order));
     else if (tensor.type === 'U32' && config.quantization) {
       const scales = byName.get(`${base}.scales`);
       const biases = byName.get(`${base}.biases`);
@@ -98,7 +100,27 @@ export async function virtualTensors(
       { problems },
     );
   }
+  if (config.frequencyFactors) result.push(vector('rope_freqs.weight', config.frequencyFactors));
   return result;
+}
+
+/** A tensor of numbers that are there. */
+function vector(name: string, values: Float32Array): VirtualTensor {
+  const bytes = new Uint8Array(values.length * 4);
+  formatByName('f32').encode(values, bytes);
+  return { name, shape: [values.length], format: 'f32', rows: async () => bytes };
+}
+
+/** The weights of a norm that count from 0 there and from `shift` in GGUF. */
+function shifted(name: string, tensor: SafeTensor, shift: number): VirtualTensor {
+  return {
+    ...{ name, shape: tensor.shape, format: 'f32' },
+    rows: async (from, to, signal) =>
+      vector(
+        name,
+        (await numbers(tensor, signal)).map((value) => value + shift),
+      ).rows(from, to, signal),
+  };
 }
 
 /**

@@ -45,6 +45,12 @@ export function readTokenizer(files: TokenizerFiles, name: string): Map<string, 
   if ((model.type ?? 'BPE') !== 'BPE' || !isObject(model.vocab))
     throw unsupported(`must hold a vocabulary of type BPE, got ${JSON.stringify(model.type)?.slice(0, 40)}`);
   const { texts, types } = readTexts(model.vocab as Json, files.tokenizer.added_tokens, bad);
+  // Tokens for pictures that a model without them has no rows for, as Gemma's.
+  const rows = files.config.vocab_size;
+  while (typeof rows === 'number' && texts.length > rows && types.at(-1) !== NORMAL) {
+    texts.pop();
+    types.pop();
+  }
   const merges = readMerges(model.merges, bad);
   const metadata = new Map<string, WritableValue>();
   if (model.byte_fallback === true) sentencePiece(metadata, files.tokenizer, texts, types, merges, unsupported);

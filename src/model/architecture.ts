@@ -25,7 +25,7 @@ export interface Architecture {
   readonly frequencyFactors?: boolean;
   /** Tokens that its local layers see in models that are trained here, unless told. */
   readonly usualWindow?: number;
-  /** What it computes beside its blocks. @throws OnebitError `bad-file` */
+  /** What it computes beside its blocks. @throws OnebitError `bad-file` @internal */
   traits?(sizes: LayerSizes & { readonly layers: number }, keys: Keys): Traits;
   /** The plan of each layer: what it runs, in this order. @internal */
   readonly blocks: readonly Block[];

@@ -42,6 +42,7 @@ function readPattern(keys: Keys, layers: number, pattern: number): readonly bool
   const said = keys(key);
   if (typeof said === 'object') {
     const list = Array.from(said as ArrayLike<unknown>);
+    if (typeof list[0] === 'string') throw wrongKey(key, 'a number, or yes and no', list[0]);
     if (list.length < layers) throw wrongKey(key, `a value for each of ${layers} layers`, `${list.length} values`);
     return list.slice(0, layers).map(Boolean);
   }

@@ -4,6 +4,7 @@ import { checkArgument, checkOptions, checkTextOrTokens, type Kind, wrong } from
 import type { AttentionMap } from '../evaluate/attention.ts';
 import type { Score } from '../evaluate/score.ts';
 import type { SpeedRequest } from '../evaluate/speed.ts';
+import { LOAD_OPTIONS } from '../load-options.ts';
 import { type Caller, endedError } from './caller.ts';
 import type {
   Calls,
@@ -31,21 +32,11 @@ export interface WorkerChatOptions extends RemoteChatOptions {
   readonly signal?: AbortSignal;
 }
 
-const LOAD_OPTIONS: Record<keyof WorkerLoadOptions, Kind> = {
-  backend: ['auto', 'wasm', 'webgpu', 'reference'],
-  threads: 'number',
-  contextTokens: 'number',
-  kvTokens: 'number',
-  parallel: 'number',
-  queue: 'number',
-  kvFormat: ['f16', 'q8', 'f32'],
-  activations: ['f32', 'q8'],
-  i2sLayout: ['128', '64'],
+const WORKER_OPTIONS: Record<keyof WorkerLoadOptions, Kind> = {
+  ...LOAD_OPTIONS,
   keep: 'boolean',
   token: 'text',
   endpoint: 'text',
-  onProgress: 'function',
-  signal: 'signal',
 };
 const SIGNAL = { signal: 'signal' } as const;
 
@@ -76,7 +67,7 @@ export class WorkerGeneration implements AsyncIterable<RemotePiece> {
  */
 export async function loadInWorker(input?: string | URL | Blob | Uint8Array, options: WorkerLoadOptions = {}) {
   checkInput('load', input);
-  checkOptions('load', options, LOAD_OPTIONS);
+  checkOptions('load', options, WORKER_OPTIONS);
   if (options.keep && typeof input === 'object' && !(input instanceof URL)) {
     throw wrong('load', 'input', 'be a hub name or a URL where keep is set', input);
   }
@@ -98,7 +89,7 @@ export async function outlineModel(
   options: WorkerLoadOptions = {},
 ): Promise<ModelOutline> {
   checkInput('outline', input);
-  checkOptions('outline', options, LOAD_OPTIONS);
+  checkOptions('outline', options, WORKER_OPTIONS);
   const { signal, onProgress: _, ...rest } = options;
   return inWorker((caller) => caller.call('outline', { input: plainInput(input), options: rest }, { signal }).result);
 }
@@ -109,7 +100,7 @@ export async function outlineModel(
  */
 export async function pullModel(name: string, options: WorkerLoadOptions = {}): Promise<{ sizeBytes: number }> {
   checkArgument('pull', 'name', name, 'text');
-  checkOptions('pull', options, LOAD_OPTIONS);
+  checkOptions('pull', options, WORKER_OPTIONS);
   const { signal, onProgress, ...rest } = options;
   const call = { signal, onEvent: onProgress };
   return inWorker((caller) => caller.call('keep', { name: absolute(name), options: rest }, call).result);

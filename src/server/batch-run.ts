@@ -1,11 +1,12 @@
 // Owns the life of one batch: its lines checked, each answered once, the answers put into files in the order of the lines. Whatever ends the process in between, it
 // goes on from what the store has. Must not know HTTP.
 import type { BatchError, BatchRecord, BatchStatus, JobStore, LineResults } from '../bulk/job-store.ts';
-import { jsonRecords } from '../bulk/json-records.ts';
+import { type JsonRecord, jsonRecords } from '../bulk/json-records.ts';
 import { decodePieces } from '../core/decode-text.ts';
 import { inParallel } from '../core/in-parallel.ts';
 import { sleep } from '../core/sleep.ts';
 import { OnebitError } from '../errors.ts';
+import { problemOfLine } from './json-scan.ts';
 
 /** What a request would have been answered. */
 export interface LineAnswer {
@@ -78,12 +79,13 @@ export async function move(
 export async function validate(batch: BatchRecord, run: BatchSteps): Promise<BatchRecord> {
   const errors: BatchError[] = [];
   const known = new Set<string>();
+  const at = { line: 0 };
   let total = 0;
   const wrong = (line: number | null, code: string, message: string, param: string | null = null) => {
     errors.push({ code, message, line, param });
   };
   try {
-    for await (const { line, value } of jsonRecords(textOf(batch, run), 'the input file')) {
+    for await (const { line, value } of recordsOf(batch, run, at)) {
       run.signal.throwIfAborted();
       total++;
       const { custom_id: customId, method, url, body } = value;
@@ -106,7 +108,7 @@ export async function validate(batch: BatchRecord, run: BatchSteps): Promise<Bat
   } catch (error) {
     run.signal.throwIfAborted();
     if (!(error instanceof OnebitError) || error.code === 'io') throw error;
-    wrong(null, 'invalid_json_line', error.message);
+    wrong(error.code === 'bad-argument' ? at.line : null, 'invalid_json_line', error.message);
   }
   return errors.length > 0 ? move(batch, 'failed', run, { errors, total }) : move(batch, 'in_progress', run, { total });
 }
@@ -210,13 +212,19 @@ export function resultLine(
 
 async function* linesOf(batch: BatchRecord, run: BatchSteps): AsyncGenerator<Line, void> {
   let index = 0;
-  for await (const { value } of jsonRecords(textOf(batch, run), 'the input file')) {
+  for await (const { value } of recordsOf(batch, run)) {
     yield { index: index++, customId: String(value.custom_id), body: value.body };
   }
 }
 
-function textOf({ inputFileId }: BatchRecord, { store }: BatchSteps): AsyncIterable<string> {
-  return decodePieces(store.read(inputFileId), 'the input file');
+/** @param at told the line that is read */
+function recordsOf(
+  { inputFileId }: BatchRecord,
+  { store }: BatchSteps,
+  at?: { line: number },
+): AsyncGenerator<JsonRecord, void> {
+  const pieces = decodePieces(store.read(inputFileId), 'the input file');
+  return jsonRecords(pieces, 'the input file', { problemOf: problemOfLine, at });
 }
 
 function isLate({ expiresAt }: BatchRecord, { now }: BatchRun): boolean {

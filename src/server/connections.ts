@@ -5,6 +5,8 @@ import type { Socket } from 'node:net';
 
 /** Connections beyond the bound that may exist for a moment. */
 const SPARE = 64;
+/** So long one that has just been opened may take to send its request before it counts as idle. */
+const FRESH_MS = 2000;
 
 /** Keeps the connections of `server` within `most`. Gives a function to be told of every request. */
 export function boundConnections(
@@ -17,7 +19,9 @@ export function boundConnections(
     const last = open.get(socket);
     return last?.incoming.complete === true && !last.outgoing.writableEnded;
   };
-  const isIdle = (socket: Socket) => open.get(socket)?.outgoing.writableFinished ?? true;
+  const openedAt = new WeakMap<Socket, number>();
+  const isFresh = (socket: Socket) => performance.now() - (openedAt.get(socket) ?? 0) < FRESH_MS;
+  const isIdle = (socket: Socket) => open.get(socket)?.outgoing.writableFinished ?? !isFresh(socket);
   const firstThat = (is: (socket: Socket) => boolean) => [...open.keys()].find(is);
   server.maxConnections = most + SPARE;
   server.on('connection', (socket) => {
@@ -26,6 +30,7 @@ export function boundConnections(
     socket.on('error', () => {}); // that of a client who goes in the middle of a refusal nobody else may hear
     const goes = others < most ? undefined : (firstThat(isIdle) ?? firstThat((other) => !isWaiting(other)) ?? socket);
     open.set(socket, undefined);
+    openedAt.set(socket, performance.now());
     if (!goes) return;
     open.delete(goes);
     goes.destroy();

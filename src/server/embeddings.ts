@@ -39,7 +39,7 @@ export async function embeddingsWithin(
   const data: object[] = [];
   for (const [index, tokens] of inputs.entries()) {
     const vector = shortened(
-      await model.embed(tokens, { signal: exchange.signal, adapter: exchange.adapter }),
+      await model.embed(tokens, { signal: exchange.signal, owner: exchange.owner, adapter: exchange.adapter }),
       dimensions,
     );
     const embedding = request.encoding_format === 'base64' ? base64(vector) : Array.from(vector);

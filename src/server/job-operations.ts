@@ -27,7 +27,9 @@ const files: readonly Operation[] = [
     ...{ method: 'post', path: '/v1/files', id: 'createFile', upload: true, answer: fileAnswer },
     summary: 'Takes a file: JSON lines with the requests of a batch',
     plain: withJobs((jobs, { request, job }, { fileBytes }) =>
-      readUpload(request, fileBytes, job.budget, async (upload) => fileObject(await jobs.upload(job.owner, upload))),
+      readUpload(request, { owner: job.owner, maxBytes: fileBytes, budget: job.budget }, async (upload) =>
+        fileObject(await jobs.upload(job.owner, upload)),
+      ),
     ),
   },
   {

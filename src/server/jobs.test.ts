@@ -129,3 +129,20 @@ test('files go when they expire', async () => {
   clock += 3600;
   await expect(jobs.file('me', id)).rejects.toThrow(/no such file/);
 });
+
+test('a line whose JSON is too large to be parsed in one go fails the batch with its number, unparsed', async () => {
+  const { jobs, end } = await jobsWith(async () => ({ status: 200, requestId: 'r', body: {} }));
+  const fine = JSON.stringify({ custom_id: 'a', method: 'POST', url: '/v1/x', body: { n: 1 } });
+  for (const part of ['[],'.repeat(200_000), '['.repeat(100)]) {
+    const file = new Blob([`${fine}\n{"custom_id":"b","body":[${part}`]); // no JSON at all: whoever parses it says so
+    const { id } = await jobs.upload('me', { file, filename: 'x', purpose: 'batch', expiresSeconds: undefined });
+    const batch = await end(
+      (await jobs.create('me', { input_file_id: id, endpoint: '/v1/x', completion_window: '24h' })).id,
+    );
+    expect(batch.status).toBe('failed');
+    expect(batch.errors[0].message).toMatch(
+      /row 2 must be a JSON object, got one that is too large: The body's JSON must/,
+    );
+  }
+  await jobs.close();
+});

@@ -14,6 +14,9 @@ const TEXT_COST = 8;
 const BRACKET_COST = 12;
 const NAME_COST = 8;
 
+/** Of a long text so many are looked at in one go. */
+const SCANNED_CHARACTERS = 1 << 16;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -24,10 +27,15 @@ const isClosing = (byte: number) => byte === 0x5d || byte === 0x7d;
 
 /** Counts brackets and separators outside of strings. Whether it is JSON at all, it does not say. */
 export class JsonScan {
+  private readonly mostDepth: number;
   private depth = 0;
   private cost = 0;
   private inString = false;
   private escaped = false;
+
+  constructor(mostDepth = MOST_DEPTH) {
+    this.mostDepth = mostDepth;
+  }
 
   /** Looks at the next bytes. @throws ApiError 400 or 413 */
   push(bytes: Uint8Array): void {
@@ -45,7 +53,7 @@ export class JsonScan {
       else if (byte === COLON) this.cost += NAME_COST;
       else if (isOpening(byte)) {
         this.cost += BRACKET_COST;
-        if (++this.depth > MOST_DEPTH) throw tooDeep();
+        if (++this.depth > this.mostDepth) throw tooDeep();
       } else if (isClosing(byte)) this.depth--;
     }
     if (this.cost > MOST_COST) throw tooMany();
@@ -61,6 +69,20 @@ function tooMany(): ApiError {
   return new ApiError(413, `The body's JSON must have at most ${most}. Send less at once.`, {
     code: 'request_too_large',
   });
+}
+
+/** Why a line of a batch, which has a body in it, may not be parsed: what holds for bodies holds for it. Undefined where it may. */
+export function problemOfLine(json: string): string | undefined {
+  const scan = new JsonScan(MOST_DEPTH + 1);
+  const encoder = new TextEncoder();
+  try {
+    for (let at = 0; at < json.length; at += SCANNED_CHARACTERS)
+      scan.push(encoder.encode(json.slice(at, at + SCANNED_CHARACTERS)));
+    return undefined;
+  } catch (error) {
+    if (error instanceof ApiError) return `got one that is too large: ${error.message}`;
+    throw error;
+  }
 }
 
 /** The JSON of a text that stands in a field of a request. @throws ApiError 400 or 413 */

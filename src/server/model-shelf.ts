@@ -7,8 +7,8 @@ import { ApiError } from './api-error.ts';
 export interface ShelfEntry {
   /** What clients call it. */
   readonly id: string;
-  /** Bytes it will take. */
-  needBytes(): Promise<number>;
+  /** Bytes it will take. Throws the reason of `signal` when that is aborted. */
+  needBytes(signal?: AbortSignal): Promise<number>;
   load(signal: AbortSignal): Promise<LanguageModel>;
   /** Names of the adapters that it is loaded with; clients call them `id:name`. */
   readonly adapters?: readonly string[];
@@ -156,7 +156,7 @@ export class ModelShelf {
     if (slot.model) return slot.model; // somebody else wanted it too
     this.closed.signal.throwIfAborted();
     if (slot.users === 0) throw new OnebitError('disposed', 'serve: nobody waits for this model any more.');
-    await this.makeRoom(await slot.entry.needBytes());
+    await this.makeRoom(await slot.entry.needBytes(this.closed.signal));
     slot.model = await slot.entry.load(this.closed.signal);
     slot.bytes = slot.model.memoryBytes;
     if (slot.users === 0) this.unloadLater(slot);

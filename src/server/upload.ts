@@ -1,6 +1,7 @@
-// Owns reading an uploaded file: multipart/form-data, bounded, one upload in memory at a time. Must not know where it goes.
+// Owns reading an uploaded file: multipart/form-data, bounded, one upload of an owner in memory at a time, two of all, and slow ones give way to those who wait. Must not know where it goes.
 import type { Budget } from '../core/budget.ts';
 import { ApiError, badField } from './api-error.ts';
+import { BodyGate, type Room } from './body-gate.ts';
 
 export interface Upload {
   readonly file: Blob;
@@ -16,13 +17,20 @@ const SLOWEST_BYTES = 1 << 16;
 const PURPOSES = ['batch', 'assistants', 'vision', 'user_data', 'evals', 'fine-tune'];
 const LONGEST_NAME = 255;
 
-let last: Promise<unknown> = Promise.resolve();
+/** Counts uploads, not bytes. */
+const gate = new BodyGate(1);
 
-/** Gives what `use` makes of the upload. @throws ApiError 400, 408, 413, 415 */
-export function readUpload<Result>(
+/** What an upload is read within. */
+export interface UploadReading {
+  readonly owner: string;
+  readonly maxBytes: number;
+  readonly budget: Budget;
+}
+
+/** Gives what `use` makes of the upload. @throws ApiError 400, 408, 413, 415, 503 */
+export async function readUpload<Result>(
   request: Request,
-  maxBytes: number,
-  budget: Budget,
+  { owner, maxBytes, budget }: UploadReading,
   use: (upload: Upload) => Promise<Result>,
 ): Promise<Result> {
   if (!/^multipart\/form-data\s*;/i.test(request.headers.get('content-type') ?? '')) {
@@ -31,22 +39,33 @@ export function readUpload<Result>(
     });
   }
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  const turn = last.catch(() => {});
-  const result = turn.then(async () => use(await read(request, maxBytes, budget)));
-  last = result;
-  return budget.wait('the upload', result);
+  const stop = new AbortController();
+  const cut = (error: ApiError) => stop.abort(error);
+  const inTurn = async () => {
+    const room = await gate.enter({ owner, bytes: 1, signal: budget.signal, cut });
+    try {
+      return await use(await read(request, maxBytes, { room, stop, signal: budget.signal }));
+    } finally {
+      room.leave();
+    }
+  };
+  return budget.wait('the upload', inTurn());
 }
 
-async function read(request: Request, maxBytes: number, { signal }: Budget): Promise<Upload> {
+async function read(
+  request: Request,
+  maxBytes: number,
+  { room, stop, signal }: { readonly room: Room; readonly stop: AbortController; readonly signal?: AbortSignal },
+): Promise<Upload> {
   signal?.throwIfAborted();
   if (!request.body) throw badField('file', 'file: there must be a file, got no body.');
   let bytes = 0;
-  const stop = new AbortController();
   let timer = setTimeout(() => stop.abort(tooSlow()), UPLOAD_MS);
   const bounded = request.body.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       transform(piece, controller) {
         bytes += piece.length;
+        room.arrived(piece.length);
         if (bytes > maxBytes) throw tooLarge(maxBytes);
         clearTimeout(timer);
         timer = setTimeout(
@@ -62,6 +81,7 @@ async function read(request: Request, maxBytes: number, { signal }: Budget): Pro
     const form = await new Response(bounded, {
       headers: { 'content-type': request.headers.get('content-type')! },
     }).formData();
+    room.complete();
     return uploadOf(form);
   } catch (error) {
     signal?.throwIfAborted();

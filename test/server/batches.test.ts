@@ -119,7 +119,7 @@ test('an input that is wrong fails with its lines, and nothing is answered', asy
     [[line(1), line(1)], 'duplicate_custom_id', 2],
     [[{ ...line(1), url: '/v1/embeddings' }], 'mismatched_url', 1],
     [[line(1, { stream: true })], 'invalid_body', 1],
-    [[line(1), [1] as object], 'invalid_json_line', null],
+    [[line(1), [1] as object], 'invalid_json_line', 2],
   ];
   for (const [lines, code, at] of cases) {
     const batch = await ended(client, (await begin(client, lines)).id);

@@ -1,7 +1,9 @@
 // `onebit serve` as people start it: the address, several models, keys, signals. Runs bin/onebit.js of the built checkout.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -77,6 +79,19 @@ test('serves a folder of models within a memory bound, logs, and ends with 0 at 
     completionTokens: 4,
   });
 });
+
+test('ends with 0 at SIGTERM while its model is still coming, from a server that says nothing', async () => {
+  const silent = createServer((socket) => socket.on('error', () => {})).listen(0);
+  const asked = once(silent, 'connection');
+  const starting = serve(['-m', `http://127.0.0.1:${(silent.address() as AddressInfo).port}/model.gguf`]);
+  await asked;
+  const began = performance.now();
+  children.at(-1)!.kill('SIGTERM');
+  const { ended, output } = await starting;
+  expect(await ended, output.stderr).toBe(0);
+  expect(performance.now() - began).toBeLessThan(25_000); // at once, and not when the grace of 40 s is over
+  silent.close();
+}, 60_000);
 
 test('clients that are killed leave nothing: no place, no memory of the cache', async () => {
   const { child, url, ended } = await serve(['-m', join(models, 'tiny-1.gguf'), '--parallel', '2']);

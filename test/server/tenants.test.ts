@@ -1,8 +1,12 @@
 // Two keys on one server: neither learns anything of what the other sends, nor takes anything from him.
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DiskStore } from '../../src/bulk/disk-store.ts';
 import { Budget } from '../../src/core/budget.ts';
 import { BodyGate } from '../../src/server/body-gate.ts';
 import { hashKey, KeyRing } from '../../src/server/keys.ts';
@@ -208,6 +212,49 @@ test('connections that ask for nothing make room for one that does', async () =>
   await until(() => idle.filter((socket) => !socket.destroyed && !socket.closed).length <= 40);
   for (const socket of idle) socket.destroy();
   await server.stop();
+});
+
+test('a connection that was just opened is not closed in favour of those that send half a request', async () => {
+  const server = await startServer({ listen: { connections: 20 } });
+  const { hostname, port } = new URL(server.url);
+  const open = async (says: string) => {
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    socket.write(says);
+    return socket;
+  };
+  const half = 'POST /v1/tokenize HTTP/1.1\r\nhost: a\r\ncontent-length: 99\r\n\r\n{';
+  const others = await Promise.all(Array.from({ length: 20 }, () => open(half)));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const honest = await open('GET /health HTTP/1.1\r\n');
+  for (let i = 0; i < 15; i++) others.push(await open(half));
+  const said = once(honest, 'data');
+  honest.write('host: a\r\n\r\n');
+  expect(String(await said)).toMatch(/^HTTP\/1.1 200/);
+  for (const socket of [...others, honest]) socket.destroy();
+  await server.stop();
+});
+
+test("an upload that hardly comes keeps no other key's out", async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'onebit-uploads-'));
+  const server = await startServer({ keys, openJobs: () => DiskStore.open(folder) });
+  const { hostname, port } = new URL(server.url);
+  const slow = connect(Number(port), hostname);
+  slow.on('error', () => {});
+  await once(slow, 'connect');
+  const head = ['POST /v1/files HTTP/1.1', 'host: a', 'authorization: Bearer rival-key', 'content-length: 9000000'];
+  slow.write(`${head.join('\r\n')}\r\ncontent-type: multipart/form-data; boundary=x\r\n\r\n--x\r\n`);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const form = new FormData();
+  form.append('purpose', 'batch');
+  form.append('file', new Blob(['{}']), 'a.jsonl');
+  const signal = AbortSignal.timeout(10_000);
+  const answer = await fetch(`${server.url}/v1/files`, { method: 'POST', headers: as('shop'), body: form, signal });
+  expect(answer.status).toBe(200);
+  slow.destroy();
+  await server.stop();
+  rmSync(folder, { recursive: true });
 });
 
 describe('bodies that hardly come', () => {

@@ -1,0 +1,59 @@
+// Owns what config.json of Gemma 3 (text) says beside what all models say: layers with a window, two bases of angles, a scale of queries.
+import type { Json } from './json.ts';
+import { type RopeReader, readRope } from './rope.ts';
+
+/** Values with which a key changes nothing; others are refused. */
+const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
+  hidden_activation: ['gelu_pytorch_tanh'],
+  hidden_act: ['gelu_pytorch_tanh'],
+  use_bidirectional_attention: [false, null],
+  attn_logit_softcapping: [null],
+  final_logit_softcapping: [null],
+};
+/** What GGUF readers take where the file is silent: of six layers the last sees everything, the others a window, with angles of this base. */
+const PATTERN = 6;
+const LOCAL_BASE = 10_000;
+/** Layers of the one model whose queries are scaled by width / heads. */
+const LARGEST_LAYERS = 62;
+
+/** Sets the keys. @returns nothing, as families whose frequencies have no factors */
+export function readGemma3(config: Json, reader: RopeReader): undefined {
+  const { prefix, metadata, headSize, number, problems } = reader;
+  for (const [key, values] of Object.entries(NEUTRAL)) {
+    const value = config[key];
+    if (value !== undefined && !values.includes(value)) problems.push(`${key} = ${JSON.stringify(value).slice(0, 60)}`);
+  }
+  const layers = number('num_hidden_layers');
+  const scaledBy =
+    layers === LARGEST_LAYERS ? Math.floor(number('hidden_size') / number('num_attention_heads')) : headSize;
+  const scalar = number('query_pre_attn_scalar', scaledBy);
+  if (scalar !== scaledBy) problems.push(`query_pre_attn_scalar = ${scalar}, where ${scaledBy} is computed`);
+  metadata.set(`${prefix}.attention.sliding_window`, { type: 'u32', value: number('sliding_window') });
+  const local = localLayers(config, layers, problems);
+  if (local.some((isLocal, layer) => isLocal !== layer % PATTERN < PATTERN - 1))
+    metadata.set(`${prefix}.attention.sliding_window_pattern`, local);
+  // Transformers 5 has the angles of both kinds of layers in one place.
+  const { full_attention: full, sliding_attention: sliding } = (config.rope_parameters ?? {}) as Readonly<
+    Record<string, Json | undefined>
+  >;
+  readRope(full ?? ((config.rope_scaling ?? {}) as Json), 1_000_000, reader);
+  const type = sliding?.rope_type ?? 'default';
+  if (type !== 'default') problems.push(`rope scaling of layers with a window = ${JSON.stringify(type).slice(0, 40)}`);
+  const base = sliding?.rope_theta ?? number('rope_local_base_freq', LOCAL_BASE);
+  if (typeof base !== 'number') problems.push(`rope_theta = ${JSON.stringify(base)?.slice(0, 40)}`);
+  else if (base !== LOCAL_BASE) metadata.set(`${prefix}.rope.freq_base_swa`, { type: 'f32', value: base });
+}
+
+function localLayers(config: Json, layers: number, problems: string[]): boolean[] {
+  const types = config.layer_types;
+  if (Array.isArray(types)) {
+    const known = types.every((type) => type === 'sliding_attention' || type === 'full_attention');
+    if (!known || types.length !== layers) problems.push(`layer_types = ${JSON.stringify(types).slice(0, 60)}`);
+    return types.map((type) => type === 'sliding_attention');
+  }
+  const every = config.sliding_window_pattern ?? PATTERN;
+  if (typeof every === 'number' && Number.isInteger(every) && every > 0)
+    return Array.from({ length: layers }, (_, layer) => layer % every < every - 1);
+  problems.push(`sliding_window_pattern = ${JSON.stringify(every).slice(0, 40)}`);
+  return [];
+}
