@@ -3,7 +3,7 @@
 
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { ByteSource } from '../bytes/source.ts';
-import { checkArgument, checkOptions } from '../core/check.ts';
+import { checkArgument, checkOptions, wrong } from '../core/check.ts';
 import { hexOf } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { readGguf } from '../gguf/read.ts';
@@ -41,8 +41,8 @@ export async function signModel(
   sink: ByteSink,
   signal?: AbortSignal,
 ): Promise<{ sha256: string }> {
-  for (const [argument, value] of Object.entries({ source, key, sink }))
-    checkArgument('signModel', argument, value, 'object');
+  checkSource('signModel', source);
+  for (const [argument, value] of Object.entries({ key, sink })) checkArgument('signModel', argument, value, 'object');
   checkOptions('signModel', facts, { name: 'text', more: 'object' });
   const { name, more = {} } = facts;
   const { alignment, metadata } = await readGguf(source, { signal });
@@ -90,8 +90,14 @@ export async function readModelSignature(
 
 /** SHA-256 of a model's file without its signature, where it has one: the digest that statements about the model name. */
 export async function modelDigest(source: ByteSource, signal?: AbortSignal): Promise<string> {
-  checkArgument('modelDigest', 'source', source, 'object');
+  checkSource('modelDigest', source);
   return digestWithout(source, await findSignature(source), signal);
+}
+
+/** @throws OnebitError `bad-argument` for what gives no bytes */
+export function checkSource(operation: string, source: unknown): void {
+  const gives = typeof source === 'object' && source !== null && 'readInto' in source;
+  if (!gives) throw wrong(operation, 'source', 'be a ByteSource (openModelBytes, memorySource)', source);
 }
 
 async function findSignature(source: ByteSource): Promise<Found | undefined> {

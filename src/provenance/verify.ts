@@ -6,7 +6,7 @@ import { checkArgument, checkList, checkOptions } from '../core/check.ts';
 import { hexOf } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { type Opened, open, type Statement, seal, statementOf } from './envelope.ts';
-import { type ModelSignature, readModelSignature } from './signed-model.ts';
+import { checkSource, type ModelSignature, readModelSignature } from './signed-model.ts';
 import { checkKeyId, type SigningKey } from './signing-keys.ts';
 
 /** The header of answers of a server that signs; a stream of events ends with it as a comment. */
@@ -60,7 +60,7 @@ export async function verifyModel(
   trusted: readonly string[] = [],
   signal?: AbortSignal,
 ): Promise<Verification> {
-  checkArgument('verifyModel', 'source', source, 'object');
+  checkSource('verifyModel', source);
   checkTrusted('verifyModel', trusted);
   let signature: ModelSignature | undefined;
   try {
