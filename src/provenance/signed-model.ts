@@ -42,7 +42,8 @@ export async function signModel(
   signal?: AbortSignal,
 ): Promise<{ sha256: string }> {
   checkSource('signModel', source);
-  for (const [argument, value] of Object.entries({ key, sink })) checkArgument('signModel', argument, value, 'object');
+  checkArgument('signModel', 'key', key, 'object');
+  checkArgument('signModel', 'sink', sink, 'function');
   checkOptions('signModel', facts, { name: 'text', more: 'object' });
   const { name, more = {} } = facts;
   const { alignment, metadata } = await readGguf(source, { signal });
