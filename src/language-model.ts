@@ -45,7 +45,7 @@ const ANSWER_TOKENS = 256;
 const TEMPLATE_OPTIONS: Options = {
   thinking: 'boolean',
   addGenerationPrompt: 'boolean',
-  tools: 'list',
+  tools: 'objects',
   variables: 'object',
   budget: 'object',
 };

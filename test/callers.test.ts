@@ -1,6 +1,7 @@
 // Callers who err, in JavaScript: every public function says which argument is wrong, by an OnebitError.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { removeModel } from '../src/bytes/browser-store.ts';
+import * as everything from '../src/index.ts';
 import {
   calibrationError,
   compileJsonObject,
@@ -289,6 +290,19 @@ test('every argument of every public function is refused by name where it is of 
     }
   }
   expect(wrongly).toEqual([]);
+});
+
+test('no function of the package fails from inside, those that come later among them', async () => {
+  const failing: string[] = [];
+  for (const [name, value] of Object.entries(everything)) {
+    if (typeof value !== 'function' || /^class\b/.test(String(value)) || WITHOUT.includes(name)) continue;
+    for (const args of [[], [null], [5], [{}], [[null]], [{}, {}], [null, null, null]]) {
+      const error = await errorOf(async () => (value as Call)(...args));
+      if (error !== undefined && !(error instanceof OnebitError))
+        failing.push(`${name}(${JSON.stringify(args)}): ${error}`);
+    }
+  }
+  expect(failing).toEqual([]);
 });
 
 const isOptions = (value: unknown) => typeof value === 'object' && value !== null && Object.keys(value).length === 0;

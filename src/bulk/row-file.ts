@@ -7,7 +7,7 @@ import { fileError } from '../bytes/file-source.ts';
 import { decodePieces } from '../core/decode-text.ts';
 import { OnebitError } from '../errors.ts';
 import { checkColumns, columnOf } from '../tasks/support/table.ts';
-import { isOldWorkbook, isZip, readWorkbook } from '../tasks/support/workbook.ts';
+import { isWorkbook, readWorkbook } from '../tasks/support/workbook.ts';
 import { csvRecords } from './csv-records.ts';
 import { jsonRecords, textOfJson } from './json-records.ts';
 
@@ -51,10 +51,7 @@ const MOST_COLUMNS = 10_000;
 export async function openRows(path: string, wanted: readonly string[], signal?: AbortSignal): Promise<RowFile> {
   const names = wanted.map((name) => name.toLowerCase());
   const head = await headOf(path);
-  if (isOldWorkbook(head)) {
-    throw new OnebitError('bad-file', `read ${path}: the format of Excel before 2007 is not read. Save it as .xlsx.`);
-  }
-  const file = isZip(head)
+  const file = isWorkbook(head, path)
     ? await workbookRows(path, names)
     : JSON_LINES.test(path)
       ? await jsonRows(path, signal)

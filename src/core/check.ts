@@ -10,6 +10,7 @@ export type Kind =
   | 'function'
   | 'object'
   | 'list'
+  | 'objects'
   | 'bytes'
   | 'signal'
   | 'anything'
@@ -24,6 +25,10 @@ const KINDS: Record<string, readonly [name: string, is: (value: unknown) => bool
   function: ['a function', (value) => typeof value === 'function'],
   object: ['an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)],
   list: ['a list', (value) => Array.isArray(value)],
+  objects: [
+    'a list of objects',
+    (value) => Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null),
+  ],
   bytes: ['bytes (Uint8Array)', (value) => value instanceof Uint8Array],
   signal: ['an AbortSignal', (value) => typeof value === 'object' && value !== null && 'aborted' in value],
   anything: ['anything', () => true],
@@ -41,6 +46,12 @@ export function checkArgument(operation: string, name: string, value: unknown, k
   }
   const [expected, is] = KINDS[kind];
   if (!is(value)) throw wrong(operation, name, `be ${expected}`, value);
+}
+
+/** Checks a list and each of its items. @throws OnebitError `bad-argument` with the name of the argument or item */
+export function checkList(operation: string, name: string, value: unknown, kind: Kind): void {
+  checkArgument(operation, name, value, 'list');
+  for (const [i, item] of (value as unknown[]).entries()) checkArgument(operation, `${name}[${i}]`, item, kind);
 }
 
 /**

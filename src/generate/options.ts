@@ -1,5 +1,5 @@
 // Owns what a caller may ask of a generation, its defaults, and checking it.
-import type { Options } from '../core/check.ts';
+import { type Options, wrong } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { SAMPLING_DEFAULTS, type SamplingDefaults } from '../model/own-sampling.ts';
 import type { Constraint } from '../structured/constraint.ts';
@@ -178,6 +178,9 @@ export function resolveOptions(options: GenerateOptions, own: SamplingDefaults =
   const stop = typeof options.stop === 'string' ? [options.stop] : (options.stop ?? []);
   if (!Array.isArray(stop) || stop.some((text) => typeof text !== 'string' || text.length === 0)) {
     throw new OnebitError('bad-argument', 'generate: stop must be a string or strings, none empty.');
+  }
+  if (options.constraint && typeof options.constraint.matcher !== 'function') {
+    throw wrong('generate', 'constraint', 'be what a compile function made (compileSchema)', options.constraint);
   }
   if (options.constraint && options.ignoreEndOfText) {
     throw new OnebitError(

@@ -1,7 +1,9 @@
 // Owns the signature of a model in its own GGUF file: one metadata entry, `onebit.provenance`, put before all others. The statement's digest is that of the
 // file without the entry, byte for byte the one that was signed; docs/provenance.md says how to check it by hand. Must not know who is to be trusted.
+
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { ByteSource } from '../bytes/source.ts';
+import { checkArgument, checkOptions, wrong } from '../core/check.ts';
 import { hexOf } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { readGguf } from '../gguf/read.ts';
@@ -35,10 +37,15 @@ interface Found {
 export async function signModel(
   source: ByteSource,
   key: SigningKey,
-  { name, more = {} }: { name: string; more?: Readonly<Record<string, unknown>> },
+  facts: { name: string; more?: Readonly<Record<string, unknown>> },
   sink: ByteSink,
   signal?: AbortSignal,
 ): Promise<{ sha256: string }> {
+  checkSource('signModel', source);
+  checkArgument('signModel', 'key', key, 'object');
+  checkArgument('signModel', 'sink', sink, 'function');
+  checkOptions('signModel', facts, { name: 'text', more: 'object' });
+  const { name, more = {} } = facts;
   const { alignment, metadata } = await readGguf(source, { signal });
   const found = metadata.has(SIGNATURE_KEY) ? await findSignature(source) : undefined;
   if (metadata.has(SIGNATURE_KEY) && !found) {
@@ -84,7 +91,14 @@ export async function readModelSignature(
 
 /** SHA-256 of a model's file without its signature, where it has one: the digest that statements about the model name. */
 export async function modelDigest(source: ByteSource, signal?: AbortSignal): Promise<string> {
+  checkSource('modelDigest', source);
   return digestWithout(source, await findSignature(source), signal);
+}
+
+/** @throws OnebitError `bad-argument` for what gives no bytes */
+export function checkSource(operation: string, source: unknown): void {
+  const gives = typeof source === 'object' && source !== null && 'readInto' in source;
+  if (!gives) throw wrong(operation, 'source', 'be a ByteSource (openModelBytes, memorySource)', source);
 }
 
 async function findSignature(source: ByteSource): Promise<Found | undefined> {

@@ -1,10 +1,12 @@
 // Owns the verdict on something that may be signed: models, other files beside which their signature lies, answers of a server.
+
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { ByteSource } from '../bytes/source.ts';
+import { checkArgument, checkList, checkOptions } from '../core/check.ts';
 import { hexOf } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { type Opened, open, type Statement, seal, statementOf } from './envelope.ts';
-import { type ModelSignature, readModelSignature } from './signed-model.ts';
+import { checkSource, type ModelSignature, readModelSignature } from './signed-model.ts';
 import { checkKeyId, type SigningKey } from './signing-keys.ts';
 
 /** The header of answers of a server that signs; a stream of events ends with it as a comment. */
@@ -32,15 +34,22 @@ export interface Verification {
 
 /** The signature of any file, to lie beside it as `FILE.intoto.json`. */
 export async function signFile(bytes: Uint8Array, name: string, key: SigningKey): Promise<string> {
+  checkArgument('signFile', 'bytes', bytes, 'bytes');
+  checkArgument('signFile', 'name', name, 'text');
+  checkArgument('signFile', 'key', key, 'object');
   return seal(statementOf({ name, sha256: digestOf(bytes) }, 'file', { time: new Date().toISOString() }), key);
 }
 
 /** The envelope of a server's answer. @param sha256 of the bytes that are sent */
 export async function sealAnswer(
   sha256: string,
-  { request, model, modelSha256 }: { request: string; model: string; modelSha256?: string },
+  of: { request: string; model: string; modelSha256?: string },
   key: SigningKey,
 ): Promise<string> {
+  checkArgument('sealAnswer', 'sha256', sha256, 'text');
+  checkOptions('sealAnswer', of, { request: 'text', model: 'text', modelSha256: 'text' });
+  checkArgument('sealAnswer', 'key', key, 'object');
+  const { request, model, modelSha256 } = of;
   const predicate = { time: new Date().toISOString(), request, model: { name: model, sha256: modelSha256 } };
   return seal(statementOf({ name: 'answer', sha256 }, 'answer', predicate), key);
 }
@@ -51,7 +60,8 @@ export async function verifyModel(
   trusted: readonly string[] = [],
   signal?: AbortSignal,
 ): Promise<Verification> {
-  trusted.forEach(checkKeyId);
+  checkSource('verifyModel', source);
+  checkTrusted('verifyModel', trusted);
   let signature: ModelSignature | undefined;
   try {
     signature = await readModelSignature(source, signal);
@@ -68,7 +78,9 @@ export async function verifyBytes(
   envelope: string | undefined,
   trusted: readonly string[] = [],
 ): Promise<Verification> {
-  trusted.forEach(checkKeyId);
+  checkArgument('verifyBytes', 'bytes', bytes, 'bytes');
+  checkArgument('verifyBytes', 'envelope', envelope, 'text', false);
+  checkTrusted('verifyBytes', trusted);
   if (envelope === undefined) return { state: 'unsigned', reason: 'There is no signature.', sha256: digestOf(bytes) };
   try {
     return judge(await open(envelope), digestOf(bytes), trusted);
@@ -83,9 +95,16 @@ export async function verifyAnswer(
   header: string | undefined,
   trusted: readonly string[] = [],
 ): Promise<Verification> {
+  checkArgument('verifyAnswer', 'body', body, 'bytes');
+  checkArgument('verifyAnswer', 'header', header, 'text', false);
   const { bytes, value } = header === undefined ? streamEnd(body) : { bytes: body, value: header };
   if (value === undefined) return verifyBytes(bytes, undefined, trusted);
   return verifyBytes(bytes, decodeHeader(value), trusted);
+}
+
+function checkTrusted(operation: string, trusted: readonly string[]): void {
+  checkList(operation, 'trusted', trusted, 'text');
+  trusted.forEach(checkKeyId);
 }
 
 /** An envelope as the value of a header. */

@@ -18,6 +18,8 @@ const schemas: [string, unknown][] = [
   ['words without other scripts', { type: 'string', pattern: '^[^\\u3000-\\u9fff]*$' }],
   ['no white space twice', { type: 'string', pattern: '^(?:\\S+\\s)*\\S+$', maxLength: 40 }],
   ['lists with commas', { type: 'string', pattern: '^[^,]+(?:,[^,]+)*$', minLength: 12 }],
+  ['runs of letters and hyphens', { type: 'string', pattern: '^[0-9A-Za-z]{8}(?:-[0-9A-Za-z]{1,12}){3}$' }],
+  ['a run of any letters, then one sign', { type: 'string', pattern: '^\\p{L}{1,6}!$' }],
   ['pairs of letters', { type: 'string', pattern: '^(?:[a-z]{2})*$', minLength: 5, maxLength: 11 }],
   ['anything but for its ends', { type: 'string', pattern: '^ab|yz$', maxLength: 9 }],
   ['hexadecimal digits of a number', { type: 'string', pattern: '^[0-9a-f]{7}$' }],

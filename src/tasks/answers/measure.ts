@@ -1,4 +1,5 @@
 // Owns measuring answers from documents. Must not know how passages are found.
+import { checkList } from '../../core/check.ts';
 
 /** Shares lie between 0 and 1; null where there are no rows to measure on. */
 export interface AnswerEvaluation {
@@ -20,6 +21,7 @@ export interface JudgedAnswer {
 }
 
 export function measureAnswers(judged: readonly JudgedAnswer[]): AnswerEvaluation {
+  checkList('measureAnswers', 'judged', judged, 'object');
   const answerable = judged.filter(({ id }) => id !== null);
   const unanswerable = judged.filter(({ id }) => id === null);
   const answered = judged.filter((row) => row.answered);

@@ -39,7 +39,7 @@ export function calibrateDecisions(
   judged: readonly JudgedDecision[],
   options: { readonly accuracy?: number } = {},
 ): DecisionCalibration {
-  checkArgument('calibrateDecisions', 'judged', judged, 'list');
+  checkArgument('calibrateDecisions', 'judged', judged, 'objects');
   checkOptions('calibrateDecisions', options, { accuracy: 'number' });
   const { accuracy: wanted = 0.95 } = options;
   if (!(wanted >= 0.5 && wanted <= 0.999)) {

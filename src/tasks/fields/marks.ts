@@ -1,4 +1,5 @@
 // Owns how people write down which parts of a text are fields: a list of spans, or marks in the text, `[tomorrow](date)`. Must not know models.
+import { checkArgument } from '../../core/check.ts';
 import { OnebitError } from '../../errors.ts';
 import type { Span } from './tokens.ts';
 
@@ -9,6 +10,7 @@ const MARK = /\[([^[\]]+)\]\(([\p{L}_][\p{L}\p{N}_ -]{0,99})\)/gu;
 
 /** The text without marks and the fields that they named; without `slots` where there are none. */
 export function markedText(marked: string): { text: string; slots?: Span[] } {
+  checkArgument('markedText', 'marked', marked, 'text');
   let text = '';
   let from = 0;
   const slots: Span[] = [];

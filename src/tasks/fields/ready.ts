@@ -1,6 +1,6 @@
 // Owns fields that need no examples: e-mail addresses, web addresses, phone numbers, IBANs, amounts of money, order numbers, dates and times. Libraries are
 // loaded when the first reader is made. Must not know models.
-import { checkOptions } from '../../core/check.ts';
+import { checkList, checkOptions } from '../../core/check.ts';
 import { OnebitError } from '../../errors.ts';
 import type { Field } from './field-model.ts';
 
@@ -93,6 +93,8 @@ export function withoutOverlap(first: readonly Field[], second: readonly Field[]
  * most of it. What is only a part of an address or an account number is no field, nor is the whole of one that the model is not sure of.
  */
 export function withReadyFields(learnt: readonly Field[], ready: readonly Field[]): Field[] {
+  checkList('withReadyFields', 'learnt', learnt, 'object');
+  checkList('withReadyFields', 'ready', ready, 'object');
   const whole = ready.filter(({ label }) => UNDOUBTED.has(label));
   const isPart = (field: Field) =>
     whole.some(

@@ -1,5 +1,6 @@
 // Owns the parts of a message: its sentences, without greetings, thanks, signatures and quoted messages. Each part keeps its place in the message. Must not know
 // models.
+import { checkArgument } from '../../core/check.ts';
 import { BARE_GREETING, CLOSING, GREETING, QUOTED, SIGNATURE, THANKING } from './courtesies.ts';
 
 /** A part of a message, and where it stands in it (UTF-16 code units). */
@@ -22,6 +23,7 @@ const LIST_ITEM = /^\s*(?:[-*•–]|\d{1,2}[.)])\s+/u;
 
 /** The sentences of the matter, in their order. Where nothing is left beside courtesies, the whole message is one. */
 export function sentencesOf(message: string): MessagePart[] {
+  checkArgument('sentencesOf', 'message', message, 'text');
   const text = message.slice(0, MAX_CHARACTERS);
   const parts = linesOf(text)
     .flatMap((part) => split(part, text))

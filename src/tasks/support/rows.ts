@@ -7,7 +7,7 @@ import { markedText, spansIn } from '../fields/marks.ts';
 import type { Span } from '../fields/tokens.ts';
 import { beginsTable, columnOf, parseTable, type Table } from './table.ts';
 import { textKey, visible } from './words.ts';
-import { isOldWorkbook, isZip, readWorkbook } from './workbook.ts';
+import { isWorkbook, readWorkbook } from './workbook.ts';
 
 /** The label of queries that no intent covers. */
 export const OUT_OF_SCOPE = 'oos';
@@ -97,10 +97,7 @@ export async function readQueries(
 }
 
 async function workbookOf(bytes: Uint8Array, name: string, wanted: readonly string[]): Promise<Table | undefined> {
-  if (isOldWorkbook(bytes)) {
-    throw new OnebitError('bad-file', `read ${name}: the format of Excel before 2007 is not read. Save it as .xlsx.`);
-  }
-  return isZip(bytes) ? readWorkbook(bytes, name, wanted) : undefined;
+  return isWorkbook(bytes, name) ? readWorkbook(bytes, name, wanted) : undefined;
 }
 
 /** Reads what `readRows` does from text. Throws `bad-argument`. */

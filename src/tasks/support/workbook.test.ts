@@ -107,3 +107,25 @@ test('cut-off workbooks and those of old Excel are refused with advice', async (
   await expect(readRows(whole.subarray(0, -30), 'q.xlsx')).rejects.toThrow(/damaged/);
   await expect(readRows(Uint8Array.from([0xd0, 0xcf, 0x11, 0xe0]), 'q.xls')).rejects.toThrow(/Save it as \.xlsx/);
 });
+
+test('what only its name calls a workbook is refused', async () => {
+  await expect(readRows(Buffer.from('text,intent\na,b\n'), 'q.xlsx')).rejects.toMatchObject({ code: 'bad-file' });
+});
+
+test.each([
+  [46085, '2026-03-04'],
+  [46085.4375, '2026-03-04T10:30:00'],
+  [0.385416666666667, '09:15:00'],
+])('a date of %d is %s', async (serial, text) => {
+  const parts = workbook({
+    Data: [
+      ['intent', 'text'],
+      ['a', serial],
+    ],
+  });
+  const main = 'http://schemas.openxmlformats.org/spreadsheetml/2006/main';
+  parts['xl/styles.xml'] =
+    `<styleSheet xmlns="${main}"><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="22" applyNumberFormat="1"/></cellXfs></styleSheet>`;
+  parts['xl/worksheets/sheet1.xml'] = parts['xl/worksheets/sheet1.xml'].replace('<c r="B2">', '<c r="B2" s="1">');
+  expect((await readRows(zip(parts), 'q.xlsx')).map((row) => row.text)).toEqual([text]);
+});

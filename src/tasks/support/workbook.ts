@@ -8,15 +8,21 @@ const MOST = { bytes: 64e6, entries: 2000, unpackedBytes: 128e6 };
 const END_SIGNATURE = 0x06054b50;
 const ENTRY_SIGNATURE = 0x02014b50;
 const DEFLATED = 8;
+/** Dates of workbooks before this are times of a day. */
+const FIRST_DAY = Date.UTC(1899, 11, 31);
 
 /** Whether bytes are of a ZIP file, as those of a workbook are. */
 export function isZip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 0x03 && bytes[3] === 0x04;
 }
 
-/** Whether bytes are of Excel's format before 2007, which is not read here. */
-export function isOldWorkbook(bytes: Uint8Array): boolean {
-  return [0xd0, 0xcf, 0x11, 0xe0].every((byte, i) => bytes[i] === byte);
+/** Whether a workbook is read from bytes. @throws OnebitError `bad-file` for Excel's format before 2007, and where only the name is a workbook's */
+export function isWorkbook(bytes: Uint8Array, name: string): boolean {
+  if (isZip(bytes)) return true;
+  if ([0xd0, 0xcf, 0x11, 0xe0].every((byte, i) => bytes[i] === byte))
+    throw new OnebitError('bad-file', `read ${name}: the format of Excel before 2007 is not read. Save it as .xlsx.`);
+  if (!/\.xls[xm]?$/i.test(name)) return false;
+  throw refusal(name, 'got another kind of file. Save it as .xlsx, or name it .csv if it is that');
 }
 
 /** The first sheet whose first row names all of `wanted`. Throws `bad-argument` where there is none, `bad-file` for what is no workbook. */
@@ -44,7 +50,14 @@ function tableOf(data: readonly (readonly unknown[])[]): Table {
 
 function textOf(cell: unknown): string {
   if (cell === null || cell === undefined) return '';
-  return cell instanceof Date ? cell.toISOString().slice(0, 10) : String(cell);
+  return cell instanceof Date ? dateText(cell) : String(cell);
+}
+
+/** A date as it stands in a cell: a day, a day with a time, or a time alone, which workbooks count from 1899-12-30. */
+function dateText(date: Date): string {
+  const [day, time] = new Date(Math.round(date.getTime() / 1000) * 1000).toISOString().slice(0, 19).split('T');
+  if (date.getTime() < FIRST_DAY) return time;
+  return time === '00:00:00' ? day : `${day}T${time}`;
 }
 
 /** Unpacks every entry for its size alone. Throws `bad-file` where that is too much, or the archive is damaged. */

@@ -49,6 +49,8 @@ export function languagesOf({ texts = {} }: BusinessTexts): string[] {
 
 /** How customers of a language are spoken to; of one without texts, as those whose language is not known. */
 export function voiceOf(own: BusinessTexts, wanted?: string): Voice {
+  checkArgument('voiceOf', 'own', own, 'object');
+  checkArgument('voiceOf', 'wanted', wanted, 'text', false);
   const fallback = own.language ?? 'en';
   const language = wanted !== undefined && languagesOf(own).includes(wanted) ? wanted : fallback;
   const texts = { ...(DEFAULT_TEXTS[language] ?? DEFAULT_TEXTS.en), ...own.texts?.[language] };
