@@ -9,7 +9,7 @@ import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
 import { ApiError, badField, invalidUrl, toApiError } from './api-error.ts';
-import { AuditLog, audited } from './audit.ts';
+import { AuditLog, audited, isAudited, unaudited } from './audit.ts';
 import { BackgroundResponses } from './background.ts';
 import type { LineAnswer } from './batch-run.ts';
 import { BodyGate } from './body-gate.ts';
@@ -23,11 +23,11 @@ import { jsonPieces } from './json-answer.ts';
 import { isSmall } from './json-size.ts';
 import { isOperator, KeyRing } from './keys.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
-import { ModelShelf } from './model-shelf.ts';
+import { loadedShelf, ModelShelf } from './model-shelf.ts';
 import { ServerObserver } from './observe.ts';
 import { openApiDocument } from './openapi.ts';
 import type { Answers, AskedModel, Operation } from './operation.ts';
-import { OPERATIONS } from './operations.ts';
+import { OPERATIONS, operationOf } from './operations.ts';
 import { SITE_PATHS, siteResponse } from './page.ts';
 import { PolicyGate } from './policy.ts';
 import { readBody } from './request-body.ts';
@@ -479,13 +479,6 @@ export class OnebitServer {
   }
 }
 
-/** A shelf with one model that is loaded already. */
-function loadedShelf(model: LanguageModel): ModelShelf {
-  const shelf = new ModelShelf([{ id: model.config.name, needBytes: async () => 0, load: async () => model }]);
-  void shelf.borrow().then((lease) => lease.release());
-  return shelf;
-}
-
 function bound<Model>(
   { whole, stream }: Answers<Model, AskedModel>,
   model: Model,
@@ -497,21 +490,6 @@ function bound<Model>(
     whole: () => whole(model, body, job, host),
     ...(stream ? { stream: () => stream(model, body, job, host) } : {}),
   };
-}
-
-/** What asks for something: the page, health, metrics and lists do not. */
-function isAudited({ method, path }: Exchange): boolean {
-  return method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS' && /^\/(v1|api|apply-template)(\/|$)/.test(path);
-}
-
-function unaudited(cause: unknown): ApiError {
-  const message = 'The audit log of this server cannot be written, so nothing is answered. Its operator must look.';
-  return new ApiError(503, message, { code: 'audit_failed', cause });
-}
-
-/** The operation of the lines of batches of `endpoint`. */
-function operationOf(endpoint: string): Operation {
-  return OPERATIONS.find(({ path, inBatches }) => path === endpoint && inBatches)!;
 }
 
 function nothingHere(): ApiError {

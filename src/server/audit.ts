@@ -3,6 +3,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { hexOf } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
+import { ApiError } from './api-error.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Where lines go. */
@@ -153,4 +154,14 @@ export async function audited(response: Response, exchange: Exchange, log: Audit
     },
   });
   return new Response(body, { status, headers });
+}
+
+/** What asks for something: the page, health, metrics and lists do not. */
+export function isAudited({ method, path }: Exchange): boolean {
+  return method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS' && /^\/(v1|api|apply-template)(\/|$)/.test(path);
+}
+
+export function unaudited(cause: unknown): ApiError {
+  const message = 'The audit log of this server cannot be written, so nothing is answered. Its operator must look.';
+  return new ApiError(503, message, { code: 'audit_failed', cause });
 }

@@ -221,3 +221,10 @@ function orAborted<Result>(result: Promise<Result>, signal: AbortSignal | undefi
     result.then(resolve, reject).finally(() => signal.removeEventListener('abort', give));
   });
 }
+
+/** A shelf with one model that is loaded already. */
+export function loadedShelf(model: LanguageModel): ModelShelf {
+  const shelf = new ModelShelf([{ id: model.config.name, needBytes: async () => 0, load: async () => model }]);
+  void shelf.borrow().then((lease) => lease.release());
+  return shelf;
+}

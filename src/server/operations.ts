@@ -318,3 +318,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...support,
   ...about,
 ];
+
+/** The operation of the lines of batches of `endpoint`. */
+export function operationOf(endpoint: string): Operation {
+  return OPERATIONS.find(({ path, inBatches }) => path === endpoint && inBatches)!;
+}
