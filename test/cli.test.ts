@@ -130,6 +130,7 @@ describe('what was probably meant', () => {
   const file = (name: string) => join(folder, name);
   test.each([
     ['a text without its option', ['generate', 'Once', 'upon'], /Did you mean: onebit generate -p "Once upon"/],
+    ['a file without its option', ['score', 'README.md'], /Did you mean: onebit score --file README\.md/],
     ['a model without its option', ['chat', 'tiny.gguf'], /Did you mean: onebit chat -m tiny\.gguf/],
     ['a text instead of a command', ['tell me a story'], /Did you mean: onebit generate -p "tell me a story"/],
     ['a misspelt command', ['genrate'], /Did you mean generate\?/],

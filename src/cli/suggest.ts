@@ -17,6 +17,8 @@ const MEANT: Record<string, string> = {
   bench: '-m',
   serve: '-m',
 };
+/** How a file that exists was probably meant. */
+const MEANT_FILE: Record<string, string> = { score: '--file' };
 const MOST_SUGGESTED = 3;
 /** Models of the hub that this package is made for. */
 const WELL_KNOWN = ['prism-ml/Bonsai-1.7B-gguf', 'prism-ml/Bonsai-4B-gguf', 'prism-ml/Bonsai-8B-gguf'];
@@ -24,9 +26,13 @@ const WELL_KNOWN = ['prism-ml/Bonsai-1.7B-gguf', 'prism-ml/Bonsai-4B-gguf', 'pri
 /** A sentence for words that a command does not take; undefined where nothing comes to mind. */
 export async function meantByWords(command: string, words: readonly string[]): Promise<string | undefined> {
   const isModel = /\.gguf$/i.test(words[0] ?? '') && words.length === 1;
-  const option = isModel ? '-m' : MEANT[command];
-  if (option === undefined || words.length === 0) return undefined;
   const text = words.join(' ');
+  const isFile = await stat(text).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  const option = isModel ? '-m' : (isFile && MEANT_FILE[command]) || MEANT[command];
+  if (option === undefined || words.length === 0) return undefined;
   return `Did you mean: onebit ${command} ${option} ${/^[\w./-]+$/.test(text) ? text : JSON.stringify(text)}`;
 }
 
