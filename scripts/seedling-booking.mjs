@@ -18,10 +18,10 @@ export class Booking {
   #last = [];
   #before = {};
 
-  constructor(talk, voice) {
+  constructor(talk, voice, trades = ['table', 'table', 'stay', 'ride']) {
     this.#talk = talk;
     this.#voice = voice;
-    this.#kind = KINDS[this.#voice.pick(['table', 'table', 'stay', 'ride'])];
+    this.#kind = KINDS[this.#voice.pick(trades)];
     this.#style = this.#voice.chance(0.17)
       ? (value) => value.toLowerCase()
       : this.#voice.chance(0.02)

@@ -7,6 +7,7 @@
 //
 // --words: texts whose ordinary words go into names. --off-path: messages by intent (columns text and intent), of which those beyond the trade are used.
 // --mix B,C,O,R: shares of bookings, talk about what it is and can, messages beyond its trade, and repeating (default 60,8,17,15).
+// --trades: what is booked, as often as it is named (default table,table,stay,ride).
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { writeFileAtomically } from '../dist/bytes/file-write.js';
@@ -25,11 +26,12 @@ const { values: options } = parseArgs({
     words: { type: 'string', multiple: true, default: [] },
     'off-path': { type: 'string', multiple: true, default: [] },
     mix: { type: 'string', default: '60,8,17,15' },
+    trades: { type: 'string', default: 'table,table,stay,ride' },
   },
 });
 if (!options.output || options.words.length === 0 || options['off-path'].length === 0) {
   console.error(
-    'usage: node scripts/seedling-conversations.mjs -o OUT.jsonl --words TEXT... --off-path MESSAGES... [--count 30000] [--seed 1] [--mix 60,8,17,15]',
+    'usage: node scripts/seedling-conversations.mjs -o OUT.jsonl --words TEXT... --off-path MESSAGES... [--count 30000] [--seed 1] [--mix 60,8,17,15] [--trades table,table,stay,ride]',
   );
   process.exit(2);
 }
@@ -44,6 +46,7 @@ const proper = [...new Set(text.match(/(?<=[a-z,;(] )[A-Z][a-zà-ÿ]{3,12}(?=[ ,
 const values = new Values(new Random(Number(options.seed)), vocabulary, proper);
 const offPath = readOffPath(options['off-path']);
 const voice = new Voice(values, offPath);
+const trades = options.trades.split(',');
 const pick = (list) => values.pick(list);
 const chance = (share) => values.chance(share);
 
@@ -131,9 +134,9 @@ function booking() {
     const [message, reply] = voice.beyond();
     talk.user(message).agent(reply);
   }
-  new Booking(talk, voice).run();
+  new Booking(talk, voice, trades).run();
   if (chance(0.2)) talk.user(voice.factAbout('it')).agent(REPLIES.fact);
-  if (chance(0.1) && talk.messages.length < 10) new Booking(talk, voice).run();
+  if (chance(0.1) && talk.messages.length < 10) new Booking(talk, voice, trades).run();
   if (chance(0.3)) {
     const [message, reply] = voice.smallTalk(['welcome', 'welcome', 'bye']);
     talk.user(message).agent(reply);

@@ -101,6 +101,22 @@ describe.skipIf(!python)(`the PyTorch twin${python ? '' : ' (skipped: no Python 
       run(twin, 'train', join(root, 'run'), '-o', join(root, 'three'), '--cpu', '--resume');
       expect(await lossesOf('three')).toEqual(await lossesOf('one'));
       expect(await readdir(join(root, 'three'))).toContain('model.safetensors');
+      // Nothing of one run and all of another is the other.
+      const mean = [
+        'mean',
+        join(root, 'run'),
+        '-o',
+        join(root, 'mean'),
+        '--of',
+        join(root, 'start'),
+        join(root, 'three'),
+      ];
+      run(twin, 'train', join(root, 'run'), '-o', join(root, 'start'), '--cpu', '--steps', '1');
+      run(twin, ...mean, '--shares', '0', '2');
+      const [whole, all] = await Promise.all(
+        ['three', 'mean'].map((folder) => readFile(join(root, folder, 'model.safetensors'))),
+      );
+      expect(all.equals(whole)).toBe(true);
     },
     SLOW,
   );

@@ -5,6 +5,7 @@
   torchrun --nproc_per_node 8 onebit.py train run -o out --bf16                                eight, one process each
   python onebit.py train run -o out --resume                                                   after an interruption
   python onebit.py import model.gguf.ckpt/step-000001000.ckpt run                              go on from where `onebit train` stopped
+  python onebit.py mean run -o mean --of one two --shares 1 4                                  the mean of what two runs learnt, before rounding
   onebit convert out -o model.gguf --type q1_0                                                 back, without loss
 
 A run folder holds tokens.safetensors (for update u and pass p: `u.p.ids` [sequences, length + 1], `u.p.weights` [sequences, length], how much predicting
@@ -329,6 +330,16 @@ def export(model, recipe, run, folder):
             shutil.copyfile(os.path.join(run, name), os.path.join(folder, name))
 
 
+def mean(o):
+    """Model soups (Wortsman et al. 2022, arXiv 2203.05482): runs from one start have a mean that is often better than each."""
+    shares = o.shares or [1] * len(o.of)
+    states = [torch.load(os.path.join(folder, "checkpoint.pt"), map_location="cpu")["model"] for folder in o.of]
+    model = Model(read_json(o.run, "config.json"))
+    model.load_state_dict({k: sum(s * state[k] for s, state in zip(shares, states)) / sum(shares) for k in states[0]})
+    os.makedirs(o.output, exist_ok=True)
+    export(model, read_json(o.run, "recipe.json"), o.run, o.output)
+
+
 # --- weights before rounding from a checkpoint of `onebit train` ------------------------------------------------------------------------------------------
 
 HF_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head", "attn_norm": "input_layernorm",
@@ -378,5 +389,11 @@ if __name__ == "__main__":
     two.add_argument("checkpoint")
     two.add_argument("run")
     two.set_defaults(run_command=import_checkpoint)
+    three = commands.add_parser("mean")
+    three.add_argument("run")
+    three.add_argument("-o", "--output", required=True)
+    three.add_argument("--of", nargs="+", required=True, help="output folders of runs")
+    three.add_argument("--shares", nargs="+", type=float)
+    three.set_defaults(run_command=mean)
     options = parser.parse_args()
     options.run_command(options)
