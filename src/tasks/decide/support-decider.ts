@@ -2,7 +2,7 @@
 import { wrong } from '../../core/check.ts';
 import { stemOf } from '../answers/passage-index.ts';
 import { OUT_OF_SCOPE } from '../support/rows.ts';
-import { SupportModel } from '../support/support-model.ts';
+import type { SupportModel } from '../support/support-model.ts';
 import { wordsOf } from '../support/words.ts';
 import { spoken } from '../texts/index.ts';
 import { sumOf } from './calibrate.ts';
@@ -18,7 +18,7 @@ const LEAST_MEANT = 0.1;
 
 /** A decider over the intents and flags of `model`, or over the question that it was trained on. */
 export function supportDecider(model: SupportModel): Decider {
-  if (!(model instanceof SupportModel)) throw wrong('supportDecider', 'model', 'be one of loadSupport', model);
+  if (typeof model?.predict !== 'function') throw wrong('supportDecider', 'model', 'be one of loadSupport', model);
   if (model.parts.question) return trainedDecider(model, model.parts.question);
   const intentOf = new Map(model.intents.map((intent, i) => [keyOf(intent), i]));
   const ofIntents = (text: string) => chancesOf(model, text, model.intents);
