@@ -25,7 +25,7 @@ import { findFields, mutate } from './mutate.mjs';
  * @param {number} options.cases
  * @param {number} options.seed
  * @param {number} [options.first] Number of the first case, to repeat one.
- * @param {number} [options.caseLimitMs] A case that takes longer is a finding.
+ * @param {number} [options.caseLimitMs] A case that takes longer, twice, is a finding.
  * @param {number} [options.memoryLimitBytes] A case after which the process holds more above the start than this is a finding.
  * @param {(done: number) => void} [options.onProgress]
  */
@@ -44,9 +44,14 @@ export async function fuzz(options) {
     const file = seeds[random.below(seeds.length)];
     const bytes = mutate(file, seeds[random.below(seeds.length)].bytes, random);
     const report = (stage, what) => findings.push({ index, file: file.name, stage, what });
-    const start = performance.now();
-    const { outcome, stage, error } = await runCase(bytes, consumers, isTyped);
-    const elapsedMs = performance.now() - start;
+    const timed = async () => {
+      const start = performance.now();
+      const result = await runCase(bytes, consumers, isTyped);
+      return { ...result, elapsedMs: performance.now() - start };
+    };
+    const { outcome, stage, error, elapsedMs: firstMs } = await timed();
+    // A machine that does other work can make any case slow once.
+    const elapsedMs = firstMs > caseLimitMs ? Math.min(firstMs, (await timed()).elapsedMs) : firstMs;
     if (error) report(stage, `untyped error: ${error instanceof Error ? error.stack : error}`);
     if (elapsedMs > caseLimitMs) report(stage, `took ${elapsedMs.toFixed(0)} ms`);
     const held = heldBytes() - base;

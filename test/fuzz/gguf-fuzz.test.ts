@@ -34,7 +34,7 @@ test('the fuzzer reports untyped errors and slow cases with the number that repe
   const consume = async () => {
     calls++;
     if (calls === 3) throw new TypeError('planted');
-    if (calls === 4) await new Promise((resolve) => setTimeout(resolve, 60));
+    if (calls === 4 || calls === 5) await new Promise((resolve) => setTimeout(resolve, 60));
   };
   const consumers = [{ name: 'planted', consume }];
   const result = await fuzz({ seeds, consumers, isTyped, Random, cases: 5, seed: SEED, caseLimitMs: 50 });
