@@ -59,7 +59,8 @@ describe.skipIf(!isUnix)('a named pipe that nobody writes into', () => {
       await wait(4000);
       expect(ended, said()).toBe(false);
       child.kill('SIGTERM');
-      expect([143, 'SIGTERM']).toContain(await end);
+      // A server that is told to end has done what it was to do.
+      expect(args[0] === 'serve' ? [0] : [143, 'SIGTERM']).toContain(await end);
     },
     60_000,
   );
