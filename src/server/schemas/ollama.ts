@@ -15,29 +15,31 @@ const { temperature, top_p, top_k, min_p, seed, stop, presence_penalty, frequenc
 const RUNNING =
   'num_keep num_batch num_gpu main_gpu num_thread numa use_mmap use_mlock low_vram f16_kv vocab_only draft_num_predict';
 const only = <T extends number | boolean>(value: T) => z.literal(value, `Not supported: must be ${value}`).nullish();
-const options = z.strictObject({
-  ...Object.fromEntries(RUNNING.split(' ').map((name) => [name, z.unknown().optional()])),
-  ...{
-    temperature,
-    top_p,
-    top_k,
-    min_p,
-    seed,
-    stop,
-    presence_penalty,
-    frequency_penalty,
-    repeat_penalty,
-    repeat_last_n,
-  },
-  num_predict: z.int().min(-2).nullish().describe('-1 and -2: as many as the context holds'),
-  num_ctx: z
-    .int()
-    .min(1)
-    .nullish()
-    .describe('Tokens of prompt and answer; at most those that the server was started with'),
-  ...{ mirostat: only(0), mirostat_eta: z.number().nullish(), mirostat_tau: z.number().nullish() },
-  ...{ tfs_z: only(1), typical_p: only(1), penalize_newline: only(true) },
-});
+const options = z
+  .object({
+    ...Object.fromEntries(RUNNING.split(' ').map((name) => [name, z.unknown().optional()])),
+    ...{
+      temperature,
+      top_p,
+      top_k,
+      min_p,
+      seed,
+      stop,
+      presence_penalty,
+      frequency_penalty,
+      repeat_penalty,
+      repeat_last_n,
+    },
+    num_predict: z.int().min(-2).nullish().describe('-1 and -2: as many as the context holds'),
+    num_ctx: z
+      .int()
+      .min(1)
+      .nullish()
+      .describe('Tokens of prompt and answer; at most those that the server was started with'),
+    ...{ mirostat: only(0), mirostat_eta: z.number().nullish(), mirostat_tau: z.number().nullish() },
+    ...{ tfs_z: only(1), typical_p: only(1), penalize_newline: only(true) },
+  })
+  .catchall(z.null('Not supported: no option of this name is known'));
 const noImages = z.array(z.unknown()).max(0, 'Not supported: must be empty').nullish();
 const shared = {
   ...formFields,
