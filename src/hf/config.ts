@@ -1,7 +1,7 @@
 // Owns what a model's config.json says, as GGUF metadata, and back. Whatever would change the result and is not understood is refused by name.
 import { OnebitError } from '../errors.ts';
 import type { WritableValue } from '../gguf/write.ts';
-import { readGemma3 } from './gemma3.ts';
+import { GEMMA3_NEUTRAL, readGemma3 } from './gemma3.ts';
 import type { Json } from './json.ts';
 import { type RopeReader, readRope } from './rope.ts';
 
@@ -17,6 +17,8 @@ export interface Family {
   readonly permuted: boolean;
   /** What is added to the weights of its norms, which count from 0 there. */
   readonly normShift?: number;
+  /** As `NEUTRAL`, where that is otherwise; an undefined list: the key is read elsewhere. */
+  readonly neutral?: Readonly<Record<string, readonly unknown[] | undefined>>;
   /** Tensors that other families call otherwise. */
   readonly names?: readonly (readonly [hf: string, gguf: string])[];
 }
@@ -27,10 +29,14 @@ export const families: readonly Family[] = [
 ];
 
 /** Microsoft's BitNet, which is read only: as GGUF its matrices have factors beside them. */
-const bitnet: Family = { hf: 'BitNetForCausalLM', modelType: 'bitnet', gguf: 'bitnet-b1.58', permuted: false };
+const bitnet: Family = {
+  ...{ hf: 'BitNetForCausalLM', modelType: 'bitnet', gguf: 'bitnet-b1.58', permuted: false },
+  neutral: { hidden_act: ['relu2'] },
+};
 /** Gemma 3 without pictures, which is read only as well. */
 const gemma3: Family = {
   ...{ hf: 'Gemma3ForCausalLM', modelType: 'gemma3_text', gguf: 'gemma3', permuted: false, normShift: 1 },
+  neutral: GEMMA3_NEUTRAL,
   names: [
     ['model.layers.#.post_attention_layernorm', 'blk.#.post_attention_norm'],
     ['model.layers.#.pre_feedforward_layernorm', 'blk.#.ffn_norm'],
@@ -48,8 +54,6 @@ const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
   sliding_window: [null],
   pretraining_tp: [1],
 };
-/** Keys that say something else of Gemma 3. */
-const GEMMA_KEYS = new Set(['hidden_act', 'sliding_window']);
 const U32: Readonly<Record<string, string>> = {
   num_hidden_layers: 'block_count',
   max_position_embeddings: 'context_length',
@@ -86,13 +90,12 @@ export function readConfig(config: Json, name: string): ReadConfig {
       `load ${name}: config.json must name one of ${readable.map(({ hf }) => hf).join(', ')}, got ${JSON.stringify(architectures[0] ?? config.model_type)?.slice(0, 60)}. Look for a model of one of these.`,
     );
   }
-  for (const [key, values] of Object.entries(NEUTRAL)) {
+  for (const [key, values] of Object.entries({ ...NEUTRAL, ...family.neutral })) {
     const value = config[key];
     // A width of the window counts only where the window is used.
     if (key === 'sliding_window' && config.use_sliding_window === false) continue;
-    if (family === gemma3 && GEMMA_KEYS.has(key)) continue;
-    const usual = key === 'hidden_act' && family === bitnet ? ['relu2'] : values;
-    if (value !== undefined && !usual.includes(value)) problems.push(`${key} = ${JSON.stringify(value).slice(0, 60)}`);
+    if (value !== undefined && values && !values.includes(value))
+      problems.push(`${key} = ${JSON.stringify(value).slice(0, 60)}`);
   }
   const number = (key: string, fallback?: number) => {
     const value = config[key] ?? fallback;

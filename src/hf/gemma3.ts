@@ -3,7 +3,8 @@ import type { Json } from './json.ts';
 import { type RopeReader, readRope } from './rope.ts';
 
 /** Values with which a key changes nothing; others are refused. */
-const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
+export const GEMMA3_NEUTRAL = {
+  sliding_window: undefined,
   hidden_activation: ['gelu_pytorch_tanh'],
   hidden_act: ['gelu_pytorch_tanh'],
   use_bidirectional_attention: [false, null],
@@ -19,10 +20,6 @@ const LARGEST_LAYERS = 62;
 /** Sets the keys. @returns nothing, as families whose frequencies have no factors */
 export function readGemma3(config: Json, reader: RopeReader): undefined {
   const { prefix, metadata, headSize, number, problems } = reader;
-  for (const [key, values] of Object.entries(NEUTRAL)) {
-    const value = config[key];
-    if (value !== undefined && !values.includes(value)) problems.push(`${key} = ${JSON.stringify(value).slice(0, 60)}`);
-  }
   const layers = number('num_hidden_layers');
   const scaledBy =
     layers === LARGEST_LAYERS ? Math.floor(number('hidden_size') / number('num_attention_heads')) : headSize;

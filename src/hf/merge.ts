@@ -61,6 +61,7 @@ function merged(tensor: TensorInfo, gguf: Gguf, source: ByteSource, matrix: Adap
   };
   if (!matrix) return { name, shape, format: tensor.format, rows: stored };
   const { rank, a, b, factor } = matrix;
+  let scale: number | undefined;
   return {
     name,
     shape,
@@ -68,7 +69,7 @@ function merged(tensor: TensorInfo, gguf: Gguf, source: ByteSource, matrix: Adap
     async rows(from, to, signal) {
       const values = new Float32Array((to - from) * cols);
       format.decode(await stored(from, to, signal), values);
-      const scale = await scaleOf(gguf, source, name, signal);
+      scale ??= await scaleOf(gguf, source, name, signal);
       if (scale !== 1) for (let i = 0; i < values.length; i++) values[i] *= scale;
       for (let row = from; row < to; row++) {
         const target = values.subarray((row - from) * cols, (row - from + 1) * cols);

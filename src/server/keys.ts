@@ -74,10 +74,10 @@ export class ApiKey {
 
   /** Counts a request. @throws ApiError 429 when the key has used what it may use */
   async admit(): Promise<void> {
-    const { requests, tokens, tokensOfDay } = this;
+    const { requests } = this;
     await this.ask([
       ...(requests ? [{ bucket: requests, how: 'lend', base: 1 } as const] : []),
-      ...[tokens, tokensOfDay].flatMap((bucket) => (bucket ? [{ bucket, how: 'look', base: 1 } as const] : [])),
+      ...this.tokenBuckets.map((bucket) => ({ bucket, how: 'look', base: 1 }) as const),
     ]);
   }
 
@@ -90,7 +90,7 @@ export class ApiKey {
    */
   async reserve({ promptTokens, answers, answerTokens, known }: TokenNeed, before?: Reservation): Promise<Reservation> {
     const wanted = known ? answerTokens : Math.min(answerTokens, LEAST_ANSWER);
-    const buckets = [this.tokensOfDay, this.tokens].filter((bucket) => bucket !== undefined);
+    const buckets = this.tokenBuckets;
     const asked = { how: 'lend', base: promptTokens, parts: answers, wanted, most: answerTokens } as const;
     const back = before ? this.taken(-before.taken) : [];
     const { part } = await this.ask([...back, ...buckets.map((bucket) => ({ bucket, ...asked }))]);
@@ -104,8 +104,11 @@ export class ApiKey {
   }
 
   private taken(amount: number): Asked[] {
-    const buckets = amount === 0 ? [] : [this.tokensOfDay, this.tokens];
-    return buckets.flatMap((bucket) => (bucket ? [{ bucket, how: 'take', base: amount }] : []));
+    return amount === 0 ? [] : this.tokenBuckets.map((bucket) => ({ bucket, how: 'take', base: amount }));
+  }
+
+  private get tokenBuckets(): Bucket[] {
+    return [this.tokensOfDay, this.tokens].filter((bucket) => bucket !== undefined);
   }
 
   /** @throws ApiError 429 */

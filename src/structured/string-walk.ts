@@ -191,21 +191,25 @@ class Branches {
   /** Whether no text below a node ends the string. The node's byte leads from place `from` to `next`. */
   isWhole(node: number, from: number, next: number): boolean {
     const { characters, longest } = this.contents;
-    const group = GROUP[this.byte[node]];
-    const place = group < 0 ? next : this.safe.after(from, group);
+    const place = this.behind(node, from, next);
     if (place < 0) return false;
     const safe = this.safe.from(place);
     if (isWithin(characters, node * WORDS, safe.characters)) return true;
-    const more = longest[node] - (group < 0 ? 0 : 1);
+    const more = longest[node] - (GROUP[this.byte[node]] < 0 ? 0 : 1);
     return more <= safe.burstLength && isWithin(characters, node * WORDS, safe.burst);
   }
 
   /** The place whose safe characters hold all below a node, its own character among them where that is only begun; −1 where there is none. */
   safePlace(node: number, from: number, next: number): number {
-    const group = GROUP[this.byte[node]];
-    const place = group < 0 ? next : this.safe.after(from, group);
+    const place = this.behind(node, from, next);
     if (place < 0) return -1;
     return isWithin(this.contents.characters, node * WORDS, this.safe.from(place).characters) ? place : -1;
+  }
+
+  /** The place behind the character that the node's byte ends or begins; −1 where that is not one place. */
+  private behind(node: number, from: number, next: number): number {
+    const group = GROUP[this.byte[node]];
+    return group < 0 ? next : this.safe.after(from, group);
   }
 }
 
