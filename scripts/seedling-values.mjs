@@ -197,16 +197,17 @@ export class Values {
     if (roll < 0.15) return `${a} ${a}`;
     if (roll < 0.17) return `${a} ${this.strange(sounds)} ${this.strange(sounds)}`;
     if (roll < 0.28) return `${a} ${b}`;
-    if (roll < 0.42) return `${a} ${this.pick(after)}`;
+    if (roll < 0.42) return `${this.chance(0.3) ? `${a} ${b}` : a} ${this.pick(after)}`;
     if (roll < 0.58) return `${this.pick(before)} ${a}`;
-    if (roll < 0.66) return `The ${this.pick([`${a} ${b}`, a, `${a} ${this.pick(after)}`, `${a} and ${b}`])}`;
+    if (roll < 0.66)
+      return `The ${this.pick([`${a} ${b}`, `${a} ${b}`, a, `${a} ${this.pick(after)}`, `${a} ${b} ${this.pick(after)}`, `${a} and ${b}`])}`;
     if (roll < 0.78)
       return `${this.pick(words('Le La Les El Los Las Il Lo Der Die Das De Het Den Al O Os Pod U'))} ${a}${this.chance(0.4) ? ` ${b}` : ''}`;
-    if (roll < 0.83) return `${a} & ${b}`;
+    if (roll < 0.83) return `${a} ${this.pick(['&', 'and'])} ${b}`;
     if (roll < 0.87) return `${a}'s${this.chance(0.5) ? ` ${this.pick(after)}` : ''}`;
     if (roll < 0.9) return `${this.pick(["L'", "D'", "O'", 'Mc', "Dell'"])}${a}`;
     if (roll < 0.93)
-      return `${this.pick(before)} ${this.pick(words('de del la du di della des van von im zum aux al'))} ${a}`;
+      return `${this.pick(before)} ${this.pick(words('de del la du di do da dos della des van von im zum aux al'))} ${a}`;
     if (roll < 0.955) return `${a} ${this.number(2, 99)}`;
     if (roll < 0.967) return `${a}-${b}`;
     if (roll < 0.98) return `${a} ${this.pick(words('de of von di du and y e by i et'))} ${b}`;
