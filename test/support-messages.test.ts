@@ -4,12 +4,15 @@ import {
   decide,
   languageReader,
   loadSupport,
+  MessageRouter,
+  READY_FIELDS,
   routeMessage,
   type SupportModel,
   saveSupport,
   trainDecision,
   trainSupport,
   updateSupport,
+  voiceOf,
   withTexts,
 } from '../src/tasks/support/index.ts';
 import { trainingRows } from './support-rows.ts';
@@ -47,6 +50,25 @@ Ann`;
     expect(wishes.flatMap(({ parts }) => parts)).toHaveLength(3);
     expect(action).toBe('answer');
     expect(text).toBe('Your question goes to: your parcel.\n\nThe money comes back.');
+  });
+
+  test('each answer is filled with what its own wish names, and what is missing is asked for in the language', async () => {
+    const answers = { parcel_status: 'Parcel {order_number} is on its way.', refund: 'Refund of {order_number}.' };
+    const router = await MessageRouter.of(withTexts(model, { answers, country: 'DE' }));
+    const said = 'Where is my parcel, order 11110? I want a refund for the shoes of order 22220.';
+    const { text, prediction } = router.route(said, { language: 'en' });
+    expect(text).toBe('Parcel 11110 is on its way.\n\nRefund of 22220.');
+    expect(prediction.fields.map(({ value }) => value)).toEqual(['11110', '22220']);
+    expect(router.route('I want a refund for the shoes', { language: 'de' }).text).toBe(
+      'Bitte nennen Sie mir: Bestellnummer.',
+    );
+    expect(router.fieldsOf('ruf an: 030 901820', 'de').map(({ value }) => value)).toEqual(['+4930901820']);
+    expect(READY_FIELDS.map((label) => voiceOf({}, 'sv').field(label))).not.toContain(undefined);
+    expect([voiceOf({}, 'de').field('amount'), voiceOf({}, 'de').field('datetime')]).toEqual([
+      'Betrag',
+      'Datum oder Uhrzeit',
+    ]);
+    expect(() => withTexts(model, { country: 'Germany' })).toThrow(/texts\.country must be two letters/);
   });
 
   test('a person takes over where one of them needs one, with what can be said of the others', () => {
