@@ -99,6 +99,11 @@ export class Booking {
     const end = asking ? '?' : '';
     const terse = thing ?? this.#voice.pick(this.#kind.terse);
     if (this.#kind.unknown && this.#voice.chance(0.05)) return this.#openBlindly();
+    if (given.length > 0 && this.#voice.chance(0.22)) {
+      this.#user(`${this.#voice.chance(0.5) ? this.#inShort(given) : this.#bare(given)}${please()}`);
+      this.#take(given);
+      return this.#repeat();
+    }
     const greeting = this.#voice.chance(0.12)
       ? this.#voice.pick(['Hi, ', 'Hello, ', 'Good evening, ', 'Hi there! ', 'Hey, ', 'Hello! ', 'Good morning. '])
       : '';
@@ -126,6 +131,28 @@ export class Booking {
     );
     this.#take(given);
     this.#repeat();
+  }
+
+  /** "Table for two at Chez Paul in Lyon on Friday": as briefly as it is mostly said. */
+  #inShort(given) {
+    const order = ['rooms', 'class', 'people', this.#kind.named, 'city', 'from', 'to'];
+    const place = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
+    const parts = given.toSorted((a, b) => place(a) - place(b)).map((name) => this.#part(name));
+    const thing = this.#voice.pick(this.#kind.terse);
+    return `${this.#voice.chance(0.5) ? capital(thing) : thing} ${parts.join(' ')}`;
+  }
+
+  /** "Book Chez Paul, Lyon, 2 people, 19:00, 12 March": the house and the city with no word around them. */
+  #bare(given) {
+    const { named } = this.#kind;
+    const first = [named, 'city'].filter((name) => given.includes(name)).map((name) => this.#wanted[name]);
+    const rest = given.filter((name) => name !== named && name !== 'city').map((name) => this.#part(name));
+    const lead =
+      given.includes(named) && this.#voice.chance(0.7)
+        ? this.#voice.pick(['Book ', 'Reserve ', 'book ', 'reserve ', 'Please book ', 'Can you book ', 'I want to book ', 'I would like to book ']) // biome-ignore format: short
+        : `${this.#voice.pick(this.#kind.terse)}${this.#voice.pick([': ', ', ', ' - '])}`;
+    const joint = this.#voice.pick([', ', ', ', ' ']);
+    return `${lead}${[first.join(', '), ...rest].filter((piece) => piece !== '').join(joint)}`;
   }
 
   /** Asks for something good instead of naming it: the seedling knows none. */
