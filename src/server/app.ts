@@ -249,11 +249,12 @@ export class OnebitServer {
     return bound(operation.model, model, body, job, this);
   }
 
-  /** What support models do is for it unless another is named; a chat is where it is named, or alone. */
+  /** What support models do is for it unless another is named; a chat is where it is named. Where it is alone, whatever the name. */
   private isForSupport(operation: Operation, { model }: AskedModel, support: SupportModel): boolean {
     const isNamed = model === support.facts.name;
-    const waitsForName = operation.model && !operation.supportFirst;
-    return isNamed || (waitsForName ? this.shelf.ids.length === 0 : model == null);
+    const isAlone = operation.model !== undefined && this.shelf.ids.length === 0;
+    const waitsForName = operation.model !== undefined && !operation.supportFirst;
+    return isNamed || isAlone || (!waitsForName && model == null);
   }
 
   /** An answer, in one piece where it is short. */
