@@ -3,7 +3,7 @@ import { OnebitError } from '../errors.ts';
 import type { GgufValue } from '../gguf/types.ts';
 import { preTokenizers } from '../tokenizer/pre-tokenizer.ts';
 import { CHAT_BOS_KEY, COMPOSE_KEY, createTokenizer, SPACE_KEY } from '../tokenizer/tokenizer.ts';
-import { CONTROL, NORMAL, USER_DEFINED } from '../tokenizer/vocabulary.ts';
+import { CONTROL, NORMAL, UNKNOWN, USER_DEFINED } from '../tokenizer/vocabulary.ts';
 import { BLOCK, SPLITS } from './token-steps.ts';
 import { BOS_FIRST } from './tokenizer.ts';
 
@@ -20,7 +20,7 @@ export function writeTokenizer(metadata: ReadonlyMap<string, GgufValue>): {
   const types = metadata.get('tokenizer.ggml.token_type') as Int32Array | undefined;
   const typeOf = (id: number) => types?.[id] ?? NORMAL;
   const id = (name: string) => metadata.get(`tokenizer.ggml.${name}_token_id`) as number | undefined;
-  const isAdded = (token: number) => [CONTROL, USER_DEFINED].includes(typeOf(token));
+  const isAdded = (token: number) => [CONTROL, USER_DEFINED, UNKNOWN].includes(typeOf(token));
   const added = texts.flatMap((content, token) =>
     isAdded(token)
       ? [
@@ -31,12 +31,15 @@ export function writeTokenizer(metadata: ReadonlyMap<string, GgufValue>): {
             lstrip: false,
             rstrip: false,
             normalized: false,
-            special: typeOf(token) === CONTROL,
+            special: typeOf(token) !== USER_DEFINED,
           },
         ]
       : [],
   );
-  const vocab = Object.fromEntries(texts.flatMap((text, token) => (isAdded(token) ? [] : [[text, token]])));
+  // The model's own list has the unknown token too.
+  const vocab = Object.fromEntries(
+    texts.flatMap((text, token) => (isAdded(token) && typeOf(token) !== UNKNOWN ? [] : [[text, token]])),
+  );
   const kind = metadata.get('tokenizer.ggml.model');
   const parts = kind === 'llama' ? piecesOut(metadata, texts, typeOf) : bytesOut(metadata);
   const bos = id('bos');
