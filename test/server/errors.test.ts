@@ -42,6 +42,8 @@ describe('wrong requests', () => {
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: {} }] }] },
       'messages.0.content.0',
     ],
+    ['too many texts', '/v1/embeddings', { input: Array(2049).fill('a') }, 'input'],
+    ['a number among texts', '/v1/embeddings', { input: ['a', 5] }, 'input.1'],
     ['content that is a number', chat, { messages: [{ role: 'user', content: 1 }] }, 'messages.0.content'],
     ['n of zero', chat, { messages, n: 0 }, 'n'],
     ['too many alternatives', chat, { messages, top_logprobs: 21 }, 'top_logprobs'],

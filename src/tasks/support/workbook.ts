@@ -121,10 +121,8 @@ async function unpackedSize(bytes: Uint8Array, entry: Entry, most: number, name:
     }
   } catch (cause) {
     throw refusal(name, 'got a damaged one. Save it anew', cause);
-  } finally {
-    reader.cancel().catch(() => {});
   }
-  return size;
+  return size; // the reader is left as it is: in Node, to cancel a DecompressionStream can end the process
 }
 
 function refusal(name: string, got: string, cause?: unknown): OnebitError {
