@@ -39,7 +39,7 @@ import type { Adapter } from './model/adapter.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Engine } from './model/engine.ts';
 import { ownSampling, type SamplingDefaults } from './model/own-sampling.ts';
-import type { Tokenizer } from './tokenizer/tokenizer.ts';
+import { CHAT_BOS_KEY, type Tokenizer } from './tokenizer/tokenizer.ts';
 
 export type { ModelFacts };
 
@@ -465,7 +465,8 @@ export class LanguageModel {
   /** `tokens` with the begin token where the model wants one and the template wrote none. */
   private begun(tokens: number[]): Int32Array {
     const { addBos, bos } = this.tokenizer;
-    if (addBos && bos !== undefined && tokens[0] !== bos) tokens.unshift(bos);
+    const isWanted = addBos && this.metadata.get(CHAT_BOS_KEY) !== false;
+    if (isWanted && bos !== undefined && tokens[0] !== bos) tokens.unshift(bos);
     return Int32Array.from(tokens);
   }
 
