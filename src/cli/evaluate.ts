@@ -7,13 +7,14 @@ import { calibrationReport, fitCalibration } from '../evaluate/calibration.ts';
 import type { ModelReport } from '../evaluate/report.ts';
 import { evaluateReport } from '../evaluate/report.ts';
 import { SUITES } from '../evaluate/suites.ts';
-import { calibrationFile } from './calibration-file.ts';
+import { calibrationFile, identityOf } from './calibration-file.ts';
 import {
   addComputeOptions,
   type CommandContext,
   type ComputeFlags,
   collect,
   loadModel,
+  modelNameOf,
   numberBetween,
   wholeNumber,
 } from './context.ts';
@@ -75,7 +76,10 @@ export function evaluateCommand({ signal }: CommandContext): Command {
     .option('--text <file>', 'a text (may be repeated)', collect)
     .option('--few-shot <n>', 'so many examples before each question', wholeNumber(0, 1000), 0)
     .option('--few-shot-file <file>', 'where examples come from, the first ones of it, in the form of the task')
-    .option('--description <text>', 'what stands before examples and question')
+    .option(
+      '--description <text>',
+      'what stands before examples and question (default: nothing; of mmlu with subjects, theirs)',
+    )
     .option('--limit <n>', 'only the first n questions of each file', wholeNumber(1, 1 << 30))
     .option('--mutual-info', 'also choose by what the context adds to an option (acc_mutual_info); twice the work')
     .option('--against <model>', 'with --text: divergence from this model, and agreement on the likeliest token')
@@ -179,7 +183,8 @@ async function planOf(sources: readonly TaskSource[], flags: EvaluateFlags, sign
   for (const source of sources) {
     const { questions, digest } = await questionsOf(source, signal, flags.limit);
     const { examples, fewShot } = await examplesOf(source.form, flags, signal);
-    tasks.push({ name: source.name, form: source.form, fewShot, questions, examples, digest });
+    const describes = flags.description === undefined;
+    tasks.push({ name: source.name, form: source.form, fewShot, questions, examples, describes, digest });
   }
   const texts = [];
   for (const path of flags.text ?? []) {
@@ -191,7 +196,13 @@ async function planOf(sources: readonly TaskSource[], flags: EvaluateFlags, sign
     mutualInfo: flags.mutualInfo ?? false,
     ...(against === undefined
       ? {}
-      : { against: { name: against, model: await loadModel({ ...flags, model: against }, signal) } }),
+      : {
+          against: {
+            name: against,
+            identity: await identityOf(modelNameOf({ model: against }), signal),
+            model: await loadModel({ ...flags, model: against }, signal),
+          },
+        }),
   };
 }
 
