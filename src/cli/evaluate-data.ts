@@ -59,7 +59,11 @@ export async function questionsOf(
         const row = labels.length === 0 ? JSON.parse(line) : { label: labels[count - 1], ...JSON.parse(line) };
         questions.push(form === 'ask' ? { ask: askItem(row) } : { choice: choiceItem(form, row) });
       } catch (cause) {
-        throw new OnebitError('bad-file', `evaluate: ${name}, line ${i + 1}: ${(cause as Error).message}`, { cause });
+        const reason =
+          cause instanceof SyntaxError
+            ? `it must be a JSON object on a line of its own (${cause.message}). Write the file as JSON lines.`
+            : (cause as Error).message;
+        throw new OnebitError('bad-file', `evaluate: ${name}, line ${i + 1}: ${reason}`, { cause });
       }
     }
     if (count === 0)

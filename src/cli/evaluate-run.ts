@@ -20,10 +20,10 @@ export interface LoadedTask {
   readonly form: string;
   readonly fewShot: number;
   readonly questions: readonly Question[];
-  /** What is read before each question: a description, unless it is the question's own, and examples. */
-  readonly examples: string;
-  /** Questions bring their own descriptions. */
-  readonly describes: boolean;
+  /** What is read before examples; undefined: what the question brings of itself. */
+  readonly description?: string;
+  /** Examples, one more than `fewShot`: a question is no example of itself. */
+  readonly examples: readonly string[];
   /** Of the questions' files. */
   readonly digest: string;
 }
@@ -107,7 +107,7 @@ export async function judge(subject: Subject, plan: RunPlan, notes: Notes, signa
     for (const task of plan.tasks) {
       const found: (ChoiceResult | AskResult)[] = [];
       for (const [i, question] of task.questions.entries()) {
-        const examples = `${(task.describes && 'choice' in question && question.choice.description) || ''}${task.examples}`;
+        const examples = readBefore(question, task);
         const asked = ['question', task.digest, task.form, examples, i];
         found.push(
           'ask' in question
@@ -143,6 +143,14 @@ export async function judge(subject: Subject, plan: RunPlan, notes: Notes, signa
   } finally {
     progress.clear();
   }
+}
+
+/** Description and examples, as lm-evaluation-harness puts them together. */
+function readBefore(question: Question, { description, examples, fewShot }: LoadedTask): string {
+  if (!('choice' in question)) return '';
+  const { choice } = question;
+  const others = examples.filter((example) => example !== choice.example).slice(0, fewShot);
+  return [description ?? choice.description ?? '', ...others.map((example) => `${example}\n\n`)].join('');
 }
 
 function taskReport(

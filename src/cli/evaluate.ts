@@ -182,9 +182,11 @@ async function planOf(sources: readonly TaskSource[], flags: EvaluateFlags, sign
   const tasks: LoadedTask[] = [];
   for (const source of sources) {
     const { questions, digest } = await questionsOf(source, signal, flags.limit);
-    const { examples, fewShot } = await examplesOf(source.form, flags, signal);
-    const describes = flags.description === undefined;
-    tasks.push({ name: source.name, form: source.form, fewShot, questions, examples, describes, digest });
+    const isAsk = source.form === 'ask';
+    const fewShot = isAsk ? 0 : flags.fewShot;
+    const examples = await examplesOf(source.form, fewShot, flags.fewShotFile, signal);
+    const description = isAsk ? '' : descriptionOf(flags);
+    tasks.push({ name: source.name, form: source.form, fewShot, questions, examples, description, digest });
   }
   const texts = [];
   for (const path of flags.text ?? []) {
@@ -206,19 +208,25 @@ async function planOf(sources: readonly TaskSource[], flags: EvaluateFlags, sign
   };
 }
 
-/** What stands before each question: the description, as the harness has it, and examples. */
+/** A description as the harness has it: apart from what comes next. */
+function descriptionOf({ description }: EvaluateFlags): string | undefined {
+  return !description || /\s$/.test(description) ? description : `${description}\n\n`;
+}
+
+/** The first questions of a file with their answers, one more than is wanted. */
 async function examplesOf(
   form: AnyForm,
-  { fewShot, fewShotFile, description }: EvaluateFlags,
+  fewShot: number,
+  file: string | undefined,
   signal: AbortSignal,
-): Promise<{ examples: string; fewShot: number }> {
-  if (form === 'ask') return { examples: '', fewShot: 0 };
-  const head = !description || /\s$/.test(description) ? (description ?? '') : `${description}\n\n`;
-  if (fewShot === 0 || !fewShotFile) return { examples: head, fewShot: 0 };
-  const source = { name: fewShotFile, form, files: [fewShotFile] };
-  const { questions } = await questionsOf(source, signal, fewShot);
-  const examples = questions.map((question) => ('choice' in question ? `${question.choice.example}\n\n` : ''));
-  return { examples: head + examples.join(''), fewShot };
+): Promise<string[]> {
+  if (fewShot === 0 || file === undefined) return [];
+  const { questions } = await questionsOf({ name: file, form, files: [file] }, signal, fewShot + 1);
+  if (questions.length < fewShot) {
+    const got = `${file} has ${questions.length}`;
+    throw new OnebitError('bad-file', `evaluate: --few-shot must be at most the questions of its file, ${got}.`);
+  }
+  return questions.flatMap((question) => ('choice' in question ? [question.choice.example] : []));
 }
 
 async function writeFiles(
