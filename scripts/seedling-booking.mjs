@@ -4,6 +4,9 @@ import { nonsense, REPLIES, SMALL_TALK } from './seedling-declines.mjs';
 import { CANCEL, CORRECTIONS, fill, KINDS, NO, REQUESTS, YES } from './seedling-phrases.mjs';
 import { CANCELLED, ended } from './seedling-voice.mjs';
 
+const BOOK = 'Book ,Reserve ,book ,reserve ,Please book ,Can you book ,I want to book ,I would like to book '.split(
+  ',',
+);
 const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
 
 /** One booking, told to the end or called off, written into `talk`. */
@@ -142,17 +145,17 @@ export class Booking {
     return `${this.#voice.chance(0.5) ? capital(thing) : thing} ${parts.join(' ')}`;
   }
 
-  /** "Book Chez Paul, Lyon, 2 people, 19:00, 12 March": the house and the city with no word around them. */
+  /** "Book Chez Paul, Lyon, 2 people, 19:00, 12 March", "Chez Paul, Lyon, tomorrow, table please": the place with no word around it. */
   #bare(given) {
-    const { named } = this.#kind;
+    const named = this.#kind.slots.to ? 'to' : this.#kind.named;
     const first = [named, 'city'].filter((name) => given.includes(name)).map((name) => this.#wanted[name]);
     const rest = given.filter((name) => name !== named && name !== 'city').map((name) => this.#part(name));
-    const lead =
-      given.includes(named) && this.#voice.chance(0.7)
-        ? this.#voice.pick(['Book ', 'Reserve ', 'book ', 'reserve ', 'Please book ', 'Can you book ', 'I want to book ', 'I would like to book ']) // biome-ignore format: short
-        : `${this.#voice.pick(this.#kind.terse)}${this.#voice.pick([': ', ', ', ' - '])}`;
-    const joint = this.#voice.pick([', ', ', ', ' ']);
-    return `${lead}${[first.join(', '), ...rest].filter((piece) => piece !== '').join(joint)}`;
+    const joint = this.#voice.pick([', ', ', ', ', ', ' ']);
+    const listed = [first.join(', '), ...rest].filter((piece) => piece !== '').join(joint);
+    const thing = this.#voice.pick(this.#kind.terse);
+    if (given.includes(named) && this.#voice.chance(0.3)) return `${listed}${joint}${thing}`;
+    const verb = named !== 'to' && given.includes(named) && this.#voice.chance(0.7);
+    return `${verb ? this.#voice.pick(BOOK) : `${thing}${this.#voice.pick([': ', ', ', ' - '])}`}${listed}`;
   }
 
   /** Asks for something good instead of naming it: the seedling knows none. */

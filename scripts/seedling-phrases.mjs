@@ -38,7 +38,7 @@ const PEOPLE = {
   answer: choices(
     '{v}|{v}|{n}|For {v}|For {n}|{v} please|There will be {v} of us|We are {v}|{v} of us|{n} please|A party of {v}|It is for {v}|We will be {v}|for {v} please',
   ),
-  part: choices('for {v}|for {v}|for {n}|for {n}|for a party of {v}|{n}|party of {v}'),
+  part: choices('for {v}|for {v}|for {n}|for {n}|for a party of {v}|{n}|{n}|party of {v}|{v} of us'),
   fragment: choices('{n}|for {n}|{n}|for {v}|{v}'),
   instead: choices(
     'we are {v}|we are {n}|we will be {v}|there will be {v} of us|it is for {v}|there are {v} of us|{n} are coming|we are {v} now',

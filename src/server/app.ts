@@ -1,8 +1,10 @@
 // Owns the HTTP routes over web-standard Request and Response: who may ask, which model answers, errors in the API's form. Must not know a platform.
+
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { JobStore } from '../bulk/job-store.ts';
 import { Budget } from '../core/budget.ts';
+import { checkArgument, checkGiven } from '../core/check.ts';
 import { hexOf, sha256 } from '../core/digest.ts';
 import { checkAbstain } from '../generate/abstain.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
@@ -78,6 +80,9 @@ export class OnebitServer {
   private whenIdle: () => void = () => {};
 
   constructor(models: ModelShelf | LanguageModel, options: ServerOptions = {}) {
+    if (!(models instanceof ModelShelf))
+      checkGiven('new OnebitServer', 'models', models, 'load', ['config', 'tokenizer']);
+    checkArgument('new OnebitServer', 'options', options, 'object');
     this.shelf = models instanceof ModelShelf ? models : loadedShelf(models);
     this.keys = options.keys && options.keys.length > 0 ? new KeyRing(options.keys, options.state?.quota) : undefined;
     this.options = options;
