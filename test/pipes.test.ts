@@ -1,6 +1,6 @@
 // Named pipes, and pipes that a shell hands over, where the program reads a file: they are read, or refused at once, and whatever waits for them can be
 // ended. Runs bin/onebit.js of the built checkout.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -101,4 +101,20 @@ describe.skipIf(!isUnix)('a pipe is read', () => {
     },
     120_000,
   );
+});
+
+test.skipIf(process.platform !== 'linux')('a full disk behind standard output is said in words', () => {
+  for (const args of [
+    ['completion', 'bash'],
+    ['score', '-m', model, '--text', 'a'],
+  ]) {
+    const { status, stderr } = spawnSync(
+      'sh',
+      ['-c', 'exec "$@" > /dev/full', '-', process.execPath, program, ...args],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^error: write standard output: the disk is full/)]);
+  }
 });

@@ -1,6 +1,7 @@
 // Owns the program `onebit`: its commands and exit codes. 0 success, 1 failure, 2 bad usage; stopped: 130 by Ctrl-C, 143 by SIGTERM, 124 by --timeout.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { fileError } from '../bytes/file-source.ts';
 import { OnebitError } from '../errors.ts';
 import { batchCommand } from './batch.ts';
 import { benchCommand } from './bench.ts';
@@ -41,7 +42,8 @@ export async function main(args: string[]): Promise<number> {
   let root: Command | undefined;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0); // the reader has seen enough
-    throw error;
+    printError(fileError('write', 'standard output', error).message);
+    if (!endsBySignal) process.exit(EXIT_FAILURE); // a server answers on
   });
   try {
     const context: CommandContext = {
