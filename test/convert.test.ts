@@ -56,9 +56,16 @@ const model = (format: FormatName, tensors?: (list: WritableTensor[]) => Writabl
 
 const ternary = ['q2_0', 'q2_0-128', 'tq1_0', 'tq2_0', 'pq2_0', 'ptq1_0'] as const;
 
-test.each(
-  ternary.flatMap((from) => (['q2_0', 'tq1_0', 'tq2_0', 'q8_0', 'f16'] as const).map((to) => [from, to] as const)),
-)('%s to %s keeps every weight', async (from, to) => {
+test.each([
+  ...ternary.flatMap((from) => (['q2_0', 'tq1_0', 'tq2_0', 'q8_0', 'f16'] as const).map((to) => [from, to] as const)),
+  ...(['q4_0', 'q4_1', 'q5_0', 'q5_1'] as const).flatMap(
+    (to) =>
+      [
+        ['tq2_0', to],
+        ['q1_0', to],
+      ] as const,
+  ),
+])('%s to %s keeps every weight', async (from, to) => {
   const bytes = await model(from);
   // Blocks of 64 or 128 with scales of their own do not fit blocks of 256.
   const fits = formatByName(to).blockSize <= formatByName(from).blockSize || from === to;

@@ -73,18 +73,62 @@ test('a sound file is sound', async () => {
   expect(need!.totalBytes).toBeGreaterThan(0);
 });
 
+test('what Zephyr writes around roles need not be tokens, where its turns end', async () => {
+  const chatTemplate = '{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{{ eos_token }}\n{% endfor %}';
+  expect((await doctor({ chatTemplate })).findings).toEqual([]);
+});
+
+test('a file that is cut short is said to be, and what is left of it is looked at', async () => {
+  const whole = await tinyModel({ layers: 1, chatTemplate: CHATML });
+  const { ok, findings } = await doctor(whole.subarray(0, whole.length - 3000));
+  expect(ok).toBe(false);
+  expect(findings.map(({ check }) => check)).toEqual(['file']);
+});
+
+test('a tensor of a type that nothing reads is named once, and not called missing too', async () => {
+  const bytes = await tinyModel({ layers: 1, chatTemplate: CHATML });
+  const name = Buffer.from('blk.0.ffn_up.weight');
+  // Behind the name: the number of sizes, two sizes, the type.
+  bytes[Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(name) + name.length + 4 + 16] = 43;
+  const { findings } = await doctor(bytes);
+  expect(findings.map(({ what }) => what)).toEqual([expect.stringContaining('STQ1_0')]);
+});
+
 const u32 = (value: number) => ({ type: 'u32', value }) as const;
+const f32 = (value: number) => ({ type: 'f32', value }) as const;
 const sick: [name: string, check: string, options: TinyModelOptions, advice?: RegExp][] = [
   ['the older blocks behind id 42', 'legacy-q2_0', { format: 'q2_0-128' }, /^onebit convert .*--type q2_0$/],
   ['answers that end with no end of a turn', 'end-of-turn', { chatTemplate: CHATML.replaceAll('im_end', 'im_start') }, /--set tokenizer\.ggml\.eot_token_id=u32:257$/],
   ['a template of another model', 'template', { chatTemplate: CHATML.replaceAll('im_end', 'eot_id') }],
   ['a template that cannot be read', 'template', { chatTemplate: '{% for m in messages %}' }],
+  ['a template whose turns end with what is no token', 'template', { chatTemplate: CHATML.replaceAll('<|im_end|>', '<end_of_turn>') }],
+  ['control tokens that the vocabulary has as ordinary text', 'template', { metadata: { 'tokenizer.ggml.token_type': new Int32Array(259).fill(1) } }],
+  ['a template that leaves out what the user said', 'template', { chatTemplate: CHATML.replace('{{ m.content }}', "{{ m.content if m.role == 'assistant' }}") }],
+  ['turns that end with a user’s token', 'end-of-turn', { chatTemplate: CHATML.replaceAll('im_end', 'im_start'), metadata: { 'tokenizer.ggml.token_type': Int32Array.from({ length: 259 }, (_, i) => (i < 256 ? 1 : 4)) } }, /--set tokenizer\.ggml\.eot_token_id=u32:257$/],
   ['a tokenizer of another model', 'tokenizer', { metadata: { 'tokenizer.ggml.model': 'bert' } }],
   [
     'a Bonsai without its scaled positions',
     'yarn',
     { metadata: { 'general.name': 'Bonsai 1.7B', 'qwen3.context_length': u32(32768) } },
     /--set qwen3\.rope\.scaling\.type=yarn --set qwen3\.rope\.scaling\.factor=f32:4 --set qwen3\.rope\.scaling\.original_context_length=u32:8192$/,
+  ],
+  [
+    'YaRN without the key that says so',
+    'yarn',
+    { metadata: { 'qwen3.rope.scaling.factor': f32(2), 'qwen3.rope.scaling.original_context_length': u32(128) } },
+    /--set qwen3\.rope\.scaling\.type=yarn$/,
+  ],
+  [
+    'YaRN without its factor',
+    'yarn',
+    { metadata: { 'qwen3.rope.scaling.type': 'yarn', 'qwen3.rope.scaling.original_context_length': u32(64) } },
+    /--set qwen3\.rope\.scaling\.factor=f32:4$/,
+  ],
+  [
+    'a Bonsai by its family’s name',
+    'yarn',
+    { metadata: { 'general.basename': 'Bonsai', 'qwen3.context_length': u32(65536), 'qwen3.rope.scaling.type': 'none' } },
+    /type=yarn .*factor=f32:4 .*original_context_length=u32:16384$/,
   ],
   ['rotated weights', 'file', { metadata: { 'prism.hadamard.version': u32(1) } }],
   ['keys that nothing honours', 'model', { metadata: { 'qwen3.attention.sliding_window': u32(64) } }],

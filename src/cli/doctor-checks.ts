@@ -30,6 +30,8 @@ export function quoted(name: string): string {
   return /^[\w./:@%+=-]+$/.test(name) ? name : `'${name.replace(/'/g, `'\\''`)}'`;
 }
 
+const GET_AGAIN = 'Get the file again, or convert the model again.';
+
 /** The command that mends metadata. */
 function mend({ name }: Patient, ...settings: string[]): string {
   return `onebit convert ${quoted(name)} -o mended.gguf --type same ${settings.map((text) => `--set ${quoted(text)}`).join(' ')}`;
@@ -89,42 +91,68 @@ function activation(patient: Patient): Finding[] {
 
 /** Rows of the vocabulary of 1-bit and ternary Bonsai; Qwen3's own files have more. */
 const BONSAI_VOCABULARY = 151_669;
+/** Keys that only YaRN has, below `rope.scaling.`. */
+const YARN_KEYS = ['original_context_length', 'finetuned', 'yarn_beta_fast', 'yarn_beta_slow', 'yarn_ext_factor'];
 
 function scaledPositions(patient: Patient): Finding[] {
-  const { gguf } = patient;
-  const architecture = String(gguf.metadata.get('general.architecture'));
-  const type = keyOf(patient, 'rope.scaling.type');
-  const context = keyOf(patient, 'context_length');
-  const [factor, original] = ['factor', 'original_context_length'].map((key) => keyOf(patient, `rope.scaling.${key}`));
-  const wrong = (what: string, ...settings: string[]): Finding[] => [
-    { severity: 'wrong', check: 'yarn', what, advice: settings.length > 0 ? mend(patient, ...settings) : undefined },
-  ];
-  const prefix = `${architecture}.rope.scaling.`;
-  if (type === 'yarn' && (typeof factor !== 'number' || typeof original !== 'number')) {
-    const length = typeof context === 'number' && typeof factor === 'number' ? Math.round(context / factor) : undefined;
-    return wrong(
-      `positions are scaled by YaRN, and ${prefix}factor or original_context_length is missing`,
-      ...(length ? [`${prefix}original_context_length=u32:${length}`] : []),
-    );
+  const prefix = `${patient.gguf.metadata.get('general.architecture')}.rope.scaling.`;
+  const of = (key: string) => keyOf(patient, `rope.scaling.${key}`);
+  const number = (value: unknown) => (typeof value === 'number' && value > 0 ? value : undefined);
+  const type = of('type');
+  const context = number(keyOf(patient, 'context_length'));
+  let [factor, original] = [number(of('factor')), number(of('original_context_length'))];
+  const finding = (what: string): Finding => {
+    // What is missing follows from what is left.
+    factor ??= context && original && context > original ? context / original : undefined;
+    original ??= context && factor && factor > 1 ? Math.round(context / factor) : undefined;
+    const settings = [`type=yarn`, `factor=f32:${factor}`, `original_context_length=u32:${original}`];
+    const missing = settings.filter((setting) => {
+      const key = setting.slice(0, setting.indexOf('='));
+      return key === 'type' ? type !== 'yarn' : number(of(key)) === undefined;
+    });
+    const advice = factor && original ? mend(patient, ...missing.map((setting) => `${prefix}${setting}`)) : GET_AGAIN;
+    return { severity: 'wrong', check: 'yarn', what, advice };
+  };
+  if (type === 'yarn' && !(factor && original)) {
+    const missing = factor ? 'original_context_length' : original ? 'factor' : 'factor and original_context_length';
+    return [finding(`positions are scaled by YaRN, and ${prefix}${missing} is missing`)];
   }
   if (type !== undefined && type !== 'none') return [];
+  const left = YARN_KEYS.filter((key) => of(key) !== undefined && of(key) !== false);
+  if (type === undefined && left.length > 0) {
+    const what = `${prefix}type is missing beside ${left.join(' and ')}, which only YaRN has: positions are scaled in another way or not at all, and text becomes worse with every token`;
+    return [finding(what)];
+  }
+  if (!isBonsai(patient) || context === undefined || context < 32_768) return [];
+  factor = 4;
+  return [
+    finding(
+      `it has the shape of a Bonsai model, whose positions are scaled by YaRN (factor 4), and the keys ${prefix}* are missing: text becomes worse with every token`,
+    ),
+  ];
+}
+
+function isBonsai(patient: Patient): boolean {
+  const { metadata, tensors } = patient.gguf;
   const narrow = [...formatsOf(patient)].some((format) =>
     ['binary', 'ternary'].includes(formatByName(format as Parameters<typeof formatByName>[0]).kind),
   );
-  const rows = gguf.tensors.get('token_embd.weight')?.shape[1];
-  const isBonsai = /bonsai/i.test(String(gguf.metadata.get('general.name'))) || rows === BONSAI_VOCABULARY;
-  if (architecture !== 'qwen3' || !narrow || !isBonsai || typeof context !== 'number' || context < 32_768) return [];
-  return wrong(
-    `it has the shape of a Bonsai model, whose positions are scaled by YaRN (factor 4), and the keys ${prefix}* are missing: text becomes worse with every token`,
-    ...[`${prefix}type=yarn`, `${prefix}factor=f32:4`, `${prefix}original_context_length=u32:${context / 4}`],
+  if (metadata.get('general.architecture') !== 'qwen3' || !narrow) return false;
+  const named = [...metadata].some(
+    ([key, value]) => key.startsWith('general.') && typeof value === 'string' && /bonsai/i.test(value),
   );
+  return named || tensors.get('token_embd.weight')?.shape[1] === BONSAI_VOCABULARY;
 }
 
 /** Whether this engine runs it. */
-function runs({ gguf }: Patient): Finding[] {
+function runs({ gguf, name }: Patient): Finding[] {
   try {
-    checkTensors(gguf, readModelConfig(gguf));
-    return [];
+    const config = readModelConfig(gguf);
+    checkTensors(gguf, config);
+    if (config.headSize % 4 === 0) return [];
+    const what = `its attention heads have ${config.headSize} numbers, no multiple of 4: only the slow reference backend runs it`;
+    const advice = `onebit generate -m ${quoted(name)} --backend reference -p Hello`;
+    return [{ severity: 'note', check: 'model', what, advice }];
   } catch (error) {
     return problemsOf(error).map((what) => ({ severity: 'wrong', check: 'model', what }));
   }
@@ -147,19 +175,24 @@ function talks(patient: Patient): Finding[] {
       severity: 'wrong',
       check: 'tokenizer',
       what,
-      advice: 'Get the file again, or convert the model again.',
+      advice: GET_AGAIN,
     });
   }
   if (tokenizer.endOfGeneration.size === 0) {
     const end = ['<|im_end|>', '<|eot_id|>', '<|endoftext|>', '</s>']
       .map((text) => tokenizer.tokenId(text))
-      .find(Boolean);
+      .find((token) => token !== undefined);
     const what = 'no token ends a text: answers go on until their limit';
     const advice = end === undefined ? undefined : mend(patient, `tokenizer.ggml.eos_token_id=u32:${end}`);
     findings.push({ severity: 'wrong', check: 'end-of-turn', what, advice });
   }
   return [...findings, ...templateFits(patient, tokenizer)];
 }
+
+/** What templates write as control tokens. */
+const MARKERS = /<\|[^\s<>|]+\|>|<｜[^\s<>｜]+｜>|<\/?s>|<eos>|<(?:start|end)_of_\w+>/g;
+/** What Zephyr and its kin write as text. */
+const PLAIN_ROLES = /^<\|(?:system|user|assistant|tool)\|>$/;
 
 function templateFits(patient: Patient, tokenizer: Tokenizer): Finding[] {
   const { gguf } = patient;
@@ -176,44 +209,41 @@ function templateFits(patient: Patient, tokenizer: Tokenizer): Finding[] {
       },
     ];
   }
-  let turn: string;
+  let text: string;
   try {
     const template = chatTemplateOf(gguf, tokenizer);
-    const said = (content: string) =>
-      template
-        .render([{ role: 'user', content: 'Question?' }, { role: 'assistant', content }, { role: 'user', content: 'And?' }], { addGenerationPrompt: false }) // biome-ignore format: short
-        .join('');
-    const text = said('Answer.');
-    turn = text.slice(text.indexOf('Answer.') + 'Answer.'.length);
+    text = template
+      .render([{ role: 'user', content: 'Question?' }, { role: 'assistant', content: 'Answer.' }, { role: 'user', content: 'And?' }], { addGenerationPrompt: false }) // biome-ignore format: short
+      .join('');
+    if (!text.includes('Question?')) throw new OnebitError('bad-file', 'it leaves out what the user said');
     if (!text.includes('Answer.')) throw new OnebitError('bad-file', 'it leaves out what the model said');
   } catch (error) {
     const what = `the chat template does not take a conversation: ${(error as Error).message}`;
-    return [{ severity: 'wrong', check: 'template', what, advice: 'Get the file again, or convert the model again.' }];
+    return [{ severity: 'wrong', check: 'template', what, advice: GET_AGAIN }];
   }
-  const findings: Finding[] = [];
-  const strange = [...new Set(turn.match(/<\|[\w-]+\|>/g) ?? [])].filter(
-    (text) => tokenizer.tokenId(text) === undefined,
-  );
-  if (strange.length > 0) {
-    const what = `the chat template writes ${strange.join(', ')}, which the vocabulary does not have: template and tokenizer are of different models`;
-    findings.push({
-      severity: 'wrong',
-      check: 'template',
-      what,
-      advice: 'Get the file again, or convert the model again.',
-    });
-  }
+  const turn = text.slice(text.indexOf('Answer.') + 'Answer.'.length);
   const [first] = tokenizer.encode(turn.trimStart(), { special: true });
   const ends = first !== undefined && tokenizer.endOfGeneration.has(first);
-  if (!ends && first !== undefined && tokenizer.isSpecial(first)) {
-    const text = new TextDecoder().decode(tokenizer.bytesOf(first));
-    const what = `the chat template ends an answer with ${text}, which is no token that ends a turn: answers go on with the next question`;
-    findings.push({
-      severity: 'wrong',
-      check: 'end-of-turn',
-      what,
-      advice: mend(patient, `tokenizer.ggml.eot_token_id=u32:${first}`),
-    });
+  const findings: Finding[] = [];
+  const strange = [...new Set(text.match(MARKERS) ?? [])].filter(
+    (marker) => tokenizer.encode(marker, { special: true }).length !== 1 && !(ends && PLAIN_ROLES.test(marker)),
+  );
+  const ordinary = strange.filter((marker) => tokenizer.tokenId(marker) !== undefined);
+  if (strange.length > ordinary.length) {
+    const unknown = strange.filter((marker) => !ordinary.includes(marker));
+    const what = `the chat template writes ${unknown.join(', ')}, which the vocabulary does not have: template and tokenizer are of different models`;
+    findings.push({ severity: 'wrong', check: 'template', what, advice: GET_AGAIN });
+  }
+  if (ordinary.length > 0) {
+    const what = `the chat template writes ${ordinary.join(', ')}, which the vocabulary has as ordinary text and no control token, so that it is read letter by letter`;
+    findings.push({ severity: 'wrong', check: 'template', what, advice: GET_AGAIN });
+  }
+  if (first === undefined || ends) return findings;
+  const end = new TextDecoder().decode(tokenizer.bytesOf(first));
+  if (tokenizer.isSpecial(first) || end.replace(MARKERS, '') === '') {
+    const what = `the chat template ends an answer with ${end}, which is no token that ends a turn: answers go on with the next question`;
+    const advice = mend(patient, `tokenizer.ggml.eot_token_id=u32:${first}`);
+    findings.push({ severity: 'wrong', check: 'end-of-turn', what, advice });
   }
   return findings;
 }

@@ -64,13 +64,14 @@ async function doctor(name: string, flags: DoctorFlags, signal: AbortSignal): Pr
       const what = 'it is a model that sorts queries, not a language model';
       findings.push({ severity: 'note', check: 'model', what, advice: `onebit support serve -m ${quoted(name)}` });
     } else if (gguf) {
-      findings.push(...checkHeader({ name, gguf }));
+      findings.push(...checkHeader({ name, gguf }).filter((finding) => !follows(finding, problems)));
     }
     if (gguf && flags.weights) {
       const line = progressLine();
       const update = (done: number, total: number) => line.update('reading', done, total);
-      findings.push(...(await checkWeights(source, { name, gguf }, signal, update).finally(() => line.clear())));
-      findings.push(...(await checkI2sOrder(source, { name, gguf }, signal)));
+      const patient = { name, gguf: within(gguf, source.size) };
+      findings.push(...(await checkWeights(source, patient, signal, update).finally(() => line.clear())));
+      findings.push(...(await checkI2sOrder(source, patient, signal)));
     }
     const need = gguf && !isSupport ? needOf(gguf, findings) : undefined;
     await report(name, source.size, gguf, findings, need, flags);
@@ -78,6 +79,18 @@ async function doctor(name: string, flags: DoctorFlags, signal: AbortSignal): Pr
   } finally {
     await source.close();
   }
+}
+
+/** Whether it is only because a tensor could not be read, which has been said, that the model lacks it. */
+function follows({ check, what }: Finding, problems: readonly string[]): boolean {
+  const [, tensor] = /^load: tensor '(.+?)' .* is missing/.exec(check === 'model' ? what : '') ?? [];
+  return tensor !== undefined && problems.some((problem) => problem.startsWith(`tensor ${tensor}:`));
+}
+
+/** The tensors that lie in the file wholly: the others are among the problems. */
+function within(gguf: Gguf, fileBytes: number): Gguf {
+  const whole = [...gguf.tensors].filter(([, { offsetBytes, sizeBytes }]) => offsetBytes + sizeBytes <= fileBytes);
+  return { ...gguf, tensors: new Map(whole) };
 }
 
 /** What it takes to run it here; undefined where nothing runs it. */

@@ -68,3 +68,13 @@ export function writeU16(bytes: Uint8Array, offset: number, value: number): void
   bytes[offset] = value & 255;
   bytes[offset + 1] = value >>> 8;
 }
+
+/** Scales of which few levels may all be multiples, those of weights that were binary or ternary: the least distance of a block's weights from `origin`, its half and its third. */
+export function scalesOfFewLevels(values: Float32Array, start: number, count: number, origin = 0): number[] {
+  let least = 0;
+  for (let j = start; j < start + count; j++) {
+    const distance = Math.abs(values[j] - origin);
+    if (distance > 0 && (least === 0 || distance < least)) least = distance;
+  }
+  return [least, least / 2, least / 3];
+}

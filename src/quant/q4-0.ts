@@ -1,7 +1,7 @@
 // Owns Q4_0 and Q5_0: blocks of 32 weights, an fp16 scale d, (Q5_0: 4 bytes of fifth bits,) 16 bytes of nibbles. Byte i holds weight i in its low half and
 // weight 16 + i in its high half; the weight is (q − 8) · d, or (q − 16) · d. Source: ggml's block_q4_0, block_q5_0 and their reference quantisers.
 import { floatToHalf } from '../core/half.ts';
-import { checkDecode, checkEncode, tooLarge, writeU16 } from './blocks.ts';
+import { checkDecode, checkEncode, scalesOfFewLevels, tooLarge, writeU16 } from './blocks.ts';
 import type { FormatOf } from './format.ts';
 import { addHighBits, highBits, nibbles } from './nibbles.ts';
 import { halfAt, multiplesInQ8 } from './recode.ts';
@@ -23,6 +23,11 @@ function centred<Name extends string>(name: Name, ggmlType: number, ggmlName: st
   const read = (bytes: Uint8Array, at: number) => {
     nibbles(bytes, at + codesAt, codes);
     if (high) addHighBits(bytes, at + 2, codes);
+  };
+  const write = (half: number, out: Uint8Array, at: number) => {
+    writeU16(out, at, half);
+    if (high) highBits(codes, out, at + 2);
+    for (let j = 0; j < 16; j++) out[at + codesAt + j] = (codes[j] & 15) | ((codes[16 + j] & 15) << 4);
   };
   const format: FormatOf<Name> = {
     name,
@@ -52,10 +57,15 @@ function centred<Name extends string>(name: Name, ggmlType: number, ggmlName: st
         for (let j = 0; j < BLOCK; j++) {
           codes[j] = Math.min(2 * centre - 1, Math.trunc(fround(fround(values[i + j] * scale) + (centre + 0.5))));
         }
-        writeU16(out, at, half);
-        if (high) highBits(codes, out, at + 2);
-        for (let j = 0; j < 16; j++) out[at + codesAt + j] = (codes[j] & 15) | ((codes[16 + j] & 15) << 4);
+        write(half, out, at);
       }
+    },
+    otherScales: (values, start) => scalesOfFewLevels(values, start, BLOCK),
+    encodeBlock(values, start, scale, out, at) {
+      for (let j = 0; j < BLOCK; j++) {
+        codes[j] = Math.max(0, Math.min(2 * centre - 1, Math.round(values[start + j] / scale) + centre));
+      }
+      write(floatToHalf(scale), out, at);
     },
     recode: multiplesInQ8(blockBytes, (bytes, at, out) => {
       read(bytes, at);

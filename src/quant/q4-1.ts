@@ -1,7 +1,7 @@
 // Owns Q4_1 and Q5_1: blocks of 32 weights, an fp16 scale d, an fp16 minimum m, then codes as in Q4_0 and Q5_0; the weight is q · d + m.
 // Source: ggml's block_q4_1, block_q5_1 and their reference quantisers.
 import { floatToHalf } from '../core/half.ts';
-import { checkDecode, checkEncode, tooLarge, writeU16 } from './blocks.ts';
+import { checkDecode, checkEncode, scalesOfFewLevels, tooLarge, writeU16 } from './blocks.ts';
 import type { FormatOf } from './format.ts';
 import { addHighBits, highBits, nibbles } from './nibbles.ts';
 import { halfAt, roundedToQ8 } from './recode.ts';
@@ -31,6 +31,12 @@ function shifted<Name extends string>(name: Name, ggmlType: number, ggmlName: st
       for (let j = 0; j < BLOCK; j++) out[i + j] = fround(codes[j] * d) + m;
     }
   };
+  const write = (half: number, minimum: number, out: Uint8Array, at: number) => {
+    writeU16(out, at, half);
+    writeU16(out, at + 2, minimum);
+    if (high) highBits(codes, out, at + 4);
+    for (let j = 0; j < 16; j++) out[at + codesAt + j] = (codes[j] & 15) | ((codes[16 + j] & 15) << 4);
+  };
   return {
     ...layout,
     ggmlType,
@@ -42,7 +48,7 @@ function shifted<Name extends string>(name: Name, ggmlType: number, ggmlName: st
       checkEncode(layout, values, out);
       for (let i = 0, at = 0; i < values.length; i += BLOCK, at += blockBytes) {
         const some = values.subarray(i, i + BLOCK);
-        const [least, most] = [Math.min(...some), Math.max(...some)];
+        const [least, most] = [leastOf(values, i), Math.max(...some)];
         const d = fround(fround(most - least) / levels);
         const [half, minimum] = [floatToHalf(d), floatToHalf(least)];
         if ((half & 0x7fff) === 0x7c00) throw tooLarge(layout, 'the scale', d, i);
@@ -52,12 +58,19 @@ function shifted<Name extends string>(name: Name, ggmlType: number, ggmlName: st
         for (let j = 0; j < BLOCK; j++) {
           codes[j] = Math.min(levels, Math.trunc(fround(fround(fround(values[i + j] - least) * scale) + 0.5)));
         }
-        writeU16(out, at, half);
-        writeU16(out, at + 2, minimum);
-        if (high) highBits(codes, out, at + 4);
-        for (let j = 0; j < 16; j++) out[at + codesAt + j] = (codes[j] & 15) | ((codes[16 + j] & 15) << 4);
+        write(half, minimum, out, at);
       }
+    },
+    otherScales: (values, start) => scalesOfFewLevels(values, start, BLOCK, leastOf(values, start)),
+    encodeBlock(values, start, scale, out, at) {
+      const least = leastOf(values, start);
+      for (let j = 0; j < BLOCK; j++) codes[j] = Math.min(levels, Math.round((values[start + j] - least) / scale));
+      write(floatToHalf(scale), floatToHalf(least), out, at);
     },
     recode: roundedToQ8({ ...layout, decode }),
   };
+}
+
+function leastOf(values: Float32Array, start: number): number {
+  return Math.min(...values.subarray(start, start + BLOCK));
 }

@@ -1,6 +1,6 @@
 // Owns the Q8_0 format: blocks of 32 weights, an fp16 scale `d` and 32 signed bytes. Source: ggml's block_q8_0 and its reference quantiser.
 import { floatToHalf, halfTable } from '../core/half.ts';
-import { checkDecode, checkEncode, readU16, tooLarge, writeU16 } from './blocks.ts';
+import { checkDecode, checkEncode, readU16, scalesOfFewLevels, tooLarge, writeU16 } from './blocks.ts';
 import type { FormatOf } from './format.ts';
 
 const BLOCK = 32;
@@ -28,14 +28,7 @@ export const q8_0: FormatOf<'q8_0'> = {
     for (let i = 0, at = 0; i < values.length; i += BLOCK, at += BYTES) encodeBlock(values, i, out, at);
   },
   /** Weights of a format with few levels are multiples of the least of them. */
-  otherScales(values, start) {
-    let least = 0;
-    for (let j = start; j < start + BLOCK; j++) {
-      const magnitude = Math.abs(values[j]);
-      if (magnitude > 0 && (least === 0 || magnitude < least)) least = magnitude;
-    }
-    return [least, least / 2, least / 3];
-  },
+  otherScales: (values, start) => scalesOfFewLevels(values, start, BLOCK),
   encodeBlock(values, start, scale, out, at) {
     writeU16(out, at, floatToHalf(scale));
     for (let j = 0; j < BLOCK; j++) {
