@@ -80,6 +80,13 @@ describe.each(['qwen3', 'llama'] as const)('a %s model', (architecture) => {
   });
 });
 
+test("every token has its number in the model's own list: the tokenizers library numbers added ones anew that are not there", async () => {
+  const { folder } = await folderOf('numbers', {});
+  const { model, added_tokens: added } = JSON.parse(await readFile(join(folder, 'tokenizer.json'), 'utf8'));
+  expect(Object.values(model.vocab)).toEqual(Array.from({ length: 259 }, (_, id) => id));
+  for (const { id, content } of added) expect(model.vocab[content]).toBe(id);
+});
+
 test('how it is sampled where nobody says is in generation_config.json, and comes back from there', async () => {
   const asked = {
     'general.sampling.temp': { type: 'f32', value: 0.6 },
