@@ -702,6 +702,12 @@ describe('folders that are not to be trusted', () => {
     await expect(load(folder)).rejects.toMatchObject({ code: 'bad-file', message: /must have rows and columns/ });
   });
 
+  test.each([1e15, 128.5, -1, '4'])('a size of %s in config.json is refused by its name', async (size) => {
+    const { folder } = await folderOf('sizes', {});
+    await configure(folder, (config) => ({ ...config, hidden_size: size }));
+    await expect(load(folder)).rejects.toMatchObject({ code: 'bad-file', message: /'hidden_size' of config.json/ });
+  });
+
   test('words cut by an expression that is not known are refused, never guessed', async () => {
     const { folder } = await folderOf('split', {});
     const file = join(folder, 'tokenizer.json');
