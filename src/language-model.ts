@@ -6,7 +6,15 @@ import { fittingMessages } from './chat/fit.ts';
 import type { ChatInput, ChatMessage } from './chat/messages.ts';
 import { ChatTemplate, type ChatTemplateOptions } from './chat/template.ts';
 import type { Budget } from './core/budget.ts';
-import { checkArgument, checkOptions, checkTextOrTokens, checkTokens, type Options, wrong } from './core/check.ts';
+import {
+  checkArgument,
+  checkGiven,
+  checkOptions,
+  checkTextOrTokens,
+  checkTokens,
+  type Options,
+  wrong,
+} from './core/check.ts';
 import { OnebitError } from './errors.ts';
 import type { AttentionMap } from './evaluate/attention.ts';
 import type { DetectionSoFar, DetectOptions } from './evaluate/detect.ts';
@@ -86,6 +94,11 @@ export class LanguageModel {
 
   /** @internal Use `load`. */
   constructor(gguf: Gguf, tokenizer: Tokenizer, engine: Engine, contextTokens: number, limits: SchedulerOptions) {
+    checkGiven('new LanguageModel', 'gguf', gguf, 'readGguf', ['metadata', 'tensors']);
+    checkGiven('new LanguageModel', 'tokenizer', tokenizer, 'createTokenizer', ['vocabularySize']);
+    checkGiven('new LanguageModel', 'engine', engine, 'load', ['config', 'newSequence']);
+    checkArgument('new LanguageModel', 'contextTokens', contextTokens, 'number');
+    checkArgument('new LanguageModel', 'limits', limits, 'object');
     this.config = engine.config;
     this.metadata = gguf.metadata;
     this.sampling = ownSampling(gguf);

@@ -84,6 +84,22 @@ test('killed at once, the same command goes on and gives what an undisturbed run
   expect(html).not.toMatch(/<script|https?:/);
 });
 
+test('a question is no example of itself, and PIQA has its answers in a file beside', async () => {
+  const lines = rowsText.split('\n');
+  writeFileSync(at('second.jsonl'), lines[1]);
+  const fewShot = async (file: string) => {
+    const examples = ['--few-shot', '1', '--few-shot-file', at(file), '--limit', '2', '--samples'];
+    const { json } = await run([at('a.gguf'), '--task', `choices=${at('rows.jsonl')}`, ...examples, ...common]);
+    return json.models[0].tasks[0].samples.map(({ logLikelihoods }: Json) => logLikelihoods);
+  };
+  expect((await fewShot('rows.jsonl'))[0]).toEqual((await fewShot('second.jsonl'))[0]);
+  const goals = ['one', 'two', 'three'].map((goal) => JSON.stringify({ goal, sol1: 'a', sol2: 'b' }));
+  writeFileSync(at('valid.jsonl'), goals.join('\n'));
+  writeFileSync(at('valid-labels.lst'), '1\n0\n1\n');
+  const { json } = await run([at('a.gguf'), '--task', `piqa=${at('valid.jsonl')}`, '--samples', ...common]);
+  expect(json.models[0].tasks[0].samples.map(({ label }: Json) => label)).toEqual([1, 0, 1]);
+});
+
 test('a model against itself differs nowhere, against another it does; texts have intervals', async () => {
   const { json } = await run([
     at('a.gguf'),

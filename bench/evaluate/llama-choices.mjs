@@ -18,11 +18,13 @@ const TEXT = `${here}rows/lambada.jsonl`;
 
 /** Pairs of context and continuation, the options' own texts, the right one. */
 const questions = {
-  arc: (row) => ({
-    pairs: row.choices.text.map((answer) => [`Question: ${row.question}\nAnswer:`, ` ${answer}`]),
-    texts: row.choices.text,
-    right: 'ABCD'.indexOf(row.answerKey),
-  }),
+  arc: (row) => {
+    const { stem = row.question, choices = row.choices } = row.question.stem ? row.question : {};
+    const texts = choices.text ?? choices.map(({ text }) => text);
+    const labels = choices.label ?? choices.map(({ label }) => label);
+    const pairs = texts.map((answer) => [`Question: ${stem}\nAnswer:`, ` ${answer}`]);
+    return { pairs, texts, right: labels.indexOf(row.answerKey) };
+  },
   hellaswag: (row) => {
     const clean = (text) =>
       text
@@ -33,14 +35,15 @@ const questions = {
         .split('  ')
         .join(' ');
     const context = clean(
-      `${row.activity_label}: ${row.ctx_a} ${row.ctx_b[0].toUpperCase()}${row.ctx_b.slice(1).toLowerCase()}`,
+      `${row.activity_label}: ${row.ctx_a} ${row.ctx_b.slice(0, 1).toUpperCase()}${row.ctx_b.slice(1).toLowerCase()}`,
     );
     const texts = row.endings.map(clean);
-    return { pairs: texts.map((ending) => [context, ` ${ending}`]), texts, right: row.label };
+    return { pairs: texts.map((ending) => [context, ` ${ending}`]), texts, right: Number(row.label) };
   },
   mmlu: (row) => {
     const [a, b, c, d] = row.choices;
-    const context = `${row.question}\nA. ${a}\nB. ${b}\nC. ${c}\nD. ${d}\nAnswer:`;
+    const head = `The following are multiple choice questions (with answers) about ${row.subject?.split('_').join(' ')}.\n\n`;
+    const context = `${row.subject ? head : ''}${row.question.trim()}\nA. ${a}\nB. ${b}\nC. ${c}\nD. ${d}\nAnswer:`;
     return {
       pairs: ['A', 'B', 'C', 'D'].map((letter) => [context, ` ${letter}`]),
       texts: ['A', 'B', 'C', 'D'],
@@ -49,7 +52,7 @@ const questions = {
   },
   winogrande: (row) => {
     const [before, after] = row.sentence.split('_');
-    const pairs = [row.option1, row.option2].map((name) => [before + name, after]);
+    const pairs = [row.option1, row.option2].map((name) => [before + name, ` ${after.trim()}`]);
     return { pairs, texts: pairs.map(([context]) => context), right: row.answer - 1 };
   },
   piqa: (row) => ({
@@ -60,7 +63,7 @@ const questions = {
   boolq: (row) => ({
     pairs: ['no', 'yes'].map((answer) => [`${row.passage}\nQuestion: ${row.question}?\nAnswer:`, ` ${answer}`]),
     texts: ['no', 'yes'],
-    right: row.label,
+    right: Number(row.label ?? row.answer),
   }),
   blimp: (row) => ({
     pairs: [row.sentence_good, row.sentence_bad].map((sentence) => ['', ` ${sentence}`]),

@@ -1,6 +1,7 @@
 // Owns where the questions of `onebit evaluate` come from: local files, addresses with a hash, suites known by name. What is fetched is kept in the cache's folder,
 // under its hash.
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { cacheFolder, proxyFetch } from '../bytes/cache.ts';
@@ -48,21 +49,35 @@ export async function questionsOf(
     const text = await textOf(file, signal);
     hash.update(text);
     const name = typeof file === 'string' ? file : file.url;
+    const labels = form === 'piqa' ? await labelsBeside(file, signal) : [];
+    hash.update(labels.join('\n'));
     let count = 0;
     for (const [i, line] of text.split(/\r?\n/).entries()) {
       if (line.trim() === '' || count >= limit) continue;
       count++;
       try {
-        const row = JSON.parse(line);
+        const row = labels.length === 0 ? JSON.parse(line) : { label: labels[count - 1], ...JSON.parse(line) };
         questions.push(form === 'ask' ? { ask: askItem(row) } : { choice: choiceItem(form, row) });
       } catch (cause) {
-        throw new OnebitError('bad-file', `evaluate: ${name}, line ${i + 1}: ${(cause as Error).message}`, { cause });
+        const reason =
+          cause instanceof SyntaxError
+            ? `it must be a JSON object on a line of its own (${cause.message}). Write the file as JSON lines.`
+            : (cause as Error).message;
+        throw new OnebitError('bad-file', `evaluate: ${name}, line ${i + 1}: ${reason}`, { cause });
       }
     }
     if (count === 0)
       throw new OnebitError('bad-file', `evaluate: ${name} must have questions, a JSON object a line, it has none.`);
   }
   return { questions, digest: hash.digest('hex') };
+}
+
+/** PIQA's makers give the right answers in a file of their own: `valid-labels.lst` beside `valid.jsonl`. */
+async function labelsBeside(file: string | DataFile, signal: AbortSignal): Promise<string[]> {
+  if (typeof file !== 'string' || !/\.jsonl$/.test(file) || /^https?:/.test(file)) return [];
+  const path = file.replace(/\.jsonl$/, '-labels.lst');
+  if (!existsSync(path)) return [];
+  return (await readInputText(path, 'read labels', signal)).trim().split(/\r?\n/);
 }
 
 /** The text of a file, or of an address with its hash. */

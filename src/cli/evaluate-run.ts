@@ -20,8 +20,10 @@ export interface LoadedTask {
   readonly form: string;
   readonly fewShot: number;
   readonly questions: readonly Question[];
-  /** What is read before each question. */
-  readonly examples: string;
+  /** What is read before examples; undefined: what the question brings of itself. */
+  readonly description?: string;
+  /** Examples, one more than `fewShot`: a question is no example of itself. */
+  readonly examples: readonly string[];
   /** Of the questions' files. */
   readonly digest: string;
 }
@@ -32,7 +34,7 @@ export interface RunPlan {
   readonly answers: AnswerOptions;
   /** Options are also chosen by how much the context adds to their likelihood. */
   readonly mutualInfo: boolean;
-  readonly against?: { readonly name: string; readonly model: LanguageModel };
+  readonly against?: { readonly name: string; readonly identity: string; readonly model: LanguageModel };
   readonly watts?: number;
   readonly pricePerKwh?: number;
 }
@@ -82,7 +84,7 @@ export async function judge(subject: Subject, plan: RunPlan, notes: Notes, signa
   const progress = progressLine(process.stderr, (amount) => String(Math.round(amount)));
   const meter = energyMeter(plan.watts);
   const total: Spent = { tokens: 0, seconds: 0 };
-  const settings = [subject.identity, subject.backend];
+  const settings = [subject.identity, subject.backend, ...subject.settings];
   const once = async <Result>(what: unknown[], work: () => Promise<Result>): Promise<Result> => {
     signal.throwIfAborted();
     const key = createHash('sha256')
@@ -105,7 +107,8 @@ export async function judge(subject: Subject, plan: RunPlan, notes: Notes, signa
     for (const task of plan.tasks) {
       const found: (ChoiceResult | AskResult)[] = [];
       for (const [i, question] of task.questions.entries()) {
-        const asked = ['question', task.digest, task.form, task.examples, i];
+        const examples = readBefore(question, task);
+        const asked = ['question', task.digest, task.form, examples, i];
         found.push(
           'ask' in question
             ? judgeAnswer(
@@ -114,7 +117,7 @@ export async function judge(subject: Subject, plan: RunPlan, notes: Notes, signa
               )
             : await once([...asked, plan.mutualInfo], () =>
                 choose(question.choice, (context, continuation) => subject.logLikelihood(context, continuation), {
-                  ...{ examples: task.examples, mutualInfo: plan.mutualInfo },
+                  ...{ examples, mutualInfo: plan.mutualInfo },
                 }),
               ),
         );
@@ -129,8 +132,8 @@ export async function judge(subject: Subject, plan: RunPlan, notes: Notes, signa
       const update = (done: number, all: number) => progress.update(name, done, all);
       texts.push({ text: name, ...(await once<TextScore>(['text', text], () => subject.score(text, update))) });
       if (!plan.against) continue;
-      const { name: other, model } = plan.against;
-      const compared = await once<Comparison>(['against', other, text], () => subject.compare(text, model, update));
+      const { name: other, identity: digest, model } = plan.against;
+      const compared = await once<Comparison>(['against', digest, text], () => subject.compare(text, model, update));
       against.push({ text: name, model: other, ...compared });
     }
     const { name: model, backend, identity } = subject;
@@ -140,6 +143,14 @@ export async function judge(subject: Subject, plan: RunPlan, notes: Notes, signa
   } finally {
     progress.clear();
   }
+}
+
+/** Description and examples, as lm-evaluation-harness puts them together. */
+function readBefore(question: Question, { description, examples, fewShot }: LoadedTask): string {
+  if (!('choice' in question)) return '';
+  const { choice } = question;
+  const others = examples.filter((example) => example !== choice.example).slice(0, fewShot);
+  return [description ?? choice.description ?? '', ...others.map((example) => `${example}\n\n`)].join('');
 }
 
 function taskReport(

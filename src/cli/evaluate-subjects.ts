@@ -29,6 +29,8 @@ export interface Subject {
   readonly backend: string;
   /** Tells it from all others: the digest of its file, or its address. */
   readonly identity: string;
+  /** What else its numbers follow from: how it was loaded. */
+  readonly settings: readonly unknown[];
   readonly fileBytes?: number;
   readonly memoryBytes?: number;
   /** Tokens that were read and written so far. */
@@ -47,10 +49,15 @@ const ENDPOINT = /^https?:\/\/.*\/v1\/?(#.+)?$/;
 export async function openSubject(name: string, flags: ComputeFlags, signal: AbortSignal): Promise<Subject> {
   if (ENDPOINT.test(name)) return endpointSubject(name, signal);
   const model = await loadModel({ ...flags, model: name }, signal);
-  return localSubject(name, model, signal);
+  return localSubject(name, model, [model.contextTokens, flags.kv, flags.i2sLayout], signal);
 }
 
-async function localSubject(name: string, model: LanguageModel, signal: AbortSignal): Promise<Subject> {
+async function localSubject(
+  name: string,
+  model: LanguageModel,
+  settings: readonly unknown[],
+  signal: AbortSignal,
+): Promise<Subject> {
   const { tokenizer, contextTokens } = model;
   const { bos, eos, addBos } = tokenizer;
   const empty = [bos ?? eos].filter((token) => token !== undefined);
@@ -68,7 +75,7 @@ async function localSubject(name: string, model: LanguageModel, signal: AbortSig
   };
   const { name: backend, threads } = model.backend;
   return {
-    ...{ name, backend: `${backend}, ${threads} threads`, memoryBytes: model.memoryBytes },
+    ...{ name, backend: `${backend}, ${threads} threads`, settings, memoryBytes: model.memoryBytes },
     ...(await fileFacts(modelNameOf({ model: name }), signal)),
     tokens: () => tokens,
     logLikelihood: (context, continuation) => logLikelihood(context, continuation, reader),
@@ -152,7 +159,7 @@ function endpointSubject(name: string, signal: AbortSignal): Subject {
   }
   const endpoint = new Endpoint({ url: url.href, model, key: process.env.OPENAI_API_KEY, signal });
   return {
-    ...{ name: model, backend: `endpoint ${url.href}`, identity: name },
+    ...{ name: model, backend: `endpoint ${url.href}`, identity: name, settings: [] },
     tokens: () => endpoint.tokens,
     logLikelihood: (context, continuation) => endpoint.logLikelihood(context, continuation),
     async score(text) {

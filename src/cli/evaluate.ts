@@ -7,13 +7,14 @@ import { calibrationReport, fitCalibration } from '../evaluate/calibration.ts';
 import type { ModelReport } from '../evaluate/report.ts';
 import { evaluateReport } from '../evaluate/report.ts';
 import { SUITES } from '../evaluate/suites.ts';
-import { calibrationFile } from './calibration-file.ts';
+import { calibrationFile, identityOf } from './calibration-file.ts';
 import {
   addComputeOptions,
   type CommandContext,
   type ComputeFlags,
   collect,
   loadModel,
+  modelNameOf,
   numberBetween,
   wholeNumber,
 } from './context.ts';
@@ -75,7 +76,10 @@ export function evaluateCommand({ signal }: CommandContext): Command {
     .option('--text <file>', 'a text (may be repeated)', collect)
     .option('--few-shot <n>', 'so many examples before each question', wholeNumber(0, 1000), 0)
     .option('--few-shot-file <file>', 'where examples come from, the first ones of it, in the form of the task')
-    .option('--description <text>', 'what stands before examples and question')
+    .option(
+      '--description <text>',
+      'what stands before examples and question (default: nothing; of mmlu with subjects, theirs)',
+    )
     .option('--limit <n>', 'only the first n questions of each file', wholeNumber(1, 1 << 30))
     .option('--mutual-info', 'also choose by what the context adds to an option (acc_mutual_info); twice the work')
     .option('--against <model>', 'with --text: divergence from this model, and agreement on the likeliest token')
@@ -178,8 +182,11 @@ async function planOf(sources: readonly TaskSource[], flags: EvaluateFlags, sign
   const tasks: LoadedTask[] = [];
   for (const source of sources) {
     const { questions, digest } = await questionsOf(source, signal, flags.limit);
-    const { examples, fewShot } = await examplesOf(source.form, flags, signal);
-    tasks.push({ name: source.name, form: source.form, fewShot, questions, examples, digest });
+    const isAsk = source.form === 'ask';
+    const fewShot = isAsk ? 0 : flags.fewShot;
+    const examples = await examplesOf(source.form, fewShot, flags.fewShotFile, signal);
+    const description = isAsk ? '' : descriptionOf(flags);
+    tasks.push({ name: source.name, form: source.form, fewShot, questions, examples, description, digest });
   }
   const texts = [];
   for (const path of flags.text ?? []) {
@@ -191,23 +198,35 @@ async function planOf(sources: readonly TaskSource[], flags: EvaluateFlags, sign
     mutualInfo: flags.mutualInfo ?? false,
     ...(against === undefined
       ? {}
-      : { against: { name: against, model: await loadModel({ ...flags, model: against }, signal) } }),
+      : {
+          against: {
+            name: against,
+            identity: await identityOf(modelNameOf({ model: against }), signal),
+            model: await loadModel({ ...flags, model: against }, signal),
+          },
+        }),
   };
 }
 
-/** What stands before each question: the description, as the harness has it, and examples. */
+/** A description as the harness has it: apart from what comes next. */
+function descriptionOf({ description }: EvaluateFlags): string | undefined {
+  return !description || /\s$/.test(description) ? description : `${description}\n\n`;
+}
+
+/** The first questions of a file with their answers, one more than is wanted. */
 async function examplesOf(
   form: AnyForm,
-  { fewShot, fewShotFile, description }: EvaluateFlags,
+  fewShot: number,
+  file: string | undefined,
   signal: AbortSignal,
-): Promise<{ examples: string; fewShot: number }> {
-  if (form === 'ask') return { examples: '', fewShot: 0 };
-  const head = !description || /\s$/.test(description) ? (description ?? '') : `${description}\n\n`;
-  if (fewShot === 0 || !fewShotFile) return { examples: head, fewShot: 0 };
-  const source = { name: fewShotFile, form, files: [fewShotFile] };
-  const { questions } = await questionsOf(source, signal, fewShot);
-  const examples = questions.map((question) => ('choice' in question ? `${question.choice.example}\n\n` : ''));
-  return { examples: head + examples.join(''), fewShot };
+): Promise<string[]> {
+  if (fewShot === 0 || file === undefined) return [];
+  const { questions } = await questionsOf({ name: file, form, files: [file] }, signal, fewShot + 1);
+  if (questions.length < fewShot) {
+    const got = `${file} has ${questions.length}`;
+    throw new OnebitError('bad-file', `evaluate: --few-shot must be at most the questions of its file, ${got}.`);
+  }
+  return questions.flatMap((question) => ('choice' in question ? [question.choice.example] : []));
 }
 
 async function writeFiles(

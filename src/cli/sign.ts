@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
 import { fileSource } from '../bytes/file-source.ts';
+import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import { newSigningKey, readSigningKey, type SigningKey, signFile, signModel } from '../provenance/index.ts';
 import type { CommandContext } from './context.ts';
@@ -63,7 +64,7 @@ async function makeKey(path: string): Promise<void> {
 
 async function sign(file: string, keyFile: string, output: string | undefined, signal: AbortSignal): Promise<void> {
   const key = await signingKeyOf(keyFile, signal);
-  const isModel = await isGguf(file);
+  const isModel = await beginsAsGguf(file);
   if (isModel && output === undefined) {
     throw new OnebitError(
       'bad-argument',
@@ -98,14 +99,18 @@ async function signModelFile(file: string, path: string, key: SigningKey, output
   }
 }
 
-/** Whether a file begins as GGUF files do. */
-export async function isGguf(path: string): Promise<boolean> {
+async function beginsAsGguf(path: string): Promise<boolean> {
   const source = await fileSource(path);
   try {
-    const magic = new Uint8Array(Math.min(4, source.size));
-    await source.readInto(magic, 0);
-    return new TextDecoder().decode(magic) === 'GGUF';
+    return await isGguf(source);
   } finally {
     await source.close();
   }
+}
+
+/** Whether a file begins as GGUF files do. */
+export async function isGguf(source: ByteSource): Promise<boolean> {
+  const magic = new Uint8Array(Math.min(4, source.size));
+  await source.readInto(magic, 0);
+  return new TextDecoder().decode(magic) === 'GGUF';
 }

@@ -2,7 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { fileError, fileSource, systemCode } from '../bytes/file-source.ts';
-import { PROVENANCE_HEADER, type Verification, verifyAnswer, verifyBytes, verifyModel } from '../provenance/index.ts';
+import {
+  hasSignature,
+  PROVENANCE_HEADER,
+  type Verification,
+  verifyAnswer,
+  verifyBytes,
+  verifyModel,
+} from '../provenance/index.ts';
 import { type CommandContext, collect } from './context.ts';
 import { print, printJson } from './print.ts';
 import { readInput, readInputText } from './read-input.ts';
@@ -62,10 +69,11 @@ async function verify(file: string, flags: VerifyFlags, signal: AbortSignal): Pr
     const body = await readInput(file, 'verify', signal);
     return header === undefined ? verifyBytes(body, undefined, keys) : verifyAnswer(body, header, keys);
   }
-  if (flags.signature === undefined && file !== '-' && (await isGguf(file))) {
+  if (flags.signature === undefined && file !== '-') {
     const source = await fileSource(file);
     try {
-      return await verifyModel(source, keys, signal);
+      // A signed model stays one where its first bytes were changed.
+      if ((await isGguf(source)) || (await hasSignature(source))) return await verifyModel(source, keys, signal);
     } finally {
       await source.close();
     }

@@ -80,6 +80,22 @@ test('forms ask as the tasks do', () => {
     continuation: ' b a',
   });
   expect(first('lambada', { text: 'he said yes' }).options).toEqual([{ context: 'he said', continuation: ' yes' }]);
+  // As its makers wrote it, before the hub.
+  const stem = { stem: 'Q?', choices: ['a', 'b'].map((text, i) => ({ text, label: String(i + 1) })) };
+  expect(first('arc', { question: stem, answerKey: '2' })).toMatchObject({
+    label: 1,
+    options: [{ context: 'Question: Q?\nAnswer:', continuation: ' a' }, { continuation: ' b' }],
+  });
+  expect(first('mmlu', { question: 'Q', choices: ['x'], answer: 'A', subject: 'us_law' }).description).toBe(
+    'The following are multiple choice questions (with answers) about us law.\n\n',
+  );
+  // Tests whose answers are kept back are no tests whose answer is the first option.
+  for (const label of [undefined, null, '', -1, 'x', true, [0]]) {
+    expect(() => first('hellaswag', { ...hella, label })).toThrow(/label must/);
+    expect(() => first('piqa', { goal: 'G', sol1: 'a', sol2: 'b', label })).toThrow(/label must/);
+  }
+  expect(() => first('boolq', { passage: 'P.', question: 'is it', label: -1 })).toThrow(/label must/);
+  expect(() => first('mmlu', { question: 'Q', choices: ['x'], answer: '' })).toThrow(/answer must/);
   expect(() => first('arc', { question: 'Q?' })).toThrow(/text must be a list of texts/);
   expect(() => first('choices', { context: '', choices: ['a'], label: 3 })).toThrow(/label must be one of 1/);
 });
@@ -100,4 +116,6 @@ test('tasks with one option are right where it is the likeliest text', async () 
   ]);
   expect(summary.acc.value).toBe(0);
   expect(summary.perplexity).toBeCloseTo(50 * 50, 6);
+  // An endpoint may not say what was likeliest.
+  await expect(choose(item, async () => ({ sum: -1, isGreedy: undefined }))).rejects.toThrow(/top_logprobs/);
 });

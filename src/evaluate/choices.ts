@@ -44,8 +44,8 @@ export interface ByLength<Value> {
 export interface LogLikelihood {
   /** Nats. */
   readonly sum: number;
-  /** Whether each token was the likeliest. */
-  readonly isGreedy: boolean;
+  /** Whether each token was the likeliest; undefined where the model does not tell. */
+  readonly isGreedy: boolean | undefined;
 }
 
 /**
@@ -64,6 +64,12 @@ export async function choose(
     scored.push(await likelihood(examples + context, continuation));
     if (mutualInfo) alone.push((await likelihood('', continuation)).sum);
   }
+  if (scored.length === 1 && scored[0].isGreedy === undefined) {
+    throw new OnebitError(
+      'unsupported',
+      'evaluate: the model must give the likeliest token in the place of each (top_logprobs), it does not. Leave out tasks of one option, such as lambada.',
+    );
+  }
   const sums = scored.map(({ sum }) => sum);
   const by = {
     acc: sums,
@@ -76,7 +82,7 @@ export async function choose(
   });
   return {
     logLikelihoods: sums,
-    isGreedy: scored[item.label].isGreedy,
+    isGreedy: scored[item.label].isGreedy ?? false,
     label: item.label,
     chosen: each(largest),
     confidence: each(shareOfLargest),

@@ -43,7 +43,7 @@ export class Endpoint {
     const offsets = offsetsOf(echoed, text);
     const from = stripEnd(context).length;
     let sum = 0;
-    let isGreedy = true;
+    let isGreedy: boolean | undefined = true;
     let found = 0;
     for (const [i, offset] of offsets.entries()) {
       const logprob = echoed.token_logprobs[i];
@@ -51,8 +51,9 @@ export class Endpoint {
       if (offset < from || offset >= text.length || logprob === null) continue;
       sum += logprob;
       found++;
-      const likeliest = Math.max(...Object.values(echoed.top_logprobs?.[i] ?? {}));
-      isGreedy &&= logprob >= likeliest - SAME;
+      const alternatives = Object.values(echoed.top_logprobs?.[i] ?? {});
+      if (alternatives.length === 0) isGreedy = undefined;
+      else isGreedy &&= logprob >= Math.max(...alternatives) - SAME;
     }
     if (found > 0) return { sum, isGreedy };
     throw this.unsupported('tokens of the continuation, got none');

@@ -65,6 +65,7 @@ const STYLE = `:root{color-scheme:light dark;--ink:#1c1c1c;--paper:#fff;--line:#
 @media (prefers-color-scheme:dark){:root{--ink:#e6e6e6;--paper:#161616;--line:#444;--a:#ff9d57;--b:#6bb8ff}}
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse}td,th{border-bottom:1px solid var(--line);padding:.2rem 1rem .2rem 0;text-align:left;font-weight:400;vertical-align:top}
+div{overflow-x:auto}
 svg{width:100%;height:auto}text{fill:var(--ink);font-size:12px}circle{fill:var(--a)}line{stroke:var(--line)}.bar{stroke:var(--a)}
 pre{white-space:pre-wrap;border-left:3px solid var(--line);padding-left:1rem}textarea{width:100%;height:12rem;font:13px/1.4 monospace}`;
 
@@ -75,8 +76,8 @@ export function evaluateReport(models: readonly ModelReport[], facts: ReportFact
     `<p>${escapeHtml(headline(models))}</p>`,
     '<h2>Side by side</h2>',
     htmlTable(rowsOf(models, facts)),
-    picture(models, 'Quality against bytes', 'bytes of the file', ({ fileBytes }) => fileBytes),
-    picture(models, 'Quality against energy', 'joules a million tokens', ({ joules }) => joules),
+    picture(models, 'Quality against bytes', 'MB of the file', ({ fileBytes }) => fileBytes && fileBytes / 1e6),
+    picture(models, 'Quality against energy', 'J a million tokens', ({ joules }) => joules),
     ...(models.length > 1 ? [lossesOf(models, facts)] : []),
     '<h2>How sure, and how right</h2>',
     calibrationTable(models),
@@ -118,6 +119,10 @@ export function rowsOf(models: readonly ModelReport[], { currency = '' }: Pick<R
     'model',
     ...first.tasks.map(({ task, choices, asks }) => `${task} (${asks ? asks.items : choices!.items})`),
     ...first.texts.map(({ text }) => `${text}, bits a byte`),
+    ...(first.against ?? []).flatMap(({ text, model }) => [
+      `${text}, divergence from ${model} in nats`,
+      `${text}, same likeliest token as ${model}`,
+    ]),
     ...[
       'MB',
       'tokens a second',
@@ -127,10 +132,14 @@ export function rowsOf(models: readonly ModelReport[], { currency = '' }: Pick<R
   ];
   return [
     head,
-    ...models.map(({ model, tasks, texts, cost }) => [
+    ...models.map(({ model, tasks, texts, against = [], cost }) => [
       model,
       ...tasks.map((task) => withInterval(scoreOf(task), percent)),
       ...texts.map(({ interval }) => withInterval(interval, (value) => value.toFixed(4))),
+      ...against.flatMap(({ klDivergence, sameTop }) => [
+        withInterval(klDivergence, (value) => value.toFixed(4)),
+        withInterval(sameTop, percent),
+      ]),
       cost.fileBytes === undefined ? '–' : (cost.fileBytes / 1e6).toFixed(cost.fileBytes < 1e8 ? 2 : 0),
       cost.tokensPerSecond.toFixed(0),
       cost.joules === undefined
@@ -207,7 +216,7 @@ function htmlTable(rows: readonly (readonly string[])[]): string {
   const [head, ...rest] = rows;
   const line = (cells: readonly string[], tag: string) =>
     `<tr>${cells.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
-  return `<table>${line(head, 'th')}${rest.map((row) => line(row, 'td')).join('')}</table>`;
+  return `<div><table>${line(head, 'th')}${rest.map((row) => line(row, 'td')).join('')}</table></div>`;
 }
 
 /** Mean score over a quantity, on a logarithmic axis; nothing where fewer than two models have it. */
@@ -219,9 +228,9 @@ function picture(
 ): string {
   const points = models.flatMap((model) => {
     const x = of(model.cost);
-    return x === undefined || x <= 0 || model.tasks.length === 0
-      ? []
-      : [{ name: model.model, x: log(x), y: meanScore(model) }];
+    if (x === undefined || x <= 0 || model.tasks.length === 0) return [];
+    const [y, name] = [meanScore(model), model.model.split('/').at(-1)];
+    return [{ label: `${name}: ${percent(y)}, ${Number(x.toPrecision(3))} ${axis.split(' ')[0]}`, x: log(x), y }];
   });
   if (points.length < 2) return '';
   const low = Math.min(...points.map(({ x }) => x)) - 0.2;
@@ -229,12 +238,12 @@ function picture(
   const at = (x: number) => 50 + ((x - low) / (high - low)) * 800;
   const height = (y: number) => 270 - 240 * y;
   const dots = points.map(
-    ({ name, x, y }) =>
-      `<circle cx="${at(x).toFixed(1)}" cy="${height(y).toFixed(1)}" r="5"/><text x="${(at(x) + 9).toFixed(1)}" y="${(height(y) + 4).toFixed(1)}">${escapeHtml(`${name.split('/').at(-1)} ${percent(y)}`)}</text>`,
+    ({ label, x, y }) =>
+      `<circle cx="${at(x).toFixed(1)}" cy="${height(y).toFixed(1)}" r="5"/><text x="${(at(x) + 9).toFixed(1)}" y="${(height(y) + 4).toFixed(1)}">${escapeHtml(label)}</text>`,
   );
   const lines = [0, 0.25, 0.5, 0.75, 1].map(
     (y) =>
-      `<line x1="50" x2="850" y1="${height(y)}" y2="${height(y)}"/><text x="42" y="${height(y) + 4}" text-anchor="end">${percent(y)}</text>`,
+      `<line x1="50" x2="850" y1="${height(y)}" y2="${height(y)}"/><text x="42" y="${height(y) + 4}" text-anchor="end">${100 * y} %</text>`,
   );
   return `<h2>${title}</h2><svg viewBox="0 0 900 300" role="img" aria-label="${title}">${lines.join('')}${dots.join('')}<text x="450" y="295" text-anchor="middle">${axis} (logarithmic)</text></svg>`;
 }

@@ -12,6 +12,8 @@ export interface ChoiceItem {
   readonly label: number;
   /** The context with the right answer, as an example for other questions. */
   readonly example: string;
+  /** What the task puts before examples and question of itself. */
+  readonly description?: string;
 }
 
 type Row = Readonly<Record<string, unknown>>;
@@ -19,24 +21,31 @@ export type TaskForm = keyof typeof FORMS;
 
 const FORMS = {
   /** `{"context", "choices", "label"}`. */
-  choices: (row: Row) => choice(text(row, 'context'), list(row, 'choices'), Number(row.label)),
+  choices: (row: Row) => choice(text(row, 'context'), list(row, 'choices'), indexIn(row, 'label')),
   hellaswag: (row: Row) => {
     const ctxB = text(row, 'ctx_b');
     const [first = '', ...rest] = ctxB;
     const capitalized = first.toUpperCase() + rest.join('').toLowerCase();
     const context = `${text(row, 'activity_label')}: ${text(row, 'ctx_a')} ${capitalized}`;
-    return choice(withoutMarks(context), list(row, 'endings').map(withoutMarks), Number(row.label));
+    return choice(withoutMarks(context), list(row, 'endings').map(withoutMarks), indexIn(row, 'label'));
   },
+  /** As the hub has it, and as its makers wrote it (`question.stem`, `question.choices`). */
   arc: (row: Row) => {
-    const choices = row.choices as { text?: string[]; label?: string[] };
-    const label = choices?.label?.indexOf(String(row.answerKey)) ?? -1;
-    return choice(`Question: ${text(row, 'question')}\nAnswer:`, list(choices as Row, 'text'), label);
+    const stem = (row.question as Row | null)?.stem === undefined ? row : (row.question as Row);
+    const { texts, labels } = labelledChoices(stem.choices);
+    const question = text(stem, stem === row ? 'question' : 'stem');
+    return choice(`Question: ${question}\nAnswer:`, texts, labels.indexOf(String(row.answerKey)));
   },
   piqa: (row: Row) =>
-    choice(`Question: ${text(row, 'goal')}\nAnswer:`, [text(row, 'sol1'), text(row, 'sol2')], Number(row.label)),
+    choice(`Question: ${text(row, 'goal')}\nAnswer:`, [text(row, 'sol1'), text(row, 'sol2')], indexIn(row, 'label')),
   boolq: (row: Row) => {
     const context = `${text(row, 'passage')}\nQuestion: ${text(row, 'question')}?\nAnswer:`;
-    return choice(context, ['no', 'yes'], Number(row.label ?? row.answer));
+    const right = row.label ?? row.answer;
+    return choice(
+      context,
+      ['no', 'yes'],
+      typeof right === 'boolean' ? Number(right) : indexIn({ label: right }, 'label'),
+    );
   },
   winogrande: (row: Row) => {
     const sentence = text(row, 'sentence');
@@ -56,8 +65,12 @@ const FORMS = {
     const choices = list(row, 'choices');
     const letters = choices.map((_, i) => String.fromCharCode(65 + i));
     const lines = choices.map((answer, i) => `${letters[i]}. ${answer}`).join('\n');
-    const answer = typeof row.answer === 'string' ? letters.indexOf(row.answer) : Number(row.answer);
-    return choice(`${strip(text(row, 'question'))}\n${lines}\nAnswer:`, letters, answer);
+    const letter = letters.indexOf(String(row.answer));
+    const right = letter < 0 ? indexIn(row, 'answer') : letter;
+    const item = choice(`${strip(text(row, 'question'))}\n${lines}\nAnswer:`, letters, right);
+    if (typeof row.subject !== 'string') return item;
+    const subject = row.subject.replaceAll('_', ' ');
+    return { ...item, description: `The following are multiple choice questions (with answers) about ${subject}.\n\n` };
   },
   blimp: (row: Row) => choice('', [text(row, 'sentence_good'), text(row, 'sentence_bad')], 0),
   /** One option: the last word, which is right where it is the likeliest text. */
@@ -91,7 +104,7 @@ function choice(context: string, choices: readonly string[], label: number): Cho
 function withoutMarks(raw: string): string {
   return strip(raw)
     .replaceAll(' [title]', '. ')
-    .replace(/\[.*?\]/g, '')
+    .replace(/\[[^\n]*?\]/g, '')
     .replaceAll('  ', ' ');
 }
 
@@ -99,6 +112,23 @@ function text(row: Row, name: string): string {
   const value = row[name];
   if (typeof value !== 'string') throw wrongRow(name, 'be a text');
   return value;
+}
+
+/** Which one is right, as a number or its digits. Public tests leave it out, as nothing, an empty text or -1: that is an error, not the first option. */
+function indexIn(row: Row, name: string): number {
+  const value = row[name];
+  const isIndex = typeof value === 'number' || (typeof value === 'string' && /^\d+$/.test(value.trim()));
+  if (!isIndex || !(Number(value) >= 0)) throw wrongRow(name, 'say which option is right, counted from 0');
+  return Number(value);
+}
+
+/** Texts and labels, side by side or together. */
+function labelledChoices(choices: unknown): { texts: string[]; labels: string[] } {
+  const pairs = Array.isArray(choices) ? choices : undefined;
+  const both = pairs
+    ? { text: pairs.map((one) => one?.text), label: pairs.map((one) => one?.label) }
+    : ((choices ?? {}) as Row);
+  return { texts: list(both, 'text'), labels: list(both, 'label') };
 }
 
 function list(row: Row, name: string): string[] {

@@ -57,6 +57,12 @@ export interface Place {
 /** Candidates that are looked at; a token beyond them is no place of the test. */
 export const CANDIDATES = 64;
 const TEMPERATURES = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5];
+const PLAIN = TEMPERATURES.indexOf(1);
+/** Weights at each temperature of candidates so many steps of 1/FINE nats below the likeliest. */
+const FINE = 256;
+const WEIGHTS = TEMPERATURES.map((temperature) =>
+  Float64Array.from({ length: 12 * FINE + 1 }, (_, i) => exp(-i / FINE / temperature)),
+);
 const TOP_K = [20, 0];
 const TOP_P = [0.85, 0.9, 0.95, 1];
 /** What a token counts that the sampling would not have chosen: edited text has some. */
@@ -70,24 +76,31 @@ const NOISE = 0.25;
 const MARGINS = Array.from({ length: 21 }, (_, i) => NOISE * (0.4 * i - 4));
 const SEGMENT_PLACES = 100;
 
-/** How a text was probably sampled, and its log-likelihood then. */
+/** How a text was probably sampled, and its log-likelihood then. Takes its weights from a table: a guess needs no exact ones. */
 export function guessSampling(places: readonly Place[]): SamplingGuess & { readonly logLikelihood: number } {
   let best = { temperature: 1, topK: 0, topP: 1, logLikelihood: Number.NEGATIVE_INFINITY };
-  const sums = places.map(({ top }) => TEMPERATURES.map((temperature) => prefixSums(top, temperature)));
+  const sums = places.map(({ top }) => prefixSums(top));
   const ranks = places.map(({ top, token }) => top.findIndex((entry) => entry.token === token));
   for (const topK of TOP_K) {
     for (const topP of TOP_P) {
-      const kept = places.map((place) => (place.top.length > 0 ? keptOf(place, { topK, topP }).length : 0));
+      const kept = places.map(({ top }, i) => keptCount(top, sums[i][PLAIN], { topK, topP }));
       for (const [t, temperature] of TEMPERATURES.entries()) {
         let logLikelihood = 0;
+        let product = 1;
         for (let i = 0; i < places.length; i++) {
           if (kept[i] === 0) continue;
           const sum = sums[i][t];
           const rank = ranks[i];
           const isForeign = rank < 0 || rank >= kept[i];
           const chance = isForeign ? 0 : (sum[rank] - (rank > 0 ? sum[rank - 1] : 0)) / sum[kept[i] - 1];
-          logLikelihood += log(FOREIGN + (1 - FOREIGN) * chance);
+          product *= FOREIGN + (1 - FOREIGN) * chance;
+          // A logarithm for many factors: 100 of the smallest are no subnormal number yet.
+          if (i % 100 === 99) {
+            logLikelihood += log(product);
+            product = 1;
+          }
         }
+        logLikelihood += log(product);
         if (logLikelihood > best.logLikelihood) best = { temperature, topK, topP, logLikelihood };
       }
     }
@@ -152,7 +165,7 @@ function scoredMargin(margin: number, chance: number): Draw {
 }
 
 /** Stretches of about as many places that say something, each tested alone. */
-function segmentsOf(text: string, places: readonly Place[], draws: readonly PlaceDraw[]) {
+function segmentsOf(text: string, places: readonly Place[], draws: readonly PlaceDraw[], whole: number) {
   const count = Math.max(1, Math.round(draws.length / SEGMENT_PLACES));
   const size = Math.ceil(draws.length / count);
   const unitsAt = unitOffsets(text);
@@ -164,7 +177,7 @@ function segmentsOf(text: string, places: readonly Place[], draws: readonly Plac
     const to = end < places.length ? unitsAt(places[end].offset) : text.length;
     segments.push({
       ...{ from: first === 0 ? 0 : unitsAt(places[begin].offset), to },
-      ...{ tokens: end - begin, pValue: exactPValue(part) },
+      ...{ tokens: end - begin, pValue: count === 1 ? whole : exactPValue(part) },
     });
   }
   return segments;
@@ -174,14 +187,15 @@ function segmentsOf(text: string, places: readonly Place[], draws: readonly Plac
 export function detect(text: string, places: readonly Place[], key: string, tokenizer: Tokenizer): Detection {
   const { logLikelihood: _, ...sampling } = guessSampling(places);
   const draws = drawsOf(places, new WatermarkKey(key), tokenizer, sampling);
+  const pValue = exactPValue(draws);
   return {
-    pValue: exactPValue(draws),
+    pValue,
     tokens: places.length,
     places: draws.length,
     hits: draws.filter(({ hit }) => hit).length,
     hitsByChance: draws.reduce((sum, { chance }) => sum + chance, 0),
     sampling,
-    segments: segmentsOf(text, places, draws),
+    segments: segmentsOf(text, places, draws, pValue),
   };
 }
 
@@ -190,15 +204,27 @@ function keptOf({ top }: Place, { topK, topP }: Omit<SamplingGuess, 'temperature
   return filterCandidates(candidates, 0, { topK, topP, minP: 0 });
 }
 
-/** Sums of the weights of the first 1, 2, … candidates at a temperature. */
-function prefixSums(top: readonly TokenLogprob[], temperature: number): Float64Array {
-  const sums = new Float64Array(top.length);
-  let sum = 0;
-  for (const [i, { logprob }] of top.entries()) {
-    sum += exp((logprob - top[0].logprob) / temperature);
-    sums[i] = sum;
-  }
-  return sums;
+/** How many candidates are kept, of their sums of weights at temperature 1. */
+function keptCount(top: Place['top'], sums: Float64Array, { topK, topP }: Omit<SamplingGuess, 'temperature'>): number {
+  const most = topK > 0 ? Math.min(topK, top.length) : top.length;
+  if (topP === 1 || most === 0) return most;
+  const enough = topP * (topK > 0 ? sums[most - 1] : exp(-top[0].logprob));
+  let count = 1;
+  while (count < most && sums[count - 1] < enough) count++;
+  return count;
+}
+
+/** Sums of the weights of the first 1, 2, … candidates at each of the temperatures. */
+function prefixSums(top: Place['top']): Float64Array[] {
+  const steps = top.map(({ logprob }) =>
+    Math.min(WEIGHTS[0].length - 1, Math.round((top[0].logprob - logprob) * FINE)),
+  );
+  return WEIGHTS.map((weights) => {
+    const sums = new Float64Array(top.length);
+    let sum = 0;
+    for (let i = 0; i < steps.length; i++) sums[i] = sum += weights[steps[i]];
+    return sums;
+  });
 }
 
 /** Gives the UTF-16 offset of a byte of `text`, for offsets that never fall. */

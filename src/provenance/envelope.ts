@@ -16,10 +16,13 @@ const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 /** Predicates of this package: `model`, `file`, `answer`. */
 export const PREDICATES = 'https://onebit-js.github.io/onebit/provenance/';
 
+/** What a statement is about. */
+export type StatementKind = 'model' | 'file' | 'answer';
+
 /** A statement about one subject. */
 export function statementOf(
   subject: { readonly name: string; readonly sha256: string },
-  kind: 'model' | 'file' | 'answer',
+  kind: StatementKind,
   predicate: Readonly<Record<string, unknown>>,
 ): Statement {
   const { name, sha256 } = subject;

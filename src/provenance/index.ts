@@ -1,5 +1,5 @@
 export type { Statement } from './envelope.ts';
-export { modelDigest, signModel } from './signed-model.ts';
+export { hasSignature, modelDigest, signModel } from './signed-model.ts';
 export { newSigningKey, readSigningKey, type SigningKey } from './signing-keys.ts';
 export {
   encodeHeader,

@@ -95,6 +95,11 @@ export async function modelDigest(source: ByteSource, signal?: AbortSignal): Pro
   return digestWithout(source, await findSignature(source), signal);
 }
 
+/** Whether a signature stands where it should, whatever it is worth. */
+export async function hasSignature(source: ByteSource): Promise<boolean> {
+  return (await findSignature(source)) !== undefined;
+}
+
 /** @throws OnebitError `bad-argument` for what gives no bytes */
 export function checkSource(operation: string, source: unknown): void {
   const gives = typeof source === 'object' && source !== null && 'readInto' in source;

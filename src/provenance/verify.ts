@@ -5,8 +5,8 @@ import type { ByteSource } from '../bytes/source.ts';
 import { checkArgument, checkList, checkOptions } from '../core/check.ts';
 import { hexOf } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
-import { type Opened, open, type Statement, seal, statementOf } from './envelope.ts';
-import { checkSource, type ModelSignature, readModelSignature } from './signed-model.ts';
+import { type Opened, open, PREDICATES, type Statement, type StatementKind, seal, statementOf } from './envelope.ts';
+import { checkSource, hasSignature, type ModelSignature, readModelSignature } from './signed-model.ts';
 import { checkKeyId, type SigningKey } from './signing-keys.ts';
 
 /** The header of answers of a server that signs; a stream of events ends with it as a comment. */
@@ -66,10 +66,12 @@ export async function verifyModel(
   try {
     signature = await readModelSignature(source, signal);
   } catch (error) {
-    return badSignature(error);
+    // What this version cannot read it has not signed either: a changed version or type, where there is a signature.
+    const isForeign = error instanceof OnebitError && error.code === 'unsupported' && !(await hasSignature(source));
+    return isForeign ? { state: 'unsigned', reason: 'The file has no signature.' } : badSignature(error);
   }
   if (!signature) return { state: 'unsigned', reason: 'The file has no signature.' };
-  return judge(signature, signature.sha256, trusted);
+  return judge(signature, signature.sha256, trusted, 'model');
 }
 
 /** Whether `bytes` are what a signature that lies apart from them says; undefined for no signature. */
@@ -81,9 +83,18 @@ export async function verifyBytes(
   checkArgument('verifyBytes', 'bytes', bytes, 'bytes');
   checkArgument('verifyBytes', 'envelope', envelope, 'text', false);
   checkTrusted('verifyBytes', trusted);
+  return verdictOf(bytes, envelope, trusted, 'file');
+}
+
+async function verdictOf(
+  bytes: Uint8Array,
+  envelope: string | undefined,
+  trusted: readonly string[],
+  kind: StatementKind,
+): Promise<Verification> {
   if (envelope === undefined) return { state: 'unsigned', reason: 'There is no signature.', sha256: digestOf(bytes) };
   try {
-    return judge(await open(envelope), digestOf(bytes), trusted);
+    return judge(await open(envelope), digestOf(bytes), trusted, kind);
   } catch (error) {
     return badSignature(error);
   }
@@ -97,9 +108,9 @@ export async function verifyAnswer(
 ): Promise<Verification> {
   checkArgument('verifyAnswer', 'body', body, 'bytes');
   checkArgument('verifyAnswer', 'header', header, 'text', false);
+  checkTrusted('verifyAnswer', trusted);
   const { bytes, value } = header === undefined ? streamEnd(body) : { bytes: body, value: header };
-  if (value === undefined) return verifyBytes(bytes, undefined, trusted);
-  return verifyBytes(bytes, decodeHeader(value), trusted);
+  return verdictOf(bytes, value === undefined ? undefined : decodeHeader(value), trusted, 'answer');
 }
 
 function checkTrusted(operation: string, trusted: readonly string[]): void {
@@ -123,15 +134,32 @@ function decodeHeader(value: string): string {
 
 const LAST_COMMENT = new RegExp(`(?:^|\n\n): ${PROVENANCE_HEADER}: (\\S+)\n\n$`);
 
+const DAMAGED = /[\w-]{60}/;
+
 /** A stream of events without the comment at its end that signs what is before it. */
 function streamEnd(body: Uint8Array): { bytes: Uint8Array; value?: string } {
   const tail = Array.from(body.subarray(-8192), (byte) => String.fromCharCode(byte)).join('');
   const found = LAST_COMMENT.exec(tail);
-  if (!found) return { bytes: body };
+  if (!found) {
+    // Behind the last event, which is JSON or [DONE], stands what was a signature once.
+    const rest = tail.slice(Math.max(tail.lastIndexOf('}'), tail.lastIndexOf('[DONE]')));
+    const isDamaged = rest.includes(PROVENANCE_HEADER) || DAMAGED.test(rest);
+    return isDamaged ? { bytes: body, value: '' } : { bytes: body };
+  }
   return { bytes: body.subarray(0, body.length - `: ${PROVENANCE_HEADER}: ${found[1]}\n\n`.length), value: found[1] };
 }
 
-function judge({ statement, keyId }: Opened, sha256: string, trusted: readonly string[]): Verification {
+function judge(
+  { statement, keyId }: Opened,
+  sha256: string,
+  trusted: readonly string[],
+  kind: StatementKind,
+): Verification {
+  // Whoever makes a server say something must not get its key's word for a card.
+  if (statement.predicateType !== `${PREDICATES}${kind}/v1`) {
+    const reason = `The signature must be about a thing of the kind ${kind}, it is about ${statement.predicateType}.`;
+    return { state: 'bad-signature', reason, keyId, sha256, statement };
+  }
   const isTrusted = trusted.length === 0 ? undefined : trusted.includes(keyId);
   const facts = { keyId, isTrusted, sha256, statement };
   if (statement.subject[0].digest.sha256 !== sha256) {
@@ -147,7 +175,7 @@ function judge({ statement, keyId }: Opened, sha256: string, trusted: readonly s
 }
 
 function badSignature(error: unknown): Verification {
-  if (!(error instanceof OnebitError) || error.code !== 'bad-file') throw error;
+  if (!(error instanceof OnebitError) || !['bad-file', 'unsupported'].includes(error.code)) throw error;
   return { state: 'bad-signature', reason: error.message };
 }
 

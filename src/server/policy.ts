@@ -49,6 +49,7 @@ export interface Policy {
 const TIMEOUT_MS = 10_000;
 const STREAM_CHARACTERS = 200;
 const LONGEST_REASON = 500;
+const LONGEST_VERDICT = 1 << 16;
 const OPTIONS: Options = {
   ...({ request: 'function', answer: 'function', onFailure: ['closed', 'open'] } as const),
   ...({ timeoutMs: 'number', streamCharacters: 'number' } as const),
@@ -149,6 +150,19 @@ export class PolicyGate {
   }
 }
 
+/** @throws where it does not end in the length that a verdict may have: an address that never stops must not fill the memory */
+async function shortText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  // Cancelled when the loop is left.
+  for await (const bytes of response.body ?? []) {
+    text += decoder.decode(bytes, { stream: true });
+    if (text.length > LONGEST_VERDICT)
+      throw new Error(`the policy answered with more than ${LONGEST_VERDICT} characters`);
+  }
+  return text + decoder.decode();
+}
+
 function whenAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
@@ -166,6 +180,7 @@ export function policyEndpoint(
     readonly stages?: readonly ('request' | 'answer')[];
   } = {},
 ): Policy {
+  checkArgument('policyEndpoint', 'options', options, 'object');
   const { token, stages = ['request', 'answer'], ...rest } = options;
   const headers = { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) };
   const ask = (stage: string) => async (about: object, signal: AbortSignal) => {
@@ -173,8 +188,11 @@ export function policyEndpoint(
       ...{ method: 'POST', headers, signal, redirect: 'error' },
       body: JSON.stringify({ stage, ...about }),
     });
-    if (!response.ok) throw new Error(`the policy answered ${response.status}`);
-    return (await response.json()) as Verdict;
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw new Error(`the policy answered ${response.status}`);
+    }
+    return JSON.parse(await shortText(response)) as Verdict;
   };
   const asked = stages.map((stage) => [stage, ask(stage)]);
   return { ...rest, ...Object.fromEntries(asked) };

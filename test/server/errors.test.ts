@@ -47,6 +47,7 @@ describe('wrong requests', () => {
     ['content that is a number', chat, { messages: [{ role: 'user', content: 1 }] }, 'messages.0.content'],
     ['n of zero', chat, { messages, n: 0 }, 'n'],
     ['too many alternatives', chat, { messages, top_logprobs: 21 }, 'top_logprobs'],
+    ['alternatives without log-probabilities', chat, { messages, top_logprobs: 2 }, 'top_logprobs'],
     ['a bias on no token', chat, { messages, logit_bias: { hello: 1 } }, 'logit_bias.hello'],
     ['a bias beyond the vocabulary', chat, { messages, logit_bias: { 99999: 1 } }, 'logit_bias'],
     ['an empty stop', chat, { messages, stop: '' }, 'stop'],

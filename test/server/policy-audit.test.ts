@@ -134,6 +134,27 @@ function sink(lines: string[]): AuditSink {
   return { last: lines.at(-1), append: async (line) => void lines.push(line) };
 }
 
+test('an address that never stops answering has failed, and holds no memory', async () => {
+  const hook = createServer((_, answer) => {
+    const more = () => {
+      while (!answer.destroyed && answer.write(' '.repeat(1 << 16)));
+    };
+    answer.on('drain', more).on('error', () => {});
+    more();
+  });
+  await new Promise<void>((done) => hook.listen(0, '127.0.0.1', done));
+  try {
+    const url = `http://127.0.0.1:${(hook.address() as AddressInfo).port}`;
+    started = await startServer({ policy: policyEndpoint(url) });
+    const answer = await started.post('/v1/completions', { prompt: 'x' });
+    expect((await answer.json()).error.code).toBe('policy_unavailable');
+    expect(started.log.at(-1)).toMatchObject({ policy: 'failed closed', status: 503 });
+  } finally {
+    hook.closeAllConnections();
+    hook.close();
+  }
+});
+
 test('the audit log has hashes of what was asked and answered, no texts unless they are wanted, in a chain', async () => {
   const lines: string[] = [];
   started = await startServer({ audit: { sink: sink(lines) } });
