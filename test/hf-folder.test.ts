@@ -83,7 +83,7 @@ describe.each(['qwen3', 'llama'] as const)('a %s model', (architecture) => {
 test("every token has its number in the model's own list: the tokenizers library numbers added ones anew that are not there", async () => {
   const { folder } = await folderOf('numbers', {});
   const { model, added_tokens: added } = JSON.parse(await readFile(join(folder, 'tokenizer.json'), 'utf8'));
-  expect(Object.values(model.vocab)).toEqual(Array.from({ length: 259 }, (_, id) => id));
+  expect(new Set(Object.values(model.vocab))).toEqual(new Set(Array.from({ length: 259 }, (_, id) => id)));
   for (const { id, content } of added) expect(model.vocab[content]).toBe(id);
 });
 
