@@ -80,6 +80,13 @@ describe.each(['qwen3', 'llama'] as const)('a %s model', (architecture) => {
   });
 });
 
+test("every token has its number in the model's own list: the tokenizers library numbers added ones anew that are not there", async () => {
+  const { folder } = await folderOf('numbers', {});
+  const { model, added_tokens: added } = JSON.parse(await readFile(join(folder, 'tokenizer.json'), 'utf8'));
+  expect(new Set(Object.values(model.vocab))).toEqual(new Set(Array.from({ length: 259 }, (_, id) => id)));
+  for (const { id, content } of added) expect(model.vocab[content]).toBe(id);
+});
+
 test('how it is sampled where nobody says is in generation_config.json, and comes back from there', async () => {
   const asked = {
     'general.sampling.temp': { type: 'f32', value: 0.6 },
@@ -693,6 +700,12 @@ describe('folders that are not to be trusted', () => {
     });
     await writeFile(join(folder, 'model.safetensors'), bytes);
     await expect(load(folder)).rejects.toMatchObject({ code: 'bad-file', message: /must have rows and columns/ });
+  });
+
+  test.each([1e15, 128.5, -1, '4'])('a size of %s in config.json is refused by its name', async (size) => {
+    const { folder } = await folderOf('sizes', {});
+    await configure(folder, (config) => ({ ...config, hidden_size: size }));
+    await expect(load(folder)).rejects.toMatchObject({ code: 'bad-file', message: /'hidden_size' of config.json/ });
   });
 
   test('words cut by an expression that is not known are refused, never guessed', async () => {

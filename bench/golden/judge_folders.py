@@ -8,7 +8,7 @@ Needs torch, transformers, safetensors, tokenizers.
 import json, sys
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitNetConfig, BitNetForCausalLM, Ernie4_5Config, Ernie4_5ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 LLAMA = QWEN.replace(r"\p{N}|", r"\p{N}{1,3}|", 1)
@@ -37,6 +37,10 @@ def make(folder):
         ("llama-bf16", (LlamaConfig, LlamaForCausalLM, LLAMA), torch.bfloat16, dict(tie_word_embeddings=True)),
         ("llama3-f32", (LlamaConfig, LlamaForCausalLM, LLAMA), torch.float32, dict(tie_word_embeddings=False, rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64))),
         ("gemma3-bf16", (Gemma3TextConfig, Gemma3ForCausalLM, QWEN), torch.bfloat16, dict(head_dim=32, query_pre_attn_scalar=32, sliding_window=8, layer_types=["sliding_attention", "full_attention", "sliding_attention"])),
+        ("mistral-bf16", (MistralConfig, MistralForCausalLM, LLAMA), torch.bfloat16, dict(sliding_window=None)),
+        ("ernie-bf16", (Ernie4_5Config, Ernie4_5ForCausalLM, LLAMA), torch.bfloat16, dict(head_dim=32)),
+        ("bitnet-f32", (BitNetConfig, BitNetForCausalLM, LLAMA), torch.float32, dict(tie_word_embeddings=True)),
+        ("qwen2-bf16", (Qwen2Config, Qwen2ForCausalLM, QWEN), torch.bfloat16, dict(tie_word_embeddings=True)),
     ]):
         config, model, pattern = build
         torch.manual_seed(seed)

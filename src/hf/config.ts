@@ -117,13 +117,21 @@ export function readConfig(config: Json, name: string): ReadConfig {
       `load ${name}: '${key}' of config.json must be a number, got ${JSON.stringify(value)?.slice(0, 60)}. Get the model again.`,
     );
   };
+  const whole = (key: string, fallback?: number) => {
+    const value = number(key, fallback);
+    if (Number.isInteger(value) && value < 2 ** 32) return value;
+    throw new OnebitError(
+      'bad-file',
+      `load ${name}: '${key}' of config.json must be a whole number below 2^32, got ${value}. Get the model again.`,
+    );
+  };
   const [prefix] = family.gguf;
   const metadata = new Map<string, WritableValue>([['general.architecture', prefix]]);
-  for (const [key, ours] of Object.entries(U32)) metadata.set(`${prefix}.${ours}`, u32(number(key)));
+  for (const [key, ours] of Object.entries(U32)) metadata.set(`${prefix}.${ours}`, u32(whole(key)));
   const { usual = {} } = family;
-  const heads = number('num_attention_heads');
-  const kvHeads = number('num_key_value_heads', heads);
-  const headSize = number('head_dim', Math.floor(number('hidden_size') / heads));
+  const heads = whole('num_attention_heads');
+  const kvHeads = whole('num_key_value_heads', heads);
+  const headSize = whole('head_dim', Math.floor(whole('hidden_size') / Math.max(1, heads)));
   metadata.set(`${prefix}.attention.head_count_kv`, u32(kvHeads));
   metadata.set(`${prefix}.attention.key_length`, u32(headSize));
   metadata.set(`${prefix}.attention.value_length`, u32(headSize));

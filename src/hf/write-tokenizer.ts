@@ -36,10 +36,8 @@ export function writeTokenizer(metadata: ReadonlyMap<string, GgufValue>): {
         ]
       : [],
   );
-  // The model's own list has the unknown token too.
-  const vocab = Object.fromEntries(
-    texts.flatMap((text, token) => (isAdded(token) && typeOf(token) !== UNKNOWN ? [] : [[text, token]])),
-  );
+  // Added tokens too: the tokenizers library gives those that are not in the model's own list other numbers.
+  const vocab = Object.fromEntries(texts.map((text, token) => [text, token]));
   const kind = metadata.get('tokenizer.ggml.model');
   const parts = kind === 'llama' ? piecesOut(metadata, texts, typeOf) : bytesOut(metadata);
   const bos = id('bos');
