@@ -4,6 +4,9 @@ import { nonsense, REPLIES, SMALL_TALK } from './seedling-declines.mjs';
 import { CANCEL, CORRECTIONS, fill, KINDS, NO, REQUESTS, YES } from './seedling-phrases.mjs';
 import { CANCELLED, ended } from './seedling-voice.mjs';
 
+const BOOK = 'Book ,Reserve ,book ,reserve ,Please book ,Can you book ,I want to book ,I would like to book '.split(
+  ',',
+);
 const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
 
 /** One booking, told to the end or called off, written into `talk`. */
@@ -99,6 +102,11 @@ export class Booking {
     const end = asking ? '?' : '';
     const terse = thing ?? this.#voice.pick(this.#kind.terse);
     if (this.#kind.unknown && this.#voice.chance(0.05)) return this.#openBlindly();
+    if (given.length > 0 && this.#voice.chance(0.22)) {
+      this.#user(`${this.#voice.chance(0.5) ? this.#inShort(given) : this.#bare(given)}${please()}`);
+      this.#take(given);
+      return this.#repeat();
+    }
     const greeting = this.#voice.chance(0.12)
       ? this.#voice.pick(['Hi, ', 'Hello, ', 'Good evening, ', 'Hi there! ', 'Hey, ', 'Hello! ', 'Good morning. '])
       : '';
@@ -126,6 +134,28 @@ export class Booking {
     );
     this.#take(given);
     this.#repeat();
+  }
+
+  /** "Table for two at Chez Paul in Lyon on Friday": as briefly as it is mostly said. */
+  #inShort(given) {
+    const order = ['rooms', 'class', 'people', this.#kind.named, 'city', 'from', 'to'];
+    const place = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
+    const parts = given.toSorted((a, b) => place(a) - place(b)).map((name) => this.#part(name));
+    const thing = this.#voice.pick(this.#kind.terse);
+    return `${this.#voice.chance(0.5) ? capital(thing) : thing} ${parts.join(' ')}`;
+  }
+
+  /** "Book Chez Paul, Lyon, 2 people, 19:00, 12 March", "Chez Paul, Lyon, tomorrow, table please": the place with no word around it. */
+  #bare(given) {
+    const named = this.#kind.slots.to ? 'to' : this.#kind.named;
+    const first = [named, 'city'].filter((name) => given.includes(name)).map((name) => this.#wanted[name]);
+    const rest = given.filter((name) => name !== named && name !== 'city').map((name) => this.#part(name));
+    const joint = this.#voice.pick([', ', ', ', ', ', ' ']);
+    const listed = [first.join(', '), ...rest].filter((piece) => piece !== '').join(joint);
+    const thing = this.#voice.pick(this.#kind.terse);
+    if (given.includes(named) && this.#voice.chance(0.3)) return `${listed}${joint}${thing}`;
+    const verb = named !== 'to' && given.includes(named) && this.#voice.chance(0.7);
+    return `${verb ? this.#voice.pick(BOOK) : `${thing}${this.#voice.pick([': ', ', ', ' - '])}`}${listed}`;
   }
 
   /** Asks for something good instead of naming it: the seedling knows none. */

@@ -38,7 +38,7 @@ const PEOPLE = {
   answer: choices(
     '{v}|{v}|{n}|For {v}|For {n}|{v} please|There will be {v} of us|We are {v}|{v} of us|{n} please|A party of {v}|It is for {v}|We will be {v}|for {v} please',
   ),
-  part: choices('for {v}|for {v}|for {n}|for {n}|for a party of {v}|{n}|party of {v}'),
+  part: choices('for {v}|for {v}|for {n}|for {n}|for a party of {v}|{n}|{n}|party of {v}|{v} of us'),
   fragment: choices('{n}|for {n}|{n}|for {v}|{v}'),
   instead: choices(
     'we are {v}|we are {n}|we will be {v}|there will be {v} of us|it is for {v}|there are {v} of us|{n} are coming|we are {v} now',
@@ -74,7 +74,7 @@ export const KINDS = {
         answer: choices(
           '{v}|{v}|At {v}|{v} please|{v}, please|I would like {v}|Let us go to {v}|It is called {v}|The restaurant is {v}|The name is {v}|I was thinking of {v}|How about {v}|We want to eat at {v}|The restaurant is called {v}|I want to go to {v}|{v} if they have room|Try {v}',
         ),
-        part: choices('at {v}|at {v}|at {v}|at the {v}'),
+        part: choices('at {v}|at {v}|at {v}'),
         fragment: choices('at {v}'),
         instead: choices(
           'it is called {v}|the restaurant is {v}|I would like {v}|let us go to {v}|we want to eat at {v}',
@@ -111,11 +111,11 @@ export const KINDS = {
         ask: 'At which hotel?',
         label: choices('hotel|name of the hotel'),
         answer: choices(
-          '{v}|{v}|At {v}|The {v}|The {v} please|{v} please|I would like {v}|I like the {v}|It is called {v}|The hotel is {v}|I want to stay at {v}|The name is {v}|{v}, please|Let us take {v}',
+          '{v}|{v}|At {v}|{v} please|I would like {v}|I like {v}|It is called {v}|The hotel is {v}|I want to stay at {v}|The name is {v}|{v}, please|Let us take {v}',
         ),
-        part: choices('at {v}|at the {v}|at {v}'),
-        fragment: choices('at {v}|at the {v}'),
-        instead: choices('it is called {v}|the hotel is {v}|I would like {v}|I want to stay at {v}|the {v}'),
+        part: choices('at {v}'),
+        fragment: choices('at {v}'),
+        instead: choices('it is called {v}|the hotel is {v}|I would like {v}|I want to stay at {v}'),
       },
       rooms: {
         make: (values) => values.count(1, 4),

@@ -35,9 +35,9 @@ export class OnebitError extends Error {
   readonly problems: readonly string[];
 
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; problems?: readonly string[] } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'OnebitError';
     this.code = code;
-    this.problems = options.problems ?? [message];
+    this.problems = options?.problems ?? [message];
   }
 }

@@ -6,7 +6,15 @@ import { fittingMessages } from './chat/fit.ts';
 import type { ChatInput, ChatMessage } from './chat/messages.ts';
 import { ChatTemplate, type ChatTemplateOptions } from './chat/template.ts';
 import type { Budget } from './core/budget.ts';
-import { checkArgument, checkOptions, checkTextOrTokens, checkTokens, type Options, wrong } from './core/check.ts';
+import {
+  checkArgument,
+  checkGiven,
+  checkOptions,
+  checkTextOrTokens,
+  checkTokens,
+  type Options,
+  wrong,
+} from './core/check.ts';
 import { OnebitError } from './errors.ts';
 import type { AttentionMap } from './evaluate/attention.ts';
 import type { DetectionSoFar, DetectOptions } from './evaluate/detect.ts';
@@ -31,7 +39,7 @@ import type { Adapter } from './model/adapter.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Engine } from './model/engine.ts';
 import { ownSampling, type SamplingDefaults } from './model/own-sampling.ts';
-import type { Tokenizer } from './tokenizer/tokenizer.ts';
+import { CHAT_BOS_KEY, type Tokenizer } from './tokenizer/tokenizer.ts';
 
 export type { ModelFacts };
 
@@ -86,6 +94,11 @@ export class LanguageModel {
 
   /** @internal Use `load`. */
   constructor(gguf: Gguf, tokenizer: Tokenizer, engine: Engine, contextTokens: number, limits: SchedulerOptions) {
+    checkGiven('new LanguageModel', 'gguf', gguf, 'readGguf', ['metadata', 'tensors']);
+    checkGiven('new LanguageModel', 'tokenizer', tokenizer, 'createTokenizer', ['vocabularySize']);
+    checkGiven('new LanguageModel', 'engine', engine, 'load', ['config', 'newSequence']);
+    checkArgument('new LanguageModel', 'contextTokens', contextTokens, 'number');
+    checkArgument('new LanguageModel', 'limits', limits, 'object');
     this.config = engine.config;
     this.metadata = gguf.metadata;
     this.sampling = ownSampling(gguf);
@@ -452,7 +465,8 @@ export class LanguageModel {
   /** `tokens` with the begin token where the model wants one and the template wrote none. */
   private begun(tokens: number[]): Int32Array {
     const { addBos, bos } = this.tokenizer;
-    if (addBos && bos !== undefined && tokens[0] !== bos) tokens.unshift(bos);
+    const isWanted = addBos && this.metadata.get(CHAT_BOS_KEY) !== false;
+    if (isWanted && bos !== undefined && tokens[0] !== bos) tokens.unshift(bos);
     return Int32Array.from(tokens);
   }
 

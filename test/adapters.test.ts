@@ -1,7 +1,9 @@
 // Low-rank adapters: beside the weights, merged into them, in one batch, as files of llama.cpp and PEFT.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { memorySource } from '../src/bytes/memory-source.ts';
 import { Random } from '../src/core/random.ts';
@@ -10,7 +12,7 @@ import { writeGguf } from '../src/gguf/write.ts';
 import { type AdapterMatrix, ggufAdapter, writePeftAdapter } from '../src/hf/adapter.ts';
 import { adaptedModelOf, mergedSource } from '../src/hf/merge.ts';
 import { load } from '../src/load.ts';
-import { openAdapter } from '../src/load-adapter.ts';
+import { openAdapter, readAdapter } from '../src/load-adapter.ts';
 import { modelFile } from '../src/train/model-file.ts';
 import { defaultRecipe } from '../src/train/recipe.ts';
 import { readStartModel } from '../src/train/start-model.ts';
@@ -153,6 +155,33 @@ test('a factor beside a matrix counts for its weights and not for the adapter, m
     expect(mine.logprobs![i].logprob).toBeCloseTo(logprob!, 4);
   }
 });
+
+test.each(['llama', 'qwen3'])(
+  'an adapter of a %s is written as PEFT saves it by the program, and comes back',
+  async (architecture) => {
+    const path = (name: string) => join(folder, `${architecture}-${name}`);
+    const convert = (...args: string[]) =>
+      execFileSync(
+        process.execPath,
+        [fileURLToPath(new URL('../bin/onebit.js', import.meta.url)), 'convert', ...args],
+        {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      );
+    const matrices = randomAdapter(5);
+    writeFileSync(path('a.gguf'), await ggufBytes(matrices, architecture));
+    convert(path('a.gguf'), '-o', path('peft'), '--to', 'peft');
+    const model = { architecture, heads: 4, kvHeads: 2 };
+    expect(await readAdapter(path('peft'), model)).toEqual(await readAdapter(path('a.gguf'), model));
+    const damaged = await ggufBytes(matrices, architecture);
+    damaged.set([0, 0, 0xc0, 0x7f], damaged.length - 4); // a NaN, the last number of the last matrix
+    writeFileSync(path('nan.gguf'), damaged);
+    expect(() => convert(path('nan.gguf'), '-o', path('none'), '--to', 'peft')).toThrow(
+      /'blk.1.ffn_down.weight' must have finite/,
+    );
+  },
+);
 
 test('what does not fit is refused by name', async () => {
   const bytes = await tinyModel();

@@ -1,7 +1,6 @@
 // Callers who err, in JavaScript: every public function says which argument is wrong, by an OnebitError.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { removeModel } from '../src/bytes/browser-store.ts';
-import * as everything from '../src/index.ts';
 import {
   calibrationError,
   compileJsonObject,
@@ -292,14 +291,33 @@ test('every argument of every public function is refused by name where it is of 
   expect(wrongly).toEqual([]);
 });
 
-test('no function of the package fails from inside, those that come later among them', async () => {
+/** All that users can import, by the subpath. */
+const SUBPATHS: Record<string, () => Promise<object>> = {
+  onebit: () => import('../src/index.ts'),
+  browser: () => import('../src/browser.ts'),
+  bytes: () => import('../src/bytes/index.ts'),
+  gguf: () => import('../src/gguf/index.ts'),
+  quant: () => import('../src/quant/index.ts'),
+  tokenizer: () => import('../src/tokenizer/index.ts'),
+  server: () => import('../src/server/index.ts'),
+  'server/node': () => import('../src/server/node-adapter.ts'),
+  'ai-sdk': () => import('../src/ai-sdk/index.ts'),
+  support: () => import('../src/tasks/support/index.ts'),
+  batch: () => import('../src/bulk/index.ts'),
+};
+const WRONGLY = [[], [null], [5], [{}], [[null]], ['x'], [{}, {}], [null, null, null], [new Date(0)]];
+/** Which are made of nothing, or of anything: an error and its text, a model of a text. */
+const FREE = ['OnebitError', 'OneBitModel'];
+
+test.each(Object.entries(SUBPATHS))('nothing of %s fails from inside, what comes later neither', async (_, module) => {
   const failing: string[] = [];
-  for (const [name, value] of Object.entries(everything)) {
-    if (typeof value !== 'function' || /^class\b/.test(String(value)) || WITHOUT.includes(name)) continue;
-    for (const args of [[], [null], [5], [{}], [[null]], [{}, {}], [null, null, null]]) {
-      const error = await errorOf(async () => (value as Call)(...args));
-      if (error !== undefined && !(error instanceof OnebitError))
-        failing.push(`${name}(${JSON.stringify(args)}): ${error}`);
+  for (const [name, value] of Object.entries(await module())) {
+    if (typeof value !== 'function' || WITHOUT.includes(name)) continue;
+    const isClass = /^class\b/.test(String(value));
+    for (const args of WRONGLY) {
+      const error = await errorOf(async () => (isClass ? new value(...args) : (value as Call)(...args)));
+      const isFine = error instanceof OnebitError || (error === undefined && (!isClass || FREE.includes(name)));
+      if (!isFine) failing.push(`${name}(${JSON.stringify(args)}): ${error}`);
     }
   }
   expect(failing).toEqual([]);

@@ -161,7 +161,27 @@ describe('what was probably meant', () => {
     expect(complete('onebit', 'support', 'tr')).toBe('train');
     expect(complete('onebit', 'train', 'x.txt', '--rep')).toBe('--replace-invalid --report');
     expect(complete('onebit', 'chat', '--kv', '')).toBe('f32 f16 q8');
+    expect(complete('onebit', 'completion', '')).toContain('bash zsh fish');
     for (const shell of ['zsh', 'fish']) expect((await run(['completion', shell])).stdout).toContain('replace-invalid');
+  });
+
+  const has = (shell: string) => spawnSync(shell, ['-c', 'exit']).status === 0;
+  test.skipIf(!has('zsh'))('zsh runs its script, from fpath and by source', async () => {
+    const { stdout } = await run(['completion', 'zsh']);
+    const ask = `compdef() { :; }; _files() { print files; }; compadd() { print -- "$@"; }\n${stdout}\nwords=(onebit support ''); CURRENT=3; _onebit`;
+    const { stdout: shown, stderr } = spawnSync('zsh', ['-f', '-c', ask], { encoding: 'utf8' });
+    expect([shown, stderr]).toEqual([expect.stringContaining('predict'), '']);
+  });
+
+  test.skipIf(!has('fish'))('fish takes its script, and train is not support train', async () => {
+    const { stdout } = await run(['completion', 'fish']);
+    const ask = `${stdout}\ncomplete -C 'onebit support train --pre'; complete -C 'onebit completion '`;
+    const shown = spawnSync('fish', ['--no-config', '-c', ask], { encoding: 'utf8' }).stdout;
+    expect(shown).toContain('--precision');
+    expect(shown).not.toContain('--preset');
+    expect(shown.split('\n').map((line) => line.split('\t')[0])).toEqual(
+      expect.arrayContaining(['bash', 'zsh', 'fish']),
+    );
   });
 });
 

@@ -12,10 +12,12 @@ import { memorySource } from '../src/bytes/memory-source.ts';
 import { floatToHalf } from '../src/core/half.ts';
 import { Random } from '../src/core/random.ts';
 import { readGguf } from '../src/gguf/read.ts';
+import type { GgufValue } from '../src/gguf/types.ts';
 import { readSafetensors, type SafeTensorToWrite, writeSafetensors } from '../src/hf/safetensors.ts';
 import { writeFolder } from '../src/hf/write.ts';
 import { load, openSource } from '../src/load.ts';
 import { formatByName } from '../src/quant/formats.ts';
+import { createTokenizer } from '../src/tokenizer/tokenizer.ts';
 import { HubServer } from './hub-server.ts';
 import { type TinyModelOptions, tinyModel } from './tiny-model.ts';
 
@@ -271,8 +273,121 @@ test('Gemma 3 counts the weights of its norms from 0, names them otherwise, and 
     await expect(load(folder)).rejects.toThrow(message);
   };
   await refused({ final_logit_softcapping: 30 }, /final_logit_softcapping = 30/);
-  await refused({ final_logit_softcapping: null, query_pre_attn_scalar: 64 }, /query_pre_attn_scalar = 64/);
-  await refused({ query_pre_attn_scalar: 32, hidden_activation: 'silu' }, /hidden_activation = "silu"/);
+  await refused({ final_logit_softcapping: null, hidden_activation: 'silu' }, /hidden_activation = "silu"/);
+  // Queries that are scaled otherwise than by the size of a head have it in their norm.
+  const scaled = { hidden_activation: 'gelu_pytorch_tanh', query_pre_attn_scalar: 128 };
+  await configure(folder, (config) => ({ ...config, ...scaled }));
+  const halved = one('blk.6.attn_q_norm.weight').map((value) => value / 2);
+  expect((await numbersOf(folder)).get('blk.6.attn_q_norm.weight')).toEqual(halved);
+});
+
+test('a Qwen2 has its biases, and comes back as a folder; a llama may have none', async () => {
+  const { folder } = await folderOf('qwen2', { architecture: 'llama', format: 'f16' });
+  const written = await readSafetensors(memorySource(await readFile(join(folder, 'model.safetensors'))));
+  const tensors = await Promise.all(written.map(toWrite));
+  const biases = tensors.flatMap(({ name, shape }): SafeTensorToWrite[] => {
+    if (!/[qkv]_proj/.test(name)) return [];
+    const values = Float32Array.from({ length: shape[0] }, (_, i) => Math.sin(i + shape[0]));
+    const produce: SafeTensorToWrite['produce'] = (append) => append(new Uint8Array(values.buffer));
+    return [{ name: name.replace('weight', 'bias'), type: 'F32', shape: [shape[0]], produce }];
+  });
+  await writeTensors(join(folder, 'model.safetensors'), [...tensors, ...biases]);
+  await expect(load(folder)).rejects.toThrow(/q_proj.bias' is not known/);
+  await configure(folder, (config) => ({ ...config, architectures: ['Qwen2ForCausalLM'], model_type: 'qwen2' }));
+  const was = await numbersOf(folder);
+  expect(was.get('blk.1.attn_k.bias')?.[3]).toBe(Math.fround(Math.sin(3 + 64)));
+  const source = await openSource(folder);
+  const again = join(root, 'qwen2-again');
+  await mkdir(again);
+  await writeFolder(await readGguf(source), source, (file, produce) => writeFileAtomically(join(again, file), produce));
+  await source.close();
+  expect(await numbersOf(again)).toEqual(was);
+});
+
+test('the scaling of Llama 3 and all of YaRN stand in a folder that is written from a GGUF', async () => {
+  const scalings = [
+    { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 2, original_max_position_embeddings: 64 },
+    { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 64, beta_fast: 16, attention_factor: 1.5 },
+  ];
+  for (const [i, scaling] of scalings.entries()) {
+    const { folder } = await folderOf(`scaled-${i}`, { architecture: 'llama', format: 'f16' });
+    await configure(folder, (config) => ({ ...config, rope_scaling: scaling }));
+    const source = await openSource(folder);
+    const again = join(root, `scaled-again-${i}`);
+    await mkdir(again);
+    await writeFolder(await readGguf(source), source, (file, produce) =>
+      writeFileAtomically(join(again, file), produce),
+    );
+    await source.close();
+    const { rope_scaling: is } = JSON.parse(await readFile(join(again, 'config.json'), 'utf8'));
+    expect({ ...is, attention_factor: undefined }).toEqual({ ...scaling, attention_factor: undefined });
+    if (scaling.attention_factor) expect(is.attention_factor).toBeCloseTo(scaling.attention_factor, 6);
+    expect(await numbersOf(again)).toEqual(await numbersOf(folder));
+  }
+});
+
+describe('how a tokenizer.json prepares a text', () => {
+  /** Ids of texts by a folder whose tokenizer.json is changed. */
+  async function idsOf(name: string, change: (tokenizer: Record<string, unknown>) => object, texts: string[]) {
+    const { folder } = await folderOf(name, {});
+    const file = join(folder, 'tokenizer.json');
+    const tokenizer = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(file, JSON.stringify({ ...tokenizer, ...change(tokenizer) }));
+    const source = await openSource(folder);
+    const made = createTokenizer((await readGguf(source)).metadata);
+    await source.close();
+    return texts.map((text) => [...made.encode(text, { special: true })]);
+  }
+  const decomposed = 'e\u0301';
+
+  test('NFC composes, whatever marks a text has', async () => {
+    const [one, two] = await idsOf('nfc', () => ({ normalizer: { type: 'NFC' } }), [
+      decomposed,
+      `x${'\u0315'.repeat(5e4)}${'\u0316'.repeat(5e4)}`,
+    ]);
+    expect(one).toEqual([0xc3, 0xa9]);
+    expect(two).toHaveLength(1 + 2e5);
+  });
+
+  test.each([
+    ['Lowercase', { normalizer: { type: 'Lowercase' } }, /changes texts/],
+    [
+      'StripAccents',
+      { normalizer: { type: 'Sequence', normalizers: [{ type: 'NFC' }, { type: 'StripAccents' }] } },
+      /changes texts/,
+    ],
+  ])('%s is refused', async (name, change, message) => {
+    await expect(idsOf(name, () => change, ['a'])).rejects.toThrow(message);
+  });
+
+  test('SmolLM cuts every number apart', async () => {
+    const metadata = new Map<string, GgufValue>([
+      ['tokenizer.ggml.model', 'gpt2'],
+      ['tokenizer.ggml.pre', 'smollm'],
+      ['tokenizer.ggml.tokens', ['1', '2', '12', ' ', 'a', '\u0120']],
+      ['tokenizer.ggml.merges', ['1 2']],
+    ]);
+    expect([...createTokenizer(metadata).encode('a 12a')]).toEqual([4, 5, 0, 1, 4]);
+  });
+
+  test('Metaspace puts a space before the text, but not before one, nor behind an added token', async () => {
+    const metadata = new Map<string, GgufValue>([
+      ['tokenizer.ggml.model', 'llama'],
+      ['tokenizer.ggml.tokens', ['<unk>', '<s>', '</s>', '\u2581', 'a']],
+      ['tokenizer.ggml.token_type', Int32Array.of(2, 3, 3, 1, 1)],
+      ['tokenizer.ggml.scores', new Float32Array(5)],
+    ]);
+    const ids = (where: string | undefined, text: string) => [
+      ...createTokenizer(
+        where === undefined ? metadata : new Map([...metadata, ['onebit.tokenizer.space_prefix', where]]),
+      ).encode(text, { special: true }),
+    ];
+    expect(ids('first', 'a</s>a')).toEqual([3, 4, 2, 4]);
+    expect(ids('first', ' a')).toEqual([3, 4]);
+    expect(ids('each', 'a</s>a</s> a')).toEqual([3, 4, 2, 3, 4, 2, 3, 4]);
+    expect(ids(undefined, ' a</s>a')).toEqual([3, 3, 4, 2, 3, 4]);
+    expect(() => ids('never', 'a')).toThrow(/space_prefix/);
+  });
 });
 
 describe('four ternary weights a byte, as Transformers packs BitNet', () => {

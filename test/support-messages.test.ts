@@ -4,12 +4,15 @@ import {
   decide,
   languageReader,
   loadSupport,
+  MessageRouter,
+  READY_FIELDS,
   routeMessage,
   type SupportModel,
   saveSupport,
   trainDecision,
   trainSupport,
   updateSupport,
+  voiceOf,
   withTexts,
 } from '../src/tasks/support/index.ts';
 import { trainingRows } from './support-rows.ts';
@@ -49,6 +52,28 @@ Ann`;
     expect(text).toBe('Your question goes to: your parcel.\n\nThe money comes back.');
   });
 
+  test('each answer is filled with what its own wish names, and what is missing is asked for in the language', async () => {
+    const own = withTexts(model, {
+      ...{ answers: { parcel_status: 'On its way: {thing}.', refund: 'Paid back: {thing}.' }, country: 'DE' },
+    });
+    const fields = ['shoes', 'parcel'].map((text) => {
+      const start = mail.indexOf(text);
+      return { label: 'thing', text, start, end: start + text.length, probability: 1 };
+    });
+    expect(routeMessage(own, mail, { fields }).text).toBe('On its way: parcel.\n\nPaid back: shoes.');
+    const router = await MessageRouter.of(withTexts(own, { answers: { refund: 'Of {order_number}.' }, country: 'DE' }));
+    expect(router.route('I also want a refund for the shoes.', { language: 'de' }).text).toBe(
+      'Bitte nennen Sie mir: Bestellnummer.',
+    );
+    expect(router.fieldsOf('ruf an: 030 901820', 'de').map(({ value }) => value)).toEqual(['+4930901820']);
+    expect(READY_FIELDS.map((label) => voiceOf({}, 'sv').field(label))).not.toContain(undefined);
+    expect([voiceOf({}, 'de').field('amount'), voiceOf({}, 'de').field('datetime')]).toEqual([
+      'Betrag',
+      'Datum oder Uhrzeit',
+    ]);
+    expect(() => withTexts(model, { country: 'Germany' })).toThrow(/texts\.country must be two letters/);
+  });
+
   test('a person takes over where one of them needs one, with what can be said of the others', () => {
     const { action, text, wishes } = routeMessage(model, 'I want a refund for the shoes. Where is my parcel?', {
       threshold: 1,
@@ -83,6 +108,8 @@ test('flags are learnt from examples, kept in the file, and raised by one senten
   const updated = await updateSupport(model, [{ text: 'hurry', intent: 'complaint', flags: ['urgent'] }], quick);
   expect(updated.flagLabels).toEqual(['urgent']);
   expect(updated.texts).toEqual(model.texts);
+  // As it was given, not what four bytes of the file make of it.
+  expect([model.facts.precision, model.facts.expectedOutOfScope]).toEqual([0.8, 0.05]);
 }, 600_000);
 
 test('texts are those of the language, of the business where it wrote them', async () => {

@@ -133,6 +133,37 @@ export function bookings() {
   );
 }
 
+/** Orders as briefly as people write them, and the values that the first answer must hold. */
+export const BRIEF = [
+  ['Table for two in Lugano', 'two', 'Lugano'],
+  ['table for 5 tonight', '5', 'tonight'],
+  [
+    'Reserve Gasthof Ochsen, Meersburg, 2 people, 19:00, 12 March',
+    'Gasthof Ochsen',
+    'Meersburg',
+    '2',
+    '19:00',
+    '12 March',
+  ],
+  ['book Il Pescatore Friday 7:30 for 5', 'Il Pescatore', 'Friday', '7:30', '5'],
+  ['Dinner for 3 at Bei Mario', '3', 'Bei Mario'],
+  ['La Perla Nera, Trieste, tomorrow, 4 people, 8pm, table please', 'La Perla Nera', 'Trieste', 'tomorrow', '4', '8pm'],
+  ['Table at Kuća Stara in Rovinj, June 4, noon, six of us', 'Kuća Stara', 'Rovinj', 'June 4', 'noon', 'six'],
+  ['Lunch Sunday 13:00, The Salty Dog, Margate, for 7', 'Sunday', '13:00', 'The Salty Dog', 'Margate', '7'],
+  ['Can you get us a table at Tapas & Cava for four on Saturday?', 'Tapas & Cava', 'four', 'Saturday'],
+  ['2 rooms at Hotel Polarlys, Tromsø, 3 nights from May 5', '2', 'Hotel Polarlys', 'Tromsø', '3', 'May 5'],
+  ['Book Pensjonat Halny, Szczyrk, 1 room, from 9 July, 2 nights', 'Pensjonat Halny', 'Szczyrk', '1', '9 July', '2'],
+  ['room in Ostrava please', 'Ostrava'],
+  ['Hotel in Bergamo for four nights', 'Bergamo', 'four'],
+  ['one room, Auberge du Lac, Annecy, next Friday, one night', 'one', 'Auberge du Lac', 'Annecy', 'next Friday'],
+  ['The Old Mill in Ludlow, two rooms from Tuesday', 'The Old Mill', 'Ludlow', 'two', 'Tuesday'],
+  ['taxi to the harbour at 6', 'the harbour', '6'],
+  ['Cab from Rue Pasteur 12 to Gare de Lyon at noon', 'Rue Pasteur 12', 'Gare de Lyon', 'noon'],
+  ['3 people to Alexanderplatz, 14:30, taxi', '3', 'Alexanderplatz', '14:30'],
+  ['luxury ride to Teatro Colón for 2', 'luxury', 'Teatro Colón', '2'],
+  ['shared taxi, Gate 22, right now, one person', 'shared', 'Gate 22', 'right now', 'one'],
+].map(([said, ...values]) => ({ said: [said], values }));
+
 const table = (r, c, p, d, t) => [`I want to book a table at ${r} in ${c} for ${people(p)} ${on(d)} at ${t}.`];
 const stay = (h, c, r, d, n) => [`Book ${of(r, 'room')} at ${h} in ${c} from ${d} for ${of(n, 'night')}, please.`];
 const ride = (to, p, k, t) => [`I need a ${k} taxi to ${to} for ${people(p)} ${at(t)}`];

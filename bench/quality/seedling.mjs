@@ -6,7 +6,7 @@
 // answer holds the new value and not the old one, a question beyond the trade when the answer invents nothing and says what it can.
 import { parseArgs } from 'node:util';
 import { load } from '../../dist/index.js';
-import { BEYOND, bookings, CORRECTED, REPEATED, TALK } from './seedling-cases.mjs';
+import { BEYOND, BRIEF, bookings, CORRECTED, REPEATED, TALK } from './seedling-cases.mjs';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -60,6 +60,7 @@ rows.push({ what: 'name kept', ...names, percent: Number(((100 * names.right) / 
 for (const style of new Set(plain.map((item) => item.style))) {
   rows.push({ what: `  of these: ${style}`, of: plain.filter((item) => item.style === style).length });
 }
+await measure('told briefly', BRIEF, (answer, { values }) => missing(answer, values));
 await measure('correction taken', CORRECTED, (answer, { values, not }) => [
   ...missing(answer, values),
   ...not.filter((value) => answer.includes(value)).map((value) => `still ${value}`),

@@ -19,8 +19,15 @@ const right = queries.map(({ id }) => faqs.findIndex((faq) => faq.id === id));
 const answerable = queries.map((_, i) => i).filter((i) => right[i] >= 0);
 const others = queries.map((_, i) => i).filter((i) => right[i] < 0);
 const percent = (share) => (100 * share).toFixed(1);
-/** Likenesses without one document. (Rarities stay those of all: one document more or less hardly moves them.) */
-const without = (values, left) => Float64Array.from([...values].filter((_, i) => Math.floor(i / width) !== left));
+/** Likenesses of each answerable query to an index that lacks its own document. */
+const lacking = new Map();
+for (const left of new Set(answerable.map((i) => right[i]))) {
+  const other = new PassageIndex(
+    passages.filter((_, p) => p !== left),
+    trunk,
+  );
+  for (const i of answerable.filter((i) => right[i] === left)) lacking.set(i, other.likenesses(queries[i].text));
+}
 
 /** top1, and what is rejected where three quarters of the answerable are answered: queries of the same kind, and others. */
 function row(name, scoreOf, surenessOf) {
@@ -31,7 +38,7 @@ function row(name, scoreOf, surenessOf) {
   const sure = answerable.map((i) => surenessOf(seen[i])).sort((a, b) => b - a);
   const threshold = sure[Math.floor(0.75 * sure.length)];
   const share = (list, holds) => percent(list.filter(holds).length / list.length);
-  const same = share(answerable, (i) => surenessOf(without(seen[i], right[i])) < threshold);
+  const same = share(answerable, (i) => surenessOf(lacking.get(i)) < threshold);
   const other = share(others, (i) => surenessOf(seen[i]) < threshold);
   const mrr = places.reduce((sum, place) => sum + 1 / (1 + place), 0) / places.length;
   console.log(
@@ -48,7 +55,7 @@ row('TF-IDF over pieces', column(0), best(column(0)));
 row('BM25 over words', column(3), best(column(3)));
 row('onebit', scoresOf, (values) => rankPassages(values, 1)[0].probability);
 const own = answerable.map((i) => rankPassages(seen[i], 1)[0].probability);
-const left = answerable.map((i) => rankPassages(without(seen[i], right[i]), 1)[0].probability);
+const left = answerable.map((i) => rankPassages(lacking.get(i), 1)[0].probability);
 for (const threshold of [0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7]) {
   const share = (list) => percent(list.filter((p) => p >= threshold).length / list.length);
   console.log(
@@ -141,7 +148,7 @@ function learnWorth(list, columns) {
 function sureRows(list, worth, columns) {
   return list.flatMap((i) =>
     [false, true].map((isLeftOut) => {
-      const values = isLeftOut ? without(seen[i], right[i]) : seen[i];
+      const values = isLeftOut ? lacking.get(i) : seen[i];
       const scores = scored(values, worth, columns);
       const top = scores.indexOf(Math.max(...scores));
       return { isLeftOut, isRight: !isLeftOut && top === right[i], signals: surenessOf(values, scores) };

@@ -80,7 +80,7 @@ function show(text: string, answer: any, why: any): void {
     node(
       'p',
       {},
-      `${name(answer.intent)}: ${percent(answer.confidence)} sure; it answers from ${percent(why.threshold)} on. ${percent(answer.out_of_scope)} that it is about something else.`,
+      `${name(answer.intent)}: ${percent(answer.confidence)} sure; ${why.threshold < 1 ? `it answers from ${percent(why.threshold)} on` : 'its rows are too few to answer by itself, as sure as was asked'}. ${percent(answer.out_of_scope)} that it is about something else.`,
     ),
     table(['intent', 'how likely'], rows),
     node('h3', {}, 'Why'),
@@ -103,8 +103,12 @@ function show(text: string, answer: any, why: any): void {
     parts.push(
       node('h3', {}, 'Fields'),
       table(
-        ['field', 'text'],
-        answer.fields.map((one: { label: string; text: string }) => [one.label, one.text]),
+        ['field', 'text', 'value'],
+        answer.fields.map((one: { label: string; text: string; value?: string }) => [
+          one.label,
+          one.text,
+          one.value ?? '',
+        ]),
       ),
     );
   if (answer.wishes.length > 1)

@@ -1,6 +1,8 @@
 // Owns the provider for the AI SDK (the package `ai`): language and embedding models of a loaded model in this process, or of a server elsewhere.
 // In process it speaks to the server's routes without a network, so both ways do the same.
+
 import { createOpenAICompatible, type OpenAICompatibleProvider } from '@ai-sdk/openai-compatible';
+import { checkArgument } from '../core/check.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { OnebitServer } from '../server/app.ts';
 
@@ -26,6 +28,7 @@ const UNLIMITED = { bodyBytes: 2 ** 30, requestMs: 2 ** 31 - 1 };
 
 /** A provider for `generateText`, `streamText`, `generateObject`, `embed` and their relatives. Needs `@ai-sdk/openai-compatible`. */
 export function createOnebit(options: OnebitOptions = {}): OnebitProvider {
+  checkArgument('createOnebit', 'options', options, 'object');
   const shared = { name: 'onebit', includeUsage: true, supportsStructuredOutputs: true };
   if (!('model' in options)) {
     return createOpenAICompatible({ ...shared, baseURL: options.baseURL ?? DEFAULT_URL, apiKey: options.apiKey });

@@ -1,7 +1,9 @@
 // Owns a whole batch: every chosen row of a file once, several at a time, each answer into a journal beside the output, and at the end all rows in order into the
 // output. Whatever ends it in between, the next run goes on with what the journal has. Must not know what is done with rows.
+
 import { rm } from 'node:fs/promises';
 import { writeFileAtomically } from '../bytes/file-write.ts';
+import { checkArgument, checkGiven } from '../core/check.ts';
 import { inParallel } from '../core/in-parallel.ts';
 import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
@@ -77,6 +79,10 @@ export function journalPath(output: string): string {
  * again with `resume`.
  */
 export async function runBatch(file: RowFile, work: RowWork, options: BatchOptions): Promise<BatchSummary> {
+  checkGiven('runBatch', 'file', file, 'openRows', ['columns', 'count', 'rows']);
+  checkGiven('runBatch', 'work', work, 'the caller', ['columns']);
+  checkArgument('runBatch', 'options', options, 'object');
+  checkArgument('runBatch', 'output', options.output, 'text');
   const { output, prefix = '', resume = false } = options;
   const writer = rowWriter(output, file, work.columns, prefix);
   if (writer.finish) await checkWorkbookLibrary();

@@ -1,11 +1,13 @@
 // Owns files and batches in a folder of the disk, safe under the end of the process at any point: `jobs.journal` says what there is, `files/` has contents, which
 // appear whole or not at all, `results/` a journal for each batch that runs. One process at a time has the folder.
+
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError } from '../bytes/file-source.ts';
 import { writeFileAtomically } from '../bytes/file-write.ts';
 import { type Lock, takeLock } from '../bytes/lock.ts';
+import { checkArgument, checkGiven } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { FinishedRows } from './finished-rows.ts';
 import type { BatchRecord, FileRecord, JobStore, LineResult, LineResults } from './job-store.ts';
@@ -22,6 +24,8 @@ export class DiskStore implements JobStore {
   private readonly batchRecords: Map<string, BatchRecord>;
 
   private constructor(folder: string, lock: Lock, journal: Journal, state: State) {
+    checkArgument('new DiskStore', 'folder', folder, 'text');
+    checkGiven('new DiskStore', 'state', state, 'DiskStore.open', ['files', 'batches']);
     this.folder = folder;
     this.lock = lock;
     this.journal = journal;

@@ -2,10 +2,8 @@
 import { checkOptions } from '../core/check.ts';
 import { endedTokens } from '../generate/embed.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { type ReadyReader, readyFields, withReadyFields } from '../tasks/fields/index.ts';
-import { routeMessage } from '../tasks/messages/index.ts';
+import { MessageRouter } from '../tasks/messages/index.ts';
 import { checkSupportModel, type SupportModel } from '../tasks/support/support-model.ts';
-import { type LanguageReader, languageReader, languagesOf } from '../tasks/texts/index.ts';
 import { type RowTextOptions, rounded, rowText, TEXT_OPTIONS } from './row-text.ts';
 import type { RowWork } from './row-work.ts';
 
@@ -32,7 +30,7 @@ export function supportWork(model: SupportModel, options: SupportWorkOptions = {
   ];
   const { fieldLabels } = model;
   const textOf = rowText(options);
-  let readers: Promise<readonly [ReadyReader, LanguageReader]> | undefined;
+  let router: Promise<MessageRouter> | undefined;
   return {
     columns: [...own, ...fieldLabels.map((label) => (own.includes(label) ? `field_${label}` : label))],
     reads: textOf.reads,
@@ -40,11 +38,9 @@ export function supportWork(model: SupportModel, options: SupportWorkOptions = {
     sharesBeginning: false,
     async run(row) {
       const text = textOf(row);
-      readers ??= Promise.all([readyFields(), languageReader()]);
-      const [read, tell] = await readers;
-      const fields = withReadyFields(model.readFields(text), read(text));
-      const language = tell(text, languagesOf(model.texts));
-      const routed = routeMessage(model, text, { threshold, fields, language });
+      router ??= MessageRouter.of(model);
+      const routed = (await router).route(text, { threshold });
+      const { fields } = routed.prediction;
       const said = {
         intent: routed.prediction.intent,
         confidence: rounded(routed.prediction.confidence, 4),

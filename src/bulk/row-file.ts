@@ -1,9 +1,11 @@
 // Owns reading a file of many rows, one row at a time: CSV, JSON lines, .xlsx. It is read once when it is opened, so that what is wrong with it is said before
 // anything is computed, and again whenever its rows are asked for. Must not know what is done with rows.
+
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { fileError } from '../bytes/file-source.ts';
+import { checkArgument, checkList } from '../core/check.ts';
 import { decodePieces } from '../core/decode-text.ts';
 import { OnebitError } from '../errors.ts';
 import { checkColumns, columnOf } from '../tasks/support/table.ts';
@@ -49,6 +51,9 @@ const MOST_COLUMNS = 10_000;
  * @throws OnebitError `io`, `bad-file`, `bad-argument` with the number of the first row that is wrong
  */
 export async function openRows(path: string, wanted: readonly string[], signal?: AbortSignal): Promise<RowFile> {
+  checkArgument('openRows', 'path', path, 'text');
+  checkList('openRows', 'wanted', wanted, 'text');
+  checkArgument('openRows', 'signal', signal, 'signal', false);
   const names = wanted.map((name) => name.toLowerCase());
   const head = await headOf(path);
   const file = isWorkbook(head, path)

@@ -1,4 +1,5 @@
 // Owns reading from a Blob or File: what a visitor dropped, or what the browser's storage holds. Must not know where the blob came from. Browsers and Node.
+import { checkArgument, checkGiven } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import type { ByteSource } from './source.ts';
 
@@ -6,7 +7,9 @@ import type { ByteSource } from './source.ts';
 const PIECE_BYTES = 16 * 1024 * 1024;
 
 /** A source over `blob`, which is read piece by piece and never whole. Reading throws `io` when the file behind it has changed or gone. */
-export function blobSource(blob: Blob, name = 'name' in blob ? String(blob.name) : 'file'): ByteSource {
+export function blobSource(blob: Blob, name = nameOf(blob)): ByteSource {
+  checkGiven('blobSource', 'blob', blob, 'a page or Node (a Blob)', ['size', 'slice']);
+  checkArgument('blobSource', 'name', name, 'text');
   return {
     name,
     size: blob.size,
@@ -34,4 +37,8 @@ async function pieceOf(blob: Blob, name: string, start: number, end: number): Pr
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new OnebitError('io', `read: ${name} can no longer be read (${reason}). Choose the file again.`, { cause });
   }
+}
+
+function nameOf(blob: unknown): string {
+  return typeof blob === 'object' && blob !== null && 'name' in blob ? String(blob.name) : 'file';
 }

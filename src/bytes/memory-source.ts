@@ -1,9 +1,12 @@
 // Owns reading from bytes that are already in memory.
+import { checkArgument } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import type { ByteSource } from './source.ts';
 
 /** A source over `bytes`, which it does not copy. */
 export function memorySource(bytes: Uint8Array, name = 'memory'): ByteSource {
+  checkArgument('memorySource', 'bytes', bytes, 'bytes');
+  checkArgument('memorySource', 'name', name, 'text');
   return {
     name,
     size: bytes.length,

@@ -1,5 +1,6 @@
 // Owns turning what a user names (a path, a URL, a model's name) into bytes. The one file here that runs on every platform and still knows files:
 // those parts are loaded only in Node.
+import { checkArgument } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { blobSource } from './blob-source.ts';
 import { type HttpSourceOptions, httpSource } from './http-source.ts';
@@ -18,6 +19,8 @@ export interface OpenOptions extends HttpSourceOptions, HubOptions {
  * Throws `io` when there is no such file, `bad-argument` when the name is none of these or was not pulled, and what `httpSource` throws.
  */
 export async function openModelBytes(nameOrPathOrUrl: string, options: OpenOptions = {}): Promise<ByteSource> {
+  checkArgument('openModelBytes', 'nameOrPathOrUrl', nameOrPathOrUrl, 'text');
+  checkArgument('openModelBytes', 'options', options, 'object');
   const name = nameOrPathOrUrl;
   if (globalThis.process?.versions?.node) return openInNode(name, options);
   const { hubHttpOptions, parseHubName, resolveHubFile } = await import('./hub.ts');

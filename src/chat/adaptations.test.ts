@@ -19,6 +19,13 @@ const ARGUMENTS =
   '{{ c.function.arguments | tojson }}>{% endfor %}{% endfor %}';
 
 describe('arguments of calls', () => {
+  test('keep the order of their fields, names that are numbers too, and their numbers', () => {
+    const text = '{"b": 1.0, "2": {"z": [1e2], "1": "x:\\"1\\": 2"}, "1": null}';
+    expect(render(ARGUMENTS, [asked(text)])).toContain(
+      '{"b": 1.0, "2": {"z": [100.0], "1": "x:\\"1\\": 2"}, "1": null}',
+    );
+  });
+
   test.each([
     ['{"port": "Łódź", "days": 2}', '{"port": "Łódź", "days": 2}'],
     [

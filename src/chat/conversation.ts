@@ -59,25 +59,33 @@ export function withArguments({ turns, textArguments }: Conversation): readonly 
 
 /** Begins texts that stand for a number in `argumentsOf`. A noncharacter. */
 const NUMBER = '\uFDD1';
-const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
+const KEY_TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
 
-/** JSON text as an object, `{}` where it is empty; the text itself where it is no object. Numbers keep their form: 1.0 is not 1. */
+/**
+ * JSON text as a Map, empty where the text is; the text itself where it is no object. Numbers keep their form (1.0 is not 1), and fields their order, which
+ * JavaScript's objects do not where a name is a number.
+ */
 function argumentsOf(text: string): unknown {
-  if (text.trim() === '') return {};
+  if (text.trim() === '') return new Map();
   try {
     const value = JSON.parse(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return text;
-    const exact = text.replace(TEXT_OR_NUMBER, (part) =>
-      part[0] === '"' || /^-?\d{1,15}$/.test(part) ? part : `"${NUMBER}${part}"`,
+    const exact = text.replace(KEY_TEXT_OR_NUMBER, (part, colon) => {
+      if (colon !== undefined) return `"_${part.slice(1)}`;
+      return part[0] === '"' || /^-?\d{1,15}$/.test(part) ? part : `"${NUMBER}${part}"`;
+    });
+    return JSON.parse(exact, (_, field) =>
+      typeof field === 'object' && field !== null && !Array.isArray(field) && !(field instanceof Float)
+        ? new Map(Object.entries(field).map(([name, value]) => [name.slice(1), value]))
+        : numberIn(field),
     );
-    return exact === text ? value : JSON.parse(exact, (_, field) => numberIn(field));
   } catch {
     return text;
   }
 }
 
 function numberIn(field: unknown): unknown {
-  if (typeof field !== 'string' || field[0] !== NUMBER) return field;
+  if (typeof field !== 'string' || !/^\uFDD1[-+.\deE]+$/.test(field)) return field;
   const digits = field.slice(1);
   return /^-?\d+$/.test(digits) ? BigInt(digits.slice(0, 1000)) : new Float(Number(digits));
 }

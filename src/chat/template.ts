@@ -77,7 +77,7 @@ export class ChatTemplate {
     const given: Conversation = { turns: turnsOf(messages), tools: options.tools?.length ? options.tools : null };
     work.grant(STEPS_PER_MESSAGE * messages.length);
     const known = this.knowsTools ? given : withToolsAsText(given);
-    const variables = this.breakUp(options.variables ?? {}, work) as object;
+    const variables = Object.fromEntries(this.breakUp(options.variables ?? {}, work) as Map<string, unknown>);
     const write = (conversation: Conversation) =>
       this.template.render(
         {
@@ -105,9 +105,11 @@ export class ChatTemplate {
     if (typeof value === 'string') return this.breakUpText(value);
     if (Array.isArray(value)) return value.map((element) => this.breakUp(element, work, depth + 1));
     if (typeof value !== 'object' || value === null || value instanceof Float) return value;
-    const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-    return Object.fromEntries(
-      fields.map(([name, field]) => [this.breakUpText(name), this.breakUp(field, work, depth + 1)]),
+    const fields = value instanceof Map ? [...value] : Object.entries(value);
+    return new Map(
+      fields
+        .filter(([, field]) => field !== undefined)
+        .map(([name, field]) => [this.breakUpText(name), this.breakUp(field, work, depth + 1)]),
     );
   }
 

@@ -28,6 +28,8 @@ interface Node {
   readonly path: string;
   readonly commands: readonly { readonly name: string; readonly description: string }[];
   readonly options: readonly CompletedOption[];
+  /** What its arguments may be, where they are one of some words. */
+  readonly choices: readonly string[];
 }
 
 interface CompletedOption {
@@ -39,7 +41,8 @@ interface CompletedOption {
 
 function nodesOf(command: Command, path = ''): Node[] {
   const commands = command.commands.map((child) => ({ name: child.name(), description: child.description() }));
-  const node = { path, commands, options: command.options.map(completed).concat(HELP_OPTION) };
+  const choices = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
+  const node = { path, commands, options: command.options.map(completed).concat(HELP_OPTION), choices };
   return [node, ...command.commands.flatMap((child) => nodesOf(child, `${path} ${child.name()}`.trim()))];
 }
 
@@ -55,69 +58,100 @@ function completed({ short, long, description, required, optional, argChoices }:
   return { flags, description, takesValue: required || optional, choices: argChoices ?? [] };
 }
 
-/** The words that may come after each command, and the values of options; else files. */
-function cases(nodes: readonly Node[]): { words: string; values: string } {
-  const words = nodes.map(({ path, commands, options }) => {
-    const all = [...commands.map(({ name }) => name), ...options.flatMap(({ flags }) => flags)];
-    return `    '${path}') words='${all.join(' ')}' ;;`;
+/** What both scripts ask, in the words of their shell's `case`; what is found goes into the variable `found`. */
+function cases(nodes: readonly Node[]) {
+  const words = nodes.map(({ path, commands, options, choices }) => {
+    const all = [...commands.map(({ name }) => name), ...choices, ...options.flatMap(({ flags }) => flags)];
+    return `    '${path}') found='${all.join(' ')}' ;;`;
   });
   const values = nodes.flatMap(({ path, options }) =>
     options
       .filter(({ choices }) => choices.length > 0)
-      .flatMap(({ flags, choices }) => flags.map((flag) => `    '${path} ${flag}') words='${choices.join(' ')}' ;;`)),
+      .flatMap(({ flags, choices }) => flags.map((flag) => `    '${path} ${flag}') found='${choices.join(' ')}' ;;`)),
   );
-  return { words: words.join('\n'), values: values.join('\n') };
+  const paths = nodes.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
+  const valued = new Set(nodes.flatMap(({ options }) => options.filter(({ takesValue }) => takesValue)));
+  const flags = new Set([...valued].flatMap((option) => option.flags));
+  return {
+    words: words.join('\n'),
+    values: values.join('\n'),
+    paths: paths.join('|'),
+    valued: [...flags].join('|'),
+  };
 }
 
 function bashScript(nodes: readonly Node[]): string {
-  const { words, values } = cases(nodes);
-  const paths = nodes.filter(({ path }) => path !== '').map(({ path }) => `'${path}'`);
-  const valued = [...new Set(nodes.flatMap(({ options }) => options.filter(({ takesValue }) => takesValue)))];
-  const flags = [...new Set(valued.flatMap((option) => option.flags))];
+  const { words, values, paths, valued } = cases(nodes);
   return `# Completion of onebit for bash.
 _onebit() {
-  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} path='' words='' word
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} at='' found='' word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "\${path:+$path }$word" in
-    ${paths.join('|')}) path="\${path:+$path }$word" ;;
+    case "\${at:+$at }$word" in
+    ${paths}) at="\${at:+$at }$word" ;;
     esac
   done
-  case "$path $previous" in
+  case "$at $previous" in
 ${values}
   esac
-  if [ -z "$words" ]; then
+  if [ -z "$found" ]; then
     case "$previous" in
-    ${flags.join('|')}) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    ${valued}) COMPREPLY=($(compgen -f -- "$current")); return ;;
     esac
-    case "$path" in
+    case "$at" in
 ${words}
     esac
   fi
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  COMPREPLY=($(compgen -W "$found" -- "$current"))
   [ \${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- "$current"))
 }
 complete -o filenames -F _onebit onebit
 `;
 }
 
-/** zsh runs the script for bash. */
+/** As a file in fpath, whose body is the function, and for `source`. In zsh `path` and `words` are names of its own. */
 function zshScript(nodes: readonly Node[]): string {
+  const { words, values, paths, valued } = cases(nodes);
   return `#compdef onebit
-autoload -Uz bashcompinit && bashcompinit
-${bashScript(nodes)}`;
+# Completion of onebit for zsh.
+_onebit() {
+  local previous=\${words[CURRENT-1]} at='' found='' word
+  for word in "\${(@)words[2,CURRENT-1]}"; do
+    case "\${at:+$at }$word" in
+    ${paths}) at="\${at:+$at }$word" ;;
+    esac
+  done
+  case "$at $previous" in
+${values}
+  esac
+  if [[ -z "$found" ]]; then
+    case "$previous" in
+    ${valued}) _files; return ;;
+    esac
+    case "$at" in
+${words}
+    esac
+  fi
+  compadd -- \${=found} || _files
+}
+if [[ "\${funcstack[1]}" = _onebit ]]; then _onebit "$@"; else compdef _onebit onebit; fi
+`;
 }
 
 function fishScript(nodes: readonly Node[]): string {
-  const lines = nodes.flatMap(({ path, commands, options }) => {
+  const lines = nodes.flatMap(({ path, commands, options, choices }) => {
     const seen = path.split(' ').filter((word) => word !== '');
     const inner = commands.map(({ name }) => name).join(' ');
     const conditions = seen.map((word) => `__fish_seen_subcommand_from ${word}`);
+    // `train` is not `support train`
+    const others = nodes.map((node) => node.path.split(' ')).filter((names) => seen.length === 1 && names[1] === path);
+    if (others.length > 0) conditions.push(`not __fish_seen_subcommand_from ${others.map(([name]) => name).join(' ')}`);
     const here = [...conditions, ...(inner ? [`not __fish_seen_subcommand_from ${inner}`] : [])].join('; and ');
     const condition = here ? ` -n '${here}'` : '';
     return [
       ...commands.map(
         ({ name, description }) => `complete -c onebit -f${condition} -a ${name} -d '${quoted(description)}'`,
       ),
+      ...(choices.length > 0 ? [`complete -c onebit -f${condition} -a '${choices.join(' ')}'`] : []),
       ...options.map(({ flags, description, takesValue, choices }) => {
         const names = flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
         const value = choices.length > 0 ? ` -x -a '${choices.join(' ')}'` : takesValue ? ' -r -F' : '';

@@ -6,6 +6,7 @@ import { type Conversion, type ConvertedTensor, conversionTargets, planConversio
 import { readGguf } from '../gguf/read.ts';
 import type { I2sLayout } from '../gguf/tensors.ts';
 import type { WritableValue } from '../gguf/write.ts';
+import { modelOfAdapter, writePeftAdapter } from '../hf/adapter.ts';
 import { adaptedModelOf, mergedSource } from '../hf/merge.ts';
 import { writeFolder } from '../hf/write.ts';
 import { openSource } from '../load.ts';
@@ -22,7 +23,7 @@ import { withModelHint } from './suggest.ts';
 interface ConvertFlags {
   output: string;
   type?: FormatName | 'same';
-  to: 'gguf' | 'hf' | 'mlx';
+  to: 'gguf' | 'hf' | 'mlx' | 'peft';
   force?: boolean;
   lora?: string;
   set: Map<string, WritableValue>;
@@ -41,6 +42,7 @@ Examples:
   onebit convert model.gguf -o folder --to hf
   onebit convert model.gguf -o folder --to mlx
   onebit convert model.gguf --lora adapter.gguf -o merged.gguf --type f16 --force
+  onebit convert adapter.gguf -o adapter --to peft
   onebit convert model.gguf -o mended.gguf --type same --set bitnet.hidden_activation=relu2`;
 
 /** The command `convert`. */
@@ -48,19 +50,22 @@ export function convertCommand({ signal }: CommandContext): Command {
   return new Command('convert')
     .description('write a model file in another weight format, without loss where the weights allow')
     .argument('<model>', 'a GGUF file, a URL, the name of a pulled model, or a folder of Transformers or MLX')
-    .requiredOption('-o, --output <path>', 'the file to write; with --to hf and mlx the folder')
+    .requiredOption('-o, --output <path>', 'the file to write; with --to hf, mlx and peft the folder')
     .addOption(
       new Option('--type <format>', 'format of the matrices; same: as they are').choices([...conversionTargets]),
     )
     .addOption(
       new Option(
         '--to <container>',
-        'a GGUF file, a folder that Transformers loads, or one that MLX does (1 and 2 bits)',
+        'a GGUF file, a folder that Transformers loads, one that MLX does (1 and 2 bits), or an adapter as a folder of PEFT',
       )
-        .choices(['gguf', 'hf', 'mlx'])
+        .choices(['gguf', 'hf', 'mlx', 'peft'])
         .default('gguf'),
     )
-    .option('--lora <path>', 'merge this low-rank adapter (a GGUF file or a folder of PEFT) into the weights first')
+    .option(
+      '--lora <path>',
+      'merge this low-rank adapter (a GGUF file or a folder of PEFT) into the weights first; with --to peft: write it',
+    )
     .option('--force', 'round weights that the format does not hold exactly')
     .option(
       '--set <key=value>',
@@ -78,11 +83,33 @@ export function convertCommand({ signal }: CommandContext): Command {
           command.error(
             `error: a folder holds weights as they are; convert to that --type first, then the result --to ${flags.to}`,
           );
+        if (flags.to === 'peft') return toPeft(name, flags, signal);
         return toFolder(name, { ...flags, to: flags.to }, signal);
       }
       if (flags.type === undefined) command.error("error: required option '--type <format>' not specified");
       return convert(name, { ...flags, type: flags.type! }, signal);
     });
+}
+
+/** Writes an adapter as PEFT saves it: the one that `--lora` names, for the model, or the one that the model's place has. */
+async function toPeft(
+  name: string,
+  { output, lora, json, i2sLayout }: ConvertFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  const source = await openSource(name, { signal });
+  try {
+    const gguf = await readGguf(source, { signal, i2sLayout });
+    const model = lora === undefined ? modelOfAdapter(gguf, name) : adaptedModelOf(gguf);
+    const matrices = await readAdapter(lora ?? source, model, { signal });
+    if (lora !== undefined) mergedSource(gguf, source, matrices); // says what does not fit
+    const write = await newFolder(output, 'convert');
+    const files = await writePeftAdapter(matrices, model, write);
+    if (json) printJson({ path: output, files, matrices: matrices.length, lossless: true });
+    else print(`${output}: ${files.join(', ')}`);
+  } finally {
+    await source.close();
+  }
 }
 
 /** Writes the folder that Transformers loads. */

@@ -5,10 +5,10 @@ import { z } from 'zod';
 import { Budget } from '../core/budget.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { type DecisionQuestion, decideAll, likelihoodDecider, supportDecider } from '../tasks/decide/index.ts';
-import { type ReadyReader, readyFields, withReadyFields } from '../tasks/fields/index.ts';
-import { routeMessage } from '../tasks/messages/index.ts';
+import { readyFields, withReadyFields } from '../tasks/fields/index.ts';
+import { MessageRouter } from '../tasks/messages/index.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
-import { type LanguageReader, languageReader, languagesOf } from '../tasks/texts/index.ts';
+import { languageReader } from '../tasks/texts/index.ts';
 import { answered, text, texts } from './mcp-answer.ts';
 
 const readOnly = { annotations: { readOnlyHint: true } };
@@ -41,12 +41,10 @@ const decided = z.object({
 /** What customers' messages are about, and what to say to them. */
 export function addSupportTools(server: McpServer, model: SupportModel, signal: AbortSignal): void {
   const known = model.intents.slice(0, 50).join(', ');
-  let readers: Promise<readonly [ReadyReader, LanguageReader]> | undefined;
+  let router: Promise<MessageRouter> | undefined;
   const routed = async (query: string) => {
-    readers ??= Promise.all([readyFields(), languageReader()]);
-    const [read, tell] = await readers;
-    const fields = withReadyFields(model.readFields(query), read(query));
-    return routeMessage(model, query, { fields, language: tell(query, languagesOf(model.texts)) });
+    router ??= MessageRouter.of(model);
+    return (await router).route(query);
   };
   server.registerTool(
     'classify',
@@ -99,10 +97,10 @@ export function addFields(server: McpServer, model: SupportModel | undefined, si
     },
     async ({ texts, country }, extra) =>
       answered(async () => {
-        const read = await readyFields({ country });
+        const [read, tell] = [await readyFields({ country: country ?? model?.texts.country }), await languageReader()];
         const both = AbortSignal.any([signal, extra.signal]);
         const results = await each(texts, both, (query) => ({
-          fields: withReadyFields(model?.readFields(query) ?? [], read(query)),
+          fields: withReadyFields(model?.readFields(query) ?? [], read(query, tell(query))),
         }));
         return { results };
       }),

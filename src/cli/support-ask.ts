@@ -3,18 +3,12 @@ import { Command } from 'commander';
 import { Budget } from '../core/budget.ts';
 import { printable } from '../core/printable.ts';
 import {
-  type LanguageReader,
-  languageReader,
   type MessageRoute,
-  type ReadyReader,
+  MessageRouter,
   readQueries,
-  readyFields,
-  routeMessage,
   type SupportModel,
   type Table,
-  withReadyFields,
 } from '../tasks/support/index.ts';
-import { languagesOf } from '../tasks/texts/index.ts';
 import { type AnsweredQuery, AnswerTable } from './answer-table.ts';
 import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
 import { Outputs } from './outputs.ts';
@@ -73,11 +67,7 @@ export function predictSupportCommand({ signal }: CommandContext): Command {
           : await Outputs.claim([{ option: '--output', path: output, kind: 'answers' }], inputs);
       try {
         const model = await openSupport(flags.model, signal);
-        const asked = {
-          model,
-          read: await readyFields({ country: flags.country }),
-          tell: flags.language === undefined ? await languageReader() : () => flags.language,
-        };
+        const asked: Asked = { model, router: await MessageRouter.of(model, flags.country) };
         if (words.length > 0) await answerAll(asked, { queries: [words.join(' ')] }, flags, outputs, signal);
         else if (file !== undefined && file !== '-') {
           const found = await readQueries(await readInput(file, 'read queries', signal), file);
@@ -89,17 +79,13 @@ export function predictSupportCommand({ signal }: CommandContext): Command {
     });
 }
 
-/** A model, what reads the fields that need none, and what tells the customer's language. */
 interface Asked {
   readonly model: SupportModel;
-  readonly read: ReadyReader;
-  readonly tell: LanguageReader;
+  readonly router: MessageRouter;
 }
 
-function routed({ model, read, tell }: Asked, text: string, { threshold }: AskFlags): MessageRoute {
-  const fields = withReadyFields(model.readFields(text), read(text));
-  const route = routeMessage(model, text, { threshold, fields, language: tell(text, languagesOf(model.texts)) });
-  return { ...route, prediction: { ...route.prediction, fields } };
+function routed({ router }: Asked, text: string, { threshold, language }: PredictFlags): MessageRoute {
+  return router.route(text, { threshold, language });
 }
 
 /** Answers queries as they come. */
@@ -128,7 +114,7 @@ async function answerAll(
   if (outputs) await outputs.writeResult(flags.output!, new TextEncoder().encode(written.join('')));
 }
 
-function answerOf(asked: Asked, text: string, flags: AskFlags): AnsweredQuery {
+function answerOf(asked: Asked, text: string, flags: PredictFlags): AnsweredQuery {
   const { action, prediction, text: said, isAnswer } = routed(asked, text, flags);
   const { intent, confidence } = prediction;
   return { intent, confidence, action, answer: action === 'answer' && isAnswer ? said : undefined };
@@ -141,7 +127,7 @@ export function addModel(command: Command): Command {
     .option('--threshold <x>', "confidence from which on it answers (default: the model's)", numberBetween(0, 1));
 }
 
-function show(asked: Asked, text: string, flags: AskFlags): void {
+function show(asked: Asked, text: string, flags: PredictFlags): void {
   const route = routed(asked, text, flags);
   const { action, prediction, text: said, source, probability } = route;
   const { fields } = prediction;

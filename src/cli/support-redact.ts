@@ -5,6 +5,7 @@ import { printable } from '../core/printable.ts';
 import { OnebitError } from '../errors.ts';
 import { READY_FIELDS, readyFields, redactFields, withReadyFields } from '../tasks/fields/index.ts';
 import { readQueries } from '../tasks/support/index.ts';
+import { languageReader } from '../tasks/texts/index.ts';
 import type { CommandContext } from './context.ts';
 import { Outputs } from './outputs.ts';
 import { printJsonLine } from './print.ts';
@@ -16,6 +17,7 @@ interface RedactFlags {
   file?: string;
   fields?: string;
   country?: string;
+  language?: string;
   json?: boolean;
   output?: string;
 }
@@ -38,6 +40,7 @@ export function redactSupportCommand({ signal }: CommandContext): Command {
     .option('--file <path>', 'a file of texts: one per line, CSV or .xlsx with a column text, or JSON lines')
     .option('--fields <labels>', 'only these, separated by commas (default: all)')
     .option('--country <code>', 'country of phone numbers without a country code, DE for example')
+    .option('--language <code>', 'language of dates, two letters (default: told from each text)')
     .option('--json', 'print one JSON line per text: text, fields that were replaced (label, start, end)')
     .option('-o, --output <file>', 'write to a file')
     .addHelpText('after', HELP)
@@ -67,7 +70,8 @@ export function redactSupportCommand({ signal }: CommandContext): Command {
     });
 }
 
-async function hiderFor({ model: path, fields: names, country }: RedactFlags, signal: AbortSignal) {
+async function hiderFor(flags: RedactFlags, signal: AbortSignal) {
+  const { model: path, fields: names, country } = flags;
   const model = path === undefined ? undefined : await openSupport(path, signal);
   const labels = names?.split(',').map((label) => label.trim());
   const known = new Set<string>([...READY_FIELDS, ...(model?.fieldLabels ?? [])]);
@@ -78,9 +82,10 @@ async function hiderFor({ model: path, fields: names, country }: RedactFlags, si
       `--fields: labels must be of ${[...known].join(', ')}, got '${unknown}'. Correct it${model ? '' : ', or give a model that reads it with -m'}.`,
     );
   }
-  const read = await readyFields({ country });
+  const read = await readyFields({ country: country ?? model?.texts.country });
+  const tell = flags.language === undefined ? await languageReader() : () => flags.language;
   return (text: string) => {
-    const found = withReadyFields(model?.readFields(text) ?? [], read(text));
+    const found = withReadyFields(model?.readFields(text) ?? [], read(text, tell(text) ?? model?.texts.language));
     const replaced = found.filter(({ label }) => labels === undefined || labels.includes(label));
     return {
       text: redactFields(text, replaced),

@@ -66,7 +66,7 @@ export function suggestSupportCommand({ signal }: CommandContext): Command {
         }
         print(`${queries.length} messages, ${intents.length} groups, ${rest.length} messages in none`);
         for (const { name, words, typical: shown, members } of intents) {
-          print(printable(`\n${name} (${members.length}): ${words.join(', ')}`));
+          print(`\n${printable(`${name} (${members.length}): ${words.join(', ')}`)}`);
           for (const text of shown) print(printable(`  “${text.replace(/\s+/g, ' ').slice(0, 160)}”`));
         }
       } finally {

@@ -73,6 +73,22 @@ export function checkOptions(operation: string, options: unknown, known: Options
   }
 }
 
+/**
+ * Checks an object that another part of the library makes, by what it `has`.
+ * @param from who gives such: "load", "compileSchema"
+ * @throws OnebitError `bad-argument` with the name of the argument
+ */
+export function checkGiven(
+  operation: string,
+  name: string,
+  value: unknown,
+  from: string,
+  has: readonly PropertyKey[],
+): void {
+  const isOne = typeof value === 'object' && value !== null && has.every((key) => key in value);
+  if (!isOne) throw wrong(operation, name, `be one that ${from} gave`, value);
+}
+
 /** Checks a text or token ids, for functions that take both. @throws OnebitError `bad-argument` with the name of the argument */
 export function checkTextOrTokens(operation: string, name: string, value: unknown): void {
   if (typeof value !== 'string') checkTokens(operation, name, value, 'a text or token ids');

@@ -19,7 +19,7 @@ describe('elementary functions', () => {
   test("agree with the engine's own", () => {
     expect(unitsOff(exponents.map(exp), exponents.map(Math.exp))).toBeLessThanOrEqual(2);
     expect(unitsOff(numbers.map(log), numbers.map(Math.log))).toBeLessThanOrEqual(2);
-    const found = angles.map(cosSin);
+    const found = angles.map((angle) => cosSin(angle));
     const one = () => 1;
     expect(
       unitsOff(
@@ -38,7 +38,11 @@ describe('elementary functions', () => {
   });
 
   test('give these bits in every engine', () => {
-    const values = [...spread(-50, 0).map(exp), ...spread(0, 1000).map(log), ...spread(0, 4096).flatMap(cosSin)];
+    const values = [
+      ...spread(-50, 0).map(exp),
+      ...spread(0, 1000).map(log),
+      ...spread(0, 4096).flatMap((x) => [...cosSin(x)]),
+    ];
     const digest = createHash('sha256').update(Float64Array.from(values)).digest('hex');
     expect(digest).toBe('7739ca033e1a8cfc64d6428e10389905702b4552648419e751a8072b9d86b3a0');
   });
@@ -58,6 +62,6 @@ describe('elementary functions', () => {
     expect(unitsOff([log(2 ** -1060)], [Math.log(2 ** -1060)])).toBeLessThanOrEqual(2);
     expect(unitsOff([exp(709), log(2 ** -1022)], [Math.exp(709), Math.log(2 ** -1022)])).toBeLessThanOrEqual(2);
     expect(unitsOff([log(Number.MAX_VALUE)], [Math.log(Number.MAX_VALUE)])).toBeLessThanOrEqual(1);
-    expect(cosSin(0)).toEqual([1, 0]);
+    expect([...cosSin(0)]).toEqual([1, 0]);
   });
 });

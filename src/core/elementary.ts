@@ -50,8 +50,8 @@ export function log(x: number): number {
   return power * LN2[0] + (2 * ratio * sum + power * LN2[1]);
 }
 
-/** cos x and sin x for |x| < 2²⁰ · π/2. */
-export function cosSin(x: number): readonly [cos: number, sin: number] {
+/** cos x and sin x for |x| < 2²⁰ · π/2, written to the two places of `into`, which is given back. */
+export function cosSin(x: number, into = new Float64Array(2)): Float64Array {
   const quarter = Math.round(x / HALF_PI[0]);
   const rest = x - quarter * HALF_PI[0] - quarter * HALF_PI[1] - quarter * HALF_PI[2];
   const square = rest * rest;
@@ -62,8 +62,10 @@ export function cosSin(x: number): readonly [cos: number, sin: number] {
     sin = 1 - (square / (i * (i + 1))) * sin;
   }
   sin *= rest;
-  if (quarter & 1) [cos, sin] = [-sin, cos];
-  return quarter & 2 ? [-cos, -sin] : [cos, sin];
+  const sign = quarter & 2 ? -1 : 1;
+  into[0] = sign * (quarter & 1 ? -sin : cos);
+  into[1] = sign * (quarter & 1 ? cos : sin);
+  return into;
 }
 
 /** `base` to the whole number `count` of at least 0. */

@@ -1,5 +1,5 @@
 // Owns one sequence of tokens with its cache: feeding it, choosing what follows, cutting it back, saving it. Must not know text.
-import { checkArgument, checkOptions, checkTokens, wrong } from '../core/check.ts';
+import { checkArgument, checkGiven, checkOptions, checkTokens, wrong } from '../core/check.ts';
 import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
 import { KV_PAGE, type Tensor, type TopEntry } from '../kernels/backend.ts';
@@ -82,8 +82,13 @@ export class Session {
     scheduler: Scheduler,
     contextTokens: number,
     breakers: ReadonlySet<number> = new Set(),
-    { shared = false, owner = '', adapter, choosable, markerOf, sampling, texts = () => '' }: SessionOptions = {},
+    options: SessionOptions = {},
   ) {
+    checkGiven('new Session', 'scheduler', scheduler, 'a model', ['engine']);
+    checkArgument('new Session', 'contextTokens', contextTokens, 'number');
+    checkGiven('new Session', 'breakers', breakers, 'a model', ['has', 'size']);
+    checkArgument('new Session', 'options', options, 'object');
+    const { shared = false, owner = '', adapter, choosable, markerOf, sampling, texts = () => '' } = options;
     this.scheduler = scheduler;
     this.engine = scheduler.engine;
     this.contextTokens = contextTokens;

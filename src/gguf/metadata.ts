@@ -1,4 +1,5 @@
 // Owns reading single metadata values by key with the type one expects. Must not know which keys there are.
+import { checkArgument, checkGiven } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import type { Gguf, GgufValue } from './types.ts';
 
@@ -14,7 +15,7 @@ export interface NumberRequirement {
 
 /** The numeric scalar `key`, of any GGUF number type. Throws `bad-file` if it is missing, no number, or out of bounds. */
 export function metadataNumber(gguf: Metadata, key: string, requirement: NumberRequirement = {}): number {
-  const value = gguf.metadata.get(key);
+  const value = found(gguf, key, requirement);
   if (value === undefined) return missing(key, 'a number', requirement.default);
   const { min = -Number.MAX_VALUE, max = Number.MAX_VALUE, integer = false } = requirement;
   if (typeof value !== 'number' && typeof value !== 'bigint') throw wrong(key, 'a number', value);
@@ -32,10 +33,17 @@ function boundsText({ min, max }: NumberRequirement): string {
 
 /** The string `key`. Throws `bad-file` if it is missing without a default, or no string. */
 export function metadataString(gguf: Metadata, key: string, requirement: { readonly default?: string } = {}): string {
-  const value = gguf.metadata.get(key);
+  const value = found(gguf, key, requirement);
   if (value === undefined) return missing(key, 'a string', requirement.default);
   if (typeof value !== 'string') throw wrong(key, 'a string', value);
   return value;
+}
+
+function found(gguf: Metadata, key: string, requirement: object): GgufValue | undefined {
+  checkGiven('metadata', 'gguf', gguf, 'readGguf', ['metadata']);
+  checkArgument('metadata', 'key', key, 'text');
+  checkArgument('metadata', 'requirement', requirement, 'object');
+  return gguf.metadata.get(key);
 }
 
 /** The boolean `key`. Throws `bad-file` if it is missing without a default, or no boolean. */
@@ -44,7 +52,7 @@ export function metadataBoolean(
   key: string,
   requirement: { readonly default?: boolean } = {},
 ): boolean {
-  const value = gguf.metadata.get(key);
+  const value = found(gguf, key, requirement);
   if (value === undefined) return missing(key, 'a boolean', requirement.default);
   if (typeof value !== 'boolean') throw wrong(key, 'a boolean', value);
   return value;
@@ -56,7 +64,7 @@ export function metadataStrings(
   key: string,
   requirement: { readonly default?: readonly string[] } = {},
 ): readonly string[] {
-  const value = gguf.metadata.get(key);
+  const value = found(gguf, key, requirement);
   if (value === undefined) return missing(key, 'an array of strings', requirement.default);
   // All elements of a GGUF array have one type, so the first speaks for all.
   if (!Array.isArray(value) || (value.length > 0 && typeof value[0] !== 'string')) {
@@ -71,7 +79,7 @@ export function metadataNumbers(
   key: string,
   requirement: { readonly default?: Float64Array } = {},
 ): Float64Array {
-  const value = gguf.metadata.get(key);
+  const value = found(gguf, key, requirement);
   if (value === undefined) return missing(key, 'an array of numbers', requirement.default);
   if (!ArrayBuffer.isView(value)) throw wrong(key, 'an array of numbers', value);
   return Float64Array.from(value as unknown as ArrayLike<number | bigint>, Number);

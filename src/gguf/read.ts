@@ -1,6 +1,8 @@
 // Owns reading a GGUF header from any byte source, as untrusted input: nothing is allocated before its size is checked against the bytes that
 // exist. Tensor data is not read. Must not know tokenizers or models. Source: ggml's docs/gguf.md, versions 2 and 3.
+
 import type { ByteSource } from '../bytes/source.ts';
+import { checkArgument, checkGiven } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { Cursor, NeedMoreBytes } from './cursor.ts';
 import { type I2sLayout, type Problems, resolveTensors, type TensorEntry, throwProblems } from './tensors.ts';
@@ -33,6 +35,8 @@ export interface ReadOptions {
  * tensors come in one error's `problems`. An abort throws the signal's reason.
  */
 export async function readGguf(source: ByteSource, options: ReadOptions = {}): Promise<Gguf> {
+  checkGiven('readGguf', 'source', source, 'fileSource, blobSource or memorySource', ['name', 'size', 'readInto']);
+  checkArgument('readGguf', 'options', options, 'object');
   const { signal } = options;
   signal?.throwIfAborted();
   const cursor = new Cursor(source.name, source.size);

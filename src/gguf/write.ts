@@ -1,5 +1,6 @@
 // Owns writing GGUF files, tensor by tensor so that only one is in memory. Must not know where the bytes go (bytes/file-write.ts does files) nor
 // what keys mean, but for general.alignment. Source: ggml's docs/gguf.md, version 3.
+import { checkArgument, checkGiven } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { encodedBytes } from '../quant/blocks.ts';
 import { type FormatName, formatByName } from '../quant/formats.ts';
@@ -47,6 +48,9 @@ export async function writeGguf(
   sink: ByteSink,
   options: { signal?: AbortSignal } = {},
 ): Promise<void> {
+  checkGiven('writeGguf', 'parts', parts, 'the caller', ['metadata', 'tensors']);
+  checkArgument('writeGguf', 'sink', sink, 'function');
+  checkArgument('writeGguf', 'options', options, 'object');
   const { signal } = options;
   signal?.throwIfAborted();
   const alignment = alignmentOf(parts);
@@ -93,6 +97,7 @@ export const SIGNATURE_KEY = 'onebit.provenance';
 
 /** The metadata of a file that was read, ready to be written again with the same types; without its signature. */
 export function writableMetadata(gguf: Gguf): Map<string, WritableValue> {
+  checkGiven('writableMetadata', 'gguf', gguf, 'readGguf', ['metadata']);
   const result = new Map<string, WritableValue>();
   for (const [key, value] of gguf.metadata) {
     if (key !== SIGNATURE_KEY) result.set(key, writable(key, value, gguf.metadataTypes?.get(key)));

@@ -6,6 +6,7 @@ import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import { metadataNumber, metadataString } from '../gguf/metadata.ts';
 import { readGguf } from '../gguf/read.ts';
+import type { Gguf } from '../gguf/types.ts';
 import type { WritableTensor, WritableValue } from '../gguf/write.ts';
 import { formatByName } from '../quant/formats.ts';
 import type { Json } from './config.ts';
@@ -193,6 +194,50 @@ function rotated(name: string, b: Float32Array, rank: number, model: AdaptedMode
   return rotatedRows(b, b.length / rank, part === 'q' ? model.heads : model.kvHeads, to);
 }
 
+/**
+ * What a GGUF of an adapter says of its model: enough to write it elsewhere.
+ * @throws OnebitError `bad-argument` for a file that is no adapter, or one that does not say how many heads there are where that counts
+ */
+export function modelOfAdapter(gguf: Gguf, name: string): AdaptedModel {
+  if (gguf.metadata.get('general.type') !== 'adapter') {
+    throw new OnebitError(
+      'bad-argument',
+      `convert: ${name} must be an adapter to be written as one, it is a model. Name its adapter too: --lora adapter.gguf, or write the model --to hf.`,
+    );
+  }
+  const architecture = metadataString(gguf, 'general.architecture');
+  const key = `${architecture}.attention.head_count`;
+  if (architecture === 'llama' && !gguf.metadata.has(key)) {
+    throw new OnebitError(
+      'bad-argument',
+      `convert: ${name} does not say how many heads its model has, and Transformers has queries and keys in another order. Name the model too: onebit convert MODEL --lora ${name} --to peft -o FOLDER`,
+    );
+  }
+  const heads = metadataNumber(gguf, key, { default: 1 });
+  return { architecture, heads, kvHeads: metadataNumber(gguf, `${key}_kv`, { default: heads }) };
+}
+
+/** The rank and the factor of all matrices. @throws OnebitError where they have several, or numbers that are none */
+function commonOf(matrices: readonly AdapterMatrix[]): { rank: number; factor: number } {
+  const [first] = matrices;
+  if (!first) throw new OnebitError('bad-file', 'convert: the adapter must have matrices, it has none. Get it again.');
+  for (const { name, rank, factor, a, b } of matrices) {
+    if (!Number.isFinite(factor) || !a.every(Number.isFinite) || !b.every(Number.isFinite)) {
+      throw new OnebitError(
+        'bad-file',
+        `convert: the adapter's '${name.slice(0, 80)}' must have finite numbers. Train or download it again.`,
+      );
+    }
+    if (rank !== first.rank || factor !== first.factor) {
+      throw new OnebitError(
+        'unsupported',
+        `convert: all matrices of the adapter must have one rank to be written, '${name.slice(0, 80)}' has ${rank} and '${first.name.slice(0, 80)}' ${first.rank}. Merge it instead: onebit convert MODEL --lora ADAPTER`,
+      );
+    }
+  }
+  return first;
+}
+
 /** Metadata and tensors of an adapter's GGUF. All matrices have one rank. */
 export function ggufAdapter(
   matrices: readonly AdapterMatrix[],
@@ -223,16 +268,26 @@ export function ggufAdapter(
   };
 }
 
-/** Writes an adapter as PEFT saves it. @returns names of the files */
+/**
+ * Writes an adapter as PEFT saves it.
+ * @returns names of the files
+ * @throws OnebitError naming the matrix that has numbers that are none, another rank, or no name there
+ */
 export async function writePeftAdapter(
   matrices: readonly AdapterMatrix[],
   model: AdaptedModel,
   write: WriteFile,
 ): Promise<string[]> {
-  const { rank, factor } = matrices[0];
+  const { rank, factor } = commonOf(matrices);
   const modules = new Set<string>();
   const tensors = matrices.flatMap(({ name, a, b }): SafeTensorToWrite[] => {
-    const module = renamed(name.replace(/\.weight$/, ''), 'hf')!;
+    const module = name.endsWith('.weight') ? renamed(name.slice(0, -'.weight'.length), 'hf') : undefined;
+    if (!module) {
+      throw new OnebitError(
+        'unsupported',
+        `convert: the adapter's '${name.slice(0, 80)}' has no name in PEFT. Use the adapter as it is: --lora.`,
+      );
+    }
     modules.add(module.split('.').at(-1)!);
     const part = (letter: string, shape: number[], values: Float32Array): SafeTensorToWrite => ({
       name: `base_model.model.${module}.lora_${letter}.weight`,

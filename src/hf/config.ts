@@ -1,9 +1,10 @@
 // Owns what a model's config.json says, as GGUF metadata, and back. Whatever would change the result and is not understood is refused by name.
 import { OnebitError } from '../errors.ts';
+import type { GgufValue } from '../gguf/types.ts';
 import type { WritableValue } from '../gguf/write.ts';
-import { GEMMA3_NEUTRAL, readGemma3 } from './gemma3.ts';
+import { GEMMA3_NEUTRAL, readGemma3, writeGemma3 } from './gemma3.ts';
 import type { Json } from './json.ts';
-import { type RopeReader, readRope } from './rope.ts';
+import { type Llama3Scaling, type RopeReader, readRope, shortest, writeRope } from './rope.ts';
 
 export type { Json } from './json.ts';
 
@@ -12,11 +13,18 @@ export interface Family {
   /** `architectures[0]` of config.json. */
   readonly hf: string;
   readonly modelType: string;
-  readonly gguf: string;
-  /** Whether GGUF holds the rows of queries and keys in the order of the interleaved rotation. */
-  readonly permuted: boolean;
+  /** The architecture that it is read as, first, and others that are written as it. */
+  readonly gguf: readonly [string, ...string[]];
+  /** Whether GGUF holds the rows of queries and keys in the order of the interleaved rotation, Transformers in that of halves. */
+  readonly permuted?: boolean;
+  /** Queries, keys and values have biases. */
+  readonly biases?: boolean;
+  /** Matrices of GGUF may have factors beside them, which are multiplied in where a folder is written. */
+  readonly scales?: boolean;
   /** What is added to the weights of its norms, which count from 0 there. */
   readonly normShift?: number;
+  /** Where a config.json is silent. */
+  readonly usual?: { readonly base?: number; readonly epsilon?: number; readonly tied?: boolean };
   /** As `NEUTRAL`, where that is otherwise; an undefined list: the key is read elsewhere. */
   readonly neutral?: Readonly<Record<string, readonly unknown[] | undefined>>;
   /** Tensors that other families call otherwise. */
@@ -24,26 +32,28 @@ export interface Family {
 }
 
 export const families: readonly Family[] = [
-  { hf: 'Qwen3ForCausalLM', modelType: 'qwen3', gguf: 'qwen3', permuted: false },
-  { hf: 'LlamaForCausalLM', modelType: 'llama', gguf: 'llama', permuted: true },
+  { hf: 'Qwen3ForCausalLM', modelType: 'qwen3', gguf: ['qwen3'] },
+  { hf: 'Qwen2ForCausalLM', modelType: 'qwen2', gguf: ['qwen2'], biases: true },
+  { hf: 'LlamaForCausalLM', modelType: 'llama', gguf: ['llama'], permuted: true },
+  { hf: 'MistralForCausalLM', modelType: 'mistral', gguf: ['llama'], permuted: true },
+  {
+    ...{ hf: 'Ernie4_5ForCausalLM', modelType: 'ernie4_5', gguf: ['ernie4_5'] },
+    ...{ usual: { base: 500_000, epsilon: 1e-5, tied: true }, neutral: { use_bias: [false] } },
+  },
+  {
+    ...{ hf: 'BitNetForCausalLM', modelType: 'bitnet', gguf: ['bitnet-b1.58', 'bitnet', 'bitnet-25'], scales: true },
+    ...{ usual: { base: 500_000, epsilon: 1e-5 }, neutral: { hidden_act: ['relu2', 'silu'] } },
+  },
+  {
+    ...{ hf: 'Gemma3ForCausalLM', modelType: 'gemma3_text', gguf: ['gemma3'], normShift: 1, usual: { tied: true } },
+    neutral: GEMMA3_NEUTRAL,
+    names: [
+      ['model.layers.#.post_attention_layernorm', 'blk.#.post_attention_norm'],
+      ['model.layers.#.pre_feedforward_layernorm', 'blk.#.ffn_norm'],
+      ['model.layers.#.post_feedforward_layernorm', 'blk.#.post_ffw_norm'],
+    ],
+  },
 ];
-
-/** Microsoft's BitNet, which is read only: as GGUF its matrices have factors beside them. */
-const bitnet: Family = {
-  ...{ hf: 'BitNetForCausalLM', modelType: 'bitnet', gguf: 'bitnet-b1.58', permuted: false },
-  neutral: { hidden_act: ['relu2'] },
-};
-/** Gemma 3 without pictures, which is read only as well. */
-const gemma3: Family = {
-  ...{ hf: 'Gemma3ForCausalLM', modelType: 'gemma3_text', gguf: 'gemma3', permuted: false, normShift: 1 },
-  neutral: GEMMA3_NEUTRAL,
-  names: [
-    ['model.layers.#.post_attention_layernorm', 'blk.#.post_attention_norm'],
-    ['model.layers.#.pre_feedforward_layernorm', 'blk.#.ffn_norm'],
-    ['model.layers.#.post_feedforward_layernorm', 'blk.#.post_ffw_norm'],
-  ],
-};
-const readable: readonly Family[] = [...families, bitnet, gemma3];
 
 /** Values with which a key changes nothing; others are refused. */
 const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
@@ -71,6 +81,8 @@ export interface ReadConfig {
   readonly heads: number;
   readonly kvHeads: number;
   readonly tiedHead: boolean;
+  /** On the weights of the norm of queries, where they are scaled otherwise than GGUF readers do. */
+  readonly queryFactor: number;
   /** By what each frequency of the rotary positions is divided. */
   readonly frequencyFactors?: Float32Array;
   /** MLX's quantisation of the matrices. */
@@ -82,12 +94,12 @@ export interface ReadConfig {
 /** @throws OnebitError `unsupported` with every problem, `bad-file` where numbers are none */
 export function readConfig(config: Json, name: string): ReadConfig {
   const architectures = Array.isArray(config.architectures) ? config.architectures : [];
-  const family = readable.find(({ hf, modelType }) => architectures.includes(hf) || config.model_type === modelType);
+  const family = families.find(({ hf, modelType }) => architectures.includes(hf) || config.model_type === modelType);
   const problems: string[] = [];
   if (!family) {
     throw new OnebitError(
       'unsupported',
-      `load ${name}: config.json must name one of ${readable.map(({ hf }) => hf).join(', ')}, got ${JSON.stringify(architectures[0] ?? config.model_type)?.slice(0, 60)}. Look for a model of one of these.`,
+      `load ${name}: config.json must name one of ${families.map(({ hf }) => hf).join(', ')}, got ${JSON.stringify(architectures[0] ?? config.model_type)?.slice(0, 60)}. Look for a model of one of these.`,
     );
   }
   for (const [key, values] of Object.entries({ ...NEUTRAL, ...family.neutral })) {
@@ -105,9 +117,10 @@ export function readConfig(config: Json, name: string): ReadConfig {
       `load ${name}: '${key}' of config.json must be a number, got ${JSON.stringify(value)?.slice(0, 60)}. Get the model again.`,
     );
   };
-  const prefix = family.gguf;
+  const [prefix] = family.gguf;
   const metadata = new Map<string, WritableValue>([['general.architecture', prefix]]);
   for (const [key, ours] of Object.entries(U32)) metadata.set(`${prefix}.${ours}`, u32(number(key)));
+  const { usual = {} } = family;
   const heads = number('num_attention_heads');
   const kvHeads = number('num_key_value_heads', heads);
   const headSize = number('head_dim', Math.floor(number('hidden_size') / heads));
@@ -115,11 +128,13 @@ export function readConfig(config: Json, name: string): ReadConfig {
   metadata.set(`${prefix}.attention.key_length`, u32(headSize));
   metadata.set(`${prefix}.attention.value_length`, u32(headSize));
   metadata.set(`${prefix}.rope.dimension_count`, u32(headSize));
-  metadata.set(`${prefix}.attention.layer_norm_rms_epsilon`, f32(number('rms_norm_eps', 1e-6)));
+  metadata.set(`${prefix}.attention.layer_norm_rms_epsilon`, f32(number('rms_norm_eps', usual.epsilon ?? 1e-6)));
   const reader: RopeReader = { prefix, metadata, headSize, number, problems };
   const rope = (config.rope_parameters ?? config.rope_scaling ?? {}) as Json;
-  const frequencyFactors =
-    family === gemma3 ? readGemma3(config, reader) : readRope(rope, family === bitnet ? 500_000 : 10_000, reader);
+  const isGemma = prefix === 'gemma3';
+  const queryFactor = isGemma ? readGemma3(config, reader) : 1;
+  const frequencyFactors = isGemma ? undefined : readRope(rope, usual.base ?? 10_000, reader);
+  if (family.scales && config.hidden_act === 'silu') metadata.set(`${prefix}.hidden_activation`, 'silu');
   const ternary = readTernary(config, problems);
   if (problems.length > 0) {
     throw new OnebitError(
@@ -129,9 +144,8 @@ export function readConfig(config: Json, name: string): ReadConfig {
     );
   }
   const quantization = readQuantization(config, name);
-  // Gemma's heads are tied unless it is said otherwise.
-  const tiedHead = (config.tie_word_embeddings ?? family === gemma3) === true;
-  return { family, metadata, heads, kvHeads, tiedHead, quantization, ternary, frequencyFactors };
+  const tiedHead = (config.tie_word_embeddings ?? usual.tied) === true;
+  return { family, metadata, heads, kvHeads, tiedHead, quantization, ternary, queryFactor, frequencyFactors };
 }
 
 /** Transformers' quantisation `bitnet`: which of its two linear layers the weights are for. */
@@ -159,55 +173,51 @@ function readQuantization(config: Json, name: string): ReadConfig['quantization'
   );
 }
 
-/**
- * The config.json of a model from its GGUF metadata.
- * @param value a number or text of the file below the architecture's prefix
- */
-export function writeConfig(
-  family: Family,
-  value: (key: string) => number | string | undefined,
-  { vocabulary, tiedHead }: { readonly vocabulary: number; readonly tiedHead: boolean },
-): Record<string, unknown> {
+/** What a model's GGUF says that its config.json is written from. */
+export interface ConfigParts {
+  /** GGUF's name. */
+  readonly architecture: string;
+  /** A value of the file below the architecture's prefix. */
+  value(key: string): GgufValue | undefined;
+  /** Rows of the embedding. */
+  readonly vocabulary: number;
+  readonly tiedHead: boolean;
+  /** Of the rotary positions, and the scaling that they come from where the file says so. */
+  readonly frequencyFactors?: Float32Array;
+  readonly scaling?: Llama3Scaling;
+}
+
+/** The family that a GGUF's architecture is written as. @throws OnebitError `unsupported` where there is none */
+export function familyOf(architecture: string): Family {
+  const family = families.find(({ gguf }) => gguf.includes(architecture));
+  if (family) return family;
+  throw new OnebitError(
+    'unsupported',
+    `convert: the architecture must be one of ${families.flatMap(({ gguf }) => gguf).join(', ')}, got '${architecture.slice(0, 40)}'. Convert to GGUF instead.`,
+  );
+}
+
+/** The config.json of a model from its GGUF metadata. @throws OnebitError `unsupported` for what has no form there */
+export function writeConfig(family: Family, parts: ConfigParts): Record<string, unknown> {
+  const { value, architecture } = parts;
   const config: Record<string, unknown> = {
     architectures: [family.hf],
     model_type: family.modelType,
-    vocab_size: vocabulary,
-    tie_word_embeddings: tiedHead,
+    vocab_size: parts.vocabulary,
+    tie_word_embeddings: parts.tiedHead,
     hidden_act: 'silu',
     attention_bias: false,
     torch_dtype: 'float32',
   };
   for (const [key, ours] of Object.entries(U32)) config[key] = value(ours);
   config.num_key_value_heads = value('attention.head_count_kv') ?? value('attention.head_count');
-  config.head_dim =
-    value('attention.key_length') ?? Number(value('embedding_length')) / Number(value('attention.head_count'));
+  const headSize = Number(
+    value('attention.key_length') ?? Number(value('embedding_length')) / Number(value('attention.head_count')),
+  );
+  config.head_dim = headSize;
   config.rms_norm_eps = shortest(value('attention.layer_norm_rms_epsilon'));
-  config.rope_theta = shortest(value('rope.freq_base')) ?? 10000;
-  const attention = value('rope.scaling.attn_factor') ?? 1;
-  if (attention !== 1) {
-    throw new OnebitError(
-      'unsupported',
-      `convert: config.json has no form for rope.scaling.attn_factor, got ${attention}. Convert to GGUF instead.`,
-    );
-  }
-  // As rope-keys.ts reads them.
-  const factor = value('rope.scaling.factor') ?? value('rope.scale_linear');
-  const type = value('rope.scaling.type') ?? (factor === undefined ? 'none' : 'linear');
-  if (type === 'yarn' || type === 'linear') {
-    const scaling: Record<string, unknown> = { rope_type: type, factor: shortest(factor) };
-    const original = value('rope.scaling.original_context_length');
-    if (type === 'yarn' && original !== undefined) scaling.original_max_position_embeddings = original;
-    config.rope_scaling = scaling;
-  }
+  if (family.scales) config.hidden_act = value('hidden_activation') ?? (architecture === 'bitnet' ? 'silu' : 'relu2');
+  Object.assign(config, writeRope({ ...parts, headSize }));
+  if (architecture === 'gemma3') Object.assign(config, writeGemma3(value, headSize));
   return config;
-}
-
-/** The number of fewest digits that is the same float32: 1e-6, not 9.999999974752427e-7. */
-function shortest(value: number | string | undefined): number | undefined {
-  if (typeof value !== 'number') return undefined;
-  for (let digits = 1; digits < 9; digits++) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return short;
-  }
-  return value;
 }

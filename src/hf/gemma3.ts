@@ -1,6 +1,7 @@
 // Owns what config.json of Gemma 3 (text) says beside what all models say: layers with a window, two bases of angles, a scale of queries.
+import type { GgufValue } from '../gguf/types.ts';
 import type { Json } from './json.ts';
-import { type RopeReader, readRope } from './rope.ts';
+import { type RopeReader, readRope, shortest } from './rope.ts';
 
 /** Values with which a key changes nothing; others are refused. */
 export const GEMMA3_NEUTRAL = {
@@ -17,14 +18,14 @@ const LOCAL_BASE = 10_000;
 /** Layers of the one model whose queries are scaled by width / heads. */
 const LARGEST_LAYERS = 62;
 
-/** Sets the keys. @returns nothing, as families whose frequencies have no factors */
-export function readGemma3(config: Json, reader: RopeReader): undefined {
+/** Sets the keys. @returns by what queries are multiplied beside what GGUF readers do, which is no key there */
+export function readGemma3(config: Json, reader: RopeReader): number {
   const { prefix, metadata, headSize, number, problems } = reader;
   const layers = number('num_hidden_layers');
   const scaledBy =
     layers === LARGEST_LAYERS ? Math.floor(number('hidden_size') / number('num_attention_heads')) : headSize;
   const scalar = number('query_pre_attn_scalar', scaledBy);
-  if (scalar !== scaledBy) problems.push(`query_pre_attn_scalar = ${scalar}, where ${scaledBy} is computed`);
+  if (scalar === 0) problems.push('query_pre_attn_scalar = 0');
   metadata.set(`${prefix}.attention.sliding_window`, { type: 'u32', value: number('sliding_window') });
   const local = localLayers(config, layers, problems);
   if (local.some((isLocal, layer) => isLocal !== layer % PATTERN < PATTERN - 1))
@@ -39,6 +40,28 @@ export function readGemma3(config: Json, reader: RopeReader): undefined {
   const base = sliding?.rope_theta ?? number('rope_local_base_freq', LOCAL_BASE);
   if (typeof base !== 'number') problems.push(`rope_theta = ${JSON.stringify(base)?.slice(0, 40)}`);
   else if (base !== LOCAL_BASE) metadata.set(`${prefix}.rope.freq_base_swa`, { type: 'f32', value: base });
+  return Math.sqrt(scaledBy / scalar);
+}
+
+/** The fields of config.json that the keys are. @param value a value below the architecture's prefix */
+export function writeGemma3(value: (key: string) => GgufValue | undefined, headSize: number): Record<string, unknown> {
+  const layers = Number(value('block_count'));
+  const window = Number(value('attention.sliding_window') ?? 0);
+  const said = value('attention.sliding_window_pattern') ?? PATTERN;
+  const isLocal = (layer: number) => {
+    if (window === 0) return false;
+    if (typeof said === 'object') return Boolean(said[layer]);
+    return said === 0 || layer % Number(said) < Number(said) - 1;
+  };
+  const perHead = Math.floor(Number(value('embedding_length')) / Number(value('attention.head_count')));
+  return {
+    hidden_act: undefined,
+    hidden_activation: 'gelu_pytorch_tanh',
+    query_pre_attn_scalar: layers === LARGEST_LAYERS ? perHead : headSize,
+    sliding_window: window === 0 ? value('context_length') : window,
+    layer_types: Array.from({ length: layers }, (_, i) => (isLocal(i) ? 'sliding_attention' : 'full_attention')),
+    rope_local_base_freq: shortest(value('rope.freq_base_swa')) ?? LOCAL_BASE,
+  };
 }
 
 function localLayers(config: Json, layers: number, problems: string[]): boolean[] {

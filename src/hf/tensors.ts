@@ -61,11 +61,12 @@ export async function virtualTensors(
         `load ${name}: tensor '${tensor.name.slice(0, 80)}' must have rows and columns, got [${tensor.shape}]. Get the model again.`,
       );
     }
-    const base = tensor.name.replace(/\.weight$/, '');
+    const [, base = '', part] = /^(.+)\.(weight|bias)$/.exec(tensor.name) ?? [];
     const ours = renamed(base, 'gguf', config.family.names);
     // A tied head is sometimes stored a second time.
     if (ours === 'output' && config.tiedHead) continue;
-    if (!ours || base === tensor.name) {
+    const isBias = part === 'bias';
+    if (!ours || (isBias && !(config.family.biases && /\.attn_[qkv]$/.test(ours) && tensor.shape.length === 1))) {
       problems.push(`'${tensor.name.slice(0, 80)}' is not known`);
       continue;
     }
@@ -73,9 +74,11 @@ export async function virtualTensors(
     const rows = tensor.shape[0] * (tensor.type === 'U8' ? ROWS_A_BYTE : 1);
     const order = config.family.permuted && heads > 0 ? rotationOrder(rows, heads) : undefined;
     const format = FORMATS[tensor.type];
-    const { normShift } = config.family;
-    if (format && normShift && tensor.shape.length === 1) result.push(shifted(`${ours}.weight`, tensor, normShift));
-    else if (format) result.push(plain(`${ours}.weight`, tensor, format, order));
+    const { normShift: shift = 0 } = config.family;
+    if (format && tensor.shape.length === 1) {
+      const factor = ours.endsWith('.attn_q_norm') ? config.queryFactor : 1;
+      result.push(numbered(`${ours}.${part}`, tensor, isBias ? { shift: 0, factor: 1 } : { shift, factor }));
+    } else if (format) result.push(plain(`${ours}.weight`, tensor, format, order));
     else if (tensor.type === 'U32' && config.quantization) {
       const scales = byName.get(`${base}.scales`);
       const biases = byName.get(`${base}.biases`);
@@ -89,7 +92,7 @@ export async function virtualTensors(
       if (scale) {
         const [value] = await numbers(scale, signal);
         const factor = Math.fround(config.ternary.divides ? 1 / value : value);
-        result.push(...ternaryTensors(ours, { tensor, factor, order }, config.family.gguf.startsWith('bitnet')));
+        result.push(...ternaryTensors(ours, { tensor, factor, order }, config.family.scales === true));
       } else problems.push(`'${tensor.name.slice(0, 80)}' has no weight_scale`);
     } else problems.push(`'${tensor.name.slice(0, 80)}' holds ${tensor.type}, F32, F16, BF16 or MLX's words are read`);
   }
@@ -111,14 +114,18 @@ function vector(name: string, values: Float32Array): VirtualTensor {
   return { name, shape: [values.length], format: 'f32', rows: async () => bytes };
 }
 
-/** The weights of a norm that count from 0 there and from `shift` in GGUF. */
-function shifted(name: string, tensor: SafeTensor, shift: number): VirtualTensor {
+/** A vector as float32, as GGUF has vectors: (value + shift) · factor. */
+function numbered(
+  name: string,
+  tensor: SafeTensor,
+  { shift, factor }: { readonly shift: number; readonly factor: number },
+): VirtualTensor {
   return {
     ...{ name, shape: tensor.shape, format: 'f32' },
     rows: async (from, to, signal) =>
       vector(
         name,
-        (await numbers(tensor, signal)).map((value) => value + shift),
+        (await numbers(tensor, signal)).map((value) => Math.fround(value + shift) * factor),
       ).rows(from, to, signal),
   };
 }

@@ -1,23 +1,12 @@
-// Owns tokenizer.json and tokenizer_config.json as GGUF's tokenizer metadata, and back. Everything read is untrusted; what would make other ids is refused by name.
+// Owns tokenizer.json and tokenizer_config.json as GGUF's tokenizer metadata. Everything read is untrusted; what would make other ids is refused by name.
 // Source: the tokenizers library's file as it stands in models; llama.cpp's conversion for how GGUF says the same.
 import { OnebitError } from '../errors.ts';
-import type { GgufValue } from '../gguf/types.ts';
 import type { WritableValue } from '../gguf/write.ts';
-import { createTokenizer } from '../tokenizer/tokenizer.ts';
+import { CHAT_BOS_KEY, COMPOSE_KEY, SPACE_KEY } from '../tokenizer/tokenizer.ts';
 import { BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED } from '../tokenizer/vocabulary.ts';
 import type { Json } from './config.ts';
+import { composesOnly, spacesOf, splitOf } from './token-steps.ts';
 
-/** How the words of byte-level vocabularies are cut: GGUF's name, and the expression that stands in tokenizer.json. */
-const SPLITS: readonly (readonly [pre: string, pattern: string])[] = [
-  [
-    'qwen2',
-    String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
-  ],
-  [
-    'llama-bpe',
-    String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
-  ],
-];
 const MOST_TOKENS = 2 ** 22;
 
 /** The parts of a model's folder that speak of its tokens. */
@@ -30,7 +19,8 @@ export interface TokenizerFiles {
   readonly template?: string;
 }
 
-const BOS_FIRST = '{{- bos_token -}}';
+/** What a template begins with that writes the token of the beginning, where GGUF readers put it first by themselves. */
+export const BOS_FIRST = '{{- bos_token -}}';
 
 /** @throws OnebitError `unsupported` for a tokenizer that GGUF readers have no name for, `bad-file` for one that is damaged */
 export function readTokenizer(files: TokenizerFiles, name: string): Map<string, WritableValue> {
@@ -51,12 +41,15 @@ export function readTokenizer(files: TokenizerFiles, name: string): Map<string, 
     texts.pop();
     types.pop();
   }
+  for (const part of ['continuing_subword_prefix', 'end_of_word_suffix'])
+    if (model[part]) throw unsupported(`marks parts of words: ${part} = ${JSON.stringify(model[part]).slice(0, 40)}`);
   const merges = readMerges(model.merges, bad);
   const metadata = new Map<string, WritableValue>();
   if (model.byte_fallback === true) sentencePiece(metadata, files.tokenizer, texts, types, merges, unsupported);
   else {
     metadata.set('tokenizer.ggml.model', 'gpt2');
     metadata.set('tokenizer.ggml.pre', splitOf(files.tokenizer.pre_tokenizer, unsupported));
+    if (composesOnly(files.tokenizer.normalizer, unsupported)) metadata.set(COMPOSE_KEY, true);
     metadata.set('tokenizer.ggml.merges', merges);
   }
   metadata.set('tokenizer.ggml.tokens', texts);
@@ -64,8 +57,11 @@ export function readTokenizer(files: TokenizerFiles, name: string): Map<string, 
   specialTokens(metadata, files, texts);
   const template = templateOf(files);
   const addsBos = metadata.get('tokenizer.ggml.add_bos_token') === true && template?.startsWith(BOS_FIRST);
-  if (template !== undefined)
+  if (template !== undefined) {
     metadata.set('tokenizer.chat_template', addsBos ? template.slice(BOS_FIRST.length) : template);
+    // What Transformers renders is all there is: a template that writes no beginning has none.
+    if (!addsBos && !template.includes('bos_token')) metadata.set(CHAT_BOS_KEY, false);
+  }
   return metadata;
 }
 
@@ -108,24 +104,6 @@ function readMerges(merges: unknown, bad: (what: string) => OnebitError): string
   });
 }
 
-function splitOf(given: unknown, unsupported: (what: string) => OnebitError): string {
-  const steps = ((given as Json)?.pretokenizers ?? [given]) as (Json | null)[];
-  const split = steps.find((step) => step?.type === 'Split');
-  const bytes = steps.find((step) => step?.type === 'ByteLevel');
-  if (!bytes) throw unsupported('must cut texts into bytes (ByteLevel)');
-  if (steps.some((step) => step !== split && step !== bytes))
-    throw unsupported(`cuts words by ${JSON.stringify(steps.map((step) => step?.type)).slice(0, 120)}`);
-  if (bytes.add_prefix_space === true) throw unsupported('puts a space before every text');
-  if (!split) {
-    if (bytes.use_regex === false) throw unsupported('does not say how words are cut');
-    return 'gpt-2';
-  }
-  const pattern = ((split.pattern ?? {}) as Json).Regex;
-  const known = SPLITS.find(([, regex]) => regex === pattern);
-  if (known) return known[0];
-  throw unsupported(`cuts words by an expression that is not known here: ${JSON.stringify(pattern)?.slice(0, 160)}`);
-}
-
 /** Vocabularies after SentencePiece: a token's score is the place of the merge that makes it; `types` takes what else is known of a token. */
 function sentencePiece(
   metadata: Map<string, WritableValue>,
@@ -135,14 +113,7 @@ function sentencePiece(
   merges: string[],
   unsupported: (what: string) => OnebitError,
 ): void {
-  const normalizer = JSON.stringify(tokenizer.normalizer ?? null);
-  const pre = tokenizer.pre_tokenizer as Json | null;
-  const blocks = '\u2581';
-  const metaspace = pre?.type === 'Metaspace';
-  if (!metaspace && !normalizer.includes(blocks)) throw unsupported(`must write spaces as ${blocks}`);
-  const spaceFirst = metaspace
-    ? pre.prepend_scheme !== 'never' && pre.add_prefix_space !== false
-    : normalizer.includes('Prepend');
+  const space = spacesOf(tokenizer, texts, unsupported);
   const place = new Map(merges.map((merge, rank) => [merge.replace(' ', ''), rank]).reverse() as [string, number][]);
   const scores = new Float32Array(texts.length);
   for (const [id, text] of texts.entries()) {
@@ -158,7 +129,8 @@ function sentencePiece(
   metadata.set('tokenizer.ggml.model', 'llama');
   metadata.set('tokenizer.ggml.pre', 'default');
   metadata.set('tokenizer.ggml.scores', scores);
-  metadata.set('tokenizer.ggml.add_space_prefix', spaceFirst);
+  metadata.set('tokenizer.ggml.add_space_prefix', space !== 'never');
+  if (space === 'first' || space === 'each') metadata.set(SPACE_KEY, space);
 }
 
 function specialTokens(metadata: Map<string, WritableValue>, files: TokenizerFiles, texts: readonly string[]): void {
@@ -209,152 +181,4 @@ function templateOf({ template, tokenizerConfig }: TokenizerFiles): string | und
 
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/**
- * tokenizer.json and tokenizer_config.json from GGUF's metadata.
- * @throws OnebitError `unsupported` for ways to cut words that have no expression here
- */
-export function writeTokenizer(metadata: ReadonlyMap<string, GgufValue>): {
-  tokenizer: object;
-  tokenizerConfig: Record<string, unknown>;
-  template?: string;
-} {
-  const texts = metadata.get('tokenizer.ggml.tokens') as string[];
-  const types = metadata.get('tokenizer.ggml.token_type') as Int32Array | undefined;
-  const typeOf = (id: number) => types?.[id] ?? NORMAL;
-  const id = (name: string) => metadata.get(`tokenizer.ggml.${name}_token_id`) as number | undefined;
-  const isAdded = (token: number) => [CONTROL, USER_DEFINED].includes(typeOf(token));
-  const added = texts.flatMap((content, token) =>
-    isAdded(token)
-      ? [
-          {
-            id: token,
-            content,
-            single_word: false,
-            lstrip: false,
-            rstrip: false,
-            normalized: false,
-            special: typeOf(token) === CONTROL,
-          },
-        ]
-      : [],
-  );
-  const vocab = Object.fromEntries(texts.flatMap((text, token) => (isAdded(token) ? [] : [[text, token]])));
-  const kind = metadata.get('tokenizer.ggml.model');
-  const parts = kind === 'llama' ? piecesOut(metadata, texts, typeOf) : bytesOut(metadata);
-  const bos = id('bos');
-  const addBos = createTokenizer(metadata).addBos && bos !== undefined;
-  const single = [
-    ...(addBos ? [{ SpecialToken: { id: texts[bos], type_id: 0 } }] : []),
-    { Sequence: { id: 'A', type_id: 0 } },
-  ];
-  const pair = [...single, ...single].map((step) =>
-    'Sequence' in step ? step : { SpecialToken: { ...step.SpecialToken } },
-  );
-  pair[pair.length - 1] = { Sequence: { id: 'B', type_id: 1 } };
-  const bosEntry = addBos ? { [texts[bos]]: { id: texts[bos], ids: [bos], tokens: [texts[bos]] } } : {};
-  const tokenizer = {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: added,
-    normalizer: parts.normalizer,
-    pre_tokenizer: parts.preTokenizer,
-    post_processor: { type: 'TemplateProcessing', single, pair, special_tokens: bosEntry },
-    decoder: parts.decoder,
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: parts.unknown,
-      fuse_unk: false,
-      byte_fallback: kind === 'llama',
-      ignore_merges: parts.wholeWords,
-      vocab,
-      merges: parts.merges,
-    },
-  };
-  const textOf = (name: string) => {
-    const token = id(name);
-    return token === undefined ? null : texts[token];
-  };
-  const tokenizerConfig: Record<string, unknown> = {
-    tokenizer_class: 'PreTrainedTokenizerFast',
-    bos_token: textOf('bos'),
-    eos_token: textOf('eos'),
-    pad_token: textOf('padding'),
-    add_bos_token: addBos,
-    clean_up_tokenization_spaces: false,
-  };
-  const template = metadata.get('tokenizer.chat_template');
-  if (typeof template !== 'string') return { tokenizer, tokenizerConfig };
-  // Transformers puts no token first in a conversation unless the template says so; GGUF readers do where the model wants one.
-  const first = addBos && !template.includes('bos_token') ? BOS_FIRST : '';
-  return { tokenizer, tokenizerConfig, template: first + template };
-}
-
-function bytesOut(metadata: ReadonlyMap<string, GgufValue>) {
-  const pre = metadata.get('tokenizer.ggml.pre') ?? 'default';
-  const byteLevel = (regex: boolean) => ({
-    type: 'ByteLevel',
-    add_prefix_space: false,
-    trim_offsets: false,
-    use_regex: regex,
-  });
-  const pattern = SPLITS.find(([name]) => name === pre || (name === 'llama-bpe' && pre === 'llama3'))?.[1];
-  if (!pattern && pre !== 'gpt-2') {
-    throw new OnebitError(
-      'unsupported',
-      `convert: tokenizer.json has a form for words cut as ${SPLITS.map(([name]) => name).join(', ')} or gpt-2, got '${String(pre).slice(0, 40)}'. Convert to GGUF instead.`,
-    );
-  }
-  const split = { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false };
-  return {
-    normalizer: null,
-    preTokenizer: pattern ? { type: 'Sequence', pretokenizers: [split, byteLevel(false)] } : byteLevel(true),
-    decoder: byteLevel(true),
-    unknown: null,
-    wholeWords: pre === 'llama-bpe' || pre === 'llama3',
-    merges: metadata.get('tokenizer.ggml.merges') as string[],
-  };
-}
-
-/** Merges of a vocabulary with scores: every pair of tokens that makes a token, best score first. */
-function piecesOut(metadata: ReadonlyMap<string, GgufValue>, texts: readonly string[], typeOf: (id: number) => number) {
-  const scores = metadata.get('tokenizer.ggml.scores') as Float32Array;
-  const ids = new Map(texts.map((text, id) => [text, id]));
-  const merges: { score: number; left: number; right: number }[] = [];
-  for (const [id, text] of texts.entries()) {
-    if (typeOf(id) !== NORMAL) continue;
-    for (let at = 1; at < text.length; at++) {
-      const left = ids.get(text.slice(0, at));
-      const right = ids.get(text.slice(at));
-      if (left === undefined || right === undefined || typeOf(left) !== NORMAL || typeOf(right) !== NORMAL) continue;
-      merges.push({ score: scores[id], left, right });
-    }
-  }
-  merges.sort((a, b) => b.score - a.score || a.left - b.left || a.right - b.right);
-  const spaceFirst = metadata.get('tokenizer.ggml.add_space_prefix') !== false;
-  const blocks = '\u2581';
-  const replace = { type: 'Replace', pattern: { String: ' ' }, content: blocks };
-  const unknown = (metadata.get('tokenizer.ggml.unknown_token_id') as number | undefined) ?? 0;
-  return {
-    normalizer: {
-      type: 'Sequence',
-      normalizers: [...(spaceFirst ? [{ type: 'Prepend', prepend: blocks }] : []), replace],
-    },
-    preTokenizer: null,
-    decoder: {
-      type: 'Sequence',
-      decoders: [
-        { type: 'Replace', pattern: { String: blocks }, content: ' ' },
-        { type: 'ByteFallback' },
-        { type: 'Fuse' },
-        ...(spaceFirst ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
-      ],
-    },
-    unknown: texts[unknown] ?? null,
-    wholeWords: false,
-    merges: merges.map(({ left, right }) => [texts[left], texts[right]] as const),
-  };
 }

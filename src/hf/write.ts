@@ -2,14 +2,16 @@
 // Must not know where folders lie; weights are written exactly, a piece at a time.
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
-import type { Gguf, TensorInfo } from '../gguf/types.ts';
+import { scaleOf } from '../gguf/matrix-scale.ts';
+import type { Gguf, GgufValue, TensorInfo } from '../gguf/types.ts';
 import { formatByName } from '../quant/formats.ts';
-import { type Family, families, writeConfig } from './config.ts';
+import { type Family, familyOf, writeConfig } from './config.ts';
+import { writtenScaling } from './rope.ts';
 import { type SafeTensorToWrite, writeSafetensors } from './safetensors.ts';
 import { writeSampling } from './sampling.ts';
 import { FORMATS, renamed, rotationOrder } from './tensors.ts';
-import { writeTokenizer } from './tokenizer.ts';
 import { mlxForm, mlxTensors } from './write-mlx.ts';
+import { writeTokenizer } from './write-tokenizer.ts';
 
 /** Writes a file that appears whole or not at all. */
 export type WriteFile = (
@@ -25,6 +27,7 @@ const KEPT: Readonly<Record<string, 'F16' | 'BF16'>> = {
   q2_0: 'F16',
   'q2_0-128': 'F16',
 };
+const ROPE_FACTORS = 'rope_freqs.weight';
 /** Weights decoded at once. */
 const PIECE_WEIGHTS = 1 << 20;
 
@@ -44,22 +47,21 @@ export async function writeFolder(
     readonly to?: 'hf' | 'mlx';
   } = {},
 ): Promise<string[]> {
-  const name = gguf.metadata.get('general.architecture');
-  const family = families.find(({ gguf }) => gguf === name);
-  if (!family) {
+  const architecture = String(gguf.metadata.get('general.architecture'));
+  const family = familyOf(architecture);
+  const value = (key: string) => gguf.metadata.get(`${architecture}.${key}`);
+  const embedding = gguf.tensors.get('token_embd.weight');
+  if (embedding?.shape.length !== 2) {
     throw new OnebitError(
-      'unsupported',
-      `convert: the architecture must be one of ${families.map(({ gguf }) => gguf).join(', ')}, got '${String(name).slice(0, 40)}'. Convert to GGUF instead.`,
+      'bad-file',
+      "convert: 'token_embd.weight' must be a matrix. The file is damaged; get it again.",
     );
   }
-  const value = (key: string) => {
-    const found = gguf.metadata.get(`${family.gguf}.${key}`);
-    return typeof found === 'number' || typeof found === 'string' ? found : undefined;
-  };
-  const embedding = gguf.tensors.get('token_embd.weight')!;
-  const config = writeConfig(family, value, {
-    vocabulary: embedding.shape[1],
-    tiedHead: !gguf.tensors.has('output.weight'),
+  const factors = gguf.tensors.get(ROPE_FACTORS);
+  const config = writeConfig(family, {
+    ...{ architecture, value, vocabulary: embedding.shape[1], tiedHead: !gguf.tensors.has('output.weight') },
+    frequencyFactors: factors && (await numbersOf(factors, source, options.signal)),
+    scaling: writtenScaling(gguf.metadata),
   });
   const form = options.to === 'mlx' ? mlxForm(gguf) : undefined;
   if (form) config.quantization = { group_size: form.groupSize, bits: form.bits };
@@ -78,11 +80,23 @@ export async function writeFolder(
     ['tokenizer_config.json', json(tokenizerConfig)],
   ]);
   if (template !== undefined) texts.set('chat_template.jinja', template);
+  const scales = new Map<string, number>();
+  for (const { name } of family.scales ? gguf.tensors.values() : []) {
+    const scale = await scaleOf(gguf, source, name, options.signal);
+    if (scale !== 1) scales.set(name, scale);
+  }
+  if (form && scales.size > 0) {
+    throw new OnebitError(
+      'unsupported',
+      'convert: MLX has no place for the factors beside the matrices of this model. Write the folder --to hf instead.',
+    );
+  }
   const tensors = [...gguf.tensors.values()].flatMap((tensor) => {
-    const { base, order } = placeOf(tensor, family, value);
+    if (tensor === factors || (family.scales && tensor.name.endsWith('.scale'))) return [];
+    const { name, order } = placeOf(tensor, family, value);
     return form && tensor.shape.length > 1
-      ? mlxTensors(tensor, base, form, source, order, options.signal)
-      : [toWrite(tensor, base, order, source, options.signal)];
+      ? mlxTensors(tensor, name.replace(/\.weight$/, ''), form, source, order, options.signal)
+      : [toWrite(tensor, { name, order, scale: scales.get(tensor.name), family }, source, options.signal)];
   });
   const total = tensors.reduce(
     (sum, { shape, type }) => sum + shape.reduce((a, b) => a * b, 1) * (type === 'F32' || type === 'U32' ? 4 : 2),
@@ -108,9 +122,10 @@ function json(value: object): string {
 function placeOf(
   tensor: TensorInfo,
   family: Family,
-  value: (key: string) => number | string | undefined,
-): { base: string; order: Int32Array | undefined } {
-  const base = renamed(tensor.name.replace(/\.weight$/, ''), 'hf');
+  value: (key: string) => GgufValue | undefined,
+): { name: string; order: Int32Array | undefined } {
+  const [, ours = tensor.name, kind = 'weight'] = /^(.+)\.(weight|bias)$/.exec(tensor.name) ?? [];
+  const base = kind === 'weight' || family.biases ? renamed(ours, 'hf', family.names) : undefined;
   if (!base) {
     throw new OnebitError(
       'unsupported',
@@ -121,25 +136,33 @@ function placeOf(
   const heads =
     part === 'q' ? value('attention.head_count') : (value('attention.head_count_kv') ?? value('attention.head_count'));
   const order = part && family.permuted ? inverse(rotationOrder(tensor.shape[1], Number(heads))) : undefined;
-  return { base, order };
+  return { name: `${base}.${kind}`, order };
+}
+
+interface Written {
+  readonly name: string;
+  readonly order?: Int32Array;
+  /** The factor beside the matrix. */
+  readonly scale?: number;
+  readonly family: Family;
 }
 
 function toWrite(
   tensor: TensorInfo,
-  base: string,
-  order: Int32Array | undefined,
+  { name, order, scale, family }: Written,
   source: ByteSource,
   signal: AbortSignal | undefined,
 ): SafeTensorToWrite {
   const [cols, rows = 1] = tensor.shape;
   const isVector = tensor.shape.length === 1;
   const from = formatByName(tensor.format);
-  const type = isVector ? 'F32' : (KEPT[tensor.format] ?? 'F32');
+  const type = isVector || scale !== undefined ? 'F32' : (KEPT[tensor.format] ?? 'F32');
   const to = formatByName(FORMATS[type]);
   const rowBytes = (cols / from.blockSize) * from.blockBytes;
   const tail = from.tailBytes ?? 0;
+  const shift = isVector && tensor.name.endsWith('.weight') ? (family.normShift ?? 0) : 0;
   return {
-    name: `${base}.weight`,
+    name,
     type,
     shape: [...tensor.shape].reverse(),
     async produce(append) {
@@ -153,12 +176,27 @@ function toWrite(
         await source.readInto(bytes.subarray(count * rowBytes), tensor.offsetBytes + tensor.sizeBytes - tail, signal);
         const values = new Float32Array(count * cols);
         from.decode(bytes, values);
+        if (scale !== undefined) for (let i = 0; i < values.length; i++) values[i] *= scale;
+        if (shift !== 0) for (let i = 0; i < values.length; i++) values[i] -= shift;
         const out = new Uint8Array(values.length * to.blockBytes);
         to.encode(values, out);
         await append(out);
       }
     },
   };
+}
+
+/** All numbers of a vector. */
+async function numbersOf(
+  { shape, format, offsetBytes, sizeBytes }: TensorInfo,
+  source: ByteSource,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const bytes = new Uint8Array(sizeBytes);
+  await source.readInto(bytes, offsetBytes, signal);
+  const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  formatByName(format).decode(bytes, values);
+  return values;
 }
 
 /** Where each number of a permutation stands in it. */

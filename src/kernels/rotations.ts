@@ -3,6 +3,9 @@
 import { cosSin } from '../core/elementary.ts';
 import type { RopeSpec } from './backend.ts';
 
+/** Where a cosine and a sine come: they are needed for each token, and new objects for each would keep the garbage collector busy. */
+const pair = new Float64Array(2);
+
 /** Writes [positions][cos: dims/2, sin: dims/2], times `magnitude`, at element `at`; computed in float64. */
 export function writeRotations(
   floats: Float32Array<ArrayBufferLike>,
@@ -14,9 +17,9 @@ export function writeRotations(
   const pairs = rope.dims / 2;
   for (let r = 0; r < positions.length; r++) {
     for (let i = 0; i < pairs; i++) {
-      const [cos, sin] = cosSin(positions[r] * rope.frequencies[i]);
-      floats[at + i] = cos * magnitude;
-      floats[at + pairs + i] = sin * magnitude;
+      cosSin(positions[r] * rope.frequencies[i], pair);
+      floats[at + i] = pair[0] * magnitude;
+      floats[at + pairs + i] = pair[1] * magnitude;
     }
     at += rope.dims;
   }

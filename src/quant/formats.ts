@@ -1,4 +1,5 @@
 // Owns the list of weight formats that the engine runs. Everything that goes through all formats takes them from here: tests, fuzzer, commands, documents.
+import { wrong } from '../core/check.ts';
 import { bf16 } from './bf16.ts';
 import { f16 } from './f16.ts';
 import { f32 } from './f32.ts';
@@ -36,7 +37,9 @@ const byName = new Map<string, Format>(formats.map((format) => [format.name, for
 
 /** The format called `name`. */
 export function formatByName(name: FormatName): Format {
-  return byName.get(name) as Format;
+  const format = byName.get(name);
+  if (!format) throw wrong('formatByName', 'name', `be one of ${[...byName.keys()].join(', ')}`, name);
+  return format;
 }
 
 /** The format that kernels read in place of `name`. */

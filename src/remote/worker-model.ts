@@ -1,6 +1,6 @@
 // Owns the model as a page holds it while a worker computes: the page never waits for a product. Must not know messages beyond `Caller`.
 import type { ChatInput } from '../chat/messages.ts';
-import { checkArgument, checkOptions, checkTextOrTokens, type Kind, wrong } from '../core/check.ts';
+import { checkArgument, checkGiven, checkOptions, checkTextOrTokens, type Kind, wrong } from '../core/check.ts';
 import type { AttentionMap } from '../evaluate/attention.ts';
 import type { Score } from '../evaluate/score.ts';
 import type { SpeedRequest } from '../evaluate/speed.ts';
@@ -47,6 +47,8 @@ export class WorkerGeneration implements AsyncIterable<RemotePiece> {
 
   /** @internal Use `chat` and `generate`. */
   constructor(pieces: Stream<RemotePiece>, result: Promise<RemoteResult>) {
+    checkGiven('new WorkerGeneration', 'pieces', pieces, 'a worker', [Symbol.asyncIterator]);
+    checkGiven('new WorkerGeneration', 'result', result, 'a worker', ['then']);
     this.#pieces = pieces;
     this.#result = result;
   }
@@ -122,6 +124,8 @@ export class WorkerModel {
 
   /** @internal Use `loadInWorker`. */
   constructor(worker: StartedWorker, info: RemoteModelInfo) {
+    checkGiven('new WorkerModel', 'worker', worker, 'loadInWorker', ['caller', 'end']);
+    checkArgument('new WorkerModel', 'info', info, 'object');
     this.#worker = worker;
     this.info = info;
   }

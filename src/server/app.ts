@@ -1,8 +1,10 @@
 // Owns the HTTP routes over web-standard Request and Response: who may ask, which model answers, errors in the API's form. Must not know a platform.
+
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { JobStore } from '../bulk/job-store.ts';
 import { Budget } from '../core/budget.ts';
+import { checkArgument, checkGiven } from '../core/check.ts';
 import { hexOf, sha256 } from '../core/digest.ts';
 import { checkAbstain } from '../generate/abstain.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
@@ -78,6 +80,9 @@ export class OnebitServer {
   private whenIdle: () => void = () => {};
 
   constructor(models: ModelShelf | LanguageModel, options: ServerOptions = {}) {
+    if (!(models instanceof ModelShelf))
+      checkGiven('new OnebitServer', 'models', models, 'load', ['config', 'tokenizer']);
+    checkArgument('new OnebitServer', 'options', options, 'object');
     this.shelf = models instanceof ModelShelf ? models : loadedShelf(models);
     this.keys = options.keys && options.keys.length > 0 ? new KeyRing(options.keys, options.state?.quota) : undefined;
     this.options = options;
@@ -247,11 +252,12 @@ export class OnebitServer {
     return bound(operation.model, model, body, job, this);
   }
 
-  /** What support models do is for it unless another is named; a chat is where it is named, or alone. */
+  /** What support models do is for it unless another is named; a chat is where it is named. Where it is alone, whatever the name. */
   private isForSupport(operation: Operation, { model }: AskedModel, support: SupportModel): boolean {
     const isNamed = model === support.facts.name;
-    const waitsForName = operation.model && !operation.supportFirst;
-    return isNamed || (waitsForName ? this.shelf.ids.length === 0 : model == null);
+    const isAlone = operation.model !== undefined && this.shelf.ids.length === 0;
+    const waitsForName = operation.model !== undefined && !operation.supportFirst;
+    return isNamed || isAlone || (!waitsForName && model == null);
   }
 
   /** An answer, in one piece where it is short. */

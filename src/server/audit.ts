@@ -1,6 +1,8 @@
 // Owns the audit log: a line for each request that asked for something, with hashes of what was asked and answered, each line bound to the one before it, so that
 // a line that was changed, put in or taken out is found. Must not know where lines are kept.
+
 import { sha256 } from '@noble/hashes/sha2.js';
+import { wrong } from '../core/check.ts';
 import { hexOf } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { ApiError } from './api-error.ts';
@@ -94,6 +96,9 @@ export interface AuditCheck {
 
 /** Looks through the lines of an audit log. */
 export async function checkAuditLog(lines: AsyncIterable<string> | Iterable<string>): Promise<AuditCheck> {
+  const isIterable =
+    typeof lines === 'object' && lines !== null && (Symbol.asyncIterator in lines || Symbol.iterator in lines);
+  if (!isIterable) throw wrong('checkAuditLog', 'lines', 'be a list or stream of lines', lines);
   const problems: { line: number; problem: string }[] = [];
   let [count, sequence, head] = [0, 0, BEGIN];
   for await (const line of lines) {

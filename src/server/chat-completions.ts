@@ -10,6 +10,7 @@ import type { Exchange } from './exchange.ts';
 import { type ChatLogprobs, chatLogprobs } from './logprobs.ts';
 import { type ChatRequest, messagesOf } from './schemas/chat.ts';
 import { formOfFields } from './schemas/form.ts';
+import { alternativesOf } from './schemas/sampling.ts';
 
 interface Head {
   readonly id: string;
@@ -45,7 +46,7 @@ export function chatTask(request: ChatRequest): ChatTask {
     thinking: wantsThinking(request.reasoning_effort, request.chat_template_kwargs?.enable_thinking),
     truncate: false,
     maxTokens: request.max_completion_tokens ?? request.max_tokens ?? undefined,
-    logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
+    logprobs: alternativesOf(request),
     names: { messages: 'messages' },
   };
 }

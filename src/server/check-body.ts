@@ -160,7 +160,10 @@ async function checkUnion(options: readonly Schema[], value: unknown, budget: Bu
   for (const option of options) {
     const checked = await check(option, value, budget);
     if ('value' in checked) return checked;
-    const isKind = Array.isArray(value) && option._zod.def.type === 'array';
+    const { def } = option._zod as unknown as { def: z.core.$ZodArrayDef };
+    const isKind = Array.isArray(value) && def.type === 'array';
+    // What begins as this list should, is this list: there are too many of it, or a later one is wrong.
+    if (isKind && value.length > 0 && 'value' in (await check(def.element, value[0], budget))) return checked;
     const deeper = checked.mistake.path.length - best.path.length;
     if (deeper > 0 || (deeper === 0 && isKind && best.message === NONE_FITS)) best = checked.mistake;
   }
@@ -176,10 +179,17 @@ function deepest(issue: z.core.$ZodIssue): Mistake {
   for (const branch of issue.errors) {
     for (const inner of branch.slice(0, 1)) {
       const found = deepest(inner);
-      if (found.path.length > best.path.length) best = found;
+      if (isFurther(found.path, best.path)) best = found;
     }
   }
   return { path: [...issue.path, ...best.path], message: best.message };
+}
+
+/** Deeper, or as deep and later in a list. */
+function isFurther(path: readonly PropertyKey[], than: readonly PropertyKey[]): boolean {
+  if (path.length !== than.length) return path.length > than.length;
+  const at = path.findIndex((key, i) => key !== than[i]);
+  return at >= 0 && Number(path[at]) > Number(than[at]);
 }
 
 function inside(name: PropertyKey, { path, message }: Mistake): Checked {

@@ -1,7 +1,7 @@
 // Owns bodies that come compressed. How large they may become, the reader of the stream says: nothing is inflated that nobody asks for.
 import { ApiError } from './api-error.ts';
 
-const FORMATS: Readonly<Record<string, string>> = { gzip: 'gzip', 'x-gzip': 'gzip', deflate: 'deflate', br: 'brotli' };
+const FORMATS = { gzip: 'gzip', 'x-gzip': 'gzip', deflate: 'deflate', br: 'brotli' } as const;
 
 /** The bytes of `body` without its compression. @throws ApiError 415 */
 export async function decompressed(
@@ -10,15 +10,15 @@ export async function decompressed(
 ): Promise<ReadableStream<Uint8Array>> {
   const name = encoding.trim().toLowerCase();
   if (name === '' || name === 'identity') return body;
-  const format = FORMATS[name];
-  const transform = format && (transformOf(format) ?? (await brotliOfNode()));
-  if (!transform) {
-    const known = Object.keys(FORMATS).join(', ');
-    throw new ApiError(415, `The body may be compressed with ${known}, got content-encoding '${name.slice(0, 40)}'.`, {
-      code: 'unsupported_media_type',
-    });
-  }
-  return body.pipeThrough(transform);
+  const format = Object.hasOwn(FORMATS, name) ? FORMATS[name as keyof typeof FORMATS] : undefined;
+  const node = await import('./decompress-node.ts').catch(() => undefined);
+  if (format && node) return node.inflated(body, format);
+  const transform = format && transformOf(format);
+  if (transform) return body.pipeThrough(transform);
+  const known = Object.keys(FORMATS).join(', ');
+  throw new ApiError(415, `The body may be compressed with ${known}, got content-encoding '${name.slice(0, 40)}'.`, {
+    code: 'unsupported_media_type',
+  });
 }
 
 function transformOf(format: string): ReadableWritablePair<Uint8Array, Uint8Array> | undefined {
@@ -27,10 +27,4 @@ function transformOf(format: string): ReadableWritablePair<Uint8Array, Uint8Arra
   } catch {
     return undefined; // not known to this platform
   }
-}
-
-/** Node 20 has Brotli, but not among its web streams. */
-async function brotliOfNode(): Promise<ReadableWritablePair<Uint8Array, Uint8Array> | undefined> {
-  const { brotliStream } = await import('./decompress-node.ts').catch(() => ({ brotliStream: undefined }));
-  return brotliStream?.();
 }

@@ -1,4 +1,5 @@
 // Owns who may ask: API keys (only their SHA-256 is kept), how much each may ask a minute. What each has used is the quota's (quota.ts).
+import { checkArgument } from '../core/check.ts';
 import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
@@ -186,5 +187,6 @@ export class KeyRing {
 
 /** Hex SHA-256 of a key, as `KeyConfig` wants it. */
 export async function hashKey(key: string): Promise<string> {
+  checkArgument('hashKey', 'key', key, 'text');
   return hexOf(await sha256(key));
 }

@@ -1,4 +1,5 @@
 // Owns which models are in memory: loaded when asked for, within a bound, put away when nobody has used them for a while.
+import { checkArgument, checkList } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import type { LanguageModel, ModelFacts } from '../language-model.ts';
 import { ApiError } from './api-error.ts';
@@ -57,6 +58,9 @@ export class ModelShelf {
   private lastLoad: Promise<unknown> = Promise.resolve();
 
   constructor(entries: readonly ShelfEntry[], options: ShelfOptions = {}) {
+    checkList('new ModelShelf', 'entries', entries, 'object');
+    for (const [i, { id }] of entries.entries()) checkArgument('new ModelShelf', `entries[${i}].id`, id, 'text');
+    checkArgument('new ModelShelf', 'options', options, 'object');
     for (const entry of entries) {
       if (this.slots.has(entry.id)) {
         throw new OnebitError('bad-argument', `serve: models need different names, got '${entry.id}' twice.`);

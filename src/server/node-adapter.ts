@@ -1,7 +1,9 @@
 // Owns running the server on Node: listening, limits on connections, what Node refuses before a request exists. Knows no routes.
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import { checkArgument } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { ApiError, invalidUrl, toApiError } from './api-error.ts';
 import { boundConnections } from './connections.ts';
@@ -34,6 +36,8 @@ export async function listen(
   fetch: (request: Request) => Promise<Response>,
   options: ListenOptions,
 ): Promise<Listening> {
+  checkArgument('listen', 'fetch', fetch, 'function');
+  checkArgument('listen', 'options', options, 'object');
   const listener = getRequestListener(fetch, {
     hostname: options.host,
     overrideGlobalObjects: false,

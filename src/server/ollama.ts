@@ -20,7 +20,7 @@ import {
   samplingOf,
   taskOfOllama,
 } from './schemas/ollama.ts';
-import { generateOptionsOf } from './schemas/sampling.ts';
+import { alternativesOf, generateOptionsOf } from './schemas/sampling.ts';
 
 type Request = OllamaChatRequest | OllamaGenerateRequest;
 type Step = Pick<ChatStep, 'delta' | 'tokens' | 'finish'>;
@@ -175,7 +175,7 @@ async function* continued(
   const wanted = maxTokensOf(request);
   const answerTokens = roomFor(prompt.length, contextTokens, wanted, 'prompt');
   const need = { promptTokens: prompt.length, answers: 1, answerTokens, known: wanted !== undefined };
-  const logprobs = request.logprobs ? (request.top_logprobs ?? 0) : undefined;
+  const logprobs = alternativesOf(request);
   const sampling = generateOptionsOf(samplingOf(request), model.config.vocabulary);
   const options = exchange.allowed({ ...sampling, maxTokens: await exchange.reserve(need), constraint, logprobs });
   const pieces = counted(model.generate(prompt, options), exchange, logprobs);

@@ -180,6 +180,7 @@ export function policyEndpoint(
     readonly stages?: readonly ('request' | 'answer')[];
   } = {},
 ): Policy {
+  checkArgument('policyEndpoint', 'options', options, 'object');
   const { token, stages = ['request', 'answer'], ...rest } = options;
   const headers = { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) };
   const ask = (stage: string) => async (about: object, signal: AbortSignal) => {

@@ -44,7 +44,7 @@ interface Owned {
 }
 
 /** What an entry takes beside its texts, and what each id in it takes. */
-const ENTRY_BYTES = 600;
+const ENTRY_BYTES = 900;
 const ID_BYTES = 200;
 
 /** Answers in the memory of one process. */

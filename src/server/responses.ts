@@ -64,6 +64,8 @@ async function* run(
   const steps = runChat(model, task, exchange);
   const output = new Output();
   const id = responseId(exchange);
+  const isKept = request.store ?? true;
+  if (isKept) await store.get(id, exchange.owner, exchange.budget); // a store that is away says so before the work, not after it
   const created_at = Math.floor(Date.now() / 1000);
   let finish: ChatFinish = 'stop';
   const body = (status: string) => {
@@ -91,7 +93,7 @@ async function* run(
   const status = finish === 'stop' || finish === 'tool_calls' ? 'completed' : 'incomplete';
   yield* output.close(status);
   const final = body(status);
-  if (request.store ?? true) {
+  if (isKept) {
     const kept = { response: final, input: items, items: [...items, ...(output.items as InputItem[])] };
     await exchange.oncePassed(async () => {
       if (!request.background || (await isWanted(id, exchange, store))) await store.put(id, exchange.owner, kept);

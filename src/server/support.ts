@@ -1,11 +1,10 @@
 // Owns the routes of a support model: what queries are about, what to do with them, and a conversation in which it answers itself. Must not know
 // language models.
-import { type ReadyReader, readyFields, withReadyFields } from '../tasks/fields/index.ts';
-import { type MessageRoute, routeMessage } from '../tasks/messages/index.ts';
+import { type MessageRoute, MessageRouter } from '../tasks/messages/index.ts';
 import { explainQuery } from '../tasks/support/explain.ts';
 import type { SupportRoute } from '../tasks/support/route.ts';
 import type { Prediction, SupportModel } from '../tasks/support/support-model.ts';
-import { type LanguageReader, languageReader, languagesOf, voiceOf } from '../tasks/texts/index.ts';
+import { voiceOf } from '../tasks/texts/index.ts';
 import { ApiError, badField } from './api-error.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
@@ -20,14 +19,14 @@ export async function classify(
   exchange: Exchange,
 ): Promise<object> {
   const options = { top: top ?? undefined, threshold: threshold ?? undefined };
-  const read = fields ? await ready() : undefined;
+  const router = fields ? await routerOf(model) : undefined;
   const data = await eachQuery(input, exchange, (query, index) => {
     const prediction = model.predict(query, options);
     const { answered, answer, intents } = prediction;
     return {
       index,
       ...judgement(prediction),
-      ...fieldsOf(prediction, query, read),
+      ...(router ? { fields: router.fieldsOf(query) } : {}),
       flags: prediction.flags,
       answered,
       answer: answer ?? null,
@@ -41,14 +40,14 @@ export async function classify(
 export async function route(model: SupportModel, request: RouteRequest, job: Exchange, host: Host): Promise<object> {
   const { input, threshold, fields, language, intent } = request;
   if (intent != null && !model.intents.includes(intent)) throw badField('intent', 'intent: there is no such intent.');
-  const [read, tell] = [fields ? await ready() : undefined, await languages()];
+  const router = await routerOf(model);
+  const options = { threshold: threshold ?? undefined, intent: intent ?? undefined, language: language ?? undefined };
   const data = await eachQuery(input, job, (query, index) => {
-    const known = read ? withReadyFields(model.readFields(query), read(query)) : undefined;
-    const routed = routeMessage(model, query, {
-      ...{ threshold: threshold ?? undefined, fields: known, intent: intent ?? undefined },
-      language: language ?? tell(query, languagesOf(model.texts)),
-    });
-    const found = { ...routedFields(model, routed, fields === true), ...(known ? { fields: known } : {}) };
+    const routed = router.route(query, options);
+    const found = {
+      ...routedFields(model, routed, fields === true),
+      ...(fields ? { fields: routed.prediction.fields } : {}),
+    };
     if (typeof input === 'string' && !job.isBackground) tellOthers(host, job, request, found);
     return { index, ...found };
   });
@@ -105,22 +104,12 @@ export function supportFacts({ support, webhooks }: Host, language: string | und
   };
 }
 
-let told: Promise<LanguageReader> | undefined;
+const routers = new WeakMap<SupportModel, Promise<MessageRouter>>();
 
-function languages(): Promise<LanguageReader> {
-  told ??= languageReader();
-  return told;
-}
-
-let reader: Promise<ReadyReader> | undefined;
-
-function ready(): Promise<ReadyReader> {
-  reader ??= readyFields();
-  return reader;
-}
-
-function fieldsOf({ fields }: Prediction, query: string, read: ReadyReader | undefined): object {
-  return read ? { fields: withReadyFields(fields, read(query)) } : {};
+function routerOf(model: SupportModel): Promise<MessageRouter> {
+  const router = routers.get(model) ?? MessageRouter.of(model);
+  routers.set(model, router);
+  return router;
 }
 
 /** The answer of /v1/chat/completions to the last message of the user, with what was decided in the field `support`. @throws ApiError 400 */
@@ -179,7 +168,7 @@ async function decide(
     throw badField('messages', `messages: a query may have ${LONGEST_QUERY} characters, got ${query.length}.`);
   }
   await exchange.reserveReading(tokensAbout(query));
-  const routed = routeMessage(model, query, { language: (await languages())(query, languagesOf(model.texts)) });
+  const routed = (await routerOf(model)).route(query);
   if (!exchange.isBackground) tellOthers(host, exchange, { input: query }, routedFields(model, routed, false));
   return routed;
 }

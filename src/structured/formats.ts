@@ -40,15 +40,19 @@ function reference(more: string, query: string) {
   const withAuthority = `//${authority}(?:/${character}*)*`;
   const rootless = `${character}+(?:/${character}*)*`;
   const noColon = `(?:[A-Za-z0-9._~!$&'()*+,;=@${more}-]|${escaped})+(?:/${character}*)*`;
-  const whole = `[A-Za-z][A-Za-z0-9+.-]*:(?:${withAuthority}|${absolute}|${rootless})${rest}`;
-  return { whole: `^${whole}$`, relative: `^(?:${whole}|(?:${withAuthority}|${absolute}|${noColon}|)${rest})$` };
+  const scheme = '[A-Za-z][A-Za-z0-9+.-]*:';
+  const rooted = `${withAuthority}|${absolute}`;
+  return {
+    whole: `^${scheme}(?:${rooted}|${rootless})${rest}$`,
+    relative: `^(?:(?:${scheme})?(?:${rooted})|${scheme}${rootless}|${noColon}|)${rest}$`,
+  };
 }
 const uri = reference('', '');
-const planes = Array.from({ length: 14 }, (_, i) => (i + 1).toString(16));
-const iri = reference(
-  `\\u00A0-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFEF${planes.map((plane) => `\\u{${plane}0000}-\\u{${plane}FFFD}`).join('')}`,
-  '\\uE000-\\uF8FF',
-);
+/** Characters themselves instead of escapes: it stands in the pattern many times, and patterns have a longest length. */
+const ranges = (...pairs: [number, number][]) =>
+  pairs.map(([low, high]) => `${String.fromCodePoint(low)}-${String.fromCodePoint(high)}`).join('');
+const planes = Array.from({ length: 14 }, (_, i): [number, number] => [(i + 1) << 16, ((i + 1) << 16) + 0xfffd]);
+const iri = reference(ranges([0xa0, 0xd7ff], [0xf900, 0xfdcf], [0xfdf0, 0xffef], ...planes), ranges([0xe000, 0xf8ff]));
 
 const VARIABLE_CHARACTER = '(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})';
 const VARIABLE = `${VARIABLE_CHARACTER}(?:\\.?${VARIABLE_CHARACTER})*(?::[1-9][0-9]{0,3}|\\*)?`;
@@ -61,10 +65,17 @@ function expression(depth: number): string {
   const set = `\\[\\^?(?:a-z|A-Z|0-9|a-f|A-F|${member})+-?\\]`;
   const group = depth > 0 ? `|\\((?:\\?:)?${expression(depth - 1)}\\)` : '';
   const atom = `(?:[^\\\\.*+?^$(){}|\\[\\]]|\\.|${special}|${set}${group})`;
-  // Numbers of more digits are larger ones.
-  const counts = '\\{(?:[0-9]{1,3},?|[0-9],[1-9][0-9]{1,2}|[0-9]{2},[1-9][0-9]{2})\\}';
+  // Numbers of more digits, or more tens, are larger ones.
+  const digits = (from: number) => Array.from({ length: 10 - from }, (_, i) => from + i);
+  const ascending = [
+    ...digits(0).map((digit) => `${digit},[${digit}-9]`),
+    ...digits(1)
+      .slice(0, -1)
+      .map((digit) => `${digit}[0-9],[${digit + 1}-9][0-9]`),
+  ].join('|');
+  const counts = `\\{(?:[0-9]{1,3},?|[0-9],[1-9][0-9]{1,2}|[0-9]{2},[1-9][0-9]{2}|${ascending})\\}`;
   const term = `${atom}(?:(?:[*+?]|${counts})\\??)?`;
-  return `\\^?(?:${term})*\\$?(?:\\|\\^?(?:${term})*\\$?)*`;
+  return `\\^?(?:${term}|\\$?\\|\\^?)*\\$?`;
 }
 
 const N = '[0-9]+';

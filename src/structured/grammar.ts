@@ -1,4 +1,5 @@
 // Owns a compiled form of text for one vocabulary, and following a generation through it.
+import { checkGiven } from '../core/check.ts';
 import { nextTurn } from '../core/event-loop.ts';
 import { OnebitError } from '../errors.ts';
 import { stringOfUnits } from '../tokenizer/text-bytes.ts';
@@ -23,6 +24,8 @@ export class Grammar implements Constraint {
 
   /** @internal Compile functions make grammars; see `compileSchema`. */
   constructor(machine: Machine, tokenizer: Tokenizer) {
+    checkGiven('new Grammar', 'machine', machine, 'compiling', ['start', 'bytes']);
+    checkGiven('new Grammar', 'tokenizer', tokenizer, 'load', ['vocabularySize']);
     this.machine = machine;
     this.masks = new TokenMasks(machine, trieOf(tokenizer));
     this.tokenizer = tokenizer;

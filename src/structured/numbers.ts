@@ -28,6 +28,8 @@ const MOST_DIGITS = 16;
 const FRACTION_DIGITS = 20;
 /** Decimals of up to 15 digits never round to each other, so that a number beside an excluded one is never rounded onto it. */
 const EXACT_DIGITS = 15;
+/** What the greatest integers of 64 bits, 2^63 − 1 and 2^64 − 1, become where JSON is read. */
+const LARGEST_INTEGERS: readonly number[] = [2 ** 63, 2 ** 64];
 /** Digits after the point of a bound or step. */
 export const MOST_SCALE = 60;
 
@@ -82,13 +84,16 @@ class Numbers implements Followed {
     const most = isStepped || notMultiples.length > 0 ? unit * 10n ** 15n : unit * 10n ** BigInt(MOST_DIGITS) - 1n;
     const bounded = (value: number, open: boolean, toward: bigint) => {
       if (!Number.isFinite(value)) return value < 0 ? -most : most;
-      const exact = scaled(value, this.scale);
+      // As it is, not in the shortest digits that mean it: 2^63 is written 9223372036854776000, which is more.
+      const isLarge = Number.isInteger(value) && !Number.isSafeInteger(value);
+      const exact = isLarge ? BigInt(value) * unit : scaled(value, this.scale);
       const limit = isStepped || notMultiples.length > 0 ? clamp(exact, -most, most) : exact;
       return open && limit === exact ? limit + toward : limit;
     };
     const [least, greatest] = [bounded(low.value, low.open, 1n), bounded(high.value, high.open, -1n)];
     this.low = low.value === Number.NEGATIVE_INFINITY && greatest < -most ? greatest * 10n : least;
     this.high = high.value === Number.POSITIVE_INFINITY && least > most ? least * 10n : greatest;
+    if (LARGEST_INTEGERS.includes(high.value)) this.high -= unit;
     const steps = [...multiples.map((value) => scaled(value, this.scale)), ...(integer ? [unit] : [])];
     this.stepSize = steps.reduce(leastCommon, 1n);
     this.notSteps = notMultiples.map((value) => scaled(value, this.scale));

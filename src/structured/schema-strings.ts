@@ -81,8 +81,7 @@ function* readStrings(atoms: readonly Atom[], meter: Meter) {
     const { pattern, format, '-patterns': patterns, '-formats': others, '-values': values } = atom.schema;
     const found: Searched[] = [];
     if (pattern !== undefined) found.push(yield* at(pattern, `${atom.at}/pattern`, searchAndCount, meter));
-    const source = typeof format === 'string' ? formats.get(format) : undefined;
-    if (source) found.push(yield* searchAndCount(source, meter));
+    if (typeof format === 'string' && formats.has(format)) found.push(yield* ofFormat(format, meter));
     for (const one of found) {
       wanted.add(one.automaton);
       min = Math.max(min, one.min);
@@ -96,6 +95,15 @@ function* readStrings(atoms: readonly Atom[], meter: Meter) {
   }
   if (max > LONGEST_STRING) max = Number.POSITIVE_INFINITY;
   return { min, max, wanted: [...wanted], unwanted: [...unwanted], excluded };
+}
+
+/** What formats say of strings, read once in the life of the program. */
+const known = new Map<string, Searched>();
+
+function* ofFormat(name: string, meter: Meter): Work<Searched> {
+  const found = known.get(name) ?? (yield* searchAndCount(formats.get(name)!, meter));
+  known.set(name, found);
+  return found;
 }
 
 /** The characters in which `pattern` finds something. Errors say where it stands. */

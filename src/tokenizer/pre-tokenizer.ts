@@ -175,6 +175,31 @@ const splitDefault: Splitter = (text, from, to, word, place = { stretchEnd: from
   }
 };
 
+/** SmolLM: every number is a word, GPT-2's split between them. */
+const splitSmol: Splitter = (text, from, to, word, place = { stretchEnd: from }) => {
+  const classes = characterClasses();
+  const isNumber = (at: number) => classAt(classes, text, at) === NUMBER;
+  let stopped = false;
+  for (let at = from; at < to && !stopped; ) {
+    if (isNumber(at)) {
+      const end = at + widthAt(text, at);
+      stopped = word(at, end) === true;
+      at = end;
+      continue;
+    }
+    if (place.stretchEnd <= at) {
+      let end = at;
+      while (end < to && !isNumber(end)) end += widthAt(text, end);
+      place.stretchEnd = end;
+    }
+    splitGpt2(text, at, place.stretchEnd, (start, end) => {
+      stopped = word(start, end) === true;
+      return stopped;
+    });
+    at = place.stretchEnd;
+  }
+};
+
 /** Cuts a run of numbers into the matches of `[0-9][0-9][0-9]` and what lies between them. True where `word` stopped it. */
 function digitsInThrees(text: string, from: number, to: number, word: WordOf): boolean {
   let start = from;
@@ -194,6 +219,7 @@ function digitsInThrees(text: string, from: number, to: number, word: WordOf): b
 const qwen2: PreTokenizer = { split: splitModern(1), wholeWords: false, addBos: false };
 const llama3: PreTokenizer = { split: splitModern(3), wholeWords: true, addBos: true };
 const gpt2: PreTokenizer = { split: splitGpt2, wholeWords: false, addBos: false };
+const smol: PreTokenizer = { split: splitSmol, wholeWords: false, addBos: false };
 const plain: PreTokenizer = { split: splitDefault, wholeWords: false, addBos: false };
 
 /** Values of `tokenizer.ggml.pre` that this engine splits as llama.cpp does. */
@@ -208,5 +234,6 @@ export const preTokenizers: ReadonlyMap<string, PreTokenizer> = new Map([
   ['falcon_e', llama3],
   ['gpt-2', gpt2],
   ['phi-2', gpt2],
+  ['smollm', smol],
   ['default', plain],
 ]);

@@ -8,7 +8,7 @@ import { BYTE, describe, type Metadata, NORMAL, type Problems, type Vocabulary }
 import { TokenList, WordCache } from './word-cache.ts';
 
 /** U+2581, which stands for a space in token texts, as bytes. */
-const SPACE = '\xe2\x96\x81';
+export const SPACE = '\xe2\x96\x81';
 /** Pairs remembered at most; the memory is emptied when full. */
 const MOST_PAIRS = 2 ** 18;
 

@@ -1,5 +1,5 @@
 // Owns what the rest of the package calls a tokenizer: built from a file's metadata, text to ids and back. Knows no model and no chat template.
-// llama.cpp is the judge of ids. Where it and the tokenizers library differ: no NFC normalisation here (ids of composed text are the same);
+// llama.cpp is the judge of ids. Where it and the tokenizers library differ: no NFC normalisation here unless the file asks for it by a key of ours;
 // control tokens and fill-in-the-middle tokens are not made from plain text; overlapping added tokens go to the longest.
 import { Budget } from '../core/budget.ts';
 import { checkArgument, checkOptions, checkTokens, type Options, wrong } from '../core/check.ts';
@@ -7,11 +7,20 @@ import { restSteps, runSteps, type Steps } from '../core/steps.ts';
 import { OnebitError } from '../errors.ts';
 import { AddedTokens } from './added-tokens.ts';
 import { byteLevelEncoding, type TextEncoding } from './byte-level.ts';
+import { composed, MOST_COMPOSED } from './compose.ts';
 import { preTokenizers } from './pre-tokenizer.ts';
-import { sentencePieceEncoding } from './sentence-piece.ts';
+import { SPACE as SPACE_BYTES, sentencePieceEncoding } from './sentence-piece.ts';
 import { byteString, decodeUtf8, stringOfUnits } from './text-bytes.ts';
 import { describe, type Metadata, Problems, readFlag, readVocabulary, UNUSED, type Vocabulary } from './vocabulary.ts';
 import { TokenList } from './word-cache.ts';
+
+/** Keys of ours for what tokenizer.json says and GGUF has no name for. */
+export const COMPOSE_KEY = 'onebit.tokenizer.compose';
+/** `first`: a space is put before the text only, `each`: before what follows an added token too; neither where one stands there already. */
+export const SPACE_KEY = 'onebit.tokenizer.space_prefix';
+
+/** false: the model's template for chats says all, and no token of the beginning is put first. */
+export const CHAT_BOS_KEY = 'onebit.chat.add_bos_token';
 
 /** How to read a text. */
 export interface EncodeOptions {
@@ -123,20 +132,35 @@ function createByteLevel(metadata: Metadata, problems: Problems): Tokenizer {
   }
   const vocabulary = readVocabulary(metadata, { addBos: pre?.addBos ?? false }, problems);
   const encoding = byteLevelEncoding(metadata, vocabulary, pre ?? preTokenizers.get('default')!, problems);
+  const composes = readFlag(metadata, COMPOSE_KEY, false, problems);
   problems.throwIfAny();
-  return new FileTokenizer(vocabulary, encoding, 'characters', false);
+  return new FileTokenizer(vocabulary, encoding, { units: 'characters', composes });
 }
 
 function createSentencePiece(metadata: Metadata, problems: Problems): Tokenizer {
   const vocabulary = readVocabulary(metadata, { bos: 1, eos: 2, unknown: 0, addBos: true }, problems);
   const encoding = sentencePieceEncoding(metadata, vocabulary, problems);
-  const spaceFirst = readFlag(metadata, 'tokenizer.ggml.add_space_prefix', true, problems);
+  const isFirst = readFlag(metadata, 'tokenizer.ggml.add_space_prefix', true, problems);
+  const where = metadata.get(SPACE_KEY) ?? 'section';
+  if (where !== 'section' && where !== 'first' && where !== 'each')
+    problems.bad(`${SPACE_KEY}: must be first or each, got ${describe(where)}.`);
   problems.throwIfAny();
-  return new FileTokenizer(vocabulary, encoding, 'bytes', spaceFirst);
+  return new FileTokenizer(vocabulary, encoding, { units: 'bytes', space: isFirst ? (where as Space) : undefined });
 }
 
 const ENCODE_OPTIONS: Options = { special: 'boolean', bos: 'boolean' };
 const BOUNDED_OPTIONS: Options = { ...ENCODE_OPTIONS, maxTokens: 'number', budget: 'object', signal: 'signal' };
+
+/** Where a space is put before text: before each section as llama.cpp does, or as `SPACE_KEY` has it. */
+type Space = 'section' | 'first' | 'each';
+
+interface Form {
+  /** What one character of the strings given to the encoding is. */
+  readonly units: 'characters' | 'bytes';
+  readonly space?: Space;
+  /** Characters are composed first. */
+  readonly composes?: boolean;
+}
 
 class FileTokenizer implements Tokenizer {
   readonly vocabularySize: number;
@@ -148,13 +172,13 @@ class FileTokenizer implements Tokenizer {
   readonly #vocabulary: Vocabulary;
   readonly #encoding: TextEncoding;
   readonly #units: 'characters' | 'bytes';
-  readonly #spaceFirst: boolean;
+  readonly #space: Space | undefined;
+  readonly #composes: boolean;
   readonly #added: AddedTokens;
   readonly #addedWithSpecial: AddedTokens;
   readonly longestToken: number;
 
-  /** @param units what one character of the strings given to `encoding` is. */
-  constructor(vocabulary: Vocabulary, encoding: TextEncoding, units: 'characters' | 'bytes', spaceFirst: boolean) {
+  constructor(vocabulary: Vocabulary, encoding: TextEncoding, { units, space, composes = false }: Form) {
     this.vocabularySize = vocabulary.texts.length;
     this.bos = vocabulary.bos;
     this.eos = vocabulary.eos;
@@ -164,9 +188,11 @@ class FileTokenizer implements Tokenizer {
     this.#vocabulary = vocabulary;
     this.#encoding = encoding;
     this.#units = units;
-    this.#spaceFirst = spaceFirst;
+    this.#space = space;
+    this.#composes = composes;
     const texts = units === 'bytes' ? vocabulary.texts.map(byteString) : vocabulary.texts;
-    this.longestToken = texts.reduce((most, text) => Math.max(most, text.length), 1);
+    const longest = texts.reduce((most, text) => Math.max(most, text.length), 1);
+    this.longestToken = composes ? MOST_COMPOSED * longest : longest;
     const byteLength = (token: number) => byteString(vocabulary.texts[token]).length;
     this.#added = new AddedTokens(texts, vocabulary.added, byteLength);
     this.#addedWithSpecial = new AddedTokens(texts, vocabulary.addedWithSpecial, byteLength);
@@ -215,8 +241,11 @@ class FileTokenizer implements Tokenizer {
       if (!part) yield;
       else if (part.token < 0) {
         const { from, to } = part;
-        if (this.#spaceFirst && afterAdded) {
+        if (afterAdded && this.#putsSpace(source, from)) {
           yield* this.#encoding.encode(` ${source.slice(from, to)}`, 0, to - from + 1, out);
+        } else if (this.#composes) {
+          const text = yield* composed(source.slice(from, to));
+          yield* this.#encoding.encode(text, 0, text.length, out);
         } else yield* this.#encoding.encode(source, from, to, out);
         afterAdded = false;
       } else {
@@ -226,6 +255,12 @@ class FileTokenizer implements Tokenizer {
     }
   }
 
+  #putsSpace(source: string, at: number): boolean {
+    if (this.#space === undefined || this.#space === 'section') return this.#space !== undefined;
+    if (this.#space === 'first' && at > 0) return false;
+    return source[at] !== ' ' && !source.startsWith(SPACE_BYTES, at);
+  }
+
   decode(tokens: ArrayLike<number>, options: DecodeOptions = {}): string {
     checkTokens('decode', 'tokens', tokens);
     const decoder = this.decoder(options);
@@ -233,7 +268,7 @@ class FileTokenizer implements Tokenizer {
     for (let i = 0; i < tokens.length; i++) parts.push(decoder.push(tokens[i]));
     parts.push(decoder.flush());
     const text = parts.join('');
-    if (!this.#spaceFirst) return text;
+    if (this.#space === undefined) return text;
     let first = 0;
     while (!options.special && first < tokens.length && this.isSpecial(tokens[first])) first++;
     const ownSpace = first < tokens.length && !this.isSpecial(tokens[first]) && text.startsWith(' ');

@@ -1,11 +1,11 @@
 // Owns a run as files for another program to train: what each update reads, the weights it starts from, the recipe, the tokenizer. interop/pytorch reads them.
 // Must not know where files lie.
 import { OnebitError } from '../errors.ts';
-import { families, writeConfig } from '../hf/config.ts';
+import { familyOf, writeConfig } from '../hf/config.ts';
 import { type SafeTensorToWrite, writeSafetensors } from '../hf/safetensors.ts';
 import { renamed } from '../hf/tensors.ts';
-import { writeTokenizer } from '../hf/tokenizer.ts';
 import type { WriteFile } from '../hf/write.ts';
+import { writeTokenizer } from '../hf/write-tokenizer.ts';
 import { readMetadata } from '../tokenizer/train-metadata.ts';
 import { shapeMetadata } from './export.ts';
 import { learningRateFactor, quantizesAt } from './recipe.ts';
@@ -67,10 +67,9 @@ export async function exportRun(options: TrainOptions, write: WriteFile): Promis
       rate: learningRateFactor(recipe, step),
       quantized: shape.weights !== 'float' && quantizesAt(recipe, step / recipe.steps),
     }));
-    const family = families.find(({ gguf }) => gguf === architecture)!;
     const metadata = readMetadata(shapeMetadata(shape));
-    const value = (key: string) => metadata.get(`${architecture}.${key}`) as number | undefined;
-    const config = writeConfig(family, value, shape);
+    const value = (key: string) => metadata.get(`${architecture}.${key}`);
+    const config = writeConfig(familyOf(architecture), { ...shape, architecture, value });
     const { tokenizer, tokenizerConfig, template } = writeTokenizer(readMetadata(tokenizerMetadata));
     const texts: [string, string | undefined][] = [
       ['recipe.json', JSON.stringify({ ...recipe, weights: shape.weights, steps: undefined, updates: steps })],

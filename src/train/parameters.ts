@@ -8,7 +8,7 @@ import type { Recipe } from './recipe.ts';
 import { isVector, type ModelShape, type ShapeTensor, shapeTensors, type WeightKind } from './shape.ts';
 
 export interface Parameter extends ShapeTensor {
-  /** float32 weights that updates change; of frozen ones the rounded weights themselves. */
+  /** float32 weights that updates change; of frozen ones the rounded weights themselves, and of packed ones nothing. */
   readonly latent: TrainingTensor;
   /** Of frozen ones something to write into that nobody reads, and only for vectors. */
   readonly gradient: TrainingTensor;
@@ -21,6 +21,8 @@ export interface Parameter extends ShapeTensor {
   readonly rounded?: TrainingTensor;
   /** `rounded` for products by look-up; only where training uses those. */
   readonly signs?: SignMatrix;
+  /** It stays as it is, and `signs` are all that is held of it. */
+  readonly packed?: boolean;
 }
 
 /** Factors of what is added to a matrix: factor · b · a. */
@@ -134,13 +136,23 @@ export class Parameters {
     }
   }
 
-  /** The weights as float32. */
+  /** Sets the weights; of packed ones the signs, by way of memory that is given back. */
+  write({ latent, signs, packed, rows, cols }: Parameter, values: Float32Array): void {
+    if (!packed) return this.#backend.write(latent, values);
+    const whole = this.#backend.tensor(rows * cols);
+    this.#backend.write(whole, values);
+    this.#backend.packSigns(signs!, whole);
+    this.#backend.free(whole);
+  }
+
+  /** The weights as float32; packed ones have none. */
   value(parameter: Parameter): TrainingTensor {
     return (this.#weights === 'rounded' && parameter.rounded) || parameter.latent;
   }
 
   /** The weights for products by look-up, where those are to be used. */
   signs(parameter: Parameter): SignMatrix | undefined {
+    if (parameter.packed) return parameter.signs;
     return this.#fast && this.#weights === 'rounded' ? parameter.signs : undefined;
   }
 
@@ -174,8 +186,10 @@ function frozen(
   { rank, alpha }: AdapterPlan,
 ): Parameter {
   const { name, role, rows, cols } = tensor;
-  const latent = backend.tensor(rows * cols);
   const nothing = backend.tensor(isVector(tensor) ? cols : 1);
+  // Rows of the embedding are looked up as numbers.
+  const packed = signs !== undefined && role !== 'embedding';
+  const latent = packed ? nothing : backend.tensor(rows * cols);
   const factor = (suffix: string, rows: number, cols: number): Parameter => ({
     name: `${name}.${suffix}`,
     role: 'adapter',
@@ -190,8 +204,8 @@ function frozen(
     role === 'matrix'
       ? { a: factor('lora_a', rank, cols), b: factor('lora_b', rows, rank), factor: alpha / rank }
       : undefined;
-  const rounded = isVector(tensor) ? undefined : latent;
-  return { ...tensor, latent, gradient: nothing, momentum: nothing, rounded, signs, adapter };
+  const rounded = isVector(tensor) || packed ? undefined : latent;
+  return { ...tensor, latent, gradient: nothing, momentum: nothing, rounded, signs, packed, adapter };
 }
 
 /** Whether a parameter stays as it is. */

@@ -1,6 +1,7 @@
 // Owns one model in training: a step from batches to updated weights, evaluation, saving, export. Must not know where text, files or time come from.
 import { Random } from '../core/random.ts';
 import { OnebitError } from '../errors.ts';
+import type { WritableTensor } from '../gguf/write.ts';
 import type { AdapterMatrix } from '../hf/adapter.ts';
 import type { Backend } from '../kernels/backend.ts';
 import type { TrainingBackend } from '../kernels/training.ts';
@@ -66,6 +67,8 @@ class DecoderTrainer implements Trainer {
   readonly #parameters: Parameters;
   readonly #optimizer: Optimizer;
   readonly #inference: () => Promise<Backend>;
+  /** Packed weights as the file has them. */
+  readonly #kept = new Map<string, WritableTensor>();
   #network: Network | undefined;
   #exported: ExportedRun | undefined;
   #stepsDone = 0;
@@ -183,16 +186,19 @@ class DecoderTrainer implements Trainer {
 
   initFrom(weights: ReadonlyMap<string, Float32Array>): void {
     const problems: string[] = [];
-    for (const { name, latent } of this.#parameters.all) {
+    for (const { name, rows, cols } of this.#parameters.all) {
       const length = weights.get(name)?.length;
-      if (length !== latent.length) {
-        problems.push(`init: tensor '${name}' must have ${latent.length} weights, got ${length ?? 'none'}.`);
+      if (length !== rows * cols) {
+        problems.push(`init: tensor '${name}' must have ${rows * cols} weights, got ${length ?? 'none'}.`);
       }
     }
     if (problems.length > 0) throw new OnebitError('bad-argument', problems.slice(0, 8).join('\n'), { problems });
     void this.#dropExported();
-    for (const { name, latent, momentum, second } of this.#parameters.all) {
-      this.#backend.write(latent, weights.get(name)!);
+    for (const parameter of this.#parameters.all) {
+      const { name, momentum, second, packed } = parameter;
+      const values = weights.get(name)!;
+      this.#parameters.write(parameter, values);
+      if (packed) this.#kept.set(name, exportTensor(parameter, this.shape, values));
       this.#backend.zero(momentum);
       if (second) this.#backend.zero(second);
     }
@@ -203,6 +209,11 @@ class DecoderTrainer implements Trainer {
     this.#parameters.prepare('rounded');
     const tensors = [];
     for (const parameter of this.#parameters.all) {
+      const kept = this.#kept.get(parameter.name);
+      if (kept) {
+        tensors.push(kept);
+        continue;
+      }
       const value = this.#parameters.value(parameter);
       const values = await this.#backend.read(value, 0, value.length);
       tensors.push(exportTensor(parameter, this.shape, values));

@@ -29,6 +29,7 @@ const asked = async (message) => {
   server.send(message);
   return told();
 };
+server.on('message', ({ unhandled }) => unhandled && console.log(JSON.stringify({ unhandled })));
 server.on('exit', (code) => {
   if (ending) return;
   console.log(JSON.stringify({ crash: code, near: done }));

@@ -61,7 +61,16 @@ describe.each(ROUTES)('a form on %s %j', (path, body, textOf) => {
     ['guided_regex', { guided_regex: '(' }],
     ['regex', { guided_regex: 'a', regex: 'b' }],
     ['guided_json', { guided_json: 'no json' }],
-  ])('%s is refused by name', async (param, fields) => {
+    ['structured_outputs', { structured_outputs: { backend: 'auto' } }],
+    ['extra_body', { extra_body: { guided_choice: ['a'] } }],
+    // The field of another route
+    path.startsWith('/api')
+      ? ['output_config.format', { output_config: { format: { type: 'json_schema', schema } } }]
+      : ['format', { format: schema }],
+    path === '/v1/responses'
+      ? ['output_format', { output_format: { type: 'json_schema', schema } }]
+      : ['text.format', { text: { format: { type: 'json_schema', name: 'n', schema } } }],
+  ] satisfies [string, object][])('%s is refused by name', async (param, fields) => {
     const answer = await ask(path, { ...body, ...fields });
     expect(answer.status).toBe(400);
     const { error } = answer.body;

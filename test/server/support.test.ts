@@ -71,6 +71,7 @@ describe('support routes', () => {
     const asked = async (order: readonly string[]) => {
       const criteria = Object.fromEntries(order.map((label) => [label, null]));
       const one = await ask('/v1/systemone', {
+        model: 'any-name', // the support model is alone
         state: { messages: [{ role: 'user', content: input }] },
         questions: { q: { type: 'choice', instructions: 'What is it about?', criteria } },
       });

@@ -43,6 +43,13 @@ test.each([
     ['http://[::ffff:1.2.3.4]:80/a?b#c', 'urn:isbn:0451450523', 'mailto:a@b.c', 'file:///a', 'x://u:p@h%20/%41'],
     ['//a/b', 'a b:c', 'http://[::1', 'http://a/%4', ':a', 'http://a\\b', '1a:b'],
   ],
+  ['iri', ['http://ferjusigling.fo/Tórshavn?ø=å#ð', 'urn:é:b'], ['/é', 'http://a b', 'é:b', 'http://[::1']],
+  ['iri-reference', ['/é', '#ð', '', '//ø/x?y'], ['a\\b', '#a#b']],
+  [
+    'regex',
+    ['^[a-z]{2,3}$|\\d+', 'a{10,25}', '(?:x|^y$)*?', '', '|'],
+    ['(', '[a', 'a**', 'a{3,2}', '$a', 'a^', 'a{25,10}'],
+  ],
   ['uri-reference', ['', '#a', '//a/b', 'a/b:c', '?q', './a:b'], ['1a:b', ':', 'a\\b', '##', 'http://[::1']],
 ])('%s', (format, good, bad) => {
   const grammar = compileSchema({ type: 'string', format }, qwen);
@@ -64,6 +71,10 @@ test.each(['email', 'ipv4', 'ipv6', 'uuid', 'duration', 'uri-reference', 'json-p
 function upperToo(range: string): string {
   return range === 'v' ? '[vV]' : `${range}${range.toUpperCase()}`;
 }
+
+test('every format is read', () => {
+  for (const format of formats.keys()) expect(compileSchema({ format }, qwen).accepts('"\u0001 "')).toBe(false);
+});
 
 test('a format that is unknown says nothing, not even that a text is meant', () => {
   const grammar = compileSchema({ properties: { n: { format: 'positive-whole-number' } }, required: ['n'] }, qwen);

@@ -12,6 +12,7 @@ import {
   isLoop,
   isWhole,
   keyOf,
+  keyValue,
   kindOf,
   Markup,
   Namespace,
@@ -54,7 +55,8 @@ function elementAt(value: string | readonly Value[], index: number, work: Work):
   return /[\ud800-\udbff]/.test(value) ? elementsOf(value, work).at(index) : value.at(index);
 }
 
-function methodOf(value: Value, name: string, work: Work): Value {
+/** The method of that name, or undefined where `value` has none. */
+export function methodOf(value: Value, name: string, work: Work): Value {
   const method = findMethod(value, name, work);
   return method && new Callable(name, method);
 }
@@ -106,7 +108,7 @@ const DICTIONARY_METHODS: Record<string, (map: Dictionary, args: Arguments, work
 /** The fields of a dictionary as pairs. */
 export function pairsOf(map: Dictionary, work: Work): Value[] {
   work.step(3 * map.size);
-  return Array.from(map, (pair) => tuple(pair));
+  return Array.from(map, ([key, value]) => tuple([keyValue(key), value]));
 }
 
 /** `value[start:stop:step]` of a text or list. */

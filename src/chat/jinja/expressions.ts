@@ -2,10 +2,10 @@
 // Chains (`a + b + c`, `a.b.c | d`) are loops, so that only brackets and blocks nest, and those no deeper than a limit.
 import { attributeOf, itemOf, sliceOf } from './attributes.ts';
 import { assertDefined, callValue, collect, type Expression, holds, NO_NAMES } from './evaluate.ts';
-import { applyFilter } from './filters.ts';
+import { applyFilter, isFilter } from './filters.ts';
 import { type BinaryOperator, negate, operate, whole } from './operators.ts';
 import type { Scope } from './scope.ts';
-import { passes } from './tests.ts';
+import { isTest, passes } from './tests.ts';
 import { describe, TokenReader } from './token-reader.ts';
 import { type Arguments, Float, isNumber, isTrue, type Key, keyOf, tuple, type Value } from './values.ts';
 import { TemplateError } from './work.ts';
@@ -265,6 +265,8 @@ export class ExpressionReader extends TokenReader {
       const { run } = this.nest(() => this.steps(this.primary(), false));
       args = (scope) => ({ list: [run(scope)], named: NO_NAMES });
     }
+    if (name === 'filter') return (value) => isFilter(value) !== negated;
+    if (name === 'test') return (value) => (isTest(value) || value === 'filter' || value === 'test') !== negated;
     return (value, scope) => passes(name, value, args(scope).list, scope.work) !== negated;
   }
 

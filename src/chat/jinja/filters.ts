@@ -1,11 +1,11 @@
 // Owns the filters of single values: `value | name(arguments)`. Those of lists lie in list-filters.ts. Must not know syntax.
-import { atPath, attributeOf, pairsOf } from './attributes.ts';
+import { atPath, methodOf, pairsOf } from './attributes.ts';
 import { formatPercent } from './format.ts';
 import { isSpace } from './lexer.ts';
 import { LIST_FILTERS } from './list-filters.ts';
 import { markup, negate, whole } from './operators.ts';
 import { print, printJson, printQuoted } from './print.ts';
-import { capitalize, center, join, replace, strip } from './text-methods.ts';
+import { capitalize, center, join, replace, splitLines, strip } from './text-methods.ts';
 import {
   type Arguments,
   bind,
@@ -26,6 +26,7 @@ import {
   type Value,
 } from './values.ts';
 import { TemplateError, type Work } from './work.ts';
+import { wrapLine } from './wrap.ts';
 
 /** Filters with the names of their arguments after the value. */
 const FILTERS: Record<
@@ -34,7 +35,7 @@ const FILTERS: Record<
 > = {
   ...LIST_FILTERS,
   abs: [[], (value) => (isNumber(value) && numberOf(value) < 0 ? negate(value) : value)],
-  attr: [['name'], (value, [name], work) => attributeOf(value, textOf(name, 'attr'), work)],
+  attr: [['name'], (value, [name], work) => methodOf(value, textOf(name, 'attr'), work)],
   capitalize: [[], (value, _, work) => capitalize(shown(value, work))],
   center: [['width'], (value, [width = 80], work) => center(shown(value, work), [width], work)],
   count: [[], length],
@@ -42,6 +43,7 @@ const FILTERS: Record<
   default: [['default_value', 'boolean'], byDefault],
   e: [[], (value, _, work) => markup(value, work)],
   escape: [[], (value, _, work) => markup(value, work)],
+  filesizeformat: [['binary'], fileSize],
   float: [['default'], (value, [otherwise = new Float(0)]) => toFloat(value) ?? otherwise],
   forceescape: [[], (value, _, work) => markup(plain(value), work)],
   indent: [['width', 'first', 'blank'], indent],
@@ -69,18 +71,18 @@ const FILTERS: Record<
   trim: [['chars'], (value, [characters], work) => strip(shown(value, work), characters)],
   truncate: [['length', 'killwords', 'end', 'leeway'], truncate],
   upper: [[], (value, _, work) => shown(value, work).toUpperCase()],
-  urlencode: [
-    [],
-    (value, _, work) =>
-      encodeURIComponent(shown(value, work).replace(/\p{Surrogate}/gu, '\ufffd')).replace(/[!'()*]|%2F/g, (c) =>
-        c === '%2F' ? '/' : `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
-      ),
-  ],
+  urlencode: [[], urlEncode],
   wordcount: [[], countWords],
+  wordwrap: [['width', 'break_long_words', 'wrapstring', 'break_on_hyphens'], wordWrap],
 };
 
 /** Filters for which HTML is more than its text. */
 const KEEP_MARKUP = new Set(['safe', 'e', 'escape', 'default', 'd']);
+
+/** Whether there is a filter of this name. */
+export function isFilter(name: Value): boolean {
+  return typeof name === 'string' && (name === 'format' || Object.hasOwn(FILTERS, name));
+}
 
 /** `value | name(args)`. @throws TemplateError where there is no such filter, or it refuses the value */
 export function applyFilter(name: string, value: Value, args: Arguments, work: Work): Value {
@@ -117,6 +119,54 @@ function countWords(value: Value, _: readonly Value[], work: Work): number {
     count++;
   }
   return count;
+}
+
+function wordWrap(
+  value: Value,
+  [width = 79, cutsWords = true, between, cutsAtHyphens = true]: readonly Value[],
+  work: Work,
+): string {
+  const wrapping = {
+    width: countOf(width, 'width'),
+    cutsWords: isTrue(cutsWords),
+    cutsAtHyphens: isTrue(cutsAtHyphens),
+  };
+  const mark = between === undefined || between === null ? '\n' : textOf(between, 'wrapstring');
+  const lines = splitLines(shown(value, work), [], work).map((line) =>
+    join(wrapLine(line, wrapping, work), mark, work),
+  );
+  return join(lines, mark, work);
+}
+
+function urlEncode(value: Value, _: readonly Value[], work: Work): string {
+  const encode = (part: Value) =>
+    encodeURIComponent(shown(part, work).replace(/\p{Surrogate}/gu, '\ufffd')).replace(
+      /[!'()*]/g,
+      (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
+    );
+  if (typeof value === 'string' || !(value instanceof Map || Array.isArray(value)))
+    return encode(value).replaceAll('%2F', '/');
+  const pairs = value instanceof Map ? pairsOf(value, work) : value;
+  const inQuery = (part: Value) => encode(part).replaceAll('%20', '+');
+  return join(
+    pairs.map((pair) => {
+      const [key, field] = elementsOf(pair, work);
+      return `${inQuery(key)}=${inQuery(field)}`;
+    }),
+    '&',
+    work,
+  );
+}
+
+function fileSize(value: Value, [binary]: readonly Value[]): string {
+  const bytes = toFloat(value)?.value;
+  if (bytes === undefined) throw new TemplateError(`a ${kindOf(value)} is no size`);
+  const base = isTrue(binary) ? 1024 : 1000;
+  if (bytes === 1) return '1 Byte';
+  if (bytes < base) return `${Math.trunc(bytes)} Bytes`;
+  const power = Math.min(8, [1, 2, 3, 4, 5, 6, 7, 8].find((power) => bytes < base ** (power + 1)) ?? 8);
+  const unit = isTrue(binary) ? `${'KMGTPEZY'[power - 1]}iB` : `${'kMGTPEZY'[power - 1]}B`;
+  return `${(bytes / base ** power).toFixed(1)} ${unit}`;
 }
 
 function byDefault(value: Value, [otherwise = '', boolean]: readonly Value[]): Value {

@@ -1,23 +1,13 @@
 // Owns templates in Jinja's language, as chat templates use it: read once, rendered within a budget. Semantics are those of Jinja2 in the sandbox that
 // Hugging Face's transformers sets up. A library would do if one were bounded: a template is part of a downloaded file, and may try to hang or to kill us.
 import { OnebitError } from '../../errors.ts';
+import { pairsOf } from './attributes.ts';
 import { tokenize } from './lexer.ts';
 import { print } from './print.ts';
 import { Output, Scope } from './scope.ts';
 import { readTemplate } from './statements.ts';
 import { strftime } from './strftime.ts';
-import {
-  bind,
-  Callable,
-  countOf,
-  elementsOf,
-  fromJson,
-  keyOf,
-  Namespace,
-  textOf,
-  tuple,
-  type Value,
-} from './values.ts';
+import { bind, Callable, countOf, elementsOf, fromJson, keyOf, Namespace, textOf, type Value } from './values.ts';
 import { overBudget, TemplateError, Work } from './work.ts';
 
 export { Float } from './values.ts';
@@ -94,17 +84,25 @@ function globals(): Map<string, Value> {
     }),
     new Callable('cycler', ({ list }) => {
       let at = 0;
-      const next = new Callable('next', () => list[at++ % list.length]);
-      const reset = new Callable('reset', () => {
-        at = 0;
-        return null;
-      });
-      return new Namespace(
-        new Map<string, Value>([
-          ['next', next],
-          ['reset', reset],
-        ]),
+      const values = new Map<string, Value>([['current', list[0]]]);
+      const turn = (name: string, run: () => Value) =>
+        new Callable(name, () => {
+          const result = run();
+          values.set('current', list[at % list.length]);
+          return result;
+        });
+      values.set(
+        'next',
+        turn('next', () => list[at++ % list.length]),
       );
+      values.set(
+        'reset',
+        turn('reset', () => {
+          at = 0;
+          return null;
+        }),
+      );
+      return new Namespace(values);
     }),
   ];
   return new Map(functions.map((callable) => [callable.name, callable]));
@@ -113,7 +111,7 @@ function globals(): Map<string, Value> {
 /** What `dict` and `namespace` are given: a dictionary or pairs, then names. */
 function* fields({ list: [first], named }: Parameters<Callable['call']>[0], work: Work): Iterable<[string, Value]> {
   work.step(10);
-  const pairs = first instanceof Map ? Array.from(first, (pair) => tuple(pair)) : elementsOf(first, work);
+  const pairs = first instanceof Map ? pairsOf(first, work) : elementsOf(first, work);
   for (const pair of pairs) {
     const [key, value] = elementsOf(pair, work);
     work.step(5);

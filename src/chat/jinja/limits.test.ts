@@ -52,6 +52,7 @@ const HOSTILE: Record<string, string> = {
   'replacing nothing': often("'a'", "{% set t = s.replace('', 'b') %}"),
   'looking for a text': often("'a'", "{% set t = ('a' * 9999 ~ 'b') in s %}"),
   'comparing texts': often("'a'", "{% set t = s == 'b' ~ s[1:] %}"),
+  wrapping: often("'a-'", '{% set t = s | wordwrap(1) %}'),
   quoting: often("'\\n'", '{% set t = [s] | string %}'),
   words: often("'a '", '{% set t = s | wordcount %}'),
   tags: often("'<'", '{% set t = s | striptags %}'),

@@ -10,7 +10,9 @@ import {
   countOf,
   elementsOf,
   isEqual,
+  isNumber,
   isTrue,
+  numberOf,
   Once,
   textOf,
   tuple,
@@ -116,7 +118,8 @@ function unique(value: Value, [caseSensitive, attribute]: readonly Value[], work
   const others: Value[] = [];
   const kept = elementsOf(value, work).filter((element) => {
     const own = key(element);
-    if (typeof own !== 'object' || own === null) return !seen.has(own) && seen.add(own);
+    if (own === null || typeof own === 'string') return !seen.has(own) && seen.add(own);
+    if (own !== undefined && isNumber(own)) return !seen.has(numberOf(own)) && seen.add(numberOf(own));
     return !others.some((other) => isEqual(own, other, work)) && others.push(own);
   });
   return new Once(kept);

@@ -1,5 +1,5 @@
 // Owns how values become text: as Python prints them, and as its JSON module writes them.
-import { type Dictionary, Float, kindOf, Markup, Tuple, type Value } from './values.ts';
+import { type Dictionary, Float, keyValue, kindOf, Markup, Tuple, type Value } from './values.ts';
 import { TemplateError, type Work } from './work.ts';
 
 /** What Python's `str` gives. */
@@ -69,7 +69,7 @@ class Writer {
     if (value instanceof Map) {
       this.reserve(value.size * 4);
       const fields = Array.from(value as Dictionary, ([key, field]) => {
-        return `${this.python(key, depth + 1)}: ${this.python(field, depth + 1)}`;
+        return `${this.python(keyValue(key), depth + 1)}: ${this.python(field, depth + 1)}`;
       });
       return `{${fields.join(', ')}}`;
     }
@@ -101,9 +101,7 @@ class Writer {
     const entries = [...(value as Dictionary)];
     if (style.sorted) entries.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
     const fields = entries.map(([key, field]) => {
-      return (
-        this.made(quoteJson(key === null ? 'null' : String(key), style)) + colon + this.json(field, style, depth + 1)
-      );
+      return this.made(quoteJson(jsonKey(keyValue(key)), style)) + colon + this.json(field, style, depth + 1);
     });
     return `{${join(fields)}}`;
   }
@@ -119,6 +117,10 @@ class Writer {
     this.work.make(length);
     this.work.fits(this.length);
   }
+}
+
+function jsonKey(key: Value): string {
+  return key instanceof Float ? jsonFloat(key.value) : String(key);
 }
 
 function jsonFloat(value: number): string {

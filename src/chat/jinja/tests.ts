@@ -75,6 +75,11 @@ const TESTS: Record<string, Test> = {
   escaped: (value) => value instanceof Markup,
 };
 
+/** Whether there is a test of this name. */
+export function isTest(name: Value): boolean {
+  return typeof name === 'string' && Object.hasOwn(TESTS, name);
+}
+
 /** `value is name(args)`. @throws TemplateError where there is no such test */
 export function passes(name: string, value: Value, args: readonly Value[], work: Work): boolean {
   work.step();

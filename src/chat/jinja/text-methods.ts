@@ -180,7 +180,8 @@ function splitFromEnd(text: string, by: Value, most: Value, work: Work): string[
   return parts.map(reverse).reverse();
 }
 
-function splitLines(text: string, [keep]: readonly Value[], work: Work): string[] {
+/** The lines of a text, at all ends of lines that Python knows. */
+export function splitLines(text: string, [keep]: readonly Value[], work: Work): string[] {
   const lines: string[] = [];
   for (let start = 0, at = 0; start < text.length; start = at) {
     work.step();

@@ -173,7 +173,7 @@ export function elementsOf(value: Value, work: Work): readonly Value[] {
   }
   if (value instanceof Map) {
     work.step(value.size);
-    return [...value.keys()];
+    return Array.from(value.keys(), keyValue);
   }
   throw new TemplateError(`${kindOf(value)} has no elements`);
 }
@@ -190,10 +190,15 @@ const PAIR = /[\ud800-\udbff][\udc00-\udfff]/g;
 
 /** A value as the key of a dictionary. @throws TemplateError where it cannot be one */
 export function keyOf(value: Value): Key {
-  if (value instanceof Float && Number.isSafeInteger(value.value)) return value.value;
+  if (value instanceof Float) return value.value;
   if (value instanceof Markup) return value.text;
   if (value === null || typeof value === 'string' || isWhole(value)) return value;
   throw new TemplateError(`a ${kindOf(value)} cannot be a key`);
+}
+
+/** A key as a value: a number with a fraction is a `Float` there. */
+export function keyValue(key: Key): Value {
+  return typeof key === 'number' && !Number.isSafeInteger(key) ? new Float(key) : key;
 }
 
 export function isEqual(a: Value, b: Value, work: Work, depth = 0): boolean {
@@ -256,10 +261,8 @@ export function fromJson(value: unknown, work: Work, depth = 0): Value {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : new Float(value);
   if (typeof value !== 'object' || value === null || isFloat(value)) return value as Value;
   if (Array.isArray(value)) return value.map((element) => fromJson(element, work, depth + 1));
+  const fields: Iterable<[unknown, unknown]> = value instanceof Map ? value : Object.entries(value);
   return new Map(
-    Object.entries(value).map(([key, field]) => [
-      fromJson(key, work, depth + 1) as string,
-      fromJson(field, work, depth + 1),
-    ]),
+    Array.from(fields, ([key, field]) => [fromJson(key, work, depth + 1) as string, fromJson(field, work, depth + 1)]),
   );
 }

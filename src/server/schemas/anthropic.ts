@@ -30,6 +30,8 @@ const tool = z.object({
 });
 const otherTool = z.object({ type: z.string().regex(/^(?!custom$)/) });
 
+const outputFormat = z.object({ type: z.literal('json_schema'), schema: jsonObject });
+
 export const messagesRequest = z.object({
   ...formFields,
   model: z.string().nullish(),
@@ -54,9 +56,8 @@ export const messagesRequest = z.object({
     })
     .nullish(),
   thinking: z.object({ type: z.enum(['enabled', 'disabled', 'adaptive']) }).nullish(),
-  output_config: z
-    .object({ format: z.object({ type: z.literal('json_schema'), schema: jsonObject }).nullish() })
-    .nullish(),
+  output_config: z.object({ format: outputFormat.nullish() }).nullish(),
+  output_format: outputFormat.nullish().describe('An older name of output_config.format'),
 });
 export type MessagesRequest = z.output<typeof messagesRequest>;
 /** For counting nothing needs to be generated. */
@@ -68,8 +69,9 @@ export function taskOfMessages(request: MessagesRequest): ChatTask {
   if (choice?.type === 'tool' && choice.name == null) {
     throw badField('tool_choice.name', 'tool_choice.name: must be given where type is "tool".');
   }
-  const format = request.output_config?.format;
-  const own = format ? { form: { schema: format.schema }, param: 'output_config.format' } : undefined;
+  const format = request.output_config?.format ?? request.output_format;
+  const param = request.output_config?.format ? 'output_config.format' : 'output_format';
+  const own = format ? { form: { schema: format.schema }, param } : undefined;
   return {
     messages: conversationOf(request),
     openEnd: 'continue',

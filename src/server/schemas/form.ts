@@ -29,6 +29,17 @@ const responseFormat = z.discriminatedUnion('type', [
 export type ResponseFormat = z.output<typeof responseFormat>;
 const refused = (instead: string) => z.null(`Not supported: use ${instead}`).optional();
 
+/** By which one route has its form, and the others refuse it instead of writing freely. */
+const FOREIGN = {
+  format: refused('response_format'),
+  output_format: refused('response_format'),
+  output_config: z.object({ format: refused('response_format') }).nullish(),
+  text: z
+    .object({ format: z.object({ type: z.literal('text', 'Not supported: use response_format') }).nullish() })
+    .nullish(),
+  extra_body: refused('its fields beside the others, as clients send them'),
+};
+
 /** Of every request that generates. */
 export const formFields = {
   response_format: responseFormat.nullish(),
@@ -46,14 +57,19 @@ export const formFields = {
       grammar: refused('json or regex'),
       structural_tag: refused('tools'),
     })
+    .refine(
+      (outputs) => Object.values(outputs).some(Boolean),
+      'Invalid input: must have json, regex, choice or json_object',
+    )
     .nullish(),
   grammar: refused('json_schema or guided_regex'),
   guided_grammar: refused('guided_json or guided_regex'),
   ebnf: refused('regex or json_schema'),
   structural_tag: refused('tools'),
+  ...FOREIGN,
 };
 const formSchema = z.object(formFields);
-export type FormRequest = z.output<typeof formSchema>;
+export type FormRequest = Omit<z.output<typeof formSchema>, keyof typeof FOREIGN>;
 
 /**
  * The form that a request asks for.

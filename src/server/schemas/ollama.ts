@@ -6,7 +6,7 @@ import type { ChatTask } from '../chat-task.ts';
 import { toolSchema } from './chat.ts';
 import { type AskedForm, formFields, formOfFields } from './form.ts';
 import { tokenId } from './others.ts';
-import { type SamplingRequest, samplingFields } from './sampling.ts';
+import { alternativesOf, type SamplingRequest, samplingFields } from './sampling.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
 const { temperature, top_p, top_k, min_p, seed, stop, presence_penalty, frequency_penalty, repeat_penalty, repeat_last_n } =
@@ -121,7 +121,7 @@ export function taskOfOllama(request: OllamaChatRequest | OllamaGenerateRequest)
     truncate: request.truncate ?? true, // as Ollama does
     contextTokens: request.options?.num_ctx ?? undefined,
     maxTokens: maxTokensOf(request),
-    logprobs: request.logprobs ? (request.top_logprobs ?? 0) : undefined,
+    logprobs: alternativesOf(request),
     names: { messages: isChat ? 'messages' : 'prompt' },
   };
 }

@@ -75,3 +75,13 @@ export function generateOptionsOf(request: SamplingRequest, vocabulary: number):
 export function withSeed(options: GenerateOptions, index: number): GenerateOptions {
   return options.seed === undefined ? options : { ...options, seed: options.seed + index };
 }
+
+/** How many alternatives of each token are told; undefined where no log-probabilities are. @throws ApiError 400 for alternatives without them */
+export function alternativesOf(request: {
+  readonly logprobs?: boolean | null;
+  readonly top_logprobs?: number | null;
+}): number | undefined {
+  if (request.logprobs) return request.top_logprobs ?? 0;
+  if (!request.top_logprobs) return undefined;
+  throw badField('top_logprobs', 'top_logprobs: goes with logprobs, which must be true.');
+}

@@ -15,8 +15,8 @@ export interface FoundAnswer {
   readonly probability: number;
 }
 
-/** From this probability on a passage is given: three quarters of the queries that have one get one then, and four fifths of the others none (docs/support.md). */
-export const ANSWER_THRESHOLD = 0.36;
+/** From this probability on a passage is given: three quarters of the queries that have one get one then, and six of seven others none (docs/support.md). */
+export const ANSWER_THRESHOLD = 0.385;
 
 export class AnswerModel {
   readonly index: PassageIndex;

@@ -5,7 +5,7 @@ import { TRUNK_ROW_BYTES, TRUNK_WIDTH, type Trunk } from '../support/trunk.ts';
 import { wordsOf } from '../support/words.ts';
 import type { Passage } from './documents.ts';
 
-/** How a query and a passage are alike, each some 0 to 1. */
+/** How a query and a passage are alike, each some 0 to 1; `matchedOfQuestion` is log(1 + how much the words say that both have), and grows with their number. */
 export const LIKENESSES = [
   'piecesOfQuestion',
   'piecesOfBoth',
@@ -17,6 +17,7 @@ export const LIKENESSES = [
   'senseOfQuestion',
   'senseOfAnswer',
   'pairsOfQuestion',
+  'matchedOfQuestion',
 ] as const;
 
 /** Words of a text for comparison: as they are, and without their endings. */
@@ -94,7 +95,7 @@ export class PassageIndex {
     const alike = new Map<string, number>();
     for (let p = 0; p < count; p++) {
       const question = this.questions[p];
-      const { there, back } = this.align(asked, weights, question, alike);
+      const { there, back, matched } = this.align(asked, weights, question, alike);
       out[p * width + 5] = there;
       out[p * width + 6] = back;
       out[p * width + 7] = signCosine(sense, this.senses, p);
@@ -103,6 +104,7 @@ export class PassageIndex {
       let both = 0;
       for (const pair of pairs) if (shared.has(pair)) both++;
       out[p * width + 9] = both / Math.max(1, pairs.size);
+      out[p * width + 10] = log(1 + matched);
     }
     return out;
   }
@@ -112,7 +114,7 @@ export class PassageIndex {
     return Math.max(0.02, this.trunk.weightOf(word) ?? 1) * (this.rareInQuestions(stem) / this.rareInQuestions(''));
   }
 
-  /** Share of the query's words that have a like one in the question, and of the question's that have one in the query. */
+  /** Share of the query's words that have a like one in the question, and of the question's that have one in the query; what these say together. */
   private align(query: Words, weights: readonly number[], question: Words, alike: Map<string, number>) {
     const bestOfQuestion = new Float64Array(question.words.length);
     let [found, all] = [0, 0];
@@ -132,7 +134,7 @@ export class PassageIndex {
       foundBack += weight * bestOfQuestion[j];
       allBack += weight;
     }
-    return { there: all > 0 ? found / all : 0, back: allBack > 0 ? foundBack / allBack : 0 };
+    return { there: all > 0 ? found / all : 0, back: allBack > 0 ? foundBack / allBack : 0, matched: foundBack };
   }
 
   private alike(a: Words, i: number, b: Words, j: number, known: Map<string, number>): number {

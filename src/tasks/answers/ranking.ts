@@ -13,22 +13,18 @@ const WORTH: Readonly<Partial<Record<Likeness, number>>> = {
 export const RANKED_BY = Object.keys(WORTH) as readonly Likeness[];
 const WORTH_OF = LIKENESSES.map((name) => WORTH[name] ?? 0);
 
-/** What says that the best passage is right: two of its likenesses, how far its score stands out from those of all others, how far it is ahead of them by one likeness, and its score. */
-const SURE = {
-  ...{
-    piecesOfQuestion: 2.659,
-    standsOut: 0.422,
-    questionInQuery: 2.129,
-    aheadByQuestionInQuery: -1.141,
-    score: 0.103,
-  },
-};
-const SURE_BIAS = -5.358;
+/**
+ * What says that the best passage is right: how much its question says that the query says too (many words that agree are more evidence than few, whatever share
+ * they are of), and how far its score is ahead of the mean of the next three.
+ */
+const SURE = { matchedOfQuestion: 4.584, aheadOfThree: 0.404 };
+const SURE_BIAS = -5.573;
 export const SURE_BY = Object.keys(SURE);
 const SURE_OF = Object.values(SURE);
-/** Scores of passages that do not answer, as they usually are; they count as so many more passages, so that few passages do not mislead. */
-const USUAL = { mean: 2.2, deviation: 1.5, passages: 5 };
-const [PIECES, QUESTION_IN_QUERY] = [LIKENESSES.indexOf('piecesOfQuestion'), LIKENESSES.indexOf('questionInQuery')];
+const NEXT = 3;
+/** The score of a passage that does not answer, as it usually is; there are always as many of these as it takes, so that few passages do not mislead. */
+const USUAL_SCORE = 2.2;
+const MATCHED = LIKENESSES.indexOf('matchedOfQuestion');
 
 /** A passage's number, and how likely it answers the query. */
 export interface RankedPassage {
@@ -46,22 +42,12 @@ export function scoresOf(likenesses: Float64Array): number[] {
 
 /** The signals of how sure the best is, in the order of SURE_BY. */
 export function surenessOf(likenesses: Float64Array, scores: readonly number[]): number[] {
-  const of = (passage: number, k: number) => likenesses[passage * LIKENESSES.length + k];
   const best = scores.reduce((top, score, p) => (score > scores[top] ? p : top), 0);
-  const others = scores.map((_, p) => p).filter((p) => p !== best);
-  const count = others.length + USUAL.passages;
-  const mean = others.reduce((sum, p) => sum + scores[p], USUAL.passages * USUAL.mean) / count;
-  const squares = others.reduce(
-    (sum, p) => sum + (scores[p] - mean) * (scores[p] - mean),
-    USUAL.passages * USUAL.deviation * USUAL.deviation,
-  );
-  const nearest = others.reduce((most, p) => Math.max(most, of(p, QUESTION_IN_QUERY)), 0);
+  const others = [...scores.filter((_, p) => p !== best), ...new Array<number>(NEXT).fill(USUAL_SCORE)];
+  const next = others.sort((a, b) => b - a).slice(0, NEXT);
   return [
-    of(best, PIECES),
-    (scores[best] - mean) / Math.sqrt(squares / count),
-    of(best, QUESTION_IN_QUERY),
-    of(best, QUESTION_IN_QUERY) - nearest,
-    scores[best],
+    likenesses[best * LIKENESSES.length + MATCHED],
+    scores[best] - next.reduce((sum, score) => sum + score, 0) / NEXT,
   ];
 }
 

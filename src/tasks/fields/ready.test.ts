@@ -31,9 +31,56 @@ test.each([
   ['I ordered 2 shirts', []],
   ['deliver it tomorrow at 5pm', [['datetime', '2026-12-01T17:00']]],
   ['from 3 March 2027', [['datetime', '2027-03-03']]],
+  [
+    'is it 12.05.2027 or 2027-05-12?',
+    [
+      ['datetime', '2027-05-12'],
+      ['datetime', '2027-05-12'],
+    ],
+  ],
+  ['due 05/01/2027', [['datetime', '2027-01-05']]],
+  ['the sun is out, version 1.2, 24/7, I waited 10 days for a 5m cable', []],
+  ['my number 4711-8820 is on it', []],
+  ['an karin.möller@web.example', [['email', 'karin.möller@web.example']]],
+  ['it cost R$ 30,00, £3.5m in all', [['amount', '30.00 BRL']]],
   ['', []],
 ])('%s', (text, expected) => {
   expect(valuesIn(text)).toEqual(expected);
+});
+
+test.each([
+  ['de', 'am 3. März um 14 Uhr', '2027-03-03T14:00'],
+  ['de', 'spätestens morgen', '2026-12-01'],
+  ['de', 'bis 5.1. um 15.30 Uhr', '2027-01-05T15:30'],
+  ['fr', 'livré le 5 janvier 2027', '2027-01-05'],
+  ['es', 'mañana a las 10', '2026-12-01T10:00'],
+  ['pt', '05/01/2027', '2027-01-05'],
+  ['it', 'domani', '2026-12-01'],
+  ['constructor', 'tomorrow', '2026-12-01'],
+])('dates in the language of the text: %s, %s', (language, text, value) => {
+  expect(read(text, language).map((field) => [field.label, field.value])).toEqual([['datetime', value]]);
+});
+
+test.each([
+  ['de', 'so ein Mist, do it'],
+  ['fr', 'au bord de la mar'],
+  ['es', 'hace tres días'],
+])('what only looks like a date is none: %s, %s', (language, text) => {
+  expect(read(text, language)).toEqual([]);
+});
+
+test.each([
+  ['call me at 555 123 456 please', '555 123 456'],
+  ['Tel.: 030/1234567', '030/1234567'],
+  ['erreichbar unter 0171 2345678', '0171 2345678'],
+  ['my phone number is 91234567', '91234567'],
+  ['téléphone 06 12 34 56 78', '06 12 34 56 78'],
+])('a phone number without its country is found, without a value: %s', async (text, number) => {
+  const anywhere = await readyFields();
+  expect(anywhere(text).map((field) => [field.label, field.text, field.value])).toEqual([['phone', number, undefined]]);
+  expect(anywhere('phone model 2024, 0 of 100 sold in 05/01/2027').filter(({ label }) => label === 'phone')).toEqual(
+    [],
+  );
 });
 
 test('kinds can be chosen, and wrong ones are refused by name', async () => {

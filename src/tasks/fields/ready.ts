@@ -2,6 +2,7 @@
 // loaded when the first reader is made. Must not know models.
 import { checkList, checkOptions } from '../../core/check.ts';
 import { OnebitError } from '../../errors.ts';
+import { dateReader } from './dates.ts';
 import type { Field } from './field-model.ts';
 
 /** Kinds of ready fields, which are their labels. */
@@ -11,14 +12,17 @@ export type ReadyField = (typeof READY_FIELDS)[number];
 export interface ReadyFieldsOptions {
   /** Which kinds. Default: all. */
   readonly kinds?: readonly ReadyField[];
-  /** Two letters of the country whose phone numbers may lack their country code, "DE". Default: only numbers with one, and those that a word announces. */
+  /**
+   * Two letters of the country whose phone numbers may lack their country code, "DE"; it also says whether 5/1 is in May or in January in English texts. Without it
+   * such numbers are found where a word announces them or they begin with a zero, and have no `value`.
+   */
   readonly country?: string;
   /** When the text was written, which "tomorrow" counts from. Default: now. */
   readonly writtenAt?: Date;
 }
 
-/** Reads the ready fields of a text, in their order; they do not overlap. */
-export type ReadyReader = (text: string) => Field[];
+/** Reads the ready fields of a text, in their order; they do not overlap. Dates are read in its language, two letters (default: English). */
+export type ReadyReader = (text: string, language?: string) => Field[];
 
 /** Their form says what they are. */
 const UNDOUBTED: ReadonlySet<string> = new Set<ReadyField>(['email', 'url', 'iban']);
@@ -27,10 +31,23 @@ const SURE = 0.95;
 /** Longer texts are read up to here: libraries of patterns are slow on long ones. */
 const MAX_CHARACTERS = 20_000;
 const EMAIL =
-  /(?<![\w.+-])[\w.+-]{1,64}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.){1,8}\p{L}{2,24}(?![\p{L}\p{N}])/gu;
+  /(?<![\p{L}\p{N}_.+-])[\p{L}\p{N}_.+-]{1,64}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.){1,8}\p{L}{2,24}(?![\p{L}\p{N}])/gu;
 const URL_PATTERN = /(?<![\w@.])(?:https?:\/\/|www\.)[^\s<>"']{2,2000}/giu;
 const IBAN = /(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])/gi;
 const CURRENCIES: Readonly<Record<string, string>> = {
+  ...{
+    r$: 'BRL',
+    '₺': 'TRY',
+    '₴': 'UAH',
+    kč: 'CZK',
+    kc: 'CZK',
+    sek: 'SEK',
+    nok: 'NOK',
+    dkk: 'DKK',
+    try: 'TRY',
+    brl: 'BRL',
+  },
+  ...{ reais: 'BRL', real: 'BRL', us$: 'USD', czk: 'CZK', huf: 'HUF', mxn: 'MXN', nzd: 'NZD', sgd: 'SGD', cny: 'CNY' },
   ...{ '€': 'EUR', $: 'USD', '£': 'GBP', '¥': 'JPY', '₹': 'INR', '₽': 'RUB', '₩': 'KRW', zł: 'PLN' },
   ...{ eur: 'EUR', euro: 'EUR', euros: 'EUR', usd: 'USD', dollar: 'USD', dollars: 'USD', gbp: 'GBP', pounds: 'GBP' },
   ...{
@@ -45,12 +62,21 @@ const CURRENCIES: Readonly<Record<string, string>> = {
     aud: 'AUD',
   },
 };
-const MONEY = String.raw`(?:[€$£¥₹₽₩]|(?:eur|euros?|usd|dollars?|gbp|pounds|chf|franken|jpy|yen|inr|rupees|pln|zł|cad|aud)(?!\p{L}))`;
+const MONEY = String.raw`(?:r\$|us\$|[€$£¥₹₽₩₺₴]|(?:eur|euros?|usd|dollars?|gbp|pounds|chf|franken|jpy|yen|inr|rupees|pln|zł|cad|aud|kč|sek|nok|dkk|czk|huf|mxn|nzd|sgd|cny|brl|reais)(?!\p{L}))`;
 const NUMBER = String.raw`\d{1,3}(?:[.,' \u00a0]\d{3})+(?:[.,]\d{1,2})?|\d{1,12}(?:[.,]\d{1,2})?`;
 const AMOUNT = new RegExp(
-  String.raw`(?<![\p{L}\p{N}.,])(?:(?<before>${MONEY})\s?(?<n1>${NUMBER})|(?<n2>${NUMBER})\s?(?<after>${MONEY}))(?![\p{N}])`,
+  String.raw`(?<![\p{L}\p{N}.,])(?:(?<before>${MONEY})\s?(?<n1>${NUMBER})|(?<n2>${NUMBER})\s?(?<after>${MONEY}))(?!\p{N}|[.,\d]*[kmb](?:n|io|illion)?(?!\p{L}))`,
   'giu',
 );
+/** A phone number without its country: announced by a word, or begun with a zero. */
+const PHONE_DIGITS = String.raw`\(?\d(?:[ ./()-]{0,2}\d){5,14}`;
+const ANNOUNCED_PHONE = new RegExp(
+  String.raw`(?<!\p{L})(?:phone|telephone|tele(?:fon|foon|fone|fono)|tel|mobile?|mob|cell|handy|fax|hotline|call(?: me| us)?|ring me|reach me|ruf\p{L}*|anruf\p{L}*|téléphone|portable|appel\p{L}*|móvil|celular|llám\p{L}*|llam\p{L}*|telemóvel|ligu\p{L}*|cellulare|mobiel|bel)(?:[ -]?(?:number|nummer|no|nr|numéro|número|numero))?[ .:]*(?:(?:is|on|at|under|unter|ist|au|al|est|es|é|me|mich)[ :]+){0,2}(${PHONE_DIGITS})(?![\p{L}\p{N}-])`,
+  'giu',
+);
+const LOCAL_PHONE = /(?<![\p{L}\p{N}#@+.,/-])(\(?0[1-9](?:[ ./()-]{0,2}\d){7,10})(?![\p{L}\p{N}-])/giu;
+/** Figures of a date. */
+const CALENDAR = /^(?:\d{1,2}([./ -])\d{1,2}\1(?:\d{4}|\d{2})|\d{4}([./ -])\d{1,2}\2\d{1,2})$/;
 /** Lines, long ones cut at a space where there is one. */
 const PIECES = /[^\n]{1,400}(?=\s|$)|[^\n]{1,400}/gu;
 /** What is announced as an order, or looks like one: letters and digits joined, at least four digits. */
@@ -69,16 +95,17 @@ export async function readyFields(options: ReadyFieldsOptions = {}): Promise<Rea
       `readyFields: kinds must be of ${READY_FIELDS.join(', ')}, got ${String(unknown).slice(0, 60)}. Correct the name.`,
     );
   }
+  if (country !== undefined && !/^[a-z]{2}$/i.test(country)) throw noCountry(country);
   const readers: ReadyReader[] = [];
   for (const kind of READY_FIELDS) {
     if (!kinds.includes(kind)) continue;
     if (kind === 'phone') readers.push(inPieces(await phones(country)));
-    else if (kind === 'datetime') readers.push(inPieces(await datetimes(writtenAt)));
+    else if (kind === 'datetime') readers.push(inPieces(await datetimes(country, writtenAt)));
     else readers.push(PATTERNS[kind]);
   }
-  return (text) => {
+  return (text, language) => {
     const head = text.slice(0, MAX_CHARACTERS);
-    return readers.reduce<Field[]>((found, read) => withoutOverlap(found, read(head)), []);
+    return readers.reduce<Field[]>((found, read) => withoutOverlap(found, read(head, language)), []);
   };
 }
 
@@ -173,48 +200,51 @@ function decimal(number: string): string {
 
 /** Libraries of patterns take time that grows with the square of a text's length: they are shown a line of it, or a part of a long line, at a time. */
 function inPieces(read: ReadyReader): ReadyReader {
-  return (text) =>
+  return (text, language) =>
     Array.from(text.matchAll(PIECES)).flatMap(({ 0: piece, index }) =>
-      read(piece).map((found) => ({ ...found, start: found.start + index, end: found.end + index })),
+      read(piece, language).map((found) => ({ ...found, start: found.start + index, end: found.end + index })),
     );
 }
 
 async function phones(country: string | undefined): Promise<ReadyReader> {
-  const { findPhoneNumbersInText, isSupportedCountry } = await import('libphonenumber-js');
+  const { findPhoneNumbersInText, isSupportedCountry, Metadata } = await import('libphonenumber-js');
   const code = country?.toUpperCase() as Parameters<typeof isSupportedCountry>[0] | undefined;
-  if (code !== undefined && !isSupportedCountry(code)) {
-    throw new OnebitError(
-      'bad-argument',
-      `readyFields: country must be two letters of a country that has phones, got '${String(country).slice(0, 20)}'. Give one as in "DE".`,
-    );
-  }
-  return (text) =>
-    findPhoneNumbersInText(text, code as 'DE' | undefined).map(({ startsAt, endsAt, number }) =>
-      field('phone', text.slice(startsAt, endsAt), startsAt, number.number),
-    );
-}
-
-async function datetimes(writtenAt: Date | undefined): Promise<ReadyReader> {
-  const chrono = await import('chrono-node');
-  return (text) =>
-    chrono.parse(text, writtenAt ?? new Date(), { forwardDate: true }).flatMap(({ text: found, index, start, end }) => {
-      // A lone number is no date.
-      if (/^[\d\s.]+$/.test(found)) return [];
-      const value = iso(start) + (end ? `/${iso(end)}` : '');
-      return [field('datetime', found, index, value)];
+  if (code !== undefined && !isSupportedCountry(code)) throw noCountry(country);
+  const plan = new Metadata();
+  if (code !== undefined) plan.selectNumberingPlan(code);
+  // Where numbers are dialled with a zero first, "4711-8820" is none. (Italian mobile numbers have no zero.)
+  const needsZero = code !== undefined && code !== 'IT' && prefixOf(plan.numberingPlan) === '0';
+  return (text) => {
+    const found = findPhoneNumbersInText(text, code as 'DE' | undefined).flatMap(({ startsAt, endsAt, number }) => {
+      const said = text.slice(startsAt, endsAt);
+      if (CALENDAR.test(said) || (needsZero && !/^\(?[+0]/.test(said))) return [];
+      return [field('phone', said, startsAt, number.number)];
     });
+    const announced = [ANNOUNCED_PHONE, LOCAL_PHONE].flatMap((pattern) =>
+      Array.from(text.matchAll(pattern)).flatMap((match) => {
+        const digits = match[1].replace(/\D/g, '').length;
+        const start = match.index + match[0].length - match[1].length;
+        return digits >= 6 && digits <= 15 && !CALENDAR.test(match[1]) ? [field('phone', match[1], start)] : [];
+      }),
+    );
+    return announced.reduce<Field[]>((known, one) => withoutOverlap(known, [one]), found);
+  };
 }
 
-/** As much of an ISO 8601 date and time as the text says. */
-function iso(parts: {
-  isCertain(part: 'hour' | 'timezoneOffset'): boolean;
-  get(part: 'year' | 'month' | 'day' | 'hour' | 'minute' | 'timezoneOffset'): number | null;
-}): string {
-  const two = (part: 'month' | 'day' | 'hour' | 'minute') => String(parts.get(part) ?? 0).padStart(2, '0');
-  const date = `${String(parts.get('year') ?? 0).padStart(4, '0')}-${two('month')}-${two('day')}`;
-  if (!parts.isCertain('hour')) return date;
-  const offset = parts.isCertain('timezoneOffset') ? parts.get('timezoneOffset') : null;
-  const zone = (minutes: number) =>
-    `${minutes < 0 ? '-' : '+'}${String(Math.floor(Math.abs(minutes) / 60)).padStart(2, '0')}:${String(Math.abs(minutes) % 60).padStart(2, '0')}`;
-  return `${date}T${two('hour')}:${two('minute')}${offset === null ? '' : zone(offset)}`;
+async function datetimes(country: string | undefined, writtenAt: Date | undefined): Promise<ReadyReader> {
+  const read = await dateReader(country, writtenAt);
+  return (text, language) =>
+    read(text, language).map(({ text: found, start, value }) => field('datetime', found, start, value));
+}
+
+/** What national numbers are dialled with first; the library's types do not name it. */
+function prefixOf(plan: object | undefined): string | undefined {
+  return (plan as { nationalPrefix?(): string | undefined } | undefined)?.nationalPrefix?.();
+}
+
+function noCountry(country: unknown): OnebitError {
+  return new OnebitError(
+    'bad-argument',
+    `readyFields: country must be two letters of a country that has phones, got '${String(country).slice(0, 20)}'. Give one as in "DE".`,
+  );
 }

@@ -1,3 +1,4 @@
 // What other folders may use of whole messages.
+export { MessageRouter } from './message-router.ts';
 export { type MessagePart, sentencesOf } from './sentences.ts';
 export { type MessageRoute, routeMessage, type Wish } from './wishes.ts';

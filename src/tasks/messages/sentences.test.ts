@@ -43,3 +43,15 @@ test('what only looks like a courtesy stays, and places are those of the message
   expect(message.slice(part.start, part.end)).toBe('where is it?');
   expect(sentencesOf('  \n ')).toEqual([]);
 });
+
+test('dots of abbreviations and of days end no sentence', () => {
+  expect(textsOf('Bestellung Nr. 4711 ist nicht da. Bitte z. B. bis 5. Dezember liefern.')).toEqual([
+    'Bestellung Nr. 4711 ist nicht da.',
+    'Bitte z. B. bis 5. Dezember liefern.',
+  ]);
+  expect(textsOf('My order no. 88231 is late. I ordered 2. Where are they, Mr. Hill?')).toEqual([
+    'My order no. 88231 is late.',
+    'I ordered 2.',
+    'Where are they, Mr. Hill?',
+  ]);
+});

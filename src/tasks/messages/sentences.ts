@@ -19,6 +19,13 @@ const MOST_NAME_LINES = 8;
 /** Where one sentence asks for a second thing. */
 const ALSO =
   /;\s+|,?\s+(?:and (?:also|additionally|besides|another thing|secondly)|also,|und (?:außerdem|auch|zusätzlich)|et (?:aussi|également|en plus)|y (?:también|además)|e (?:também|anche|inoltre)|en (?:ook|daarnaast)|oraz|och (?:också|dessutom))\s+/giu;
+/** What ends with a dot but no sentence: "Nr. 4711", "z. B. Rosen", and "5." before a month. */
+const ABBREVIATED =
+  /(?:^|[\s(])(?:no|nr|nos|num|núm|n|art|tel|mr|mrs|ms|dr|prof|st|str|bzw|ca|approx|inkl|incl|excl|zzgl|ggf|evtl|sr|sra|mme|mlle|[zuds]\.\s?[bahu]|p\.\s?ex)\.\s*$/iu;
+const [LETTER, LETTER_FIRST] = [/(?:^|\s)\p{L}\.\s*$/u, /^\p{L}\.\s/u];
+const DAY = /(?:^|\s)\d{1,2}\.\s*$/u;
+const MONTH =
+  /^(?:jan|feb|mär|mar|apr|mai|maj|jun|jul|aug|sep|okt|oct|nov|dez|dec|sty|lut|kwi|cze|lip|sie|wrz|paź|lis|gru)\p{L}*/iu;
 const LIST_ITEM = /^\s*(?:[-*•–]|\d{1,2}[.)])\s+/u;
 
 /** The sentences of the matter, in their order. Where nothing is left beside courtesies, the whole message is one. */
@@ -74,11 +81,21 @@ function isName(text: string): boolean {
   return own.length <= MOST_NAME_LINES && own.every((line) => line.length <= WRAPPED && !/[?]|[.!]\s*$/u.test(line));
 }
 
-/** Sentences by Unicode's rules; a line's end within is a space. */
+/** Sentences by Unicode's rules, but not cut behind abbreviations; a line's end within is a space. */
 function split(part: MessagePart, text: string): MessagePart[] {
   const plain = part.text.replace(/[\r\n]/g, ' ');
-  const segments = new Intl.Segmenter(undefined, { granularity: 'sentence' }).segment(plain);
-  return Array.from(segments, ({ segment, index }) => {
+  const sentences: { segment: string; index: number }[] = [];
+  for (const { segment, index } of new Intl.Segmenter(undefined, { granularity: 'sentence' }).segment(plain)) {
+    const last = sentences.at(-1);
+    const goesOn =
+      last &&
+      (ABBREVIATED.test(last.segment) ||
+        (DAY.test(last.segment) && MONTH.test(segment)) ||
+        (LETTER.test(last.segment) && LETTER_FIRST.test(segment)));
+    if (goesOn) last.segment += segment;
+    else sentences.push({ segment, index });
+  }
+  return sentences.map(({ segment, index }) => {
     const marks = LIST_ITEM.exec(segment)?.[0].length ?? 0;
     return trimmed(text, part.start + index + marks, part.start + index + segment.length);
   });

@@ -79,8 +79,9 @@ export function routeMessage(model: SupportModel, message: string, options: Rout
     const query = joined(inOrder);
     // The sentence that says it decides: what goes with it would only blur it, and the surer of both would promise too much.
     const prediction = { ...group[0].prediction, fields: fieldsIn(inOrder) };
-    // An order number may stand in another sentence than the wish that needs it: answers take any field of the message.
-    return wishOf(routePrediction(model, query, prediction, { ...options, fields: all }), query, inOrder);
+    // An order number may stand in another sentence than the wish that needs it: answers take any field of the message, those of the wish first.
+    const fields = [...prediction.fields, ...all.filter((field) => !prediction.fields.includes(field))];
+    return wishOf(routePrediction(model, query, prediction, { ...options, fields }), query, inOrder);
   });
   return { ...togetherOf(wishes, whole), wishes, flags };
 }

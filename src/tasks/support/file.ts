@@ -304,11 +304,13 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
 
 function factsOf(gguf: Gguf): SupportFacts {
   const share = (key: string) => metadataNumber(gguf, key, { min: 0, max: 1 });
+  // What a person gave is that number again: 0.8, not what four bytes make of it.
+  const given = (key: string) => Number(share(key).toPrecision(7));
   return {
     name: metadataString(gguf, 'general.name', { default: 'support' }),
     threshold: share('support.threshold'),
-    precision: share('support.precision'),
-    expectedOutOfScope: share('support.expected_out_of_scope'),
+    precision: given('support.precision'),
+    expectedOutOfScope: given('support.expected_out_of_scope'),
     temperature: metadataNumber(gguf, 'support.temperature', { min: 1e-3, max: 1e3 }),
     heldOut: {
       accuracy: share('support.held_out.accuracy'),

@@ -42,7 +42,14 @@ export {
   withReadyFields,
 } from '../fields/index.ts';
 export type { Flag, FlagFacts } from '../flags/index.ts';
-export { type MessagePart, type MessageRoute, routeMessage, sentencesOf, type Wish } from '../messages/index.ts';
+export {
+  type MessagePart,
+  type MessageRoute,
+  MessageRouter,
+  routeMessage,
+  sentencesOf,
+  type Wish,
+} from '../messages/index.ts';
 export {
   type BusinessTexts,
   type CustomerTexts,

@@ -79,7 +79,7 @@ export function routePrediction(
     const { text, missing } = filled(written ?? routed, options.fields ?? prediction.fields);
     const isAnswer = written !== undefined;
     if (missing.length === 0) return { action: 'answer', prediction, options: [], text, language, isAnswer };
-    const asked = filledIn(voice.texts.missing, { fields: missing.map(voice.name).join(', ') });
+    const asked = filledIn(voice.texts.missing, { fields: missing.map(voice.field).join(', ') });
     return { action: 'clarify', prediction, options: [], text: asked, language, isAnswer: false };
   }
   const close = intents.filter(({ probability }) => probability >= LEAST_OF_BEST * intents[0].probability);

@@ -1,5 +1,5 @@
 // Owns a trained support model: what it says of a query. Must not know how it was trained or stored.
-import { checkArgument, checkOptions, wrong } from '../../core/check.ts';
+import { checkArgument, checkGiven, checkOptions, wrong } from '../../core/check.ts';
 import type { AnswerModel, FoundAnswer } from '../answers/answer-model.ts';
 import type { Field, FieldModel } from '../fields/field-model.ts';
 import { type Flag, type FlagModel, RAISED } from '../flags/flag-model.ts';
@@ -132,6 +132,7 @@ export class SupportModel {
 
   /** @internal Use `trainSupport` or `loadSupport`. */
   constructor(parts: SupportParts) {
+    checkGiven('new SupportModel', 'parts', parts, 'trainSupport or loadSupport', ['facts', 'intents', 'answers']);
     this.parts = parts;
     this.facts = parts.facts;
     this.intents = parts.intents;

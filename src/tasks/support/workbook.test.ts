@@ -102,6 +102,42 @@ test.each([
   await expect(readRows(zip(parts as Record<string, string>), 'q.xlsx')).rejects.toThrow(message);
 });
 
+test.each([
+  [
+    'a formula that nobody computed',
+    '<c r="C3"><f>A1&amp;B1</f><v></v></c>',
+    /row 3: C3 is a formula whose value is not/,
+  ],
+  ['an error', '<c r="A3" t="e"><f>1/0</f><v>#DIV/0!</v></c>', /row 3: A3 shows the error #DIV\/0!/],
+  ['a formula with its value', '<c r="A3"><f>1</f><v>1</v></c><c r="C3" t="str"><f>A1</f><v></v></c>', undefined],
+  [
+    'cells merged over rows',
+    '</row></sheetData><mergeCells><mergeCell ref="AB2:AC3"/></mergeCells></worksheet>',
+    /row 3: AB3 is merged with AB2/,
+  ],
+])('%s', async (_, cells, message) => {
+  const parts = workbook({ Other: [['x']], Data: rows });
+  const sheet = 'xl/worksheets/sheet2.xml';
+  const [before, after] = parts[sheet].split('<row r="3">');
+  parts[sheet] = `${before}<row r="3">${cells}${cells.endsWith('</worksheet>') ? '' : after}`;
+  const read = readRows(zip(parts), 'q.xlsx');
+  if (message)
+    await expect(read).rejects.toMatchObject({ code: 'bad-argument', message: expect.stringMatching(message) });
+  else expect((await read)[0].text).toBe('money & <more>');
+});
+
+test('a hidden sheet is read only where no other fits', async () => {
+  const parts = workbook({
+    Old: [
+      ['text', 'intent'],
+      ['gone', 'x'],
+    ],
+    Data: rows,
+  });
+  parts['xl/workbook.xml'] = parts['xl/workbook.xml'].replace('name="Old"', 'name="Old" state="hidden"');
+  expect((await readRows(zip(parts), 'q.xlsx'))[0].text).toBe('money & <more>');
+});
+
 test('cut-off workbooks and those of old Excel are refused with advice', async () => {
   const whole = zip(workbook({ Data: rows }));
   await expect(readRows(whole.subarray(0, -30), 'q.xlsx')).rejects.toThrow(/damaged/);

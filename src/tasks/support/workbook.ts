@@ -2,9 +2,11 @@
 // to is measured before the library sees it. Must not know what columns mean. Source: PKWARE's APPNOTE 6.3.10; ECMA-376.
 import { OnebitError } from '../../errors.ts';
 import { checkColumns, columnOf, type Table } from './table.ts';
+import { listedSheets, unclearCells } from './workbook-cells.ts';
 
 /** More would be no table of queries, and unpack to more than a machine should hold. */
 const MOST = { bytes: 64e6, entries: 2000, unpackedBytes: 128e6 };
+const MOST_LISTED = 5;
 const END_SIGNATURE = 0x06054b50;
 const ENTRY_SIGNATURE = 0x02014b50;
 const DEFLATED = 8;
@@ -25,20 +27,43 @@ export function isWorkbook(bytes: Uint8Array, name: string): boolean {
   throw refusal(name, 'got another kind of file. Save it as .xlsx, or name it .csv if it is that');
 }
 
-/** The first sheet whose first row names all of `wanted`. Throws `bad-argument` where there is none, `bad-file` for what is no workbook. */
+/**
+ * The first sheet whose first row names all of `wanted`; hidden ones only where no other does. Throws `bad-argument` where there is none, or with the rows
+ * in which cells do not say what they show; `bad-file` for what is no workbook.
+ */
 export async function readWorkbook(bytes: Uint8Array, name: string, wanted: readonly string[]): Promise<Table> {
-  await checkArchive(bytes, name);
+  const parts = await checkArchive(bytes, name);
   const { default: readSheets } = await import('read-excel-file/universal');
-  let sheets: { data: unknown[][] }[];
+  let sheets: { sheet: string; data: unknown[][] }[];
   try {
     sheets = (await readSheets(new Uint8Array(bytes).buffer, { parseNumber: (text) => text })) as never;
   } catch (cause) {
     throw refusal(name, `got ${(cause as Error).message}. Save it as .xlsx or CSV anew`, cause);
   }
-  const tables = sheets.map(({ data }) => tableOf(data));
-  const found = tables.find((table) => wanted.every((column) => columnOf(table, column) >= 0)) ?? tables[0];
-  checkColumns(found?.columns ?? [], name, wanted);
-  return found;
+  const textOfPart = async (part: string) => (parts.has(part) ? await unpackedText(bytes, parts.get(part)!) : '');
+  const listed = listedSheets(await textOfPart('xl/workbook.xml'), await textOfPart('xl/_rels/workbook.xml.rels'));
+  const hidden = new Set(listed.filter((sheet) => sheet.hidden).map((sheet) => sheet.name));
+  const tables = sheets
+    .map(({ sheet, data }) => ({ sheet, table: tableOf(data) }))
+    .sort((a, b) => Number(hidden.has(a.sheet)) - Number(hidden.has(b.sheet)));
+  const fits = ({ table }: { table: Table }) => wanted.every((column) => columnOf(table, column) >= 0);
+  const found = tables.find(fits) ?? tables[0];
+  checkColumns(found?.table.columns ?? [], name, wanted);
+  const part = listed.find((sheet) => sheet.name === found.sheet)?.part;
+  if (part) checkCells(await textOfPart(part), name);
+  return found.table;
+}
+
+function checkCells(sheet: string, name: string): void {
+  const problems = unclearCells(sheet);
+  if (problems.length === 0) return;
+  const listed = problems.slice(0, MOST_LISTED);
+  const more = problems.length > listed.length ? `, and ${problems.length - listed.length} more` : '';
+  throw new OnebitError(
+    'bad-argument',
+    `read ${name}: every cell must hold its value, but in ${listed.join(', ')}${more}. Open it in a spreadsheet program, mend or separate these cells and save it, or save it as CSV.`,
+    { problems },
+  );
 }
 
 /** Rows of a sheet are as long as its widest one, so none is too short or too long. */
@@ -60,17 +85,18 @@ function dateText(date: Date): string {
   return time === '00:00:00' ? day : `${day}T${time}`;
 }
 
-/** Unpacks every entry for its size alone. Throws `bad-file` where that is too much, or the archive is damaged. */
-async function checkArchive(bytes: Uint8Array, name: string): Promise<void> {
+/** The parts, every one of which was unpacked for its size alone. Throws `bad-file` where that is too much, or the archive is damaged. */
+async function checkArchive(bytes: Uint8Array, name: string): Promise<Map<string, Entry>> {
   if (bytes.length > MOST.bytes) throw refusal(name, `got ${bytes.length} bytes, ${MOST.bytes} are taken. Split it`);
   let left = MOST.unpackedBytes;
-  let isWorkbook = false;
+  const parts = new Map<string, Entry>();
   for (const entry of entriesOf(bytes, name)) {
-    isWorkbook ||= entry.name === 'xl/workbook.xml';
+    parts.set(entry.name, entry);
     left -= await unpackedSize(bytes, entry, left, name);
     if (left < 0) throw refusal(name, `got one that unpacks to more than ${MOST.unpackedBytes} bytes. Split it`);
   }
-  if (!isWorkbook) throw refusal(name, 'got another kind of file. Save it as .xlsx or CSV');
+  if (!parts.has('xl/workbook.xml')) throw refusal(name, 'got another kind of file. Save it as .xlsx or CSV');
+  return parts;
 }
 
 interface Entry {
@@ -121,10 +147,14 @@ async function unpackedSize(bytes: Uint8Array, entry: Entry, most: number, name:
     }
   } catch (cause) {
     throw refusal(name, 'got a damaged one. Save it anew', cause);
-  } finally {
-    reader.cancel().catch(() => {});
   }
-  return size;
+  return size; // the reader is left as it is: in Node, to cancel a DecompressionStream can end the process
+}
+
+/** The text of a part that `checkArchive` found to be small enough. */
+async function unpackedText(bytes: Uint8Array, { dataAt, packedBytes, deflated }: Entry): Promise<string> {
+  const packed = new Blob([bytes.slice(dataAt, dataAt + packedBytes)]).stream();
+  return await new Response(deflated ? packed.pipeThrough(new DecompressionStream('deflate-raw')) : packed).text();
 }
 
 function refusal(name: string, got: string, cause?: unknown): OnebitError {

@@ -3,7 +3,7 @@
 import { checkArgument } from '../../core/check.ts';
 import { nearName } from '../../core/near-name.ts';
 import { OnebitError } from '../../errors.ts';
-import { type CustomerTexts, DEFAULT_TEXTS } from './defaults.ts';
+import { type CustomerTexts, DEFAULT_TEXTS, readyName } from './defaults.ts';
 
 /** A text, the same in all languages or one for each. */
 export type TextByLanguage = string | Readonly<Record<string, string>>;
@@ -12,6 +12,8 @@ export type TextByLanguage = string | Readonly<Record<string, string>>;
 export interface BusinessTexts {
   /** The language of customers whose own is not known. */
   readonly language?: string;
+  /** Two letters of the country whose phone numbers may lack their country code, "DE". */
+  readonly country?: string;
   /** Per language, instead of the defaults. */
   readonly texts?: Readonly<Record<string, Partial<CustomerTexts>>>;
   /** What intents and fields are called before people: `{ card_arrival: { en: 'where a card is', de: 'wo eine Karte bleibt' } }`. */
@@ -20,7 +22,7 @@ export interface BusinessTexts {
   readonly answers?: Readonly<Record<string, TextByLanguage>>;
 }
 
-const PARTS = ['language', 'texts', 'names', 'answers'] as const;
+const PARTS = ['language', 'country', 'texts', 'names', 'answers'] as const;
 const TEXT_NAMES = Object.keys(DEFAULT_TEXTS.en) as (keyof CustomerTexts)[];
 /** Without its place a text would not say what it is for. */
 const PLACES: Readonly<Partial<Record<keyof CustomerTexts, string>>> = {
@@ -34,8 +36,10 @@ const MOST_ENTRIES = 20_000;
 export interface Voice {
   readonly language: string;
   readonly texts: CustomerTexts;
-  /** An intent or a field as people say it: its name, else the words of its label. */
+  /** An intent as people say it: its name, else the words of its label. */
   name(label: string): string;
+  /** The same of a field: those that need no examples have names in ten languages. */
+  field(label: string): string;
   /** The answer of an intent in this language, where it was written. */
   answer(intent: string): string | undefined;
   /** "a, b or c". */
@@ -59,6 +63,7 @@ export function voiceOf(own: BusinessTexts, wanted?: string): Voice {
   return {
     ...{ language, texts },
     name: (label) => inLanguage(entryOf(own.names, label)) ?? spoken(label),
+    field: (label) => inLanguage(entryOf(own.names, label)) ?? readyName(label, language) ?? spoken(label),
     answer: (intent) => {
       const text = entryOf(own.answers, intent);
       return typeof text === 'object' ? entryOf(text, language) : text;
@@ -92,6 +97,9 @@ export function checkTexts(operation: string, value: unknown): BusinessTexts {
   if (own.language !== undefined && !LANGUAGE.test(String(own.language))) {
     throw refused(operation, 'texts.language must be two letters, "de" for example', own.language);
   }
+  if (own.country !== undefined && !/^[A-Z]{2}$/.test(String(own.country))) {
+    throw refused(operation, 'texts.country must be two letters, "DE" for example', own.country);
+  }
   for (const [language, texts] of entriesOf(operation, 'texts.texts', own.texts)) {
     checkLanguage(operation, 'texts.texts', language);
     checkArgument(operation, `texts.texts.${language}`, texts, 'object');
@@ -115,9 +123,10 @@ export function checkTexts(operation: string, value: unknown): BusinessTexts {
         }
     }
   }
-  const { language, texts, names, answers } = own;
+  const { language, country, texts, names, answers } = own;
   return {
     ...(language === undefined ? {} : { language }),
+    ...(country === undefined ? {} : { country }),
     ...(texts ? { texts } : {}),
     ...(names ? { names } : {}),
     ...(answers ? { answers } : {}),

@@ -128,3 +128,39 @@ export const DEFAULT_TEXTS: Readonly<Record<string, CustomerTexts>> = {
     unreachable: 'Olmadı. Lütfen tekrar deneyin.',
   },
 };
+
+/** What fields that need no examples are called before customers, in the order of READY_FIELDS. */
+const READY_NAMES: Readonly<Record<string, readonly string[]>> = {
+  en: ['e-mail address', 'web address', 'IBAN', 'order number', 'amount', 'phone number', 'date or time'],
+  de: ['E-Mail-Adresse', 'Internetadresse', 'IBAN', 'Bestellnummer', 'Betrag', 'Telefonnummer', 'Datum oder Uhrzeit'],
+  fr: [
+    'adresse e-mail',
+    'adresse web',
+    'IBAN',
+    'numéro de commande',
+    'montant',
+    'numéro de téléphone',
+    'date ou heure',
+  ],
+  es: [
+    'correo electrónico',
+    'dirección web',
+    'IBAN',
+    'número de pedido',
+    'importe',
+    'número de teléfono',
+    'fecha u hora',
+  ],
+  pt: ['e-mail', 'endereço web', 'IBAN', 'número da encomenda', 'valor', 'número de telefone', 'data ou hora'],
+  it: ['indirizzo e-mail', 'indirizzo web', 'IBAN', 'numero d’ordine', 'importo', 'numero di telefono', 'data o ora'],
+  nl: ['e-mailadres', 'webadres', 'IBAN', 'bestelnummer', 'bedrag', 'telefoonnummer', 'datum of tijd'],
+  pl: ['adres e-mail', 'adres strony', 'IBAN', 'numer zamówienia', 'kwota', 'numer telefonu', 'data lub godzina'],
+  sv: ['e-postadress', 'webbadress', 'IBAN', 'ordernummer', 'belopp', 'telefonnummer', 'datum eller tid'],
+  tr: ['e-posta adresi', 'web adresi', 'IBAN', 'sipariş numarası', 'tutar', 'telefon numarası', 'tarih veya saat'],
+};
+const READY_LABELS = ['email', 'url', 'iban', 'order_number', 'amount', 'phone', 'datetime'];
+
+/** What a ready field is called in a language; undefined for other labels and languages. */
+export function readyName(label: string, language: string): string | undefined {
+  return READY_NAMES[language]?.[READY_LABELS.indexOf(label)];
+}
