@@ -21,7 +21,7 @@ const allowed: Record<string, string[]> = {
   evaluate: ['generate', 'model', 'tokenizer', 'kernels', 'core'],
   bulk: ['bytes', 'generate', 'chat', 'structured', 'tasks', 'core', 'language-model.ts'],
   provenance: ['bytes', 'gguf', 'core'],
-  'ai-sdk': ['server', 'language-model.ts'],
+  'ai-sdk': ['core', 'server', 'language-model.ts'],
   server: ['generate', 'chat', 'structured', 'tokenizer', 'tasks', 'bulk', 'provenance', 'core', 'language-model.ts'],
   redis: ['server', 'bulk', 'core'],
   remote: [

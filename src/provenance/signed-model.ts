@@ -95,6 +95,7 @@ export async function modelDigest(source: ByteSource, signal?: AbortSignal): Pro
 
 /** Whether a signature stands where it should, whatever it is worth. */
 export async function hasSignature(source: ByteSource): Promise<boolean> {
+  checkSource('hasSignature', source);
   return (await findSignature(source)) !== undefined;
 }
 

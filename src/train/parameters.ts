@@ -138,7 +138,10 @@ export class Parameters {
 
   /** Sets the weights; of packed ones the signs, by way of memory that is given back. */
   write({ latent, signs, packed, rows, cols }: Parameter, values: Float32Array): void {
-    if (!packed) return this.#backend.write(latent, values);
+    if (!packed) {
+      this.#backend.write(latent, values);
+      return;
+    }
     const whole = this.#backend.tensor(rows * cols);
     this.#backend.write(whole, values);
     this.#backend.packSigns(signs!, whole);

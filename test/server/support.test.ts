@@ -1,14 +1,16 @@
 // Support models over HTTP: classification, routing, and chats through the official client `openai`.
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { trainSupport } from '../../src/tasks/support/index.ts';
+import { ModelShelf, OnebitServer } from '../../src/server/index.ts';
+import { type SupportModel, trainSupport } from '../../src/tasks/support/index.ts';
 import { outsideRows, trainingRows } from '../support-rows.ts';
 import { type StartedServer, startServer } from './started-server.ts';
 
 let started: StartedServer;
+let support: SupportModel;
 beforeAll(async () => {
   const answer = { text: 'where is it', intent: 'parcel_status', answer: 'It comes tomorrow.' };
-  const support = await trainSupport([...trainingRows, answer, ...outsideRows], {
+  support = await trainSupport([...trainingRows, answer, ...outsideRows], {
     epochs: 8,
     networks: 1,
     precision: 0.9,
@@ -71,7 +73,6 @@ describe('support routes', () => {
     const asked = async (order: readonly string[]) => {
       const criteria = Object.fromEntries(order.map((label) => [label, null]));
       const one = await ask('/v1/systemone', {
-        model: 'any-name', // the support model is alone
         state: { messages: [{ role: 'user', content: input }] },
         questions: { q: { type: 'choice', instructions: 'What is it about?', criteria } },
       });
@@ -86,6 +87,17 @@ describe('support routes', () => {
     const [other, otherList] = await asked([...labels].reverse());
     expect(other).toEqual(one);
     expect(otherList.probabilities.reverse()).toEqual(list.probabilities);
+  });
+
+  test('a support model that is alone answers under any name', async () => {
+    const alone = new OnebitServer(new ModelShelf([], { mayBeEmpty: true }), { support });
+    const questions = { q: { type: 'noul', instructions: 'parcel status' } };
+    const body = JSON.stringify({ model: 'any', state: 'where is my parcel', questions });
+    const headers = { 'content-type': 'application/json' };
+    const response = await alone.fetch(new Request('http://shop/v1/systemone', { method: 'POST', headers, body }));
+    expect(await response.json()).toMatchObject({ model: 'shop', answers: { q: { type: 'noul' } } });
+    await alone.dispose();
+    expect((await ask('/v1/systemone', { model: 'any', state: 'x', questions })).status).toBe(404);
   });
 
   test('predicates and scores', async () => {

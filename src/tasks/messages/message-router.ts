@@ -12,15 +12,17 @@ export class MessageRouter {
   private readonly tell: LanguageReader;
 
   private constructor(model: SupportModel, ready: ReadyReader, tell: LanguageReader) {
+    checkSupportModel('MessageRouter', model);
     this.model = model;
     this.ready = ready;
     this.tell = tell;
   }
 
   /** Loads the libraries. @param country of phone numbers without a country code; default that of the business */
-  static async of(model: SupportModel, country = model.texts?.country): Promise<MessageRouter> {
+  static async of(model: SupportModel, country?: string): Promise<MessageRouter> {
     checkSupportModel('MessageRouter.of', model);
-    return new MessageRouter(model, await readyFields({ country }), await languageReader());
+    const ready = await readyFields({ country: country ?? model.texts?.country });
+    return new MessageRouter(model, ready, await languageReader());
   }
 
   /** The language of a text, of those that there are texts for; that of the business where it is not clear. */
