@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { memorySource } from '../src/bytes/memory-source.ts';
 import { hexOf, sha256 } from '../src/core/digest.ts';
 import { Random } from '../src/core/random.ts';
+import { planConversion } from '../src/gguf/convert.ts';
 import { readGguf } from '../src/gguf/read.ts';
 import { open, seal, statementOf } from '../src/provenance/envelope.ts';
 import { modelDigest, signModel } from '../src/provenance/signed-model.ts';
@@ -84,6 +85,14 @@ test('a signature is replaced by another, and the model stays', async () => {
   const again = await signed(file, other);
   expect((await verifyModel(memorySource(again))).keyId).toBe(other.id);
   expect(await modelDigest(memorySource(again))).toBe(await modelDigest(memorySource(model)));
+});
+
+test('what is made of a signed model is unsigned', async () => {
+  const source = memorySource(file);
+  const { write } = await planConversion(source, await readGguf(source), { type: 'same' });
+  const parts: Uint8Array[] = [];
+  await write((part) => void parts.push(part.slice()));
+  expect(await stateOf(Uint8Array.from(parts.flatMap((part) => [...part])))).toBe('unsigned');
 });
 
 test('a card: changed bytes of the text and of its signature are found', async () => {

@@ -92,11 +92,16 @@ async function* piecesOf(tensor: WritableTensor): AsyncGenerator<Uint8Array> {
   else yield await bytes;
 }
 
-/** The metadata of a file that was read, ready to be written again with the same types. */
+/** The metadata entry of a file's signature: of that very file, so that no other is written with it. */
+export const SIGNATURE_KEY = 'onebit.provenance';
+
+/** The metadata of a file that was read, ready to be written again with the same types; without its signature. */
 export function writableMetadata(gguf: Gguf): Map<string, WritableValue> {
   checkGiven('writableMetadata', 'gguf', gguf, 'readGguf', ['metadata']);
   const result = new Map<string, WritableValue>();
-  for (const [key, value] of gguf.metadata) result.set(key, writable(key, value, gguf.metadataTypes?.get(key)));
+  for (const [key, value] of gguf.metadata) {
+    if (key !== SIGNATURE_KEY) result.set(key, writable(key, value, gguf.metadataTypes?.get(key)));
+  }
   return result;
 }
 

@@ -7,11 +7,9 @@ import { checkArgument, checkOptions, wrong } from '../core/check.ts';
 import { hexOf } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { readGguf } from '../gguf/read.ts';
-import type { ByteSink } from '../gguf/write.ts';
+import { type ByteSink, SIGNATURE_KEY } from '../gguf/write.ts';
 import { type Opened, open, seal, statementOf } from './envelope.ts';
 import type { SigningKey } from './signing-keys.ts';
-
-export const SIGNATURE_KEY = 'onebit.provenance';
 
 /** Magic, version, numbers of tensors and of entries. */
 const PREAMBLE_BYTES = 24;

@@ -109,6 +109,8 @@ export class OnebitServer {
     const exchange = this.begin(request);
     let response: Response;
     try {
+      // A log that cannot be written any more costs no answer.
+      if (this.audit?.failure !== undefined && isAudited(exchange)) throw unaudited(this.audit.failure);
       response = await this.app.fetch(request, { exchange });
     } catch (error) {
       response = this.refuse(error, exchange);
@@ -136,9 +138,10 @@ export class OnebitServer {
       return await audited(response, exchange, audit);
     } catch (error) {
       this.observer.log('audit_failed', { error: String(error) });
-      await response.body?.cancel().catch(() => {});
       exchange.streaming = false;
       const refused = this.refuse(unaudited(error), exchange);
+      // Afterwards: a stream that is cancelled is one whose client has gone.
+      await response.body?.cancel().catch(() => {});
       exchange.status = refused.status;
       return refused;
     }

@@ -192,8 +192,8 @@ test('the audit log has hashes of what was asked and answered, no texts unless t
 test('where it cannot be written, nothing is answered', async () => {
   const full: AuditSink = { append: () => Promise.reject(new Error('the disk is full')) };
   started = await startServer({ audit: { sink: full } });
-  for (let i = 0; i < 2; i++) {
-    const response = await started.post('/v1/chat/completions', BODY);
+  for (const stream of [false, true, false]) {
+    const response = await started.post('/v1/chat/completions', { ...BODY, stream });
     expect([response.status, (await response.json()).error.code]).toEqual([503, 'audit_failed']);
   }
   await expect(startServer({ audit: { sink: { ...full, last: '{"half' } } })).rejects.toThrow(/last line of the log/);
