@@ -55,14 +55,16 @@ def make(folder):
 def compare(folder, file):
     ours = json.load(open(file))
     fast, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    written = json.load(open(folder.rstrip("/") + "/tokenizer.json"))
+    rows = 1 + max([*written["model"]["vocab"].values(), *(token["id"] for token in written["added_tokens"])])
     worst, wrong = 0.0, []
     for case in ours["texts"]:
         ids = fast(case["text"])["input_ids"]
         if ids != case["ids"]:
             wrong.append((case["text"], ids, case["ids"]))
         with torch.no_grad():
-            # onebit never chooses rows of the vocabulary that no token has.
-            judged = torch.log_softmax(model(torch.tensor([case["ids"]])).logits[0, :, : len(fast)].double(), -1)
+            # onebit never chooses rows of the vocabulary that no token has. (AutoTokenizer puts a token of its own behind those of some folders.)
+            judged = torch.log_softmax(model(torch.tensor([case["ids"]])).logits[0, :, :rows].double(), -1)
         for at, token in enumerate(case["ids"][1:]):
             worst = max(worst, abs(judged[at, token].item() - case["logprobs"][at]))
     if ours.get("chat"):
