@@ -227,6 +227,27 @@ describe('going on', () => {
     expect(readFileSync(at('ctrl.gguf')).equals(readFileSync(at('whole.gguf')))).toBe(true);
   });
 
+  test('--init seedling means the model in the package; the end says how many questions are answered', async () => {
+    writeFileSync(
+      at('shop.txt'),
+      'User: Are you open?\nAgent: Yes, until six.\n\nUser: Where are you?\nAgent: By the mill.\n',
+    );
+    const args = [
+      'train',
+      at('shop.txt'),
+      '-o',
+      at('shop.gguf'),
+      '--init',
+      'seedling',
+      '--steps',
+      '1',
+      '--threads',
+      '1',
+    ];
+    const { code, stdout } = await onebit(args);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/0 of 2 questions .* not learnt them yet/)]);
+  });
+
   test('an unfinished run is not overwritten by accident, nor continued with something else', async () => {
     await killed('guard.gguf', ...steps);
     const again = await onebit(train('guard.gguf', ...steps));

@@ -83,7 +83,15 @@ export function summaryText(done: TrainDone, path: string, columns: number): str
     : `loss ${done.loss.toFixed(3)} nats/token in training`;
   const size = `${(done.model.length / 1e6).toFixed(3)} MB`;
   const line = `${path}: ${size}, ${quality}; ${done.steps} updates, ${formatCount(done.tokens)} tokens in ${formatDuration(done.seconds)} (${done.tokensPerSecond.toFixed(0)} tokens/s)`;
-  return curve === '' ? line : `${curve}\n\n${line}`;
+  return [...(curve === '' ? [] : [curve, '']), line, ...answersLine(done)].join('\n');
+}
+
+/** How many of its text's questions the model answers as the text does, and what to do where that is fewer than half. */
+function answersLine({ answers }: TrainDone): string[] {
+  if (!answers) return [];
+  const { right, asked } = answers;
+  const line = `${right} of ${asked} questions of the text are answered to the letter`;
+  return [2 * right < asked ? `${line}: it has not learnt them yet, give it more --minutes` : line];
 }
 
 function quoted(prompt: string, text: string): string {

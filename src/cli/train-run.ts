@@ -185,6 +185,7 @@ function summaryOf(done: TrainDone, path: string): object {
     bitsPerByte: done.validation?.bitsPerByte ?? null,
     trainingBitsPerByte: done.losses[done.losses.length - 1]?.value ?? null,
     validation: done.validation ?? null,
+    answers: done.answers ? { right: done.answers.right, asked: done.answers.asked } : null,
     tokensPerSecond: done.tokensPerSecond,
     seconds: done.seconds,
   };

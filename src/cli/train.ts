@@ -10,7 +10,7 @@ import { presets } from '../train/presets.ts';
 import { readStartModel, type StartModel } from '../train/start-model.ts';
 import { Teacher } from '../train/teacher.ts';
 import type { TrainOptions } from '../train/train-options.ts';
-import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
+import { type CommandContext, modelNameOf, numberBetween, wholeNumber } from './context.ts';
 import { newFolder } from './new-folder.ts';
 import { Outputs } from './outputs.ts';
 import { print } from './print.ts';
@@ -28,6 +28,7 @@ Examples:
   onebit train notes.txt -o notes.gguf --minutes 2
   onebit train dialogues.txt -o model.gguf --preset seedling --minutes 240
   onebit train dialogues.txt -o model.gguf --preset seedling --minutes 240 --resume
+  onebit train shop.txt -o shop.gguf --init seedling --minutes 2
   onebit train chats.jsonl -o tuned.gguf --init model.gguf --steps 200 --lr 0.005
   onebit train chats.jsonl -o adapter.gguf --init model.gguf --lora 8 --steps 200
   onebit chat -m notes.gguf
@@ -51,7 +52,7 @@ export function trainCommand({ signal, endsInOrder }: CommandContext): Command {
   return command
     .option(
       '--init <model>',
-      'go on from this model: its shape, tokenizer and weights (those before rounding, where its run left checkpoints beside it)',
+      'go on from this model (a file, a URL, a pulled model, or seedling): its shape, tokenizer and weights (those before rounding, where its run left checkpoints beside it)',
     )
     .option(
       '--lora <rank>',
@@ -100,7 +101,8 @@ function addShapeOptions(command: Command): void {
 
 type Stops = Pick<CommandContext, 'signal' | 'endsInOrder'>;
 
-async function run(corpora: string[], flags: TrainFlags, stopping: Stops): Promise<void> {
+async function run(corpora: string[], given: TrainFlags, stopping: Stops): Promise<void> {
+  const flags = { ...given, init: modelOf(given.init), teacher: modelOf(given.teacher) };
   const files = await corpusFiles(corpora);
   const valid = await corpusFiles(flags.valid ?? []);
   const outputs = await Outputs.claim(outputsOf(flags), [
@@ -164,6 +166,11 @@ async function exportTokens(options: TrainOptions, folder: string): Promise<void
     write,
   );
   print(`${folder}: ${files.join(', ')}; ${updates} updates, ${positions} positions`);
+}
+
+/** The path of a model, which `seedling` means too. */
+function modelOf(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : modelNameOf({ model: name });
 }
 
 async function readModel<T>(name: string, read: (source: ByteSource) => Promise<T>): Promise<T> {
