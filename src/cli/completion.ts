@@ -73,35 +73,37 @@ function cases(nodes: readonly Node[]) {
   const valued = new Set(nodes.flatMap(({ options }) => options.filter(({ takesValue }) => takesValue)));
   const flags = new Set([...valued].flatMap((option) => option.flags));
   return {
-    words: words.join('\n'),
-    values: values.join('\n'),
-    paths: paths.join('|'),
+    /** From where the loop over the words begins to what may follow the option before. */
+    walk: `    case "\${at:+$at }$word" in
+    ${paths.join('|')}) at="\${at:+$at }$word" ;;
+    esac
+  done
+  case "$at $previous" in
+${values.join('\n')}
+  esac
+`,
+    /** Options with values that are files. */
     valued: [...flags].join('|'),
+    /** Where nothing is found yet: what may follow the command. */
+    rest: `    case "$at" in
+${words.join('\n')}
+    esac
+  fi
+`,
   };
 }
 
 function bashScript(nodes: readonly Node[]): string {
-  const { words, values, paths, valued } = cases(nodes);
+  const { walk, valued, rest } = cases(nodes);
   return `# Completion of onebit for bash.
 _onebit() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} at='' found='' word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "\${at:+$at }$word" in
-    ${paths}) at="\${at:+$at }$word" ;;
-    esac
-  done
-  case "$at $previous" in
-${values}
-  esac
-  if [ -z "$found" ]; then
+${walk}  if [ -z "$found" ]; then
     case "$previous" in
     ${valued}) COMPREPLY=($(compgen -f -- "$current")); return ;;
     esac
-    case "$at" in
-${words}
-    esac
-  fi
-  COMPREPLY=($(compgen -W "$found" -- "$current"))
+${rest}  COMPREPLY=($(compgen -W "$found" -- "$current"))
   [ \${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- "$current"))
 }
 complete -o filenames -F _onebit onebit
@@ -110,28 +112,17 @@ complete -o filenames -F _onebit onebit
 
 /** As a file in fpath, whose body is the function, and for `source`. In zsh `path` and `words` are names of its own. */
 function zshScript(nodes: readonly Node[]): string {
-  const { words, values, paths, valued } = cases(nodes);
+  const { walk, valued, rest } = cases(nodes);
   return `#compdef onebit
 # Completion of onebit for zsh.
 _onebit() {
   local previous=\${words[CURRENT-1]} at='' found='' word
   for word in "\${(@)words[2,CURRENT-1]}"; do
-    case "\${at:+$at }$word" in
-    ${paths}) at="\${at:+$at }$word" ;;
-    esac
-  done
-  case "$at $previous" in
-${values}
-  esac
-  if [[ -z "$found" ]]; then
+${walk}  if [[ -z "$found" ]]; then
     case "$previous" in
     ${valued}) _files; return ;;
     esac
-    case "$at" in
-${words}
-    esac
-  fi
-  compadd -- \${=found} || _files
+${rest}  compadd -- \${=found} || _files
 }
 if [[ "\${funcstack[1]}" = _onebit ]]; then _onebit "$@"; else compdef _onebit onebit; fi
 `;

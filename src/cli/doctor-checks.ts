@@ -100,17 +100,17 @@ function scaledPositions(patient: Patient): Finding[] {
   const number = (value: unknown) => (typeof value === 'number' && value > 0 ? value : undefined);
   const type = of('type');
   const context = number(keyOf(patient, 'context_length'));
-  let [factor, original] = [number(of('factor')), number(of('original_context_length'))];
-  const finding = (what: string): Finding => {
+  const [factor, original] = [number(of('factor')), number(of('original_context_length'))];
+  const finding = (what: string, assumed = factor): Finding => {
     // What is missing follows from what is left.
-    factor ??= context && original && context > original ? context / original : undefined;
-    original ??= context && factor && factor > 1 ? Math.round(context / factor) : undefined;
-    const settings = [`type=yarn`, `factor=f32:${factor}`, `original_context_length=u32:${original}`];
-    const missing = settings.filter((setting) => {
-      const key = setting.slice(0, setting.indexOf('='));
-      return key === 'type' ? type !== 'yarn' : number(of(key)) === undefined;
-    });
-    const advice = factor && original ? mend(patient, ...missing.map((setting) => `${prefix}${setting}`)) : GET_AGAIN;
+    const scale = assumed ?? (context && original && context > original ? context / original : undefined);
+    const length = original ?? (context && scale && scale > 1 ? Math.round(context / scale) : undefined);
+    const missing = [
+      ...(type === 'yarn' ? [] : ['type=yarn']),
+      ...(factor ? [] : [`factor=f32:${scale}`]),
+      ...(original ? [] : [`original_context_length=u32:${length}`]),
+    ];
+    const advice = scale && length ? mend(patient, ...missing.map((setting) => prefix + setting)) : GET_AGAIN;
     return { severity: 'wrong', check: 'yarn', what, advice };
   };
   if (type === 'yarn' && !(factor && original)) {
@@ -124,12 +124,8 @@ function scaledPositions(patient: Patient): Finding[] {
     return [finding(what)];
   }
   if (!isBonsai(patient) || context === undefined || context < 32_768) return [];
-  factor = 4;
-  return [
-    finding(
-      `it has the shape of a Bonsai model, whose positions are scaled by YaRN (factor 4), and the keys ${prefix}* are missing: text becomes worse with every token`,
-    ),
-  ];
+  const what = `it has the shape of a Bonsai model, whose positions are scaled by YaRN (factor 4), and the keys ${prefix}* are missing: text becomes worse with every token`;
+  return [finding(what, 4)];
 }
 
 function isBonsai(patient: Patient): boolean {

@@ -1,6 +1,6 @@
 // Owns the factor that a file may have beside a matrix: that of `blk.0.attn_q.weight` is `blk.0.attn_q.scale`. Must not know models.
 import type { ByteSource } from '../bytes/source.ts';
-import { formatByName } from '../quant/formats.ts';
+import { readNumbers } from './read-numbers.ts';
 import type { Gguf } from './types.ts';
 
 /** What the factor beside a matrix is called. */
@@ -12,9 +12,5 @@ export function scaleName(matrix: string): string {
 export async function scaleOf(gguf: Gguf, source: ByteSource, matrix: string, signal?: AbortSignal): Promise<number> {
   const tensor = gguf.tensors.get(scaleName(matrix));
   if (!tensor || tensor.name === matrix) return 1;
-  const bytes = new Uint8Array(tensor.sizeBytes);
-  await source.readInto(bytes, tensor.offsetBytes, signal);
-  const value = new Float32Array(1);
-  formatByName(tensor.format).decode(bytes, value);
-  return value[0];
+  return (await readNumbers(tensor, source, signal))[0];
 }

@@ -6,6 +6,7 @@ import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import { metadataNumber, metadataString } from '../gguf/metadata.ts';
 import { readGguf } from '../gguf/read.ts';
+import { readNumbers } from '../gguf/read-numbers.ts';
 import type { Gguf } from '../gguf/types.ts';
 import type { WritableTensor, WritableValue } from '../gguf/write.ts';
 import { formatByName } from '../quant/formats.ts';
@@ -61,11 +62,7 @@ export async function readGgufAdapter(
   const read = async (name: string) => {
     const tensor = gguf.tensors.get(name);
     if (!tensor) return undefined;
-    const bytes = new Uint8Array(tensor.sizeBytes);
-    await source.readInto(bytes, tensor.offsetBytes, signal);
-    const values = new Float32Array(tensor.shape.reduce((a, b) => a * b, 1));
-    formatByName(tensor.format).decode(bytes, values);
-    return { values, cols: tensor.shape[0] };
+    return { values: await readNumbers(tensor, source, signal), cols: tensor.shape[0] };
   };
   const matrices: AdapterMatrix[] = [];
   for (const name of gguf.tensors.keys()) {

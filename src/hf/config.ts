@@ -27,6 +27,10 @@ export interface Family {
   readonly usual?: { readonly base?: number; readonly epsilon?: number; readonly tied?: boolean };
   /** As `NEUTRAL`, where that is otherwise; an undefined list: the key is read elsewhere. */
   readonly neutral?: Readonly<Record<string, readonly unknown[] | undefined>>;
+  /** What a config.json says in fields of the family's own, in place of `readRope`. @returns `ReadConfig.queryFactor` */
+  readonly read?: (config: Json, reader: RopeReader) => number;
+  /** Fields of the family's own. */
+  readonly write?: (value: ConfigParts['value'], headSize: number) => Record<string, unknown>;
   /** Tensors that other families call otherwise. */
   readonly names?: readonly (readonly [hf: string, gguf: string])[];
 }
@@ -46,7 +50,7 @@ export const families: readonly Family[] = [
   },
   {
     ...{ hf: 'Gemma3ForCausalLM', modelType: 'gemma3_text', gguf: ['gemma3'], normShift: 1, usual: { tied: true } },
-    neutral: GEMMA3_NEUTRAL,
+    ...{ neutral: GEMMA3_NEUTRAL, read: readGemma3, write: writeGemma3 },
     names: [
       ['model.layers.#.post_attention_layernorm', 'blk.#.post_attention_norm'],
       ['model.layers.#.pre_feedforward_layernorm', 'blk.#.ffn_norm'],
@@ -139,9 +143,8 @@ export function readConfig(config: Json, name: string): ReadConfig {
   metadata.set(`${prefix}.attention.layer_norm_rms_epsilon`, f32(number('rms_norm_eps', usual.epsilon ?? 1e-6)));
   const reader: RopeReader = { prefix, metadata, headSize, number, problems };
   const rope = (config.rope_parameters ?? config.rope_scaling ?? {}) as Json;
-  const isGemma = prefix === 'gemma3';
-  const queryFactor = isGemma ? readGemma3(config, reader) : 1;
-  const frequencyFactors = isGemma ? undefined : readRope(rope, usual.base ?? 10_000, reader);
+  const queryFactor = family.read?.(config, reader) ?? 1;
+  const frequencyFactors = family.read ? undefined : readRope(rope, usual.base ?? 10_000, reader);
   if (family.scales && config.hidden_act === 'silu') metadata.set(`${prefix}.hidden_activation`, 'silu');
   const ternary = readTernary(config, problems);
   if (problems.length > 0) {
@@ -226,6 +229,6 @@ export function writeConfig(family: Family, parts: ConfigParts): Record<string, 
   config.rms_norm_eps = shortest(value('attention.layer_norm_rms_epsilon'));
   if (family.scales) config.hidden_act = value('hidden_activation') ?? (architecture === 'bitnet' ? 'silu' : 'relu2');
   Object.assign(config, writeRope({ ...parts, headSize }));
-  if (architecture === 'gemma3') Object.assign(config, writeGemma3(value, headSize));
+  Object.assign(config, family.write?.(value, headSize));
   return config;
 }

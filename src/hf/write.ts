@@ -3,6 +3,7 @@
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import { scaleOf } from '../gguf/matrix-scale.ts';
+import { readNumbers } from '../gguf/read-numbers.ts';
 import type { Gguf, GgufValue, TensorInfo } from '../gguf/types.ts';
 import { formatByName } from '../quant/formats.ts';
 import { type Family, familyOf, writeConfig } from './config.ts';
@@ -60,7 +61,7 @@ export async function writeFolder(
   const factors = gguf.tensors.get(ROPE_FACTORS);
   const config = writeConfig(family, {
     ...{ architecture, value, vocabulary: embedding.shape[1], tiedHead: !gguf.tensors.has('output.weight') },
-    frequencyFactors: factors && (await numbersOf(factors, source, options.signal)),
+    frequencyFactors: factors && (await readNumbers(factors, source, options.signal)),
     scaling: writtenScaling(gguf.metadata),
   });
   const form = options.to === 'mlx' ? mlxForm(gguf) : undefined;
@@ -184,19 +185,6 @@ function toWrite(
       }
     },
   };
-}
-
-/** All numbers of a vector. */
-async function numbersOf(
-  { shape, format, offsetBytes, sizeBytes }: TensorInfo,
-  source: ByteSource,
-  signal?: AbortSignal,
-): Promise<Float32Array> {
-  const bytes = new Uint8Array(sizeBytes);
-  await source.readInto(bytes, offsetBytes, signal);
-  const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  formatByName(format).decode(bytes, values);
-  return values;
 }
 
 /** Where each number of a permutation stands in it. */

@@ -2,8 +2,8 @@
 // Source: Llama 3's scaling as llama.cpp writes it down, `rope_freqs.weight`.
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
+import { readNumbers } from '../gguf/read-numbers.ts';
 import type { Gguf } from '../gguf/types.ts';
-import { formatByName } from '../quant/formats.ts';
 import { FREQUENCY_FACTORS, type ModelConfig } from './architecture.ts';
 
 /**
@@ -18,10 +18,7 @@ export async function withFrequencyFactors(
 ): Promise<ModelConfig> {
   const tensor = gguf.tensors.get(FREQUENCY_FACTORS);
   if (!tensor) return config;
-  const bytes = new Uint8Array(tensor.sizeBytes);
-  await source.readInto(bytes, tensor.offsetBytes, signal);
-  const factors = new Float32Array(tensor.shape[0]);
-  formatByName(tensor.format).decode(bytes, factors);
+  const factors = await readNumbers(tensor, source, signal);
   const wrong = factors.findIndex((factor) => !(factor > 0 && Number.isFinite(factor)));
   if (wrong >= 0) {
     throw new OnebitError(

@@ -256,8 +256,8 @@ class FileTokenizer implements Tokenizer {
   }
 
   #putsSpace(source: string, at: number): boolean {
-    if (this.#space === undefined || this.#space === 'section') return this.#space !== undefined;
-    if (this.#space === 'first' && at > 0) return false;
+    if (this.#space === undefined || (this.#space === 'first' && at > 0)) return false;
+    if (this.#space === 'section') return true;
     return source[at] !== ' ' && !source.startsWith(SPACE_BYTES, at);
   }
 
