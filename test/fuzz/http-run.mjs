@@ -22,7 +22,8 @@ const [HEALTH_SECONDS, SILENCE_SECONDS, REST_MB, PEAK_MB] = [0.3, 2, 256, 512];
 /** What a server at rest holds after the first tenth of the cases, it may hold in the end, and so many megabytes more. */
 const GROWTH_MB = 64;
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
-const server = fork(file('./http-server.mjs'), [values.model]);
+// One arena of the C library: with one per thread a server at rest holds a hundred megabytes more or less by chance, and growth would not be seen.
+const server = fork(file('./http-server.mjs'), [values.model], { env: { ...process.env, MALLOC_ARENA_MAX: '1' } });
 const told = async () => (await once(server, 'message'))[0];
 const { url } = await told();
 const asked = async (message) => {
@@ -38,7 +39,9 @@ server.on('exit', (code) => {
 let ending = false;
 let done = 0;
 const idle = await asked('memory');
-const witness = spawn(process.execPath, [file('./http-witness.mjs'), url], { stdio: ['pipe', 'pipe', 'inherit'] });
+const witness = spawn(process.execPath, [file('./http-witness.mjs'), url], { stdio: 'pipe' });
+await once(witness.stderr, 'data'); // it is ready
+witness.stderr.pipe(process.stderr);
 let report = '';
 witness.stdout.on('data', (chunk) => {
   report += chunk;

@@ -28,6 +28,9 @@ const HELLO =
   "require('http').createServer((q, a) => a.end('ok')).listen(0, '127.0.0.1', function () { process.send(this.address().port) })";
 const hello = spawn(process.execPath, ['-e', HELLO], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
 const [port] = await once(hello, 'message');
+// The first requests load code, here and in the server; the clock runs from then on, and the fuzzer begins when this process says so.
+for (const address of [`http://127.0.0.1:${port}`, `${url}/health`]) await (await fetch(address)).text();
+console.error('ready');
 
 async function askHealth() {
   while (going) {
