@@ -332,7 +332,10 @@ export class Scheduler implements RequestOwner {
     for (const { request, tokens } of parts.toSorted((a, b) => (a.request.isBefore(b.request) ? -1 : 1))) {
       const { sequence } = request;
       const length = sequence.length + tokens.length;
-      const missing = () => sequence.pagesNeeded(length) > pages.available + prefixes.evictable;
+      const missing = () => {
+        const needed = sequence.pagesNeeded(length);
+        return needed > pages.available && needed > pages.available + prefixes.evictable; // evictable pages are counted one by one
+      };
       while (this.running.has(request) && missing()) {
         // A page shared with the cache alone need not be copied.
         if (prefixes.forget(sequence.endPage)) continue;

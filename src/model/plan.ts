@@ -68,13 +68,21 @@ export interface TensorSpec {
 
 /** Numbers in a row of a register. */
 export function colsOf(register: Register, sizes: LayerSizes): number {
-  const { width, heads, kvHeads, headSize, feedForwardWidth } = sizes;
-  const cols: Record<Register, number> = {
-    ...{ hidden: width, normed: width, input: width },
-    ...{ queries: heads * headSize, attended: heads * headSize, keys: kvHeads * headSize, values: kvHeads * headSize },
-    ...{ gate: feedForwardWidth, up: feedForwardWidth },
-  };
-  return cols[register];
+  switch (register) {
+    case 'hidden':
+    case 'normed':
+    case 'input':
+      return sizes.width;
+    case 'queries':
+    case 'attended':
+      return sizes.heads * sizes.headSize;
+    case 'keys':
+    case 'values':
+      return sizes.kvHeads * sizes.headSize;
+    case 'gate':
+    case 'up':
+      return sizes.feedForwardWidth;
+  }
 }
 
 /** The tensors that a layer of these blocks has, in the order of their use. */

@@ -37,27 +37,29 @@ export function runLayer(blocks: readonly Block[], step: Step, weights: LayerWei
 function run(instruction: Instruction, step: Step, weights: LayerWeights): void {
   const { backend, config, registers, count } = step;
   const { heads, headSize, normEpsilon } = config;
-  const held = (register: Register) => registers[register] as Tensor; // plans name only registers that there are
   switch (instruction.op) {
     case 'norm': {
       const { x, out, weight, each } = instruction;
-      const [rows, cols] = each ? [count * config[each], headSize] : [count, colsOf(x, config)];
-      backend.rmsNorm(held(out), held(x), weights[weight] as Tensor, rows, cols, normEpsilon);
+      const rows = each ? count * config[each] : count;
+      const cols = each ? headSize : colsOf(x, config);
+      const scale = weights[weight] as Tensor;
+      backend.rmsNorm(held(registers, out), held(registers, x), scale, rows, cols, normEpsilon);
       break;
     }
     case 'linear': {
-      const x = held(instruction.x);
-      for (const { weight: name, out } of instruction.to) {
+      const x = held(registers, instruction.x);
+      const { biases = false, add = false } = instruction;
+      for (const { weight: name, out: register } of instruction.to) {
         const weight = weights[name] as Weight;
+        const out = held(registers, register);
         // The bias is repeated for each row, then added to.
-        const { biases = false, add = false } = instruction;
-        if (biases) backend.gatherRows(held(out), weights[`${name}.bias`] as Tensor, step.zeros, weight.rows);
-        backend.matmul(held(out), x, weight, count, add || biases);
+        if (biases) backend.gatherRows(out, weights[`${name}.bias`] as Tensor, step.zeros, weight.rows);
+        backend.matmul(out, x, weight, count, add || biases);
       }
       break;
     }
     case 'rotate':
-      backend.rope(held(instruction.x), config[instruction.each], headSize, ropeOf(config, step.layer));
+      backend.rope(held(registers, instruction.x), config[instruction.each], headSize, ropeOf(config, step.layer));
       break;
     case 'attend': {
       const { layer, pool } = step;
@@ -74,7 +76,12 @@ function run(instruction: Instruction, step: Step, weights: LayerWeights): void 
       break;
     }
     case 'add':
-      backend.scale(registers.hidden, held(instruction.x), count * config.width, 1, true);
+      backend.scale(registers.hidden, held(registers, instruction.x), count * config.width, 1, true);
       break;
   }
+}
+
+/** A register's buffer: plans name only registers that there are. */
+function held(registers: Registers, register: Register): Tensor {
+  return registers[register] as Tensor;
 }
