@@ -82,6 +82,16 @@ test('killed in the midst and resumed, it gives the same file as without, and th
   const again = await batch([...asked, '-o', at('killed.csv'), '--resume']);
   expect(again.code).toBe(0);
   expect(again.stderr).toContain('is whole already');
+  const table = readFileSync(at('in.csv'), 'utf8');
+  for (const [other, more] of [
+    [table.replace('Is the', 'Was the'), []],
+    [table, ['--limit', '1']],
+  ] as const) {
+    writeFileSync(at('other.csv'), other);
+    const elsewhere = await batch([at('other.csv'), ...asked.slice(1), ...more, '-o', at('killed.csv'), '--resume']);
+    expect(elsewhere.code).toBe(1);
+    expect(elsewhere.stderr).toMatch(/is whole and of others than/);
+  }
   expect(statSync(at('killed.csv')).mtimeMs).toBe(before);
 }, 300_000);
 

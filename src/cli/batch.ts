@@ -5,6 +5,7 @@ import { type BatchOptions, type BatchSummary, journalPath, rowChooser, rowTexts
 import { openRows, type RowFile } from '../bulk/row-file.ts';
 import type { RowWork } from '../bulk/row-work.ts';
 import { rowWriter } from '../bulk/row-writer.ts';
+import { holdsRowsOf } from '../bulk/whole-output.ts';
 import { removeTemporaries } from '../bytes/file-write.ts';
 import { OnebitError } from '../errors.ts';
 import { type BatchWorkFlags, inputsOf, openWork } from './batch-work.ts';
@@ -100,8 +101,7 @@ async function batch(path: string, flags: BatchFlags, { signal, endsInOrder }: C
     [path, ...(await inputsOf(flags))],
   );
   try {
-    if (isFinished)
-      return note(`${output} is whole already: no run of it is unfinished. Make it anew without --resume.`);
+    if (isFinished) return await leaveWhole(path, outputs.pathOf(output!), flags, signal);
     const real = outputs.pathOf(output!);
     for (const path of [real, journalPath(real)]) await removeTemporaries(path);
     if (overwrite) await rm(journalPath(real), { force: true });
@@ -117,6 +117,20 @@ async function batch(path: string, flags: BatchFlags, { signal, endsInOrder }: C
   } finally {
     await outputs.release();
   }
+}
+
+/** Nothing is left to do for an output that is whole. @throws OnebitError `bad-argument` where it is of other rows */
+async function leaveWhole(path: string, real: string, { output, ...chosen }: BatchFlags, signal: AbortSignal) {
+  if (await holdsRowsOf(real, await openRows(path, [], signal), { ...chosen, signal })) {
+    note(
+      `${output} is whole already: no run of it is unfinished. For another model or other options, make it anew without --resume.`,
+    );
+    return;
+  }
+  throw new OnebitError(
+    'bad-argument',
+    `batch: with --resume the output must be of the same rows, ${output} is whole and of others than ${path}. Make it anew without --resume, or name another.`,
+  );
 }
 
 function optionsOf(
