@@ -167,5 +167,5 @@ test('a card is complete when each question has an answer, and the head a licens
   expect(cardProblems(`${head}${COMPLETE.replace('## Evaluation', '## Numbers')}`)).toEqual([
     "a section 'Evaluation' must be there",
   ]);
-  expect(modelCard({ name: 'x', corpora: [], record: {} as never })).toContain('license: TODO');
+  expect(modelCard({ name: 'x', task: 'text-generation', made: [] })).toContain('license: TODO');
 });
