@@ -19,6 +19,8 @@ export interface RunFlags {
   log?: string | false;
   report?: string | false;
   card?: string | false;
+  /** The model that it went on from. */
+  init?: string;
   json?: boolean;
 }
 
@@ -125,10 +127,9 @@ export async function follow(
     const verdict = await judge?.(event);
     if (verdict) record.tables.push(verdict.table);
     await report();
-    const made = runFacts(
-      corpora.map((name) => basename(name)),
-      record,
-    );
+    const { init } = flags;
+    const from = { init: init && basename(init), teacher: options.teacher?.name };
+    const made = runFacts({ corpora: corpora.map((name) => basename(name)), ...from }, record);
     const facts = { name: options.name ?? 'onebit', task: 'text-generation', made } as const;
     await writeCard(flags, facts, outputs).catch((error: Error) => note(error.message));
     finish(event, path, flags, display, verdict);

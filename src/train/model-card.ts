@@ -79,8 +79,15 @@ function isOpen(text: string): boolean {
   return new RegExp(`^[\\s>*_"'-]*${TODO}\\b`, 'm').test(text);
 }
 
-/** What a run of `train` knows. @param corpora names of the texts' files */
-export function runFacts(corpora: readonly string[], { start, done }: RunRecord): [string, string][] {
+/** Names of what a model was made of: files of texts, the model that it went on from, the one that taught it. */
+export interface MadeFrom {
+  readonly corpora: readonly string[];
+  readonly init?: string;
+  readonly teacher?: string;
+}
+
+/** What a run of `train` knows. */
+export function runFacts({ corpora, init, teacher }: MadeFrom, { start, done }: RunRecord): [string, string][] {
   if (!start || !done) return [];
   const { shape, recipe } = start;
   const held = done.validation
@@ -88,6 +95,8 @@ export function runFacts(corpora: readonly string[], { start, done }: RunRecord)
     : 'nothing was held out';
   return [
     ['Texts', corpora.join(', ')],
+    ...(init ? [['Went on from', init] as [string, string]] : []),
+    ...(teacher ? [['Teacher', teacher] as [string, string]] : []),
     ['Documents', `${start.documents} learnt, ${start.validationDocuments} held out; ${start.corpusTokens} tokens`],
     ['Weights', `${shape.weights}, ${start.parameters} of them in ${shape.layers} layers of width ${shape.width}`],
     ['File', `${done.model.length} bytes, context of ${shape.contextLength} tokens`],
