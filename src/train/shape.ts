@@ -52,7 +52,12 @@ export interface ShapeTensor {
 }
 
 /** Weights that share one scale, by kind: the block sizes of Q1_0 and Q2_0. */
-export const groupSizes: Readonly<Record<WeightKind, number>> = { binary: 128, ternary: 64, float: 1 };
+const groupSizes: Readonly<Record<WeightKind, number>> = { binary: 128, ternary: 64, float: 1 };
+
+/** Of how many numbers, or a multiple, a row must be in training. */
+export function rowGroup(weights: WeightKind): number {
+  return Math.max(8, groupSizes[weights]);
+}
 
 /** A shape from the few numbers people choose; the rest follows. Head size 64 (or the width, where smaller), feed-forward 3 × width, tied head. */
 export function modelShape(
@@ -95,7 +100,7 @@ export function checkShape(shape: ModelShape): void {
   }
   if (shape.headSize % 8 !== 0) problems.push(`shape: headSize must be a multiple of 8, got ${shape.headSize}.`);
   problems.push(...architectureProblems(shape));
-  const group = Math.max(8, groupSizes[shape.weights]);
+  const group = rowGroup(shape.weights);
   const rowLengths = {
     width: shape.width,
     'heads × headSize': shape.heads * shape.headSize,
@@ -132,7 +137,7 @@ function architectureProblems(shape: ModelShape): string[] {
 }
 
 /** The architecture of a shape. @throws OnebitError `bad-argument` for a name that is none */
-export function shapeArchitecture({ architecture = 'qwen3' }: ModelShape): Architecture {
+export function shapeArchitecture({ architecture = 'qwen3' }: Pick<ModelShape, 'architecture'>): Architecture {
   const found = architectures.find(({ name }) => name === architecture);
   if (found) return found;
   throw new OnebitError(
@@ -142,7 +147,7 @@ export function shapeArchitecture({ architecture = 'qwen3' }: ModelShape): Archi
 }
 
 /** The activation of the feed-forward gate: the shape's, else what is usual for the architecture. */
-export function shapeActivation(shape: ModelShape): GateActivation {
+export function shapeActivation(shape: Pick<ModelShape, 'architecture' | 'activation'>): GateActivation {
   return shape.activation ?? shapeArchitecture(shape).activation?.({ metadata: new Map() }) ?? 'silu';
 }
 
