@@ -151,11 +151,31 @@ export class Booking {
     const first = [named, 'city'].filter((name) => given.includes(name)).map((name) => this.#wanted[name]);
     const rest = given.filter((name) => name !== named && name !== 'city').map((name) => this.#part(name));
     const joint = this.#voice.pick([', ', ', ', ', ', ' ']);
-    const listed = [first.join(', '), ...rest].filter((piece) => piece !== '').join(joint);
+    const place = first.join(this.#voice.pick([', ', ', ', ' in ', ' ']));
+    const mixed = this.#voice.chance(0.45);
+    const pieces = [place, ...(mixed ? this.#whenTogether(given, rest) : rest)].filter((piece) => piece !== '');
+    const listed = (mixed ? this.#voice.values.shuffle(pieces) : pieces).join(joint);
     const thing = this.#voice.pick(this.#kind.terse);
     if (given.includes(named) && this.#voice.chance(0.3)) return `${listed}${joint}${thing}`;
     const verb = named !== 'to' && given.includes(named) && this.#voice.chance(0.7);
     return `${verb ? this.#voice.pick(BOOK) : `${thing}${this.#voice.pick([': ', ', ', ' - '])}`}${listed}`;
+  }
+
+  /** Often the day and the time, or the rooms and the nights, are one piece: "noon on Sunday", "Friday at 8", "2 rooms for 3 nights". */
+  #whenTogether(given, parts) {
+    const pieces = [...parts];
+    const named = given.filter((name) => name !== (this.#kind.slots.to ? 'to' : this.#kind.named) && name !== 'city');
+    for (const pair of [
+      ['date', 'time'],
+      ['rooms', 'nights'],
+    ]) {
+      const [a, b] = pair.map((name) => named.indexOf(name));
+      if (a < 0 || b < 0 || !this.#voice.chance(0.7)) continue;
+      const [early, late] = this.#voice.chance(0.5) ? [a, b] : [b, a];
+      pieces[a] = `${pieces[early]} ${pieces[late]}`;
+      pieces[b] = '';
+    }
+    return pieces;
   }
 
   /** Asks for something good instead of naming it: the seedling knows none. */

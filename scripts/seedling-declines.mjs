@@ -142,16 +142,42 @@ export function nonsense(values) {
 export const NEARLY = choices(
   'Book a flight to {x}|I need a flight to {x} {d}|Buy {n} tickets for the concert {d}|Get me {n} tickets to {x}|I want {n} train tickets to {x}|Book a train to {x} {d}|Set an alarm for {t}|Wake me up at {t}|Remind me to call {p} at {t}|Send an email to {p}|Send a message to {p}|Call {p}|I need to see a doctor|I need an appointment with a doctor {d}|Make an appointment with the dentist {d} at {t}|I need a haircut {d} at {t}|Rent me a car in {x}|I want to rent a bicycle|Book a movie ticket for {d}|Reserve {n} seats at the cinema|Order a pizza for {t}|Order {n} books by {p}|Can you recommend a good book?|Recommend a film|Schedule a meeting with {p} {d} at {t}|Add {p} to my contacts|Play a song by {p}|Buy me {n} shirts|Book a tennis court for {t}|Order flowers for {p}|What is the weather in {x} {d}?|When is the next bus to {x}?|How far is it to {x}?|Find a job in {x}|I need a lawyer in {x}|I want to buy a house in {x}|Cancel my flight to {x}|Check my flight to {x}|Deliver {n} pizzas to {x}|Book me a massage {d}|Set a timer for {n} minutes|Do you know a good dentist?|Recommend a song|Send {n} dollars to {p}',
 );
+/** What customers of other shops complain of and ask: made of a thing, what is the matter, and when. */
+const THINGS = choices(
+  'invoice|bill|order|parcel|package|refund|subscription|password|account|delivery|laptop|phone|washing machine|card|credit card|payment|receipt|contract|router|internet|password reset|warranty|insurance|claim|salary|tax return|passport|visa|driving licence|ticket|flight|luggage|suitcase|bike|car|fridge|printer|heating|boiler|key|door lock|dog|cat|baby|doctor|appointment|prescription|medicine|homework|essay|website|app|screen|camera|shoes|dress|jacket|sofa|lawn mower|coffee machine|glasses|watch|loyalty points|voucher|discount code|gift card|newsletter|profile|email address|phone number|SIM card|electricity meter|rent|mortgage|loan',
+);
+const TROUBLES = choices(
+  'is wrong|was wrong|is broken|has not arrived|did not arrive|is late|is missing|was stolen|is lost|does not work|stopped working|was charged twice|was too high|has expired|is blocked|was damaged|arrived damaged|is too small|needs repair|is the wrong colour|was cancelled|is still open|looks wrong|keeps crashing|was sent to the wrong address|was never paid|has a scratch|is leaking|is not what I ordered|must be renewed',
+);
+const WISHES = choices(
+  'I want to return my {y}|I need a copy of my {y}|Please send me my {y} again|Where is my {y}?|When will my {y} come?|How do I cancel my {y}?|Can you fix my {y}?|I want to complain about my {y}|I want my money back for the {y}|Change my {y}|Cancel my {y}|I lost my {y}|Please check my {y}|What happened to my {y}?|Why is my {y} so expensive?|Can I exchange my {y}?|How do I set up my {y}?|Track my {y}|I would like to buy a new {y}|Sell my {y}|How old is my {y}?|Update my {y}|Who took my {y}?|Can you ship my {y} {d}?|I ordered a {y} {d} and heard nothing|I have been waiting for my {y} since {v}|Pick up my {y} {d}|Is my {y} ready?|Do you repair a {y}?',
+);
+const SINCE =
+  ' from last month| since {v}| {d}| again| from last week| and nobody answers| for {n} days|, what now?|, please help|!||||||'.split(
+    '|',
+  );
 export function nearly(values) {
+  if (values.chance(0.45)) return troubled(values);
+  return filled(values, values.pick(NEARLY));
+}
+function troubled(values) {
+  const told = values.chance(0.5)
+    ? values.pick(WISHES)
+    : `${values.pick(['My', 'My', 'The', 'Your', 'Our'])} {y} ${values.pick(TROUBLES)}${values.pick(SINCE)}`;
+  return filled(values, told);
+}
+function filled(values, phrase) {
   const day = values.date();
   const forms = {
     x: () => values.city(),
     p: () => values.person(),
     t: () => values.time(),
     d: () => onDay(day),
+    v: () => day,
     n: () => values.count(1, 9),
+    y: () => values.pick(THINGS),
   };
-  return values.pick(NEARLY).replace(/\{(\w)\}/g, (_, form) => forms[form]());
+  return phrase.replace(/\{(\w)\}/g, (_, form) => forms[form]());
 }
 
 /** Intents of the sets that are the seedling's own trade, or talk that has no meaning alone. */

@@ -3,9 +3,12 @@
 const choices = (text) => text.split('|').map((item) => item.trim());
 
 /** "at" goes before times and "on" before days, unless the value says it itself. */
-export const onDay = (day) => (/^(today|tomorrow|tonight|next|this|the day after|in )/i.test(day) ? day : `on ${day}`);
+export const onDay = (day) =>
+  /^(today|tomorrow|tonight|next|this|the day after|in |a week)/i.test(day) ? day : `on ${day}`;
 export const atTime = (time) => (/^(now|right now|as soon as possible|immediately)$/i.test(time) ? time : `at ${time}`);
-const counted = (count, one, many) => `${count} ${/^(1|one)$/i.test(count) ? one : many}`;
+/** A number of things; what already says its thing ("a double room", "two adults and a child") stays as it is. */
+const counted = (count, one, many) =>
+  /^[\w-]*$/.test(count) ? `${count} ${/^(1|one)$/i.test(count) ? one : many}` : count;
 export const people = (count) => counted(count, 'person', 'people');
 const part = (value, text) => (value === undefined ? '' : ` ${text}`);
 
@@ -32,13 +35,15 @@ const TIME = {
   instead: choices('we will be there at {v}|I can only come at {v}|it is at {v}|we are coming at {v}'),
 };
 const PEOPLE = {
-  make: (values) => values.count(1, 9),
+  make: (values) => values.party(),
   ask: 'For how many people?',
   label: choices('number of people|party size|number of guests'),
   answer: choices(
     '{v}|{v}|{n}|For {v}|For {n}|{v} please|There will be {v} of us|We are {v}|{v} of us|{n} please|A party of {v}|It is for {v}|We will be {v}|for {v} please',
   ),
-  part: choices('for {v}|for {v}|for {n}|for {n}|for a party of {v}|{n}|{n}|party of {v}|{v} of us'),
+  part: choices(
+    'for {v}|for {v}|for {n}|for {n}|for a party of {v}|{n}|{n}|party of {v}|{v} of us|for the {v} of us|we are {v}',
+  ),
   fragment: choices('{n}|for {n}|{n}|for {v}|{v}'),
   instead: choices(
     'we are {v}|we are {n}|we will be {v}|there will be {v} of us|it is for {v}|there are {v} of us|{n} are coming|we are {v} now',
@@ -118,7 +123,7 @@ export const KINDS = {
         instead: choices('it is called {v}|the hotel is {v}|I would like {v}|I want to stay at {v}'),
       },
       rooms: {
-        make: (values) => values.count(1, 4),
+        make: (values) => values.rooms(),
         ask: 'How many rooms?',
         label: choices('number of rooms'),
         answer: choices('{v}|{v}|{r}|{r}|{v} please|{r} please|I need {v}|Just {v}|We need {r}|{r} would be enough'),
@@ -249,16 +254,18 @@ export function fill(phrase, value) {
     t: counted(value, 'night', 'nights'),
     g: counted(value, 'guest', 'guests'),
   };
-  return phrase.replace(/\{(\w+)\}/g, (_, form) => forms[form]);
+  // "a party of two adults and a child", "a double room hotel rooms" say nothing.
+  const whole = /\s/.test(value) && /\{rr\}|\{v\} of us|party of \{v\}/.test(phrase) ? '{v}' : phrase;
+  return whole.replace(/\{(\w+)\}/g, (_, form) => forms[form]);
 }
 
 /** How a request begins; the ones of `asking` are questions. */
 export const REQUESTS = {
   telling: choices(
-    'I want to book|I want to book|I would like to book|I would like to reserve|Please book|Book|Book me|Reserve|I need|We need|Get me|I am looking for|We would like|I want|Please get me|Please reserve|I would like|We want to book|Hi, I need|Hello, I want to book|Hi, I would like|I need to book|I wish to reserve|Help me book|I would love|Please arrange|Arrange|Order',
+    'I want to book|I want to book|I would like to book|I would like to reserve|Please book|Book|Book me|Reserve|I need|We need|Get me|I am looking for|We would like|I want|Please get me|Please reserve|I would like|We want to book|Hi, I need|Hello, I want to book|Hi, I would like|I need to book|I wish to reserve|Help me book|I would love|Please arrange|Arrange|Order|I am after|I was hoping to book|I was hoping for|Put me down for|Put us down for|Looking for|Looking to book|Need|Want|Could do with|I am hoping to get|Sort me out with|We are looking for|We are after|I have to book|I am writing to book|I am calling to book|Let us have|Let us book|Make me a booking for|Go ahead and book|Try to get me|We need to reserve|Do me a favour and book|Would like|My wife and I would like|My boss needs|My parents want|A friend and I need',
   ),
   asking: choices(
-    'Can you book|Could you book|Can I get|Could I have|Can you get us|Can I book|Could you reserve|May I book|Is it possible to book|Would you book|Can you find me|Can we get|Hello, can you book|Will you book|Can I reserve|Could you get me',
+    'Can you book|Could you book|Can I get|Could I have|Can you get us|Can I book|Could you reserve|May I book|Is it possible to book|Would you book|Can you find me|Can we get|Hello, can you book|Will you book|Can I reserve|Could you get me|Do you have|Do they have|Is there|Any chance of|Would it be possible to get|Could you arrange|Would you mind booking|Could you please book|Can you please reserve|Can you sort out|Can I still get|Is it possible to get|Can we still have|May we have|Could we have|Can you help me book|Could you check for',
   ),
 };
 

@@ -267,6 +267,41 @@ export class Values {
     return this.chance(0.5) ? String(n) : NUMBERS[n - 1];
   }
 
+  /** How many come: a number, now and then who they are. */
+  party() {
+    if (this.chance(0.94)) return this.count(1, 9);
+    const [adults, children] = [this.count(2, 6), this.count(2, 4)];
+    return this.pick([
+      `${adults} adults`,
+      `${adults} adults and ${children} children`,
+      `${adults} adults and ${this.pick(['a child', '1 child', 'one child', 'a baby', 'a dog'])}`,
+      `a family of ${adults}`,
+      `a group of ${this.count(5, 20)}`,
+      `${adults} friends`,
+      'a couple',
+      'just me',
+    ]);
+  }
+
+  /** How many rooms, now and then of what kind. */
+  rooms() {
+    if (this.chance(0.72)) return this.count(1, 4);
+    const kind = this.pick(
+      words('double double double single single twin family triple quiet standard big king queen'),
+    );
+    const many = this.count(2, 4);
+    return this.pick([
+      `a ${kind} room`,
+      `a ${kind} room`,
+      `a ${kind} room`,
+      `one ${kind} room`,
+      `1 ${kind} room`,
+      `${many} ${kind} rooms`,
+      `${many} ${kind} rooms`,
+      `a ${this.pick(['suite', 'junior suite', 'studio', 'double', 'single', 'twin', 'room with a view', 'room with two beds', 'room with a balcony'])}`,
+    ]);
+  }
+
   time() {
     const [hour, minute] = [
       this.number(1, 12),
@@ -287,6 +322,9 @@ export class Values {
       () => `${hour}.${minute}`,
       () => `${this.number(13, 22)}.${minute}`,
       () => `${this.number(11, 22)}h`,
+      () => `${this.number(11, 22)}h${minute}`,
+      () => `${hour}:${minute} ${half.charAt(0)}.m.`,
+      () => `${hour} ${half.toUpperCase()}`,
       () => `${hour} o'clock`,
       () => `${NUMBERS[hour - 1]} o'clock`,
       () => `half past ${NUMBERS[hour - 1]}`,
@@ -332,7 +370,22 @@ export class Values {
       () => `the ${this.pick(SPOKEN_ORDINALS)} of ${month}`,
       () => this.pick(HOLIDAYS),
       () => `${day} ${month} 202${this.number(5, 9)}`,
-      () => `${weekday} ${this.pick(['evening', 'night', 'afternoon'])}`,
+      () => `${weekday} ${this.pick(['evening', 'night', 'afternoon', 'morning', 'lunchtime'])}`,
+      () =>
+        `${this.pick(['tomorrow', 'this', 'this', 'next', 'tomorrow'])} ${this.pick(['evening', 'night', 'afternoon', 'morning'])}`.replace(
+          'next',
+          'Friday',
+        ),
+      () =>
+        this.pick([
+          `a week from ${weekday}`,
+          `${weekday} week`,
+          `${weekday} in two weeks`,
+          'this weekend',
+          'next week',
+        ]),
+      () => `${weekday}, ${this.pick([`${day} ${month}`, `the ${ordinal(day)}`, `${month} ${ordinal(day)}`])}`,
+      () => `${month} the ${ordinal(day)}`,
       () => `in ${this.pick(['two', 'three', '10'])} ${this.pick(['days', 'weeks'])}`,
     ])();
   }

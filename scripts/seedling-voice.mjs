@@ -80,7 +80,7 @@ export class Voice {
       const named = this.chance(0.5) ? this.values.restaurant() : this.values.hotel();
       return [this.factAbout(named), REPLIES.fact];
     }
-    const message = roll <= 48 ? nearly(this.values) : this.pick(this.#offPath);
+    const message = roll <= 58 ? nearly(this.values) : this.pick(this.#offPath);
     const written = this.chance(0.5) ? this.typed(message) : this.chance(0.5) ? capital(message) : message;
     return [written, replyTo(message)];
   }

@@ -71,6 +71,26 @@ describe.skipIf(!isUnix)('a named pipe that nobody writes into', () => {
   }, 60_000);
 });
 
+describe.skipIf(!isUnix)('a named pipe that nobody reads, as the output', () => {
+  const rows = join(folder, 'rows.csv');
+  writeFileSync(rows, 'text,intent\nopen?,hours\nclosed?,hours\nmy parcel,parcel\nthe parcel,parcel\n');
+
+  test.each([
+    ['SIGTERM', [143, 'SIGTERM']],
+    ['SIGINT', [130, 'SIGINT']],
+  ] as const)(
+    '%s ends the program',
+    async (signal, codes) => {
+      const { child, said, end } = start(['support', 'redact', '--file', rows, '-o', pipe]);
+      await wait(5000);
+      expect(child.exitCode, said()).toBe(null);
+      child.kill(signal);
+      expect(codes).toContain(await end);
+    },
+    60_000,
+  );
+});
+
 describe.skipIf(!isUnix)('a pipe is read', () => {
   const bash = (script: string) => {
     const args = ['-c', script, 'bash', process.execPath, program, model, pipe];

@@ -7,7 +7,7 @@ import { architectures } from '../src/model/arch/index.ts';
 import { exportedFile } from '../src/train/exported.ts';
 import { defaultRecipe, type Recipe } from '../src/train/recipe.ts';
 import { checkShape, modelShape, shapeTensors, type WeightKind } from '../src/train/shape.ts';
-import { readStartModel } from '../src/train/start-model.ts';
+import { readStartModel, withWholeRows } from '../src/train/start-model.ts';
 import { createTrainer } from '../src/train/trainer.ts';
 import type { Batch } from '../src/train/trainer-types.ts';
 
@@ -75,6 +75,29 @@ test('tensors are those of the architecture', () => {
   expect(names('qwen2')).toContain('blk.0.attn_q.bias');
   expect(names('bitnet')).toContain('blk.0.ffn_sub_norm.weight');
   expect(names('bitnet')).not.toContain('blk.0.attn_q.scale');
+});
+
+test('a model whose feed-forward rows are no multiple of 8 gets units that do nothing', () => {
+  const shape = modelShape({ vocabulary: 40, layers: 1, width: 32, feedForwardWidth: 20, weights: 'float' });
+  const weights = new Map(
+    shapeTensors(shape).map(({ name, rows, cols }) => [
+      name,
+      Float32Array.from({ length: rows * cols }, (_, i) => i + 1),
+    ]),
+  );
+  const whole = withWholeRows({ name: 'narrow', shape, tokenizer: new Map(), weights });
+  expect(whole.shape).toEqual({ ...shape, feedForwardWidth: 24 });
+  checkShape(whole.shape);
+  for (const { name, rows, cols } of shapeTensors(shape)) {
+    const grown = whole.weights.get(name)!;
+    const wide = name.includes('ffn_down') ? 24 : cols;
+    const expected = new Float32Array(grown.length);
+    for (let row = 0; row < rows; row++)
+      for (let col = 0; col < cols; col++) expected[row * wide + col] = row * cols + col + 1;
+    expect(grown, name).toEqual(expected);
+  }
+  const normed = { ...shape, architecture: 'bitnet' };
+  expect(withWholeRows({ name: '', shape: normed, tokenizer: new Map(), weights }).shape).toBe(normed);
 });
 
 test('what cannot be is refused with every problem', () => {

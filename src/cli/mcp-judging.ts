@@ -5,10 +5,8 @@ import { z } from 'zod';
 import { Budget } from '../core/budget.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { type DecisionQuestion, decideAll, likelihoodDecider, supportDecider } from '../tasks/decide/index.ts';
-import { readyFields, withReadyFields } from '../tasks/fields/index.ts';
-import { MessageRouter } from '../tasks/messages/index.ts';
+import { fieldReader, MessageRouter } from '../tasks/messages/index.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
-import { languageReader } from '../tasks/texts/index.ts';
 import { answered, text, texts } from './mcp-answer.ts';
 
 const readOnly = { annotations: { readOnlyHint: true } };
@@ -97,11 +95,9 @@ export function addFields(server: McpServer, model: SupportModel | undefined, si
     },
     async ({ texts, country }, extra) =>
       answered(async () => {
-        const [read, tell] = [await readyFields({ country: country ?? model?.texts.country }), await languageReader()];
+        const read = await fieldReader(model, { country });
         const both = AbortSignal.any([signal, extra.signal]);
-        const results = await each(texts, both, (query) => ({
-          fields: withReadyFields(model?.readFields(query) ?? [], read(query, tell(query))),
-        }));
+        const results = await each(texts, both, (query) => ({ fields: read(query) }));
         return { results };
       }),
   );

@@ -3,7 +3,7 @@
 // written.
 import { mkdir, mkdtemp, open, readdir, rm, rmdir, stat, statfs, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { fileError, systemCode } from '../bytes/file-source.ts';
 import { type Append, isTemporaryName, temporaryPath, writeFileAtomically } from '../bytes/file-write.ts';
 import { type Lock, takeLock } from '../bytes/lock.ts';
@@ -98,6 +98,12 @@ export class Outputs {
   }
 
   async #refuseMixUp({ option, path, kind, mayReplace }: Output, read: ReadonlySet<FileIdentity>): Promise<void> {
+    if (kind !== 'checkpoints' && (path.endsWith('/') || path.endsWith(sep))) {
+      throw new OnebitError(
+        'bad-argument',
+        `${option}: a file must be named, got the folder ${path}. Name the file in it.`,
+      );
+    }
     const real = await realPathOf(path).catch((error) => {
       if (systemCode(error) !== 'ENOENT') throw fileError('write', path, error);
       throw new OnebitError('io', `write ${path}: its folder must exist, it does not. Create it first.`, {

@@ -117,15 +117,27 @@ export class Stopping {
   #stop(exitCode: number, reason: unknown): void {
     const again = this.#abort.signal.aborted;
     this.#exitCode ||= exitCode;
-    if (again) process.exit(this.#exitCode);
+    if (again) this.#endNow();
     if (Number.isFinite(this.#graceMs)) {
       const end = () => {
         printStop(reason);
-        process.exit(this.#exitCode);
+        this.#endNow();
       };
       setTimeout(end, this.#graceMs).unref();
     }
     this.#abort.abort(reason);
+  }
+
+  /**
+   * Ends the process. Node's exit waits for what the system still does for it, and a pipe that nobody opens at its other end lasts for ever: then a
+   * signal ends it as the system does.
+   */
+  #endNow(): void {
+    const waits = process.getActiveResourcesInfo().some((name) => /^(FSReq|GetAddrInfo|GetNameInfo)/.test(name));
+    if (!waits) process.exit(this.#exitCode);
+    this.#watched = false;
+    this.#disarm();
+    process.kill(process.pid, this.#exitCode === EXIT_INTERRUPTED ? 'SIGINT' : 'SIGTERM');
   }
 
   #arm(): void {

@@ -3,9 +3,9 @@ import { Command } from 'commander';
 import { Budget } from '../core/budget.ts';
 import { printable } from '../core/printable.ts';
 import { OnebitError } from '../errors.ts';
-import { READY_FIELDS, readyFields, redactFields, withReadyFields } from '../tasks/fields/index.ts';
+import { READY_FIELDS, redactFields } from '../tasks/fields/index.ts';
+import { fieldReader } from '../tasks/messages/index.ts';
 import { readQueries } from '../tasks/support/index.ts';
-import { languageReader } from '../tasks/texts/index.ts';
 import type { CommandContext } from './context.ts';
 import { Outputs } from './outputs.ts';
 import { printJsonLine } from './print.ts';
@@ -71,7 +71,7 @@ export function redactSupportCommand({ signal }: CommandContext): Command {
 }
 
 async function hiderFor(flags: RedactFlags, signal: AbortSignal) {
-  const { model: path, fields: names, country } = flags;
+  const { model: path, fields: names, country, language } = flags;
   const model = path === undefined ? undefined : await openSupport(path, signal);
   const labels = names?.split(',').map((label) => label.trim());
   const known = new Set<string>([...READY_FIELDS, ...(model?.fieldLabels ?? [])]);
@@ -82,11 +82,9 @@ async function hiderFor(flags: RedactFlags, signal: AbortSignal) {
       `--fields: labels must be of ${[...known].join(', ')}, got '${unknown}'. Correct it${model ? '' : ', or give a model that reads it with -m'}.`,
     );
   }
-  const read = await readyFields({ country: country ?? model?.texts.country });
-  const tell = flags.language === undefined ? await languageReader() : () => flags.language;
+  const read = await fieldReader(model, { country, language });
   return (text: string) => {
-    const found = withReadyFields(model?.readFields(text) ?? [], read(text, tell(text) ?? model?.texts.language));
-    const replaced = found.filter(({ label }) => labels === undefined || labels.includes(label));
+    const replaced = read(text).filter(({ label }) => labels === undefined || labels.includes(label));
     return {
       text: redactFields(text, replaced),
       fields: replaced.map(({ label, start, end }) => ({ label, start, end })),

@@ -7,7 +7,7 @@ import { openSource } from '../load.ts';
 import { architectures } from '../model/arch/index.ts';
 import { exportRun } from '../train/export-run.ts';
 import { presets } from '../train/presets.ts';
-import { readStartModel, type StartModel } from '../train/start-model.ts';
+import { readStartModel, type StartModel, withWholeRows } from '../train/start-model.ts';
 import { Teacher } from '../train/teacher.ts';
 import type { TrainOptions } from '../train/train-options.ts';
 import { type CommandContext, modelNameOf, numberBetween, wholeNumber } from './context.ts';
@@ -183,8 +183,9 @@ async function readModel<T>(name: string, read: (source: ByteSource) => Promise<
 }
 
 async function openInit(name: string, flags: TrainFlags, display: TrainDisplay): Promise<StartModel> {
-  const model = await readModel(name, (source) => readStartModel(source, flags.kind));
+  const read = await readModel(name, (source) => readStartModel(source, flags.kind));
   // An adapter is for the weights as they are in the file.
+  const model = flags.lora === undefined ? withWholeRows(read) : read;
   const weights = flags.lora === undefined ? await weightsBeforeRounding(name, model) : undefined;
   if (!weights) return model;
   display.show({ type: 'notice', message: `goes on from the weights before rounding in ${name}.ckpt` });

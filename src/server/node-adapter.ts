@@ -22,6 +22,8 @@ export interface ListenOptions {
 
 /** Time for answers that have been made to reach their clients. */
 const LAST_WRITES_MS = 1000;
+/** How long what a refused client goes on sending is read and thrown away. */
+const LINGER_MS = 5000;
 
 /** A server that listens. */
 export interface Listening {
@@ -90,8 +92,30 @@ export async function listen(
 function closeAfterRefusal(incoming: IncomingMessage, outgoing: ServerResponse): void {
   const writeHead = outgoing.writeHead.bind(outgoing) as (...head: unknown[]) => ServerResponse;
   outgoing.writeHead = (...head: unknown[]) => {
-    if (!incoming.complete) outgoing.shouldKeepAlive = false;
+    if (!incoming.complete) {
+      outgoing.shouldKeepAlive = false;
+      linger(incoming);
+    }
     return writeHead(...head);
+  };
+}
+
+/**
+ * Makes Node close the connection only when the whole body has come, or after a while. A connection that is closed with bytes unread is reset, and a
+ * client that is still writing loses the answer with it.
+ */
+function linger(incoming: IncomingMessage): void {
+  const { socket } = incoming;
+  const close = socket.destroySoon.bind(socket);
+  let cut: NodeJS.Timeout | undefined;
+  socket.destroySoon = () => {
+    if (cut) return; // asked again
+    if (incoming.readableEnded) return close();
+    cut = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(cut));
+    incoming.once('end', close);
+    socket.end();
+    incoming.resume();
   };
 }
 

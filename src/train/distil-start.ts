@@ -7,7 +7,7 @@ import { exportTensor, shapeMetadata } from './export.ts';
 import { exportedFile } from './exported.ts';
 import { roundings } from './parameters.ts';
 import type { Recipe } from './recipe.ts';
-import { checkShape, groupSizes, type ModelShape, shapeTensors, type TensorRole, type WeightKind } from './shape.ts';
+import { checkShape, type ModelShape, rowGroup, shapeTensors, type TensorRole, type WeightKind } from './shape.ts';
 import type { StartModel } from './start-model.ts';
 
 /** Sizes of the student in place of the smallest that its format allows. */
@@ -41,7 +41,7 @@ export function studentShape(teacher: ModelShape, weights: WeightKind, size: Stu
       `distil: the teacher's architecture must be one of ${TEACHERS.join(', ')}, got ${architecture}.`,
     );
   }
-  const group = Math.max(8, groupSizes[weights]);
+  const group = rowGroup(weights);
   const whole = (length: number) => Math.ceil(length / group) * group;
   const width = size.width ?? whole(teacher.width);
   const copies = Math.floor(width / teacher.width);

@@ -52,7 +52,12 @@ export interface ShapeTensor {
 }
 
 /** Weights that share one scale, by kind: the block sizes of Q1_0 and Q2_0. */
-export const groupSizes: Readonly<Record<WeightKind, number>> = { binary: 128, ternary: 64, float: 1 };
+const groupSizes: Readonly<Record<WeightKind, number>> = { binary: 128, ternary: 64, float: 1 };
+
+/** Of how many numbers, or a multiple, a row must be in training. */
+export function rowGroup(weights: WeightKind): number {
+  return Math.max(8, groupSizes[weights]);
+}
 
 /** A shape from the few numbers people choose; the rest follows. Head size 64 (or the width, where smaller), feed-forward 3 × width, tied head. */
 export function modelShape(
@@ -95,7 +100,7 @@ export function checkShape(shape: ModelShape): void {
   }
   if (shape.headSize % 8 !== 0) problems.push(`shape: headSize must be a multiple of 8, got ${shape.headSize}.`);
   problems.push(...architectureProblems(shape));
-  const group = Math.max(8, groupSizes[shape.weights]);
+  const group = rowGroup(shape.weights);
   const rowLengths = {
     width: shape.width,
     'heads × headSize': shape.heads * shape.headSize,

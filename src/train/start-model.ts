@@ -9,7 +9,7 @@ import { FREQUENCY_FACTORS } from '../model/architecture.ts';
 import { readModelConfig } from '../model/config.ts';
 import { formatByName } from '../quant/formats.ts';
 import { rotatedRows } from './export.ts';
-import { type ModelShape, shapeActivation, shapeTensors, type WeightKind } from './shape.ts';
+import { type ModelShape, rowGroup, shapeActivation, shapeTensors, type WeightKind } from './shape.ts';
 
 /** The tokenizer of a file, ready to be written into another, with the chat template. */
 export type TokenizerMetadata = ReadonlyMap<string, WritableValue>;
@@ -82,6 +82,31 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
     tokenizer: tokenizerMetadataOf(gguf),
     weights: await decodeTensors(gguf, source, shape),
   };
+}
+
+/**
+ * The model with as many units that do nothing in its feed-forward parts as make their rows whole for training: it computes the same, before and after,
+ * for what reads and what writes such a unit is zero and stays so. Where a norm reads the units it stays as it is.
+ */
+export function withWholeRows(model: StartModel): StartModel {
+  const { feedForwardWidth, weights: kind } = model.shape;
+  const whole = Math.ceil(feedForwardWidth / rowGroup(kind)) * rowGroup(kind);
+  const tensors = shapeTensors(model.shape);
+  if (kind !== 'float' || whole === feedForwardWidth || tensors.some(({ name }) => /ffn_sub_norm/.test(name)))
+    return model;
+  const shape = { ...model.shape, feedForwardWidth: whole };
+  const old = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const weights = new Map<string, Float32Array>();
+  for (const { name, rows, cols } of shapeTensors(shape)) {
+    const [values, from] = [model.weights.get(name)!, old.get(name)!];
+    const grown = rows * cols === values.length ? values : new Float32Array(rows * cols);
+    if (grown !== values) {
+      for (let row = 0; row < from.rows; row++)
+        grown.set(values.subarray(row * from.cols, (row + 1) * from.cols), row * cols);
+    }
+    weights.set(name, grown);
+  }
+  return { ...model, shape, weights };
 }
 
 async function decodeTensors(gguf: Gguf, source: ByteSource, shape: ModelShape): Promise<Map<string, Float32Array>> {

@@ -60,7 +60,7 @@ const { findings, outcomes, ...summary } = await fuzzHttp({
     done = count;
     process.stderr.write(`\r${count} cases`);
     if (settledMb === undefined && count >= Number(values.cases) / 10)
-      settledMb = (await asked('memory after gc')).rssMb;
+      settledMb = (await asked('memory after gc')).heldMb;
     if (count % 10_000 === 0) memory.push(await asked('memory'));
   },
 });
@@ -68,7 +68,7 @@ process.stderr.write('\n');
 memory.push(await asked('memory'));
 witness.stdin.end();
 await once(witness, 'close');
-const { rssMb: restMb, used } = await asked('memory after gc');
+const { heldMb: restMb, used } = await asked('memory after gc');
 const honest = JSON.parse(report);
 ending = true;
 const left = await asked('end');

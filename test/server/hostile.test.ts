@@ -1,4 +1,5 @@
 // What one client sends does not stop the others: /health answers, streams go on, and what is too much is refused before the work.
+import { connect } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decompressed } from '../../src/server/decompress.ts';
@@ -165,10 +166,31 @@ describe('compressed bodies', () => {
   });
 });
 
+test('a client that is refused while it writes gets its answer, however long it goes on', async () => {
+  const { hostname, port } = new URL(started.url);
+  const socket = connect(Number(port), hostname);
+  socket.pause(); // it writes before it reads
+  const failures: Error[] = [];
+  socket.on('error', (error) => failures.push(error));
+  socket.write(
+    'POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99000000\r\n\r\n',
+  );
+  for (let piece = 0; piece < 8; piece++) {
+    socket.write(Buffer.alloc(100_000, 0x20));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  let answer = '';
+  for await (const chunk of socket) answer += chunk;
+  expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+  expect(answer).toMatch(/connection: close/i);
+  expect(failures).toEqual([]);
+  socket.destroy();
+});
+
 test('what programs send that do not say it is JSON is taken, but from no page', async () => {
   const send = (headers: Record<string, string>) =>
     started.server.fetch(
-      new Request('http://localhost//v1//completions', {
+      new Request('http://localhost//v1//completions/', {
         method: 'POST',
         headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
         body: '{"prompt":"a","max_tokens":1}',

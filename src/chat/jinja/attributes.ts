@@ -16,6 +16,7 @@ import {
   kindOf,
   Markup,
   Namespace,
+  plain,
   Tuple,
   tuple,
   type Value,
@@ -24,21 +25,22 @@ import { TemplateError, type Work } from './work.ts';
 
 /** `value.name`: as in Jinja a method comes before a key of that name. */
 export function attributeOf(value: Value, name: string, work: Work): Value {
-  return methodOf(value, name, work) ?? keyed(value, name);
+  return methodOf(value, name, work) ?? keyed(value, name, work);
 }
 
 /** `value[key]`: a key comes before a method of that name. */
 export function itemOf(value: Value, key: Value, work: Work): Value {
   if (value instanceof Markup) return itemOf(value.text, key, work);
   if (isWhole(key) && (typeof value === 'string' || Array.isArray(value))) return elementAt(value, Number(key), work);
-  const item = keyed(value, key);
+  const item = keyed(value, key, work);
   return item === undefined && typeof key === 'string' ? methodOf(value, key, work) : item;
 }
 
-function keyed(value: Value, key: Value): Value {
-  if (key instanceof Markup) return keyed(value, key.text);
-  if (value instanceof Map) return isKey(key) ? (value as Dictionary).get(keyOf(key)) : undefined;
-  if (value instanceof Namespace) return value.values.get(String(key));
+function keyed(value: Value, key: Value, work: Work): Value {
+  if (key instanceof Markup) return keyed(value, key.text, work);
+  if (value instanceof Map) return isKey(key) ? (value as Dictionary).get(keyOf(key, work)) : undefined;
+  if (value instanceof Namespace)
+    return typeof key === 'string' ? value.values.get(keyOf(key, work) as string) : undefined;
   if (value === undefined || value === null) return undefined;
   if (value instanceof Tuple && (key === 'grouper' || key === 'list'))
     return (value as { grouper?: Value; list?: Value })[key];
@@ -62,6 +64,7 @@ export function methodOf(value: Value, name: string, work: Work): Value {
 }
 
 function findMethod(value: Value, name: string, work: Work): Callable['call'] | undefined {
+  work.scan(name.length);
   if (value instanceof Markup) return textMethod(value.text, name);
   if (typeof value === 'string') return textMethod(value, name);
   if (Array.isArray(value)) {
@@ -87,9 +90,10 @@ const refuse = (): Value => {
   throw new TemplateError('templates cannot change what they are given');
 };
 const DICTIONARY_METHODS: Record<string, (map: Dictionary, args: Arguments, work: Work) => Value> = {
-  get: (map, args) => {
-    const [key, otherwise = null] = bind('get', ['key', 'default'], args);
-    return map.has(keyOf(key)) ? map.get(keyOf(key)) : otherwise;
+  get: (map, args, work) => {
+    const [given, otherwise = null] = bind('get', ['key', 'default'], args);
+    const key = keyOf(given, work);
+    return map.has(key) ? map.get(key) : otherwise;
   },
   items: (map, _, work) => pairsOf(map, work),
   keys: (map, _, work) => elementsOf(map, work),
@@ -148,9 +152,12 @@ function pick(
 
 /** A value at a dotted path, as filters such as `map(attribute='a.b')` take it. */
 export function atPath(value: Value, path: Value, work: Work): Value {
-  if (isWhole(path)) return itemOf(value, path, work);
+  const text = plain(path);
+  if (typeof text !== 'string') return itemOf(value, path, work);
+  work.make(text.length);
   let found = value;
-  for (const part of String(path).split('.')) {
+  for (const part of text.split('.')) {
+    work.step();
     if (found === undefined) return undefined;
     found = itemOf(found, /^\d+$/.test(part) ? Number(part) : part, work);
   }

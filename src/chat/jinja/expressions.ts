@@ -265,8 +265,9 @@ export class ExpressionReader extends TokenReader {
       const { run } = this.nest(() => this.steps(this.primary(), false));
       args = (scope) => ({ list: [run(scope)], named: NO_NAMES });
     }
-    if (name === 'filter') return (value) => isFilter(value) !== negated;
-    if (name === 'test') return (value) => (isTest(value) || value === 'filter' || value === 'test') !== negated;
+    if (name === 'filter') return (value, { work }) => isFilter(value, work) !== negated;
+    if (name === 'test')
+      return (value, { work }) => (isTest(value, work) || value === 'filter' || value === 'test') !== negated;
     return (value, scope) => passes(name, value, args(scope).list, scope.work) !== negated;
   }
 
@@ -350,7 +351,7 @@ export class ExpressionReader extends TokenReader {
     }
     const run: Expression = (scope) => {
       scope.work.step(10 + 5 * fields.length);
-      return new Map(fields.map(([key, value]): [Key, Value] => [keyOf(key(scope)), value(scope)]));
+      return new Map(fields.map(([key, value]): [Key, Value] => [keyOf(key(scope), scope.work), value(scope)]));
     };
     return { run, label: '{...}' };
   }

@@ -21,6 +21,7 @@ import {
   numberOf,
   Once,
   plain,
+  scanTexts,
   textOf,
   tuple,
   type Value,
@@ -44,12 +45,13 @@ const FILTERS: Record<
   e: [[], (value, _, work) => markup(value, work)],
   escape: [[], (value, _, work) => markup(value, work)],
   filesizeformat: [['binary'], fileSize],
-  float: [['default'], (value, [otherwise = new Float(0)]) => toFloat(value) ?? otherwise],
+  float: [['default'], (value, [otherwise = new Float(0)], work) => toFloat(value, work) ?? otherwise],
   forceescape: [[], (value, _, work) => markup(plain(value), work)],
   indent: [['width', 'first', 'blank'], indent],
   int: [
     ['default', 'base'],
-    (value, [otherwise = 0, base]) => toWhole(value, base === undefined ? 10 : countOf(base, 'base')) ?? otherwise,
+    (value, [otherwise = 0, base], work) =>
+      toWhole(value, base === undefined ? 10 : countOf(base, 'base'), work) ?? otherwise,
   ],
   items: [[], (value, _, work) => new Once(value instanceof Map ? pairsOf(value, work) : elementsOf(undefined, work))],
   length: [[], length],
@@ -80,13 +82,16 @@ const FILTERS: Record<
 const KEEP_MARKUP = new Set(['safe', 'e', 'escape', 'default', 'd']);
 
 /** Whether there is a filter of this name. */
-export function isFilter(name: Value): boolean {
+export function isFilter(name: Value, work: Work): boolean {
+  scanTexts([name], work);
   return typeof name === 'string' && (name === 'format' || Object.hasOwn(FILTERS, name));
 }
 
 /** `value | name(args)`. @throws TemplateError where there is no such filter, or it refuses the value */
 export function applyFilter(name: string, value: Value, args: Arguments, work: Work): Value {
-  work.step();
+  work.scan(name.length);
+  scanTexts(args.list, work);
+  scanTexts(args.named.values(), work);
   if (name === 'format') {
     const given = args.named.size > 0 ? new Map(args.named) : tuple(args.list);
     return formatPercent(shown(value, work), given, work);
@@ -158,8 +163,8 @@ function urlEncode(value: Value, _: readonly Value[], work: Work): string {
   );
 }
 
-function fileSize(value: Value, [binary]: readonly Value[]): string {
-  const bytes = toFloat(value)?.value;
+function fileSize(value: Value, [binary]: readonly Value[], work: Work): string {
+  const bytes = toFloat(value, work)?.value;
   if (bytes === undefined) throw new TemplateError(`a ${kindOf(value)} is no size`);
   const base = isTrue(binary) ? 1024 : 1000;
   if (bytes === 1) return '1 Byte';
@@ -259,14 +264,16 @@ function roundHalfEven(number: number, places: number): number {
   return places < 0 ? Math.round(number * factor) / factor : Number(number.toFixed(places));
 }
 
-function toFloat(value: Value): Float | undefined {
+function toFloat(value: Value, work: Work): Float | undefined {
+  scanTexts([value], work);
   if (isNumber(value)) return new Float(numberOf(value));
-  if (typeof value !== 'string' || !/^\s*[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[-+]?\d+)?\s*$/i.test(value))
+  if (typeof value !== 'string' || !/^\s*[-+]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?\s*$/i.test(value))
     return undefined;
   return new Float(Number(value.replaceAll('_', '')));
 }
 
-function toWhole(value: Value, base: number): Value {
+function toWhole(value: Value, base: number, work: Work): Value {
+  scanTexts([value], work);
   if (isWhole(value)) return typeof value === 'boolean' ? Number(value) : value;
   if (typeof value === 'string' && base !== 10) {
     const number = Number.parseInt(value.trim().replace(/^0[xob]/i, ''), base);
@@ -274,7 +281,7 @@ function toWhole(value: Value, base: number): Value {
   }
   if (typeof value === 'string' && value.length < 1000 && /^\s*[-+]?\d+\s*$/.test(value))
     return whole(BigInt(value.trim().replace('+', '')));
-  const number = toFloat(value)?.value;
+  const number = toFloat(value, work)?.value;
   return number === undefined || !Number.isFinite(number) ? undefined : whole(BigInt(Math.trunc(number)));
 }
 

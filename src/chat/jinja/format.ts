@@ -28,7 +28,7 @@ export function formatPercent(text: string, values: Value, work: Work): string {
   const filled = fill(text, PERCENT, work, ([, name, flags, width, precision, code]) => {
     if (code === '%') return '%';
     const least = width === '*' ? Number(print(take(), work)) : Number(width ?? 0);
-    const value = name === undefined ? take() : values instanceof Map ? values.get(keyOf(name)) : undefined;
+    const value = name === undefined ? take() : values instanceof Map ? values.get(keyOf(name, work)) : undefined;
     const align = flags.includes('-') ? '<' : flags.includes('0') && isNumber(value) ? '=' : '>';
     const sign = flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '';
     const body = percentBody(value, code, precision === undefined ? undefined : Number(precision), flags, work);
@@ -76,6 +76,7 @@ function formatSpec(value: Value, spec: string, work: Work): string {
   if (!asNumber) text = digits === undefined ? print(value, work) : print(value, work).slice(0, digits);
   else if (code === undefined && digits === undefined) text = print(value, work);
   else text = number(value, code ?? 'g', digits, hash !== undefined);
+  if (comma && !asNumber) throw new TemplateError(`'${comma}' goes with numbers`);
   if (comma) text = text.replace(/^-?\d+/, (whole) => whole.replace(/\B(?=(?:\d{3})+$)/g, comma));
   if (asNumber) text = signed(text, sign === '-' ? '' : sign, value, code ?? 'd');
   const where = align ?? (zero ? '=' : asNumber ? '>' : '<');
@@ -145,7 +146,7 @@ function general(value: number, precision: number | undefined): string {
   const digits = Math.max(1, precision ?? 6);
   const power = value === 0 ? 0 : Number(value.toExponential(digits - 1).split('e')[1]);
   if (power >= -4 && power < digits) {
-    const text = value.toFixed(Math.max(0, digits - 1 - power));
+    const text = value.toFixed(Math.min(100, Math.max(0, digits - 1 - power)));
     return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
   }
   return exponent(value, digits - 1).replace(/\.?0+e/, 'e');

@@ -47,6 +47,8 @@ function guarded<T>(run: () => T): T {
   } catch (error) {
     if (error instanceof OnebitError || error instanceof TemplateError) throw error;
     if (error instanceof RangeError && /call stack/.test(error.message)) throw overBudget('depth');
+    if (error instanceof RangeError && /string length/.test(error.message)) throw overBudget('characters');
+    if (error instanceof RangeError) throw new TemplateError(error.message);
     if (typeof error === 'object' && error !== null && /recursion/.test(String(error))) throw overBudget('depth');
     throw error;
   }
@@ -115,7 +117,7 @@ function* fields({ list: [first], named }: Parameters<Callable['call']>[0], work
   for (const pair of pairs) {
     const [key, value] = elementsOf(pair, work);
     work.step(5);
-    yield [keyOf(key) as string, value];
+    yield [keyOf(key, work) as string, value];
   }
   for (const [name, value] of named) {
     work.step(5);

@@ -71,9 +71,9 @@ function keyBy(attribute: Value, caseSensitive: Value, work: Work): (element: Va
   const one = (element: Value, path: Value) => {
     work.step(3);
     const field = path === undefined || path === null ? element : atPath(element, path, work);
-    if (typeof field !== 'string' || isTrue(caseSensitive)) return field;
+    if (typeof field !== 'string') return field;
     work.scan(field.length);
-    return field.toLowerCase();
+    return isTrue(caseSensitive) ? field : field.toLowerCase();
   };
   return paths.length === 1
     ? (element) => one(element, paths[0])

@@ -1,5 +1,5 @@
 // Owns `loop`, by which a template knows where in a loop it is.
-import { Callable, type LoopValue, type Value } from './values.ts';
+import { Callable, type LoopValue, scanTexts, type Value } from './values.ts';
 import { TemplateError } from './work.ts';
 
 export class LoopOver implements LoopValue {
@@ -46,7 +46,8 @@ export class LoopOver implements LoopValue {
       case 'cycle':
         return new Callable('cycle', ({ list }) => list[index % list.length]);
       case 'changed':
-        return new Callable('changed', ({ list }) => {
+        return new Callable('changed', ({ list }, work) => {
+          scanTexts(list, work);
           const same = this.last?.length === list.length && list.every((value, i) => value === this.last?.[i]);
           this.last = list;
           return !same;

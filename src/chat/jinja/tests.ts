@@ -13,6 +13,7 @@ import {
   numberOf,
   Once,
   plain,
+  scanTexts,
   type Value,
 } from './values.ts';
 import { TemplateError, type Work } from './work.ts';
@@ -76,14 +77,15 @@ const TESTS: Record<string, Test> = {
 };
 
 /** Whether there is a test of this name. */
-export function isTest(name: Value): boolean {
+export function isTest(name: Value, work: Work): boolean {
+  scanTexts([name], work);
   return typeof name === 'string' && Object.hasOwn(TESTS, name);
 }
 
 /** `value is name(args)`. @throws TemplateError where there is no such test */
 export function passes(name: string, value: Value, args: readonly Value[], work: Work): boolean {
-  work.step();
-  if (typeof value === 'string') work.scan(value.length);
+  work.scan(name.length);
+  scanTexts([value, ...args], work);
   if (!Object.hasOwn(TESTS, name)) throw new TemplateError(`there is no test '${name}'`);
   return TESTS[name](name === 'escaped' ? value : plain(value), args, work);
 }

@@ -1,6 +1,7 @@
 // Owns the methods of texts, as Python's `str` has them. Must not know syntax.
 import { formatFields } from './format.ts';
 import { isSpace, stripEnd, stripStart } from './lexer.ts';
+import { indexOf, lastIndexOf } from './search.ts';
 import {
   type Arguments,
   bind,
@@ -8,6 +9,7 @@ import {
   elementsOf,
   HIGH_SURROGATE,
   lengthOf,
+  scanTexts,
   textOf,
   tuple,
   type Value,
@@ -30,11 +32,8 @@ const METHODS: Record<string, readonly [names: readonly string[], method: Method
   split: [['sep', 'maxsplit'], (text, [by, most], work) => split(text, by, most, work)],
   rsplit: [['sep', 'maxsplit'], (text, [by, most], work) => splitFromEnd(text, by, most, work)],
   splitlines: [['keepends'], splitLines],
-  partition: [['sep'], (text, [by]) => partition(text, textOf(by, 'partition'), (part) => text.indexOf(part), 'start')],
-  rpartition: [
-    ['sep'],
-    (text, [by]) => partition(text, textOf(by, 'rpartition'), (part) => text.lastIndexOf(part), 'end'),
-  ],
+  partition: [['sep'], (text, [by], work) => partition(text, textOf(by, 'partition'), 'start', work)],
+  rpartition: [['sep'], (text, [by], work) => partition(text, textOf(by, 'rpartition'), 'end', work)],
   join: [
     ['iterable'],
     (text, [parts], work) =>
@@ -50,11 +49,11 @@ const METHODS: Record<string, readonly [names: readonly string[], method: Method
   ],
   startswith: [
     ['prefix', 'start', 'end'],
-    (text, [parts, from, to], work) => edge(parts, part(text, from, to, work), 'startsWith'),
+    (text, [parts, from, to], work) => edge(parts, part(text, from, to, work), 'startsWith', work),
   ],
   endswith: [
     ['suffix', 'start', 'end'],
-    (text, [parts, from, to], work) => edge(parts, part(text, from, to, work), 'endsWith'),
+    (text, [parts, from, to], work) => edge(parts, part(text, from, to, work), 'endsWith', work),
   ],
   removeprefix: [
     ['prefix'],
@@ -65,10 +64,10 @@ const METHODS: Record<string, readonly [names: readonly string[], method: Method
     (text, [end]) =>
       end !== '' && text.endsWith(textOf(end, 'suffix')) ? text.slice(0, -(end as string).length) : text,
   ],
-  find: [['sub', 'start', 'end'], (text, args, work) => find(text, args, 'indexOf', work)],
-  rfind: [['sub', 'start', 'end'], (text, args, work) => find(text, args, 'lastIndexOf', work)],
-  index: [['sub', 'start', 'end'], (text, args, work) => found(find(text, args, 'indexOf', work))],
-  rindex: [['sub', 'start', 'end'], (text, args, work) => found(find(text, args, 'lastIndexOf', work))],
+  find: [['sub', 'start', 'end'], (text, args, work) => find(text, args, 'start', work)],
+  rfind: [['sub', 'start', 'end'], (text, args, work) => find(text, args, 'end', work)],
+  index: [['sub', 'start', 'end'], (text, args, work) => found(find(text, args, 'start', work))],
+  rindex: [['sub', 'start', 'end'], (text, args, work) => found(find(text, args, 'end', work))],
   count: [
     ['sub', 'start', 'end'],
     (text, [sub, from, to], work) => occurrences(part(text, from, to, work), textOf(sub, 'count'), work),
@@ -104,7 +103,9 @@ export function textMethod(text: string, name: string): ((args: Arguments, work:
   const [names, method] = METHODS[name];
   return (args, work) => {
     work.make(text.length);
-    return method(text, bind(name, names, args), work);
+    const bound = bind(name, names, args);
+    scanTexts(bound, work);
+    return method(text, bound, work);
   };
 }
 
@@ -149,7 +150,7 @@ export function split(text: string, by: Value, most: Value, work: Work): string[
   let at = 0;
   while (parts.length < times) {
     work.step();
-    const [end, next] = nextSplit(whole, by, at);
+    const [end, next] = nextSplit(whole, by, at, work);
     if (end < 0) break;
     parts.push(whole.slice(at, end));
     at = next;
@@ -159,10 +160,10 @@ export function split(text: string, by: Value, most: Value, work: Work): string[
 }
 
 /** Where the next separator begins and ends. */
-function nextSplit(text: string, by: Value, from: number): [number, number] {
+function nextSplit(text: string, by: Value, from: number, work: Work): [number, number] {
   if (by !== undefined && by !== null) {
     if (by === '') throw new TemplateError('a text cannot be split at nothing');
-    const at = text.indexOf(textOf(by, 'split'), from);
+    const at = indexOf(text, textOf(by, 'split'), from, work);
     return [at, at + (by as string).length];
   }
   let at = from;
@@ -195,8 +196,8 @@ export function splitLines(text: string, [keep]: readonly Value[], work: Work): 
 /** As Python has them. */
 const LINE_ENDS = '\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029';
 
-function partition(text: string, by: string, find: (part: string) => number, side: 'start' | 'end'): Value {
-  const at = find(by);
+function partition(text: string, by: string, side: 'start' | 'end', work: Work): Value {
+  const at = side === 'start' ? indexOf(text, by, 0, work) : lastIndexOf(text, by, work);
   if (at < 0) return tuple(side === 'start' ? [text, '', ''] : ['', '', text]);
   return tuple([text.slice(0, at), by, text.slice(at + by.length)]);
 }
@@ -211,36 +212,55 @@ export function join(parts: readonly string[], between: string, work: Work): str
 
 /** How often `part` occurs in `text`, without overlaps. */
 function occurrences(text: string, part: string, work: Work): number {
-  if (part === '') return lengthOf(text, work) + 1;
-  let count = 0;
-  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) {
-    work.step();
-    count++;
-  }
-  return count;
+  return part === '' ? lengthOf(text, work) + 1 : placesOf(text, part, work).length;
+}
+
+/** Where `part` begins in `text`, without overlaps. */
+function placesOf(text: string, part: string, work: Work): number[] {
+  const places: number[] = [];
+  for (let at = indexOf(text, part, 0, work); at >= 0; at = indexOf(text, part, at + part.length, work))
+    places.push(at);
+  return places;
 }
 
 /** Replaces the first `count` occurrences, or all. */
 export function replace(text: string, from: string, to: string, count: Value, work: Work): string {
   const limit = count === undefined || count === null ? -1 : countOf(count, 'count');
-  const times = Math.min(occurrences(text, from, work), limit < 0 ? Number.POSITIVE_INFINITY : limit);
-  work.make(text.length + times * (to.length - from.length));
-  if (times === 0) return text;
-  work.step(from === '' ? text.length : times);
-  const pieces = from === '' ? ['', ...Array.from(text), ''] : text.split(from);
-  const replaced = pieces.slice(0, times + 1).join(to);
-  return (
-    replaced +
-    pieces
-      .slice(times + 1)
-      .map((piece) => from + piece)
-      .join('')
-  );
+  const places = from === '' ? beforeEach(text, work) : placesOf(text, from, work);
+  if (limit >= 0) places.length = Math.min(places.length, limit);
+  work.make(text.length + places.length * (to.length - from.length));
+  if (places.length === 0) return text;
+  work.step(places.length);
+  const pieces: string[] = [];
+  let at = 0;
+  for (const place of places) {
+    pieces.push(text.slice(at, place), to);
+    at = place + from.length;
+  }
+  pieces.push(text.slice(at));
+  return pieces.join('');
 }
 
-function edge(parts: Value, text: string, method: 'startsWith' | 'endsWith'): boolean {
-  if (Array.isArray(parts)) return parts.some((part) => text[method](textOf(part, method)));
-  return text[method](textOf(parts, method));
+/** The places of `text` before each character, and its end. */
+function beforeEach(text: string, work: Work): number[] {
+  work.step(text.length);
+  const places: number[] = [];
+  let at = 0;
+  for (const character of text) {
+    places.push(at);
+    at += character.length;
+  }
+  places.push(at);
+  return places;
+}
+
+function edge(parts: Value, text: string, method: 'startsWith' | 'endsWith', work: Work): boolean {
+  const given = Array.isArray(parts) ? parts : [parts];
+  return given.some((part) => {
+    const edge = textOf(part, method);
+    work.scan(edge.length);
+    return text[method](edge);
+  });
 }
 
 /** `text[from:to]`, as Python counts characters. */
@@ -253,13 +273,13 @@ export function part(text: string, from: Value, to: Value, work: Work): string {
   return Array.from(text).slice(start, end).join('');
 }
 
-function find(text: string, [sub, from, to]: readonly Value[], method: 'indexOf' | 'lastIndexOf', work: Work): number {
-  const at = part(text, from, to, work)[method](textOf(sub, 'what is looked for'));
+function find(text: string, [sub, from, to]: readonly Value[], side: 'start' | 'end', work: Work): number {
+  const [within, sought] = [part(text, from, to, work), textOf(sub, 'what is looked for')];
+  const at = side === 'start' ? indexOf(within, sought, 0, work) : lastIndexOf(within, sought, work);
   if (at < 0) return -1;
   const start = from === undefined || from === null ? 0 : countOf(from, 'a place');
   const before = start < 0 ? Math.max(0, lengthOf(text, work) + start) : start;
-  const within = part(text, from, to, work).slice(0, at);
-  return before + lengthOf(within, work);
+  return before + lengthOf(within.slice(0, at), work);
 }
 
 function found(at: number): number {
@@ -269,8 +289,10 @@ function found(at: number): number {
 
 function filling(text: string, [width, filler = ' ']: readonly Value[], work: Work): string {
   const missing = Math.max(0, countOf(width, 'a width') - lengthOf(text, work));
-  work.make(missing);
-  return textOf(filler, 'fillchar').repeat(missing);
+  const character = textOf(filler, 'fillchar');
+  if (Array.from(character.slice(0, 3)).length !== 1) throw new TemplateError('fillchar must be one character');
+  work.make(missing * character.length);
+  return character.repeat(missing);
 }
 
 /** As Python does: of an odd rest the left gets more where the width is odd. */

@@ -1,5 +1,6 @@
 // Owns the values that templates compute with, as Python has them: what is true, equal, smaller, in what, and how JavaScript's values become them.
 // Must not know syntax.
+import { indexOf } from './search.ts';
 import { TemplateError, type Work } from './work.ts';
 
 /** Whole numbers are `number` while they are safe, else `bigint`; other numbers are `Float`, because 1.0 prints otherwise than 1. */
@@ -188,8 +189,17 @@ export function lengthOf(text: string, work: Work): number {
 export const HIGH_SURROGATE = /[\ud800-\udbff]/;
 const PAIR = /[\ud800-\udbff][\udc00-\udfff]/g;
 
+/** Is about to look through those of `values` that are texts. A text that was joined of others is copied where it is looked through. */
+export function scanTexts(values: Iterable<Value>, work: Work): void {
+  for (const value of values) {
+    if (typeof value === 'string') work.scan(value.length);
+    else if (value instanceof Markup) work.scan(value.text.length);
+  }
+}
+
 /** A value as the key of a dictionary. @throws TemplateError where it cannot be one */
-export function keyOf(value: Value): Key {
+export function keyOf(value: Value, work: Work): Key {
+  scanTexts([value], work);
   if (value instanceof Float) return value.value;
   if (value instanceof Markup) return value.text;
   if (value === null || typeof value === 'string' || isWhole(value)) return value;
@@ -228,7 +238,7 @@ export function compare(a: Value, b: Value, work: Work, depth = 0): number {
   if (a instanceof Markup || b instanceof Markup) return compare(plain(a), plain(b), work, depth);
   if (isNumber(a) && isNumber(b)) return numberOf(a) - numberOf(b);
   if (typeof a === 'string' && typeof b === 'string') {
-    work.scan(Math.min(a.length, b.length));
+    work.scan(Math.max(a.length, b.length));
     return a < b ? -1 : a > b ? 1 : 0;
   }
   if (Array.isArray(a) && Array.isArray(b)) {
@@ -244,9 +254,9 @@ export function isIn(element: Value, container: Value, work: Work): boolean {
   if (container instanceof Markup) return isIn(element, container.text, work);
   if (typeof container === 'string') {
     work.scan(container.length);
-    return container.includes(textOf(element, 'what is looked for in a text'));
+    return indexOf(container, textOf(element, 'what is looked for in a text'), 0, work) >= 0;
   }
-  if (container instanceof Map) return container.has(keyOf(element));
+  if (container instanceof Map) return container.has(keyOf(element, work));
   return elementsOf(container, work).some((other) => isEqual(element, other, work));
 }
 
