@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
 import { abstainOf } from '../src/cli/calibration-file.ts';
+import { Endpoint } from '../src/evaluate/endpoint.ts';
 import { load } from '../src/index.ts';
 import { program, runProgram } from './run-program.ts';
 import { startServer } from './server/started-server.ts';
@@ -216,6 +217,28 @@ test('an endpoint gives the same numbers as the model in this process', async ()
     for (const [o, sum] of sample.logLikelihoods.entries()) expect(b[i].logLikelihoods[o]).toBeCloseTo(sum, 5);
     expect(b[i].chosen).toEqual(sample.chosen);
   }
+});
+
+test('an endpoint that is busy is waited for', async () => {
+  let asked = 0;
+  const busy: typeof fetch = async () => {
+    if (asked++ < 2) return new Response('', { status: 429, headers: { 'retry-after': '0.01' } });
+    const logprobs = { tokens: ['a', 'b'], token_logprobs: [null, -1], text_offset: [0, 1] };
+    return Response.json({ choices: [{ logprobs }], usage: { total_tokens: 2 } });
+  };
+  const endpoint = new Endpoint({ url: 'http://x/v1', model: 'm', fetch: busy });
+  expect((await endpoint.logLikelihood('a', 'b')).sum).toBe(-1);
+  expect(asked).toBe(3);
+});
+
+test('of thousands of questions the one that cannot be asked is named; options without a text have a confidence', async () => {
+  const odd = [rows[0], { ...rows[0], choices: ['', ''] }, { ...rows[0], choices: ['x', 'y '.repeat(400)] }];
+  writeFileSync(at('odd.jsonl'), odd.map((row) => JSON.stringify(row)).join('\n'));
+  const { code, stderr } = await run([at('a.gguf'), '--task', `choices=${at('odd.jsonl')}`, ...common]);
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/odd\.jsonl, question 3: an option must have/)]);
+  const some = ['--task', `choices=${at('odd.jsonl')}`, '--limit', '2', '--samples', ...common];
+  const { json } = await run([at('a.gguf'), ...some]);
+  expect(json.models[0].tasks[0].samples[1].confidence.acc_norm).toBe(0.5);
 });
 
 test('data of an address needs its hash, is fetched once, and must be what the hash says', async () => {

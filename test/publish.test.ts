@@ -1,6 +1,6 @@
 // A model is published with a complete card only: the hub's protocol spoken by a local server; and what training writes for it, into the card and into the file.
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
 import { memorySource } from '../src/bytes/memory-source.ts';
 import { readGguf } from '../src/gguf/read.ts';
+import { newSigningKey } from '../src/provenance/index.ts';
 import { cardProblems, modelCard } from '../src/train/model-card.ts';
 import { runProgram } from './run-program.ts';
 
@@ -28,6 +29,7 @@ async function hub() {
   const seen: string[] = [];
   const commits: { key: string; value: Record<string, unknown> }[][] = [];
   let exists = false;
+  let refused: number | undefined;
   const server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part) => parts.push(part));
@@ -39,6 +41,7 @@ async function hub() {
         response.end(JSON.stringify(value));
       };
       seen.push(`${request.method} ${path} ${path.startsWith('/store') ? '' : request.headers.authorization}`);
+      if (refused !== undefined) return send({ error: 'no' }, refused);
       if (path === '/api/repos/create') {
         if (exists) return send({ error: 'You already created this model repo' }, 409);
         exists = true;
@@ -81,7 +84,10 @@ async function hub() {
     server.closeAllConnections();
     server.close();
   };
-  return { url, stored, seen, commits, close };
+  const refuse = (status: number | undefined) => {
+    refused = status;
+  };
+  return { url, stored, seen, commits, close, refuse };
 }
 
 test('training writes a card and how it was made; only a completed card is published, then model and card lie on the hub', async () => {
@@ -151,8 +157,21 @@ test('training writes a card and how it was made; only a completed card is publi
   expect(
     server.seen.filter((line) => !line.includes('/store/')).every((line) => line.endsWith('Bearer hf_secret')),
   ).toBe(true);
+  for (const [status, advice] of [
+    [401, /got 401, no\. HF_TOKEN must be a token that this hub knows/],
+    [503, /got 503, no\. Nothing was published/],
+  ] as const) {
+    server.refuse(status);
+    expect((await run(publish, env)).stderr).toMatch(advice);
+  }
+  server.refuse(undefined);
+  writeFileSync(at('secret.json'), JSON.stringify(await newSigningKey()));
+  expect((await run([...publish, '--file', at('secret.json')], env)).stderr).toMatch(/a secret key must stay secret/);
+  mkdirSync(at('other'));
+  writeFileSync(at('other/readme.md'), 'another');
+  expect((await run([...publish, '--file', at('other/readme.md')], env)).stderr).toMatch(/two would be readme\.md/);
   server.close();
-  expect((await run(publish, env)).stderr).toMatch(/the hub must take the files/);
+  expect((await run(publish, env)).stderr).toMatch(/the hub must take the files, got .*ECONNREFUSED.*Nothing was/);
   expect((await run(publish, { ...env, HF_TOKEN: '' })).stderr).toMatch(/HF_TOKEN/);
 });
 
@@ -167,5 +186,13 @@ test('a card is complete when each question has an answer, and the head a licens
   expect(cardProblems(`${head}${COMPLETE.replace('## Evaluation', '## Numbers')}`)).toEqual([
     "a section 'Evaluation' must be there",
   ]);
-  expect(modelCard({ name: 'x', corpora: [], record: {} as never })).toContain('license: TODO');
+  // The word in a sentence is the writer's; a license may be a list; a heading alone is no answer.
+  const code = `${head.replace('license: mit', 'license:\n- mit\n- apache-2.0')}${COMPLETE.replace('Written by a person.', 'It writes TODO where it should not.')}`;
+  expect(cardProblems(code)).toEqual([]);
+  expect(cardProblems(`${head.replace('mit', "'TODO'")}${COMPLETE}`)).toEqual(['its head must say the license']);
+  expect(cardProblems(`${head.replace('mit', "''")}${COMPLETE}`)).toEqual(['its head must say the license']);
+  const onlyHeading = COMPLETE.replace('## Limits\n\nWritten by a person.', '## Limits\n\n### Languages\n');
+  expect(cardProblems(head + onlyHeading)).toEqual(["the section 'Limits' must be written"]);
+  expect(cardProblems(head + COMPLETE.replace('Written', '- **TODO**: written'))).toHaveLength(1);
+  expect(modelCard({ name: 'x', task: 'text-generation', made: [] })).toContain('license: TODO');
 });

@@ -13,6 +13,7 @@ export function numbers(seed, count) {
 function weightOf(name, number, inputs) {
   if (name.includes('norm')) return 1 + 0.4 * number;
   if (name.includes('freqs')) return 2 + 2 * number;
+  if (name.endsWith('scale')) return 0.6 + number;
   return name.endsWith('bias') ? 2 * number : (number * 3.46) / Math.sqrt(inputs);
 }
 

@@ -19,7 +19,7 @@ def numbers(seed, count):
     return out
 
 
-def layout(architecture, input_norms=False, factors=False):
+def layout(architecture, input_norms=False, factors=False, scales=False):
     """Names and sizes, inputs first; what a file has in this order."""
     queries, keys = HEADS * HEAD, KV_HEADS * HEAD
     gemma = architecture == "gemma3"
@@ -35,6 +35,8 @@ def layout(architecture, input_norms=False, factors=False):
     layer += [("ffn_down.weight", [FEED, WIDTH])] + ([("post_ffw_norm.weight", [WIDTH])] if gemma else [])
     if input_norms:
         layer += [(f"{name}_norm_in.weight", [size]) for name, size in (("attn_q", WIDTH), ("attn_k", WIDTH), ("attn_v", WIDTH), ("attn_output", queries), ("ffn_gate", WIDTH), ("ffn_up", WIDTH), ("ffn_down", FEED))]
+    if scales:
+        layer += [(name.replace(".weight", ".scale"), [1]) for name, shape in layer if len(shape) == 2]
     names = [("token_embd.weight", [WIDTH, VOCABULARY])] + ([("rope_freqs.weight", [HEAD // 2])] if factors else [])
     for i in range(LAYERS):
         names += [(f"blk.{i}.{name}", shape) for name, shape in layer]
@@ -51,6 +53,8 @@ def weights_of(names, seed):
             values = 2 + 2 * values
         elif name.endswith("bias"):
             values = 2 * values
+        elif name.endswith("scale"):
+            values = 0.6 + values
         else:
             values = values * 3.46 / np.sqrt(shape[0])
         weights[name] = values.astype(np.float32).astype(np.float64).reshape(shape[::-1])
@@ -88,7 +92,9 @@ def states(architecture, w, activation, keys):
     for i in range(LAYERS):
         of = lambda name: w.get(f"blk.{i}.{name}")
         # A norm of its own in front of a projection, where there is one.
-        project = lambda x, name: (x if of(f"{name}_norm_in.weight") is None else norm(x, of(f"{name}_norm_in.weight"))) @ of(f"{name}.weight").T
+        normed = lambda x, name: x if of(f"{name}_norm_in.weight") is None else norm(x, of(f"{name}_norm_in.weight"))
+        # The factor beside a matrix multiplies its product.
+        project = lambda x, name: normed(x, name) @ of(f"{name}.weight").T * (1 if of(f"{name}.scale") is None else of(f"{name}.scale"))
         local = window > 0 and i % pattern < pattern - 1
         x = norm(hidden, of("attn_norm.weight"))
         q, k, v = (project(x, f"attn_{p}") + (0 if of(f"attn_{p}.bias") is None else of(f"attn_{p}.bias")) for p in "qkv")
@@ -136,6 +142,8 @@ CASES = [(architecture, activation, {}, {}) for architecture, activation in CASE
     ("gemma3", None, WINDOW | {"pooling_type": 3}, {"input_norms": True}),
     ("qwen3", None, {"pooling_type": 3}, {"input_norms": True}),
     ("qwen3", None, {"pooling_type": 2}, {}),
+    ("bitnet", None, {}, {"scales": True}),
+    ("bitnet-b1.58", None, {}, {"scales": True}),
 ]
 models = []
 for architecture, activation, keys, more in CASES:

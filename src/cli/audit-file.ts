@@ -1,5 +1,5 @@
 // Owns the file of an audit log: lines are only ever added, by one process at a time. Must not know what is in them beyond their ends.
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { fileError } from '../bytes/file-source.ts';
 import { takeLock } from '../bytes/lock.ts';
 import { OnebitError } from '../errors.ts';
@@ -25,11 +25,14 @@ export async function openAuditFile(path: string): Promise<AuditFile> {
   try {
     const file = await open(path, 'a+', 0o600);
     const last = await lastLine(file, path);
+    let { size } = await file.stat();
     return {
       last,
       append: async (line) => {
+        await checkThere(file, path, size);
         const bytes = new TextEncoder().encode(`${line}\n`);
         for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done)).bytesWritten;
+        size += bytes.length;
       },
       close: async () => {
         await file.datasync();
@@ -41,6 +44,19 @@ export async function openAuditFile(path: string): Promise<AuditFile> {
     await lock.release();
     throw error instanceof OnebitError ? error : fileError('open', path, error);
   }
+}
+
+/** Lines that go to a file which was moved away, deleted or cut off are lost for whoever looks there. @throws OnebitError `io` */
+async function checkThere(file: FileHandle, path: string, size: number): Promise<void> {
+  const [there, ours] = await Promise.all([stat(path).catch(() => undefined), file.stat()]);
+  const isSame = there?.ino === ours.ino && there.dev === ours.dev;
+  if (isSame && ours.size === size) return;
+  const how =
+    there === undefined ? 'deleted or moved away' : isSame ? 'cut off or written by somebody else' : 'replaced';
+  throw new OnebitError(
+    'io',
+    `audit: ${path} must stay as it is while the server runs, it was ${how}. Start the server again: it begins or goes on with the log that is there.`,
+  );
 }
 
 async function lastLine(file: FileHandle, path: string): Promise<string | undefined> {

@@ -1,14 +1,14 @@
 // Owns the file that says what a model's confidence is worth: `onebit evaluate --calibrate` writes it, `--abstain` reads it. Must not know models.
 
-import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { fileSource } from '../bytes/file-source.ts';
 import { checkArgument } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import type { CalibrationReport } from '../evaluate/calibration.ts';
 import { type Abstain, type Calibration, checkCalibration } from '../generate/abstain.ts';
+import { openSource } from '../load.ts';
 import { modelDigest } from '../provenance/index.ts';
 import { modelNameOf, numberBetween } from './context.ts';
+import { modelPathOf } from './file-identity.ts';
 import { readInputJson } from './read-input.ts';
 
 const KIND = 'onebit-calibration';
@@ -48,14 +48,21 @@ export function calibrationFile(
 }
 
 /**
- * What the flags mean for a model: a file's path or a name. @throws OnebitError `bad-argument` for a file of something else, or of another model
+ * What the flags mean for a model: a file's path or a name. @throws OnebitError `bad-argument` for a file of something else, or of another model: with an
+ * adapter it is another one
  */
 export async function abstainOf(
-  { abstain, abstainBelow, abstainAnswer }: AbstainFlags,
+  { abstain, abstainBelow, abstainAnswer, lora }: AbstainFlags & { readonly lora?: unknown },
   model: string | undefined,
   signal: AbortSignal,
 ): Promise<Abstain | undefined> {
   if (abstain === undefined) return undefined;
+  if (lora !== undefined) {
+    throw new OnebitError(
+      'bad-argument',
+      'abstain: a calibration is of a model without adapters, got --lora. Merge them first: onebit convert --lora, then calibrate what it wrote.',
+    );
+  }
   const file = calibrationIn(await readInputJson(abstain, 'read calibration', signal), abstain);
   const identity = await identityOf(modelNameOf({ model }), signal);
   if (identity !== file.model.identity) {
@@ -89,11 +96,11 @@ function calibrationIn(value: unknown, path: string): CalibrationFile {
   }
 }
 
-/** The digest of a file; what lies elsewhere is told apart by its name. */
-export async function identityOf(path: string, signal: AbortSignal): Promise<string> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found?.isFile()) return path;
-  const source = await fileSource(path);
+/** The digest of a model that lies here: a file, a folder of Transformers, one that was pulled; what lies elsewhere is told apart by its name. */
+export async function identityOf(name: string, signal: AbortSignal): Promise<string> {
+  const path = await modelPathOf(name);
+  if (path === undefined) return name;
+  const source = await openSource(path, { signal });
   try {
     return await modelDigest(source, signal);
   } finally {

@@ -1,11 +1,13 @@
 // Owns `onebit decide train`.
+import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import { saveSupport, trainDecision } from '../tasks/support/index.ts';
+import { CARD_OPTION, cardOutput, supportFacts, writeCard } from './card-file.ts';
 import { type CommandContext, wholeNumber } from './context.ts';
 import { Outputs } from './outputs.ts';
 import { note, print, printJson } from './print.ts';
 import { readLabelRows } from './support-files.ts';
-import { nameFrom, shareLine } from './support-train.ts';
+import { nameFrom, shareLine, versionOf } from './support-train.ts';
 
 interface DecideTrainFlags {
   output: string;
@@ -16,6 +18,7 @@ interface DecideTrainFlags {
   seed?: number;
   examples?: boolean;
   json?: boolean;
+  card?: string | false;
 }
 
 const HELP = `
@@ -42,20 +45,26 @@ export function trainDecisionCommand({ signal }: CommandContext): Command {
     .option('--name <text>', "the model's name (default: the file's name)")
     .option('--seed <n>', 'same seed, rows and options, same model (default: 1)', wholeNumber(0, 2 ** 32))
     .option('--no-examples', 'do not keep the rows in the file')
+    .option(...CARD_OPTION)
+    .option('--no-card', 'no such file')
     .option('--json', 'print one JSON document at the end: file, bytes, type, labels, rows, accuracy, temperature')
     .addHelpText('after', HELP)
-    .action(async (files: string[], flags: DecideTrainFlags) => {
+    .action(async (files: string[], flags: DecideTrainFlags, self: Command) => {
       const { output, type, ask, levels, seed } = flags;
-      const outputs = await Outputs.claim([{ option: '--output', path: output, kind: 'support-model' }], files);
+      const claimed = [{ option: '--output', path: output, kind: 'support-model' } as const, ...cardOutput(flags)];
+      const outputs = await Outputs.claim(claimed, files);
       const progress = shareLine();
       try {
         const model = await trainDecision(await readLabelRows(files, signal), {
           ...{ type, instructions: ask, levels: levels?.split(',').map((label) => label.trim()) },
-          ...{ name: flags.name ?? nameFrom(output), seed, keepExamples: flags.examples, signal },
+          ...{ name: flags.name ?? nameFrom(output), seed, codeVersion: versionOf(self) },
+          ...{ keepExamples: flags.examples, signal },
           onProgress: (stage, done, total) => progress.show(stage, done / total),
         }).finally(() => progress.clear());
         const bytes = await saveSupport(model);
         const path = await outputs.writeResult(output, bytes);
+        const names = files.map((file) => basename(file));
+        await writeCard(flags, supportFacts(model, names, bytes.length), outputs);
         const { facts, parts } = model;
         const question = parts.question!;
         if (flags.json) {

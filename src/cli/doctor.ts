@@ -106,7 +106,7 @@ function needOf(gguf: Gguf, findings: Finding[]): MemoryNeed | undefined {
   if (need.totalBytes > WASM_BYTES) {
     const what = `it needs ${size} with a context of ${need.contextTokens}, WebAssembly addresses ${formatBytes(WASM_BYTES)}`;
     findings.push({ severity: 'wrong', check: 'memory', what, advice: 'Use --backend webgpu on a GPU with that much memory, or a smaller model.' }); // biome-ignore format: short
-  } else if (need.totalBytes > freemem()) {
+  } else if (need.totalBytes + need.processBytes > freemem()) {
     const what = `it needs ${size} with a context of ${need.contextTokens}, ${formatBytes(freemem())} are free here`;
     findings.push({ severity: 'note', check: 'memory', what });
   }
@@ -134,7 +134,12 @@ async function report(
     const what = `${printable(facts.architecture)}, ${(facts.parameters / 1e6).toFixed(1)} M weights, mostly ${facts.format}`;
     lines.push(`${name === undefined ? '' : `${printable(String(name))}: `}${what}`);
   }
-  if (need) lines.push(`needs ${formatBytes(need.totalBytes)} with a context of ${need.contextTokens} tokens`);
+  if (need) {
+    const { totalBytes, contextTokens, processBytes } = need;
+    lines.push(
+      `needs ${formatBytes(totalBytes)} with a context of ${contextTokens} tokens, and about ${formatBytes(processBytes)} for the process`,
+    );
+  }
   for (const { severity, what, advice } of findings) {
     lines.push('', `${severity}: ${printable(what)}`);
     if (advice) lines.push(`  ${printable(advice)}`);

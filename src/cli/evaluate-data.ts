@@ -62,7 +62,7 @@ export async function questionsOf(
         const reason =
           cause instanceof SyntaxError
             ? `it must be a JSON object on a line of its own (${cause.message}). Write the file as JSON lines.`
-            : (cause as Error).message;
+            : (cause as Error).message.replace(/^evaluate: /, '');
         throw new OnebitError('bad-file', `evaluate: ${name}, line ${i + 1}: ${reason}`, { cause });
       }
     }

@@ -2,6 +2,7 @@
 // in any way goes on where it was. Must not know how results are shown.
 import { createHash } from 'node:crypto';
 import type { Journal } from '../bulk/journal.ts';
+import { OnebitError } from '../errors.ts';
 import type { AskResult } from '../evaluate/asks.ts';
 import { judgeAnswer, summariseAsks } from '../evaluate/asks.ts';
 import { type ChoiceResult, choose, summarise } from '../evaluate/choices.ts';
@@ -109,18 +110,17 @@ export async function judge(subject: Subject, plan: RunPlan, notes: Notes, signa
       for (const [i, question] of task.questions.entries()) {
         const examples = readBefore(question, task);
         const asked = ['question', task.digest, task.form, examples, i];
-        found.push(
+        const judged =
           'ask' in question
-            ? judgeAnswer(
-                question.ask,
-                await once([...asked, plan.answers], () => subject.answer(question.ask, plan.answers)),
+            ? once([...asked, plan.answers], () => subject.answer(question.ask, plan.answers)).then((answer) =>
+                judgeAnswer(question.ask, answer),
               )
-            : await once([...asked, plan.mutualInfo], () =>
+            : once([...asked, plan.mutualInfo], () =>
                 choose(question.choice, (context, continuation) => subject.logLikelihood(context, continuation), {
                   ...{ examples, mutualInfo: plan.mutualInfo },
                 }),
-              ),
-        );
+              );
+        found.push(await judged.catch((error) => Promise.reject(ofQuestion(error, task.name, i))));
         progress.update(task.name, found.length, task.questions.length);
       }
       results.push(found);
@@ -143,6 +143,13 @@ export async function judge(subject: Subject, plan: RunPlan, notes: Notes, signa
   } finally {
     progress.clear();
   }
+}
+
+/** Of thousands of questions, which one it was. */
+function ofQuestion(error: unknown, task: string, index: number): unknown {
+  if (!(error instanceof OnebitError)) return error;
+  const said = error.message.replace(/^evaluate: /, '');
+  return new OnebitError(error.code, `evaluate: ${task}, question ${index + 1}: ${said}`, { cause: error });
 }
 
 /** Description and examples, as lm-evaluation-harness puts them together. */

@@ -12,6 +12,7 @@ import type { LanguageModel } from '../language-model.ts';
 import { compileSchemaAsync } from '../structured/compile.ts';
 import { identityOf } from './calibration-file.ts';
 import { type ComputeFlags, loadModel, modelNameOf } from './context.ts';
+import { modelPathOf } from './file-identity.ts';
 
 /** How answers are written. */
 export interface AnswerOptions {
@@ -142,7 +143,7 @@ async function localSubject(
 }
 
 async function fileFacts(path: string, signal: AbortSignal): Promise<{ identity: string; fileBytes?: number }> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await stat((await modelPathOf(path)) ?? path).catch(() => undefined);
   const identity = await identityOf(path, signal);
   return found?.isFile() ? { identity, fileBytes: found.size } : { identity };
 }

@@ -50,7 +50,7 @@ interface EvaluateFlags extends ComputeFlags {
 }
 
 const CONVENTIONS =
-  'As lm-evaluation-harness 0.4: contexts and continuations are tokenized together; acc is the likeliest option, acc_norm by character, acc_bytes by byte. Texts are read in windows in which every token is predicted once.';
+  'As lm-evaluation-harness 0.4: contexts and continuations are tokenized together; acc is the likeliest option, acc_norm by character, acc_bytes by byte, acc_mutual_info less the likelihood of the option alone; loose_match: written answers, whatever the case, the punctuation and the articles. Texts are read in windows in which every token is predicted once.';
 
 const HELP = `
 Examples:

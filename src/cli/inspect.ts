@@ -107,6 +107,7 @@ function printText(path: string, fileBytes: number, gguf: Gguf, config: ModelCon
       `  context ${String(need.contextTokens).padStart(6)}: ${formatBytes(need.totalBytes).padStart(8)}  (cache ${formatBytes(need.kvBytes)})`,
     );
   }
+  lines.push(`  and about ${formatBytes(memory[0].processBytes)} for the process with its vocabulary`);
   print(lines.join('\n'));
 }
 

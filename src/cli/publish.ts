@@ -59,13 +59,14 @@ async function publish(model: string, flags: PublishFlags, signal: AbortSignal):
   const card = flags.card ?? `${model.replace(/\.gguf$/i, '')}.card.md`;
   await checkModel(model);
   await checkCard(card, signal);
-  const files = [
-    { path: basename(model), content: await blobOf(model) },
-    { path: 'README.md', content: await blobOf(card) },
-    ...(await Promise.all(
-      (flags.file ?? []).map(async (file) => ({ path: basename(file), content: await blobOf(file) })),
-    )),
-  ];
+  const others = flags.file ?? [];
+  for (const file of others) await refuseSecret(file);
+  const named = [[basename(model), model], ['README.md', card], ...others.map((file) => [basename(file), file])];
+  const twice = named.find(([name], i) => named.findIndex(([other]) => other.toLowerCase() === name.toLowerCase()) < i);
+  if (twice) {
+    throw new OnebitError('bad-argument', `publish: each file must have a name of its own, two would be ${twice[0]}.`);
+  }
+  const files = await Promise.all(named.map(async ([path, from]) => ({ path, content: await blobOf(from) })));
   if (flags.dryRun) return report(flags, files);
   const url = await upload(files, flags, signal);
   report(flags, files, url);
@@ -125,22 +126,55 @@ async function upload(
   if (!accessToken) throw new OnebitError('bad-argument', 'publish: HF_TOKEN must be set to a token that may write.');
   const shared = { accessToken, hubUrl: endpoint ?? hubUrl, fetch: await proxyFetch() };
   const repo = { type: 'model', name: to } as const;
+  let isThere = false;
   try {
-    await createRepo({ ...shared, repo, private: isPrivate }).catch((error: { statusCode?: number }) => {
+    await createRepo({ ...shared, repo, private: isPrivate }).catch((error: HubFailure) => {
       if (error.statusCode !== 409) throw error; // it is there already
     });
+    isThere = true;
     const operations = files.map((file) => ({ operation: 'addOrUpdate', ...file }) as const);
     const title = message ?? `Publish ${files[0].path}`;
     const done = await commit({ ...shared, repo, branch, title, operations, useXet: false, abortSignal: signal });
     return done?.commit.url ?? '';
   } catch (cause) {
     signal.throwIfAborted();
-    throw new OnebitError(
-      'network',
-      `publish: the hub must take the files, got: ${(cause as Error).message}. Nothing may have been published.`,
-      { cause },
-    );
+    const { said, advice } = failureOf(cause as HubFailure, isThere);
+    throw new OnebitError('network', `publish: the hub must take the files, got ${said}. ${advice}`, { cause });
   }
+}
+
+/** What the hub answered, or what happened on the way to it. */
+type HubFailure = Error & { readonly statusCode?: number };
+
+const ADVICE: Readonly<Record<number, string>> = {
+  401: 'HF_TOKEN must be a token that this hub knows: make one that may write.',
+  403: 'The token in HF_TOKEN must be one that may write there.',
+  404: 'Owner and branch must be there: look at --to and --branch.',
+};
+
+/** @param begun whether files were sent: then nobody knows whether the last step was done */
+function failureOf(error: HubFailure, begun: boolean): { said: string; advice: string } {
+  const { statusCode } = error;
+  const own = error.message.split('. URL: ')[0];
+  const said = (statusCode === undefined ? reasonOf(error) : `${statusCode}, ${own}`).replace(/\.+$/, '');
+  const again = begun
+    ? 'Look there whether the commit came through; if not, the same command again sends only what is missing.'
+    : 'Nothing was published. Try again later.';
+  return { said, advice: ADVICE[statusCode ?? 0] ?? again };
+}
+
+/** What is behind a failed request, whose own message says only that it failed. */
+function reasonOf({ message, cause }: Error): string {
+  return cause instanceof Error ? cause.message || (systemCode(cause) ?? message) : message;
+}
+
+const SECRET_BYTES = 1 << 16;
+
+/** What was published cannot be taken back. @throws OnebitError for a file with a secret key */
+async function refuseSecret(path: string): Promise<void> {
+  const text = await (await blobOf(path)).slice(0, SECRET_BYTES).text();
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----|"kty"\s*:[^}]*"d"\s*:|"d"\s*:[^}]*"kty"\s*:/.test(text)) return;
+  throw new OnebitError('bad-argument', `publish: a secret key must stay secret, ${path} is one. Leave it out.`);
 }
 
 /** Loaded only here: who does not publish does not need it. */

@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { OnebitError } from '../errors.ts';
+import type { Abstain } from '../generate/abstain.ts';
 import { factsOf, type ModelFacts } from '../gguf/facts.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { Gguf } from '../gguf/types.ts';
@@ -11,6 +12,7 @@ import { readModelConfig } from '../model/config.ts';
 import { kvBytesPerToken, memoryNeed } from '../model/memory.ts';
 import { modelDigest } from '../provenance/index.ts';
 import type { ShelfEntry } from '../server/model-shelf.ts';
+import { type AbstainFlags, abstainOf } from './calibration-file.ts';
 import { type ComputeFlags, modelNameOf } from './context.ts';
 
 export interface ServeModelFlags extends ComputeFlags {
@@ -103,6 +105,20 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
       },
     };
   });
+}
+
+/** When the one model that is served does not answer. @throws OnebitError `bad-argument` for several, and as `abstainOf` */
+export async function abstainOfServed(
+  flags: AbstainFlags & Pick<ServeModelFlags, 'model' | 'lora'>,
+  models: number,
+  signal: AbortSignal,
+): Promise<Abstain | undefined> {
+  if (flags.abstain === undefined) return undefined;
+  if (models !== 1) {
+    throw new OnebitError('bad-argument', `serve: --abstain needs one model, got ${models}. A calibration is of one.`);
+  }
+  const [name] = await filesOf(modelNameOf({ model: flags.model?.[0] }));
+  return abstainOf(flags, name, signal);
 }
 
 /** `name` itself, or the models in it where it is a folder. */

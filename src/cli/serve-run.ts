@@ -10,7 +10,7 @@ import type { OnebitServer, ServerOptions } from '../server/app.ts';
 import type { KeyConfig } from '../server/keys.ts';
 import type { ModelShelf } from '../server/model-shelf.ts';
 import type { AnswerSigner } from '../server/signed-answers.ts';
-import { openAuditFile } from './audit-file.ts';
+import { type OperatorFlags, openOperator } from './operator-flags.ts';
 import { note, printJsonLine } from './print.ts';
 import { type InRedis, isRedis, openInRedis, type RedisFlags } from './redis-flags.ts';
 import { serveKeys } from './serve-keys.ts';
@@ -19,7 +19,7 @@ import { keepHeapSmall } from './small-heap.ts';
 import { telemetryHere } from './telemetry.ts';
 
 /** What all servers are told. */
-export interface ServerFlags extends RedisFlags {
+export interface ServerFlags extends RedisFlags, OperatorFlags {
   port: number;
   host: string;
   apiKey?: string[];
@@ -31,13 +31,7 @@ export interface ServerFlags extends RedisFlags {
   drain: number;
   openMetrics?: boolean;
   logTexts?: boolean;
-  watermark?: string;
   signKey?: string;
-  policy?: string;
-  policyFail?: 'open' | 'closed';
-  audit?: string;
-  auditTexts?: boolean;
-  keyTokensPerDay?: number;
   quiet?: boolean;
 }
 
@@ -60,15 +54,14 @@ export async function runServer(
   const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal, flags.keyTokensPerDay);
   const { digestOf = async () => undefined, ...options } = more;
   const key = flags.signKey === undefined ? undefined : await signingKeyOf(flags.signKey, signal);
-  const { policyEndpoint } = await import('../server/policy.ts');
-  const policyOf = { token: process.env.ONEBIT_POLICY_TOKEN, onFailure: flags.policyFail };
-  const audit = flags.audit === undefined ? undefined : await openAuditFile(flags.audit);
+  const operator = await openOperator(flags);
   const { OnebitServer } = await import('../server/app.ts');
   let inRedis: InRedis | undefined;
   try {
     inRedis = await openInRedis(flags, signal);
     const server = new OnebitServer(shelf, {
       ...options,
+      ...operator.options,
       keys,
       signer: key && { key, digestOf },
       openJobs: () => DiskStore.open(jobsFolder(flags)),
@@ -79,15 +72,12 @@ export async function runServer(
       log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
       openMetrics: flags.openMetrics,
       logTexts: flags.logTexts,
-      watermark: flags.watermark,
-      policy: flags.policy === undefined ? undefined : policyEndpoint(flags.policy, policyOf),
-      audit: audit && { sink: audit, texts: flags.auditTexts },
       telemetry: await telemetryHere(),
       residentBytes: () => process.memoryUsage.rss(),
     });
     await listenUntil(signal, server, shelf, flags, { keys, key });
   } finally {
-    await audit?.close();
+    await operator.close();
     inRedis?.close();
   }
 }

@@ -1,7 +1,6 @@
 // Owns `onebit serve`: its models and their memory. The server itself is loaded only by this command.
-import { Command, Option } from 'commander';
-import { OnebitError } from '../errors.ts';
-import { type AbstainFlags, abstainOf, addAbstainOptions } from './calibration-file.ts';
+import { Command } from 'commander';
+import { type AbstainFlags, addAbstainOptions } from './calibration-file.ts';
 import {
   addComputeOptions,
   type CommandContext,
@@ -10,12 +9,12 @@ import {
   numberBetween,
   wholeNumber,
 } from './context.ts';
+import { addOperatorOptions } from './operator-flags.ts';
 import { addRedisOptions } from './redis-flags.ts';
-import { type AdapterFile, adapterFile, modelEntries } from './serve-models.ts';
+import { type AdapterFile, abstainOfServed, adapterFile, modelEntries } from './serve-models.ts';
 import { graceOf, runServer, type ServerFlags } from './serve-run.ts';
 import { builtSite } from './serve-site.ts';
 import { openSupport } from './support-files.ts';
-import { watermarkKey } from './watermark-key.ts';
 
 export interface ServeFlags extends ComputeFlags, ServerFlags, AbstainFlags {
   model?: string[];
@@ -43,7 +42,7 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
   const command = new Command('serve')
     .description("serve models over HTTP, in OpenAI's form")
     .option('-m, --model <path|name>', 'a model, as elsewhere, or a folder of GGUF files; may be repeated', collect);
-  return addRedisOptions(addAbstainOptions(addComputeOptions(command)))
+  return addRedisOptions(addOperatorOptions(addAbstainOptions(addComputeOptions(command))))
     .option(
       '--lora <name=path>',
       'a low-rank adapter, called MODEL:NAME; of another model than the first: MODEL:NAME=PATH (may be repeated)',
@@ -59,24 +58,7 @@ export function serveCommand({ signal, endsBySignal }: CommandContext): Command 
     .option('--memory <MB>', 'most memory of all loaded models together', numberBetween(1, 1e9))
     .option('--idle <minutes>', 'of several models, put away those unused for so long', numberBetween(0, 1e6))
     .option('--support <file>', "also say what customers' queries are about: a model of onebit support train")
-    .option('--watermark <key>', 'mark all answers by a secret key, or @FILE; see onebit detect', watermarkKey)
     .option('--sign-key <file>', 'sign all answers with a key of onebit sign --new-key')
-    .option(
-      '--policy <url>',
-      'ask this address about requests and answers before they pass (token: ONEBIT_POLICY_TOKEN)',
-    )
-    .addOption(
-      new Option('--policy-fail <how>', 'where the policy cannot be asked: nothing passes, or all')
-        .choices(['closed', 'open'])
-        .default('closed'),
-    )
-    .option('--audit <file>', 'write down who asked for what, as hashes in a chain; see onebit verify --audit')
-    .option('--audit-texts', 'with --audit: the texts too')
-    .option(
-      '--key-tokens-per-day <n>',
-      'tokens a day of each API key that says nothing of it, 0 for no bound (default: 2,000,000)',
-      wholeNumber(0, 1e15),
-    )
     .option(
       '--jobs <folder|url>',
       'where files and batches lie (default: jobs in the cache folder); redis://host for onebit worker',
@@ -106,12 +88,6 @@ async function serve(flags: ServeFlags, signal: AbortSignal, version?: string): 
   });
   const support = flags.support === undefined ? undefined : await openSupport(flags.support, signal);
   const digestOf = (id: string) => Promise.resolve(entries.find((entry) => entry.id === id)?.digest?.());
-  const abstain = await abstainOf(flags, flags.model?.[0], signal);
-  if (abstain && entries.length > 1) {
-    throw new OnebitError(
-      'bad-argument',
-      `serve: --abstain needs one model, got ${entries.length}. A calibration is of one.`,
-    );
-  }
+  const abstain = await abstainOfServed(flags, entries.length, signal);
   await runServer(flags, shelf, { support, version, site: builtSite, digestOf, abstain }, signal);
 }

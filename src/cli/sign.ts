@@ -8,7 +8,7 @@ import { newSigningKey, readSigningKey, type SigningKey, signFile, signModel } f
 import type { CommandContext } from './context.ts';
 import { Outputs } from './outputs.ts';
 import { print } from './print.ts';
-import { readInput, readInputJson } from './read-input.ts';
+import { readInput, readInputText } from './read-input.ts';
 
 interface SignFlags {
   key?: string;
@@ -48,7 +48,14 @@ export function signCommand({ signal }: CommandContext): Command {
 
 /** The secret key in a file. */
 export async function signingKeyOf(path: string, signal: AbortSignal): Promise<SigningKey> {
-  return readSigningKey(await readInputJson(path, 'read signing key', signal));
+  const text = await readInputText(path, 'read signing key', signal);
+  let jwk: unknown;
+  try {
+    jwk = JSON.parse(text);
+  } catch {
+    jwk = undefined; // PEM, for example: what a key must be is said of it as of all others
+  }
+  return readSigningKey(jwk);
 }
 
 async function makeKey(path: string): Promise<void> {

@@ -9,6 +9,7 @@ import {
   trainSupport,
   updateSupport,
 } from '../tasks/support/index.ts';
+import { CARD_OPTION, cardOutput, supportFacts, writeCard } from './card-file.ts';
 import { type CommandContext, numberBetween, wholeNumber } from './context.ts';
 import { Outputs } from './outputs.ts';
 import { note, print, printJson } from './print.ts';
@@ -25,6 +26,9 @@ interface TrainSupportFlags {
   name?: string;
   json?: boolean;
   texts?: string;
+  card?: string | false;
+  /** Of the program. */
+  codeVersion?: string;
 }
 
 const TRAIN_HELP = `
@@ -68,7 +72,8 @@ export function trainSupportCommand({ signal }: CommandContext): Command {
     .option('--name <text>', "the model's name (default: the file's name)");
   return addTrainingOptions(command)
     .addHelpText('after', TRAIN_HELP)
-    .action(async (files: string[], flags: TrainSupportFlags) => {
+    .action(async (files: string[], given: TrainSupportFlags, self: Command) => {
+      const flags = { ...given, codeVersion: versionOf(self) };
       const { documents: paths = [] } = flags;
       if (files.length === 0 && paths.length === 0) {
         throw new OnebitError(
@@ -78,6 +83,7 @@ export function trainSupportCommand({ signal }: CommandContext): Command {
       }
       await make(
         flags,
+        [...files, ...paths],
         await supportInputs([...files, ...paths, ...(flags.texts ? [flags.texts] : [])]),
         signal,
         async () => {
@@ -98,8 +104,10 @@ export function updateSupportCommand({ signal }: CommandContext): Command {
     .requiredOption('-o, --output <file>', 'the GGUF file to write, which may be the same');
   return addTrainingOptions(command)
     .addHelpText('after', UPDATE_HELP)
-    .action(async (files: string[], flags: TrainSupportFlags) => {
-      await make(flags, await supportInputs(files, flags.model), signal, async () => {
+    .action(async (files: string[], given: TrainSupportFlags, self: Command) => {
+      const flags = { ...given, codeVersion: versionOf(self) };
+      const texts = [...files, flags.model];
+      await make(flags, texts, await supportInputs(files, flags.model), signal, async () => {
         const model = await openSupport(flags.model, signal);
         const rows = await readLabelled(files, signal);
         return (options) => updateSupport(model, rows, options);
@@ -118,7 +126,14 @@ function addTrainingOptions(command: Command): Command {
     .option('--seed <n>', 'same seed, rows and options, same model (default: 1)', wholeNumber(0, 2 ** 32))
     .option('--no-examples', 'do not keep the rows in the file; support update then forgets what it is not given')
     .option('--texts <file>', 'JSON with what customers read, per language: see onebit support texts')
+    .option(...CARD_OPTION)
+    .option('--no-card', 'no such file')
     .option('--json', 'print one JSON document at the end: file, bytes, intents, rows, threshold, heldOut, ...');
+}
+
+/** Of the program, for a command within a command. */
+export function versionOf(command: Command): string | undefined {
+  return command.parent?.parent?.version();
 }
 
 type Training = (options: TrainSupportOptions) => Promise<SupportModel>;
@@ -126,13 +141,14 @@ type Training = (options: TrainSupportOptions) => Promise<SupportModel>;
 /** Claims the output, prepares the training, trains, writes the model and tells about it. */
 async function make(
   flags: TrainSupportFlags,
+  texts: readonly string[],
   inputs: readonly string[],
   signal: AbortSignal,
   prepare: () => Promise<Training>,
 ): Promise<void> {
   const { output, model: mayReplace } = flags;
   const outputs = await Outputs.claim(
-    [{ option: '--output', path: output, kind: 'support-model', mayReplace }],
+    [{ option: '--output', path: output, kind: 'support-model', mayReplace }, ...cardOutput(flags)],
     inputs,
   );
   try {
@@ -140,6 +156,8 @@ async function make(
     const model = await trained(flags, await prepare(), signal);
     const bytes = await saveSupport(model);
     const path = await outputs.writeResult(output, bytes);
+    const names = texts.map((text) => basename(text));
+    await writeCard(flags, supportFacts(model, names, bytes.length), outputs);
     tell(flags, model, { path, bytes: bytes.length, seconds: (performance.now() - start) / 1000 });
   } finally {
     await outputs.release();
@@ -155,6 +173,7 @@ async function trained(flags: TrainSupportFlags, train: Training, signal: AbortS
     precision: flags.precision,
     expectedOutOfScope: flags.outOfScope,
     seed: flags.seed,
+    codeVersion: flags.codeVersion,
     keepExamples: flags.examples,
     onProgress: (stage, done, total) => progress.show(stage, done / total),
     signal,

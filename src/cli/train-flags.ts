@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { PresetName } from '../train/presets.ts';
 import type { Recipe } from '../train/recipe.ts';
 import type { ModelShape, WeightKind } from '../train/shape.ts';
+import { CARD_OPTION } from './card-file.ts';
 import { collect, numberBetween, wholeNumber } from './context.ts';
 import type { CorpusFlags } from './train-files.ts';
 
@@ -153,7 +154,7 @@ export function addRunOptions(command: Command): void {
     .option('--no-log', 'no such file')
     .option('--report <file>', 'HTML report (default: OUT.html)')
     .option('--no-report', 'no such file')
-    .option('--card <file>', "the model's card, for onebit publish (default: OUT.card.md); what you wrote in it stays")
+    .option(...CARD_OPTION)
     .option('--no-card', 'no such file')
     .option('--name <text>', "the model's name in the file (default: the file's name)")
     .option('--json', 'print one JSON document at the end: file, bytes, steps, tokens, loss, bitsPerByte, ...');

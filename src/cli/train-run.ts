@@ -1,10 +1,10 @@
 // Owns following a training run: its outputs, log, report, model and summary. `onebit train` and `onebit distil` share it. Must not know what is trained.
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { modelCard } from '../train/model-card.ts';
+import { runFacts } from '../train/model-card.ts';
 import { htmlReport, type ReportTable, RunRecord } from '../train/report.ts';
 import { train } from '../train/train.ts';
 import type { TrainDone, TrainOptions, TrainStart } from '../train/train-options.ts';
+import { cardOutput, writeCard } from './card-file.ts';
 import { modelPathOf } from './file-identity.ts';
 import { checkSpace, type Output, type Outputs } from './outputs.ts';
 import { print, printJson } from './print.ts';
@@ -19,28 +19,29 @@ export interface RunFlags {
   log?: string | false;
   report?: string | false;
   card?: string | false;
+  /** The model that it went on from. */
+  init?: string;
   json?: boolean;
 }
 
 /** Everything that a run writes. */
 export function outputsOf(flags: RunFlags): Output[] {
-  const { log, report, card } = pathsOf(flags);
+  const { log, report } = pathsOf(flags);
   return [
     { option: '--output', path: flags.output, kind: 'model' },
     { option: 'the checkpoints of --output', path: checkpointsOf(flags.output), kind: 'checkpoints' },
     ...(log === undefined ? [] : [{ option: '--log', path: log, kind: 'log' } as const]),
     ...(report === undefined ? [] : [{ option: '--report', path: report, kind: 'report' } as const]),
-    ...(card === undefined ? [] : [{ option: '--card', path: card, kind: 'card' } as const]),
+    ...cardOutput(flags),
   ];
 }
 
-/** Where log, report and card go, if anywhere. */
-function pathsOf(flags: RunFlags): { log?: string; report?: string; card?: string } {
+/** Where log and report go, if anywhere. */
+function pathsOf(flags: RunFlags): { log?: string; report?: string } {
   const stem = flags.output.replace(/\.gguf$/i, '');
   return {
     log: flags.log === false ? undefined : (flags.log ?? `${stem}.jsonl`),
     report: flags.report === false ? undefined : (flags.report ?? `${stem}.html`),
-    card: flags.card === false ? undefined : (flags.card ?? `${stem}.card.md`),
   };
 }
 
@@ -126,11 +127,11 @@ export async function follow(
     const verdict = await judge?.(event);
     if (verdict) record.tables.push(verdict.table);
     await report();
-    if (paths.card !== undefined) {
-      const facts = { name: options.name ?? 'onebit', corpora: corpora.map((name) => basename(name)), record };
-      const text = modelCard(facts, await readFile(outputs.pathOf(paths.card), 'utf8').catch(() => undefined));
-      await outputs.write(paths.card, new TextEncoder().encode(text)).catch((error: Error) => note(error.message));
-    }
+    const { init } = flags;
+    const from = { init: init && basename(init), teacher: options.teacher?.name };
+    const made = runFacts({ corpora: corpora.map((name) => basename(name)), ...from }, record);
+    const facts = { name: options.name ?? 'onebit', task: 'text-generation', made } as const;
+    await writeCard(flags, facts, outputs).catch((error: Error) => note(error.message));
     finish(event, path, flags, display, verdict);
   }
 }

@@ -1,7 +1,9 @@
 // Owns `onebit verify`: whether a model, a file or an answer is what was signed. 0: signed; 1: changed, badly signed, or by another key; 3: unsigned.
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
 import { fileError, fileSource, systemCode } from '../bytes/file-source.ts';
+import { decodeText } from '../core/decode-text.ts';
 import {
   hasSignature,
   PROVENANCE_HEADER,
@@ -80,17 +82,21 @@ async function verify(file: string, flags: VerifyFlags, signal: AbortSignal): Pr
   }
   const bytes = await readInput(file, 'verify', signal);
   const signature =
-    flags.signature === undefined ? await besides(file) : await readInputText(flags.signature, 'verify', signal);
+    flags.signature === undefined ? await besides(file, signal) : await signatureText(flags.signature, signal);
   return verifyBytes(bytes, signature?.trim(), keys);
 }
 
 async function verifyAudit(file: string, { head, json }: VerifyFlags, signal: AbortSignal): Promise<void> {
-  const text = await readInputText(file, 'verify', signal);
-  const lines = text.split('\n');
-  if (lines.at(-1) === '') lines.pop();
   const { checkAuditLog } = await import('../server/audit.ts');
-  const check = await checkAuditLog(lines);
-  const hasHead = head === undefined || lines.some((line) => line.endsWith(`,"hash":"${head.toLowerCase()}"}`));
+  const end = head === undefined ? undefined : `,"hash":"${head.toLowerCase()}"}`;
+  let hasHead = end === undefined;
+  const lines = async function* () {
+    for await (const line of linesOf(file, signal)) {
+      if (end !== undefined && line.endsWith(end)) hasHead = true;
+      yield line;
+    }
+  };
+  const check = await checkAuditLog(lines());
   if (json) printJson({ ...check, ...(head === undefined ? {} : { hasHead }) });
   else {
     print(`${file}: ${check.isWhole ? 'whole' : 'changed'}, ${check.lines} lines; the last one is ${check.head}`);
@@ -100,14 +106,47 @@ async function verifyAudit(file: string, { head, json }: VerifyFlags, signal: Ab
   if (!check.isWhole || !hasHead) process.exitCode = EXIT_WRONG;
 }
 
-/** The signature beside a file, where there is one. */
-async function besides(file: string): Promise<string | undefined> {
-  const path = `${file}.intoto.json`;
+/** The lines of a log of any size. A byte that is no UTF-8 is one that was changed: it is for the hash to find. */
+async function* linesOf(file: string, signal: AbortSignal): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  let rest = '';
   try {
-    return await readFile(path, 'utf8');
+    for await (const bytes of file === '-' ? process.stdin : createReadStream(file, { signal })) {
+      const [first, ...more] = decoder.decode(bytes, { stream: true }).split('\n');
+      rest += first;
+      for (const line of more) {
+        yield rest;
+        rest = line;
+      }
+    }
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw fileError('read signature', path, error);
+    signal.throwIfAborted();
+    throw fileError('verify', file, error);
+  }
+  rest += decoder.decode();
+  if (rest !== '') yield rest;
+}
+
+/** The signature beside a file, where there is one. */
+async function besides(file: string, signal: AbortSignal): Promise<string | undefined> {
+  const path = `${file}.intoto.json`;
+  const isThere = await stat(path).then(
+    () => true,
+    (error) => {
+      if (systemCode(error) === 'ENOENT') return false;
+      throw fileError('read signature', path, error);
+    },
+  );
+  return isThere ? signatureText(path, signal) : undefined;
+}
+
+/** A signature as editors and shells save it; what is no text is damaged: it is for the check of it to say so. */
+async function signatureText(path: string, signal: AbortSignal): Promise<string> {
+  const bytes = await readInput(path, 'read signature', signal);
+  try {
+    return decodeText(bytes, 'read signature');
+  } catch {
+    return '';
   }
 }
 

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { printable } from '../core/printable.ts';
 import { OnebitError } from '../errors.ts';
 import type { OnebitServer } from '../server/app.ts';
+import { type AbstainFlags, addAbstainOptions } from './calibration-file.ts';
 import {
   addComputeOptions,
   type CommandContext,
@@ -11,17 +12,17 @@ import {
   numberBetween,
   wholeNumber,
 } from './context.ts';
+import { addOperatorOptions, type OperatorFlags, openOperator } from './operator-flags.ts';
 import { note, printJsonLine } from './print.ts';
 import { addRedisOptions, isRedis, openPlace, openState, type RedisFlags } from './redis-flags.ts';
 import { serveKeys } from './serve-keys.ts';
-import { modelEntries } from './serve-models.ts';
+import { abstainOfServed, modelEntries } from './serve-models.ts';
 import { aborted } from './serve-run.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { openSupport } from './support-files.ts';
 import { telemetryHere } from './telemetry.ts';
-import { watermarkKey } from './watermark-key.ts';
 
-interface WorkerFlags extends ComputeFlags, RedisFlags {
+interface WorkerFlags extends ComputeFlags, RedisFlags, OperatorFlags, AbstainFlags {
   model?: string[];
   support?: string;
   apiKey?: string[];
@@ -35,7 +36,6 @@ interface WorkerFlags extends ComputeFlags, RedisFlags {
   timeout: number;
   healthPort?: number;
   host: string;
-  watermark?: string;
   logTexts?: boolean;
   quiet?: boolean;
 }
@@ -47,7 +47,7 @@ Examples:
   onebit worker -m model.gguf --jobs redis://127.0.0.1      # answers them; as many as you like, on any machine
 
 Needs the packages bullmq and ioredis beside onebit: npm install bullmq ioredis
-Give workers the --api-keys of the servers. SIGTERM: no more rows are taken, those that run end.`;
+Give workers the --api-keys of the servers, and their --watermark, --policy and --abstain, for it is the worker that answers; an --audit log of their own. SIGTERM: no more rows are taken, those that run end.`;
 
 const GRACE_MS = 15_000;
 const OPEN_PATHS = ['/health', '/ready', '/metrics'];
@@ -61,7 +61,7 @@ export function workerCommand({ signal, endsBySignal }: CommandContext): Command
       'where servers put them: redis://host, rediss://, redis+sentinel://, redis+cluster://',
     )
     .option('-m, --model <path|name>', 'a model, as elsewhere, or a folder of GGUF files; may be repeated', collect);
-  return addRedisOptions(addComputeOptions(command))
+  return addRedisOptions(addOperatorOptions(addAbstainOptions(addComputeOptions(command))))
     .option('--support <file>', "also say what customers' queries are about: a model of onebit support train")
     .option('--state <url>', 'where the limits of keys are counted for all together: redis://host')
     .option('--api-key <key>', 'a key that the servers have (may be repeated; also ONEBIT_API_KEY)', collect)
@@ -84,7 +84,6 @@ export function workerCommand({ signal, endsBySignal }: CommandContext): Command
       wholeNumber(0, 65535),
     )
     .option('--host <address>', 'address for --health-port; 0.0.0.0 for all', '127.0.0.1')
-    .option('--watermark <key>', 'mark all answers by a secret key, or @FILE; see onebit detect', watermarkKey)
     .option('--log-texts', 'put the texts of prompts and answers into the log')
     .option('--quiet', 'log nothing')
     .addHelpText('after', HELP)
@@ -101,11 +100,12 @@ async function work(flags: WorkerFlags, signal: AbortSignal): Promise<void> {
       'worker: --jobs must be an address of Redis, got something else. redis://host',
     );
   }
-  const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal);
+  const keys = await serveKeys(flags.apiKey, flags.apiKeys, signal, flags.keyTokensPerDay);
   const support = flags.support === undefined ? undefined : await openSupport(flags.support, signal);
   const { ModelShelf } = await import('../server/model-shelf.ts');
   const isSupportOnly = support !== undefined && flags.model === undefined;
   const entries = isSupportOnly ? [] : await modelEntries({ ...flags, queue: flags.parallel });
+  const abstain = await abstainOfServed(flags, entries.length, signal);
   const shelf = new ModelShelf(entries, {
     memoryBytes: flags.memory === undefined ? undefined : flags.memory * 1e6,
     idleMs: flags.idle === undefined ? undefined : flags.idle * 60_000,
@@ -115,14 +115,16 @@ async function work(flags: WorkerFlags, signal: AbortSignal): Promise<void> {
   const { RowWorker } = await import('../redis/row-worker.ts');
   const { OnebitServer: Server } = await import('../server/app.ts');
   const place = await openPlace(flags.jobs, flags, signal);
+  let operator: Awaited<ReturnType<typeof openOperator>> | undefined;
   let shared: Awaited<ReturnType<typeof openState>>;
   let server: OnebitServer | undefined;
   let health: Awaited<ReturnType<typeof listenForHealth>>;
   try {
+    operator = await openOperator(flags);
     const jobs = await openRedisJobs(place);
     shared = await openState(flags, signal);
     server = new Server(shelf, {
-      ...{ keys, support, watermark: flags.watermark, logTexts: flags.logTexts, openMetrics: true },
+      ...{ ...operator.options, abstain, keys, support, logTexts: flags.logTexts, openMetrics: true },
       state: shared?.state,
       limits: { requestMs: flags.timeout * 1000 },
       log: flags.quiet ? undefined : (entry) => printJsonLine(entry),
@@ -145,6 +147,7 @@ async function work(flags: WorkerFlags, signal: AbortSignal): Promise<void> {
     place.close();
     shared?.close();
     await server?.dispose();
+    await operator?.close();
   }
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type ChoiceReader, choose, logLikelihood, shareOf, summarise } from './choices.ts';
+import { differencesOf } from './differences.ts';
 import { choiceItem } from './task-forms.ts';
 
 /** A model of letters: the same letter as before has chance 1/2, each other one 1/50. */
@@ -98,6 +99,18 @@ test('forms ask as the tasks do', () => {
   expect(() => first('mmlu', { question: 'Q', choices: ['x'], answer: '' })).toThrow(/answer must/);
   expect(() => first('arc', { question: 'Q?' })).toThrow(/text must be a list of texts/);
   expect(() => first('choices', { context: '', choices: ['a'], label: 3 })).toThrow(/label must be one of 1/);
+});
+
+test('differences of paired shares have the intervals that Newcombe gave', () => {
+  const times = (count: number, value: boolean) => Array.from({ length: count }, () => value);
+  const first = [...times(36, true), ...times(12, true), ...times(2, false)];
+  const second = [...times(36, true), ...times(12, false), ...times(2, true)];
+  const { estimate, lost, won } = differencesOf(first, second);
+  expect([estimate.from, estimate.to].map((x) => x.toFixed(4))).toEqual(['0.0569', '0.3404']);
+  expect([lost.length, won.length]).toEqual([2, 12]);
+  // Two that are right on the same twelve questions need not be the same on others.
+  const same = differencesOf(times(12, true), times(12, true)).estimate;
+  expect([same.from, same.value, same.to].map((x) => x.toFixed(2))).toEqual(['-0.24', '0.00', '0.24']);
 });
 
 test('shares have the intervals that Wilson gave', () => {

@@ -117,7 +117,12 @@ export async function logLikelihood(
 }
 
 function largest(values: readonly number[]): number {
-  return values.indexOf(Math.max(...values));
+  return values.indexOf(mostOf(values));
+}
+
+/** Of any number of values: a row may have more options than a call takes arguments. */
+function mostOf(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
 }
 
 /** A share with its uncertainty. */
@@ -191,7 +196,8 @@ export function meanOf(values: readonly number[]): Estimate {
 
 /** The share that the largest of `values` has of all as exponents. */
 function shareOfLargest(values: readonly number[]): number {
-  const most = Math.max(...values);
+  const most = mostOf(values);
+  if (most === Number.NEGATIVE_INFINITY) return 1 / values.length; // options without a text, by character
   return 1 / values.reduce((sum, value) => sum + exp(value - most), 0);
 }
 

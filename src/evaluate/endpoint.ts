@@ -1,5 +1,6 @@
 // Owns judging a model behind an OpenAI endpoint: likelihoods by `echo` with log-probabilities of /completions, answers by chat. Must not know what is judged
 // with them.
+import { sleep } from '../core/sleep.ts';
 import { OnebitError } from '../errors.ts';
 import { likelihoodOf } from '../generate/abstain.ts';
 import type { AskAnswer, AskItem } from './asks.ts';
@@ -22,6 +23,10 @@ interface EchoedLogprobs {
   readonly top_logprobs?: readonly (Readonly<Record<string, number>> | null)[] | null;
   readonly text_offset: readonly number[];
 }
+
+/** So often a busy endpoint is waited for, each time at most so many seconds. */
+const MOST_WAITS = 5;
+const LONGEST_WAIT = 120;
 
 /** Largest difference of two log-probabilities that are the same. */
 const SAME = 1e-6;
@@ -114,11 +119,17 @@ export class Endpoint {
     const address = `${url.replace(/\/$/, '')}/${path}`;
     const headers = { 'content-type': 'application/json', ...(key ? { authorization: `Bearer ${key}` } : {}) };
     let response: Response;
-    try {
-      response = await ask(address, { method: 'POST', headers, body: JSON.stringify({ model, ...body }), signal });
-    } catch (cause) {
-      signal?.throwIfAborted();
-      throw new OnebitError('network', `evaluate: ${url} must answer, it did not. Is it running?`, { cause });
+    for (let tries = 1; ; tries++) {
+      try {
+        response = await ask(address, { method: 'POST', headers, body: JSON.stringify({ model, ...body }), signal });
+      } catch (cause) {
+        signal?.throwIfAborted();
+        throw new OnebitError('network', `evaluate: ${url} must answer, it did not. Is it running?`, { cause });
+      }
+      const waitSeconds = waitOf(response, tries);
+      if (waitSeconds === undefined) break;
+      await response.body?.cancel();
+      await sleep(1000 * waitSeconds, signal);
     }
     const answer = (await response.json().catch(() => ({}))) as Record<string, unknown>;
     if (!response.ok) {
@@ -135,6 +146,13 @@ export class Endpoint {
       `evaluate: ${this.options.url} must give ${what}. Servers that do: onebit serve, vLLM, llama.cpp's.`,
     );
   }
+}
+
+/** How long one that is busy, or lets so much pass a minute, is to be waited for; undefined where it has answered, or has been busy too often. */
+function waitOf({ status, headers }: Response, tries: number): number | undefined {
+  if ((status !== 429 && status !== 503) || tries > MOST_WAITS) return undefined;
+  const seconds = Number(headers.get('retry-after') ?? tries);
+  return seconds >= 0 && seconds <= LONGEST_WAIT ? seconds : undefined;
 }
 
 /** Where each token begins, in UTF-16 units of `text`: from the tokens' own texts, else from `text_offset`, which counts code points. */

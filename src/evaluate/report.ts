@@ -85,6 +85,7 @@ export function evaluateReport(models: readonly ModelReport[], facts: ReportFact
     `<textarea readonly aria-label="the table in Markdown">${escapeHtml(markdownTable(rowsOf(models, facts)))}</textarea>`,
     '<h2>How it was measured</h2>',
     `<p>${escapeHtml(facts.conventions)}${facts.limit === undefined ? '' : ` Only the first ${facts.limit} questions of each task.`} Intervals are of 95 %.</p>`,
+    `<ul>${models.map(({ model, backend }) => `<li>${escapeHtml(`${model}: ${backend}`)}</li>`).join('')}</ul>`,
   ];
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="generator" content="onebit"><title>${escapeHtml(facts.title)}</title><style>${STYLE}</style></head>
@@ -95,6 +96,11 @@ export function evaluateReport(models: readonly ModelReport[], facts: ReportFact
 /** The estimate that stands for a task. */
 export function scoreOf({ choices, asks }: TaskReport): Estimate {
   return asks?.loose_match ?? choices!.acc_mutual_info ?? choices!.acc;
+}
+
+/** What that estimate is called. */
+function measureOf({ choices, asks }: Pick<TaskReport, 'choices' | 'asks'>): string {
+  return asks ? 'loose_match' : choices!.acc_mutual_info ? 'acc_mutual_info' : 'acc';
 }
 
 function headline(models: readonly ModelReport[]): string {
@@ -117,7 +123,9 @@ export function rowsOf(models: readonly ModelReport[], { currency = '' }: Pick<R
   const [first] = models;
   const head = [
     'model',
-    ...first.tasks.map(({ task, choices, asks }) => `${task} (${asks ? asks.items : choices!.items})`),
+    ...first.tasks.map(
+      ({ task, choices, asks }) => `${task}, ${measureOf({ choices, asks })} (${asks ? asks.items : choices!.items})`,
+    ),
     ...first.texts.map(({ text }) => `${text}, bits a byte`),
     ...(first.against ?? []).flatMap(({ text, model }) => [
       `${text}, divergence from ${model} in nats`,

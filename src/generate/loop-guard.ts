@@ -2,9 +2,12 @@
 
 /** Longest passage whose repetition is seen, in tokens. */
 const LONGEST = 128;
-/** A loop is a passage that came so often in a row, and filled so many tokens. */
-const LEAST_TIMES = 4;
-const LEAST_TOKENS = 48;
+/**
+ * A loop is a passage that came so often in a row, and filled so many tokens. Fewer cut what people write: equal rows of tables, empty items, rules of dashes
+ * (docs/experiments.md).
+ */
+const LEAST_TIMES = 6;
+const LEAST_TOKENS = 128;
 
 /** Watches the tokens of one answer. */
 export class LoopGuard {

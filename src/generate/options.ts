@@ -57,7 +57,7 @@ export interface GenerateOptions extends SamplingOptions {
    */
   constraint?: Constraint;
   /**
-   * End a text that only repeats itself (a passage of up to 128 tokens, four times in a row and at least 48 tokens) with finish reason `loop`. Off with a
+   * End a text that only repeats itself (a passage of up to 128 tokens, six times in a row and at least 128 tokens) with finish reason `loop`. Off with a
    * constraint. Default: true in `chat`, false in `generate`.
    */
   loopGuard?: boolean;

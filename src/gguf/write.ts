@@ -95,6 +95,9 @@ async function* piecesOf(tensor: WritableTensor): AsyncGenerator<Uint8Array> {
 /** The metadata entry of a file's signature: of that very file, so that no other is written with it. */
 export const SIGNATURE_KEY = 'onebit.provenance';
 
+/** The metadata entry that says how a model was made, as JSON: digests of its texts, recipe, seed, version of the program. */
+export const TRAINING_KEY = 'onebit.training';
+
 /** The metadata of a file that was read, ready to be written again with the same types; without its signature. */
 export function writableMetadata(gguf: Gguf): Map<string, WritableValue> {
   checkGiven('writableMetadata', 'gguf', gguf, 'readGguf', ['metadata']);

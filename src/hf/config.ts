@@ -145,7 +145,8 @@ export function readConfig(config: Json, name: string): ReadConfig {
   const rope = (config.rope_parameters ?? config.rope_scaling ?? {}) as Json;
   const queryFactor = family.read?.(config, reader) ?? 1;
   const frequencyFactors = family.read ? undefined : readRope(rope, usual.base ?? 10_000, reader);
-  if (family.scales && config.hidden_act === 'silu') metadata.set(`${prefix}.hidden_activation`, 'silu');
+  // Said although it is the usual one: other programs take another where the key is missing.
+  if (family.scales) metadata.set(`${prefix}.hidden_activation`, config.hidden_act === 'silu' ? 'silu' : 'relu2');
   const ternary = readTernary(config, problems);
   if (problems.length > 0) {
     throw new OnebitError(

@@ -106,8 +106,8 @@ export interface Backend {
   /** Float32 memory, zeroed. Throws `out-of-memory`. */
   tensor(length: number): Tensor;
   /**
-   * Loads a matrix; the bytes are requested in ascending order, in whole rows, one request at a time. `gain` (default 1) multiplies all its weights; only
-   * 2-bit formats have one. Files of other formats: `loadWeight` of weight-loading.ts.
+   * Loads a matrix; the bytes are requested in ascending order, in whole rows, one request at a time. `gain` (default 1) multiplies all its weights. Files
+   * of other formats: `loadWeight` of weight-loading.ts.
    * @throws OnebitError `bad-file` for a scale that is infinite or NaN, naming its row and block
    */
   weight(

@@ -2,7 +2,7 @@
 // model takes the memory of the format it becomes and never of both. Must not know files or a concrete backend.
 import { OnebitError } from '../errors.ts';
 import { findNotFinite } from '../quant/finite.ts';
-import { type Format, type FormatName, formatByName, kernelFormatOf } from '../quant/formats.ts';
+import { type Format, type FormatName, formatByName } from '../quant/formats.ts';
 import type { Backend, ReadWeight, Weight } from './backend.ts';
 
 /** Bytes that a matrix takes in memory, about: those of the format that kernels read. */
@@ -13,7 +13,7 @@ export function residentBytes(name: FormatName, weights: number): number {
 }
 
 /**
- * Loads a matrix of a file's format. `factor` multiplies ternary weights.
+ * Loads a matrix of a file's format. `factor` multiplies all its weights.
  * @throws OnebitError `bad-file` for scales that are infinite or NaN and codes that must not occur
  */
 export async function loadWeight(
@@ -27,12 +27,6 @@ export async function loadWeight(
 ): Promise<Weight> {
   const format = formatByName(name);
   const { recode } = format;
-  if (factor !== 1 && !kernelFormatOf(name).startsWith('q2_0')) {
-    throw new OnebitError(
-      'unsupported',
-      `weight: a factor beside it is for ternary weights, got ${factor} beside ${name}. Convert the model again.`,
-    );
-  }
   if (!Number.isFinite(factor)) throw badFile(`the factor beside the tensor must be finite, got ${factor}`);
   if (!recode) return backend.weight(name as Weight['format'], rows, cols, read, signal, factor);
   const rowBytes = (cols / format.blockSize) * format.blockBytes;

@@ -9,8 +9,15 @@ export interface MemoryNeed {
   /** Keys and values of a full context. */
   readonly kvBytes: number;
   readonly activationBytes: number;
+  /** Of the three above. */
   readonly totalBytes: number;
+  /** What the process takes beside that, about: Node, the compiled kernels, the vocabulary in the tokenizer. */
+  readonly processBytes: number;
 }
+
+/** Of a process without a vocabulary, and of one of its tokens with the merges that make it, at the peak while a model is loaded. Measured: docs/formats.md. */
+const PROCESS_BYTES = 85e6;
+const TOKEN_BYTES = 550;
 
 /** Bytes of keys and values of one token over all layers. A q8 head vector has one fp16 scale. */
 export function kvBytesPerToken(config: ModelConfig, format: KvFormat): number {
@@ -18,7 +25,7 @@ export function kvBytesPerToken(config: ModelConfig, format: KvFormat): number {
   return 2 * config.layers * config.kvHeads * headBytes;
 }
 
-/** What running `config` with a cache of `contextTokens` and steps of `parallel` sequences takes; the process itself (some 60 MB in Node) comes on top. */
+/** What running `config` with a cache of `contextTokens` and steps of `parallel` sequences takes. */
 export function memoryNeed(
   config: ModelConfig,
   weightBytes: number,
@@ -32,5 +39,6 @@ export function memoryNeed(
   const rowFloats = (config.inputNorms ? 3 : 2) * config.width + headsWidth + 2 * config.feedForwardWidth;
   const activationBytes = 4 * (rows * rowFloats + outputs * (config.width + config.vocabulary));
   const totalBytes = weightBytes + kvBytes + activationBytes;
-  return { contextTokens, weightBytes, kvBytes, activationBytes, totalBytes };
+  const processBytes = PROCESS_BYTES + TOKEN_BYTES * config.vocabulary;
+  return { contextTokens, weightBytes, kvBytes, activationBytes, totalBytes, processBytes };
 }

@@ -122,8 +122,12 @@ export async function checkAuditLog(lines: AsyncIterable<string> | Iterable<stri
 function readLine(line: string): { sequence: number; previous: string; hash: string } | undefined {
   const [, text, hash] = HASH.exec(line) ?? [];
   if (text === undefined || hashOf(`${text}}`) !== hash) return undefined;
-  const { sequence, previous } = JSON.parse(`${text}}`);
-  return { sequence, previous, hash };
+  try {
+    const { sequence, previous } = JSON.parse(`${text}}`);
+    return { sequence, previous, hash };
+  } catch {
+    return undefined; // anybody can make a hash
+  }
 }
 
 function hashOf(text: string): string {
@@ -144,7 +148,10 @@ export async function audited(response: Response, exchange: Exchange, log: Audit
   const end = (wasCut: boolean) => log.record(exchange, hexOf(hash.digest()), wasCut);
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { value, done } = await reader.read();
+      const { value, done } = await reader.read().catch(async (error) => {
+        await end(true);
+        throw error;
+      });
       if (done) {
         await end(false);
         controller.close();

@@ -52,9 +52,9 @@ const LOGPROB_BYTES = 330;
 /** Why what is left of a request stops at its end. */
 const ENDED = new DOMException('The request has ended.', 'AbortError');
 
-/** A path with single slashes. */
+/** A path with single slashes, and none at its end. */
 export function plainPath(path: string): string {
-  return path.replace(/\/{2,}/g, '/');
+  return path.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '');
 }
 
 /** A job: one request, from wherever it came, and its answer. */

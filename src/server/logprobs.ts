@@ -59,9 +59,13 @@ export class TextLogprobsWriter {
   add(tokens: readonly ChosenToken[], text: string, begins = false): TextLogprobs {
     const result: TextLogprobs = { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] };
     this.length += text.length;
+    let hasExtraSpace = begins && this.hasExtraSpace(tokens, text);
     for (const { token, logprob, top } of tokens) {
       let shown = this.decoder.push(token);
-      if (begins && this.offset === 0 && shown.startsWith(' ') && !text.startsWith(' ')) shown = shown.slice(1);
+      if (hasExtraSpace && shown.startsWith(' ')) {
+        shown = shown.slice(1);
+        hasExtraSpace = false;
+      }
       result.tokens.push(shown);
       result.token_logprobs.push(logprob ?? null);
       result.top_logprobs.push(logprob === undefined ? null : this.byText(top ?? []));
@@ -75,6 +79,13 @@ export class TextLogprobsWriter {
       this.offset += rest.length;
     }
     return result;
+  }
+
+  /** Whether the tokens make one space more than the text begins with. */
+  private hasExtraSpace(tokens: readonly ChosenToken[], text: string): boolean {
+    const decoder = this.tokenizer.decoder();
+    const made = tokens.map(({ token }) => decoder.push(token)).join('') + decoder.flush();
+    return made === ` ${text}`;
   }
 
   /** Alternatives by their text; by their bytes where these are no text, or another has the same: `bytes:\xe3`, as OpenAI has it. */

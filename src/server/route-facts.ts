@@ -19,7 +19,7 @@ export function routeOf(c: Context): string {
   return matchedRoutes(c).findLast((route) => route.method !== 'ALL')?.path ?? 'none';
 }
 
-/** The path that is asked for; clients that join addresses may write two slashes where there is one. */
+/** The path that is asked for; clients that join addresses may write two slashes where there is one, or one at the end. */
 export function pathOf(request: Request): string {
   return URL.canParse(request.url) ? plainPath(new URL(request.url).pathname) : '/';
 }

@@ -47,7 +47,7 @@ describe('what follows from size and time', () => {
   test('is always a model that can be trained', () => {
     for (const size of Object.values(sizes)) {
       for (const minutes of [0.1, 1, 5, 30, 90, 600, undefined]) {
-        const preset = presetFor({ minutes, goesOn: false }, size);
+        const preset = presetFor({ minutes }, size);
         const shape = shapeFrom(preset, {});
         checkShape(shape);
         checkRecipe(recipeFrom(preset, {}, shape.weights));
@@ -56,9 +56,18 @@ describe('what follows from size and time', () => {
     }
   });
 
+  test('a small text is learnt in larger steps where rounded weights go on', () => {
+    const optimizer = (size: (typeof sizes)['book'], from: 'binary' | 'float' | 'adapter') =>
+      presetFor({ minutes: 2, from }, size).recipe.optimizer;
+    expect(optimizer(sizes.shop, 'binary')).toBe('muon');
+    expect(optimizer(sizes.shop, 'float')).toBe('adamw');
+    expect(optimizer(sizes.shop, 'adapter')).toBe('adamw');
+    expect(optimizer(sizes.talks, 'binary')).toBe('adamw');
+  });
+
   test('more time brings larger models, where there is text for them', () => {
     const bytesFor = (size: (typeof sizes)['book'], minutes: number) =>
-      exportedBytes(shapeFrom(presetFor({ minutes, goesOn: false }, size), {}));
+      exportedBytes(shapeFrom(presetFor({ minutes }, size), {}));
     const grown = [1, 10, 60, 600].map((minutes) => bytesFor(sizes.library, minutes));
     expect(grown).toEqual([...grown].sort((a, b) => a - b));
     expect(new Set(grown).size).toBe(4);
@@ -66,14 +75,14 @@ describe('what follows from size and time', () => {
   });
 
   test('small conversations are learnt as chats, prose is not, much of both in both forms', () => {
-    const share = (size: (typeof sizes)['book']) => presetFor({ minutes: 1, goesOn: false }, size).chatShare;
+    const share = (size: (typeof sizes)['book']) => presetFor({ minutes: 1 }, size).chatShare;
     expect(share(sizes.shop)).toBeGreaterThan(0.8);
     expect(share(sizes.book)).toBeLessThan(0.5);
     expect(share(sizes.talks)).toBe(0.5);
   });
 
   test('a named preset is taken as it is, an unknown one refused', () => {
-    expect(presetFor({ preset: 'seedling', minutes: 1, goesOn: false }, sizes.shop).name).toBe('seedling');
-    expect(() => presetFor({ preset: 'huge' as never, goesOn: false }, sizes.shop)).toThrow('auto, tiny, seedling');
+    expect(presetFor({ preset: 'seedling', minutes: 1 }, sizes.shop).name).toBe('seedling');
+    expect(() => presetFor({ preset: 'huge' as never }, sizes.shop)).toThrow('auto, tiny, seedling');
   });
 });

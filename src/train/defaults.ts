@@ -8,6 +8,7 @@ import { turnsOf } from './corpus-chat.ts';
 import { documentText, type TrainingDocument } from './corpus-document.ts';
 import { type Preset, type PresetName, presetOf, presets } from './presets.ts';
 import type { Recipe } from './recipe.ts';
+import type { WeightKind } from './shape.ts';
 
 /** What of a corpus decides. */
 export interface CorpusSize {
@@ -70,12 +71,12 @@ interface Wishes {
   readonly steps?: number;
   /** Minutes, where they do. */
   readonly minutes?: number;
-  /** Whether the run goes on from a model, which brings its shape. */
-  readonly goesOn: boolean;
+  /** What the run goes on from, where it does: a model's weights, which bring their shape, or those with an adapter beside them. */
+  readonly from?: WeightKind | 'adapter';
 }
 
 /** The named preset, or with `auto` what the corpus and the time ask for. @throws OnebitError `bad-argument` for a name that there is not */
-export function presetFor({ preset = 'auto', steps, minutes, goesOn }: Wishes, size: CorpusSize): Preset {
+export function presetFor({ preset = 'auto', steps, minutes, from }: Wishes, size: CorpusSize): Preset {
   if (preset !== 'auto') return presetOf(preset);
   const time = minutes ?? (steps === undefined ? USUAL_MINUTES : steps / UPDATES_PER_MINUTE);
   const isSmall = size.characters <= SMALL_CORPUS;
@@ -86,10 +87,10 @@ export function presetFor({ preset = 'auto', steps, minutes, goesOn }: Wishes, s
     name: 'auto',
     shape: { ...shape, contextLength: contextFor(size, shape.contextLength) },
     recipe: {
-      ...(goesOn ? GOING_ON : recipe),
+      ...(from ? recipeFor(from, isSmall) : recipe),
       steps: steps ?? Math.round(USUAL_MINUTES * UPDATES_PER_MINUTE),
     },
-    batchTokens: goesOn ? Math.min(batchTokens, 512) : batchTokens,
+    batchTokens: from ? Math.min(batchTokens, 512) : batchTokens,
     // A small text of conversations is learnt to be talked to; of much text the plain form teaches as well, and is what its score is read from.
     chatShare: size.talk < 0.5 ? 0.25 : isSmall ? 0.9 : 0.5,
   };
@@ -122,6 +123,18 @@ const GOING_ON: Partial<Recipe> = {
   adamLearningRate: 0.002,
   fullPrecisionShare: 0,
 };
+/**
+ * A small text is to be known in minutes: 40 questions of a shop, 150 updates of 512 positions from the seedling, are answered 40 of 40; with the
+ * small steps of `GOING_ON` none was after 74.
+ */
+const GOING_ON_SOON: Partial<Recipe> = {
+  optimizer: 'muon',
+  learningRate: 0.02,
+  adamLearningRate: 0.01,
+  fullPrecisionShare: 0,
+};
+const recipeFor = (from: WeightKind | 'adapter', isSmall: boolean) =>
+  isSmall && (from === 'binary' || from === 'ternary') ? GOING_ON_SOON : GOING_ON;
 const narrow = {
   vocabulary: 1024,
   width: 128,

@@ -10,6 +10,7 @@ import {
   isVector,
   type ModelShape,
   type ShapeTensor,
+  shapeActivation,
   shapeArchitecture,
   shapeWindow,
   type WeightKind,
@@ -35,7 +36,8 @@ export function shapeMetadata(shape: ModelShape): Map<string, WritableValue> {
     [`${name}.attention.layer_norm_rms_epsilon`, f32(shape.normEpsilon)],
     [`${name}.rope.freq_base`, f32(shape.ropeBase)],
     ...(shapeWindow(shape) === undefined ? [] : [[`${name}.${WINDOW_KEY}`, u32(shapeWindow(shape)!)] as const]),
-    ...(shape.activation ? [[`${name}.${ACTIVATION_KEY}`, shape.activation] as const] : []),
+    // Said although it is the usual one: other programs take another where the key is missing.
+    ...(shapeArchitecture(shape).activations ? [[`${name}.${ACTIVATION_KEY}`, shapeActivation(shape)] as const] : []),
   ]);
 }
 

@@ -19,20 +19,21 @@ const MADE = 'How it was made';
 
 export interface CardFacts {
   readonly name: string;
-  /** Names of the texts' files. */
-  readonly corpora: readonly string[];
-  readonly record: RunRecord;
+  /** What the hub calls what the model is for. */
+  readonly task: 'text-generation' | 'text-classification';
+  /** What training knows, by name. */
+  readonly made: readonly (readonly [string, string])[];
 }
 
 /** The card of a training. @param before the card of an earlier run: what people wrote there stays, what training wrote is written anew */
 export function modelCard(facts: CardFacts, before?: string): string {
-  const made = `${BEGIN}\n${madeText(facts)}\n${END}`;
+  const made = `${BEGIN}\n${madeText(facts.made)}\n${END}`;
   if (before !== undefined && isModelCard(before)) {
     const [from, to] = [before.indexOf(BEGIN), before.indexOf(END)];
     return before.slice(0, from) + made + before.slice(to + END.length);
   }
   const sections = Object.entries(QUESTIONS).map(([title, question]) => `## ${title}\n\n${TODO}: ${question}\n`);
-  const head = `---\nlicense: ${TODO}\nlibrary_name: onebit\npipeline_tag: text-generation\ntags:\n- onebit\n- gguf\n- 1-bit\n---\n`;
+  const head = `---\nlicense: ${TODO}\nlibrary_name: onebit\npipeline_tag: ${facts.task}\ntags:\n- onebit\n- gguf\n- 1-bit\n---\n`;
   return `${head}\n# ${facts.name}\n\n${sections.join('\n')}\n## ${MADE}\n\n${made}\n`;
 }
 
@@ -48,7 +49,10 @@ export function cardProblems(card: string): string[] {
   const problems: string[] = [];
   const head = /^---\n([\s\S]*?)\n---\n/.exec(text)?.[1];
   if (head === undefined) problems.push('it must begin with a head in YAML between two lines of ---');
-  const licence = /^license:[ \t]*(\S.*)$/m.exec(head ?? '')?.[1];
+  const licence = /^license:[ \t]*(?:["']?([^\s"'#].*)|\n[ \t]*-[ \t]+(\S.*))$/m
+    .exec(head ?? '')
+    ?.slice(1)
+    .find(Boolean);
   if (head !== undefined && (licence === undefined || isOpen(licence))) problems.push('its head must say the license');
   const sections = new Map<string, string>();
   for (const part of text
@@ -62,6 +66,7 @@ export function cardProblems(card: string): string[] {
     const said = sections
       .get(title.toLowerCase())
       ?.replace(/<!--[\s\S]*?-->/g, '')
+      .replace(/^#+.*$/gm, '')
       .trim();
     if (said === undefined) problems.push(`a section '${title}' must be there`);
     else if (said === '' || isOpen(said)) problems.push(`the section '${title}' must be written`);
@@ -69,18 +74,29 @@ export function cardProblems(card: string): string[] {
   return problems;
 }
 
+/** Whether what training put there still stands; the word within a sentence is the writer's. */
 function isOpen(text: string): boolean {
-  return new RegExp(`\\b${TODO}\\b`).test(text);
+  return new RegExp(`^[\\s>*_"'-]*${TODO}\\b`, 'm').test(text);
 }
 
-function madeText({ corpora, record: { start, done } }: CardFacts): string {
-  if (!start || !done) return 'The run did not end.';
+/** Names of what a model was made of: files of texts, the model that it went on from, the one that taught it. */
+export interface MadeFrom {
+  readonly corpora: readonly string[];
+  readonly init?: string;
+  readonly teacher?: string;
+}
+
+/** What a run of `train` knows. */
+export function runFacts({ corpora, init, teacher }: MadeFrom, { start, done }: RunRecord): [string, string][] {
+  if (!start || !done) return [];
   const { shape, recipe } = start;
   const held = done.validation
     ? `${done.validation.bitsPerByte.toFixed(4)} bits per byte on ${done.validation.bytes} held-out bytes`
     : 'nothing was held out';
-  const rows: [string, string][] = [
+  return [
     ['Texts', corpora.join(', ')],
+    ...(init ? [['Went on from', init] as [string, string]] : []),
+    ...(teacher ? [['Teacher', teacher] as [string, string]] : []),
     ['Documents', `${start.documents} learnt, ${start.validationDocuments} held out; ${start.corpusTokens} tokens`],
     ['Weights', `${shape.weights}, ${start.parameters} of them in ${shape.layers} layers of width ${shape.width}`],
     ['File', `${done.model.length} bytes, context of ${shape.contextLength} tokens`],
@@ -96,6 +112,10 @@ function madeText({ corpora, record: { start, done } }: CardFacts): string {
     ],
     ['Quality', held],
   ];
-  const table = rows.map(([name, value]) => `| ${name} | ${value.replaceAll('|', '\\|').replace(/\s+/g, ' ')} |`);
+}
+
+function madeText(made: CardFacts['made']): string {
+  if (made.length === 0) return 'The run did not end.';
+  const table = made.map(([name, value]) => `| ${name} | ${value.replaceAll('|', '\\|').replace(/\s+/g, ' ')} |`);
   return `The file itself says how it was made (\`onebit.training\`): digests of the texts, the recipe, the seed, the program's version.\n\n| | |\n| --- | --- |\n${table.join('\n')}`;
 }

@@ -1,6 +1,6 @@
 // Owns the GGUF that training gives: the model, its tokenizer, its chat template. Must not know where the bytes go.
 import { CHATML } from '../chat/chatml.ts';
-import type { WritableValue } from '../gguf/write.ts';
+import { TRAINING_KEY, type WritableValue } from '../gguf/write.ts';
 import { ggufAdapter } from '../hf/adapter.ts';
 import { exportedFile } from './exported.ts';
 import { shapeArchitecture } from './shape.ts';
@@ -10,9 +10,6 @@ import type { Trainer } from './trainer-types.ts';
 /** Metadata by which models that were trained here are recognised, a key that GGUF has for whoever quantised a model. */
 export const MADE_BY_KEY = 'general.quantized_by';
 export const MADE_BY = 'onebit';
-
-/** Metadata that says how a model was made, as JSON: digests of its texts, recipe, seed, updates, version of the program. */
-export const TRAINING_KEY = 'onebit.training';
 
 /** The bytes of the trained model's file, or of the adapter's where only that was trained. @param training how it was made */
 export async function modelFile(

@@ -85,7 +85,10 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
   }
   const size = corpusSize(training);
   const preset = presetFor(
-    { preset: options.preset, steps: options.recipe?.steps, minutes: planned, goesOn: options.init !== undefined },
+    {
+      ...{ preset: options.preset, steps: options.recipe?.steps, minutes: planned },
+      from: options.lora ? 'adapter' : options.init?.shape.weights,
+    },
     size,
   );
   const chatShare = options.chatShare ?? preset.chatShare;

@@ -137,7 +137,7 @@ function architectureProblems(shape: ModelShape): string[] {
 }
 
 /** The architecture of a shape. @throws OnebitError `bad-argument` for a name that is none */
-export function shapeArchitecture({ architecture = 'qwen3' }: ModelShape): Architecture {
+export function shapeArchitecture({ architecture = 'qwen3' }: Pick<ModelShape, 'architecture'>): Architecture {
   const found = architectures.find(({ name }) => name === architecture);
   if (found) return found;
   throw new OnebitError(
@@ -147,7 +147,7 @@ export function shapeArchitecture({ architecture = 'qwen3' }: ModelShape): Archi
 }
 
 /** The activation of the feed-forward gate: the shape's, else what is usual for the architecture. */
-export function shapeActivation(shape: ModelShape): GateActivation {
+export function shapeActivation(shape: Pick<ModelShape, 'architecture' | 'activation'>): GateActivation {
   return shape.activation ?? shapeArchitecture(shape).activation?.({ metadata: new Map() }) ?? 'silu';
 }
 

@@ -5,12 +5,11 @@ import { scaleOf } from '../gguf/matrix-scale.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { Gguf } from '../gguf/types.ts';
 import { type WritableValue, writableMetadata } from '../gguf/write.ts';
-import { ACTIVATION_KEY } from '../model/arch/bitnet.ts';
 import { FREQUENCY_FACTORS } from '../model/architecture.ts';
 import { readModelConfig } from '../model/config.ts';
 import { formatByName } from '../quant/formats.ts';
 import { rotatedRows } from './export.ts';
-import { type ModelShape, rowGroup, shapeTensors, type WeightKind } from './shape.ts';
+import { type ModelShape, rowGroup, shapeActivation, shapeTensors, type WeightKind } from './shape.ts';
 
 /** The tokenizer of a file, ready to be written into another, with the chat template. */
 export type TokenizerMetadata = ReadonlyMap<string, WritableValue>;
@@ -58,10 +57,11 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
   const ropeBase = gguf.metadata.get(`${architecture.name}.rope.freq_base`);
   const format = gguf.tensors.get('blk.0.attn_q.weight')?.format ?? 'f32';
   const { kind } = formatByName(format);
+  const { activation = 'silu' } = config;
   const shape: ModelShape = {
     // Left out where they are the usual ones: checkpoints and runs are recognised by their shape.
     ...(architecture.name === 'qwen3' ? {} : { architecture: architecture.name }),
-    ...(gguf.metadata.has(`${architecture.name}.${ACTIVATION_KEY}`) ? { activation: config.activation ?? 'silu' } : {}),
+    ...(activation === shapeActivation({ architecture: architecture.name }) ? {} : { activation }),
     ...(window === architecture.usualWindow ? {} : { window }),
     vocabulary: config.vocabulary,
     layers: config.layers,

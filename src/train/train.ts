@@ -342,7 +342,8 @@ class Training {
   /** How the model was made, for its file: nothing that differs between two runs of the same. */
   #madeOf(complete: boolean): object {
     const { identity } = this.#run;
-    return { version: this.#options.codeVersion, updates: this.#step, complete, ...identity };
+    const { codeVersion: version, teacher } = this.#options;
+    return { version, updates: this.#step, complete, ...identity, teacherSha256: teacher?.sha256 };
   }
 
   /** Writes a checkpoint. A disk that refuses it does not end hours of training: the next try may succeed. */

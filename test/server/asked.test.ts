@@ -2,6 +2,7 @@
 // characters, the last message continued, calls that are cut.
 import Ajv2020 from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TextLogprobsWriter } from '../../src/server/logprobs.ts';
 import { type ScriptedModel, scriptedModel } from './scripted-model.ts';
 import { type StartedServer, startServer } from './started-server.ts';
 
@@ -101,6 +102,16 @@ describe('log-probabilities', () => {
       expect(logprobs.text_offset).toEqual(logprobs.tokens.map((_: string, i: number) => i));
       expect(body.usage.completion_tokens).toBe(max_tokens);
     }
+  });
+
+  test.each([' ab', 'ab', '  ab'])('of a vocabulary that puts a space before a text: %j', (text) => {
+    const shown = new Map([...` ${text}`].map((character, i) => [i + 1, character]));
+    const decoder = () => ({ push: (token: number) => shown.get(token) ?? '', flush: () => '' });
+    const writer = new TextLogprobsWriter({ decoder, bytesOf: () => new Uint8Array() } as never);
+    const tokens = [0, ...shown.keys()].map((token) => ({ token }));
+    const { tokens: written, text_offset } = writer.add(tokens, text, true);
+    expect(written).toEqual(['', '', ...text]);
+    expect(text_offset).toEqual([0, 0, ...Array.from(text, (_, i) => i)]);
   });
 
   test('of parts of characters are keyed by their bytes, and offsets fit the text, whole and streamed', async () => {

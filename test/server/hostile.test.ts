@@ -190,7 +190,7 @@ test('a client that is refused while it writes gets its answer, however long it 
 test('what programs send that do not say it is JSON is taken, but from no page', async () => {
   const send = (headers: Record<string, string>) =>
     started.server.fetch(
-      new Request('http://localhost//v1//completions', {
+      new Request('http://localhost//v1//completions/', {
         method: 'POST',
         headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
         body: '{"prompt":"a","max_tokens":1}',

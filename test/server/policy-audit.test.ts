@@ -1,11 +1,12 @@
 // What an operator sees and keeps: a policy is asked before anything passes, streamed or not; the audit log is a chain in which a missing line is found; keys have a
 // bound for mass generation.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { openAuditFile } from '../../src/cli/audit-file.ts';
 import { runServer, type ServerFlags } from '../../src/cli/serve-run.ts';
 import { hexOf, sha256 } from '../../src/core/digest.ts';
 import { type AuditSink, checkAuditLog } from '../../src/server/audit.ts';
@@ -197,6 +198,29 @@ test('where it cannot be written, nothing is answered', async () => {
     expect([response.status, (await response.json()).error.code]).toEqual([503, 'audit_failed']);
   }
   await expect(startServer({ audit: { sink: { ...full, last: '{"half' } } })).rejects.toThrow(/last line of the log/);
+});
+
+test.each([
+  ['deleted', (path: string) => rmSync(path), /deleted or moved away/],
+  [
+    'replaced',
+    (path: string) => {
+      renameSync(path, `${path}.1`);
+      writeFileSync(path, '');
+    },
+    /it was replaced/,
+  ],
+  ['cut off', (path: string) => truncateSync(path, 3), /cut off or written by somebody else/],
+] as const)('a log that is %s under the server takes no more lines', async (_, change, problem) => {
+  const folder = mkdtempSync(join(tmpdir(), 'onebit-audit-'));
+  const path = join(folder, 'audit.jsonl');
+  const file = await openAuditFile(path);
+  await file.append('{"a":1}');
+  await file.append('{"a":2}');
+  change(path);
+  await expect(file.append('{"a":3}')).rejects.toThrow(problem);
+  await file.close();
+  rmSync(folder, { recursive: true });
 });
 
 test('a key has a bound a day unless it says otherwise', async () => {

@@ -117,8 +117,7 @@ export class ChatPage {
     this.#panel.showOwn(undefined);
     this.#ask = ask;
     if (!goesOn) this.startAnew();
-    else if (this.#messages.length === 0) this.#welcome();
-    else this.#tellWhere();
+    else if (!this.#running) this.#restore();
   }
 
   /** Who answers is known when `known` is kept; until then nobody is asked. */
@@ -129,22 +128,25 @@ export class ChatPage {
   /** Shows the conversation of the last visit, or welcomes. */
   #restore(): void {
     const kept = keptConversation();
+    this.#messages = [];
     if (kept.length === 0) {
       this.#welcome();
       return;
     }
+    this.#log.replaceChildren();
+    const toEnd = () => this.#follow(true);
     for (const { role, content } of kept) {
       const at = this.#messages.push({ role, content }) - 1;
       if (role === 'user') this.#log.append(userMessage(content, { edit: (changed) => this.#editFrom(at, changed) }));
       else {
-        const view = this.#answerView(at);
+        const view = this.#answerView(at, toEnd);
         view.add({ text: content, tokens: [] });
         view.end(undefined);
         this.#log.append(view.element);
       }
     }
     this.#tellWhere();
-    this.#follow(true);
+    requestAnimationFrame(toEnd); // the page may not be laid out yet
   }
 
   /** Forgets the conversation. */
@@ -170,9 +172,11 @@ export class ChatPage {
     void this.#answer();
   }
 
-  #answerView(at: number): AnswerView {
-    const look = this.#elsewhere === undefined ? (text: string) => this.#look(text) : undefined;
-    return new AnswerView(this.#card, { retry: () => this.#retryFrom(at), look }, () => this.#follow());
+  #answerView(at: number, grown = () => this.#follow()): AnswerView {
+    // What a server's own model looked at nobody here can tell.
+    const isHere = this.#elsewhere === undefined || this.#elsewhere === EMBEDDED.label;
+    const look = isHere ? (text: string) => this.#look(text) : undefined;
+    return new AnswerView(this.#card, { retry: () => this.#retryFrom(at), look }, grown);
   }
 
   #tellWhere(): void {

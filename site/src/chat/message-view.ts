@@ -82,6 +82,7 @@ export class AnswerView {
   readonly #actions: AnswerActions;
   readonly #tokens = new Map<HTMLElement, readonly ShownToken[]>();
   readonly #growing: GrowingText;
+  readonly #grown: () => void;
   #thoughts: { readonly element: HTMLElement; readonly title: HTMLElement; readonly text: GrowingText } | undefined;
   #thinks = false;
   #begun = false;
@@ -92,6 +93,7 @@ export class AnswerView {
   constructor(card: AlternativesCard, actions: AnswerActions, grown: () => void = () => {}) {
     this.#card = card;
     this.#actions = actions;
+    this.#grown = grown;
     this.#growing = new GrowingText(this.#text, grown);
     this.#text.append(el('span', { class: 'waiting', 'aria-hidden': 'true' }));
     this.element.append(this.#text, this.#foot);
@@ -211,6 +213,7 @@ export class AnswerView {
       this.#text.hidden = true;
       this.#text.before(shown);
       this.#foot.querySelector('.stats')?.before(button);
+      this.#grown();
     } catch {} // without it the plain text stays
   }
 

@@ -110,6 +110,8 @@ export class WasmBackend implements Backend {
   readonly #shiftData: HostRegion;
   readonly #attentionScratch: HostRegion;
   readonly #topLists: HostRegion;
+  /** Products that are multiplied by their weight's gain before they are added. */
+  readonly #products: HostRegion;
 
   /** Use `wasmBackend`. */
   constructor({ build, threads, heap, program, workers }: Started) {
@@ -125,6 +127,7 @@ export class WasmBackend implements Backend {
     this.#shiftData = new HostRegion(heap, program);
     this.#attentionScratch = new HostRegion(heap, program);
     this.#topLists = new HostRegion(heap, program);
+    this.#products = new HostRegion(heap, program);
   }
 
   tensor(length: number): Tensor {
@@ -191,7 +194,9 @@ export class WasmBackend implements Backend {
   }
 
   embed(out: Tensor, table: Weight): void {
+    const { cols, gainLeft } = table as WasmWeight;
     this.#weights.embed(out as WasmTensor, table as WasmWeight, this.#rows.region, this.#rows.count);
+    if (gainLeft !== 1) this.scale(out, out, this.#rows.count * cols, gainLeft);
   }
 
   rmsNorm(out: Tensor, x: Tensor, scale: Tensor, rows: number, cols: number, eps: number): void {
@@ -209,7 +214,12 @@ export class WasmBackend implements Backend {
   }
 
   matmul(out: Tensor, x: Tensor, weight: Weight, rows: number, accumulate = false): void {
-    this.#weights.matmul(out as WasmTensor, x as WasmTensor, weight as WasmWeight, rows, accumulate);
+    const { gainLeft } = weight as WasmWeight;
+    const length = rows * weight.rows;
+    const apart = gainLeft !== 1 && accumulate;
+    const into = apart ? this.#products.fits(length * 4) : (out as WasmTensor);
+    this.#weights.matmul(into, x as WasmTensor, weight as WasmWeight, rows, accumulate && !apart);
+    if (gainLeft !== 1) this.scale(out, into as WasmTensor, length, gainLeft, accumulate);
   }
 
   rope(x: Tensor, heads: number, headSize: number, rope: RopeSpec): void {

@@ -107,7 +107,7 @@ export class WasmWeight extends Region implements Weight {
   slab: Slab | undefined;
   lanePairs: number;
   gap = 0;
-  /** The factor on all of its 2-bit weights. */
+  /** The factor on all of its weights. */
   gain = 1;
 
   constructor(
@@ -133,6 +133,11 @@ export class WasmWeight extends Region implements Weight {
     return kind === WEIGHT_Q1 || (kind === WEIGHT_Q2 && span === 128 && !this.general);
   }
 
+  /** What products must be multiplied by that kernels leave: those of 2-bit weights have the gain in them. */
+  get gainLeft(): number {
+    return this.layout.kind === WEIGHT_Q2 ? 1 : this.gain;
+  }
+
   /** Words 9 to 12 of the command at `c`: how the weight is held. 2-bit weights are in one piece and have their gain where others have their gap. */
   describe({ words, floats }: Pick<Program, 'words' | 'floats'>, c: number): void {
     if (this.layout.kind === WEIGHT_Q2) floats[c + 9] = this.gain;
@@ -143,7 +148,6 @@ export class WasmWeight extends Region implements Weight {
   }
 }
 
-/** `gain` multiplies 2-bit weights. */
 type LoadArguments = [
   ...[format: Format, rows: number, cols: number, read: ReadWeight],
   ...[signal?: AbortSignal, gain?: number],
@@ -467,9 +471,7 @@ export class Weights {
         format.decode(piece, target as Float32Array<ArrayBuffer>);
         if (gain !== 1) for (let i = 0; i < target.length; i++) target[i] *= gain;
         const bad = target.findIndex((value) => !Number.isFinite(value));
-        if (bad >= 0) {
-          throw badScale(row + Math.floor(bad / cols), Math.floor((bad % cols) / format.blockSize));
-        }
+        if (bad >= 0) throw badScale(row + Math.floor(bad / cols), Math.floor((bad % cols) / format.blockSize));
       }
     } catch (error) {
       this.#program.retire(address);

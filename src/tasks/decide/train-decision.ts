@@ -18,7 +18,7 @@ export interface DecisionRow {
 export interface TrainDecisionOptions
   extends Pick<
     TrainSupportOptions,
-    'name' | 'seed' | 'keepExamples' | 'epochs' | 'networks' | 'onProgress' | 'signal'
+    'name' | 'seed' | 'codeVersion' | 'keepExamples' | 'epochs' | 'networks' | 'onProgress' | 'signal'
   > {
   /** Default: yes-no where all labels say yes or no, score where levels are given or all labels are whole numbers, else choice. */
   readonly type?: TrainedQuestion['type'];
@@ -34,6 +34,7 @@ const OPTIONS: Record<keyof TrainDecisionOptions, Kind> = {
   levels: 'list',
   name: 'text',
   seed: 'number',
+  codeVersion: 'text',
   keepExamples: 'boolean',
   epochs: 'number',
   networks: 'number',

@@ -14,7 +14,7 @@ import {
 } from '../../gguf/metadata.ts';
 import { readGguf } from '../../gguf/read.ts';
 import type { Gguf } from '../../gguf/types.ts';
-import { type WritableTensor, type WritableValue, writeGguf } from '../../gguf/write.ts';
+import { TRAINING_KEY, type WritableTensor, type WritableValue, writeGguf } from '../../gguf/write.ts';
 import { encodedBytes } from '../../quant/blocks.ts';
 import { findNotFinite } from '../../quant/finite.ts';
 import type { FormatName } from '../../quant/formats.ts';
@@ -36,6 +36,7 @@ import {
   type Suspect,
   type TrainedQuestion,
 } from './support-model.ts';
+import { readTrainingFacts } from './training-facts.ts';
 import { MAX_WEIGHT, TRUNK_WIDTH, Trunk, trunkNames } from './trunk.ts';
 
 /** The value of general.architecture. */
@@ -119,6 +120,7 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
     tensors.push(tensor(weights.name, weights.shape, 'q8_0', weights.values));
   }
   if (parts.texts) metadata.set(TEXTS, JSON.stringify(parts.texts));
+  if (facts.training) metadata.set(TRAINING_KEY, JSON.stringify(facts.training));
   if (parts.question) metadata.set(QUESTION, JSON.stringify(parts.question));
   const pieces: Uint8Array[] = [];
   await writeGguf({ metadata, tensors }, (bytes) => void pieces.push(bytes.slice()));
@@ -285,12 +287,13 @@ async function readModel(gguf: Gguf, source: ByteSource, signal?: AbortSignal): 
   const documents = await readAnswerModel(gguf, readValues, trunk);
   const flags = await readFlagModel(gguf, readValues, space.size, (problem) => wrong(source, problem));
   const texts = jsonOf(gguf, source, TEXTS, (value) => checkTexts('read support model', value));
+  const training = jsonOf(gguf, source, TRAINING_KEY, readTrainingFacts);
   const question = jsonOf(gguf, source, QUESTION, (value) => questionOf(value, intents));
   return new SupportModel({
     ...{ ...(fields ? { fields } : {}), ...(documents ? { documents } : {}) },
     ...{ ...(flags ? { flags } : {}), ...(texts ? { texts } : {}), ...(question ? { question } : {}) },
     ...{
-      facts: factsOf(gguf),
+      facts: { ...factsOf(gguf), ...(training ? { training } : {}) },
       intents,
       answers: answersOf(gguf, source),
       space,

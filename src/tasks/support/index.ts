@@ -101,6 +101,7 @@ export {
   type RankedIntent,
   type SupportFacts,
   SupportModel,
+  type SupportTraining,
   type TrainedQuestion,
   withTexts,
 } from './support-model.ts';

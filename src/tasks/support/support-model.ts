@@ -42,6 +42,8 @@ export interface Prediction {
 /** How the model came to be. */
 export interface SupportFacts {
   readonly name: string;
+  /** How it was made; none in files of before 0.3. */
+  readonly training?: SupportTraining;
   /** From this confidence on it answers; 1: never, as the precision could not be shown. */
   readonly threshold: number;
   /** What the threshold was chosen for. */
@@ -58,6 +60,19 @@ export interface SupportFacts {
   readonly notices: readonly string[];
   /** Training rows whose label is probably wrong: networks that had not seen them are sure of another intent. */
   readonly suspects: readonly Suspect[];
+}
+
+/** What makes a model again, bit for bit: the same rows, options and version of the program. */
+export interface SupportTraining {
+  /** Of the program; undefined where nobody said. */
+  readonly version?: string;
+  /** SHA-256 of the rows as they were given, in JSON. */
+  readonly rows: string;
+  /** The same of documents and of what customers read, where there were such. */
+  readonly documents?: string;
+  readonly texts?: string;
+  /** The options that were given, and the seed. */
+  readonly options: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** A row whose label is in doubt. */

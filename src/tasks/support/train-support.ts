@@ -35,6 +35,7 @@ import { phraseTensors, WORD_WIDTH } from './phrase-network.ts';
 import type { PhraseRecipe } from './phrase-training.ts';
 import { checkRows, checkSupportRows, OUT_OF_SCOPE, type SupportRow } from './rows.ts';
 import { SupportModel } from './support-model.ts';
+import { trainingFacts } from './training-facts.ts';
 import { embeddedTrunk, TRUNK_ROW_BYTES, TRUNK_WIDTH, type Trunk } from './trunk.ts';
 import { wordsOf } from './words.ts';
 
@@ -49,6 +50,8 @@ export interface TrainSupportOptions {
   readonly texts?: BusinessTexts;
   /** Same rows, options and seed: the same model, bit for bit. Default 1. */
   readonly seed?: number;
+  /** Version of the program that trains, for what the file says of its making. Default: not said. */
+  readonly codeVersion?: string;
   /** The model's name in its file. Default `support`. */
   readonly name?: string;
   /** Most bytes of the file. Default 2,000,000; with fields 3,000,000, of which these take a third. */
@@ -83,6 +86,7 @@ export const TRAIN_SUPPORT_OPTIONS: Record<keyof TrainSupportOptions, Kind> = {
   documents: 'list',
   texts: 'object',
   seed: 'number',
+  codeVersion: 'text',
   name: 'text',
   maxBytes: 'number',
   keepExamples: 'boolean',
@@ -250,6 +254,7 @@ export async function trainSupport(
     facts: {
       ...facts,
       name: options.name ?? 'support',
+      training: await trainingFacts(rows, options, seed),
       seed,
       trainedRows: checked.rows.length,
       notices: [...notices, ...promiseNotices(facts, heldOut, intents)],
@@ -291,14 +296,16 @@ async function languageOfRows(
 /** A model without intents: all that it does is to find passages. */
 async function modelOfDocuments(
   documents: readonly Passage[],
-  { name = 'support', seed = 1, texts }: TrainSupportOptions,
+  options: TrainSupportOptions,
   precision: number,
 ): Promise<SupportModel> {
+  const { name = 'support', seed = 1, texts } = options;
   const trunk = (await embeddedTrunk()).subset(COMMON_WORDS, wordHashesOf(textsOf(documents)));
   const nothing = () => new Float32Array(SIGNALS);
   return new SupportModel({
     facts: {
       ...{ name, threshold: 1, precision, expectedOutOfScope: 0, temperature: 1, seed, trainedRows: 0 },
+      training: await trainingFacts([], options, seed),
       ...{ heldOut: { accuracy: 0, coverage: 0, precision: 0 }, thresholds: [], notices: [], suspects: [] },
     },
     ...{ intents: [], answers: new Map(), networks: { bags: [], phrases: [] }, hasOutlierClass: false, examples: [] },

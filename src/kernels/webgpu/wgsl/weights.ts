@@ -29,11 +29,14 @@ fn halfToFloat(h: u32) -> f32 {
 }
 `;
 
+/** The factor on all weights; those in blocks have it in their scales. */
+const gain = 'bitcast<f32>(p.gain)';
+
 /** Scale of the block that holds code word `word`, of 2^shift words. */
 export const blockScale = (shift: number) => /* wgsl */ `${halfToFloat}
 fn scaleOf(word: u32) -> f32 {
   let block = word >> ${shift}u;
-  return halfToFloat((w[p.scales + (block >> 1u)] >> ((block & 1u) * 16u)) & 0xffffu) * bitcast<f32>(p.gain);
+  return halfToFloat((w[p.scales + (block >> 1u)] >> ((block & 1u) * 16u)) & 0xffffu) * ${gain};
 }
 `;
 
@@ -80,18 +83,18 @@ fn weight4(row: u32, c4: u32) -> vec4f {
 }
 `;
 
-const f32 = 'fn weight4(row: u32, c4: u32) -> vec4f { return bitcast<vec4f>(w[row * p.cols4 + c4]); }';
+const f32 = `fn weight4(row: u32, c4: u32) -> vec4f { return bitcast<vec4f>(w[row * p.cols4 + c4]) * ${gain}; }`;
 const f16 = /* wgsl */ `${halfToFloat}
 fn weight4(row: u32, c4: u32) -> vec4f {
   let words = w[row * p.cols4 + c4];
   return vec4f(
-    halfToFloat(words.x & 0xffffu), halfToFloat(words.x >> 16u), halfToFloat(words.y & 0xffffu), halfToFloat(words.y >> 16u));
+    halfToFloat(words.x & 0xffffu), halfToFloat(words.x >> 16u), halfToFloat(words.y & 0xffffu), halfToFloat(words.y >> 16u)) * ${gain};
 }
 `;
 const bf16 = /* wgsl */ `
 fn weight4(row: u32, c4: u32) -> vec4f {
   let words = w[row * p.cols4 + c4];
-  return bitcast<vec4f>(vec4u(words.x << 16u, words.x & 0xffff0000u, words.y << 16u, words.y & 0xffff0000u));
+  return bitcast<vec4f>(vec4u(words.x << 16u, words.x & 0xffff0000u, words.y << 16u, words.y & 0xffff0000u)) * ${gain};
 }
 `;
 
@@ -102,7 +105,7 @@ fn weight4(row: u32, c4: u32) -> vec4f {
   for (var i = 0u; i < 4u; i++) {
     if (c4 * 4u + i < p.cols) { values[i] = weightAt(row * p.cols + c4 * 4u + i); }
   }
-  return values;
+  return values * ${gain};
 }
 `;
 const oneHalf = 'let h = (w[at >> 1u] >> ((at & 1u) * 16u)) & 0xffffu;';
@@ -153,7 +156,7 @@ struct Params {
   tokens: u32,
   accumulate: u32,
   tokensAt: u32,    // word of the host data at which token ids begin
-  gain: u32,        // bits of the float32 factor on scales
+  gain: u32,        // bits of the float32 factor on all weights
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(${binding}) var<storage, read> w: array<${shader.element}>;
