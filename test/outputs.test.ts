@@ -110,7 +110,10 @@ describe('no output takes the place of', () => {
     const before = readFileSync(at(file));
     const names = readdirSync(folder).sort();
     const { code, stderr } = await run(...args, ...(args[0] === 'train' ? [...small, '--steps', '1'] : []));
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/error: .*(the command reads it|onebit did not make|a file must be named)/)]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/error: .*(the command reads it|onebit did not make|a file must be named)/),
+    ]);
     expect(readFileSync(at(file)).equals(before)).toBe(true);
     expect(readdirSync(folder).sort()).toEqual(names);
   });
