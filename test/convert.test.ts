@@ -159,3 +159,15 @@ test('metadata stays as it is, types included, but for what is set', async () =>
   expect((await after).metadataTypes).toEqual((await before).metadataTypes);
   expect(difference(await weightsOf(bytes), await weightsOf(converted))).toBe(undefined);
 });
+
+test('numbers that are none are refused in tensors that stay as they are, too', async () => {
+  const bytes = await model('tq2_0');
+  const { tensors } = await readGguf(memorySource(bytes, 'test'));
+  for (const name of ['output_norm.weight', 'blk.0.attn_q.weight']) {
+    const damaged = bytes.slice();
+    const { offsetBytes, sizeBytes } = tensors.get(name)!;
+    damaged.fill(0xff, offsetBytes + sizeBytes - 4, offsetBytes + sizeBytes);
+    const message = new RegExp(`must be finite, got infinity or NaN in tensor '${name}'`);
+    await expect(convert(damaged, { type: 'same' })).rejects.toThrow(message);
+  }
+});

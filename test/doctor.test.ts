@@ -204,3 +204,13 @@ test.each(['i2_s', 'i2_s-64'] as const)('the order of %s is found where weights 
   expect(order.map(({ severity }) => severity)).toEqual([written === 'i2_s' ? 'note' : 'wrong']);
   if (written === 'i2_s-64') expect(order[0].advice).toContain('--i2s-layout 64');
 }); // biome-ignore format: a table
+
+test('of a model in several files only that is said, not what the other files have', async () => {
+  const report = await doctor({
+    metadata: { 'split.count': { type: 'u16', value: 2 }, 'split.no': { type: 'u16', value: 0 } },
+    tensors: (list) => list.slice(0, 3),
+  });
+  expect(report.exitCode).toBe(1);
+  expect(report.findings.map(({ check }) => check)).toEqual(['file']);
+  expect(report.findings[0].what).toContain('split into 2 files');
+});

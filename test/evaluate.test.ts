@@ -79,7 +79,7 @@ test('killed at once, the same command goes on and gives what an undisturbed run
   await run([...asked, ...journal]);
   expect(readFileSync(at('run.journal'), 'utf8').split('\n').length).toBe(lines);
   const html = readFileSync(at('report.html'), 'utf8');
-  expect(html).toContain('| model | rows.jsonl (16) | MB |');
+  expect(html).toContain('| model | rows.jsonl, acc_mutual_info (16) | MB |');
   expect(html).toMatch(/loses/);
   expect(html).toMatch(/Row \d+ is/);
   expect(html).not.toMatch(/<script|https?:/);

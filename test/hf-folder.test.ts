@@ -463,6 +463,8 @@ describe('four ternary weights a byte, as Transformers packs BitNet', () => {
     expect(numbers.get('blk.0.attn_q.weight')).toEqual(Float32Array.from(queries.values));
     const model = await load(folder, { threads: 1 });
     expect(model.config.architecture.name).toBe('bitnet-b1.58');
+    // Other programs take another one where the key is missing: doctor would ask for it.
+    expect(model.metadata.get('bitnet-b1.58.hidden_activation')).toBe('relu2');
     expect((await model.generate('Hi', { maxTokens: 2, temperature: 0 }).result()).tokens.length).toBeGreaterThan(0);
     await model.dispose();
   });

@@ -93,6 +93,7 @@ describe('no output takes the place of', () => {
     ['the corpus, by its log', 'corpus.txt', ['train', 'corpus.txt', '-o', 'x.gguf', '--log', 'corpus.txt']],
     ['the corpus, by the log that nobody named', 'chats.jsonl', ['train', 'chats.jsonl', '-o', 'chats.gguf']],
     ['the corpus, by its report', 'corpus.txt', ['train', 'corpus.txt', '-o', 'x.gguf', '--report', './corpus.txt']],
+    ['a folder that is not there', 'table.csv', ['support', 'train', 'table.csv', '-o', 'new/']],
     ['held-out text', 'held.txt', ['train', 'corpus.txt', '--valid', 'held.txt', '-o', 'held.txt']],
     ['a file that is not read', 'notes.txt', ['train', 'corpus.txt', '-o', 'notes.txt', '--overwrite']],
     ['a file of a folder', 'all/a.txt', ['train', 'all', '-o', 'all/a.txt']],
@@ -109,7 +110,10 @@ describe('no output takes the place of', () => {
     const before = readFileSync(at(file));
     const names = readdirSync(folder).sort();
     const { code, stderr } = await run(...args, ...(args[0] === 'train' ? [...small, '--steps', '1'] : []));
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/error: .*(the command reads it|onebit did not make)/)]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/error: .*(the command reads it|onebit did not make|a file must be named)/),
+    ]);
     expect(readFileSync(at(file)).equals(before)).toBe(true);
     expect(readdirSync(folder).sort()).toEqual(names);
   });

@@ -1,6 +1,8 @@
 // Every architecture that runs can be trained: what is learnt is what the file's model does in inference, and training goes on from the file.
 import { expect, test } from 'vitest';
 import { memorySource } from '../src/bytes/memory-source.ts';
+import { checkHeader } from '../src/cli/doctor-checks.ts';
+import { readGguf } from '../src/gguf/read.ts';
 import { architectures } from '../src/model/arch/index.ts';
 import { exportedFile } from '../src/train/exported.ts';
 import { defaultRecipe, type Recipe } from '../src/train/recipe.ts';
@@ -49,7 +51,10 @@ test.each([...new Map(pairs.map((pair) => [pair.join(), pair])).values()])(
       const exported = await trainer.evaluate(batch);
       expect(Math.abs(exported.lossSum - current.lossSum) / 64).toBeLessThan(0.05);
       const model = await trainer.exportModel();
-      const start = await readStartModel(memorySource(await exportedFile(model)));
+      const file = memorySource(await exportedFile(model));
+      const start = await readStartModel(file);
+      const findings = checkHeader({ name: 'trained.gguf', gguf: await readGguf(file) });
+      expect(findings.filter(({ check }) => check === 'missing-activation')).toEqual([]);
       expect(start.shape).toEqual(architecture === 'qwen3' ? { ...shape, architecture: undefined } : shape);
       trainer.initFrom(start.weights);
       // At the start of a run weights are as they are given.

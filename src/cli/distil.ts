@@ -4,6 +4,7 @@ import { memorySource } from '../bytes/memory-source.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { openSource } from '../load.ts';
+import { modelDigest } from '../provenance/index.ts';
 import { tokenizerOf } from '../tokenizer/train-metadata.ts';
 import { compareModels, decodeSpeed } from '../train/compare.ts';
 import { splitCorpus } from '../train/corpus.ts';
@@ -130,6 +131,7 @@ async function distil(
       chatShare: flags.chatShare ?? 0,
       init,
       teacher: await Teacher.open(source, backend, context),
+      teacherSha256: await modelDigest(source, signal),
       teacherShare: flags.teacherShare ?? TEACHER_SHARE,
     };
     const judge = async ({ model, complete }: { model: Uint8Array; complete: boolean }) =>

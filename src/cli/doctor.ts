@@ -59,11 +59,13 @@ async function doctor(name: string, flags: DoctorFlags, signal: AbortSignal): Pr
       problems.push(...problemsOf(error));
     }
     for (const what of problems) findings.push({ severity: 'wrong', check: 'file', what });
+    // Of a model in several files one tells nothing about the others.
+    const isPart = Number(gguf?.metadata.get('split.count') ?? 1) > 1;
     const isSupport = gguf?.metadata.get('general.architecture') === SUPPORT_ARCHITECTURE;
     if (gguf && isSupport) {
       const what = 'it is a model that sorts queries, not a language model';
       findings.push({ severity: 'note', check: 'model', what, advice: `onebit support serve -m ${quoted(name)}` });
-    } else if (gguf) {
+    } else if (gguf && !isPart) {
       findings.push(...checkHeader({ name, gguf }).filter((finding) => !follows(finding, problems)));
     }
     if (gguf && flags.weights) {
@@ -73,7 +75,7 @@ async function doctor(name: string, flags: DoctorFlags, signal: AbortSignal): Pr
       findings.push(...(await checkWeights(source, patient, signal, update).finally(() => line.clear())));
       findings.push(...(await checkI2sOrder(source, patient, signal)));
     }
-    const need = gguf && !isSupport ? needOf(gguf, findings) : undefined;
+    const need = gguf && !isSupport && !isPart ? needOf(gguf, findings) : undefined;
     await report(name, source.size, gguf, findings, need, flags);
     if (findings.some(({ severity }) => severity === 'wrong')) process.exitCode = 1;
   } finally {

@@ -241,7 +241,10 @@ async function writeFiles(
     const { limit, currency, priceKwh: pricePerKwh } = flags;
     const title = `Judged: ${runs.map(({ report }) => shortName(report.model)).join(', ')}`;
     const shown = (task: number, question: number) => shownOf(plan, runs, task, question);
-    const reports = runs.map(({ report }) => report);
+    const names = runs.map(({ report }) => shortName(report.model));
+    const areDifferent = new Set(names).size === names.length;
+    // A report is shown to others: folders of this machine are nothing to them.
+    const reports = runs.map(({ report }, i) => (areDifferent ? { ...report, model: names[i] } : report));
     await write(
       flags.report,
       evaluateReport(reports, { title, conventions: CONVENTIONS, limit, currency, pricePerKwh, shown }),

@@ -1,4 +1,5 @@
 // Owns saying what was probably meant: a text without its option, a model's name that is nearly right, a file for another command.
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { listCache } from '../bytes/cache.ts';
 import { editDistance } from '../core/near-name.ts';
@@ -90,7 +91,7 @@ export async function architectureOf(name: string): Promise<unknown> {
 /** Pulled models, model files of this folder and well-known ones of the hub whose names hold `name` or differ from it by little, the nearest first. */
 async function nearModels(name: string): Promise<string[]> {
   const pulled = (await listCache()).filter(({ complete }) => complete).map((entry) => entry.name);
-  const files = (await readdir('.')).filter((file) => /\.gguf$/i.test(file));
+  const files = (await readdir('.')).filter((file) => /\.gguf$/i.test(file) && existsSync(file)); // links may lead nowhere
   const wanted = simple(name);
   const distances = [...new Set([...pulled, ...files, 'seedling', ...WELL_KNOWN])].map((known) => {
     const parts = [known, ...known.split('/')].map(simple);

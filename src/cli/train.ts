@@ -5,6 +5,7 @@ import { OnebitError } from '../errors.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { openSource } from '../load.ts';
 import { architectures } from '../model/arch/index.ts';
+import { modelDigest } from '../provenance/index.ts';
 import { exportRun } from '../train/export-run.ts';
 import { presets } from '../train/presets.ts';
 import { readStartModel, type StartModel, withWholeRows } from '../train/start-model.ts';
@@ -145,6 +146,7 @@ async function prepare(
       init,
       lora: flags.lora === undefined ? undefined : { rank: flags.lora, alpha: flags.loraAlpha },
       teacher: teacher?.teacher,
+      teacherSha256: teacher?.sha256,
       teacherShare: flags.teacherShare,
     };
     if (flags.exportTokens !== undefined) await exportTokens(options, flags.exportTokens);
@@ -192,18 +194,19 @@ async function openInit(name: string, flags: TrainFlags, display: TrainDisplay):
   return { ...model, weights };
 }
 
-async function openTeacher(name: string, flags: TrainFlags): Promise<{ teacher: Teacher; backend: Backend }> {
+async function openTeacher(
+  name: string,
+  flags: TrainFlags,
+): Promise<{ teacher: Teacher; sha256: string; backend: Backend }> {
   const { wasmBackend } = await import('../kernels/wasm/wasm-backend.ts');
   const backend = await wasmBackend({ threads: flags.threads });
   try {
-    const teacher = await readModel(name, (source) =>
-      Teacher.open(
-        source,
-        backend,
-        flags.context ?? (flags.preset === 'seedling' ? presets.seedling : presets.tiny).shape.contextLength,
-      ),
-    );
-    return { teacher, backend };
+    const { contextLength } = (flags.preset === 'seedling' ? presets.seedling : presets.tiny).shape;
+    const opened = await readModel(name, async (source) => ({
+      teacher: await Teacher.open(source, backend, flags.context ?? contextLength),
+      sha256: await modelDigest(source),
+    }));
+    return { ...opened, backend };
   } catch (error) {
     await backend.dispose();
     throw error;

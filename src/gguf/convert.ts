@@ -4,6 +4,7 @@ import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import { encodedBytes } from '../quant/blocks.ts';
 import { encodeExactly, type Loss, noLoss } from '../quant/exact.ts';
+import { findNotFinite } from '../quant/finite.ts';
 import { type Format, type FormatName, formatByName } from '../quant/formats.ts';
 import type { Gguf, TensorInfo } from './types.ts';
 import { type ByteSink, type WritableTensor, type WritableValue, writableMetadata, writeGguf } from './write.ts';
@@ -104,8 +105,12 @@ async function planTensor(
     ...{ changed: loss.changed, relativeError: loss.size > 0 ? Math.sqrt(loss.error / loss.size) : 0 },
     ...(kept ? { kept } : {}),
   });
+  const look = async () => {
+    for await (const piece of convertedPieces(source, tensor, formatByName(from), signal, noLoss(), progress))
+      refuseNotFinite(tensor, piece);
+  };
   if (type === 'same' || type === from || shape.length === 1) {
-    progress(tensor.sizeBytes);
+    await look();
     return result(from);
   }
   const target = formatByName(type);
@@ -113,7 +118,7 @@ async function planTensor(
   const other: FormatName = formatByName(from).isFork ? 'f32' : from;
   if (shape[0] % target.blockSize !== 0) {
     const why = `rows of ${shape[0]} are no multiple of ${target.blockSize}`;
-    progress(tensor.sizeBytes);
+    await look();
     return result(other, noLoss(), why);
   }
   const loss = noLoss();
@@ -177,6 +182,15 @@ async function* convertedPieces(
     progress(body + (row + count === rows ? tailBytes : 0));
     yield piece;
   }
+}
+
+/** What loading would refuse is not copied. */
+function refuseNotFinite({ name, format }: TensorInfo, piece: Uint8Array): void {
+  if (findNotFinite(formatByName(format), piece) < 0) return;
+  throw new OnebitError(
+    'bad-file',
+    `convert: numbers must be finite, got infinity or NaN in tensor '${name}'. The file is damaged, or a training or conversion went wrong: get it again.`,
+  );
 }
 
 function refuseLoss(tensors: readonly ConvertedTensor[], { type, force }: ConvertOptions): void {

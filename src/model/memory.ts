@@ -16,8 +16,8 @@ export interface MemoryNeed {
 }
 
 /** Of a process without a vocabulary, and of one of its tokens with the merges that make it, at the peak while a model is loaded. Measured: docs/formats.md. */
-const PROCESS_BYTES = 85e6;
-const TOKEN_BYTES = 550;
+const PROCESS_BYTES = 110e6;
+const TOKEN_BYTES = 350;
 
 /** Bytes of keys and values of one token over all layers. A q8 head vector has one fp16 scale. */
 export function kvBytesPerToken(config: ModelConfig, format: KvFormat): number {

@@ -25,6 +25,9 @@ const LAST_WRITES_MS = 1000;
 /** How long what a refused client goes on sending is read and thrown away. */
 const LINGER_MS = 5000;
 
+/** Most requests of one connection that wait for their answers: thousands of small ones arrive in one piece, and all others would wait behind them. */
+const MOST_UNANSWERED = 32;
+
 /** A server that listens. */
 export interface Listening {
   /** `http://host:port`. */
@@ -61,10 +64,14 @@ export async function listen(
       answers.set(incoming.socket, outgoing);
       noteRequest(incoming, outgoing);
       closeAfterRefusal(incoming, outgoing);
+      const unanswered = noteUnanswered(incoming, outgoing);
+      if (unanswered > MOST_UNANSWERED + 1) return; // the connection closes behind the refusal before
+      if (unanswered > MOST_UNANSWERED) return refuse(outgoing, tooManyAtOnce());
       if (incoming.headers.host === undefined && incoming.httpVersion !== '1.0') refuse(outgoing, invalidUrl());
       else void listener(incoming, outgoing);
     },
   );
+  const noteUnanswered = countUnanswered();
   const noteRequest = boundConnections(server, options.connections ?? 1024);
   server.timeout = options.silenceMs ?? 700_000;
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -86,6 +93,22 @@ export async function listen(
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
     close: () => closeServer(server),
   };
+}
+
+/** Gives a function to be told of every request: how many of its connection have no answer, with this one. */
+function countUnanswered(): (incoming: IncomingMessage, outgoing: ServerResponse) => number {
+  const counts = new WeakMap<Socket, number>();
+  return ({ socket }, outgoing) => {
+    const count = (counts.get(socket) ?? 0) + 1;
+    counts.set(socket, count);
+    outgoing.once('close', () => counts.set(socket, (counts.get(socket) ?? 1) - 1));
+    return count;
+  };
+}
+
+function tooManyAtOnce(): ApiError {
+  const message = `At most ${MOST_UNANSWERED} requests of one connection may wait for their answers. Wait for some first.`;
+  return new ApiError(429, message, { code: 'rate_limit_exceeded' });
 }
 
 /** After an answer to a body that is still coming the connection is closed, and the answer says so: nobody shall send the next request into it. */

@@ -195,9 +195,9 @@ class Builder {
     }
     const known = new Map<number, number>();
     for (const word of new Set(list)) {
-      if (this.meter.spend(4 * word.length)) yield;
       let at = from;
       for (let i = 0; i < word.length; i++) {
+        if (this.meter.spend(4)) yield;
         const unit = word.charCodeAt(i);
         let next = known.get(at * 256 + unit);
         if (next === undefined) {

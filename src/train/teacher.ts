@@ -5,7 +5,6 @@ import { exp } from '../core/elementary.ts';
 import type { Backend, Tensor } from '../kernels/backend.ts';
 import { logSumExp } from '../kernels/ranking.ts';
 import type { Engine } from '../model/engine.ts';
-import { modelDigest } from '../provenance/index.ts';
 import { openEngine, runSequence } from './engine-run.ts';
 import { type TokenizerMetadata, tokenizerMetadataOf } from './start-model.ts';
 import type { Batch, TeacherTargets } from './trainer-types.ts';
@@ -18,17 +17,14 @@ const SMALL_VOCABULARY = 2048;
 /** A model that teaches. Dispose of its backend when done. */
 export class Teacher {
   readonly name: string;
-  /** SHA-256 of its file. */
-  readonly sha256: string;
   readonly tokenizer: TokenizerMetadata;
   readonly contextLength: number;
   readonly #engine: Engine;
 
   readonly #candidates: number;
 
-  private constructor(name: string, sha256: string, tokenizer: TokenizerMetadata, engine: Engine, candidates: number) {
+  private constructor(name: string, tokenizer: TokenizerMetadata, engine: Engine, candidates: number) {
     this.name = name;
-    this.sha256 = sha256;
     this.tokenizer = tokenizer;
     this.contextLength = engine.config.contextLength;
     this.#engine = engine;
@@ -44,13 +40,7 @@ export class Teacher {
     const { gguf, engine } = await openEngine(source, backend, { format: 'f32', tokens: context });
     const { name, vocabulary } = engine.config;
     const usual = vocabulary <= SMALL_VOCABULARY ? vocabulary : CANDIDATES;
-    return new Teacher(
-      name,
-      await modelDigest(source),
-      tokenizerMetadataOf(gguf),
-      engine,
-      Math.min(candidates ?? usual, vocabulary),
-    );
+    return new Teacher(name, tokenizerMetadataOf(gguf), engine, Math.min(candidates ?? usual, vocabulary));
   }
 
   /** The batch with what this model predicts at its positions. */

@@ -19,6 +19,8 @@ export interface TrainOptions {
   readonly name?: string;
   /** Version of the program that trains, for what the file says of its making (`onebit.training`). Default: not said. */
   readonly codeVersion?: string;
+  /** SHA-256 of the teacher's file, for the same. Default: not said. */
+  readonly teacherSha256?: string;
   /** Default `auto`: shape and recipe follow from the size of the corpus and the time (defaults.ts). */
   readonly preset?: PresetName;
   /** Numbers in place of the preset's; not with `init`, but for `contextLength`, which then only bounds the sequences. */

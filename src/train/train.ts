@@ -40,6 +40,7 @@ const TRAIN_OPTIONS: Options = {
   validation: 'list',
   name: 'text',
   codeVersion: 'text',
+  teacherSha256: 'text',
   preset: 'text',
   shape: 'object',
   recipe: 'object',
@@ -342,8 +343,8 @@ class Training {
   /** How the model was made, for its file: nothing that differs between two runs of the same. */
   #madeOf(complete: boolean): object {
     const { identity } = this.#run;
-    const { codeVersion: version, teacher } = this.#options;
-    return { version, updates: this.#step, complete, ...identity, teacherSha256: teacher?.sha256 };
+    const { codeVersion: version, teacherSha256 } = this.#options;
+    return { version, updates: this.#step, complete, ...identity, teacherSha256 };
   }
 
   /** Writes a checkpoint. A disk that refuses it does not end hours of training: the next try may succeed. */

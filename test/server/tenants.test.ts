@@ -236,6 +236,31 @@ test('a connection that was just opened is not closed in favour of those that se
   await server.stop();
 });
 
+test('thousands of requests that one connection sends in one piece hold nobody up', async () => {
+  const server = await startServer();
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  let said = '';
+  socket.on('data', (part) => (said += part));
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  socket.write('GET /health HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(5000));
+  expect((await fetch(`${server.url}/health`)).status).toBe(200);
+  await until(() => socket.closed);
+  // Those that were asked first have their answers, then one says why there are no more
+  expect(said.match(/HTTP\/1\.1 \d+/g)).toEqual([...Array(32).fill('HTTP/1.1 200'), 'HTTP/1.1 429']);
+  // One after the other, any number is answered
+  const polite = connect(Number(port), hostname);
+  await once(polite, 'connect');
+  for (let i = 0; i < 40; i++) {
+    const answer = once(polite, 'data');
+    polite.write('GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    expect(String(await answer)).toMatch(/^HTTP\/1.1 /);
+  }
+  polite.destroy();
+  await server.stop();
+});
+
 test("an upload that hardly comes keeps no other key's out", async () => {
   const folder = mkdtempSync(join(tmpdir(), 'onebit-uploads-'));
   const server = await startServer({ keys, openJobs: () => DiskStore.open(folder) });

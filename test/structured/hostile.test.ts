@@ -86,6 +86,19 @@ test('the event loop has turns while a schema is compiled', async () => {
   expect(turns).toBeGreaterThan(2);
 });
 
+test('a long word is made in pieces, between which others have their turn', async () => {
+  const budget = new Budget();
+  const spend = budget.spend.bind(budget);
+  let most = 0;
+  budget.spend = (what, steps = 1) => {
+    most = Math.max(most, steps);
+    spend(what, steps);
+  };
+  const long = compileSchemaAsync({ const: 'w'.repeat(250_000) }, qwen, { budget });
+  await expect(long).rejects.toMatchObject({ code: 'unsupported' });
+  expect(most).toBeLessThan(100_000);
+});
+
 test(`${count} random ones (seed ${seed})`, { timeout: 36_000_000 }, async () => {
   const random = new Random(seed);
   const ajv = new Ajv2020({ strict: false });

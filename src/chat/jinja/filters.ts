@@ -70,7 +70,7 @@ const FILTERS: Record<
   striptags: [[], stripTags],
   title: [[], titled],
   tojson: [['ensure_ascii', 'indent', 'separators', 'sort_keys'], toJson],
-  trim: [['chars'], (value, [characters], work) => strip(shown(value, work), characters)],
+  trim: [['chars'], (value, [characters], work) => strip(shown(value, work), characters, work)],
   truncate: [['length', 'killwords', 'end', 'leeway'], truncate],
   upper: [[], (value, _, work) => shown(value, work).toUpperCase()],
   urlencode: [[], urlEncode],

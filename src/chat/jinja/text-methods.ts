@@ -26,9 +26,9 @@ const METHODS: Record<string, readonly [names: readonly string[], method: Method
   swapcase: [[], (text, _, work) => swapCase(text, work)],
   title: [[], (text, _, work) => titled(text, work)],
   capitalize: [[], capitalize],
-  strip: [['chars'], (text, [characters]) => strip(text, characters)],
-  lstrip: [['chars'], (text, [characters]) => stripStart(text, stripper(characters))],
-  rstrip: [['chars'], (text, [characters]) => stripEnd(text, stripper(characters))],
+  strip: [['chars'], (text, [characters], work) => strip(text, characters, work)],
+  lstrip: [['chars'], (text, [characters], work) => stripStart(text, stripper(characters, work))],
+  rstrip: [['chars'], (text, [characters], work) => stripEnd(text, stripper(characters, work))],
   split: [['sep', 'maxsplit'], (text, [by, most], work) => split(text, by, most, work)],
   rsplit: [['sep', 'maxsplit'], (text, [by, most], work) => splitFromEnd(text, by, most, work)],
   splitlines: [['keepends'], splitLines],
@@ -128,14 +128,15 @@ export function capitalize(text: string): string {
 }
 
 /** Without white space at both ends, or without the characters of `characters`. */
-export function strip(text: string, characters: Value): string {
-  const strips = stripper(characters);
+export function strip(text: string, characters: Value, work: Work): string {
+  const strips = stripper(characters, work);
   return stripStart(stripEnd(text, strips), strips);
 }
 
-function stripper(characters: Value): (code: number) => boolean {
+function stripper(characters: Value, work: Work): (code: number) => boolean {
   if (characters === undefined || characters === null) return isSpace;
   const text = textOf(characters, 'strip');
+  work.step(text.length);
   const set = new Set(Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)));
   return (code) => set.has(code);
 }

@@ -2,12 +2,18 @@
 import { hexOf, sha256 } from '../../core/digest.ts';
 import type { SupportRow } from './rows.ts';
 import type { SupportTraining } from './support-model.ts';
-import type { TrainSupportOptions } from './train-support.ts';
+
+/** What was given to the training; scalars among the others are options. */
+interface Given {
+  readonly codeVersion?: string;
+  readonly documents?: readonly unknown[];
+  readonly texts?: object;
+}
 
 /** What makes a model again. @param seed the one that was used */
 export async function trainingFacts(
   rows: readonly SupportRow[],
-  options: TrainSupportOptions,
+  options: Given,
   seed: number,
 ): Promise<SupportTraining> {
   const { codeVersion, documents, texts, ...others } = options;
