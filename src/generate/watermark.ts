@@ -107,18 +107,19 @@ export class Marker {
 
 /** The contexts of the places of a text that grows. */
 export class Contexts {
-  /** The last bytes. */
-  private readonly bytes = new Uint8Array(LONGEST_CONTEXT);
-  private readonly words = new DataView(this.bytes.buffer);
+  /** The last bytes: the first four of them, and the four after. */
+  private early = 0;
+  private late = 0;
   /** The context that is given: its length, then its bytes. */
   private readonly given = new Uint8Array(16);
   private readonly seen = new Set<number>();
   private length = 0;
 
   push(added: Uint8Array): void {
-    const kept = added.subarray(Math.max(0, added.length - LONGEST_CONTEXT));
-    this.bytes.copyWithin(0, kept.length);
-    this.bytes.set(kept, LONGEST_CONTEXT - kept.length);
+    for (let i = Math.max(0, added.length - LONGEST_CONTEXT); i < added.length; i++) {
+      this.early = (this.early << 8) | (this.late >>> 24);
+      this.late = (this.late << 8) | added[i];
+    }
     this.length += added.length;
   }
 
@@ -127,17 +128,19 @@ export class Contexts {
     let found: number | undefined;
     for (const length of CONTEXT_BYTES) {
       if (this.length < length) break;
-      const last = this.words.getUint32(4);
-      // Numbers below 0 for the longer ones. That long ones may share a number costs a place, nothing else.
-      const name = length === 4 ? last : -1 - (last + this.words.getUint32(0) * 4294967296);
+      // Numbers with a fraction for the longer ones. That long ones may share a number costs a place, nothing else.
+      const name = length === 4 ? this.late : 0.5 + (this.late >>> 0) + this.early * 4294967296;
       if (this.seen.has(name)) continue;
       this.seen.add(name);
       found ??= length;
     }
     if (found === undefined) return undefined;
-    this.given.fill(0, 0, 16 - found);
-    this.given[0] = found;
-    this.given.set(this.bytes.subarray(LONGEST_CONTEXT - found), 16 - found);
-    return this.given;
+    const { given, early, late } = this;
+    given[0] = found;
+    for (let i = 0; i < 4; i++) {
+      given[8 + i] = found === LONGEST_CONTEXT ? early >>> (24 - 8 * i) : 0;
+      given[12 + i] = late >>> (24 - 8 * i);
+    }
+    return given;
   }
 }
