@@ -148,7 +148,7 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
     async () => {
       said = [
         { reasoning_content: 'They want a table.' },
-        { content: '**Prices**\n\n| what | euros |\n|---|---|\n| chain | 35 |\n\n```js\nalert(1)\n```\n' },
+        { content: '**Prices**\n\n| what | euros |\n|---|--:|\n| chain | 35 |\n\n```js\nalert(1)\n```\n' },
         { content: '[fine](https://example.org) [bad](javascript:alert(2)) <img src=x onerror="window.ran=1">' },
         { content: '<script>window.ran = 1</script><iframe src="/never"></iframe>\n' },
       ];
@@ -159,6 +159,7 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
       await say(page, 'Prices?');
       const formatted = page.locator('.formatted');
       expect(await formatted.locator('td').allTextContents()).toEqual(['chain', '35']);
+      expect(await formatted.getByText('35').evaluate((cell) => getComputedStyle(cell).textAlign)).toBe('right');
       expect(await formatted.locator('pre code').textContent()).toBe('alert(1)\n');
       expect(await formatted.locator('a[href]').count()).toBe(1);
       expect(await formatted.locator('a[href]').getAttribute('rel')).toContain('noopener');

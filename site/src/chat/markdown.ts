@@ -29,6 +29,7 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ['href', 'title', 'align', 'start', 'class'],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  ADD_URI_SAFE_ATTR: ['align', 'start'], // no addresses
   RETURN_DOM_FRAGMENT: true,
 } as const;
 
@@ -39,6 +40,7 @@ export function markdown(text: string): DocumentFragment {
     ...ALLOWED,
     ALLOWED_TAGS: [...ALLOWED.ALLOWED_TAGS],
     ALLOWED_ATTR: [...ALLOWED.ALLOWED_ATTR],
+    ADD_URI_SAFE_ATTR: [...ALLOWED.ADD_URI_SAFE_ATTR],
   });
   for (const link of fragment.querySelectorAll('a')) {
     link.target = '_blank';
