@@ -1,4 +1,4 @@
-// Owns reading all numbers of a small tensor at once: factors, vectors, matrices of adapters. Must not know models.
+// Owns reading all numbers of a tensor at once: factors, vectors, matrices of adapters and of models that training goes on from. Must not know models.
 import type { ByteSource } from '../bytes/source.ts';
 import { formatByName } from '../quant/formats.ts';
 import type { TensorInfo } from './types.ts';

@@ -3,6 +3,7 @@ import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import { scaleOf } from '../gguf/matrix-scale.ts';
 import { readGguf } from '../gguf/read.ts';
+import { readNumbers } from '../gguf/read-numbers.ts';
 import type { Gguf } from '../gguf/types.ts';
 import { type WritableValue, writableMetadata } from '../gguf/write.ts';
 import { FREQUENCY_FACTORS } from '../model/architecture.ts';
@@ -119,10 +120,7 @@ async function decodeTensors(gguf: Gguf, source: ByteSource, shape: ModelShape):
         `init: tensor '${name}' must have ${rows * cols} values, ${source.name} has ${tensor ? tensor.shape.join(' × ') : 'none'}.`,
       );
     }
-    const bytes = new Uint8Array(tensor.sizeBytes);
-    await source.readInto(bytes, tensor.offsetBytes);
-    const values = new Float32Array(rows * cols);
-    formatByName(tensor.format).decode(bytes, values);
+    const values = await readNumbers(tensor, source);
     const scale = await scaleOf(gguf, source, name);
     if (scale !== 1) for (let i = 0; i < values.length; i++) values[i] *= scale;
     weights.set(name, rotatedRows(name, shape, values, 'graph'));

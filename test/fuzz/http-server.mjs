@@ -33,12 +33,12 @@ process.on('message', async (message) => {
     return;
   }
   if (message === 'memory after gc') collect();
-  const { heapUsed, heapTotal, external } = process.memoryUsage();
+  const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
   process.send({
     used: [heapUsed, heapTotal, external].map((bytes) => Math.round(bytes / 1e6)),
-    rssMb: Math.round(process.memoryUsage.rss() / 1e6),
+    rssMb: Math.round(rss / 1e6),
     // Free pages that V8 keeps for its next objects come and go by its own clock.
-    heldMb: Math.round((process.memoryUsage.rss() - heapTotal + heapUsed) / 1e6),
+    heldMb: Math.round((rss - heapTotal + heapUsed) / 1e6),
     peakMb: Math.round(peakBytes / 1e6),
   });
   peakBytes = 0;

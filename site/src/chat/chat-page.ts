@@ -117,7 +117,8 @@ export class ChatPage {
     this.#panel.showOwn(undefined);
     this.#ask = ask;
     if (!goesOn) this.startAnew();
-    else if (!this.#running) this.#restore();
+    else if (this.#running) this.#tellWhere();
+    else this.#restore();
   }
 
   /** Who answers is known when `known` is kept; until then nobody is asked. */
