@@ -10,6 +10,7 @@ import { checkAbstain } from '../generate/abstain.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
+import { answerRules } from './answer-rules.ts';
 import { ApiError, badField, invalidUrl, toApiError } from './api-error.ts';
 import { AuditLog, audited, isAudited, unaudited } from './audit.ts';
 import { BackgroundResponses } from './background.ts';
@@ -365,6 +366,8 @@ export class OnebitServer {
       now: () => Math.floor(Date.now() / 1000),
       models: () => this.modelIds,
       knows: (owner) => (this.keys ? this.keys.withId(owner) !== undefined : owner === ''),
+      rulesFor: (owner) =>
+        answerRules(this.keys?.withId(owner)?.watermark ?? this.options.watermark, this.options.policy),
       modelFor: (endpoint) => {
         const operation = operationOf(endpoint);
         const { support } = this.options;
