@@ -90,7 +90,7 @@ async function serveHttp(models: McpModels, { port, host }: McpFlags, signal: Ab
     () => import('@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'),
   );
   const { mcpServer } = await import('./mcp-tools.ts');
-  const { McpHttp } = await import('./mcp-http.ts');
+  const { McpHttp } = await import('../server/mcp-http.ts');
   const { listen } = await import('../server/node-adapter.ts');
   const { answer } = new McpHttp({
     ...{ host, signal },
