@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,6 +41,19 @@ async function check(client: Client): Promise<void> {
   const wrong = await client.callTool({ name: 'batch', arguments: { texts: ['x'], prompt: 'nothing' } });
   expect(wrong).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('{{text}}') }] });
   await client.close();
+}
+
+/** What the server says to bytes that no program sends. */
+function sent(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    let said = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    socket.on('data', (piece) => {
+      said += piece;
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(said));
+  });
 }
 
 test('over stdio', async () => {
@@ -110,6 +123,19 @@ test('over HTTP, not for pages', async () => {
     const page = await fetch(url, { method: 'POST', body: '{}', headers: { origin: 'http://evil.example' } });
     expect(page.status).toBe(403);
     expect((await fetch(url)).status).toBe(405);
+    for (const path of ['//', 'http://[', '*', '/%', '/mcp/../..']) {
+      const head = `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`;
+      expect(await sent(Number(new URL(url).port), head), path).toMatch(/^HTTP\/1.1 4\d\d /);
+    }
+    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+    for (const body of ['', '{', '['.repeat(1e5), `[${'{},'.repeat(1e5)}{}]`, 'x'.repeat(9 << 20)]) {
+      const { status } = await fetch(url, { method: 'POST', body, headers });
+      expect([400, 413]).toContain(status);
+    }
+    const again = new Client({ name: 'test', version: '1' });
+    await again.connect(new StreamableHTTPClientTransport(new URL(url)));
+    expect((await again.listTools()).tools).toHaveLength(4);
+    await again.close();
   } finally {
     child.kill();
   }

@@ -3,7 +3,14 @@
 import { z } from 'zod';
 import { Budget } from '../core/budget.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { type DecisionQuestion, decideAll, likelihoodDecider, supportDecider } from '../tasks/decide/index.ts';
+import {
+  type DecisionQuestion,
+  decideAll,
+  likelihoodDecider,
+  MOST_OPTIONS,
+  MOST_QUESTIONS,
+  supportDecider,
+} from '../tasks/decide/index.ts';
 import { fieldReader, MessageRouter } from '../tasks/messages/index.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
 import { type Tools, text, texts } from './mcp-answer.ts';
@@ -20,13 +27,13 @@ const field = z.object({
   ...{ label: z.string(), text: z.string(), value: z.string().optional() },
   ...{ start: z.int(), end: z.int(), probability: z.number() },
 });
-const option = z.object({ label: z.string(), description: z.string().optional() });
+const options = z.array(z.object({ label: text, description: text.optional() })).max(MOST_OPTIONS);
 const question = z.discriminatedUnion('type', [
   z.object({ type: z.literal('yes-no'), instructions: text, name: z.string().optional() }),
-  z.object({ type: z.literal('choice'), instructions: text, name: z.string().optional(), options: z.array(option) }),
+  z.object({ type: z.literal('choice'), instructions: text, name: z.string().optional(), options }),
   z.object({
     ...{ type: z.literal('score'), instructions: text, name: z.string().optional() },
-    levels: z.array(option).describe('The lowest first'),
+    levels: options.describe('The lowest first'),
   }),
 ]);
 const decided = z.object({
@@ -111,7 +118,7 @@ export function addDecide(
     'decide',
     {
       description: `Answers fixed questions about a text with probabilities: yes or no, one of several labels, or a level. Answered by ${by}.`,
-      inputSchema: { text, questions: z.array(question).min(1).max(200) },
+      inputSchema: { text, questions: z.array(question).min(1).max(MOST_QUESTIONS) },
       outputSchema: { answers: z.array(decided) },
       ...readOnly,
     },

@@ -1,6 +1,7 @@
 // Owns the tools of `onebit mcp`: what models do, each with the form of its arguments and answers. Must not know how they are called.
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { z } from 'zod';
+import { Budget } from '../core/budget.ts';
 import { OnebitError } from '../errors.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { compileSchemaAsync } from '../structured/compile.ts';
@@ -15,6 +16,9 @@ export interface McpModels {
   readonly language?: LanguageModel;
   readonly support?: SupportModel;
 }
+
+/** What the schema of one call may cost. */
+const COMPILING = { steps: 30e6, bytes: 64 << 20 };
 
 const maxTokens = z.int().min(1).max(8192).optional().describe('Most tokens of an answer. Default 256');
 /** A server with the tools that the models allow. Loads the SDK. */
@@ -91,7 +95,8 @@ interface Asking {
 
 /** A function that asks one thing; the schema is compiled once. */
 async function asking(model: LanguageModel, { system, schema, max_tokens }: Asking, call: Call) {
-  const constraint = schema === undefined ? undefined : await compileSchemaAsync(schema, model.tokenizer);
+  const budget = new Budget({ ...COMPILING, signal: call.signal });
+  const constraint = schema === undefined ? undefined : await compileSchemaAsync(schema, model.tokenizer, { budget });
   const before = system === undefined ? [] : [{ role: 'system' as const, content: system }];
   return async (prompt: string) => {
     const messages = [...before, { role: 'user' as const, content: prompt }];
