@@ -10,12 +10,14 @@ import {
   modelNameOf,
   wholeNumber,
 } from './context.ts';
+import { openRules } from './mcp-rules.ts';
 import type { McpModels } from './mcp-tools.ts';
+import { addAnswerRules, type OperatorFlags } from './operator-flags.ts';
 import { note } from './print.ts';
 import { architectureOf } from './suggest.ts';
 import { openSupport } from './support-files.ts';
 
-interface McpFlags extends ModelFlags {
+interface McpFlags extends ModelFlags, OperatorFlags {
   support?: string;
   http?: boolean;
   port: number;
@@ -27,6 +29,7 @@ Examples:
   onebit mcp -m support.gguf                      # tools classify, answer, fields, decide
   onebit mcp -m model.gguf --support support.gguf # generate and batch too
   onebit mcp --http --port 8081                   # http://127.0.0.1:8081/mcp
+  onebit mcp -m model.gguf --watermark @key.txt --audit calls.log   # what the model writes is marked, who calls what is written down
 
 Needs the package @modelcontextprotocol/sdk beside onebit: npm install @modelcontextprotocol/sdk
 An assistant starts it itself: {"mcpServers":{"onebit":{"command":"npx","args":["onebit","mcp","-m","model.gguf"]}}}`;
@@ -35,7 +38,8 @@ const GRACE_MS = 2000;
 
 /** The command `mcp`. */
 export function mcpCommand({ signal, endsBySignal }: CommandContext): Command {
-  return addModelOptions(new Command('mcp').description('offer models as tools to assistants (Model Context Protocol)'))
+  const command = new Command('mcp').description('offer models as tools to assistants (Model Context Protocol)');
+  return addAnswerRules(addModelOptions(command))
     .option('--support <file>', 'a support model beside the language model')
     .option('--http', 'listen for HTTP instead of talking over standard input and output')
     .option('--port <n>', 'port, 0 for a free one', wholeNumber(0, 65535), 8081)
@@ -44,16 +48,20 @@ export function mcpCommand({ signal, endsBySignal }: CommandContext): Command {
     .action(async (flags: McpFlags) => {
       endsBySignal(GRACE_MS);
       const models = await openModels(flags, signal);
+      let rules: Awaited<ReturnType<typeof openRules>> | undefined;
       try {
-        await (flags.http ? serveHttp(models, flags, signal) : serveStdio(models, signal));
+        rules = await openRules(flags, models.language);
+        const tools = { ...models, answerer: rules.answerer };
+        await (flags.http ? serveHttp(tools, flags, signal) : serveStdio(tools, signal));
       } finally {
+        await rules?.close();
         await models.language?.dispose();
       }
     });
 }
 
 /** `-m` may be a support model: then there is no other. */
-async function openModels(flags: McpFlags, signal: AbortSignal): Promise<McpModels> {
+async function openModels(flags: McpFlags, signal: AbortSignal): Promise<Omit<McpModels, 'answerer'>> {
   const name = modelNameOf(flags);
   if ((await architectureOf(name).catch(() => undefined)) === SUPPORT_ARCHITECTURE) {
     if (flags.support === undefined) return { support: await openSupport(name, signal) };
@@ -82,7 +90,7 @@ async function serveHttp(models: McpModels, { port, host }: McpFlags, signal: Ab
     () => import('@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'),
   );
   const { mcpServer } = await import('./mcp-tools.ts');
-  const { McpHttp } = await import('./mcp-http.ts');
+  const { McpHttp } = await import('../server/mcp-http.ts');
   const { listen } = await import('../server/node-adapter.ts');
   const { answer } = new McpHttp({
     ...{ host, signal },

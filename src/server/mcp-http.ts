@@ -2,9 +2,9 @@
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import type { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js';
 import { Budget } from '../core/budget.ts';
-import { ApiError } from '../server/api-error.ts';
-import { BodyGate, type Room } from '../server/body-gate.ts';
-import { readBody } from '../server/request-body.ts';
+import { ApiError } from './api-error.ts';
+import { BodyGate, type Room } from './body-gate.ts';
+import { readBody } from './request-body.ts';
 
 const MOST_BODY_BYTES = 8 << 20;
 /** Of all large bodies that are read at once. */
