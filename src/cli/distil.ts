@@ -59,7 +59,11 @@ export function distilCommand({ signal, endsInOrder }: CommandContext): Command 
     .argument('[text...]', 'texts to learn on, as for train')
     .requiredOption('-o, --output <file>', 'the GGUF file to write')
     .addOption(new Option('--weights <kind>', 'what weights become').choices(['binary', 'ternary']).default('binary'))
-    .option('--self-generated <n>', 'learn also on so many texts that the teacher writes', wholeNumber(1, 1e7))
+    .option(
+      '--self-generated <n>',
+      'learn also on so many texts that the teacher writes, before the clock of --minutes begins',
+      wholeNumber(1, 1e7),
+    )
     .option('--text-tokens <n>', 'most tokens of each of those', wholeNumber(8, 1 << 16), CONTEXT)
     .option('--width <n>', "length of the student's residual vector", wholeNumber(8, 1 << 16))
     .option('--ffn <n>', "width of the student's feed-forward part", wholeNumber(8, 1 << 18))
@@ -110,6 +114,7 @@ async function distil(
     const teacher = await readStartModel(source, 'float');
     const shape = studentShape(teacher.shape, flags.weights, { width: flags.width, feedForwardWidth: flags.ffn });
     const read = await readTexts({ files, valid }, flags, display, signal);
+    if (flags.selfGenerated !== undefined) display.line(`The teacher writes ${flags.selfGenerated} texts.`);
     const own = flags.selfGenerated === undefined ? [] : await ownTexts(source, teacher, flags, signal);
     const documents = [...read.documents, ...own];
     const init = studentOf(teacher, shape);

@@ -106,8 +106,12 @@ async function planTensor(
     ...(kept ? { kept } : {}),
   });
   const look = async () => {
-    for await (const piece of convertedPieces(source, tensor, formatByName(from), signal, noLoss(), progress))
-      refuseNotFinite(tensor, piece);
+    const format = formatByName(from);
+    const tail = new Uint8Array(format.tailBytes ?? 0);
+    await source.readInto(tail, tensor.offsetBytes + tensor.sizeBytes - tail.length, signal);
+    if (tail.length > 0 && !Number.isFinite(format.recode?.gain?.(tail) ?? 0)) throw notFinite(name);
+    for await (const piece of convertedPieces(source, tensor, format, signal, noLoss(), progress))
+      if (findNotFinite(format, piece) >= 0) throw notFinite(name);
   };
   if (type === 'same' || type === from || shape.length === 1) {
     await look();
@@ -185,9 +189,8 @@ async function* convertedPieces(
 }
 
 /** What loading would refuse is not copied. */
-function refuseNotFinite({ name, format }: TensorInfo, piece: Uint8Array): void {
-  if (findNotFinite(formatByName(format), piece) < 0) return;
-  throw new OnebitError(
+function notFinite(name: string): OnebitError {
+  return new OnebitError(
     'bad-file',
     `convert: numbers must be finite, got infinity or NaN in tensor '${name}'. The file is damaged, or a training or conversion went wrong: get it again.`,
   );

