@@ -214,8 +214,8 @@ async function* convertedPieces(
   }
 }
 
-/** What loading would refuse is not copied. */
-function refuseNotFinite({ name, format }: TensorInfo, piece: Uint8Array): void {
+/** What loading would refuse is not copied. @throws OnebitError `bad-file` where a number in `piece`, whole blocks of the tensor, is none */
+export function refuseNotFinite({ name, format }: TensorInfo, piece: Uint8Array): void {
   if (findNotFinite(formatByName(format), piece) < 0) return;
   throw new OnebitError(
     'bad-file',
