@@ -197,4 +197,8 @@ test('numbers that are none are refused in tensors that stay as they are, too', 
     const message = new RegExp(`must be finite, got infinity or NaN in tensor '${name}'`);
     await expect(convert(damaged, { type: 'same' })).rejects.toThrow(message);
   }
+  const i2s = await model('i2_s');
+  const { offsetBytes, sizeBytes } = (await readGguf(memorySource(i2s, 'test'))).tensors.get('blk.0.attn_q.weight')!;
+  i2s.set([0, 0, 0xc0, 0x7f], offsetBytes + sizeBytes - 32);
+  await expect(convert(i2s, { type: 'same' })).rejects.toThrow(/finite, got infinity or NaN in tensor 'blk.0.attn_q/);
 });

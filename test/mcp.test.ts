@@ -1,10 +1,16 @@
 // `onebit mcp` as assistants use it: the SDK's own client, over stdio and HTTP. Runs bin/onebit.js of the built checkout.
 import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { expect, test } from 'vitest';
+import { checkAuditLog } from '../src/server/audit.ts';
 
 const program = fileURLToPath(new URL('../bin/onebit.js', import.meta.url));
 const schema = { type: 'object', properties: { topic: { enum: ['table', 'taxi'] } }, required: ['topic'] };
@@ -37,12 +43,67 @@ async function check(client: Client): Promise<void> {
   await client.close();
 }
 
+/** What the server says to bytes that no program sends. */
+function sent(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    let said = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    socket.on('data', (piece) => {
+      said += piece;
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(said));
+  });
+}
+
 test('over stdio', async () => {
   const client = new Client({ name: 'test', version: '1' });
   await client.connect(
     new StdioClientTransport({ command: process.execPath, args: [program, 'mcp', '--threads', '1'] }),
   );
   await check(client);
+}, 180_000);
+
+test("under the operator's rules: answers are marked, calls are written down, what is forbidden is refused", async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'onebit-mcp-'));
+  const policy = createServer((request, response) => {
+    let body = '';
+    request.on('data', (part) => {
+      body += part;
+    });
+    request.on('end', () => response.end(JSON.stringify({ allow: !body.includes('forbidden'), reason: 'Not that.' })));
+  }).listen(0, '127.0.0.1');
+  await new Promise((done) => policy.once('listening', done));
+  const url = `http://127.0.0.1:${(policy.address() as AddressInfo).port}`;
+  const log = join(folder, 'calls.log');
+  const rules = ['--watermark', 'a secret of the operator', '--policy', url, '--audit', log];
+  const client = new Client({ name: 'test', version: '1' });
+  try {
+    await client.connect(
+      new StdioClientTransport({ command: process.execPath, args: [program, 'mcp', '--threads', '1', ...rules] }),
+    );
+    const call = (name: string, args: object) => client.callTool({ name, arguments: args as Record<string, unknown> });
+    const answers = [];
+    for (let i = 0; i < 2; i++)
+      answers.push((await call('generate', { prompt: 'A table for two.' })).structuredContent);
+    expect(answers[0]).toMatchObject({ text: expect.any(String), finish_reason: expect.any(String) });
+    for (const name of ['generate', 'fields']) {
+      const args = name === 'generate' ? { prompt: 'forbidden' } : { texts: ['forbidden'] };
+      expect(await call(name, args)).toMatchObject({ isError: true, content: [{ text: 'Not that.' }] });
+    }
+    const lines = readFileSync(log, 'utf8').trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { route: 'mcp/generate', status: 200, policy: 'allowed' },
+      { route: 'mcp/generate', status: 200 },
+      { route: 'mcp/generate', status: 403, policy: 'refused' },
+      { route: 'mcp/fields', status: 403 },
+    ]);
+    expect(await checkAuditLog(lines)).toMatchObject({ isWhole: true });
+  } finally {
+    await client.close();
+    policy.close();
+    rmSync(folder, { recursive: true });
+  }
 }, 180_000);
 
 test('over HTTP, not for pages', async () => {
@@ -62,6 +123,19 @@ test('over HTTP, not for pages', async () => {
     const page = await fetch(url, { method: 'POST', body: '{}', headers: { origin: 'http://evil.example' } });
     expect(page.status).toBe(403);
     expect((await fetch(url)).status).toBe(405);
+    for (const path of ['//', 'http://[', '*', '/%', '/mcp/../..']) {
+      const head = `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`;
+      expect(await sent(Number(new URL(url).port), head), path).toMatch(/^HTTP\/1.1 4\d\d /);
+    }
+    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+    for (const body of ['', '{', '['.repeat(1e5), `[${'{},'.repeat(1e5)}{}]`, 'x'.repeat(9 << 20)]) {
+      const { status } = await fetch(url, { method: 'POST', body, headers });
+      expect([400, 413]).toContain(status);
+    }
+    const again = new Client({ name: 'test', version: '1' });
+    await again.connect(new StreamableHTTPClientTransport(new URL(url)));
+    expect((await again.listTools()).tools).toHaveLength(4);
+    await again.close();
   } finally {
     child.kill();
   }

@@ -2,8 +2,9 @@
 //   node bench/watermark/measure.mjs --model ../shared/models/stories260K.gguf --prompt "Once upon a time" --temperature 0.7 --texts 300
 //   node bench/watermark/measure.mjs --model models/seedling.gguf --unmarked 10000 --files a.txt,b.txt
 import { parseArgs } from 'node:util';
+import { exactPValue } from '../../dist/evaluate/exact-sum.js';
 import { placesOf } from '../../dist/evaluate/places.js';
-import { detect } from '../../dist/evaluate/watermark.js';
+import { drawsOf, guessSampling } from '../../dist/evaluate/watermark.js';
 import { Marker, WatermarkKey } from '../../dist/generate/watermark.js';
 import { load } from '../../dist/index.js';
 import { modelFree, RedGreenMarker } from './rivals.mjs';
@@ -50,30 +51,55 @@ if (Number(flags.unmarked) > 0) await measureUnmarked();
 else await measureMarked();
 await model.dispose();
 
-/** How many texts that were never marked are taken for marked: each with several keys. */
+/** How many texts that were never marked are taken for marked, of each file: each with several keys. */
 async function measureUnmarked() {
-  const tokenCharacters =
-    16_000 / model.tokenizer.encode(piecesOf(flags.files.split(',').slice(0, 1), 1, 16_000)[0]).length;
-  const texts = piecesOf(flags.files.split(','), Number(flags.unmarked), Math.round(tokens * tokenCharacters));
-  const bounds = [0.05, 0.01, 1e-3, 1e-4];
-  const below = bounds.map(() => 0);
-  let tests = 0;
-  let first = 0;
-  const row = (done) =>
-    JSON.stringify({ model: flags.model, texts: done, tests, bounds, found: below, firstKeyBelow: first });
-  for (const [i, text] of texts.entries()) {
-    if (i < Number(flags.from)) continue;
-    if (i >= Number(flags.to ?? texts.length)) break;
-    if (i % 500 === 0 && tests > 0) console.log(row(i - Number(flags.from)));
-    const places = await placesOf(text, model.reader());
-    for (let k = 0; k < Number(flags.keys); k++) {
-      const { pValue } = detect(text, places, `unmarked ${i} ${k}`, model.tokenizer);
-      tests++;
-      for (const [b, bound] of bounds.entries()) below[b] += pValue <= bound;
-      if (k === 0) first += pValue <= ALPHA;
+  const files = flags.files.split(',');
+  const texts = piecesOf(files, Number(flags.unmarked), tokens, model.tokenizer);
+  const bounds = [0.05, 0.01, ALPHA, 1e-4];
+  const found = new Map(
+    ['all', ...new Set(texts.map(({ kind }) => kind))].map((kind) => [kind, { tests: 0, below: bounds.map(() => 0) }]),
+  );
+  const print = (until) => {
+    for (const [kind, { tests, below }] of found) {
+      const interval = tests === 0 ? [] : intervalOf(below[2], tests).map((bound) => +bound.toPrecision(3));
+      console.log(
+        JSON.stringify({
+          model: flags.model,
+          tokens,
+          from: Number(flags.from),
+          until,
+          kind,
+          tests,
+          bounds,
+          below,
+          interval,
+        }),
+      );
     }
+  };
+  const to = Math.min(texts.length, Number(flags.to ?? texts.length));
+  for (let i = Number(flags.from); i < to; i++) {
+    const { kind, text } = texts[i];
+    const places = await placesOf(text, model.reader());
+    const { logLikelihood: _, ...sampling } = guessSampling(places);
+    for (let k = 0; k < Number(flags.keys); k++) {
+      // What `detect` gives, without the p-values of parts of the text.
+      const pValue = exactPValue(drawsOf(places, new WatermarkKey(`unmarked ${i} ${k}`), model.tokenizer, sampling));
+      for (const row of [found.get('all'), found.get(kind)]) {
+        row.tests++;
+        for (const [b, bound] of bounds.entries()) row.below[b] += pValue <= bound;
+      }
+    }
+    if ((i + 1) % 500 === 0 || i + 1 === to) print(i + 1);
   }
-  console.log(row(tests / Number(flags.keys)));
+}
+
+/** The interval of a share that holds it in 95 of 100 measurements (Wilson's). */
+function intervalOf(count, of) {
+  const z = 1.96;
+  const middle = (count + (z * z) / 2) / (of + z * z);
+  const half = (z / (of + z * z)) * Math.sqrt((count * (of - count)) / of + (z * z) / 4);
+  return [middle - half, middle + half];
 }
 
 /** Texts of one kind, made side by side. */

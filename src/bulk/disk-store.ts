@@ -10,11 +10,16 @@ import { type Lock, takeLock } from '../bytes/lock.ts';
 import { checkArgument, checkGiven } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { FinishedRows } from './finished-rows.ts';
-import type { BatchRecord, FileRecord, JobStore, LineResult, LineResults } from './job-store.ts';
+import type { BatchRecord, BatchStatus, FileRecord, JobStore, LineResult, LineResults } from './job-store.ts';
 import { Journal } from './journal.ts';
 
 /** What the journal says, one after the other. */
 type Change = { readonly file: FileRecord } | { readonly noFile: string } | { readonly batch: BatchRecord };
+
+/** Names that files and results have, those too that are not whole yet. */
+const OWN_FILE = /^file-[0-9a-z]{10,}(\.[0-9a-f-]{36}\.part)?$/;
+const OWN_RESULTS = /^(batch_[0-9a-z]{10,})\.journal$/;
+const ENDED: ReadonlySet<BatchStatus> = new Set(['failed', 'completed', 'expired', 'cancelled']);
 
 export class DiskStore implements JobStore {
   private readonly folder: string;
@@ -139,10 +144,16 @@ export class DiskStore implements JobStore {
     return join(this.folder, 'results', `${id}.journal`);
   }
 
-  /** Files that an earlier process did not come to note, or to remove. */
+  /** What an earlier process did not come to note, or to remove. Files with other names than ours are somebody's, whose folder this is too. */
   private async removeOrphans(): Promise<void> {
     for (const name of await readdir(join(this.folder, 'files'))) {
-      if (!this.fileRecords.has(name)) await rm(this.pathOf(name), { force: true });
+      if (OWN_FILE.test(name) && !this.fileRecords.has(name)) await rm(this.pathOf(name), { force: true });
+    }
+    for (const name of await readdir(join(this.folder, 'results'))) {
+      const id = OWN_RESULTS.exec(name)?.[1];
+      if (id === undefined) continue;
+      const batch = this.batchRecords.get(id);
+      if (batch === undefined || ENDED.has(batch.status)) await rm(this.resultsPath(id), { force: true });
     }
   }
 }

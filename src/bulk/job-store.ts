@@ -31,6 +31,13 @@ export interface BatchError {
   readonly param: string | null;
 }
 
+/** What must hold of answers, as digests: whoever answers must have the same. */
+export interface AnswerRules {
+  /** The key of the mark. */
+  readonly watermark?: string;
+  readonly policy?: string;
+}
+
 export interface BatchRecord {
   readonly id: string;
   readonly owner: string;
@@ -42,6 +49,8 @@ export interface BatchRecord {
   readonly expiresAt: number;
   /** The model that is meant where a line names none, where others than the server may answer. */
   readonly model?: string;
+  /** What the server that took it asks of answers, where others than it may answer. */
+  readonly rules?: AnswerRules;
   /** Seconds after which output files go; undefined for never. */
   readonly outputSeconds?: number;
   readonly status: BatchStatus;

@@ -44,7 +44,8 @@ export class Journal {
   }
 
   /**
-   * Opens the journal at `path`, or makes it. Lines whose checksum is wrong are passed over; what follows the last whole line is cut off. Throws `io`.
+   * Opens the journal at `path`, or makes it. Lines whose checksum is wrong are passed over; what follows the last whole line is cut off. Throws `io`, also
+   * where another file lies there.
    */
   static async open(path: string, onRecord: OnRecord = () => {}): Promise<Journal> {
     let file: FileHandle;
@@ -58,6 +59,7 @@ export class Journal {
     }
     try {
       const endBytes = await scan(file, onRecord);
+      if (endBytes === 0) await refuseForeign(file, path);
       if (endBytes < (await file.stat()).size) await file.truncate(endBytes);
       return new Journal(path, file, endBytes);
     } catch (error) {
@@ -142,6 +144,17 @@ export class Journal {
       throw fileError('write', this.path, error);
     }
   }
+}
+
+/** A file without a whole record is ours where it begins as one that was cut off. */
+async function refuseForeign(file: FileHandle, path: string): Promise<void> {
+  const head = Buffer.alloc(SUM_BYTES + 1);
+  const { bytesRead } = await file.read(head, 0, head.length, 0);
+  if (/^(?:[0-9a-f]{0,8}|[0-9a-f]{8} .?|\0+)$/.test(head.toString('latin1', 0, bytesRead))) return;
+  throw new OnebitError(
+    'io',
+    `open ${path}: it must be a journal of onebit, another file is in its place. Move it away.`,
+  );
 }
 
 function sumOf(text: string): string {

@@ -161,13 +161,17 @@ class DiskFile implements PartialFile {
     return this.#lock.check();
   }
 
-  /** The record comes first: a process that dies between the two leaves an unfinished download, not a file that nobody knows. */
+  /**
+   * The record comes before the file: a process that dies between the two leaves an unfinished download, not a file that nobody knows. An earlier file
+   * goes before its record does, which would be taken for one of it.
+   */
   async finish(state: Required<Pick<DownloadState, 'sizeBytes' | 'sha256'>> & DownloadState): Promise<void> {
     const { path } = this.#target;
     const record = this.#record(state);
     try {
       await this.#handle.sync();
       await this.#handle.close();
+      await rm(path, { force: true });
       await writeRecord(`${path}.json`, record);
       await rename(this.#path, path);
     } catch (error) {

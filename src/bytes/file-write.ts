@@ -24,12 +24,17 @@ export function isTemporaryName(name: string, start: string): boolean {
  * Writes `path` through a temporary file beside it, which is renamed when `produce` has finished and everything is on disk; an earlier file's
  * permissions stay. When anything fails the temporary file is removed and an earlier file at `path` stays as it was. What is no regular file (a
  * pipe, a terminal) is written straight. Throws `io` when the disk fails or takes less than it was given, else what `produce` throws.
+ * @param mode the file's permissions, whatever an earlier one had
  */
-export async function writeFileAtomically(path: string, produce: (append: Append) => Promise<void>): Promise<void> {
+export async function writeFileAtomically(
+  path: string,
+  produce: (append: Append) => Promise<void>,
+  mode?: number,
+): Promise<void> {
   const earlier = await stat(path).catch(() => undefined);
   if (earlier && !earlier.isFile()) return writeStraight(path, produce);
   const temporary = temporaryPath(path);
-  const file = await attempt(path, () => open(temporary, 'wx', earlier ? earlier.mode & 0o777 : 0o666));
+  const file = await attempt(path, () => open(temporary, 'wx', mode ?? (earlier ? earlier.mode & 0o777 : 0o666)));
   try {
     try {
       await produce((bytes) => attempt(path, () => writeAll(file, bytes)));
@@ -54,7 +59,8 @@ async function writeStraight(path: string, produce: (append: Append) => Promise<
   }
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+/** Writes all of `bytes` where the file stands. @throws what the system says; ENOSPC where it takes nothing */
+export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done);
     if (bytesWritten === 0) throw Object.assign(new Error('no byte was taken'), { code: 'ENOSPC' });

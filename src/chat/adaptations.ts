@@ -1,15 +1,25 @@
 // Owns the other forms of a conversation that are tried where a template refuses the usual one. Must not know templates.
 import type { Conversation, Turn } from './conversation.ts';
+import { indexOf } from './jinja/search.ts';
+import type { Work } from './jinja/work.ts';
 import { describeTools, writeToolsAsText } from './tool-text.ts';
 
 /** A change of form; gives the conversation itself where there is nothing to change. */
 export type Adaptation = (conversation: Conversation) => Conversation;
 
-/** What was said last, or a call, of which `text` has nothing. */
-export function missingFrom(text: string, { turns }: Conversation): readonly ('words' | 'calls')[] {
+/** Names of functions that are looked for: a template leaves out all calls, or none. */
+const MOST_NAMES = 32;
+
+/** What was said last, or a call, of which `text` has nothing. `work` pays for looking. */
+export function missingFrom(text: string, { turns }: Conversation, work: Work): readonly ('words' | 'calls')[] {
+  const isMissing = (part: string) => {
+    work.scan(text.length);
+    return indexOf(text, part, 0, work) < 0;
+  };
   const last = turns.findLast(({ role }) => role === 'user')?.content;
-  const words = typeof last === 'string' && !text.includes(last.trim());
-  const calls = turns.some((turn) => turn.tool_calls?.some((call) => !text.includes(call.function.name)));
+  const words = typeof last === 'string' && isMissing(last.trim());
+  const names = new Set(turns.flatMap(({ tool_calls = [] }) => tool_calls.map((call) => call.function.name)));
+  const calls = [...names].slice(-MOST_NAMES).some(isMissing);
   return [...(words ? (['words'] as const) : []), ...(calls ? (['calls'] as const) : [])];
 }
 

@@ -93,7 +93,7 @@ export class ChatTemplate {
       );
     const length = messages.reduce((sum, { content }) => sum + content.length, 0);
     if (length > LONG) this.wantsParts ??= wantsParts(write);
-    return adapted(length > LONG && this.wantsParts ? contentAsParts(known) : known, write)
+    return adapted(length > LONG && this.wantsParts ? contentAsParts(known) : known, write, work)
       .split(BREAK)
       .filter((piece) => piece.length > 0);
   }
@@ -135,11 +135,11 @@ export class ChatTemplate {
  * What `write` makes of the conversation: as it is, or, where the template refuses that, with the fewest adaptations with which it does not. Templates that
  * leave out what was said last, or the calls, are tried with those that may mend it.
  */
-function adapted(conversation: Conversation, write: (conversation: Conversation) => string): string {
+function adapted(conversation: Conversation, write: (conversation: Conversation) => string, work: Work): string {
   const attempt = (conversation: Conversation) => {
     try {
       const text = write(conversation);
-      return { text, missing: missingFrom(text.replaceAll(BREAK, ''), conversation), error: undefined };
+      return { text, missing: missingFrom(text.replaceAll(BREAK, ''), conversation, work), error: undefined };
     } catch (error) {
       if (error instanceof TemplateError) return { text: '', missing: undefined, error };
       throw error;

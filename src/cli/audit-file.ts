@@ -1,6 +1,7 @@
 // Owns the file of an audit log: lines are only ever added, by one process at a time. Must not know what is in them beyond their ends.
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { fileError } from '../bytes/file-source.ts';
+import { writeAll } from '../bytes/file-write.ts';
 import { takeLock } from '../bytes/lock.ts';
 import { OnebitError } from '../errors.ts';
 import type { AuditSink } from '../server/audit.ts';
@@ -31,7 +32,12 @@ export async function openAuditFile(path: string): Promise<AuditFile> {
       append: async (line) => {
         await checkThere(file, path, size);
         const bytes = new TextEncoder().encode(`${line}\n`);
-        for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done)).bytesWritten;
+        try {
+          await writeAll(file, bytes);
+        } catch (error) {
+          await file.truncate(size).catch(() => {}); // half a line would end the chain
+          throw error;
+        }
         size += bytes.length;
       },
       close: async () => {

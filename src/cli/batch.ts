@@ -6,7 +6,6 @@ import { openRows, type RowFile } from '../bulk/row-file.ts';
 import type { RowWork } from '../bulk/row-work.ts';
 import { rowWriter } from '../bulk/row-writer.ts';
 import { holdsRowsOf } from '../bulk/whole-output.ts';
-import { removeTemporaries } from '../bytes/file-write.ts';
 import { OnebitError } from '../errors.ts';
 import { type BatchWorkFlags, inputsOf, openWork } from './batch-work.ts';
 import { addComputeOptions, type CommandContext, numberBetween, wholeNumber } from './context.ts';
@@ -103,7 +102,6 @@ async function batch(path: string, flags: BatchFlags, { signal, endsInOrder }: C
   try {
     if (isFinished) return await leaveWhole(path, outputs.pathOf(output!), flags, signal);
     const real = outputs.pathOf(output!);
-    for (const path of [real, journalPath(real)]) await removeTemporaries(path);
     if (overwrite) await rm(journalPath(real), { force: true });
     endsInOrder();
     const opened = await openWork(flags, signal);

@@ -14,7 +14,7 @@ import { readAdapter } from '../load-adapter.ts';
 import type { FormatName } from '../quant/formats.ts';
 import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
 import { type CommandContext, i2sLayoutOption, modelNameOf } from './context.ts';
-import { newFolder } from './new-folder.ts';
+import { fillNewFolder } from './new-folder.ts';
 import { Outputs } from './outputs.ts';
 import { note, print, printJson } from './print.ts';
 import { formatBytes, progressLine } from './progress.ts';
@@ -103,8 +103,7 @@ async function toPeft(
     const model = lora === undefined ? modelOfAdapter(gguf, name) : adaptedModelOf(gguf);
     const matrices = await readAdapter(lora ?? source, model, { signal });
     if (lora !== undefined) mergedSource(gguf, source, matrices); // says what does not fit
-    const write = await newFolder(output, 'convert');
-    const files = await writePeftAdapter(matrices, model, write);
+    const files = await fillNewFolder(output, 'convert', (write) => writePeftAdapter(matrices, model, write));
     if (json) printJson({ path: output, files, matrices: matrices.length, lossless: true });
     else print(`${output}: ${files.join(', ')}`);
   } finally {
@@ -121,12 +120,13 @@ async function toFolder(
   const source = await openMerged(name, { i2sLayout, lora }, signal);
   try {
     const gguf = await readGguf(source, { signal, i2sLayout });
-    const write = await newFolder(output, 'convert');
     const line = progressLine();
     let files: string[];
     try {
       const onProgress = (done: number, total: number) => line.update('converting', done, total);
-      files = await writeFolder(gguf, source, write, { signal, onProgress, to });
+      files = await fillNewFolder(output, 'convert', (write) =>
+        writeFolder(gguf, source, write, { signal, onProgress, to }),
+      );
     } finally {
       line.clear();
     }
@@ -176,7 +176,7 @@ async function convert(
           ...{ type, force, signal, metadata: new Map([[MADE_BY_KEY, MADE_BY], ...flags.set]) },
           onProgress: (done, total) => line.update('converting', done, total),
         });
-        await outputs.stream(output, async (append) => {
+        await outputs.produce(output, async (append) => {
           tensors = await conversion.write(append);
         });
       } finally {

@@ -1,13 +1,19 @@
 // Owns the tools of `onebit mcp` that write no text of their own: what messages are about, which answer was written for them, the fields in them, fixed questions. Must
 // not know how they are called.
-import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { z } from 'zod';
 import { Budget } from '../core/budget.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { type DecisionQuestion, decideAll, likelihoodDecider, supportDecider } from '../tasks/decide/index.ts';
+import {
+  type DecisionQuestion,
+  decideAll,
+  likelihoodDecider,
+  MOST_OPTIONS,
+  MOST_QUESTIONS,
+  supportDecider,
+} from '../tasks/decide/index.ts';
 import { fieldReader, MessageRouter } from '../tasks/messages/index.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
-import { answered, text, texts } from './mcp-answer.ts';
+import { type Tools, text, texts } from './mcp-answer.ts';
 
 const readOnly = { annotations: { readOnlyHint: true } };
 const action = z.enum(['answer', 'clarify', 'handover']);
@@ -21,13 +27,13 @@ const field = z.object({
   ...{ label: z.string(), text: z.string(), value: z.string().optional() },
   ...{ start: z.int(), end: z.int(), probability: z.number() },
 });
-const option = z.object({ label: z.string(), description: z.string().optional() });
+const options = z.array(z.object({ label: text, description: text.optional() })).max(MOST_OPTIONS);
 const question = z.discriminatedUnion('type', [
   z.object({ type: z.literal('yes-no'), instructions: text, name: z.string().optional() }),
-  z.object({ type: z.literal('choice'), instructions: text, name: z.string().optional(), options: z.array(option) }),
+  z.object({ type: z.literal('choice'), instructions: text, name: z.string().optional(), options }),
   z.object({
     ...{ type: z.literal('score'), instructions: text, name: z.string().optional() },
-    levels: z.array(option).describe('The lowest first'),
+    levels: options.describe('The lowest first'),
   }),
 ]);
 const decided = z.object({
@@ -37,14 +43,14 @@ const decided = z.object({
 });
 
 /** What customers' messages are about, and what to say to them. */
-export function addSupportTools(server: McpServer, model: SupportModel, signal: AbortSignal): void {
+export function addSupportTools(tools: Tools, model: SupportModel): void {
   const known = model.intents.slice(0, 50).join(', ');
   let router: Promise<MessageRouter> | undefined;
   const routed = async (query: string) => {
     router ??= MessageRouter.of(model);
     return (await router).route(query);
   };
-  server.registerTool(
+  tools.server.registerTool(
     'classify',
     {
       description: `Says what customers' messages are about, how sure that is, and whether a person should answer. Intents: ${known}`,
@@ -52,15 +58,15 @@ export function addSupportTools(server: McpServer, model: SupportModel, signal: 
       outputSchema: { results: z.array(judged) },
       ...readOnly,
     },
-    async ({ texts }, extra) =>
-      answered(async () => ({
-        results: await each(texts, AbortSignal.any([signal, extra.signal]), async (query) => {
+    async (asked, extra) =>
+      tools.answered('classify', asked, extra, async (call) => ({
+        results: await each(asked.texts, call.signal, async (query) => {
           const { action, prediction, text } = await routed(query);
           return { intent: prediction.intent, confidence: rounded(prediction.confidence), action, text };
         }),
       })),
   );
-  server.registerTool(
+  tools.server.registerTool(
     'answer',
     {
       description:
@@ -69,9 +75,9 @@ export function addSupportTools(server: McpServer, model: SupportModel, signal: 
       outputSchema: said.shape,
       ...readOnly,
     },
-    async ({ message }) =>
-      answered(async () => {
-        const { action, prediction, text, isAnswer, source } = await routed(message);
+    async (asked, extra) =>
+      tools.answered('answer', asked, extra, async () => {
+        const { action, prediction, text, isAnswer, source } = await routed(asked.message);
         const { intent, confidence } = prediction;
         const found = { action, intent, confidence: rounded(confidence), text, is_written: isAnswer };
         return source === undefined ? found : { ...found, source };
@@ -80,9 +86,9 @@ export function addSupportTools(server: McpServer, model: SupportModel, signal: 
 }
 
 /** What texts name: what a support model has learnt to read, and what is read without one. */
-export function addFields(server: McpServer, model: SupportModel | undefined, signal: AbortSignal): void {
+export function addFields(tools: Tools, model: SupportModel | undefined): void {
   const learnt = model?.fieldLabels.length ? `, and ${model.fieldLabels.join(', ')}` : '';
-  server.registerTool(
+  tools.server.registerTool(
     'fields',
     {
       description: `Reads what texts name: e-mail and web addresses, IBANs, order and phone numbers, amounts, dates${learnt}. Places are in UTF-16 code units.`,
@@ -93,11 +99,10 @@ export function addFields(server: McpServer, model: SupportModel | undefined, si
       outputSchema: { results: z.array(z.object({ fields: z.array(field) })) },
       ...readOnly,
     },
-    async ({ texts, country }, extra) =>
-      answered(async () => {
-        const read = await fieldReader(model, { country });
-        const both = AbortSignal.any([signal, extra.signal]);
-        const results = await each(texts, both, (query) => ({ fields: read(query) }));
+    async (asked, extra) =>
+      tools.answered('fields', asked, extra, async (call) => {
+        const read = await fieldReader(model, { country: asked.country });
+        const results = await each(asked.texts, call.signal, (query) => ({ fields: read(query) }));
         return { results };
       }),
   );
@@ -105,27 +110,25 @@ export function addFields(server: McpServer, model: SupportModel | undefined, si
 
 /** Fixed questions, by whoever is there. */
 export function addDecide(
-  server: McpServer,
+  tools: Tools,
   { language, support }: { readonly language?: LanguageModel; readonly support?: SupportModel },
-  signal: AbortSignal,
 ): void {
   const by = support ? 'a support model, by its intents and flags' : 'a language model';
-  server.registerTool(
+  tools.server.registerTool(
     'decide',
     {
       description: `Answers fixed questions about a text with probabilities: yes or no, one of several labels, or a level. Answered by ${by}.`,
-      inputSchema: { text, questions: z.array(question).min(1).max(200) },
+      inputSchema: { text, questions: z.array(question).min(1).max(MOST_QUESTIONS) },
       outputSchema: { answers: z.array(decided) },
       ...readOnly,
     },
-    async ({ text, questions }, extra) =>
-      answered(async () => {
-        const both = AbortSignal.any([signal, extra.signal]);
+    async (asked, extra) =>
+      tools.answered('decide', asked, extra, async ({ signal }) => {
         const decider = support
           ? supportDecider(support)
-          : likelihoodDecider((documents) => language!.scoreDocuments(documents, { signal: both }));
-        const answers = await each(questions as DecisionQuestion[], both, async (question) => {
-          const [decision] = await decideAll(decider, text, [question]);
+          : likelihoodDecider((documents) => language!.scoreDocuments(documents, { signal }));
+        const answers = await each(asked.questions as DecisionQuestion[], signal, async (question) => {
+          const [decision] = await decideAll(decider, asked.text, [question]);
           const { type } = decision;
           const head = { type, ...(question.name === undefined ? {} : { name: question.name }) };
           if (type === 'yes-no' || question.type === 'yes-no') return { ...head, ...decision };

@@ -1,34 +1,41 @@
 // Owns the tools of `onebit mcp`: what models do, each with the form of its arguments and answers. Must not know how they are called.
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { z } from 'zod';
+import { Budget } from '../core/budget.ts';
 import { OnebitError } from '../errors.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { compileSchemaAsync } from '../structured/compile.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
-import { answered, text, texts } from './mcp-answer.ts';
+import { type Tools, text, texts, toolsOf } from './mcp-answer.ts';
 import { addDecide, addFields, addSupportTools } from './mcp-judging.ts';
+import type { Answerer, Call } from './mcp-rules.ts';
 
-/** The models that tools ask. */
+/** The models that tools ask, and by which rules. */
 export interface McpModels {
+  readonly answerer: Answerer;
   readonly language?: LanguageModel;
   readonly support?: SupportModel;
 }
 
+/** What the schema of one call may cost. */
+const COMPILING = { steps: 30e6, bytes: 64 << 20 };
+
 const maxTokens = z.int().min(1).max(8192).optional().describe('Most tokens of an answer. Default 256');
 /** A server with the tools that the models allow. Loads the SDK. */
-export async function mcpServer({ language, support }: McpModels, signal: AbortSignal): Promise<McpServer> {
+export async function mcpServer({ language, support, answerer }: McpModels, signal: AbortSignal): Promise<McpServer> {
   const { McpServer: Server } = await import('@modelcontextprotocol/sdk/server/mcp.js');
   const server = new Server({ name: 'onebit', version: '1' });
-  if (support) addSupportTools(server, support, signal);
-  addFields(server, support, signal);
-  addDecide(server, { language, support }, signal);
-  if (language) addGenerate(server, language, signal);
-  if (language) addBatch(server, language, signal);
+  const tools = toolsOf(server, answerer, signal);
+  if (support) addSupportTools(tools, support);
+  addFields(tools, support);
+  addDecide(tools, { language, support });
+  if (language) addGenerate(tools, language);
+  if (language) addBatch(tools, language);
   return server;
 }
 
-function addGenerate(server: McpServer, model: LanguageModel, signal: AbortSignal): void {
-  server.registerTool(
+function addGenerate(tools: Tools, model: LanguageModel): void {
+  tools.server.registerTool(
     'generate',
     {
       description:
@@ -37,21 +44,13 @@ function addGenerate(server: McpServer, model: LanguageModel, signal: AbortSigna
       outputSchema: { text: z.string(), finish_reason: z.string() },
       annotations: { readOnlyHint: true },
     },
-    async ({ prompt, system, schema, max_tokens }, extra) =>
-      answered(async () => {
-        const ask = await asking(model, {
-          system,
-          schema,
-          maxTokens: max_tokens,
-          signal: AbortSignal.any([signal, extra.signal]),
-        });
-        return ask(prompt);
-      }),
+    async (asked, extra) =>
+      tools.answered('generate', asked, extra, async (call) => (await asking(model, asked, call))(asked.prompt)),
   );
 }
 
-function addBatch(server: McpServer, model: LanguageModel, signal: AbortSignal): void {
-  server.registerTool(
+function addBatch(tools: Tools, model: LanguageModel): void {
+  tools.server.registerTool(
     'batch',
     {
       description:
@@ -60,22 +59,22 @@ function addBatch(server: McpServer, model: LanguageModel, signal: AbortSignal):
       outputSchema: { results: z.array(z.object({ text: z.string().optional(), error: z.string().optional() })) },
       annotations: { readOnlyHint: true },
     },
-    async ({ texts, prompt, system, schema, max_tokens }, extra) =>
-      answered(async () => {
+    async (asked, extra) =>
+      tools.answered('batch', asked, extra, async (call) => {
+        const { texts, prompt } = asked;
         if (!prompt.includes('{{text}}')) {
           throw new OnebitError(
             'bad-argument',
             'batch: the prompt must hold {{text}}, it does not. Put it where the texts go.',
           );
         }
-        const both = AbortSignal.any([signal, extra.signal]);
-        const ask = await asking(model, { system, schema, maxTokens: max_tokens, signal: both });
+        const ask = await asking(model, asked, call);
         const one = async (text: string) => {
           try {
             const { text: said, finish_reason } = await ask(prompt.replaceAll('{{text}}', () => text));
             return finish_reason === 'length' ? { text: said, error: 'the answer was cut off' } : { text: said };
           } catch (error) {
-            both.throwIfAborted();
+            call.signal.throwIfAborted();
             if (error instanceof OnebitError) return { error: error.message };
             throw error;
           }
@@ -91,19 +90,19 @@ const schemaField = z.record(z.string(), z.unknown()).optional().describe('A JSO
 interface Asking {
   readonly system?: string;
   readonly schema?: unknown;
-  readonly maxTokens?: number;
-  readonly signal: AbortSignal;
+  readonly max_tokens?: number;
 }
 
 /** A function that asks one thing; the schema is compiled once. */
-async function asking(model: LanguageModel, { system, schema, maxTokens, signal }: Asking) {
-  const constraint = schema === undefined ? undefined : await compileSchemaAsync(schema, model.tokenizer);
+async function asking(model: LanguageModel, { system, schema, max_tokens }: Asking, call: Call) {
+  const budget = new Budget({ ...COMPILING, signal: call.signal });
+  const constraint = schema === undefined ? undefined : await compileSchemaAsync(schema, model.tokenizer, { budget });
   const before = system === undefined ? [] : [{ role: 'system' as const, content: system }];
   return async (prompt: string) => {
     const messages = [...before, { role: 'user' as const, content: prompt }];
-    const { text, finishReason } = await model
-      .chat(messages, { maxTokens, constraint, keepAll: true, signal })
-      .result();
+    const options = { ...call.allowed({ maxTokens: max_tokens, constraint }), keepAll: true };
+    const { text, finishReason } = await model.chat(messages, options).result();
+    call.answers.push(text);
     return { text, finish_reason: finishReason };
   };
 }

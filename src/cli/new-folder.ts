@@ -1,25 +1,80 @@
-// Owns folders that commands write whole: new or empty ones, so that nothing of others is overwritten.
-import { mkdir, readdir } from 'node:fs/promises';
+// Owns folders that commands write whole: new or empty ones, so that nothing of others is overwritten. Until all files are there they lie in a folder of
+// their own inside, so that a run that was killed leaves nothing that looks whole, and the next one can do its work.
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError } from '../bytes/file-source.ts';
-import { writeFileAtomically } from '../bytes/file-write.ts';
+import { isTemporaryName, temporaryPath, writeFileAtomically } from '../bytes/file-write.ts';
+import { takeLock } from '../bytes/lock.ts';
 import { OnebitError } from '../errors.ts';
 import type { WriteFile } from '../hf/write.ts';
 
-/** Makes the folder and gives what writes its files. @throws OnebitError `bad-argument` where it holds something, `io` */
-export async function newFolder(path: string, operation: string): Promise<WriteFile> {
-  let files: string[];
+const LOCK = 'onebit.lock';
+const STAGE = 'onebit-folder';
+
+/**
+ * Makes the folder, and gives what `fill` gives, which writes its files. The file that `fill` writes first appears last: a folder without it is not whole.
+ * @throws OnebitError `bad-argument` where the folder holds something, `busy` while another run fills it, `io`, and what `fill` throws
+ */
+export async function fillNewFolder<Result>(
+  path: string,
+  operation: string,
+  fill: (write: WriteFile) => Promise<Result>,
+): Promise<Result> {
+  const made = await attempt(path, () => mkdir(path, { recursive: true }));
   try {
-    await mkdir(path, { recursive: true });
-    files = await readdir(path);
-  } catch (error) {
-    throw fileError('make', path, error);
+    await refuseFull(path, operation);
+    const lock = await takeLock(join(path, LOCK), {
+      onWait: () => {
+        throw new OnebitError(
+          'busy',
+          `${operation}: ${path} must not be filled by another run, it is. Choose another folder.`,
+        );
+      },
+    });
+    try {
+      for (const name of await refuseFull(path, operation)) await rm(join(path, name), { recursive: true });
+      return await staged(path, fill);
+    } finally {
+      await lock.release();
+    }
+  } finally {
+    if (made !== undefined) await rmdir(path).catch(() => {}); // it has files
   }
-  if (files.length > 0) {
+}
+
+/** What killed runs left there. */
+async function refuseFull(path: string, operation: string): Promise<string[]> {
+  const names = await attempt(path, () => readdir(path));
+  const left = names.filter((name) => isTemporaryName(name, STAGE));
+  if (names.some((name) => name !== LOCK && !left.includes(name))) {
     throw new OnebitError(
       'bad-argument',
       `${operation}: ${path} must be a new or an empty folder, it has files. Choose another.`,
     );
   }
-  return (name, produce) => writeFileAtomically(join(path, name), produce);
+  return left;
+}
+
+async function staged<Result>(path: string, fill: (write: WriteFile) => Promise<Result>): Promise<Result> {
+  const stage = temporaryPath(join(path, STAGE));
+  const files: string[] = [];
+  try {
+    await attempt(path, () => mkdir(stage));
+    const result = await fill(async (name, produce) => {
+      await writeFileAtomically(join(stage, name), produce);
+      files.push(name);
+    });
+    for (const name of files.reverse()) await attempt(path, () => rename(join(stage, name), join(path, name)));
+    return result;
+  } finally {
+    await rm(stage, { recursive: true, force: true });
+  }
+}
+
+async function attempt<Result>(path: string, action: () => Promise<Result>): Promise<Result> {
+  try {
+    return await action();
+  } catch (error) {
+    throw fileError('make', path, error);
+  }
 }

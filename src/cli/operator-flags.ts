@@ -1,4 +1,4 @@
-// Owns the flags by which an operator watches over answers, the same for a server and for a worker that answers its batches: mark, policy, audit log, the bound of
+// Owns the flags by which an operator watches over answers, the same for a server, for a worker that answers its batches and for tools of assistants: mark, policy, audit log, the bound of
 // keys. Must not know what answers.
 import { type Command, Option } from 'commander';
 import type { ServerOptions } from '../server/app.ts';
@@ -15,8 +15,17 @@ export interface OperatorFlags {
   keyTokensPerDay?: number;
 }
 
-/** Adds --watermark, --policy, --audit and what belongs to them. */
+/** Adds --watermark, --policy, --audit and what belongs to them, and the bound of keys. */
 export function addOperatorOptions(command: Command): Command {
+  return addAnswerRules(command).option(
+    '--key-tokens-per-day <n>',
+    'tokens a day of each API key that says nothing of it, 0 for no bound (default: 2,000,000)',
+    wholeNumber(0, 1e15),
+  );
+}
+
+/** Adds --watermark, --policy, --audit and what belongs to them. */
+export function addAnswerRules(command: Command): Command {
   return command
     .option('--watermark <key>', 'mark all answers by a secret key, or @FILE; see onebit detect', watermarkKey)
     .option(
@@ -29,12 +38,7 @@ export function addOperatorOptions(command: Command): Command {
         .default('closed'),
     )
     .option('--audit <file>', 'write down who asked for what, as hashes in a chain; see onebit verify --audit')
-    .option('--audit-texts', 'with --audit: the texts too')
-    .option(
-      '--key-tokens-per-day <n>',
-      'tokens a day of each API key that says nothing of it, 0 for no bound (default: 2,000,000)',
-      wholeNumber(0, 1e15),
-    );
+    .option('--audit-texts', 'with --audit: the texts too');
 }
 
 /** What the flags mean for a server. `close` when it has ended. @throws OnebitError as `openAuditFile` */

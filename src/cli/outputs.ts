@@ -1,11 +1,17 @@
 // Owns the one way in which commands write files. Before anything is read or computed, all outputs of a command are compared with all its inputs and
 // with each other, foreign files in their places are refused, other runs that write the same are kept out, and writing is tried. Must not know what is
 // written.
-import { mkdir, mkdtemp, open, readdir, rm, rmdir, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join, sep } from 'node:path';
 import { fileError, systemCode } from '../bytes/file-source.ts';
-import { type Append, isTemporaryName, temporaryPath, writeFileAtomically } from '../bytes/file-write.ts';
+import {
+  type Append,
+  isTemporaryName,
+  removeTemporaries,
+  temporaryPath,
+  writeFileAtomically,
+} from '../bytes/file-write.ts';
 import { type Lock, takeLock } from '../bytes/lock.ts';
 import { OnebitError } from '../errors.ts';
 import { type FileIdentity, identityOf, identityOfStandardInput, realPathOf } from './file-identity.ts';
@@ -57,20 +63,13 @@ export class Outputs {
     await this.produce(path, (append) => append(bytes));
   }
 
-  /** Like `write` for a new file that nobody else on the machine may read. */
+  /** Like `write` for a file that nobody else on the machine may read. */
   async writeSecret(path: string, bytes: Uint8Array): Promise<void> {
-    await writeFile(this.pathOf(path), bytes, { mode: 0o600, flag: 'wx' }).catch((error) => {
-      throw fileError('write', path, error);
-    });
+    await writeFileAtomically(this.pathOf(path), (append) => append(bytes), 0o600);
   }
 
-  /** Like `write` for bytes that come piece by piece. */
+  /** Like `write` for bytes that come piece by piece. Throws also what `produce` throws. */
   async produce(path: string, produce: (append: Append) => Promise<void>): Promise<void> {
-    await writeFileAtomically(this.pathOf(path), produce);
-  }
-
-  /** The same piece by piece, as `produce` appends them. Throws `io`, and what `produce` throws. */
-  async stream(path: string, produce: (append: Append) => Promise<void>): Promise<void> {
     await writeFileAtomically(this.pathOf(path), produce);
   }
 
@@ -148,7 +147,7 @@ export class Outputs {
       },
     });
     this.#locks.push(lock);
-    if (kind !== 'checkpoints') return;
+    if (kind !== 'checkpoints') return removeTemporaries(real);
     await mkdir(real).catch((error) => {
       if (systemCode(error) !== 'EEXIST') throw fileError('write checkpoints to', path, error);
     });

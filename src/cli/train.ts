@@ -12,7 +12,7 @@ import { readStartModel, type StartModel, withWholeRows } from '../train/start-m
 import { Teacher } from '../train/teacher.ts';
 import type { TrainOptions } from '../train/train-options.ts';
 import { type CommandContext, modelNameOf, numberBetween, wholeNumber } from './context.ts';
-import { newFolder } from './new-folder.ts';
+import { fillNewFolder } from './new-folder.ts';
 import { Outputs } from './outputs.ts';
 import { print } from './print.ts';
 import { TrainDisplay } from './train-display.ts';
@@ -162,10 +162,8 @@ async function exportTokens(options: TrainOptions, folder: string): Promise<void
   if (options.recipe?.steps === undefined) {
     throw new OnebitError('bad-argument', 'train: --export-tokens needs --steps, the number of updates to write.');
   }
-  const write = await newFolder(folder, 'train');
-  const { files, updates, positions } = await exportRun(
-    { ...options, checkpoints: undefined, signal: options.stop },
-    write,
+  const { files, updates, positions } = await fillNewFolder(folder, 'train', (write) =>
+    exportRun({ ...options, checkpoints: undefined, signal: options.stop }, write),
   );
   print(`${folder}: ${files.join(', ')}; ${updates} updates, ${positions} positions`);
 }

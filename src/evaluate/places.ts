@@ -51,8 +51,9 @@ export async function placesOf(text: string, reader: Reader, signal?: AbortSigna
       for (const id of ids) reading.push({ id, isText: true });
       let own = Number.NEGATIVE_INFINITY;
       let inVain = 0;
+      let tops: Tops[] = [[]];
       for (let pass = 0; pass < MOST_PASSES; pass++) {
-        const tops = await topsOf(reading, session, signal);
+        tops = await topsOf(reading, tops, session, signal);
         const places = placesIn(reading, tops, offset, pieces);
         const { logLikelihood } = guessSampling(places);
         if (logLikelihood > likeliest) {
@@ -64,6 +65,9 @@ export async function placesOf(text: string, reader: Reader, signal?: AbortSigna
         if (inVain > MOST_IN_VAIN) break;
         const mended = reading.flatMap((token, i) => mend(token, reading[i - 1], tops[i], pieces));
         if (mended.length === reading.length) break;
+        // What is expected in a place follows from what is before it.
+        const changed = mended.findIndex((token, i) => token !== reading[i]);
+        tops = tops.slice(0, changed + 1);
         reading = mended;
       }
     }
@@ -73,13 +77,22 @@ export async function placesOf(text: string, reader: Reader, signal?: AbortSigna
   return best;
 }
 
-/** What the model expects in the place of each token; nothing is known of the first. Windows of long texts overlap by half. */
-async function topsOf(tokens: readonly ReadToken[], session: Session, signal?: AbortSignal): Promise<Tops[]> {
-  const tops: Tops[] = [[]];
+/**
+ * What the model expects in the place of each token; nothing is known of the first. Windows of long texts overlap by half.
+ * @param known those of the first places
+ */
+async function topsOf(
+  tokens: readonly ReadToken[],
+  known: readonly Tops[],
+  session: Session,
+  signal?: AbortSignal,
+): Promise<Tops[]> {
+  const tops = [...known];
   const ids = tokens.map(({ id }) => id);
   for (let from = 0; tops.length < ids.length; from += session.contextTokens >> 1) {
-    const window = await session.rank(ids.slice(from, from + session.contextTokens), CANDIDATES, signal);
-    for (const { top = [] } of window.slice(tops.length - from - 1)) {
+    const window = ids.slice(from, from + session.contextTokens);
+    if (tops.length >= from + window.length) continue;
+    for (const { top = [] } of await session.rank(window, CANDIDATES, signal, tops.length - from - 1)) {
       tops.push(top.filter(({ logprob }) => logprob > top[0].logprob - RANGE));
     }
   }

@@ -63,8 +63,7 @@ const FINE = 256;
 const WEIGHTS = TEMPERATURES.map((temperature) =>
   Float64Array.from({ length: 12 * FINE + 1 }, (_, i) => exp(-i / FINE / temperature)),
 );
-const TOP_K = [20, 0];
-const TOP_P = [0.85, 0.9, 0.95, 1];
+const FILTERS = [20, 0].flatMap((topK) => [0.85, 0.9, 0.95, 1].map((topP) => ({ topK, topP })));
 /** What a token counts that the sampling would not have chosen: edited text has some. */
 const FOREIGN = 0.02;
 /** Places whose token is as good as sure say nothing. */
@@ -72,37 +71,47 @@ const SURE = 0.99;
 /** The share of places that the mark decides, and how far off probabilities are, for which margins are scored: about those of an edited text. */
 const MARKED_SHARE = 0.7;
 const NOISE = 0.25;
-/** Bounds of margins between which scores change. */
+/** Bounds of margins between which scores change, and the odds against the middle of each stretch between them, plus one. */
 const MARGINS = Array.from({ length: 21 }, (_, i) => NOISE * (0.4 * i - 4));
+const MIDDLES = Array.from({ length: MARGINS.length + 1 }, (_, i) => {
+  const middle = ((MARGINS[i] ?? MARGINS[i - 1]) + (MARGINS[i - 1] ?? MARGINS[i])) / 2;
+  return 1 + exp(-middle / NOISE);
+});
 const SEGMENT_PLACES = 100;
 
 /** How a text was probably sampled, and its log-likelihood then. Takes its weights from a table: a guess needs no exact ones. */
 export function guessSampling(places: readonly Place[]): SamplingGuess & { readonly logLikelihood: number } {
-  let best = { temperature: 1, topK: 0, topP: 1, logLikelihood: Number.NEGATIVE_INFINITY };
-  const sums = places.map(({ top }) => prefixSums(top));
-  const ranks = places.map(({ top, token }) => top.findIndex((entry) => entry.token === token));
-  for (const topK of TOP_K) {
-    for (const topP of TOP_P) {
-      const kept = places.map(({ top }, i) => keptCount(top, sums[i][PLAIN], { topK, topP }));
-      for (const [t, temperature] of TEMPERATURES.entries()) {
-        let logLikelihood = 0;
-        let product = 1;
-        for (let i = 0; i < places.length; i++) {
-          if (kept[i] === 0) continue;
-          const sum = sums[i][t];
-          const rank = ranks[i];
-          const isForeign = rank < 0 || rank >= kept[i];
-          const chance = isForeign ? 0 : (sum[rank] - (rank > 0 ? sum[rank - 1] : 0)) / sum[kept[i] - 1];
-          product *= FOREIGN + (1 - FOREIGN) * chance;
-          // A logarithm for many factors: 100 of the smallest are no subnormal number yet.
-          if (i % 100 === 99) {
-            logLikelihood += log(product);
-            product = 1;
-          }
+  const logs = new Float64Array(FILTERS.length * TEMPERATURES.length);
+  const products = new Float64Array(logs.length).fill(1);
+  const most = places.reduce((longest, { top }) => Math.max(longest, top.length), 0);
+  const sums = WEIGHTS.map(() => new Float64Array(most));
+  for (let i = 0; i < places.length; i++) {
+    const { top, token } = places[i];
+    if (top.length === 0) continue;
+    sumWeights(top, sums);
+    const rank = top.findIndex((entry) => entry.token === token);
+    for (let f = 0; f < FILTERS.length; f++) {
+      const kept = keptCount(top, sums[PLAIN], FILTERS[f]);
+      const isForeign = rank < 0 || rank >= kept;
+      for (let t = 0; t < sums.length; t++) {
+        const sum = sums[t];
+        const chance = isForeign ? 0 : (sum[rank] - (rank > 0 ? sum[rank - 1] : 0)) / sum[kept - 1];
+        const at = f * sums.length + t;
+        products[at] *= FOREIGN + (1 - FOREIGN) * chance;
+        // A logarithm for many factors: 100 of the smallest are no subnormal number yet.
+        if (i % 100 === 99) {
+          logs[at] += log(products[at]);
+          products[at] = 1;
         }
-        logLikelihood += log(product);
-        if (logLikelihood > best.logLikelihood) best = { temperature, topK, topP, logLikelihood };
       }
+    }
+  }
+  let best = { temperature: 1, topK: 0, topP: 1, logLikelihood: Number.NEGATIVE_INFINITY };
+  for (const [f, filter] of FILTERS.entries()) {
+    for (const [t, temperature] of TEMPERATURES.entries()) {
+      const at = f * TEMPERATURES.length + t;
+      const logLikelihood = logs[at] + log(products[at]);
+      if (logLikelihood > best.logLikelihood) best = { temperature, ...filter, logLikelihood };
     }
   }
   return best;
@@ -142,7 +151,7 @@ function drawAt(place: Place, race: Race, sampling: SamplingGuess): Omit<PlaceDr
   const scaled = kept.map(({ logit }) => (logit - kept[0].logit) / sampling.temperature);
   for (const [i, { token }] of kept.entries()) {
     sum += exp(scaled[i]);
-    if (i !== at) other = Math.max(other, scaled[i] + race.draw(token));
+    if (i !== at && race.mayExceed(token, other - scaled[i])) other = Math.max(other, scaled[i] + race.draw(token));
   }
   const chance = exp(scaled[at]) / sum;
   if (chance > SURE) return undefined;
@@ -158,8 +167,7 @@ function scoredMargin(margin: number, chance: number): Draw {
   const scores: number[] = [];
   for (let i = 0; i <= MARGINS.length; i++) {
     chances.push((before[i] ?? 1) - (before[i - 1] ?? 0));
-    const middle = ((MARGINS[i] ?? MARGINS[i - 1]) + (MARGINS[i - 1] ?? MARGINS[i])) / 2;
-    scores.push(log(MARKED_SHARE / (chance * (1 + exp(-middle / NOISE))) + 1 - MARKED_SHARE));
+    scores.push(log(MARKED_SHARE / (chance * MIDDLES[i]) + 1 - MARKED_SHARE));
   }
   return { chances, scores, seen: MARGINS.filter((bound) => margin >= bound).length };
 }
@@ -214,17 +222,13 @@ function keptCount(top: Place['top'], sums: Float64Array, { topK, topP }: Omit<S
   return count;
 }
 
-/** Sums of the weights of the first 1, 2, … candidates at each of the temperatures. */
-function prefixSums(top: Place['top']): Float64Array[] {
-  const steps = top.map(({ logprob }) =>
-    Math.min(WEIGHTS[0].length - 1, Math.round((top[0].logprob - logprob) * FINE)),
-  );
-  return WEIGHTS.map((weights) => {
-    const sums = new Float64Array(top.length);
-    let sum = 0;
-    for (let i = 0; i < steps.length; i++) sums[i] = sum += weights[steps[i]];
-    return sums;
-  });
+/** Writes the sums of the weights of the first 1, 2, … candidates at each of the temperatures. */
+function sumWeights(top: Place['top'], sums: readonly Float64Array[]): void {
+  const running = new Float64Array(sums.length);
+  for (let i = 0; i < top.length; i++) {
+    const step = Math.min(WEIGHTS[0].length - 1, Math.round((top[0].logprob - top[i].logprob) * FINE));
+    for (let t = 0; t < sums.length; t++) sums[t][i] = running[t] += WEIGHTS[t][step];
+  }
 }
 
 /** Gives the UTF-16 offset of a byte of `text`, for offsets that never fall. */

@@ -205,25 +205,30 @@ export class Session {
     }
   }
 
-  /** Like `score`: tokens[1..] with their log-probabilities, and so many of the likeliest in the place of each. */
-  async rank(tokens: ArrayLike<number>, alternatives: number, signal?: AbortSignal): Promise<ChosenToken[]> {
+  /**
+   * Like `score`: tokens[1..] with their log-probabilities, and so many of the likeliest in the place of each.
+   * @param known so many of the results are not wanted: those before them are not computed where the cache holds their tokens
+   */
+  async rank(tokens: ArrayLike<number>, alternatives: number, signal?: AbortSignal, known = 0): Promise<ChosenToken[]> {
     this.assertIdle('score');
     checkTokens('score', 'tokens', tokens);
     checkArgument('score', 'alternatives', alternatives, 'number');
     checkArgument('score', 'signal', signal, 'signal', false);
+    checkArgument('score', 'known', known, 'number');
     this.checkPrompt(tokens, 1);
     const request = this.open(signal);
     try {
-      this.sequence.truncate(0);
+      const begin = Math.min(known, this.commonPrefix(tokens));
+      this.sequence.truncate(begin);
       const { vocabulary } = this.engine.config;
       const ranked: ChosenToken[] = [];
-      for (let from = 0; from < tokens.length - 1; from += CHUNK_OUTPUTS) {
+      for (let from = begin; from < tokens.length - 1; from += CHUNK_OUTPUTS) {
         const count = Math.min(CHUNK_OUTPUTS, tokens.length - 1 - from);
         const chunk = Array.from({ length: count }, (_, i) => tokens[from + i]);
         await request.step(chunk, async (logits, first) => {
           const values = await this.engine.backend.read(logits, first * vocabulary, count * vocabulary, signal);
           const chosen = chunk.map((_, i) => values[i * vocabulary + tokens[from + i + 1]]);
-          for (let i = 0; i < count; i++) {
+          for (let i = Math.max(0, known - from); i < count; i++) {
             const row = () => values.slice(i * vocabulary, (i + 1) * vocabulary);
             const { logSumExp, top } = await this.rankRow(logits, (first + i) * vocabulary, alternatives, row, signal);
             const logprob = chosen[i] - logSumExp;

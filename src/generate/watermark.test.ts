@@ -35,6 +35,18 @@ test('over many contexts of one key too', () => {
   expect(Math.abs(wins / rounds - 0.3)).toBeLessThan(4 * Math.sqrt(0.21 / rounds));
 });
 
+test('of a long list the same wins as where every draw is made', () => {
+  const key = new WatermarkKey('a key of long lists');
+  const many = Array.from({ length: 300 }, (_, i) => ({ token: 7 * i, logit: 3 - 4 * Math.log1p(i / 3) }));
+  for (let i = 0; i < 200; i++) {
+    const race = key.race(contextOf(String(i).padStart(8, '-')));
+    const temperature = 0.5 + (i % 4) / 2;
+    const values = many.map(({ token, logit }) => logit / temperature + race.draw(token));
+    expect(race.winner(many, temperature)).toBe(values.indexOf(Math.max(...values)));
+    expect(many.every(({ token }) => race.mayExceed(token, race.draw(token) - 1e-9))).toBe(true);
+  }
+});
+
 test('key, context and probabilities decide alone', () => {
   const winner = (key: string, bytes = context) =>
     new WatermarkKey(key).race(bytes).winner(candidates([0.25, 0.25, 0.25, 0.25]), 0.7);

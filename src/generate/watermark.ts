@@ -14,6 +14,8 @@ import { checkWatermarkKey } from './watermark-key.ts';
  */
 export const CONTEXT_BYTES = [4, 8] as const;
 const LONGEST_CONTEXT = CONTEXT_BYTES[1];
+/** What a number loses, at most, where its fraction is dropped, and a little for the last bits of logarithms. */
+const ROUNDED_DOWN = 1.001;
 
 /** A secret key of a watermark. */
 export class WatermarkKey {
@@ -54,12 +56,23 @@ export class Race {
     return -log(-log((this.bits(token) + 0.5) / 4294967296));
   }
 
+  /**
+   * Whether the draw of a token may be above `least`; of those that are not, it says so for few. A draw above x has bits in the last e⁻ˣ of all, so that they begin with
+   * x / ln 2 ones: no logarithm is needed to leave most of a long list of candidates out.
+   */
+  mayExceed(token: number, least: number): boolean {
+    return Math.clz32(~this.bits(token)) >= least * Math.LOG2E - ROUNDED_DOWN;
+  }
+
   /** The index of the token that wins. Over all keys, each wins as often as its probability at `temperature` says. */
   winner(candidates: readonly TopEntry[], temperature: number): number {
     let best = Number.NEGATIVE_INFINITY;
     let found = 0;
     for (let i = 0; i < candidates.length; i++) {
-      const value = candidates[i].logit / temperature + this.draw(candidates[i].token);
+      const { token, logit } = candidates[i];
+      const scaled = logit / temperature;
+      if (!this.mayExceed(token, best - scaled)) continue;
+      const value = scaled + this.draw(token);
       if (value > best) {
         best = value;
         found = i;

@@ -191,10 +191,9 @@ async function* convertedPieces(
     await source.readInto(bytes.subarray(body, body + tailBytes), tensor.offsetBytes + rows * rowBytes, signal);
     const read = body + (row + count === rows ? tailBytes : 0);
     if (target === format) {
-      const piece = bytes.subarray(0, read);
-      refuseNotFinite(tensor, piece);
+      refuseNotFinite(tensor, bytes.subarray(0, body), bytes.subarray(body, body + tailBytes));
       progress(read);
-      yield piece;
+      yield bytes.subarray(0, read);
       continue;
     }
     const some = values.subarray(0, count * cols);
@@ -214,12 +213,18 @@ async function* convertedPieces(
   }
 }
 
-/** What loading would refuse is not copied. @throws OnebitError `bad-file` where a number in `piece`, whole blocks of the tensor, is none */
-export function refuseNotFinite({ name, format }: TensorInfo, piece: Uint8Array): void {
-  if (findNotFinite(formatByName(format), piece) < 0) return;
+/**
+ * What loading would refuse is not copied.
+ * @param tail what stands behind the tensor's last row, where the format has that
+ * @throws OnebitError `bad-file` where a number in `blocks`, whole ones of the tensor, or in `tail` is none
+ */
+export function refuseNotFinite(tensor: TensorInfo, blocks: Uint8Array, tail = new Uint8Array(0)): void {
+  const format = formatByName(tensor.format);
+  const gain = tail.length > 0 ? format.recode?.gain?.(tail) : 0;
+  if (findNotFinite(format, blocks) < 0 && Number.isFinite(gain ?? 0)) return;
   throw new OnebitError(
     'bad-file',
-    `convert: numbers must be finite, got infinity or NaN in tensor '${name}'. The file is damaged, or a training or conversion went wrong: get it again.`,
+    `convert: numbers must be finite, got infinity or NaN in tensor '${tensor.name}'. The file is damaged, or a training or conversion went wrong: get it again.`,
   );
 }
 

@@ -176,7 +176,7 @@ function toWrite(
         await source.readInto(bytes.subarray(0, count * rowBytes), at, signal);
         // A scale for the whole tensor stands behind its last row.
         await source.readInto(bytes.subarray(count * rowBytes), tensor.offsetBytes + tensor.sizeBytes - tail, signal);
-        refuseNotFinite(tensor, bytes);
+        refuseNotFinite(tensor, bytes.subarray(0, count * rowBytes), bytes.subarray(count * rowBytes));
         const values = new Float32Array(count * cols);
         from.decode(bytes, values);
         if (scale !== undefined) for (let i = 0; i < values.length; i++) values[i] *= scale;

@@ -95,10 +95,11 @@ export class Inspector {
     const found = findNotFinite(format, bytes);
     if (found < 0) return;
     const block = offsetBytes / format.blockBytes + found;
-    const [cols] = tensor.shape;
+    const [cols, rows] = tensor.shape;
+    const place = rows === undefined ? `place ${block}` : `row ${Math.floor(block / cols)}, column ${block % cols}`;
     throw new OnebitError(
       'bad-file',
-      `weight: numbers must be finite, got infinity or NaN in row ${Math.floor(block / cols)}, column ${block % cols}. The file is damaged, or a training went wrong: get it again.`,
+      `weight: numbers must be finite, got infinity or NaN in ${place}. The file is damaged, or a training went wrong: get it again.`,
     );
   }
 
@@ -149,9 +150,8 @@ export async function loadWeights(
       }
     } catch (error) {
       if (error instanceof OnebitError) {
-        throw new OnebitError(error.code, `${error.message} [tensor '${tensor.name}' of ${source.name}]`, {
-          cause: error,
-        });
+        const what = error.message.replace(/^weight: /, '');
+        throw new OnebitError(error.code, `load: tensor '${tensor.name}' of ${source.name}: ${what}`, { cause: error });
       }
       throw error;
     }

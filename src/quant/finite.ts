@@ -41,6 +41,13 @@ export function findNotFinite(format: Format, bytes: Uint8Array): number {
   return first;
 }
 
+/** Whether all of `values` are finite. */
+export function areFinite(values: Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] * 0;
+  return sum === 0; // NaN where one is infinite or NaN
+}
+
 /** Whether any exponent in `count` words is all ones. */
 function anySet(bytes: Uint8Array, count: number, exponent: number, carry: number, sign: number): boolean {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, count);

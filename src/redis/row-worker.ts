@@ -1,8 +1,10 @@
 // Owns a worker: it takes rows of its models from the queues in Redis, answers each, and writes the answer once. Must not know HTTP, nor how answers are made.
 import { hostname } from 'node:os';
 import type { Job } from 'bullmq';
+import type { AnswerRules } from '../bulk/job-store.ts';
 import { sleep } from '../core/sleep.ts';
 import { OnebitError } from '../errors.ts';
+import { brokenRules } from '../server/answer-rules.ts';
 import { resultLine } from '../server/batch-run.ts';
 import { failureReason } from '../server/job-facts.ts';
 import type { QueueWork } from '../server/job-queue.ts';
@@ -32,6 +34,7 @@ interface Known {
   readonly owner: string;
   readonly inputFileId: string;
   readonly model?: string;
+  readonly rules?: AnswerRules;
 }
 
 /** A failure of the server or the model, which may not come again. */
@@ -50,7 +53,7 @@ export class RowWorker {
   private readonly saying: ReturnType<typeof setInterval>;
   private readonly id = `${hostname()}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
   private readonly startedAt: number;
-  private hasNoted = false;
+  private readonly noted = new Set<string>();
   private running = 0;
   private done = 0;
 
@@ -100,10 +103,7 @@ export class RowWorker {
     const { batch, line, from, to } = job.data;
     const known = await this.batchOf(batch);
     if (!known) return;
-    if (!this.work.knows(known.owner)) {
-      this.noteUnknownKey();
-      return this.putBack(job, token, LONGEST_WAIT_MS / 2);
-    }
+    if (!this.mayAnswer(known)) return this.putBack(job, token, LONGEST_WAIT_MS / 2);
     const names = [keys.run(batch), keys.rows(batch), keys.data(known.inputFileId)];
     const found = await place.run((client) => runScript(client, 'lineOfRow', names, [line, from, to - 1]));
     if (found === '') return;
@@ -139,11 +139,27 @@ export class RowWorker {
     throw this.jobs.queues.delayed();
   }
 
-  private noteUnknownKey(): void {
-    if (this.hasNoted) return;
-    this.hasNoted = true;
-    const advice = 'Give this worker the --api-keys of the servers.';
-    this.work.onError(new OnebitError('bad-argument', `worker: keys of batches must be known, one is not. ${advice}`));
+  /** Whether answers to this batch would be here what they are on the server that took it. Where not, others may answer it. */
+  private mayAnswer({ owner, rules }: Known): boolean {
+    const { knows, rulesFor } = this.work;
+    if (!knows(owner)) {
+      this.note('keys of batches must be known, one is not. Give this worker the --api-keys of the servers.');
+      return false;
+    }
+    const broken = brokenRules(rules, rulesFor(owner));
+    for (const rule of broken) {
+      this.note(
+        `the ${rule} of a batch's server must be the one here, it is not. Give this worker the --${rule} of the servers; its rows wait.`,
+      );
+    }
+    return broken.length === 0;
+  }
+
+  /** Says once what is wrong. */
+  private note(problem: string): void {
+    if (this.noted.has(problem)) return;
+    this.noted.add(problem);
+    this.work.onError(new OnebitError('bad-argument', `worker: ${problem}`));
   }
 
   /**

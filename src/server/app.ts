@@ -3,13 +3,13 @@
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { JobStore } from '../bulk/job-store.ts';
-import { Budget } from '../core/budget.ts';
 import { checkArgument, checkGiven } from '../core/check.ts';
 import { hexOf, sha256 } from '../core/digest.ts';
 import { checkAbstain } from '../generate/abstain.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import type { LanguageModel } from '../language-model.ts';
 import type { SupportModel } from '../tasks/support/support-model.ts';
+import { answerRules } from './answer-rules.ts';
 import { ApiError, badField, invalidUrl, toApiError } from './api-error.ts';
 import { AuditLog, audited, isAudited, unaudited } from './audit.ts';
 import { BackgroundResponses } from './background.ts';
@@ -21,8 +21,7 @@ import { type Asked, Exchange } from './exchange.ts';
 import type { Host } from './host.ts';
 import type { QueueWork } from './job-queue.ts';
 import { Jobs } from './jobs.ts';
-import { jsonPieces } from './json-answer.ts';
-import { isSmall } from './json-size.ts';
+import { jsonAnswer } from './json-answer.ts';
 import { isOperator, KeyRing } from './keys.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { loadedShelf, ModelShelf } from './model-shelf.ts';
@@ -34,7 +33,7 @@ import { SITE_PATHS, siteResponse } from './page.ts';
 import { PolicyGate } from './policy.ts';
 import { readBody } from './request-body.ts';
 import { ResponseStore, type Responses } from './response-store.ts';
-import { isClientGone, pathOf, patternOf, routeOf, routePath, shuttingDown } from './route-facts.ts';
+import { isClientGone, nothingAt, nothingHere, pathOf, routeOf, routePath, shuttingDown } from './route-facts.ts';
 import type { ResponsesRequest } from './schemas/responses.ts';
 import type { ServerOptions } from './server-options.ts';
 import { signedAnswer } from './signed-answers.ts';
@@ -199,7 +198,7 @@ export class OnebitServer {
     for (const operation of OPERATIONS) {
       app.on(operation.method.toUpperCase(), routePath(operation), (c) => this.perform(operation, c));
     }
-    app.notFound((c) => this.refuse(this.nothingAt(c), c.env.exchange));
+    app.notFound((c) => this.refuse(nothingAt(c.req, this.app.routes), c.env.exchange));
     app.onError((error, c) => this.refuse(error, c.env.exchange));
     return app;
   }
@@ -212,15 +211,15 @@ export class OnebitServer {
       const parameter = operation.parameter === undefined ? '' : (c.req.param(operation.parameter) ?? '');
       const query = (name: string) => c.req.query(name);
       const answer = await operation.plain(this, { parameter, query, body, request: c.req.raw, job: exchange });
-      return answer instanceof Response ? answer : this.json(c, answer);
+      return answer instanceof Response ? answer : jsonAnswer(answer, exchange.signal);
     }
     if (this.options.logTexts) exchange.prompt = body;
     const asked = body as AskedModel;
     if (asked.background && operation.id === 'createResponse')
-      return this.json(c, await this.later(operation, asked, exchange));
+      return jsonAnswer(await this.later(operation, asked, exchange), exchange.signal);
     const answers = await this.policed(await this.answerer(operation, asked, exchange), asked, exchange);
     const streams = asked.stream ?? exchange.errorForm === 'ollama';
-    if (!answers.stream || !streams) return this.json(c, await answers.whole());
+    if (!answers.stream || !streams) return jsonAnswer(await answers.whole(), exchange.signal);
     return this.stream(answers.stream(), exchange);
   }
 
@@ -258,23 +257,6 @@ export class OnebitServer {
     const isAlone = operation.model !== undefined && this.shelf.ids.length === 0;
     const waitsForName = operation.model !== undefined && !operation.supportFirst;
     return isNamed || isAlone || (!waitsForName && model == null);
-  }
-
-  /** An answer, in one piece where it is short. */
-  private async json(c: Ctx, answer: object): Promise<Response> {
-    if (isSmall(answer)) return c.json(answer);
-    const { signal } = c.env.exchange;
-    const encoder = new TextEncoder();
-    const pieces: Uint8Array[] = [];
-    for await (const piece of jsonPieces(answer, new Budget({ signal }))) pieces.push(encoder.encode(piece));
-    const body = new ReadableStream<Uint8Array>({
-      pull: (controller) => {
-        const piece = pieces.shift();
-        if (piece) controller.enqueue(piece);
-        else controller.close();
-      },
-    });
-    return c.body(body, 200, { 'content-type': 'application/json' });
   }
 
   /** The body as JSON; large ones are read as long as there is room for them. */
@@ -365,6 +347,8 @@ export class OnebitServer {
       now: () => Math.floor(Date.now() / 1000),
       models: () => this.modelIds,
       knows: (owner) => (this.keys ? this.keys.withId(owner) !== undefined : owner === ''),
+      rulesFor: (owner) =>
+        answerRules(this.keys?.withId(owner)?.watermark ?? this.options.watermark, this.options.policy),
       modelFor: (endpoint) => {
         const operation = operationOf(endpoint);
         const { support } = this.options;
@@ -377,16 +361,39 @@ export class OnebitServer {
 
   /** Answers a line of a batch, as its request would have been answered, after everybody who waits. */
   private async answerLine(endpoint: string, body: unknown, owner: string, signal: AbortSignal): Promise<LineAnswer> {
+    const operation = operationOf(endpoint);
     const job = this.beginLater(endpoint, signal);
-    return this.answerLater(operationOf(endpoint), job, async () => {
+    const prepare = async () => {
       job.key = this.keys?.withId(owner);
       job.batchOwner = owner;
       if (this.keys && !job.key) throw new ApiError(401, 'The key of this batch is not known here any more.');
       await job.key?.admit();
-      const asked = (await checkBody(operationOf(endpoint).body!, body, job.budget)) as AskedModel;
+      const asked = (await checkBody(operation.body!, body, job.budget)) as AskedModel;
       if (asked.background) throw badField('background', 'background: lines of a batch must leave it out.');
       return asked;
-    });
+    };
+    return this.answerLater(job, prepare, (asked) => this.answerer(operation, asked, job));
+  }
+
+  /**
+   * Answers what came by another way than HTTP, as a tool that is called: the policy sees it before and after, the audit log has it, `job.allowed` marks what the model
+   * writes. Never throws. @internal
+   */
+  async answerCall(
+    route: string,
+    asked: AskedModel,
+    signal: AbortSignal,
+    answer: (job: Exchange) => Promise<object>,
+  ): Promise<LineAnswer> {
+    const job = this.begin({ method: 'POST', url: `http://call/${route}`, signal });
+    Object.assign(job, { route, status: 200 });
+    if (this.audit)
+      job.keepRequest(this.options.audit?.texts ?? false)(new TextEncoder().encode(JSON.stringify(asked)));
+    return this.answerLater(
+      job,
+      async () => asked,
+      async () => ({ whole: () => answer(job) }),
+    );
   }
 
   /** Takes a request that is answered when nobody who waits is before it. */
@@ -394,7 +401,13 @@ export class OnebitServer {
     return this.background.start(asked as ResponsesRequest, owner, {
       begin: (signal) =>
         Object.assign(this.beginLater(operation.path, signal), { key, modelId: asked.model ?? this.modelIds[0] }),
-      answer: (job, onStart) => this.answerLater(operation, job, async () => asked, onStart),
+      answer: (job, onStart) =>
+        this.answerLater(
+          job,
+          async () => asked,
+          () => this.answerer(operation, asked, job),
+          onStart,
+        ),
     });
   }
 
@@ -407,15 +420,15 @@ export class OnebitServer {
 
   /** The answer to a job that no connection waits for. */
   private async answerLater(
-    operation: Operation,
     job: Exchange,
     prepare: () => Promise<AskedModel>,
+    answererOf: (asked: AskedModel) => Promise<Answerer>,
     onStart?: () => Promise<void>,
   ): Promise<LineAnswer> {
     try {
       const asked = await prepare();
       if (this.options.logTexts) job.prompt = asked;
-      const answers = await this.policed(await this.answerer(operation, asked, job), asked, job);
+      const answers = await this.policed(await answererOf(asked), asked, job);
       await onStart?.();
       const answer = await answers.whole();
       await this.audit?.record(job, hexOf(await sha256(JSON.stringify(answer))));
@@ -467,17 +480,6 @@ export class OnebitServer {
     return this.options.version ?? '';
   }
 
-  private nothingAt({ req }: Ctx): ApiError {
-    const routes = this.app.routes.filter(({ path, method }) => method !== 'ALL' && patternOf(path).test(req.path));
-    const methods = [...new Set(routes.map((route) => route.method))];
-    // One that has the method says itself that it has nothing: a page's file that is not there.
-    if (methods.length > 0 && !methods.includes(req.method === 'HEAD' ? 'GET' : req.method)) {
-      const allow = methods.join(', ');
-      return new ApiError(405, `This route takes ${allow}.`, { code: 'method_not_allowed', allow });
-    }
-    return nothingHere();
-  }
-
   private refuse(thrown: unknown, exchange: Exchange): Response {
     const reason = exchange.signal.aborted ? exchange.signal.reason : thrown;
     const error = isClientGone(reason)
@@ -499,8 +501,4 @@ function bound<Model>(
     whole: () => whole(model, body, job, host),
     ...(stream ? { stream: () => stream(model, body, job, host) } : {}),
   };
-}
-
-function nothingHere(): ApiError {
-  return new ApiError(404, 'There is no such route. GET /openapi.json says what there is.', { code: 'not_found' });
 }

@@ -134,10 +134,11 @@ function hashOf(text: string): string {
   return hexOf(sha256(new TextEncoder().encode(text)));
 }
 
-/** `response`, which is written down when its last byte was sent or the client has gone. A whole one is written down before it is sent. */
+/** `response`, which is written down when its last byte was sent or the client has gone. A whole one is written down before it is sent; files are not held whole. */
 export async function audited(response: Response, exchange: Exchange, log: AuditLog): Promise<Response> {
   const { status, headers } = response;
-  if (!exchange.streaming || !response.body) {
+  const isStream = exchange.streaming || (exchange.method === 'GET' && exchange.path.startsWith('/v1/files/'));
+  if (!isStream || !response.body) {
     const bytes = new Uint8Array(await response.arrayBuffer());
     await log.record(exchange, hexOf(sha256(bytes)));
     const isEmpty = bytes.length === 0 || [204, 304].includes(status);
@@ -168,9 +169,13 @@ export async function audited(response: Response, exchange: Exchange, log: Audit
   return new Response(body, { status, headers });
 }
 
-/** What asks for something: the page, health, metrics and lists do not. */
+/** What gives texts that a model wrote, or that it was given, once more. */
+const KEPT_TEXTS = /^\/v1\/(responses\/.|files\/[^/]+\/content$)/;
+
+/** What asks for something, or for an answer that is kept: the page, health, metrics and lists do not. */
 export function isAudited({ method, path }: Exchange): boolean {
-  return method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS' && /^\/(v1|api|apply-template)(\/|$)/.test(path);
+  if (method === 'GET') return KEPT_TEXTS.test(path);
+  return method !== 'HEAD' && method !== 'OPTIONS' && /^\/(v1|api|apply-template)(\/|$)/.test(path);
 }
 
 export function unaudited(cause: unknown): ApiError {

@@ -1,5 +1,5 @@
 // Owns the interface between batches as clients see them and whoever works them off. Must not know who that is.
-import type { BatchRecord, JobStore } from '../bulk/job-store.ts';
+import type { AnswerRules, BatchRecord, JobStore } from '../bulk/job-store.ts';
 import type { Awaitable } from '../core/awaitable.ts';
 import type { LineAnswer } from './batch-run.ts';
 
@@ -28,6 +28,8 @@ export interface QueueWork {
   readonly models: () => readonly string[];
   /** Whether rows of this owner may be answered here: his key is known, or nobody has keys. */
   readonly knows: (owner: string) => boolean;
+  /** What holds of answers to this owner here. */
+  readonly rulesFor: (owner: string) => AnswerRules | undefined;
   /** The model that is meant where a line of this endpoint names none. */
   readonly modelFor: (endpoint: string) => string | undefined;
 }

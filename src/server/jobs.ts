@@ -1,5 +1,5 @@
 // Owns files and batches of one server: what clients may do with them. Must not know HTTP, where they lie, nor who works batches off.
-import type { BatchRecord, FileRecord, JobStore } from '../bulk/job-store.ts';
+import type { AnswerRules, BatchRecord, FileRecord, JobStore } from '../bulk/job-store.ts';
 import { type JsonRecord, jsonRecords } from '../bulk/json-records.ts';
 import { decodePieces } from '../core/decode-text.ts';
 import { ApiError, badField } from './api-error.ts';
@@ -14,6 +14,8 @@ export interface JobsOptions extends Pick<QueueWork, 'store' | 'answer' | 'onErr
   readonly queue?: JobQueue;
   /** The model that is meant where a line of this endpoint names none, for a queue that others work off. */
   readonly modelFor?: (endpoint: string) => string | undefined;
+  /** What must hold of answers to an owner, for the same. */
+  readonly rulesFor?: (owner: string) => AnswerRules | undefined;
   /** Endpoints of which batches may be. */
   readonly endpoints: readonly string[];
   /** Bytes that all files of one owner may have together. Default: no bound. */
@@ -117,11 +119,14 @@ export class Jobs {
       });
     }
     const createdAt = this.now();
-    const model = this.options.queue && this.options.modelFor?.(request.endpoint);
+    const { queue, modelFor, rulesFor } = this.options;
+    const model = queue && modelFor?.(request.endpoint);
+    const rules = queue && rulesFor?.(owner);
     const batch: BatchRecord = {
       ...{ id: newId('batch_'), owner, endpoint: request.endpoint, inputFileId: file.id, window: '24h' },
       ...{ metadata: request.metadata ?? null, createdAt, expiresAt: createdAt + WINDOW_SECONDS },
       ...(model === undefined ? {} : { model }),
+      ...(rules === undefined ? {} : { rules }),
       ...(request.output_expires_after ? { outputSeconds: request.output_expires_after.seconds } : {}),
       ...{ status: 'validating', at: {}, errors: [], total: 0, completed: 0, failed: 0 },
     };

@@ -38,6 +38,8 @@ export interface Policy {
   readonly request?: (request: PolicyRequest, signal: AbortSignal) => Verdict | Promise<Verdict>;
   /** Asked before an answer passes. Default: all pass. */
   readonly answer?: (answer: PolicyAnswer, signal: AbortSignal) => Verdict | Promise<Verdict>;
+  /** Tells it from others: workers answer a batch only where their policy has the name and the `onFailure` of the server's. Default ''. */
+  readonly name?: string;
   /** What a failure means: `closed`: nothing passes; `open`: it passes, and the log says so. Default `closed`. */
   readonly onFailure?: 'closed' | 'open';
   /** Longest time for one verdict. Default 10 s. */
@@ -51,7 +53,7 @@ const STREAM_CHARACTERS = 200;
 const LONGEST_REASON = 500;
 const LONGEST_VERDICT = 1 << 16;
 const OPTIONS: Options = {
-  ...({ request: 'function', answer: 'function', onFailure: ['closed', 'open'] } as const),
+  ...({ name: 'text', request: 'function', answer: 'function', onFailure: ['closed', 'open'] } as const),
   ...({ timeoutMs: 'number', streamCharacters: 'number' } as const),
 };
 
@@ -171,7 +173,7 @@ function whenAborted(signal: AbortSignal): Promise<never> {
 
 /**
  * A policy at an address: each question is a POST of JSON with `stage` (`request` or `answer`) and the fields of `PolicyRequest` or `PolicyAnswer`, to be
- * answered with a `Verdict` in JSON. `stages`: what it is asked about, both unless told otherwise.
+ * answered with a `Verdict` in JSON. `stages`: what it is asked about, both unless told otherwise. Its name is the address.
  */
 export function policyEndpoint(
   url: string,
@@ -195,5 +197,5 @@ export function policyEndpoint(
     return JSON.parse(await shortText(response)) as Verdict;
   };
   const asked = stages.map((stage) => [stage, ask(stage)]);
-  return { ...rest, ...Object.fromEntries(asked) };
+  return { ...rest, name: `${url} ${[...stages].sort().join()}`, ...Object.fromEntries(asked) };
 }

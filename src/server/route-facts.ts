@@ -34,6 +34,25 @@ export function patternOf(route: string): RegExp {
   return new RegExp(`^${route.replace(/:\w+\{(.+?)\}/g, '$1').replace(/:\w+/g, '[^/]+')}$`);
 }
 
+/** What is said of a request that none of `routes` takes. */
+export function nothingAt(
+  asked: { readonly path: string; readonly method: string },
+  routes: readonly { readonly path: string; readonly method: string }[],
+): ApiError {
+  const found = routes.filter(({ path, method }) => method !== 'ALL' && patternOf(path).test(asked.path));
+  const methods = [...new Set(found.map((route) => route.method))];
+  // One that has the method says itself that it has nothing: a page's file that is not there.
+  if (methods.length > 0 && !methods.includes(asked.method === 'HEAD' ? 'GET' : asked.method)) {
+    const allow = methods.join(', ');
+    return new ApiError(405, `This route takes ${allow}.`, { code: 'method_not_allowed', allow });
+  }
+  return nothingHere();
+}
+
+export function nothingHere(): ApiError {
+  return new ApiError(404, 'There is no such route. GET /openapi.json says what there is.', { code: 'not_found' });
+}
+
 /** An answer that is not kept, or somebody else's. */
 export function noSuchResponse(): ApiError {
   return new ApiError(404, 'There is no such response here (any more).', { code: 'response_not_found' });

@@ -32,6 +32,8 @@ import type { Meter, Work } from './work.ts';
 /** Places where an object can stand: properties times how many are counted. */
 const MOST_PLACES = 100_000;
 const MOST_NAME_PATTERNS = 100;
+/** What the language of one takes. */
+const BYTES_PER_PROPERTY = 1000;
 /** Ways to satisfy opposites of `additionalProperties`. */
 const MOST_WAYS = 1000;
 
@@ -287,6 +289,7 @@ class ObjectCompiler {
     let at = new Map([[0, begin]]);
     for (const { name, parts, required } of properties) {
       if (this.inside.meter.spend(20 + at.size)) yield;
+      this.inside.meter.hold(BYTES_PER_PROPERTY);
       const node = parts ? pair(words(JSON.stringify(name)), this.inside.value(parts)) : never;
       const next = new Map<number, number>();
       const items = new Map<number, number>();

@@ -33,6 +33,7 @@ import type { Meter, Work } from './work.ts';
 
 /** Most different combinations of schemas; each becomes a rule. */
 const MOST_RULES = 20_000;
+const BYTES_PER_PART = 200;
 const TYPES = ['object', 'array', 'string', 'number', 'boolean', 'null'];
 
 /** Compiles `schema`, or the part of it that `parts` name. What the rules are, JSON Schema 2020-12 says; what is left out is refused by name. */
@@ -81,6 +82,7 @@ class Compiler implements Inside, ArrayInside {
     const language = this.value(parts);
     for (let next = this.waiting.pop(); next; next = this.waiting.pop()) {
       next.rule.node = yield* this.describe(next.flat);
+      this.meter.hold(-bytesOf(next.flat));
       if (this.meter.spend(50)) yield;
     }
     return language;
@@ -94,7 +96,7 @@ class Compiler implements Inside, ArrayInside {
     let rule = this.rules.get(key);
     if (!rule) {
       if (this.rules.size >= MOST_RULES) throw this.tooMany(parts[0]?.at ?? '');
-      this.meter.hold(300 + 4 * key.length);
+      this.meter.hold(300 + 4 * key.length + bytesOf(flat));
       rule = { node: never };
       this.rules.set(key, rule);
       this.waiting.push({ rule, flat });
@@ -278,6 +280,11 @@ class Compiler implements Inside, ArrayInside {
     }
     return { types, integer, values };
   }
+}
+
+/** What parts take while they wait to be described. */
+function bytesOf({ atoms, choices }: Flat): number {
+  return BYTES_PER_PART * (atoms.length + choices.length);
 }
 
 function entangled(at: string, cause: OnebitError): OnebitError {

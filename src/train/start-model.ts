@@ -8,6 +8,7 @@ import type { Gguf } from '../gguf/types.ts';
 import { type WritableValue, writableMetadata } from '../gguf/write.ts';
 import { FREQUENCY_FACTORS } from '../model/architecture.ts';
 import { readModelConfig } from '../model/config.ts';
+import { areFinite } from '../quant/finite.ts';
 import { formatByName } from '../quant/formats.ts';
 import { rotatedRows } from './export.ts';
 import { type ModelShape, rowGroup, shapeActivation, shapeTensors, type WeightKind } from './shape.ts';
@@ -123,6 +124,12 @@ async function decodeTensors(gguf: Gguf, source: ByteSource, shape: ModelShape):
     const values = await readNumbers(tensor, source);
     const scale = await scaleOf(gguf, source, name);
     if (scale !== 1) for (let i = 0; i < values.length; i++) values[i] *= scale;
+    if (!areFinite(values)) {
+      throw new OnebitError(
+        'bad-file',
+        `init: tensor '${name}' of ${source.name} must have finite numbers, got infinity or NaN. The file is damaged, or a training went wrong: get it again.`,
+      );
+    }
     weights.set(name, rotatedRows(name, shape, values, 'graph'));
   }
   return weights;

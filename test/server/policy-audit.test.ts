@@ -130,6 +130,22 @@ test('a policy may be an address', async () => {
   expect((await started.post('/v1/chat/completions', BODY)).status).toBe(503);
 });
 
+test('what is read again is written down as well: answers that are kept, files of answers', async () => {
+  const lines: string[] = [];
+  started = await startServer({ audit: { sink: sink(lines) } });
+  const { id } = await (await started.post('/v1/responses', { input: 'x', max_output_tokens: 4 })).json();
+  const text = await (await fetch(`${started.url}/v1/responses/${id}`)).text();
+  expect(JSON.parse(lines[1])).toMatchObject({
+    ...{ method: 'GET', route: '/v1/responses/:id', status: 200 },
+    answerSha256: hexOf(await sha256(text)),
+  });
+  await fetch(`${started.url}/v1/responses/${id}/input_items`);
+  await fetch(`${started.url}/v1/responses/nobodys`);
+  await fetch(`${started.url}/v1/models`);
+  expect(lines.slice(2).map((line) => JSON.parse(line).status)).toEqual([200, 404]);
+  expect(await checkAuditLog(lines)).toMatchObject({ isWhole: true, lines: 4 });
+});
+
 /** A log in memory. */
 function sink(lines: string[]): AuditSink {
   return { last: lines.at(-1), append: async (line) => void lines.push(line) };

@@ -104,6 +104,44 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
     await Promise.all(workers.map((worker) => worker.close(1000)));
   }, 120_000);
 
+  test('rows wait for a worker that has the mark and the policy of the server that took them, which then sees them', async () => {
+    const jobs = await openJobs();
+    const seen: string[] = [];
+    const policy = {
+      name: 'the shop',
+      request: ({ body }: { body: unknown }) => ({ allow: !JSON.stringify(body).includes('Row 2') }),
+      answer: ({ texts }: { texts: readonly string[] }) => {
+        seen.push(...texts);
+        return { allow: true };
+      },
+    };
+    const options = { openJobs: async () => jobs.store, openQueue: (work: never) => new RedisQueue(jobs, work), keys };
+    const watched = await startServer({ ...options, policy, watermark: 'a secret of the shop' });
+    const client = new OpenAI({ apiKey: 'one', baseURL: `${watched.url}/v1`, maxRetries: 0 });
+    errors.length = 0;
+    const without = await startWorker();
+    const waiting = await begin(client, [line(1)]);
+    while (errors.length < 2) await sleep(20);
+    expect(String(errors[0])).toMatch(/the watermark of a batch's server must be the one here.*--watermark/);
+    expect(String(errors[1])).toMatch(/the policy of a batch's server must be the one here.*--policy/);
+    expect((await client.batches.retrieve(waiting.id)).request_counts).toMatchObject({ completed: 0, failed: 0 });
+    expect(await jobs.place.client.get(`{onebit}:batch:${waiting.id}`)).not.toContain('secret');
+    await without.close(1000);
+    await client.batches.cancel(waiting.id);
+    const worker = new RowWorker(await openJobs(), watched.server.queueWork(jobs.store), {
+      parallel: 4,
+      leaseSeconds: 2,
+    });
+    const { id } = await begin(client, [line(1), line(2)]);
+    const batch = await ended(client, id);
+    expect(batch.request_counts).toEqual({ total: 2, completed: 1, failed: 1 });
+    const [answer] = await linesOf(client, batch.output_file_id);
+    expect(seen).toEqual([answer.response.body.choices[0].message.content]);
+    expect((await linesOf(client, batch.error_file_id))[0].response).toMatchObject({ status_code: 403 });
+    await worker.close(1000);
+    await watched.stop();
+  }, 60_000);
+
   test('a batch is cancelled while nobody works, and one with wrong lines fails', async () => {
     const client = clientOf('one');
     const { id } = await begin(client, [line(1), line(2)]);

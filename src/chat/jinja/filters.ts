@@ -4,7 +4,7 @@ import { formatPercent } from './format.ts';
 import { isSpace } from './lexer.ts';
 import { LIST_FILTERS } from './list-filters.ts';
 import { markup, negate, whole } from './operators.ts';
-import { print, printJson, printQuoted } from './print.ts';
+import { print, printJson, printQuoted, STEPS_PER_LONG_NUMBER } from './print.ts';
 import { capitalize, center, join, replace, splitLines, strip } from './text-methods.ts';
 import {
   type Arguments,
@@ -37,7 +37,7 @@ const FILTERS: Record<
   ...LIST_FILTERS,
   abs: [[], (value) => (isNumber(value) && numberOf(value) < 0 ? negate(value) : value)],
   attr: [['name'], (value, [name], work) => methodOf(value, textOf(name, 'attr'), work)],
-  capitalize: [[], (value, _, work) => capitalize(shown(value, work))],
+  capitalize: [[], (value, _, work) => capitalize(studied(value, work))],
   center: [['width'], (value, [width = 80], work) => center(shown(value, work), [width], work)],
   count: [[], length],
   d: [['default_value', 'boolean'], byDefault],
@@ -55,9 +55,9 @@ const FILTERS: Record<
   ],
   items: [[], (value, _, work) => new Once(value instanceof Map ? pairsOf(value, work) : elementsOf(undefined, work))],
   length: [[], length],
-  list: [[], (value, _, work) => [...elementsOf(value, work)]],
+  list: [[], listed],
   map: [['...'], map],
-  lower: [[], (value, _, work) => shown(value, work).toLowerCase()],
+  lower: [[], (value, _, work) => studied(value, work).toLowerCase()],
   pprint: [[], (value, _, work) => printQuoted(value, work)],
   replace: [
     ['old', 'new', 'count'],
@@ -72,7 +72,7 @@ const FILTERS: Record<
   tojson: [['ensure_ascii', 'indent', 'separators', 'sort_keys'], toJson],
   trim: [['chars'], (value, [characters], work) => strip(shown(value, work), characters, work)],
   truncate: [['length', 'killwords', 'end', 'leeway'], truncate],
-  upper: [[], (value, _, work) => shown(value, work).toUpperCase()],
+  upper: [[], (value, _, work) => studied(value, work).toUpperCase()],
   urlencode: [[], urlEncode],
   wordcount: [[], countWords],
   wordwrap: [['width', 'break_long_words', 'wrapstring', 'break_on_hyphens'], wordWrap],
@@ -103,11 +103,24 @@ export function applyFilter(name: string, value: Value, args: Arguments, work: W
   return filter(KEEP_MARKUP.has(name) ? value : plain(value), bind(name, names, args), work);
 }
 
+function listed(value: Value, _: readonly Value[], work: Work): Value {
+  const elements = elementsOf(value, work);
+  work.step(elements.length);
+  return [...elements];
+}
+
 /** The text of a value, about to be gone through. */
 function shown(value: Value, args: readonly Value[] | Work, work?: Work): string {
   const account = work ?? (args as Work);
   const text = print(value, account);
   account.make(text.length);
+  return text;
+}
+
+/** The same, by what Unicode says of its characters. */
+function studied(value: Value, work: Work): string {
+  const text = shown(value, work);
+  work.study(text.length);
   return text;
 }
 
@@ -119,7 +132,7 @@ function titled(value: Value, _: readonly Value[], work: Work): string {
 
 function countWords(value: Value, _: readonly Value[], work: Work): number {
   let count = 0;
-  for (const _ of shown(value, work).matchAll(/[\p{L}\p{N}_]+/gu)) {
+  for (const _ of studied(value, work).matchAll(/[\p{L}\p{N}_]+/gu)) {
     work.step(2);
     count++;
   }
@@ -143,12 +156,17 @@ function wordWrap(
   return join(lines, mark, work);
 }
 
+/** What encodeURIComponent leaves as it is, and Python does not. */
+const IN_URLS: Record<string, string> = { '!': '%21', "'": '%27', '(': '%28', ')': '%29', '*': '%2A' };
+
 function urlEncode(value: Value, _: readonly Value[], work: Work): string {
-  const encode = (part: Value) =>
-    encodeURIComponent(shown(part, work).replace(/\p{Surrogate}/gu, '\ufffd')).replace(
-      /[!'()*]/g,
-      (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
-    );
+  const encode = (part: Value) => {
+    const text = shown(part, work);
+    work.step(text.length);
+    const encoded = encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\ufffd'));
+    work.make(encoded.length);
+    return encoded.replace(/[!'()*]/g, (character) => IN_URLS[character]);
+  };
   if (typeof value === 'string' || !(value instanceof Map || Array.isArray(value)))
     return encode(value).replaceAll('%2F', '/');
   const pairs = value instanceof Map ? pairsOf(value, work) : value;
@@ -210,6 +228,7 @@ function map(value: Value, [given]: readonly Value[], work: Work): Value {
 function indent(value: Value, [width = 4, first, blank]: readonly Value[], work: Work): string {
   const text = shown(value, work);
   const lines = text.split('\n');
+  work.step(lines.length);
   const spaces = typeof width === 'string' ? width : countOf(width, 'indent');
   const size = typeof spaces === 'string' ? spaces.length : Math.max(0, spaces);
   work.make(text.length + lines.length * size);
@@ -240,7 +259,8 @@ function toJson(value: Value, [ascii, indent, separators, sorted]: readonly Valu
   );
 }
 
-function round(value: Value, [precision = 0, method = 'common']: readonly Value[]): Value {
+function round(value: Value, [precision = 0, method = 'common']: readonly Value[], work: Work): Value {
+  work.step(STEPS_PER_ROUNDING);
   if (!isNumber(value)) throw new TemplateError(`a ${kindOf(value)} cannot be rounded`);
   const [number, places] = [numberOf(value), countOf(precision, 'precision')];
   const factor = 10 ** places;
@@ -251,6 +271,7 @@ function round(value: Value, [precision = 0, method = 'common']: readonly Value[
   return isWhole(value) ? whole(BigInt(rounded)) : new Float(rounded);
 }
 
+const STEPS_PER_ROUNDING = 30;
 /** Decimals written out to find exact halves, which Python rounds to even digits. */
 const DECIMALS = 50;
 
@@ -264,10 +285,17 @@ function roundHalfEven(number: number, places: number): number {
   return places < 0 ? Math.round(number * factor) / factor : Number(number.toFixed(places));
 }
 
+/** Characters of a text that is read as a number. */
+const LONGEST_NUMBER = 1000;
+
 function toFloat(value: Value, work: Work): Float | undefined {
   scanTexts([value], work);
   if (isNumber(value)) return new Float(numberOf(value));
-  if (typeof value !== 'string' || !/^\s*[-+]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?\s*$/i.test(value))
+  if (
+    typeof value !== 'string' ||
+    value.length > LONGEST_NUMBER ||
+    !/^\s*[-+]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?\s*$/i.test(value)
+  )
     return undefined;
   return new Float(Number(value.replaceAll('_', '')));
 }
@@ -279,10 +307,15 @@ function toWhole(value: Value, base: number, work: Work): Value {
     const number = Number.parseInt(value.trim().replace(/^0[xob]/i, ''), base);
     return Number.isNaN(number) ? undefined : number;
   }
-  if (typeof value === 'string' && value.length < 1000 && /^\s*[-+]?\d+\s*$/.test(value))
-    return whole(BigInt(value.trim().replace('+', '')));
+  if (typeof value === 'string' && value.length < LONGEST_NUMBER && /^\s*[-+]?\d+\s*$/.test(value))
+    return longWhole(value, work);
   const number = toFloat(value, work)?.value;
   return number === undefined || !Number.isFinite(number) ? undefined : whole(BigInt(Math.trunc(number)));
+}
+
+function longWhole(text: string, work: Work): Value {
+  if (text.length > 15) work.step(STEPS_PER_LONG_NUMBER);
+  return whole(BigInt(text.trim().replace('+', '')));
 }
 
 function stripTags(value: Value, _: readonly Value[], work: Work): string {
@@ -302,6 +335,7 @@ function stripTags(value: Value, _: readonly Value[], work: Work): string {
     }
     text = join([...kept, text.slice(from)], '', work);
   }
+  work.step(text.length >> 1);
   return text.split(/\s+/).filter(Boolean).join(' ');
 }
 

@@ -41,6 +41,7 @@ export function formatPercent(text: string, values: Value, work: Work): string {
 function percentBody(value: Value, code: string, precision: number | undefined, flags: string, work: Work): string {
   if (code === 's' || code === 'r' || code === 'a') {
     const text = code === 's' ? print(value, work) : printQuoted(value, work);
+    work.scan(text.length);
     return precision === undefined ? text : text.slice(0, precision);
   }
   if (code === 'c') return typeof value === 'string' ? value : String.fromCodePoint(Number(wholeOf(value)));
@@ -73,21 +74,31 @@ function formatSpec(value: Value, spec: string, work: Work): string {
   const digits = precision === undefined ? undefined : Number(precision);
   const asNumber = isNumber(value) && typeof value !== 'boolean' && code !== 's';
   let text: string;
-  if (!asNumber) text = digits === undefined ? print(value, work) : print(value, work).slice(0, digits);
-  else if (code === undefined && digits === undefined) text = print(value, work);
+  if (!asNumber) {
+    text = print(value, work);
+    work.scan(text.length);
+    if (digits !== undefined) text = text.slice(0, digits);
+  } else if (code === undefined && digits === undefined) text = print(value, work);
   else text = number(value, code ?? 'g', digits, hash !== undefined);
   if (comma && !asNumber) throw new TemplateError(`'${comma}' goes with numbers`);
-  if (comma) text = text.replace(/^-?\d+/, (whole) => whole.replace(/\B(?=(?:\d{3})+$)/g, comma));
+  if (comma) text = text.replace(/\d+/, (whole) => grouped(whole, comma));
   if (asNumber) text = signed(text, sign === '-' ? '' : sign, value, code ?? 'd');
   const where = align ?? (zero ? '=' : asNumber ? '>' : '<');
   return pad(text, Number(width), where, filler ?? (zero ? '0' : ' '), work);
+}
+
+/** Digits in threes. */
+function grouped(digits: string, comma: string): string {
+  const groups: string[] = [];
+  for (let end = digits.length; end > 0; end -= 3) groups.unshift(digits.slice(Math.max(0, end - 3), end));
+  return groups.join(comma);
 }
 
 /** Replaces what `pattern` finds, piece by piece within the budget. */
 function fill(text: string, pattern: RegExp, work: Work, write: (match: RegExpExecArray) => string): string {
   let [filled, from] = ['', 0];
   for (const match of text.matchAll(pattern)) {
-    work.step(30);
+    work.step(50);
     const piece = write(match as RegExpExecArray);
     work.fits(filled.length + piece.length);
     filled += text.slice(from, match.index) + piece;
@@ -158,6 +169,7 @@ function signed(text: string, sign: string, value: Value, code: string): string 
 
 /** `text` made `width` long: `=` pads between sign and digits. */
 function pad(text: string, width: number, align: string, filler: string, work: Work): string {
+  work.scan(text.length);
   const missing = width - (HIGH_SURROGATE.test(text) ? Array.from(text).length : text.length);
   if (!(missing > 0)) return text;
   work.make(width);

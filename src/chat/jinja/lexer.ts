@@ -210,10 +210,10 @@ function unescaped(text: string): string {
 /** White space as Python's texts have it. */
 export function isSpace(code: number): boolean {
   if (code < 0x85) return code === 0x20 || (code >= 9 && code <= 13) || (code >= 0x1c && code <= 0x1f);
-  return code === 0x85 || code === 0xa0 || (code >= 0x1680 && RARE_SPACES.includes(String.fromCharCode(code)));
+  if (code < 0x1680) return code === 0x85 || code === 0xa0;
+  return (code >= 0x2000 && code <= 0x200a) || RARE_SPACES.has(code);
 }
-const RARE_SPACES =
-  '\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000';
+const RARE_SPACES: ReadonlySet<number> = new Set([0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000]);
 
 export function stripEnd(text: string, strips: (code: number) => boolean = isSpace): string {
   let end = text.length;

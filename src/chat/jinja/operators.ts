@@ -1,6 +1,6 @@
 // Owns `+ - * / // % ** ~`, with Python's numbers: whole ones of any size (within reason) and floats.
 import { formatPercent } from './format.ts';
-import { print } from './print.ts';
+import { print, STEPS_PER_LONG_NUMBER } from './print.ts';
 import { Float, isNumber, isWhole, kindOf, Markup, numberOf, plain, Tuple, tuple, type Value } from './values.ts';
 import { overBudget, TemplateError, type Work } from './work.ts';
 
@@ -17,7 +17,7 @@ export function operate(operator: BinaryOperator, a: Value, b: Value, work: Work
     return new Markup(concatenate(markup(a, work).text, markup(b, work).text, work));
   }
   if (operator === '~') return concatenate(print(a, work), print(b, work), work);
-  if (isNumber(a) && isNumber(b)) return calculate(operator, a, b);
+  if (isNumber(a) && isNumber(b)) return calculate(operator, a, b, work);
   if (operator === '+') {
     if (typeof a === 'string' && typeof b === 'string') return concatenate(a, b, work);
     if (Array.isArray(a) && Array.isArray(b)) {
@@ -61,7 +61,8 @@ export function repeat(value: Value, times: number, work: Work): Value {
   return value instanceof Tuple ? tuple(items) : items;
 }
 
-function calculate(operator: BinaryOperator, a: number | bigint | boolean | Float, b: typeof a): Value {
+function calculate(operator: BinaryOperator, a: number | bigint | boolean | Float, b: typeof a, work: Work): Value {
+  if (operator === '**' || typeof a === 'bigint' || typeof b === 'bigint') work.step(STEPS_PER_LONG_NUMBER);
   const isZero = numberOf(b) === 0;
   if (isZero && ['/', '//', '%'].includes(operator)) throw new TemplateError('division by zero');
   if (a instanceof Float || b instanceof Float || operator === '/' || (operator === '**' && numberOf(b) < 0)) {

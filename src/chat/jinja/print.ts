@@ -41,6 +41,9 @@ export function printFloat(value: number): string {
   return text.includes('.') ? text : `${text}.0`;
 }
 
+/** What a whole number beyond 53 bits costs, to be written or computed with. */
+export const STEPS_PER_LONG_NUMBER = 20;
+
 /** Writes one value, whose whole size must fit: a list may hold itself twice, many times over. */
 class Writer {
   private readonly work: Work;
@@ -59,6 +62,7 @@ class Writer {
     }
     if (value === null || value === undefined) return this.made(value === null ? 'None' : 'Undefined');
     if (typeof value === 'boolean') return this.made(value ? 'True' : 'False');
+    if (typeof value === 'bigint') this.work.step(STEPS_PER_LONG_NUMBER);
     if (typeof value === 'number' || typeof value === 'bigint') return this.made(String(value));
     if (value instanceof Float) return this.made(printFloat(value.value));
     if (Array.isArray(value)) {
@@ -81,9 +85,11 @@ class Writer {
     if (value instanceof Markup) return this.json(value.text, style, depth);
     if (typeof value === 'string') {
       this.work.scan(value.length);
+      if (style.ascii) this.work.step(value.length);
       return this.made(quoteJson(value, style));
     }
     if (value === null) return this.made('null');
+    if (typeof value === 'bigint') this.work.step(STEPS_PER_LONG_NUMBER);
     if (typeof value === 'boolean' || typeof value === 'number' || typeof value === 'bigint') {
       return this.made(String(value));
     }

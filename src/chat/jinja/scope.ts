@@ -25,6 +25,9 @@ export class Output {
   }
 }
 
+/** So many (as a power of two) are looked through in the time of a step. */
+const SCOPES_PER_STEP = 3;
+
 /** Variables of a block; those of the blocks around it are seen through it. */
 export class Scope {
   readonly work: Work;
@@ -45,12 +48,15 @@ export class Scope {
   }
 
   get(name: string): Value {
-    this.work.step();
+    let passed = 0;
+    let value: Value;
     for (let scope: Scope | undefined = this; scope; scope = scope.parent) {
-      const value = scope.variables.get(name);
-      if (value !== undefined || scope.variables.has(name)) return value;
+      value = scope.variables.get(name);
+      if (value !== undefined || scope.variables.has(name)) break;
+      passed++;
     }
-    return undefined;
+    this.work.step(1 + (passed >> SCOPES_PER_STEP));
+    return value;
   }
 
   set(name: string, value: Value): void {

@@ -8,49 +8,32 @@ const SHORT = 32;
 export function indexOf(text: string, part: string, from: number, work: Work): number {
   work.scan(part.length);
   if (part.length <= SHORT || part.length > text.length) return text.indexOf(part, from);
-  return search(
-    text.length,
-    part,
-    (i) => text.charCodeAt(i),
-    (i) => part.charCodeAt(i),
-    from,
-  );
+  return search(text, part, Math.max(0, from), 1);
 }
 
 /** Where `part` last begins in `text`; -1 where nowhere. */
 export function lastIndexOf(text: string, part: string, work: Work): number {
   work.scan(part.length);
   if (part.length <= SHORT || part.length > text.length) return text.lastIndexOf(part);
-  const [end, last] = [text.length - 1, part.length - 1];
-  const at = search(
-    text.length,
-    part,
-    (i) => text.charCodeAt(end - i),
-    (i) => part.charCodeAt(last - i),
-    0,
-  );
-  return at < 0 ? -1 : text.length - part.length - at;
+  return search(text, part, text.length - 1, -1);
 }
 
-/** Knuth, Morris and Pratt's search: no character of the text is looked at again. */
-function search(
-  length: number,
-  part: string,
-  textAt: (i: number) => number,
-  partAt: (i: number) => number,
-  from: number,
-): number {
+/** Knuth, Morris and Pratt's search, from `from` on to the end or, backwards, to the start: no character of the text is looked at again. */
+function search(text: string, part: string, from: number, direction: 1 | -1): number {
+  const first = direction > 0 ? 0 : part.length - 1;
   // Of each beginning of `part`, the length of its longest end that is a beginning too
   const again = new Int32Array(part.length);
   for (let i = 1, same = 0; i < part.length; i++) {
-    while (same > 0 && partAt(i) !== partAt(same)) same = again[same - 1];
-    if (partAt(i) === partAt(same)) same++;
+    const code = part.charCodeAt(first + direction * i);
+    while (same > 0 && code !== part.charCodeAt(first + direction * same)) same = again[same - 1];
+    if (code === part.charCodeAt(first + direction * same)) same++;
     again[i] = same;
   }
-  for (let i = Math.max(0, from), same = 0; i < length; i++) {
-    while (same > 0 && textAt(i) !== partAt(same)) same = again[same - 1];
-    if (textAt(i) === partAt(same)) same++;
-    if (same === part.length) return i - same + 1;
+  for (let i = from, same = 0; i >= 0 && i < text.length; i += direction) {
+    const code = text.charCodeAt(i);
+    while (same > 0 && code !== part.charCodeAt(first + direction * same)) same = again[same - 1];
+    if (code === part.charCodeAt(first + direction * same)) same++;
+    if (same === part.length) return direction > 0 ? i - same + 1 : i;
   }
   return -1;
 }

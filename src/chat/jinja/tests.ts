@@ -1,4 +1,5 @@
 // Owns the tests: `value is name`. Must not know syntax.
+import { isInCase } from './text-methods.ts';
 import {
   Callable,
   compare,
@@ -61,8 +62,8 @@ const TESTS: Record<string, Test> = {
     Array.isArray(value) ||
     value instanceof Map ||
     value instanceof Once,
-  lower: (value) => typeof value === 'string' && value === value.toLowerCase() && value !== value.toUpperCase(),
-  upper: (value) => typeof value === 'string' && value === value.toUpperCase() && value !== value.toLowerCase(),
+  lower: (value, _, work) => typeof value === 'string' && isInCase('lower', value, work),
+  upper: (value, _, work) => typeof value === 'string' && isInCase('upper', value, work),
   mapping: (value) => value instanceof Map,
   none: (value) => value === null,
   number: (value) => isNumber(value),

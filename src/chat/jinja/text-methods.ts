@@ -20,12 +20,12 @@ type Method = (text: string, args: readonly Value[], work: Work) => Value;
 
 /** Methods with the names of their arguments; a place past 0 and before the end counts characters as Python does. */
 const METHODS: Record<string, readonly [names: readonly string[], method: Method]> = {
-  upper: [[], (text) => text.toUpperCase()],
-  lower: [[], (text) => text.toLowerCase()],
-  casefold: [[], (text) => text.toUpperCase().toLowerCase()],
+  upper: [[], studied((text) => text.toUpperCase())],
+  lower: [[], studied((text) => text.toLowerCase())],
+  casefold: [[], studied((text, _, work) => caseFolded(text, work))],
   swapcase: [[], (text, _, work) => swapCase(text, work)],
   title: [[], (text, _, work) => titled(text, work)],
-  capitalize: [[], capitalize],
+  capitalize: [[], studied(capitalize)],
   strip: [['chars'], (text, [characters], work) => strip(text, characters, work)],
   lstrip: [['chars'], (text, [characters], work) => stripStart(text, stripper(characters, work))],
   rstrip: [['chars'], (text, [characters], work) => stripEnd(text, stripper(characters, work))],
@@ -36,12 +36,15 @@ const METHODS: Record<string, readonly [names: readonly string[], method: Method
   rpartition: [['sep'], (text, [by], work) => partition(text, textOf(by, 'rpartition'), 'end', work)],
   join: [
     ['iterable'],
-    (text, [parts], work) =>
-      join(
-        elementsOf(parts, work).map((part) => textOf(part, 'what is joined')),
+    (text, [parts], work) => {
+      const elements = elementsOf(parts, work);
+      work.step(elements.length);
+      return join(
+        elements.map((part) => textOf(part, 'what is joined')),
         text,
         work,
-      ),
+      );
+    },
   ],
   replace: [
     ['old', 'new', 'count'],
@@ -83,18 +86,40 @@ const METHODS: Record<string, readonly [names: readonly string[], method: Method
     ['tabsize'],
     (text, [size], work) => expandTabs(text, size === undefined ? 8 : countOf(size, 'tabsize'), work),
   ],
-  isdigit: [[], (text) => /^[\p{Nd}\p{No}]+$/u.test(text)],
-  isdecimal: [[], (text) => /^\p{Nd}+$/u.test(text)],
-  isnumeric: [[], (text) => /^\p{N}+$/u.test(text)],
-  isalpha: [[], (text) => /^\p{L}+$/u.test(text)],
-  isalnum: [[], (text) => /^[\p{L}\p{N}]+$/u.test(text)],
+  isdigit: [[], studied((text) => /^[\p{Nd}\p{No}]+$/u.test(text))],
+  isdecimal: [[], studied((text) => /^\p{Nd}+$/u.test(text))],
+  isnumeric: [[], studied((text) => /^\p{N}+$/u.test(text))],
+  isalpha: [[], studied((text) => /^\p{L}+$/u.test(text))],
+  isalnum: [[], studied((text) => /^[\p{L}\p{N}]+$/u.test(text))],
   isascii: [[], (text) => !/[^\0-\x7f]/.test(text)],
   isspace: [[], (text) => text !== '' && stripStart(text) === ''],
-  isidentifier: [[], (text) => /^[\p{ID_Start}_]\p{ID_Continue}*$/u.test(text)],
-  islower: [[], (text) => text === text.toLowerCase() && text !== text.toUpperCase()],
-  isupper: [[], (text) => text === text.toUpperCase() && text !== text.toLowerCase()],
+  isidentifier: [[], studied((text) => /^[\p{ID_Start}_]\p{ID_Continue}*$/u.test(text))],
+  islower: [[], (text, _, work) => isInCase('lower', text, work)],
+  isupper: [[], (text, _, work) => isInCase('upper', text, work)],
   istitle: [[], (text, _, work) => /\p{L}/u.test(text) && text === titled(text, work)],
 };
+
+/** `method`, where it looks up what each character is. */
+function studied(method: Method): Method {
+  return (text, args, work) => {
+    work.study(text.length);
+    return method(text, args, work);
+  };
+}
+
+/** As Unicode has it for comparing; `work` pays for the second change. */
+function caseFolded(text: string, work: Work): string {
+  const upper = text.toUpperCase();
+  work.study(upper.length);
+  return upper.toLowerCase();
+}
+
+/** Whether `text` has letters, all of them in that case. */
+export function isInCase(wanted: 'lower' | 'upper', text: string, work: Work): boolean {
+  work.study(2 * text.length);
+  const [lower, upper] = [text.toLowerCase(), text.toUpperCase()];
+  return wanted === 'lower' ? text === lower && text !== upper : text === upper && text !== lower;
+}
 
 /** The method `name` of `text`, or undefined where texts have none of that name. */
 export function textMethod(text: string, name: string): ((args: Arguments, work: Work) => Value) | undefined {
@@ -187,7 +212,7 @@ export function splitLines(text: string, [keep]: readonly Value[], work: Work): 
   const lines: string[] = [];
   for (let start = 0, at = 0; start < text.length; start = at) {
     work.step();
-    while (at < text.length && !LINE_ENDS.includes(text[at])) at++;
+    while (at < text.length && !LINE_ENDS.has(text.charCodeAt(at))) at++;
     const end = at;
     at += text[at] === '\r' && text[at + 1] === '\n' ? 2 : 1;
     lines.push(text.slice(start, keep ? at : end));
@@ -195,7 +220,9 @@ export function splitLines(text: string, [keep]: readonly Value[], work: Work): 
   return lines;
 }
 /** As Python has them. */
-const LINE_ENDS = '\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029';
+const LINE_ENDS: ReadonlySet<number> = new Set(
+  Array.from('\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029', (end) => end.charCodeAt(0)),
+);
 
 function partition(text: string, by: string, side: 'start' | 'end', work: Work): Value {
   const at = side === 'start' ? indexOf(text, by, 0, work) : lastIndexOf(text, by, work);

@@ -182,12 +182,14 @@ export function elementsOf(value: Value, work: Work): readonly Value[] {
 /** Characters of a text as Python counts them. */
 export function lengthOf(text: string, work: Work): number {
   work.scan(text.length);
+  if (!HIGH_SURROGATE.test(text)) return text.length;
   let length = text.length;
-  if (HIGH_SURROGATE.test(text)) for (const _ of text.matchAll(PAIR)) length--;
+  for (let i = 1; i < text.length; i++) {
+    if ((text.charCodeAt(i) & 0xfc00) === 0xdc00 && (text.charCodeAt(i - 1) & 0xfc00) === 0xd800) length--;
+  }
   return length;
 }
 export const HIGH_SURROGATE = /[\ud800-\udbff]/;
-const PAIR = /[\ud800-\udbff][\udc00-\udfff]/g;
 
 /** Is about to look through those of `values` that are texts. A text that was joined of others is copied where it is looked through. */
 export function scanTexts(values: Iterable<Value>, work: Work): void {
@@ -202,7 +204,8 @@ export function keyOf(value: Value, work: Work): Key {
   scanTexts([value], work);
   if (value instanceof Float) return value.value;
   if (value instanceof Markup) return value.text;
-  if (value === null || typeof value === 'string' || isWhole(value)) return value;
+  // Of whole numbers with more bits V8 hashes the lowest only, so that many keys could be made to take quadratic time
+  if (value === null || typeof value === 'string' || (isWhole(value) && typeof value !== 'bigint')) return value;
   throw new TemplateError(`a ${kindOf(value)} cannot be a key`);
 }
 

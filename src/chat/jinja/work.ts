@@ -4,15 +4,17 @@ import { Budget } from '../../core/budget.ts';
 import { OnebitError } from '../../errors.ts';
 
 /** Steps that every rendering has; measured: the slowest hostile template found spends them in about 100 ms. */
-const STEPS = 500_000;
+const STEPS = 300_000;
 /** Characters that every rendering may make or look through, one after the other. */
-const CHARACTERS = 1 << 24;
+const CHARACTERS = 1 << 23;
 /** Longest text that every rendering may have. */
 const LONGEST = 1 << 21;
 /** What one more character of messages and tools adds to the three limits, so that long conversations fit. */
 const PER_CHARACTER = { steps: 1, characters: 32, longest: 4 };
 /** Characters that cost as much as a step. */
 const CHARACTERS_PER_STEP = 64;
+/** So often a text could be looked through in the time that looking up what its characters are takes. */
+const SCANS_PER_STUDY = 3;
 /** Depth of calls, in levels of nesting of the template's source. */
 const DEEPEST_CALLS = 500;
 /** Depth of values: lists in lists. */
@@ -59,6 +61,11 @@ export class Work {
     this.characters -= length;
     if (!(this.characters >= 0)) throw overBudget('characters');
     this.step(1 + Math.floor(length / CHARACTERS_PER_STEP));
+  }
+
+  /** Is about to look through a text of `length` characters by what Unicode says of each. */
+  study(length: number): void {
+    this.scan(length * SCANS_PER_STUDY);
   }
 
   /** Is about to make a text of `length` characters. */
