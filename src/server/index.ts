@@ -2,6 +2,7 @@
 
 export type {
   BatchError,
+  AnswerRules,
   BatchRecord,
   BatchStatus,
   FileRecord,
