@@ -1,8 +1,8 @@
 // Owns what `onebit/server` exports: the server over web-standard Request and Response, for any platform with `fetch` handlers.
 
 export type {
-  BatchError,
   AnswerRules,
+  BatchError,
   BatchRecord,
   BatchStatus,
   FileRecord,
