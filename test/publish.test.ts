@@ -11,8 +11,9 @@ import { readGguf } from '../src/gguf/read.ts';
 import { newSigningKey } from '../src/provenance/index.ts';
 import { cardProblems, modelCard } from '../src/train/model-card.ts';
 import { runProgram } from './run-program.ts';
+import { tinyModel } from './tiny-model.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 }); // programs that start a dozen times, also on a busy machine
 const folder = mkdtempSync(join(tmpdir(), 'onebit-publish-'));
 const at = (name: string) => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -23,8 +24,10 @@ const COMPLETE = ['Intended use', 'Limits', 'Data and licences', 'Evaluation', '
   .map((title) => `## ${title}\n\nWritten by a person.\n`)
   .join('\n');
 
-/** A hub that takes files, as huggingface.co does: preupload, LFS, a commit. */
+/** A hub that takes files, as huggingface.co does: preupload, LFS (only what it has not), a commit. */
 async function hub() {
+  /** Where the next request breaks off: in the middle of a file, before the commit is done, or after it. */
+  const cuts: ('file' | 'before' | 'after')[] = [];
   const stored = new Map<string, Buffer>();
   const seen: string[] = [];
   const commits: { key: string; value: Record<string, unknown> }[][] = [];
@@ -32,8 +35,15 @@ async function hub() {
   let refused: number | undefined;
   const server = createServer((request, response) => {
     const parts: Buffer[] = [];
-    request.on('data', (part) => parts.push(part));
+    const step = request.url!.startsWith('/store/') ? 'file' : request.url!.includes('/commit/') ? 'commit' : '';
+    const isCut = cuts.length > 0 && (step === 'file' ? cuts[0] === 'file' : step === 'commit' && cuts[0] !== 'file');
+    const cut = isCut ? cuts.shift() : undefined;
+    request.on('data', (part) => {
+      parts.push(part);
+      if (cut === 'file' || cut === 'before') request.socket.destroy();
+    });
     request.on('end', () => {
+      if (cut === 'file' || cut === 'before') return;
       const body = Buffer.concat(parts);
       const path = request.url!;
       const send = (value: object, status = 200) => {
@@ -58,7 +68,9 @@ async function hub() {
         const href = (oid: string) => `http://${request.headers.host}/store/${oid}`;
         return send({
           transfer: 'basic',
-          objects: objects.map((one) => ({ ...one, actions: { upload: { href: href(one.oid), header: {} } } })),
+          objects: objects.map((one) =>
+            stored.has(one.oid) ? one : { ...one, actions: { upload: { href: href(one.oid), header: {} } } },
+          ),
         });
       }
       if (path.startsWith('/store/')) {
@@ -73,6 +85,7 @@ async function hub() {
             .split('\n')
             .map((line) => JSON.parse(line)),
         );
+        if (cut === 'after') return request.socket.destroy();
         return send({ commitOid: 'abc', commitUrl: 'http://hub/me/tiny/commit/abc', hookOutput: '', success: true });
       }
       send({ error: 'no such thing' }, 404);
@@ -87,7 +100,7 @@ async function hub() {
   const refuse = (status: number | undefined) => {
     refused = status;
   };
-  return { url, stored, seen, commits, close, refuse };
+  return { url, stored, seen, commits, cuts, close, refuse };
 }
 
 test('training writes a card and how it was made; only a completed card is published, then model and card lie on the hub', async () => {
@@ -174,6 +187,34 @@ test('training writes a card and how it was made; only a completed card is publi
   expect((await run(publish, env)).stderr).toMatch(/the hub must take the files, got .*ECONNREFUSED.*Nothing was/);
   expect((await run(publish, { ...env, HF_TOKEN: '' })).stderr).toMatch(/HF_TOKEN/);
 });
+
+test.each(['file', 'before', 'after'] as const)(
+  'a publication that breaks off goes on with the same command: %s',
+  async (where) => {
+    const server = await hub();
+    const model = Buffer.from(await tinyModel());
+    const digest = createHash('sha256').update(model).digest('hex');
+    writeFileSync(at('cut.gguf'), model);
+    writeFileSync(at('cut.card.md'), `---\nlicense: mit\n---\n# x\n\n${COMPLETE}`);
+    const env = { HF_TOKEN: 'hf_secret', HF_ENDPOINT: server.url };
+    const publish = ['publish', at('cut.gguf'), '--to', 'me/cut', '--json'];
+    server.cuts.push(where);
+    const broken = await run(publish, env);
+    expect(broken.code).toBe(1);
+    expect(broken.stderr).toMatch(/Look there whether the commit came through; if not, the same command again/);
+    expect(server.cuts).toEqual([]);
+    expect([server.stored.has(digest), server.commits.length]).toEqual([where !== 'file', where === 'after' ? 1 : 0]);
+    const sent = server.seen.filter((line) => line.includes('/store/')).length;
+    const again = await run(publish, env);
+    expect([again.code, again.stderr]).toEqual([0, '']);
+    expect(server.stored.get(digest)).toEqual(model);
+    expect(server.seen.filter((line) => line.includes('/store/')).length - sent).toBe(where === 'file' ? 1 : 0);
+    expect(server.commits.at(-1)).toContainEqual(
+      expect.objectContaining({ key: 'lfsFile', value: expect.objectContaining({ path: 'cut.gguf', oid: digest }) }),
+    );
+    server.close();
+  },
+);
 
 test('a card is complete when each question has an answer, and the head a license', () => {
   const head = '---\nlicense: mit\n---\n';

@@ -1,8 +1,10 @@
 // Weights that are no numbers are refused at load, in every format; rows of the vocabulary that have no token are never chosen, whatever they score.
 import { describe, expect, test } from 'vitest';
+import { memorySource } from '../src/bytes/memory-source.ts';
 import { load } from '../src/index.ts';
 import { type FormatName, formatByName, formats } from '../src/quant/formats.ts';
 import type { Matcher } from '../src/structured/constraint.ts';
+import { readStartModel } from '../src/train/start-model.ts';
 import { tinyModel } from './tiny-model.ts';
 
 const names = formats.map(({ name }) => name).filter((name) => name !== 'q2_0-128');
@@ -55,6 +57,20 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
     });
     await expect(load(bytes, { backend, threads: 1 })).rejects.toThrow(
       /^load: tensor 'output_norm.weight' of .*: .*place 5\./,
+    );
+  });
+
+  test.runIf(backend === 'reference')('training does not go on from numbers that are none', async () => {
+    const bytes = await tinyModel({
+      tensors: (tensors) =>
+        tensors.map((tensor) =>
+          tensor.name === 'blk.0.attn_norm.weight'
+            ? { ...tensor, bytes: () => new Uint8Array(new Float32Array(128).fill(Number.NaN).buffer) }
+            : tensor,
+        ),
+    });
+    await expect(readStartModel(memorySource(bytes, 'x.gguf'))).rejects.toThrow(
+      /^init: tensor 'blk.0.attn_norm.weight' of x.gguf must have finite numbers/,
     );
   });
 

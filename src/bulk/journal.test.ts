@@ -48,6 +48,22 @@ test('a file that ends anywhere gives all records that are whole, and takes more
   }
 });
 
+test('a file that is no journal is refused and stays as it is', async () => {
+  const path = newPath();
+  for (const text of ['my notes\n', '{"a":1}\n', 'deadbeef']) {
+    writeFileSync(path, text);
+    if (text === 'deadbeef')
+      await expect(recordsOf(path)).resolves.toEqual([]); // a first record may have been cut off there
+    else {
+      await expect(recordsOf(path)).rejects.toMatchObject({
+        code: 'io',
+        message: expect.stringContaining('Move it away'),
+      });
+      expect(readFileSync(path, 'utf8')).toBe(text);
+    }
+  }
+});
+
 test('a damaged record is passed over, those after it are not', async () => {
   const path = newPath();
   const journal = await Journal.open(path);

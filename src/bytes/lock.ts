@@ -1,10 +1,11 @@
 // Owns locks between processes: a file that exists while one of them works. Must not know what is protected. Node only.
 import { randomUUID } from 'node:crypto';
-import { link, open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { link, readFile, rename, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { sleep } from '../core/sleep.ts';
 import { OnebitError } from '../errors.ts';
 import { fileError, systemCode } from './file-source.ts';
+import { removeTemporaries, temporaryPath } from './file-write.ts';
 
 /** A held lock. */
 export interface Lock {
@@ -68,19 +69,12 @@ async function tryLock(path: string): Promise<Lock | undefined> {
   const started = (await startOf(process.pid)) ?? '';
   const own: Holder = { pid: process.pid, started, host: hostname(), token: randomUUID() };
   try {
-    const handle = await open(path, 'wx');
-    try {
-      await handle.writeFile(JSON.stringify(own));
-    } catch (error) {
-      await unlink(path).catch(() => {});
-      throw error;
-    } finally {
-      await handle.close();
-    }
+    await makeWhole(path, JSON.stringify(own));
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return undefined;
     throw fileError('lock', path, error);
   }
+  await removeTemporaries(path);
   const isOurs = async () => (await readHolder(path))?.token === own.token;
   const heartbeat = setInterval(async () => {
     const now = new Date();
@@ -97,6 +91,23 @@ async function tryLock(path: string): Promise<Lock | undefined> {
       if (await isOurs()) await unlink(path).catch(() => {});
     },
   };
+}
+
+/** Makes a new file whole or not at all, where the disk has links: one that a killed process left empty would look as if it were just being made. */
+async function makeWhole(path: string, text: string): Promise<void> {
+  const temporary = temporaryPath(path);
+  try {
+    await writeFile(temporary, text, { flag: 'wx' });
+    await link(temporary, path);
+  } catch (error) {
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'ENOENT'].includes(systemCode(error) ?? '')) throw error;
+    await writeFile(path, text, { flag: 'wx' }).catch(async (error) => {
+      if (systemCode(error) !== 'EEXIST') await unlink(path).catch(() => {});
+      throw error;
+    });
+  } finally {
+    await unlink(temporary).catch(() => {});
+  }
 }
 
 async function readHolder(path: string): Promise<Holder | undefined> {
@@ -150,7 +161,7 @@ function isAlive(pid: number): boolean {
 
 /** Moves the stale lock away before removing it: when several processes try, and one already has a new lock there, it is put back. */
 async function removeStale(path: string, stale: Holder | undefined): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
+  const aside = temporaryPath(path);
   try {
     await rename(path, aside);
   } catch {

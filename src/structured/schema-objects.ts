@@ -33,7 +33,7 @@ import type { Meter, Work } from './work.ts';
 const MOST_PLACES = 100_000;
 const MOST_NAME_PATTERNS = 100;
 /** What the language of one takes. */
-const BYTES_PER_PROPERTY = 1000;
+const BYTES_PER_PROPERTY = 1400;
 /** Ways to satisfy opposites of `additionalProperties`. */
 const MOST_WAYS = 1000;
 

@@ -33,7 +33,7 @@ import type { Meter, Work } from './work.ts';
 
 /** Most different combinations of schemas; each becomes a rule. */
 const MOST_RULES = 20_000;
-const BYTES_PER_PART = 200;
+const BYTES_PER_PART = 250;
 const TYPES = ['object', 'array', 'string', 'number', 'boolean', 'null'];
 
 /** Compiles `schema`, or the part of it that `parts` name. What the rules are, JSON Schema 2020-12 says; what is left out is refused by name. */

@@ -67,10 +67,10 @@ export const COMMANDS = [
   { name: 'calibrate', args: ['calibrate', 'labels.csv', '-m', 'decide.gguf', '-o', 'out.json'], outputs: ['out.json'] },
   { name: 'evaluate', args: ['evaluate', 'model.gguf', '--task', 'ask=ask.jsonl', '--threads', '1', '--max-tokens', '8', '--calibrate', 'out.json', '--report', 'out.html', '--journal', 'out.journal'], outputs: ['out.json', 'out.html', 'out.journal'] },
   { name: 'batch', args: ['batch', 'rows.csv', '-o', 'out.csv', '-m', 'support.gguf'], again: ['--resume'], outputs: ['out.csv'], kept: ['out.csv.journal'] },
-  { name: 'batch, workbook', args: ['batch', 'rows.csv', '-o', 'out.xlsx', '-m', 'support.gguf'], again: ['--resume'], outputs: ['out.xlsx'], kept: ['out.xlsx.journal'] },
+  { name: 'batch to a workbook', args: ['batch', 'rows.csv', '-o', 'out.xlsx', '-m', 'support.gguf'], again: ['--resume'], outputs: ['out.xlsx'], kept: ['out.xlsx.journal'] },
   { name: 'sign --new-key', args: ['sign', '--new-key', 'out.key'], outputs: ['out.key'] },
-  { name: 'sign, a file', args: ['sign', 'corpus.txt', '--key', 'sign.key', '-o', 'out.intoto.json'], outputs: ['out.intoto.json'] },
-  { name: 'sign, a model', args: ['sign', 'model.gguf', '--key', 'sign.key', '-o', 'out.gguf'], outputs: ['out.gguf'] },
+  { name: 'sign a file', args: ['sign', 'corpus.txt', '--key', 'sign.key', '-o', 'out.intoto.json'], outputs: ['out.intoto.json'] },
+  { name: 'sign a model', args: ['sign', 'model.gguf', '--key', 'sign.key', '-o', 'out.gguf'], outputs: ['out.gguf'] },
   { name: 'pull', args: ['pull', 'URL'], outputs: ['cache'] },
 ]; // biome-ignore format: a table
 

@@ -116,7 +116,7 @@ function* fields({ list: [first], named }: Parameters<Callable['call']>[0], work
   const pairs = first instanceof Map ? pairsOf(first, work) : elementsOf(first, work);
   for (const pair of pairs) {
     const [key, value] = elementsOf(pair, work);
-    work.step(5);
+    work.step(8);
     yield [keyOf(key, work) as string, value];
   }
   for (const [name, value] of named) {

@@ -71,6 +71,19 @@ const HOSTILE: Record<string, string> = {
   'joined texts handed over': often("'a'", "{% set t = ''.startswith(s ~ i) %}"),
   'joined texts as numbers': often("'1'", '{% set t = (s ~ i) | float %}'),
   'a long path': `{% set s = '.' * 1000000 %}${repeat(99_999, '{% set t = [{}] | map(attribute=s) | list %}')}`,
+  'copies of a list': `{% set s = range(99999) | list %}${repeat(99_999, '{% set t = s | list %}')}`,
+  'copies of a list, kept': `{% set ns = namespace(x=[]) %}{% set s = range(99999) | list %}${repeat(999, '{% set ns.x = [ns.x, s | list] %}')}`,
+  'joining nothing': `{% set s = [''] * 99999 %}${repeat(99_999, "{% set t = ''.join(s) %}")}`,
+  'variables far out': `{% for x in [0] recursive %}{% if loop.depth < 160 %}{{ loop([0]) }}{% else %}${repeat(99_999, '{% set t = nothing %}')}{% endif %}{% endfor %}`,
+  'characters in pairs': often("'😀'", '{% set t = s | length %}'),
+  'quotes in addresses': often('"\'"', '{% set t = s | urlencode %}'),
+  'lines without an indent': often("'\n'", '{% set t = s | indent(0) %}'),
+  'texts shown in short': often("'ж'", "{% set t = '%.1s' % (s ~ i) %}"),
+  'texts with a width': often("'ж'", "{% set t = '{:5}'.format(s ~ i) %}"),
+  'long numbers in threes': `{% set n = 2 ** 4000 %}${repeat(99_999, "{% set t = '{:,}'.format(n) %}")}`,
+  'long numbers': `{% set n = 2 ** 4000 %}${repeat(99_999, '{% set t = n * 3 // n %}')}`,
+  'letters looked up': often("'ŉ'", '{% set t = s.casefold() %}'),
+  'many decimals': repeat(99_999, '{% set t = 1.1 | round(50) %}'),
   sorting: `{% set s = range(99999) | list %}${repeat(99, '{% set t = s | sort(reverse=true) %}')}`,
 };
 
@@ -127,6 +140,8 @@ const SLOW: Record<string, string> = {
   'a list as a name': `{% set ns = namespace(x=[1]) %}${repeat(40, '{% set ns.x = [ns.x, ns.x] %}')}{{ ns[ns.x] }}`,
   'no character': "{{ '%c' % 99999999 }}",
   'more decimals than there are': "{{ '%.100g' % 0.0001 }}",
+  'keys that V8 tells apart slowly':
+    "{% set d = dict((range(24000) | join('0' * 64 ~ ' ')).split() | map('int') | batch(1)) %}",
   'rounded far': '{{ 3 | round(-5) }}{{ 7 | round(-22) }}{{ (10 ** 300) | round(-3) }}',
 };
 

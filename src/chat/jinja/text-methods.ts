@@ -27,8 +27,8 @@ const METHODS: Record<string, readonly [names: readonly string[], method: Method
   title: [[], (text, _, work) => titled(text, work)],
   capitalize: [[], studied(capitalize)],
   strip: [['chars'], (text, [characters], work) => strip(text, characters, work)],
-  lstrip: [['chars'], (text, [characters], work) => stripStart(text, stripper(characters, work))],
-  rstrip: [['chars'], (text, [characters], work) => stripEnd(text, stripper(characters, work))],
+  lstrip: [['chars'], (text, [characters], work) => stripStart(text, stripper(text, characters, work))],
+  rstrip: [['chars'], (text, [characters], work) => stripEnd(text, stripper(text, characters, work))],
   split: [['sep', 'maxsplit'], (text, [by, most], work) => split(text, by, most, work)],
   rsplit: [['sep', 'maxsplit'], (text, [by, most], work) => splitFromEnd(text, by, most, work)],
   splitlines: [['keepends'], splitLines],
@@ -92,7 +92,7 @@ const METHODS: Record<string, readonly [names: readonly string[], method: Method
   isalpha: [[], studied((text) => /^\p{L}+$/u.test(text))],
   isalnum: [[], studied((text) => /^[\p{L}\p{N}]+$/u.test(text))],
   isascii: [[], (text) => !/[^\0-\x7f]/.test(text)],
-  isspace: [[], (text) => text !== '' && stripStart(text) === ''],
+  isspace: [[], studied((text) => text !== '' && stripStart(text) === '')],
   isidentifier: [[], studied((text) => /^[\p{ID_Start}_]\p{ID_Continue}*$/u.test(text))],
   islower: [[], (text, _, work) => isInCase('lower', text, work)],
   isupper: [[], (text, _, work) => isInCase('upper', text, work)],
@@ -154,11 +154,13 @@ export function capitalize(text: string): string {
 
 /** Without white space at both ends, or without the characters of `characters`. */
 export function strip(text: string, characters: Value, work: Work): string {
-  const strips = stripper(characters, work);
+  const strips = stripper(text, characters, work);
   return stripStart(stripEnd(text, strips), strips);
 }
 
-function stripper(characters: Value, work: Work): (code: number) => boolean {
+/** Whether a character is stripped, for looking at any of `stripped`. */
+function stripper(stripped: string, characters: Value, work: Work): (code: number) => boolean {
+  work.scan(stripped.length);
   if (characters === undefined || characters === null) return isSpace;
   const text = textOf(characters, 'strip');
   work.step(text.length);
@@ -210,6 +212,7 @@ function splitFromEnd(text: string, by: Value, most: Value, work: Work): string[
 /** The lines of a text, at all ends of lines that Python knows. */
 export function splitLines(text: string, [keep]: readonly Value[], work: Work): string[] {
   const lines: string[] = [];
+  work.scan(text.length);
   for (let start = 0, at = 0; start < text.length; start = at) {
     work.step();
     while (at < text.length && !LINE_ENDS.has(text.charCodeAt(at))) at++;

@@ -1,0 +1,61 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { temporaryPath } from '../bytes/file-write.ts';
+import { fillNewFolder } from './new-folder.ts';
+import { Outputs } from './outputs.ts';
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'onebit-'));
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const bytes = new TextEncoder().encode('whole');
+const fill = (path: string) =>
+  fillNewFolder(path, 'convert', async (write) => {
+    await write('one', (append) => append(bytes));
+    expect(readdirSync(path)).not.toContain('one');
+    await write('two', (append) => append(bytes));
+  });
+
+test('a folder has all its files or none; a killed run is no hindrance, a live one and foreign files are', async () => {
+  const path = join(root, 'a/b');
+  const failing = fillNewFolder(path, 'convert', async (write) => {
+    await write('one', (append) => append(bytes));
+    await expect(fill(path)).rejects.toMatchObject({ code: 'busy' });
+    throw new Error('no more');
+  });
+  await expect(failing).rejects.toThrow('no more');
+  mkdirSync(path, { recursive: true });
+  const left = temporaryPath(join(path, 'onebit-folder'));
+  mkdirSync(left);
+  writeFileSync(join(left, 'one'), 'half');
+  await fill(path);
+  expect(readdirSync(path).sort()).toEqual(['one', 'two']);
+  await expect(fill(path)).rejects.toMatchObject({ code: 'bad-argument' });
+  writeFileSync(join(root, 'mine'), 'mine');
+  await expect(fill(root)).rejects.toMatchObject({ code: 'bad-argument' });
+  expect(existsSync(join(root, 'mine'))).toBe(true);
+});
+
+test('what killed runs left of an output goes with the next one; a secret is for nobody else', async () => {
+  const path = join(root, 'secret.key');
+  writeFileSync(temporaryPath(path), 'half');
+  writeFileSync(join(root, 'secret.key.part'), 'mine');
+  const outputs = await Outputs.claim([{ option: '--new-key', path, kind: 'key' }], []);
+  await outputs.writeSecret(path, bytes);
+  await outputs.release();
+  expect(readdirSync(root).sort()).toEqual(['secret.key', 'secret.key.part']);
+  expect([readFileSync(path, 'utf8'), statSync(path).mode & 0o777]).toEqual(['whole', 0o600]);
+});
