@@ -20,7 +20,7 @@ const fileTypes: Partial<Record<FormatName, number>> = {
   ...{ f32: 0, f16: 1, q4_0: 2, q4_1: 3, q8_0: 7, q5_0: 8, q5_1: 9, bf16: 32, tq1_0: 36, tq2_0: 37, q1_0: 40 },
 };
 
-/** Bytes of float32 values that are held at a time, about. */
+/** Bytes that are held at a time, about: of float32 values, or of a tensor that stays what it is. */
 const PIECE_BYTES = 4 << 20;
 
 export interface ConvertOptions {
@@ -179,9 +179,10 @@ async function* convertedPieces(
   const rows = others.reduce((product, size) => product * size, 1);
   const { tailBytes = 0 } = format;
   const rowBytes = (tensor.sizeBytes - tailBytes) / rows;
-  const pieceRows = Math.max(1, Math.floor(PIECE_BYTES / (4 * cols)));
-  const bytes = new Uint8Array(Math.min(rows, pieceRows) * rowBytes + tailBytes);
-  const [values, decoded] = [0, 1].map(() => new Float32Array(Math.min(rows, pieceRows) * cols));
+  const stays = target === format;
+  const pieceRows = Math.min(rows, Math.max(1, Math.floor(PIECE_BYTES / (stays ? rowBytes : 4 * cols))));
+  const bytes = new Uint8Array(pieceRows * rowBytes + tailBytes);
+  const [values, decoded] = [0, 1].map(() => new Float32Array(stays ? 0 : pieceRows * cols));
   const out = new Uint8Array(encodedBytes({ ...target, tailBytes: 0 }, values.length));
   for (let row = 0; row < rows; row += pieceRows) {
     signal?.throwIfAborted();
@@ -190,7 +191,7 @@ async function* convertedPieces(
     await source.readInto(bytes.subarray(0, body), tensor.offsetBytes + row * rowBytes, signal);
     await source.readInto(bytes.subarray(body, body + tailBytes), tensor.offsetBytes + rows * rowBytes, signal);
     const read = body + (row + count === rows ? tailBytes : 0);
-    if (target === format) {
+    if (stays) {
       refuseNotFinite(tensor, bytes.subarray(0, body), bytes.subarray(body, body + tailBytes));
       progress(read);
       yield bytes.subarray(0, read);
