@@ -364,7 +364,7 @@ describe('what is refused, before any work', () => {
     const broken = (tensors: WritableTensor[]) =>
       tensors.map((tensor) =>
         tensor.name === 'output_norm.weight'
-          ? { ...tensor, bytes: () => new Uint8Array(new Float32Array(128).fill(Number.NaN).buffer) }
+          ? { ...tensor, bytes: () => new Uint8Array(new Float32Array(128).fill(3e38).buffer) }
           : tensor,
       );
     writeFileSync(at('no-number.gguf'), await tinyModel({ tensors: broken }));

@@ -29,7 +29,7 @@ export function encodeExactly(
   format.decode(out, decoded);
   for (let i = 0, at = 0; i < values.length; i += blockSize, at += blockBytes) {
     if (isSame(values, decoded, i, blockSize)) continue;
-    if (!tryOtherScales(format, values, i, out, at, decoded)) count(values, decoded, i, blockSize, loss);
+    if (!format.otherScales || !tryOtherScales(format, values, i, out, at, decoded)) count(values, decoded, i, blockSize, loss);
   }
   loss.weights += values.length;
   for (let i = 0; i < values.length; i++) loss.size += values[i] * values[i];
@@ -46,7 +46,7 @@ function tryOtherScales(
   const { blockSize, blockBytes } = format;
   const usual = out.slice(at, at + blockBytes);
   const block = decoded.subarray(start, start + blockSize);
-  for (const scale of format.otherScales?.(values, start) ?? []) {
+  for (const scale of format.otherScales!(values, start)) {
     format.encodeBlock!(values, start, scale, out, at);
     format.decode(out.subarray(at, at + blockBytes), block);
     if (isSame(values, decoded, start, blockSize)) return true;
