@@ -29,7 +29,8 @@ export function encodeExactly(
   format.decode(out, decoded);
   for (let i = 0, at = 0; i < values.length; i += blockSize, at += blockBytes) {
     if (isSame(values, decoded, i, blockSize)) continue;
-    if (!format.otherScales || !tryOtherScales(format, values, i, out, at, decoded)) count(values, decoded, i, blockSize, loss);
+    if (!format.otherScales || !tryOtherScales(format, values, i, out, at, decoded))
+      count(values, decoded, i, blockSize, loss);
   }
   loss.weights += values.length;
   for (let i = 0; i < values.length; i++) loss.size += values[i] * values[i];
