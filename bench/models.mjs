@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const SHAPES = ['tiny', '0.6b', '1.7b', '4b', '8b'];
+const SHAPES = ['tiny', '0.6b', '1.7b', '2b', '4b', '8b'];
 
 /**
  * The file of a model: `stories260K`, a Bonsai shape (`1.7b`, or `1.7b:q2_0` for another format; seeded random weights),

@@ -133,13 +133,18 @@ export async function openSource(input: ModelInput, options: OpenOptions = {}): 
   }
 }
 
-/** A repository on the hub that holds no GGUF but a folder of Transformers or MLX, read by ranges; undefined where there is none, or no network. */
+/**
+ * A repository on the hub that holds no GGUF but a folder of Transformers or MLX: as it was pulled, else read by ranges; undefined where there is none, or
+ * no network.
+ */
 async function openHubFolder(name: string, options: OpenOptions): Promise<ByteSource | undefined> {
   const { hubFolder, parseHubName } = await import('./bytes/hub.ts');
   const hub = parseHubName(name);
   if (!hub || hub.file !== undefined || !globalThis.process?.versions?.node) return undefined;
   const { hubFromEnvironment } = await import('./bytes/pull.ts');
-  const { proxyFetch } = await import('./bytes/cache.ts');
+  const { findCachedFolder, proxyFetch } = await import('./bytes/cache.ts');
+  const pulled = await findCachedFolder(name, options.folder);
+  if (pulled) return openFolder(pulled.path, options.signal, name);
   try {
     const reach = { ...hubFromEnvironment(), ...options, fetch: options.fetch ?? (await proxyFetch()) };
     const folder = await hubFolder(hub, reach);
@@ -153,14 +158,14 @@ async function openHubFolder(name: string, options: OpenOptions): Promise<ByteSo
   }
 }
 
-/** A model's folder as Transformers or MLX write it, as the bytes of a GGUF; undefined where the name is no folder. */
-async function openFolder(name: string, signal?: AbortSignal): Promise<ByteSource | undefined> {
+/** A model's folder as Transformers or MLX write it, as the bytes of a GGUF; undefined where there is no folder. */
+async function openFolder(path: string, signal?: AbortSignal, name = path): Promise<ByteSource | undefined> {
   if (!globalThis.process?.versions?.node) return undefined;
   const { diskFolder } = await import('./bytes/disk-folder.ts');
-  const folder = await diskFolder(name);
+  const folder = await diskFolder(path);
   if (!folder) return undefined;
   const { folderSource } = await import('./hf/source.ts');
-  return folderSource(folder, signal);
+  return folderSource({ ...folder, name }, signal);
 }
 
 /** Bytes of all weights of a file once they are loaded: those of formats that kernels do not read become another. */

@@ -1,6 +1,7 @@
 // Converting model files: weights stay what they are where the format holds them, and nothing is lost without being said.
 import { describe, expect, test } from 'vitest';
 import { memorySource } from '../src/bytes/memory-source.ts';
+import type { OnebitError } from '../src/errors.ts';
 import { type ConvertOptions, planConversion } from '../src/gguf/convert.ts';
 import { readGguf } from '../src/gguf/read.ts';
 import type { WritableTensor } from '../src/gguf/write.ts';
@@ -13,8 +14,8 @@ async function convert(bytes: Uint8Array, options: ConvertOptions) {
   const source = memorySource(bytes, 'test');
   const conversion = await planConversion(source, await readGguf(source), options);
   const parts: Uint8Array[] = [];
-  await conversion.write((piece) => void parts.push(piece.slice()));
-  return { ...conversion, bytes: new Uint8Array(Buffer.concat(parts)) };
+  const tensors = await conversion.write((piece) => void parts.push(piece.slice()));
+  return { tensors, bytes: new Uint8Array(Buffer.concat(parts)) };
 }
 
 /** Every tensor's format and weights. */
@@ -87,6 +88,8 @@ describe('where a format does not hold the weights', () => {
       code: 'unsupported',
       message: expect.stringMatching(/blk\.0\.attn_q\.weight' \(q8_0\): \d+ weights would change, by \d+ %.*--force/),
     });
+    const { problems } = (await convert(bytes, { type: 'q2_0' }).catch((error) => error)) as OnebitError;
+    expect(problems?.map((problem) => /'(.+?)'/.exec(problem)![1])).toContain('blk.0.ffn_down.weight');
     const { tensors, bytes: forced } = await convert(bytes, { type: 'q2_0', force: true });
     expect(tensors.find(({ name }) => name === 'blk.0.attn_q.weight')!.relativeError).toBeGreaterThan(0.3);
     expect((await weightsOf(forced)).get('blk.0.ffn_up.weight')!.format).toBe('q2_0');
@@ -159,6 +162,30 @@ test('metadata stays as it is, types included, but for what is set', async () =>
   expect((await after).metadataTypes).toEqual((await before).metadataTypes);
   expect(difference(await weightsOf(bytes), await weightsOf(converted))).toBe(undefined);
 });
+
+test.each(['same', 'q2_0'] as const)(
+  'every byte is read once for %s; embedding and head twice where they may stay',
+  async (type) => {
+    const bytes = await model('tq2_0');
+    const whole = memorySource(bytes, 'test');
+    const gguf = await readGguf(whole);
+    let read = 0;
+    const counted = {
+      ...whole,
+      readInto(target: Uint8Array, offsetBytes: number) {
+        read += target.length;
+        return whole.readInto(target, offsetBytes);
+      },
+    };
+    const said: number[] = [];
+    const onProgress = (done: number, total: number) => void said.push(done, total);
+    await (await planConversion(counted, gguf, { type, onProgress })).write(() => {});
+    const sizes = [...gguf.tensors.values()].map(({ sizeBytes }) => sizeBytes);
+    const twice = type === 'same' ? 0 : gguf.tensors.get('token_embd.weight')!.sizeBytes;
+    expect(read).toBe(sizes.reduce((sum, size) => sum + size, twice));
+    expect(said.slice(-2)).toEqual([read, read]);
+  },
+);
 
 test('numbers that are none are refused in tensors that stay as they are, too', async () => {
   const bytes = await model('tq2_0');

@@ -5,10 +5,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { findCachedFolder, listCache, removeCached } from '../src/bytes/cache.ts';
 import { writeFileAtomically } from '../src/bytes/file-write.ts';
 import { resolveHubFile } from '../src/bytes/hub.ts';
 import { memorySource } from '../src/bytes/memory-source.ts';
+import { pullModel } from '../src/bytes/pull.ts';
 import { floatToHalf } from '../src/core/half.ts';
 import { Random } from '../src/core/random.ts';
 import { readGguf } from '../src/gguf/read.ts';
@@ -181,7 +183,7 @@ function writeTensors(path: string, tensors: readonly SafeTensorToWrite[]): Prom
   return writeFileAtomically(path, (append) => writeSafetensors(tensors, append));
 }
 
-test('a repository without a GGUF is read from the hub by ranges, and pull says how to keep it', async () => {
+test('a repository without a GGUF is read from the hub by ranges', async () => {
   const { folder, bytes } = await folderOf('on-the-hub', { architecture: 'llama', format: 'f16' });
   const hub = await HubServer.start();
   try {
@@ -203,6 +205,83 @@ test('a repository without a GGUF is read from the hub by ranges, and pull says 
   } finally {
     await hub.stop();
   }
+});
+
+describe('a repository without a GGUF that is pulled', () => {
+  const NAME = 'someone/parts';
+  let hub: HubServer;
+  let options: { endpoint: string; folder: string; retryDelayMs: number };
+  let whole: string;
+  let bytes: Uint8Array;
+  const pulled = () => findCachedFolder(NAME, options.folder);
+  const numbersOfCache = async () => {
+    const source = await openSource(NAME, { ...options, endpoint: 'http://127.0.0.1:9' });
+    expect((await readGguf(source)).metadata.get('general.name')).toBe('parts');
+    await source.close();
+    return numbersOf((await pulled())!.path);
+  };
+
+  beforeEach(async () => {
+    hub = await HubServer.start();
+    ({ folder: whole, bytes } = await folderOf('pulled', { format: 'f16' }));
+    options = { endpoint: hub.url, folder: await mkdtemp(join(root, 'cache-')), retryDelayMs: 10 };
+    for (const file of await readdir(whole)) hub.add(NAME, file, await readFile(join(whole, file)));
+    for (const other of ['pytorch_model.bin', 'README.md', 'onnx/model.onnx', '../evil.json', '.hidden'])
+      hub.add(NAME, other, new Uint8Array(9));
+  });
+  afterEach(() => hub.stop());
+
+  test('has the files that are read of it, is found without the hub, listed as one, and removed', async () => {
+    const { entry, how } = await pullModel(NAME, options);
+    expect(how).toBe('downloaded');
+    const files = await readdir(whole);
+    expect((await readdir(entry.path)).sort()).toEqual([...files, ...files.map((file) => `${file}.json`)].sort());
+    expect(await numbersOfCache()).toEqual(await numbersOf(bytes));
+    const requests = hub.fileRequests.length;
+    expect((await pullModel(NAME, options)).how).toBe('present');
+    expect(hub.fileRequests.length).toBe(requests);
+    expect(await listCache(options.folder)).toMatchObject([{ name: NAME, path: entry.path, complete: true }]);
+    await expect(pullModel(NAME, { ...options, sha256: '0'.repeat(64) })).rejects.toThrow(/is a folder/);
+    expect(await removeCached(NAME, options.folder)).toHaveLength(1);
+    expect(await readdir(options.folder)).toEqual([]);
+  });
+
+  test('goes on after a cut, and is not there until all of it is', async () => {
+    hub.cuts = [2000];
+    const stop = new AbortController();
+    const onProgress = ({ doneBytes }: { doneBytes: number }) => doneBytes >= 2000 && stop.abort(new Error('enough'));
+    await expect(pullModel(NAME, { ...options, onProgress, signal: stop.signal })).rejects.toThrow('enough');
+    expect(await pulled()).toBe(undefined);
+    expect(await listCache(options.folder)).toMatchObject([{ name: NAME, complete: false }]);
+    await pullModel(NAME, options);
+    expect(hub.fileRequests.some(({ headers }) => /^bytes=[1-9]/.test(headers.range ?? ''))).toBe(true);
+    expect(await numbersOfCache()).toEqual(await numbersOf(bytes));
+  });
+
+  test('of another version has the files of that one, and no template of an earlier one', async () => {
+    await pullModel(NAME, options);
+    const other = await folderOf('pulled-later', { format: 'f16', seed: 2, chatTemplate: undefined });
+    hub.repos.delete(NAME);
+    for (const file of await readdir(other.folder)) hub.add(NAME, file, await readFile(join(other.folder, file)));
+    hub.add(NAME, 'model.safetensors', await readFile(join(other.folder, 'model.safetensors')), { listedSize: 7 });
+    await expect(pullModel(NAME, options)).rejects.toThrow(/need 7 bytes as listed/);
+    expect(await pulled()).toBe(undefined); // half of each would be neither
+    hub.add(NAME, 'model.safetensors', await readFile(join(other.folder, 'model.safetensors')));
+    const { entry } = await pullModel(NAME, options);
+    expect(await numbersOfCache()).toEqual(await numbersOf(other.bytes));
+    expect(await readdir(entry.path)).not.toContain('chat_template.jinja');
+  });
+
+  test('must be a model: pickles alone, and indices that name what is not there, are refused before anything is fetched', async () => {
+    hub.repos.get(NAME)!.delete('model.safetensors');
+    await expect(pullModel(NAME, options)).rejects.toThrow(/pickle.*torch\.load\('pytorch_model\.bin'/);
+    for (const file of ['../evil.json', 'config.json', 'nowhere.safetensors', 7]) {
+      const index = JSON.stringify({ weight_map: { a: file } });
+      hub.add(NAME, 'model.safetensors.index.json', new TextEncoder().encode(index));
+      await expect(pullModel(NAME, options)).rejects.toThrow(/index\.json names .* which is not there/);
+    }
+    expect(await readdir(options.folder)).toEqual([]);
+  });
 });
 
 /** Puts other values into a folder's config.json. */
@@ -680,6 +759,13 @@ describe('folders that are not to be trusted', () => {
     ],
     ['a bias', (c) => Object.assign(c, { attention_bias: true }), /attention_bias = true/],
     ['another activation', (c) => Object.assign(c, { hidden_act: 'gelu' }), /hidden_act = "gelu"/],
+    ['scaling that is no object', (c) => Object.assign(c, { rope_scaling: [2] }), /rope_scaling = \[2\]/],
+    [
+      'two scalings',
+      (c) => Object.assign(c, { rope_parameters: { rope_theta: 1e4 }, rope_scaling: { type: 'linear', factor: 2 } }),
+      /rope_scaling that differs/,
+    ],
+    ['a tie that is none', (c) => Object.assign(c, { tie_word_embeddings: 'no' }), /tie_word_embeddings = "no"/],
     [
       'scaling that is not known',
       (c) => Object.assign(c, { rope_scaling: { rope_type: 'llama3', factor: 8 } }),
@@ -717,5 +803,40 @@ describe('folders that are not to be trusted', () => {
     tokenizer.pre_tokenizer.pretokenizers[0].pattern.Regex = '\\w+';
     await writeFile(file, JSON.stringify(tokenizer));
     await expect(load(folder)).rejects.toThrow(/expression that is not known/);
+  });
+
+  test.each<[string, (tokenizer: { model: { vocab: object }; added_tokens: unknown }) => void, RegExp]>([
+    ['added tokens that are no list', (t) => Object.assign(t, { added_tokens: { a: 1 } }), /a list of added_tokens/],
+    ['an added token that is none', (t) => Object.assign(t, { added_tokens: [null] }), /a list of added_tokens/],
+    ['two texts with one id', (t) => Object.assign(t.model.vocab, { zz: 7 }), /the id 7 to ".*" and to "zz"/],
+    [
+      'an added token with the id of another',
+      (t) => Object.assign(t, { added_tokens: [{ id: 9, content: 'yy' }] }),
+      /the id 9 to ".*" and to "yy"/,
+    ],
+  ])('tokenizer.json with %s is refused', async (label, change, message) => {
+    const { folder } = await folderOf(`tokens ${label}`, {});
+    const file = join(folder, 'tokenizer.json');
+    const tokenizer = JSON.parse(await readFile(file, 'utf8'));
+    change(tokenizer);
+    await writeFile(file, JSON.stringify(tokenizer));
+    await expect(load(folder)).rejects.toMatchObject({ code: 'bad-file', message: expect.stringMatching(message) });
+  });
+
+  test('numbers that are none do not come into a folder', async () => {
+    for (const [format, to] of [
+      ['f32', 'hf'],
+      ['f16', 'hf'],
+      ['bf16', 'hf'],
+      ['q1_0', 'hf'],
+      ['q1_0', 'mlx'],
+    ] as const) {
+      const bytes = await tinyModel({ format });
+      const gguf = await readGguf(memorySource(bytes));
+      const { offsetBytes, sizeBytes } = gguf.tensors.get('blk.1.attn_k.weight')!;
+      bytes.fill(0xff, offsetBytes, offsetBytes + sizeBytes);
+      const writing = writeFolder(gguf, memorySource(bytes), async (_, produce) => produce(async () => {}), { to });
+      await expect(writing).rejects.toThrow(/infinity or NaN in tensor 'blk\.1\.attn_k\.weight'/);
+    }
   });
 });

@@ -29,23 +29,26 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
   };
 
   test('what is ranked from a known beginning on is what is ranked from the start', () =>
-    withModel(async (model) => {
-      const [before, after] = [
-        model.tokenize(text.repeat(3)),
-        model.tokenize(`${text.repeat(2)}And then it slept. ${text}`),
-      ];
-      const session = model.session();
-      await session.rank(before, 5);
-      const known = session.commonPrefix(after);
-      expect(known).toBeGreaterThan(20);
-      const found = await session.rank(after, 5, undefined, known);
-      const whole = await model.session().rank(after, 5);
-      expect(found).toEqual(whole.slice(known));
-      // What the cache does not hold is read again.
-      expect(await session.rank(before, 5, undefined, known + 10)).toEqual(
-        (await model.session().rank(before, 5)).slice(known + 10),
-      );
-    }));
+    withModel(
+      async (model) => {
+        const [before, after] = [
+          model.tokenize(text.repeat(3)),
+          model.tokenize(`${text.repeat(2)}And then it slept. ${text}`),
+        ];
+        const session = model.session();
+        await session.rank(before, 5);
+        const known = session.commonPrefix(after);
+        expect(known).toBeGreaterThan(20);
+        const found = await session.rank(after, 5, undefined, known);
+        const whole = await model.session().rank(after, 5);
+        expect(found).toEqual(whole.slice(known));
+        // What the cache does not hold is read again.
+        expect(await session.rank(before, 5, undefined, known + 10)).toEqual(
+          (await model.session().rank(before, 5)).slice(known + 10),
+        );
+      },
+      { kvTokens: 1024 },
+    ));
 
   test('a reused prefix, a cut-back cache and a fresh one give the same tokens', () =>
     withModel(async (model) => {

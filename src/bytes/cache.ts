@@ -15,7 +15,7 @@ export { proxyFetch } from './proxy.ts';
 
 /** What is recorded about a file, finished or not. */
 export interface CacheRecord {
-  /** The name that finds it again: `owner/repo/file.gguf[@revision]` or a URL. */
+  /** The name that finds it again: `owner/repo/file.gguf[@revision]` or a URL; of a file of a folder, the folder's, `owner/repo[@revision]`. */
   name: string;
   url: string;
   revision?: string;
@@ -28,9 +28,9 @@ export interface CacheRecord {
   date: string;
 }
 
-/** A file in the cache. */
+/** A file in the cache, or a model's folder. */
 export interface CacheEntry extends CacheRecord {
-  /** The model file, or what there is of it when it is not complete. */
+  /** The model file, or what there is of it when it is not complete; the folder. */
   path: string;
   /** Bytes on disk. */
   storedBytes: number;
@@ -105,9 +105,10 @@ export async function writeRecord(recordPath: string, record: CacheRecord): Prom
 
 /** The finished file at `path`; undefined when it or its record is missing, or its size is not the recorded one. */
 export async function readEntry(path: string): Promise<CacheEntry | undefined> {
-  const record = await readRecord(`${path}.json`);
   const storedBytes = await fileSize(path);
-  if (!record?.sha256 || storedBytes === undefined || record.sizeBytes !== storedBytes) return undefined;
+  if (storedBytes === undefined) return undefined;
+  const record = await readRecord(`${path}.json`);
+  if (!record?.sha256 || record.sizeBytes !== storedBytes) return undefined;
   return { ...record, path, storedBytes, complete: true };
 }
 
@@ -130,16 +131,61 @@ export async function findCached(name: string, folder: string = cacheFolder()): 
   const hub = parseHubName(name);
   if (!hub) return undefined;
   if (hub.file !== undefined) return readEntry(hubPath(folder, { ...hub, file: hub.file }));
-  const entries = (await entriesUnder(hubFolder(folder, hub))).filter((entry) => entry.complete);
+  const entries = (await entriesUnder(hubFolder(folder, hub))).filter((entry) => entry.complete && !folderOf(entry));
   if (entries.length <= 1) return entries[0];
   const byFile = new Map(entries.map((entry) => [parseHubName(entry.name)?.file ?? entry.name, entry]));
   return byFile.get(chooseFile(hub.repo, [...byFile.keys()]));
 }
 
-/** All files in the cache, unfinished ones too, by name. */
+/** The folder that a hub name means, without asking the network; undefined where there is none or it is not whole. */
+export async function findCachedFolder(name: string, folder: string = cacheFolder()): Promise<CacheEntry | undefined> {
+  const hub = parseHubName(name);
+  if (!hub || hub.file !== undefined) return undefined;
+  const [found] = inFolders(await readFolderEntries(hub, folder));
+  return found?.complete ? found : undefined;
+}
+
+/** The files of the folder that a hub name means, unfinished ones too. */
+export async function readFolderEntries(name: HubName, folder: string): Promise<CacheEntry[]> {
+  return (await entriesUnder(hubFolder(folder, name))).filter(folderOf);
+}
+
+/** All that is in the cache, unfinished downloads too, by name. */
 export async function listCache(folder: string = cacheFolder()): Promise<CacheEntry[]> {
+  return inFolders(await listFiles(folder));
+}
+
+async function listFiles(folder: string): Promise<CacheEntry[]> {
   const entries = [...(await entriesUnder(join(folder, 'hub'))), ...(await entriesUnder(join(folder, 'url')))];
   return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The file of a folder that is fetched last: where it is, all are. */
+export const LAST_OF_FOLDER = 'config.json';
+
+/** The name of the folder that a file belongs to. */
+function folderOf({ name }: CacheEntry): HubName | undefined {
+  const hub = isUrl(name) ? undefined : parseHubName(name);
+  return hub?.file === undefined ? hub : undefined;
+}
+
+/** One entry for the files of a folder. */
+function inFolders(entries: readonly CacheEntry[]): CacheEntry[] {
+  const result = new Map<string, CacheEntry>();
+  for (const entry of entries) {
+    const hub = folderOf(entry);
+    if (!hub) {
+      result.set(entry.path, entry);
+      continue;
+    }
+    const path = dirname(entry.path);
+    const storedBytes = entry.storedBytes + (result.get(path)?.storedBytes ?? 0);
+    const complete = result.get(path)?.complete || basename(entry.path) === LAST_OF_FOLDER;
+    const { name, url, revision, date } = entry;
+    const sizeBytes = complete ? storedBytes : undefined;
+    result.set(path, { name, url: dirname(url), revision, date, path, storedBytes, sizeBytes, complete });
+  }
+  return [...result.values()];
 }
 
 async function entriesUnder(folder: string): Promise<CacheEntry[]> {
@@ -177,7 +223,7 @@ export async function removeCached(name: string, folder: string = cacheFolder())
     const own = hub && !hub.file ? parseHubName(entry.name) : undefined;
     return own !== undefined && own.repo === hub?.repo && own.revision === hub.revision;
   };
-  const entries = (await listCache(folder)).filter(matches);
+  const entries = (await listFiles(folder)).filter(matches);
   if (entries.length === 0) {
     throw new OnebitError(
       'bad-argument',
@@ -197,7 +243,7 @@ export async function removeCached(name: string, folder: string = cacheFolder())
     }
     await removeEmptyFolders(dirname(entry.path), folder);
   }
-  return entries;
+  return inFolders(entries);
 }
 
 async function removeEmptyFolders(from: string, upTo: string): Promise<void> {

@@ -20,8 +20,10 @@ export interface HubFile extends HubName {
   file: string;
   url: string;
   sizeBytes: number;
-  /** Lower-case hex; undefined for the rare file that is not in large-file storage. */
+  /** Lower-case hex; undefined for a file that is not in large-file storage, as small texts. */
   sha256?: string;
+  /** Of such a file: Git's name of its content, SHA-1 in lower-case hex. */
+  blob?: string;
 }
 
 export interface HubOptions extends HttpOptions {
@@ -85,7 +87,7 @@ export function chooseFile(repo: string, files: readonly string[]): string {
   }
   if (models.length === 0) {
     const advice = files.includes('config.json')
-      ? `It is a folder of Transformers or MLX, which commands read without a pull: onebit convert ${repo} -o model.gguf --type same keeps it here.`
+      ? `It is a folder of Transformers or MLX, which Node reads and pages do not: onebit convert ${repo} -o model.gguf --type same makes a file of it.`
       : 'Check the name.';
     throw new OnebitError('bad-argument', `find model: need a .gguf file in ${repo}, it has none. ${advice}`);
   }
@@ -136,35 +138,41 @@ export async function resolveHubFile(name: HubName, options: HubOptions = {}): P
       `find model: ${name.repo}@${name.revision} has no file ${file}. Its .gguf files: ${models.join(', ') || 'none'}.`,
     );
   }
-  const url = `${endpoint}/${name.repo}/resolve/${encodeURIComponent(name.revision)}/${encodePath(file)}`;
-  return { ...name, file, url, ...entry };
+  return { ...name, file, url: fileUrl(endpoint, name, file), ...entry };
+}
+
+/** A repository without a GGUF that holds a model's folder. */
+export interface HubFolder extends Folder {
+  /** What the hub says of one of its files. */
+  fileOf(file: string): HubFile;
 }
 
 /**
  * The files of a repository as a folder, read by ranges; undefined where it has no config.json, or a .gguf, which is a file to be named or pulled.
  * @throws OnebitError `network` when the hub cannot be reached or refuses
  */
-export async function hubFolder(name: HubName, options: HubOptions = {}): Promise<Folder | undefined> {
+export async function hubFolder(name: HubName, options: HubOptions = {}): Promise<HubFolder | undefined> {
   const endpoint = hubEndpoint(options.endpoint);
   const http = hubHttpOptions(options);
-  const files = [...(await listFiles(endpoint, name, http)).keys()];
-  if (!files.includes('config.json') || files.some(isSafeFile)) return undefined;
+  const entries = await listFiles(endpoint, name, http);
+  if (!entries.has('config.json') || [...entries.keys()].some(isSafeFile)) return undefined;
   return {
     name: formatHubName(name),
-    files: files.filter((file) => !file.includes('/')),
-    open: (file) =>
-      httpSource(`${endpoint}/${name.repo}/resolve/${encodeURIComponent(name.revision)}/${encodePath(file)}`, http),
+    files: [...entries.keys()].filter(isSafeSegment),
+    open: (file) => httpSource(fileUrl(endpoint, name, file), http),
+    fileOf: (file) => ({ ...name, file, url: fileUrl(endpoint, name, file), ...entries.get(file)! }),
   };
+}
+
+function fileUrl(endpoint: string, { repo, revision }: HubName, file: string): string {
+  return `${endpoint}/${repo}/resolve/${encodeURIComponent(revision)}/${encodePath(file)}`;
 }
 
 function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }
 
-interface TreeEntry {
-  sizeBytes: number;
-  sha256?: string;
-}
+type TreeEntry = Pick<HubFile, 'sizeBytes' | 'sha256' | 'blob'>;
 
 const MAX_PAGES = 20;
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
@@ -201,14 +209,15 @@ async function fetchPage(url: string, options: HttpOptions): Promise<{ json: unk
 
 function addEntry(entries: Map<string, TreeEntry>, item: unknown): void {
   if (typeof item !== 'object' || item === null) return;
-  const { type, path, size, lfs } = item as Record<string, unknown>;
+  const { type, path, size, lfs, oid } = item as Record<string, unknown>;
   if (type !== 'file' || typeof path !== 'string' || path.length > 1000) return;
   const large = typeof lfs === 'object' && lfs !== null ? (lfs as Record<string, unknown>) : undefined;
   const sizeBytes = large?.size ?? size;
   if (typeof sizeBytes !== 'number' || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) return;
   const sha256 =
     typeof large?.oid === 'string' && /^[0-9a-f]{64}$/i.test(large.oid) ? large.oid.toLowerCase() : undefined;
-  entries.set(path, { sizeBytes, sha256 });
+  const blob = !large && typeof oid === 'string' && /^[0-9a-f]{40}$/i.test(oid) ? oid.toLowerCase() : undefined;
+  entries.set(path, { sizeBytes, sha256, blob });
 }
 
 function badAnswer(url: string, wanted: string): OnebitError {

@@ -1,6 +1,16 @@
 // Owns bringing a model into the cache by its hub name or URL: what to fetch, and whether it is already here. Node only.
 import { OnebitError } from '../errors.ts';
-import { type CacheEntry, cacheFolder, findCached, hubPath, isUrl, readEntry, urlName, urlPath } from './cache.ts';
+import {
+  type CacheEntry,
+  cacheFolder,
+  findCached,
+  findCachedFolder,
+  hubPath,
+  isUrl,
+  readEntry,
+  urlName,
+  urlPath,
+} from './cache.ts';
 import { downloadToDisk } from './disk-download.ts';
 import type { DownloadOptions } from './download.ts';
 import { isLoss, splitCredentials } from './http-request.ts';
@@ -9,11 +19,13 @@ import {
   type HubName,
   type HubOptions,
   hubEndpoint,
+  hubFolder,
   hubHttpOptions,
   parseHubName,
   resolveHubFile,
 } from './hub.ts';
 import { proxyFetch } from './proxy.ts';
+import { pullFolder } from './pull-folder.ts';
 
 export interface PullOptions extends HubOptions, DownloadOptions {
   /** The cache's folder; default as `cacheFolder` says. */
@@ -34,8 +46,8 @@ export function hubFromEnvironment(env: NodeJS.ProcessEnv = process.env): Pick<H
 }
 
 /**
- * Brings the model `name` (`owner/repo[/file.gguf][@revision]` or a URL) into the cache and returns its entry. What is here already is not fetched
- * again, unless the hub has another version by now. Throws what `resolveHubFile` and `download` throw, and `bad-argument` for other names.
+ * Brings the model `name` (`owner/repo[/file.gguf][@revision]` or a URL) into the cache and returns its entry; of a repository without a GGUF that is a
+ * model's folder, all files that are read of it. What is here already is not fetched again, unless the hub has another version by now. Throws what `resolveHubFile` and `download` throw, and `bad-argument` for other names.
  */
 export async function pullModel(name: string, callerOptions: PullOptions = {}): Promise<PullResult> {
   const options = { ...callerOptions, fetch: callerOptions.fetch ?? (await proxyFetch()) };
@@ -83,7 +95,13 @@ async function pullFromHub(
   try {
     file = await resolveHubFile(name, options);
   } catch (error) {
-    const entry = isLoss(error) ? await findCached(formatHubName(name), folder) : undefined;
+    const isNone = error instanceof OnebitError && error.code === 'bad-argument' && name.file === undefined;
+    const repository = isNone ? await hubFolder(name, options) : undefined;
+    if (repository) return pullFolder(repository, name, folder, { ...options, sha256 });
+    const known = formatHubName(name);
+    const entry = isLoss(error)
+      ? ((await findCached(known, folder)) ?? (await findCachedFolder(known, folder)))
+      : undefined;
     if (!entry || (sha256 !== undefined && sha256 !== entry.sha256)) throw error;
     return { entry, how: 'unchecked' };
   }

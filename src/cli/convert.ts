@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
-import { type Conversion, type ConvertedTensor, conversionTargets, planConversion } from '../gguf/convert.ts';
+import { type ConvertedTensor, conversionTargets, planConversion } from '../gguf/convert.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { I2sLayout } from '../gguf/tensors.ts';
 import type { WritableValue } from '../gguf/write.ts';
@@ -170,17 +170,19 @@ async function convert(
     try {
       const gguf = await readGguf(source, { signal, i2sLayout: flags.i2sLayout });
       const line = progressLine();
-      let conversion: Conversion;
+      let tensors: readonly ConvertedTensor[] = [];
       try {
-        conversion = await planConversion(source, gguf, {
+        const conversion = await planConversion(source, gguf, {
           ...{ type, force, signal, metadata: new Map([[MADE_BY_KEY, MADE_BY], ...flags.set]) },
           onProgress: (done, total) => line.update('converting', done, total),
         });
-        await outputs.produce(output, (append) => conversion.write(append));
+        await outputs.produce(output, async (append) => {
+          tensors = await conversion.write(append);
+        });
       } finally {
         line.clear();
       }
-      report(output, conversion, flags);
+      report(output, tensors, flags);
     } finally {
       await outputs.release();
     }
@@ -189,7 +191,8 @@ async function convert(
   }
 }
 
-function report(path: string, { tensors, sizeBytes }: Conversion, { json }: ConvertFlags): void {
+function report(path: string, tensors: readonly ConvertedTensor[], { json }: ConvertFlags): void {
+  const sizeBytes = tensors.reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
   const changed = tensors.reduce((sum, tensor) => sum + tensor.changed, 0);
   if (json) {
     printJson({ path, tensorBytes: sizeBytes, lossless: changed === 0, changed, tensors });

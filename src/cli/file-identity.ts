@@ -3,7 +3,7 @@ import { type BigIntStats, fstatSync, realpathSync } from 'node:fs';
 import { readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findCached } from '../bytes/cache.ts';
+import { findCached, findCachedFolder } from '../bytes/cache.ts';
 
 /** A file as the system knows it: the same for all its names, links and spellings. */
 export type FileIdentity = string;
@@ -54,5 +54,7 @@ export async function realPathOf(path: string): Promise<string> {
 export async function modelPathOf(name: string): Promise<string | undefined> {
   if (name.startsWith('file:')) return fileURLToPath(name);
   if ((await identityOf(name)) !== undefined) return name;
-  return (await findCached(name).catch(() => undefined))?.path;
+  const pulled =
+    (await findCached(name).catch(() => undefined)) ?? (await findCachedFolder(name).catch(() => undefined));
+  return pulled?.path;
 }

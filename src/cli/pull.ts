@@ -20,6 +20,7 @@ const HELP = `
 Examples:
   onebit pull prism-ml/Bonsai-1.7B-gguf
   onebit pull owner/repo/file.gguf@revision
+  onebit pull owner/repo                       without a GGUF: the files of its folder of Transformers or MLX
   onebit pull https://example.com/model.gguf --sha256 HEX
 
 An interrupted download is continued by the same command. A model that was pulled is used by its name, without the network.
@@ -71,7 +72,8 @@ async function pull(name: string, flags: PullFlags, signal: AbortSignal): Promis
   const { entry, how } = result;
   if (how === 'present') note('Already in the cache and current.');
   if (how === 'unchecked') note('The hub could not be reached; using what is in the cache.');
-  if (how === 'downloaded') note(`Done: ${formatBytes(entry.storedBytes)}, SHA-256 ${entry.sha256}.`);
+  const hash = entry.sha256 === undefined ? '' : `, SHA-256 ${entry.sha256}`;
+  if (how === 'downloaded') note(`Done: ${formatBytes(entry.storedBytes)}${hash}.`);
   const { path, storedBytes: sizeBytes, sha256 } = entry;
   if (flags.json) printJsonLine({ path, sizeBytes, sha256, name: entry.name });
   else print(path);

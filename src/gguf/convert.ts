@@ -30,7 +30,7 @@ export interface ConvertOptions {
   /** Put in place of the file's metadata, or added to it. */
   readonly metadata?: ReadonlyMap<string, WritableValue>;
   readonly signal?: AbortSignal;
-  /** Told bytes of tensors read so far, of all that will be: each is read once to look and once to write. */
+  /** Told bytes of tensors read so far, of all that will be. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
 }
 
@@ -48,90 +48,121 @@ export interface ConvertedTensor {
   readonly kept?: string;
 }
 
-/** A conversion that has been looked at, and can be written. */
+/** A conversion that can be written. */
 export interface Conversion {
-  readonly tensors: readonly ConvertedTensor[];
   /** Bytes of the tensors to come. */
   readonly sizeBytes: number;
-  write(sink: ByteSink): Promise<void>;
+  /**
+   * Writes the file, comparing every weight with what it becomes as it goes.
+   * @returns what became of each tensor
+   * @throws OnebitError `unsupported`, naming all tensors, for weights that do not come back as they were, unless forced; `bad-file` for numbers that are not finite
+   */
+  write(sink: ByteSink): Promise<readonly ConvertedTensor[]>;
+}
+
+/** What a tensor will be. */
+interface Planned {
+  readonly tensor: TensorInfo;
+  readonly to: FormatName;
+  readonly kept?: string;
 }
 
 /**
- * Looks at every weight, and at what it would become. Vectors stay as they are, and so do matrices whose rows the format has no whole blocks for; with formats
- * of one or two bits also embedding and head, where these do not fit.
- * @throws OnebitError `unsupported` for weights that do not come back as they were, unless forced; `bad-file` for numbers that are not finite
+ * Chooses what every tensor becomes. Vectors stay as they are, and so do matrices whose rows the format has no whole blocks for; with formats of one or two
+ * bits also embedding and head, where these do not fit, which are read for that.
  */
 export async function planConversion(source: ByteSource, gguf: Gguf, options: ConvertOptions): Promise<Conversion> {
+  const { type, force = false, signal } = options;
   const all = [...gguf.tensors.values()];
-  const totalBytes = 2 * all.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const looked = all.filter((tensor) => needsLook(tensor, type));
+  const totalBytes = [...all, ...looked].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let doneBytes = 0;
   const progress = (bytes: number) => {
     doneBytes += bytes;
     options.onProgress?.(doneBytes, totalBytes);
   };
-  const tensors: ConvertedTensor[] = [];
-  for (const tensor of all) tensors.push(await planTensor(source, tensor, options, progress));
-  refuseLoss(tensors, options);
+  const piecesOf = (tensor: TensorInfo, to: FormatName, loss: Loss) =>
+    convertedPieces(source, tensor, formatByName(to), signal, loss, progress);
+  const plan: Planned[] = [];
+  for (const tensor of all) {
+    const chosen = choose(tensor, type);
+    if (looked.includes(tensor)) {
+      const loss = noLoss();
+      for await (const _ of piecesOf(tensor, chosen.to, loss));
+      if (loss.changed > 0) {
+        const kept = `its weights do not fit ${type}${force ? '' : ' without loss'}`;
+        plan.push({ tensor, to: stayingFormat(tensor), kept });
+        continue;
+      }
+    }
+    plan.push({ tensor, ...chosen });
+  }
+  const sizes = plan.map(({ tensor, to }) => encodedBytes(formatByName(to), weightsOf(tensor)));
+  const metadata = metadataOf(gguf, options);
+  return {
+    sizeBytes: sizes.reduce((sum, size) => sum + size, 0),
+    async write(sink) {
+      const losses = plan.map(noLoss);
+      const tensors = plan.map(({ tensor, to }, at): WritableTensor => {
+        async function* bytes() {
+          yield* piecesOf(tensor, to, losses[at]);
+          if (force || losses[at].changed === 0) return;
+          // It comes to nothing: the others are only looked at, so that all are named.
+          for (let i = at + 1; i < plan.length; i++)
+            for await (const _ of piecesOf(plan[i].tensor, plan[i].to, losses[i]));
+          throw lossy(plan, losses, options);
+        }
+        return { name: tensor.name, shape: tensor.shape, format: to, bytes };
+      });
+      await writeGguf({ metadata, tensors }, sink, { signal });
+      return plan.map(({ tensor: { name, format }, to, kept }, i): ConvertedTensor => {
+        const { changed } = losses[i];
+        const relativeError = relativeErrorOf(losses[i]);
+        return { name, from: format, to, sizeBytes: sizes[i], changed, relativeError, ...(kept ? { kept } : {}) };
+      });
+    },
+  };
+}
+
+function metadataOf(gguf: Gguf, { type, metadata: given }: ConvertOptions): Map<string, WritableValue> {
   const metadata = writableMetadata(gguf);
-  const type = options.type === 'same' ? undefined : options.type;
-  if (type) {
+  if (type !== 'same') {
     const value = fileTypes[type];
     if (value === undefined) metadata.delete('general.file_type');
     else metadata.set('general.file_type', { type: 'u32', value });
   }
-  for (const [key, value] of options.metadata ?? []) metadata.set(key, value);
-  const writable = tensors.map((planned, i): WritableTensor => {
-    const { name, shape } = all[i];
-    const bytes = () => convertedPieces(source, all[i], formatByName(planned.to), options.signal, noLoss(), progress);
-    return { name, shape, format: planned.to, bytes };
-  });
-  return {
-    tensors,
-    sizeBytes: tensors.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    write: (sink) => writeGguf({ metadata, tensors: writable }, sink, { signal: options.signal }),
-  };
+  for (const [key, value] of given ?? []) metadata.set(key, value);
+  return metadata;
 }
 
-async function planTensor(
-  source: ByteSource,
-  tensor: TensorInfo,
-  { type, force, signal }: ConvertOptions,
-  progress: (bytes: number) => void,
-): Promise<ConvertedTensor> {
-  const { name, format: from, shape } = tensor;
-  const weights = shape.reduce((product, size) => product * size, 1);
-  const result = (to: FormatName, loss: Loss = noLoss(), kept?: string): ConvertedTensor => ({
-    ...{ name, from, to, sizeBytes: encodedBytes(formatByName(to), weights) },
-    ...{ changed: loss.changed, relativeError: loss.size > 0 ? Math.sqrt(loss.error / loss.size) : 0 },
-    ...(kept ? { kept } : {}),
-  });
-  const look = async () => {
-    const format = formatByName(from);
-    const tail = new Uint8Array(format.tailBytes ?? 0);
-    await source.readInto(tail, tensor.offsetBytes + tensor.sizeBytes - tail.length, signal);
-    if (tail.length > 0 && !Number.isFinite(format.recode?.gain?.(tail) ?? 0)) throw notFinite(name);
-    for await (const piece of convertedPieces(source, tensor, format, signal, noLoss(), progress))
-      if (findNotFinite(format, piece) >= 0) throw notFinite(name);
-  };
-  if (type === 'same' || type === from || shape.length === 1) {
-    await look();
-    return result(from);
-  }
-  const target = formatByName(type);
-  // Formats that nothing else loads do not stay: their weights are what they are as float32.
-  const other: FormatName = formatByName(from).isFork ? 'f32' : from;
-  if (shape[0] % target.blockSize !== 0) {
-    const why = `rows of ${shape[0]} are no multiple of ${target.blockSize}`;
-    await look();
-    return result(other, noLoss(), why);
-  }
-  const loss = noLoss();
-  for await (const _ of convertedPieces(source, tensor, target, signal, loss, progress));
-  const fewLevels = target.kind === 'binary' || target.kind === 'ternary';
-  if (loss.changed > 0 && fewLevels && /^(token_embd|output)\.weight$/.test(name)) {
-    return result(other, noLoss(), `its weights do not fit ${type}${force ? '' : ' without loss'}`);
-  }
-  return result(type, loss);
+function weightsOf({ shape }: TensorInfo): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+function relativeErrorOf({ error, size }: Loss): number {
+  return size > 0 ? Math.sqrt(error / size) : 0;
+}
+
+/** Formats that nothing else loads do not stay: their weights are what they are as float32. */
+function stayingFormat({ format }: TensorInfo): FormatName {
+  return formatByName(format).isFork ? 'f32' : format;
+}
+
+/** What a tensor becomes as far as its shape tells. */
+function choose(tensor: TensorInfo, type: FormatName | 'same'): Omit<Planned, 'tensor'> {
+  const { format, shape } = tensor;
+  if (type === 'same' || type === format || shape.length === 1) return { to: format };
+  const { blockSize } = formatByName(type);
+  if (shape[0] % blockSize === 0) return { to: type };
+  return { to: stayingFormat(tensor), kept: `rows of ${shape[0]} are no multiple of ${blockSize}` };
+}
+
+/** Whether only the weights tell what the tensor becomes. */
+function needsLook(tensor: TensorInfo, type: FormatName | 'same'): boolean {
+  const { to } = choose(tensor, type);
+  if (to !== type || to === tensor.format || !/^(token_embd|output)\.weight$/.test(tensor.name)) return false;
+  const { kind } = formatByName(to);
+  return kind === 'binary' || kind === 'ternary';
 }
 
 /** The tensor's bytes in another format, a few rows at a time. */
@@ -157,19 +188,13 @@ async function* convertedPieces(
     const count = Math.min(pieceRows, rows - row);
     const body = count * rowBytes;
     await source.readInto(bytes.subarray(0, body), tensor.offsetBytes + row * rowBytes, signal);
-    if (target === format && tailBytes === 0) {
-      progress(body);
-      yield bytes.subarray(0, body);
+    await source.readInto(bytes.subarray(body, body + tailBytes), tensor.offsetBytes + rows * rowBytes, signal);
+    const read = body + (row + count === rows ? tailBytes : 0);
+    if (target === format) {
+      refuseNotFinite(tensor, bytes.subarray(0, body), bytes.subarray(body, body + tailBytes));
+      progress(read);
+      yield bytes.subarray(0, read);
       continue;
-    }
-    if (tailBytes > 0) {
-      await source.readInto(bytes.subarray(body, body + tailBytes), tensor.offsetBytes + rows * rowBytes, signal);
-      if (target === format) {
-        const last = row + count === rows;
-        progress(body + (last ? tailBytes : 0));
-        yield bytes.subarray(0, body + (last ? tailBytes : 0));
-        continue;
-      }
     }
     const some = values.subarray(0, count * cols);
     format.decode(bytes.subarray(0, body + tailBytes), some);
@@ -183,29 +208,36 @@ async function* convertedPieces(
         cause: error,
       });
     }
-    progress(body + (row + count === rows ? tailBytes : 0));
+    progress(read);
     yield piece;
   }
 }
 
-/** What loading would refuse is not copied. */
-function notFinite(name: string): OnebitError {
-  return new OnebitError(
+/**
+ * What loading would refuse is not copied.
+ * @param tail what stands behind the tensor's last row, where the format has that
+ * @throws OnebitError `bad-file` where a number in `blocks`, whole ones of the tensor, or in `tail` is none
+ */
+export function refuseNotFinite(tensor: TensorInfo, blocks: Uint8Array, tail = new Uint8Array(0)): void {
+  const format = formatByName(tensor.format);
+  const gain = tail.length > 0 ? format.recode?.gain?.(tail) : 0;
+  if (findNotFinite(format, blocks) < 0 && Number.isFinite(gain ?? 0)) return;
+  throw new OnebitError(
     'bad-file',
-    `convert: numbers must be finite, got infinity or NaN in tensor '${name}'. The file is damaged, or a training or conversion went wrong: get it again.`,
+    `convert: numbers must be finite, got infinity or NaN in tensor '${tensor.name}'. The file is damaged, or a training or conversion went wrong: get it again.`,
   );
 }
 
-function refuseLoss(tensors: readonly ConvertedTensor[], { type, force }: ConvertOptions): void {
-  const lossy = tensors.filter(({ changed }) => changed > 0);
-  if (lossy.length === 0 || force) return;
-  const problems = lossy.map(
-    ({ name, from, changed, relativeError }) =>
-      `tensor '${name}' (${from}): ${changed} weights would change, by ${(100 * relativeError).toPrecision(2)} % of their root mean square`,
-  );
+function lossy(plan: readonly Planned[], losses: readonly Loss[], { type }: ConvertOptions): OnebitError {
+  const problems = plan.flatMap(({ tensor: { name, format } }, i) => {
+    const { changed } = losses[i];
+    if (changed === 0) return [];
+    const percent = (100 * relativeErrorOf(losses[i])).toPrecision(2);
+    return [`tensor '${name}' (${format}): ${changed} weights would change, by ${percent} % of their root mean square`];
+  });
   const shown = problems.slice(0, 3).join('; ');
   const more = problems.length > 3 ? `; and ${problems.length - 3} more tensors` : '';
-  throw new OnebitError(
+  return new OnebitError(
     'unsupported',
     `convert: weights must fit ${type} without loss, they do not: ${shown}${more}. --force rounds them; f32 holds everything.`,
     { problems },

@@ -3,7 +3,7 @@ import { OnebitError } from '../errors.ts';
 import type { GgufValue } from '../gguf/types.ts';
 import type { WritableValue } from '../gguf/write.ts';
 import { GEMMA3_NEUTRAL, readGemma3, writeGemma3 } from './gemma3.ts';
-import type { Json } from './json.ts';
+import { type Json, jsonObject } from './json.ts';
 import { type Llama3Scaling, type RopeReader, readRope, shortest, writeRope } from './rope.ts';
 
 export type { Json } from './json.ts';
@@ -142,12 +142,13 @@ export function readConfig(config: Json, name: string): ReadConfig {
   metadata.set(`${prefix}.rope.dimension_count`, u32(headSize));
   metadata.set(`${prefix}.attention.layer_norm_rms_epsilon`, f32(number('rms_norm_eps', usual.epsilon ?? 1e-6)));
   const reader: RopeReader = { prefix, metadata, headSize, number, problems };
-  const rope = (config.rope_parameters ?? config.rope_scaling ?? {}) as Json;
   const queryFactor = family.read?.(config, reader) ?? 1;
-  const frequencyFactors = family.read ? undefined : readRope(rope, usual.base ?? 10_000, reader);
+  const frequencyFactors = family.read ? undefined : readRope(ropeOf(config, problems), usual.base ?? 10_000, reader);
   // Said although it is the usual one: other programs take another where the key is missing.
   if (family.scales) metadata.set(`${prefix}.hidden_activation`, config.hidden_act === 'silu' ? 'silu' : 'relu2');
   const ternary = readTernary(config, problems);
+  const tied = config.tie_word_embeddings ?? usual.tied ?? false;
+  if (typeof tied !== 'boolean') problems.push(`tie_word_embeddings = ${JSON.stringify(tied)?.slice(0, 40)}`);
   if (problems.length > 0) {
     throw new OnebitError(
       'unsupported',
@@ -156,8 +157,17 @@ export function readConfig(config: Json, name: string): ReadConfig {
     );
   }
   const quantization = readQuantization(config, name);
-  const tiedHead = (config.tie_word_embeddings ?? usual.tied) === true;
+  const tiedHead = tied === true;
   return { family, metadata, heads, kvHeads, tiedHead, quantization, ternary, queryFactor, frequencyFactors };
+}
+
+/** Transformers 5 writes `rope_parameters`, older ones `rope_scaling`; which of two that differ is meant depends on who reads. */
+function ropeOf(config: Json, problems: string[]): Json {
+  const [newer, older] = ['rope_parameters', 'rope_scaling'].map((key) => jsonObject(config, key, problems));
+  if (Object.keys(newer).length === 0) return older;
+  const differs = Object.entries(older).some(([key, value]) => value !== newer[key]);
+  if (differs) problems.push('rope_scaling that differs from rope_parameters');
+  return newer;
 }
 
 /** Transformers' quantisation `bitnet`: which of its two linear layers the weights are for. */

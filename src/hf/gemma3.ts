@@ -1,6 +1,6 @@
 // Owns what config.json of Gemma 3 (text) says beside what all models say: layers with a window, two bases of angles, a scale of queries.
 import type { GgufValue } from '../gguf/types.ts';
-import type { Json } from './json.ts';
+import { type Json, jsonObject } from './json.ts';
 import { type RopeReader, readRope, shortest } from './rope.ts';
 
 /** Values with which a key changes nothing; others are refused. */
@@ -31,13 +31,13 @@ export function readGemma3(config: Json, reader: RopeReader): number {
   if (local.some((isLocal, layer) => isLocal !== layer % PATTERN < PATTERN - 1))
     metadata.set(`${prefix}.attention.sliding_window_pattern`, local);
   // Transformers 5 has the angles of both kinds of layers in one place.
-  const { full_attention: full, sliding_attention: sliding } = (config.rope_parameters ?? {}) as Readonly<
-    Record<string, Json | undefined>
-  >;
-  readRope(full ?? ((config.rope_scaling ?? {}) as Json), 1_000_000, reader);
-  const type = sliding?.rope_type ?? 'default';
+  const both = jsonObject(config, 'rope_parameters', problems);
+  const sliding = jsonObject(both, 'sliding_attention', problems);
+  const full = both.full_attention === undefined ? config.rope_scaling : both.full_attention;
+  readRope(jsonObject({ rope_scaling: full }, 'rope_scaling', problems), 1_000_000, reader);
+  const type = sliding.rope_type ?? 'default';
   if (type !== 'default') problems.push(`rope scaling of layers with a window = ${JSON.stringify(type).slice(0, 40)}`);
-  const base = sliding?.rope_theta ?? number('rope_local_base_freq', LOCAL_BASE);
+  const base = sliding.rope_theta ?? number('rope_local_base_freq', LOCAL_BASE);
   if (typeof base !== 'number') problems.push(`rope_theta = ${JSON.stringify(base)?.slice(0, 40)}`);
   else if (base !== LOCAL_BASE) metadata.set(`${prefix}.rope.freq_base_swa`, { type: 'f32', value: base });
   return Math.sqrt(scaledBy / scalar);

@@ -1,5 +1,6 @@
 // Owns the safetensors container: its header read and checked as untrusted input, and written. Must not know models.
 // Source: the format's own description, https://github.com/huggingface/safetensors#format: u64 length, JSON header, then data without gaps.
+import { pickled } from '../bytes/model-folder.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 
@@ -73,14 +74,6 @@ export async function readSafetensors(source: ByteSource, signal?: AbortSignal):
   }
   if (end !== source.size) throw bad(`it has ${source.size} bytes where its header speaks of ${end}`);
   return tensors;
-}
-
-/** What to say of a pickle, which can run any code when it is opened. */
-export function pickled(name: string): OnebitError {
-  return new OnebitError(
-    'unsupported',
-    `read ${name}: weights must be safetensors, this is a pickle, which can run any program when it is opened. Make safetensors of it where you trust it: python -c "import torch,safetensors.torch as s; s.save_file({k:v.contiguous().clone() for k,v in torch.load('pytorch_model.bin',weights_only=True).items()},'model.safetensors')"`,
-  );
 }
 
 function parse(bytes: Uint8Array): Record<string, unknown> | undefined {

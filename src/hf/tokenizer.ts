@@ -67,7 +67,8 @@ export function readTokenizer(files: TokenizerFiles, name: string): Map<string, 
 
 function readTexts(vocab: Json, added: unknown, bad: (what: string) => OnebitError) {
   const entries = Object.entries(vocab);
-  const more = (Array.isArray(added) ? added : []) as Json[];
+  const more = (added ?? []) as Json[];
+  if (!Array.isArray(more) || !more.every(isObject)) throw bad('must have a list of added_tokens');
   const size = entries.length + more.length;
   if (size === 0 || size > MOST_TOKENS) throw bad(`must have 1 to ${MOST_TOKENS} tokens, got ${size}`);
   const place = (id: unknown) => {
@@ -76,14 +77,19 @@ function readTexts(vocab: Json, added: unknown, bad: (what: string) => OnebitErr
   };
   const texts: string[] = [];
   const types: number[] = [];
-  for (const [text, id] of entries) {
-    texts[place(id)] = text;
-    types[id as number] = NORMAL;
-  }
+  const put = (id: unknown, text: string, type: number) => {
+    const at = place(id);
+    if (texts[at] !== undefined && texts[at] !== text) {
+      const [first, second] = [texts[at], text].map((text) => JSON.stringify(text).slice(0, 40));
+      throw bad(`gives the id ${at} to ${first} and to ${second}`);
+    }
+    texts[at] = text;
+    types[at] = type;
+  };
+  for (const [text, id] of entries) put(id, text, NORMAL);
   for (const { id, content, special } of more) {
     if (typeof content !== 'string') throw bad('has an added token without a text');
-    texts[place(id)] = content;
-    types[id as number] = special === true ? CONTROL : USER_DEFINED;
+    put(id, content, special === true ? CONTROL : USER_DEFINED);
   }
   for (let id = 0; id < texts.length; id++) {
     if (texts[id] !== undefined) continue;

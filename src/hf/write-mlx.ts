@@ -3,6 +3,7 @@
 import type { ByteSource } from '../bytes/source.ts';
 import { floatToHalf, halfToFloat } from '../core/half.ts';
 import { OnebitError } from '../errors.ts';
+import { refuseNotFinite } from '../gguf/convert.ts';
 import type { Gguf, TensorInfo } from '../gguf/types.ts';
 import type { SafeTensorToWrite } from './safetensors.ts';
 
@@ -59,6 +60,7 @@ export function mlxTensors(
         const count = Math.min(step, rows - row);
         const bytes = new Uint8Array(count * rowBytes);
         await source.readInto(bytes, tensor.offsetBytes + (order?.[row] ?? row) * rowBytes, signal);
+        refuseNotFinite(tensor, bytes);
         const out = new Uint8Array(count * groups * bytesOfBlock);
         for (let block = 0; block < count * groups; block++) {
           const target = out.subarray(block * bytesOfBlock, (block + 1) * bytesOfBlock);

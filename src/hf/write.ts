@@ -2,6 +2,7 @@
 // Must not know where folders lie; weights are written exactly, a piece at a time.
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
+import { refuseNotFinite } from '../gguf/convert.ts';
 import { scaleOf } from '../gguf/matrix-scale.ts';
 import { readNumbers } from '../gguf/read-numbers.ts';
 import type { Gguf, GgufValue, TensorInfo } from '../gguf/types.ts';
@@ -175,6 +176,7 @@ function toWrite(
         await source.readInto(bytes.subarray(0, count * rowBytes), at, signal);
         // A scale for the whole tensor stands behind its last row.
         await source.readInto(bytes.subarray(count * rowBytes), tensor.offsetBytes + tensor.sizeBytes - tail, signal);
+        refuseNotFinite(tensor, bytes.subarray(0, count * rowBytes), bytes.subarray(count * rowBytes));
         const values = new Float32Array(count * cols);
         from.decode(bytes, values);
         if (scale !== undefined) for (let i = 0; i < values.length; i++) values[i] *= scale;

@@ -1,6 +1,7 @@
 // Owns what `onebit/server` exports: the server over web-standard Request and Response, for any platform with `fetch` handlers.
 
 export type {
+  AnswerRules,
   BatchError,
   BatchRecord,
   BatchStatus,

@@ -284,36 +284,42 @@ describe('memory', () => {
   }
 });
 
-describe('large 1-bit weights in lanes and panels', () => {
+describe('large 1- and 2-bit weights in lanes and panels', () => {
   // An odd number of tiles, a last lane with fewer pairs, a last panel of one block.
   const [rows, cols] = [2100, 2 * 2048 + 128];
   const bytes = randomWeightBytes('q1_0', rows, cols, 7);
 
-  it('gives the bits of one piece for any number of threads', async () => {
-    const results: Float32Array[] = [];
-    for (const threads of [1, 2, 3, 4, 5, 9]) {
-      const backend = await backendFor({ threads });
-      const weight = await weightFromBytes(backend, 'q1_0', rows, cols, bytes);
-      const values: number[] = [];
-      for (const tokens of [1, 3, 17]) {
-        const out = backend.tensor(tokens * rows);
-        backend.matmul(out, tensorOf(backend, randomValues(tokens * cols, tokens)), weight, tokens);
-        values.push(...(await backend.read(out, 0, tokens * rows)));
+  it.each(['q1_0', 'q2_0', 'q2_0-128'] as const)(
+    '%s: gives the bits of one piece for any number of threads',
+    async (format) => {
+      const bytes = randomWeightBytes(format, rows, cols, 7);
+      // A scale with a sign: such rows are turned around while they are packed.
+      bytes[1] ^= 0x80;
+      const results: Float32Array[] = [];
+      for (const threads of format === 'q1_0' ? [1, 2, 3, 4, 5, 9] : [1, 2, 5]) {
+        const backend = await backendFor({ threads });
+        const weight = await weightFromBytes(backend, format, rows, cols, bytes);
+        const values: number[] = [];
+        for (const tokens of [1, 3, 17]) {
+          const out = backend.tensor(tokens * rows);
+          backend.matmul(out, tensorOf(backend, randomValues(tokens * cols, tokens)), weight, tokens);
+          values.push(...(await backend.read(out, 0, tokens * rows)));
+        }
+        const embedded = backend.tensor(4 * cols);
+        backend.setRows(oneSequence([0, 1055, 1056, 2099], 0, Int32Array.of(0)));
+        backend.embed(embedded, weight);
+        values.push(...(await backend.read(embedded, 0, 4 * cols)));
+        results.push(Float32Array.from(values));
+        await backend.dispose();
       }
-      const embedded = backend.tensor(4 * cols);
-      backend.setRows(oneSequence([0, 1055, 1056, 2099], 0, Int32Array.of(0)));
-      backend.embed(embedded, weight);
-      values.push(...(await backend.read(embedded, 0, 4 * cols)));
-      results.push(Float32Array.from(values));
-      await backend.dispose();
-    }
-    for (const result of results) expect(Buffer.from(bytesOf(result)).equals(bytesOf(results[0]))).toBe(true);
-    const backend = referenceBackend();
-    const out = backend.tensor(rows);
-    const weight = await weightFromBytes(backend, 'q1_0', rows, cols, bytes);
-    backend.matmul(out, tensorOf(backend, randomValues(cols, 1)), weight, 1);
-    expect(relativeError(results[0].subarray(0, rows), await backend.read(out, 0, rows)).max).toBeLessThan(0.07);
-  });
+      for (const result of results) expect(Buffer.from(bytesOf(result)).equals(bytesOf(results[0]))).toBe(true);
+      const backend = referenceBackend();
+      const out = backend.tensor(rows);
+      const weight = await weightFromBytes(backend, format, rows, cols, bytes);
+      backend.matmul(out, tensorOf(backend, randomValues(cols, 1)), weight, 1);
+      expect(relativeError(results[0].subarray(0, rows), await backend.read(out, 0, rows)).max).toBeLessThan(0.07);
+    },
+  );
 
   it('gives their memory back with the last of those that share it', async () => {
     const backend = await backendFor({ threads: 2 });

@@ -33,7 +33,7 @@ import { HostRegion } from './rows.ts';
 
 /** Rows of a tile of 1- and 2-bit weights. */
 const TILE_ROWS = 32;
-/** Rows of a pair of tiles, which 1-bit products take together (assembly/repack-q1.ts). */
+/** Rows of a pair of tiles, which products take together (assembly/tile-order.ts). */
 const PAIR_ROWS = 64;
 /** Bytes read and repacked at a time; there are two such buffers. */
 const PIECE_BYTES = 4 << 20;
@@ -58,8 +58,8 @@ const layouts: Record<KernelFormatName, Layout> = {
   bf16: { kind: WEIGHT_BF16, span: 1, itemRows: 8, productCost: 1.3 },
   q8_0: { kind: WEIGHT_Q8, span: 32, itemRows: 8, productCost: 0.6 },
   q1_0: { kind: WEIGHT_Q1, span: 128, itemRows: PAIR_ROWS, productCost: 0.125 },
-  q2_0: { kind: WEIGHT_Q2, span: 64, itemRows: TILE_ROWS, productCost: 0.25 },
-  'q2_0-128': { kind: WEIGHT_Q2, span: 128, itemRows: TILE_ROWS, productCost: 0.25 },
+  q2_0: { kind: WEIGHT_Q2, span: 64, itemRows: PAIR_ROWS, productCost: 0.25 },
+  'q2_0-128': { kind: WEIGHT_Q2, span: 128, itemRows: PAIR_ROWS, productCost: 0.25 },
 };
 
 /** Time of a product with many tokens relative to float32, in full. */
@@ -138,12 +138,11 @@ export class WasmWeight extends Region implements Weight {
     return this.layout.kind === WEIGHT_Q2 ? 1 : this.gain;
   }
 
-  /** Words 9 to 12 of the command at `c`: how the weight is held. 2-bit weights are in one piece and have their gain where others have their gap. */
+  /** Words 9 to 12 of the command at `c`: how the weight is held. */
   describe({ words, floats }: Pick<Program, 'words' | 'floats'>, c: number): void {
-    if (this.layout.kind === WEIGHT_Q2) floats[c + 9] = this.gain;
-    else words[c + 9] = this.gap;
-    words[c + 10] = this.layout.kind;
-    words[c + 11] = this.layout.span * 2 + (this.general ? 1 : 0);
+    words[c + 9] = this.gap;
+    words[c + 10] = this.layout.kind | (this.layout.span << 9) | (this.general ? 256 : 0);
+    floats[c + 11] = this.gain;
     words[c + 12] = this.lanePairs;
   }
 }
@@ -324,7 +323,8 @@ export class Weights {
       words[c + 8] = first;
       weight.describe(program, c);
       if (many) {
-        words[c + 10] = many.panel;
+        words[c + 7] |= many.panel << 1;
+        program.floats[c + 10] = weight.gain;
         words[c + 11] = many.scratch;
       }
     }
@@ -357,12 +357,13 @@ export class Weights {
     }
   }
 
-  /** Memory for a matrix: large 1-bit ones in lanes. */
+  /** Memory for a matrix: large 1- and 2-bit ones in lanes. */
   #allocate(format: Format, layout: Layout, rows: number, cols: number, rowBytes: number): WasmWeight {
     const what = `weight of ${rows} x ${cols} ${format.name}`;
-    const unit = layout.kind === WEIGHT_Q1 ? PAIR_ROWS : layout.kind === WEIGHT_Q2 ? TILE_ROWS : 1;
+    const tiled = layout.kind >= WEIGHT_Q1;
+    const unit = tiled ? PAIR_ROWS : 1;
     const units = Math.ceil(rows / unit);
-    const most = layout.kind === WEIGHT_Q1 ? this.#program.lanes : 1;
+    const most = tiled ? this.#program.lanes : 1;
     const lanes = units < most * LANE_PAIRS ? 1 : most;
     const laneUnits = Math.ceil(units / lanes);
     const bytes = laneUnits * unit * rowBytes;
@@ -416,8 +417,6 @@ export class Weights {
     const program = this.#program;
     const staging = this.#staging as Region;
     const report = staging.address + staging.byteLength - 64;
-    const { kind } = weight.layout;
-    const tiles = kind === WEIGHT_Q1 ? weight.address : weight.address + row * rowBytes;
     for (let again = true; again; ) {
       this.#heap.words[(report + REPACK_BAD) >>> 2] = -1;
       this.#heap.words[(report + REPACK_GENERAL) >>> 2] = 0;
@@ -425,7 +424,7 @@ export class Weights {
       program.writes(weight);
       const { words } = program;
       words[c + 1] = source;
-      words[c + 2] = tiles;
+      words[c + 2] = weight.address;
       words[c + 3] = rows;
       words[c + 4] = weight.cols;
       words[c + 5] = report;
@@ -451,6 +450,7 @@ export class Weights {
       program.writes(weight);
       program.words[c + 1] = weight.address;
       program.words[c + 2] = weight.cols;
+      program.words[c + 3] = Math.ceil(weight.rows / TILE_ROWS);
       weight.describe(program, c);
     }
     weight.general = true;

@@ -9,7 +9,8 @@
 // block are made anew for each panel of tiles, so panels should be tall.
 import { madd, zeroOf } from './math';
 import { OCTET_BLOCK, OCTET_STEPS, PANEL_TILES } from './opcodes';
-import { blockAt } from './repack-q1';
+import { Q1_TILE_BLOCK } from './repack-q1';
+import { blockAt } from './tile-order';
 
 /** Bytes from one table of 256 entries to the next. A line more than its size: equal bytes of a row must not all meet in one set of a cache. */
 // @ts-ignore: decorator
@@ -55,13 +56,13 @@ export function multiply_octets(
     }
     sums = firstSums;
     for (let tile = tile0; tile < tile1; tile++) {
-      const w = weights + blockAt(lanePairs, gap, tile, b, tiles, blocks);
+      const w = weights + blockAt(lanePairs, gap, tile, b, tiles, blocks, Q1_TILE_BLOCK);
       orderScales(w, scratch + SCALES);
       if (both) {
-        spreadIndices(w + 64, scratch + INDICES, 5);
+        spreadIndices(w + 64, 16, scratch + INDICES, 5);
         addRows16(scratch, sums, octet + OCTET_STEPS, octet + second + OCTET_STEPS);
       } else {
-        spreadIndices(w + 64, scratch + INDICES, 4);
+        spreadIndices(w + 64, 16, scratch + INDICES, 4);
         addRows8(scratch, sums, octet + OCTET_STEPS);
       }
       sums += tileSums;
@@ -93,26 +94,26 @@ export function expand<P>(groups: usize, table: usize): void {
   }
 }
 
-/** From the nibbles of a tile's block, the offsets into the 16 tables for its rows: 8 bits of a row times 2^shift. */
+/** From the nibbles of a tile's block, groups `step` bytes apart, the offsets into the 16 tables for its rows: 8 bits of a row times 2^shift. */
 // @ts-ignore: decorator
-@inline export function spreadIndices(groups: usize, to: usize, shift: i32): void {
+@inline export function spreadIndices(groups: usize, step: usize, to: usize, shift: i32): void {
   const low = i8x16.splat(<i8>(15 | zeroOf(to))), high = i16x8.shl(low, 4);
   const end = to + 1024;
   do {
-    const first = v128.load(groups), second = v128.load(groups, 16);
+    const first = v128.load(groups), second = v128.load(groups + step);
     const x = v128.or(v128.and(first, low), v128.and(i16x8.shl(second, 4), high));
     const y = v128.or(v128.and(i16x8.shr_u(first, 4), low), v128.and(second, high));
     v128.store(to, i16x8.shl(i16x8.extend_low_i8x16_u(x), shift));
     v128.store(to, i16x8.shl(i16x8.extend_high_i8x16_u(x), shift), 16);
     v128.store(to, i16x8.shl(i16x8.extend_low_i8x16_u(y), shift), 32);
     v128.store(to, i16x8.shl(i16x8.extend_high_i8x16_u(y), shift), 48);
-    groups += 32;
+    groups += 2 * step;
     to += 64;
   } while (to < end);
 }
 
 /** The scales of a tile's block times 2^-112 as products-q1.ts uses them, in the order of bytes. */
-function orderScales(w: usize, to: usize): void {
+export function orderScales(w: usize, to: usize): void {
   const half = i32x4.splat(0x0fffe000);
   for (let i: usize = 0; i < 64; i += 32) {
     const d = v128.load(w + i), e = v128.load(w + i, 16);

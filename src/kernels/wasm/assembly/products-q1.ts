@@ -9,8 +9,9 @@
 // then all - (odd << 8), exact modulo 2^16. Vectors made from opaque zeros could be constants, but V8 rebuilds vector constants at every use (two more
 // instructions on the busiest ports). A pair of tiles shares its tables, and memory is read in the order of its addresses.
 import { madd } from './math';
-import { blockAt, Q1_PANEL, Q1_TILE_BLOCK, tileStep } from './repack-q1';
+import { Q1_TILE_BLOCK } from './repack-q1';
 import { lookUp, TABLE_BLOCK, TABLE_EXTRA, TABLE_SPLIT, TABLE_STEP, TABLES } from './tables';
+import { blockAt, PANEL_BLOCKS, tileStep } from './tile-order';
 
 /** Bytes of tables that stay in a core's second-level cache while tiles meet all tokens of a chunk. */
 // @ts-ignore: decorator
@@ -28,13 +29,13 @@ export function matmul_q1_0(
     const from = tables + <usize>first * tableBytes;
     const to = out + <usize>first * outStride;
     const count = min(chunk, tokens - first);
-    for (let block = 0; block < blocks; block += Q1_PANEL) {
+    for (let block = 0; block < blocks; block += PANEL_BLOCKS) {
       const panel = from + <usize>block * TABLE_BLOCK;
-      const width = min(blocks - block, Q1_PANEL);
+      const width = min(blocks - block, PANEL_BLOCKS);
       for (let tile = tile0; tile < tile1; ) {
         const together = tile & 1 || tile + 1 == tile1 ? 1 : 2;
         group(
-          weights + blockAt(lanePairs, gap, tile, block, tiles, blocks), tileStep(tile, tiles), panel, tableBytes, to + (<usize>tile << 7), outStride,
+          weights + blockAt(lanePairs, gap, tile, block, tiles, blocks, Q1_TILE_BLOCK), tileStep(tile, tiles, Q1_TILE_BLOCK), panel, tableBytes, to + (<usize>tile << 7), outStride,
           rows - (tile << 5), width, count, accumulate | block, together,
         );
         tile += together;
@@ -78,19 +79,8 @@ function addProducts(weights: usize, step: usize, table: usize, out: usize, tile
   for (let b = 0; b < blocks; b++) {
     let w = weights, to = out, rows = left;
     for (let i = 0; i < tiles; i++) {
-      let t = v128.load(table, TABLE_EXTRA);
-      let s = v128.load(w + load<u32>(table, TABLE_SPLIT), 64);
-      let v0 = lookUp(t, v128.and(s, low)), v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
-      let all0 = i16x8.add(allStart, v0), odd0 = i16x8.add(oddStart, i16x8.shr_u(v0, 8));
-      let all1 = i16x8.add(allStart, v1), odd1 = i16x8.add(oddStart, i16x8.shr_u(v1, 8));
-      t = v128.load(table, TABLE_EXTRA + 16);
-      s = v128.load(w + load<u32>(table, TABLE_SPLIT + 4), 64);
-      v0 = lookUp(t, v128.and(s, low));
-      v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
-      all0 = i16x8.add(all0, v0);
-      odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
-      all1 = i16x8.add(all1, v1);
-      odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
+      let all0 = allStart, odd0 = oddStart, all1 = allStart, odd1 = oddStart;
+      let t: v128, s: v128, v0: v128, v1: v128;
       // One address counts, the other is its distance away: the fewest instructions beside the look-ups.
       const distance = table - w - 64;
       const end = w + Q1_TILE_BLOCK;
@@ -114,7 +104,24 @@ function addProducts(weights: usize, step: usize, table: usize, out: usize, tile
         odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
         p += 32;
       } while (p < end);
-      addBlock(w, table, to, rows, all0, odd0, all1, odd1, upper, half);
+      // The split groups again, once they are there: read first, they would come out of the order in which memory is fetched.
+      t = v128.load(table, TABLE_EXTRA);
+      s = v128.load(w + load<u32>(table, TABLE_SPLIT), 64);
+      v0 = lookUp(t, v128.and(s, low));
+      v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
+      all0 = i16x8.add(all0, v0);
+      odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
+      all1 = i16x8.add(all1, v1);
+      odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
+      t = v128.load(table, TABLE_EXTRA + 16);
+      s = v128.load(w + load<u32>(table, TABLE_SPLIT + 4), 64);
+      v0 = lookUp(t, v128.and(s, low));
+      v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
+      all0 = i16x8.add(all0, v0);
+      odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
+      all1 = i16x8.add(all1, v1);
+      odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
+      addBlock(w, v128.load32_splat(table, TABLE_STEP), to, rows, all0, odd0, all1, odd1, upper, half);
       w = end;
       to += 128;
       rows -= 32;
@@ -178,8 +185,8 @@ function addPair(
         p += 16;
         q += 16;
       } while (p < end);
-      addBlock(w, table, to, rows, all0, odd0, all1, odd1, upper, half);
-      addBlock(w, table + tableBytes, to + outStride, rows, all2, odd2, all3, odd3, upper, half);
+      addBlock(w, v128.load32_splat(table, TABLE_STEP), to, rows, all0, odd0, all1, odd1, upper, half);
+      addBlock(w, v128.load32_splat(table + tableBytes, TABLE_STEP), to + outStride, rows, all2, odd2, all3, odd3, upper, half);
       w = end;
       to += 128;
       rows -= 32;
@@ -191,10 +198,9 @@ function addPair(
 
 /** Adds a block's sums, times the scales and the step, to the outputs of a tile. */
 // @ts-ignore: decorator
-@inline function addBlock(
-  w: usize, table: usize, out: usize, rows: i32, all0: v128, odd0: v128, all1: v128, odd1: v128, upper: v128, half: v128,
+@inline export function addBlock(
+  w: usize, step: v128, out: usize, rows: i32, all0: v128, odd0: v128, all1: v128, odd1: v128, upper: v128, half: v128,
 ): void {
-  const step = v128.load32_splat(table, TABLE_STEP);
   const even0 = i16x8.sub(all0, i16x8.shl(odd0, 8));
   const even1 = i16x8.sub(all1, i16x8.shl(odd1, 8));
   const d0 = v128.load(w), d1 = v128.load(w, 16), d2 = v128.load(w, 32), d3 = v128.load(w, 48);

@@ -1,39 +1,42 @@
-// Owns products with Q2_0 weights in tiles (repack-q2.ts) by look-up tables (tables.ts). Must not know threads or commands.
+// Owns products with Q2_0 weights in tiles (repack-q2.ts) by look-up tables (tables.ts) where code 3 occurs; all others are ternary (products-ternary.ts). Must not
+// know threads or commands.
 //
-// matmul_q2_0(weights, tables, out, outStride, rows, cols, tokens, accumulate, tile0, tile1, span, general, gain): as matmul_q1_0 (products-q1.ts);
-//   span 64 or 128 inputs a scale and `general` as in repack_q2_0. cols is a multiple of 128. `gain` multiplies the products.
+// matmul_q2_0(weights, lanePairs, gap, tables, out, outStride, rows, cols, tokens, accumulate, tile0, tile1, span, gain): as matmul_ternary.
 //
-// Both bit planes are looked up in the same tables, one after the other into the same sums, which are doubled between them when `general`: modulo 2^16
-// that is exact, and the largest total is 3 * 34 * 127 < 2^15.
+// Both bit planes are looked up in the same tables; plane A counts twice: modulo 2^16 that is exact, and the largest total is 3 * 34 * 127 < 2^15.
 import { madd } from './math';
 import { CHUNK_BYTES } from './products-q1';
 import { putTile } from './products-tile';
+import { q2BlockBytes } from './repack-q2';
 import { lookUp, TABLE_BLOCK, TABLE_EXTRA, TABLE_SPLIT, TABLE_STEP, TABLE_SUM } from './tables';
+import { blockAt, PANEL_BLOCKS, tileStep } from './tile-order';
 
 export function matmul_q2_0(
-  weights: usize, tables: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32,
-  tile0: i32, tile1: i32, span: i32, general: i32, gain: f32,
+  weights: usize, lanePairs: i32, gap: usize, tables: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32,
+  tile0: i32, tile1: i32, span: i32, gain: f32,
 ): void {
-  const blocks = cols / span;
-  const tileBytes = <usize>blocks * (64 + <usize>span * 8);
-  const tableBytes = <usize>(cols >> 7) * TABLE_BLOCK;
+  const blocks = cols >> 7;
+  const tableBytes = <usize>blocks * TABLE_BLOCK;
   const chunk = max(1, CHUNK_BYTES / <i32>tableBytes);
   for (let first = 0; first < tokens; first += chunk) {
     const last = min(first + chunk, tokens);
     for (let tile = tile0; tile < tile1; tile++) {
-      const w = weights + <usize>tile * tileBytes;
       const to = out + (<usize>tile << 7);
       for (let t = first; t < last; t++) {
         const table = tables + <usize>t * tableBytes;
-        tileProduct(w, table, to + <usize>t * outStride, blocks, rows - (tile << 5), accumulate, span, general, gain);
+        tileProduct(weights, lanePairs, gap, tile, table, to + <usize>t * outStride, rows, blocks, accumulate, span, gain);
       }
     }
   }
 }
 
 function tileProduct(
-  w: usize, table: usize, out: usize, blocks: i32, rows: i32, accumulate: i32, span: i32, general: i32, gain: f32,
+  weights: usize, lanePairs: i32, gap: usize, tile: i32, table: usize, out: usize, rows: i32, blocks: i32, accumulate: i32, span: i32, gain: f32,
 ): void {
+  const tiles = (rows + 31) >> 5;
+  const blockBytes = q2BlockBytes(span);
+  const beyond = tileStep(tile, tiles, blockBytes) - blockBytes;
+  let w: usize = 0;
   const zero = blocks >> 31;
   const low = i8x16.splat(<i8>(zero | 15));
   const upper = i32x4.splat(zero | 0xffff0000);
@@ -42,50 +45,28 @@ function tileProduct(
   let f0 = f32x4.splat(0), f1 = f0, f2 = f0, f3 = f0, f4 = f0, f5 = f0, f6 = f0, f7 = f0;
   /** Byte of the table block where this weight block's groups begin: always 0 for span 128, 0 or 256 for 64. */
   let base: usize = 0;
-  for (let b = 0; b < blocks; b++) {
+  for (let b = 0; b < blocks; ) {
+    if (base == 0 && (b & (PANEL_BLOCKS - 1)) == 0) w = weights + blockAt(lanePairs, gap, tile, b, tiles, blocks, blockBytes);
     let all0 = i16x8.splat(0), odd0 = all0, all1 = all0, odd1 = all0;
-    let lookUps: i32 = 0;
-    let plane = w + 64;
-    for (let side = 0; side < 2; side++) {
-      if (general) {
-        all0 = i16x8.shl(all0, 1);
-        odd0 = i16x8.shl(odd0, 1);
-        all1 = i16x8.shl(all1, 1);
-        odd1 = i16x8.shl(odd1, 1);
-        lookUps <<= 1;
-      }
-      for (let e: usize = 0; e < 2; e++) {
-        const at = <usize>load<u32>(table + (e << 2), TABLE_SPLIT) - base;
+    let lookUps = 3 * (span >> 2);
+    for (let g: usize = 0; g < planeBytes + 32; g += 16) {
+      // The groups, then the other halves of those that are split.
+      let at = g, t: v128;
+      if (g < planeBytes) t = v128.load(table + base + g);
+      else {
+        const e = (g - planeBytes) >> 4;
+        at = <usize>load<u32>(table + (e << 2), TABLE_SPLIT) - base;
         if (at >= planeBytes) continue;
-        const t = v128.load(table + (e << 4), TABLE_EXTRA);
-        const s = v128.load(plane + at);
-        const v0 = lookUp(t, v128.and(s, low)), v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
-        all0 = i16x8.add(all0, v0);
-        odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
-        all1 = i16x8.add(all1, v1);
-        odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
-        lookUps++;
+        t = v128.load(table + (e << 4), TABLE_EXTRA);
+        lookUps += 3;
       }
-      const distance = table + base - plane;
-      const end = plane + planeBytes;
-      do {
-        const t = v128.load(plane + distance), s = v128.load(plane);
-        const v0 = lookUp(t, v128.and(s, low));
-        all0 = i16x8.add(all0, v0);
-        odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
-        const v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
-        all1 = i16x8.add(all1, v1);
-        odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
-        const t2 = v128.load(plane + distance, 16), s2 = v128.load(plane, 16);
-        const v2 = lookUp(t2, v128.and(s2, low));
-        all0 = i16x8.add(all0, v2);
-        odd0 = i16x8.add(odd0, i16x8.shr_u(v2, 8));
-        const v3 = lookUp(t2, v128.and(i16x8.shr_u(s2, 4), low));
-        all1 = i16x8.add(all1, v3);
-        odd1 = i16x8.add(odd1, i16x8.shr_u(v3, 8));
-        plane += 32;
-      } while (plane < end);
-      lookUps += span >> 2;
+      const s = v128.load(w + 2 * at, 64), r = v128.load(w + 2 * at, 80);
+      const a0 = lookUp(t, v128.and(s, low)), a1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
+      const b0 = lookUp(t, v128.and(r, low)), b1 = lookUp(t, v128.and(i16x8.shr_u(r, 4), low));
+      all0 = i16x8.add(all0, i16x8.add(i16x8.shl(a0, 1), b0));
+      odd0 = i16x8.add(odd0, i16x8.add(i16x8.shl(i16x8.shr_u(a0, 8), 1), i16x8.shr_u(b0, 8)));
+      all1 = i16x8.add(all1, i16x8.add(i16x8.shl(a1, 1), b1));
+      odd1 = i16x8.add(odd1, i16x8.add(i16x8.shl(i16x8.shr_u(a1, 8), 1), i16x8.shr_u(b1, 8)));
     }
     const bias = i16x8.splat(<i16>(lookUps << 7));
     const even0 = i16x8.sub(i16x8.sub(all0, i16x8.shl(odd0, 8)), bias);
@@ -94,7 +75,7 @@ function tileProduct(
     odd1 = i16x8.sub(odd1, bias);
     // Halved: the planes give twice the weights. Sums and scales as in products-q1.ts.
     const step = f32x4.mul(v128.load32_splat(table, TABLE_STEP), f32x4.splat(0.5));
-    const sum = f32x4.splat(general ? partSum(table, base, planeBytes) * 65536.0 : 0);
+    const sum = f32x4.splat(partSum(table, base, planeBytes) * 65536.0);
     let d = v128.load(w);
     f0 = madd(f32x4.mul(lowSums(even0, sum), lowScales(d, half)), step, f0);
     f2 = madd(f32x4.mul(highSums(even0, sum, upper), highScales(d, half)), step, f2);
@@ -107,11 +88,13 @@ function tileProduct(
     d = v128.load(w, 48);
     f5 = madd(f32x4.mul(lowSums(odd1, sum), lowScales(d, half)), step, f5);
     f7 = madd(f32x4.mul(highSums(odd1, sum, upper), highScales(d, half)), step, f7);
-    w = plane;
+    w += 64 + 2 * planeBytes;
     base += planeBytes;
     if (base == 512) {
       base = 0;
       table += TABLE_BLOCK;
+      w += beyond;
+      b++;
     }
   }
   const g = f32x4.splat(gain);
@@ -123,7 +106,7 @@ function tileProduct(
   f5 = f32x4.mul(f5, g);
   f6 = f32x4.mul(f6, g);
   f7 = f32x4.mul(f7, g);
-  putTile(out, rows, accumulate, f0, f1, f2, f3, f4, f5, f6, f7);
+  putTile(out, rows - (tile << 5), accumulate, f0, f1, f2, f3, f4, f5, f6, f7);
 }
 
 /** The sum of the activations of this weight block, in steps. */

@@ -6,11 +6,7 @@
 //        16-byte vectors at 0, 16, 32, 48: low half row i, 4 + i, 16 + i, 20 + i; high half eight rows further
 //   64   32 groups of 16 bytes, one for four inputs: low nibble of byte 4 i + q row 4 q + i, high nibble row 16 + 4 q + i
 //
-// Blocks of two tiles of a matrix lie in turn: block 0 of tile 0, block 0 of tile 1, block 1 of tile 0, and so on; a last odd tile's follow each
-//   other. So a product reads 64 rows in the order of addresses while it needs the same tables for both tiles. Matrices of more than Q1_PANEL blocks in a
-//   row are cut into panels of so many columns, one after the other: the tables of a panel stay in the first-level cache while its tiles go by.
-// The pairs of a large matrix may be cut into lanes of `lanePairs` (the last may have fewer), `gap` bytes from one to the next: a thread that takes
-//   the same lane of each matrix then reads its weights as one stream (weights.ts of the host). A matrix in one piece has gap 0, lanePairs all pairs.
+// Where blocks lie: tile-order.ts.
 //
 // repack_q1_0(source, tiles, lanePairs, gap, tile, count, scratch, rows, cols): source [rows, cols / 128, 18 bytes], at most 32 rows, which become
 //   tile `tile` of the matrix of `count` tiles at `tiles`, 16-byte aligned; scratch 1024 bytes, 16-byte aligned, a thread's own. Rows that are missing
@@ -18,37 +14,10 @@
 // decode_q1_0(tiles, lanePairs, gap, row, rows, cols, out): the row's cols weights as f32; `rows` of the matrix.
 import { HALF_FACTOR } from './math';
 import { laneOf, transpose } from './repack-transpose';
+import { blockAt } from './tile-order';
 
 // @ts-ignore: decorator
 @inline export const Q1_TILE_BLOCK: usize = 576;
-
-/** Blocks of 128 columns in a panel: 2,048 columns, whose tables take 9 KB. */
-// @ts-ignore: decorator
-@inline export const Q1_PANEL: i32 = 16;
-
-/** Bytes from the first tile to block `block` of tile `tile`, in a matrix of `tiles` tiles of `blocks` blocks. */
-// @ts-ignore: decorator
-@inline export function blockAt(lanePairs: i32, gap: usize, tile: i32, block: i32, tiles: i32, blocks: i32): usize {
-  let lane: usize = 0;
-  let pair = tile >> 1;
-  for (; pair >= lanePairs; pair -= lanePairs) lane += gap;
-  const first = block & ~(Q1_PANEL - 1);
-  const width = min(blocks - first, Q1_PANEL);
-  const at = 2 * (first * lanePairs + pair * width) + (tile & 1);
-  return lane + <usize>at * Q1_TILE_BLOCK + <usize>(block - first) * tileStep(tile, tiles);
-}
-
-/** Pairs of `tiles` tiles. */
-// @ts-ignore: decorator
-@inline export function pairsOf(tiles: i32): i32 {
-  return (tiles + 1) >> 1;
-}
-
-/** Bytes from a block of tile `tile` of `tiles` to its next in the panel. */
-// @ts-ignore: decorator
-@inline export function tileStep(tile: i32, tiles: i32): usize {
-  return (tile | 1) < tiles ? 2 * Q1_TILE_BLOCK : Q1_TILE_BLOCK;
-}
 
 export function repack_q1_0(
   source: usize, tiles: usize, lanePairs: i32, gap: usize, tile: i32, count: i32, scratch: usize, rows: i32, cols: i32,
@@ -58,8 +27,8 @@ export function repack_q1_0(
   let bad = -1;
   for (let b = 0; b < blocks; b++) {
     const from = source + <usize>b * 18;
-    const to = tiles + blockAt(lanePairs, gap, tile, b, count, blocks);
-    const badRow = packScales(from, to, rows, rowBytes);
+    const to = tiles + blockAt(lanePairs, gap, tile, b, count, blocks, Q1_TILE_BLOCK);
+    const badRow = packScales(from, to, rows, rowBytes, 0x7fff);
     if (badRow >= 0 && bad < 0) bad = badRow * blocks + b;
     stageSigns(from, scratch, rows, rowBytes);
     transpose(scratch, scratch + 512, 16);
@@ -69,12 +38,12 @@ export function repack_q1_0(
   return bad;
 }
 
-/** Stores the scales of `count` rows, `stride` bytes apart, without their signs. Gives the first row whose scale is not finite, or -1. */
-export function packScales(from: usize, tile: usize, count: i32, stride: usize): i32 {
+/** Stores the bits `mask` of the scales of `count` rows, `stride` bytes apart. Gives the first row whose scale is not finite, or -1. */
+export function packScales(from: usize, tile: usize, count: i32, stride: usize, mask: u32): i32 {
   let bad = -1;
   for (let r = 0; r < 32; r++) {
-    const scale: u32 = r < count ? load<u16>(from + <usize>r * stride) & 0x7fff : 0;
-    if (scale >= 0x7c00 && bad < 0) bad = r;
+    const scale: u32 = r < count ? load<u16>(from + <usize>r * stride) & mask : 0;
+    if ((scale & 0x7c00) == 0x7c00 && bad < 0) bad = r;
     store<u16>(tile + scaleOffset(r), <u16>scale);
   }
   return bad;
@@ -115,7 +84,7 @@ export function decode_q1_0(tiles: usize, lanePairs: i32, gap: usize, row: i32, 
   const blocks = cols >> 7;
   const r = row & 31;
   for (let b = 0; b < blocks; b++) {
-    const block = tiles + blockAt(lanePairs, gap, row >> 5, b, (rows + 31) >> 5, blocks);
+    const block = tiles + blockAt(lanePairs, gap, row >> 5, b, (rows + 31) >> 5, blocks, Q1_TILE_BLOCK);
     const d = scaleAt(block, r);
     for (let g = 0; g < 32; g++) {
       const bits = nibbleAt(block + 64, g, r);

@@ -2,73 +2,79 @@
 //
 // A file's row is blocks of `span` inputs (64, or 128 in the older layout): a half-float scale d, then span / 4 bytes; the code c of input j is bits
 // (j % 4) * 2 of byte j / 4 and stands for (c - 1) * d (docs/formats.md).
-// A tile holds 32 rows: cols / span blocks of 64 + 8 * span bytes (576 or 1088), as many bytes as in the file:
+// A tile holds 32 rows: cols / span blocks of 64 + 8 * span bytes (576 or 1088), as many bytes as in the file. Where those of 128 columns lie: tile-order.ts.
 //   0    32 half-float scales in the order of repack-q1.ts, with their signs
-//   64   plane A: span / 4 groups of 16 bytes as in repack-q1.ts, one bit an input
-//   ...  plane B, the same
+//   64   span / 4 groups of four inputs: 16 bytes of plane A, 16 of plane B, each as a group in repack-q1.ts, one bit an input. The planes of a group lie
+//        side by side so that products read memory in the order of its addresses: processors that fetch ahead need it
 // The planes depend on `general`. 0: no code is 3, A = (c >= 1), B = (c >= 2), so that c - 1 = (+-A +-B) / 2: the rounding errors of tables mostly
 // average out. 1: A and B are the bits 1 and 0 of c, c - 1 = (2 (+-A) +-B + 1) / 2: all codes, 2.5 times the error variance.
 //
-// repack_q2_0(source, tiles, scratch, rows, cols, span, general): source [rows, cols / span, 2 + span / 4 bytes]; tiles [ceil(rows / 32),
-//   cols / span, 64 + 8 span bytes], 16-byte aligned; scratch 1536 bytes, 16-byte aligned, a thread's own. Rows that fill up the last tile get scales of
-//   zero. Gives -1; or -2 when `general` is 0 and a code is 3: begin the matrix again with general 1; or row * cols / span + block of a scale that is
-//   infinite or not a number. Threads share a matrix by calls on ranges of rows that begin at multiples of 32.
-// decode_q2_0(tiles, row, cols, span, general, gain, out): the row's cols weights as f32.
+// Rows of a ternary block (general 0) whose scale is negative have their codes turned around instead, which is exact: scales have no signs.
+//
+// repack_q2_0(source, tiles, lanePairs, gap, tile, count, scratch, rows, cols, span, general): source [rows, cols / span, 2 + span / 4 bytes], at most 32 rows,
+//   which become tile `tile` of the matrix of `count` tiles at `tiles`, 16-byte aligned; scratch 1536 bytes, 16-byte aligned, a thread's own. Rows that are
+//   missing get scales of zero. Gives -1; or -2 when `general` is 0 and a code is 3: begin the matrix again with general 1; or row * cols / span + block of
+//   a scale that is infinite or not a number.
+// decode_q2_0(tiles, lanePairs, gap, row, rows, cols, span, general, gain, out): the row's cols weights as f32; `rows` of the matrix.
 import { halfValue } from './math';
-import { joinNibbles, nibbleAt, scaleOffset } from './repack-q1';
+import { joinNibbles, nibbleAt, packScales, scaleOffset } from './repack-q1';
 import { transpose } from './repack-transpose';
+import { blockAt } from './tile-order';
+
+/** Bytes of a tile's blocks for 128 columns: one, or two of 64. */
+// @ts-ignore: decorator
+@inline export function q2BlockBytes(span: i32): usize {
+  return span == 128 ? 1088 : 1152;
+}
 
 export function repack_q2_0(
-  source: usize, tiles: usize, scratch: usize, rows: i32, cols: i32, span: i32, general: i32,
+  source: usize, tiles: usize, lanePairs: i32, gap: usize, tile: i32, count: i32, scratch: usize, rows: i32, cols: i32, span: i32, general: i32,
 ): i32 {
   const blocks = cols / span;
-  const stride = <usize>blocks * <usize>(2 + (span >> 2));
+  const fileBlock: usize = 2 + (span >> 2);
+  const stride = <usize>blocks * fileBlock;
   let bad = -1;
   let threes = i32x4.splat(0);
-  for (let row = 0; row < rows; row += 32) {
-    for (let b = 0; b < blocks; b++) {
-      const from = source + <usize>row * stride + <usize>b * <usize>(2 + (span >> 2));
-      const count = min(rows - row, 32);
-      const badRow = packSignedScales(from, tiles, count, stride);
-      if (badRow >= 0 && bad < 0) bad = (row + badRow) * blocks + b;
-      // 64 inputs at a time: 16 bytes of codes become 8 bytes of each plane, which transpose together.
-      for (let part: usize = 0; part < <usize>span >> 6; part++) {
-        threes = v128.or(threes, stagePlanes(from + 2 + (part << 4), scratch, count, stride, general));
-        transpose(scratch, scratch + 512, 16);
-        transpose(scratch + 256, scratch + 768, 16);
-        joinNibbles(scratch + 512, scratch + 1024);
-        const to = tiles + 64 + (part << 8);
-        memory.copy(to, scratch + 1024, 256);
-        memory.copy(to + (<usize>span << 2), scratch + 1280, 256);
+  let to: usize = 0;
+  for (let b = 0; b < blocks; b++) {
+    const from = source + <usize>b * fileBlock;
+    const column = b * span;
+    if ((column & 127) == 0) to = tiles + blockAt(lanePairs, gap, tile, column >> 7, count, cols >> 7, q2BlockBytes(span));
+    const badRow = packScales(from, to, rows, stride, general ? 0xffff : 0x7fff);
+    if (badRow >= 0 && bad < 0) bad = badRow * blocks + b;
+    // 64 inputs at a time: 16 bytes of codes become 8 bytes of each plane, which transpose together.
+    for (let part: usize = 0; part < <usize>span >> 6; part++) {
+      threes = v128.or(threes, stagePlanes(from, 2 + (part << 4), scratch, rows, stride, general));
+      transpose(scratch, scratch + 512, 16);
+      transpose(scratch + 256, scratch + 768, 16);
+      joinNibbles(scratch + 512, scratch + 1024);
+      for (let g: usize = 0; g < 256; g += 16) {
+        const pair = to + 64 + (part << 9) + 2 * g;
+        v128.store(pair, v128.load(scratch + g, 1024));
+        v128.store(pair, v128.load(scratch + g, 1280), 16);
       }
-      tiles += 64 + <usize>span * 8;
     }
+    to += 64 + <usize>span * 8;
   }
   if (bad < 0 && !general && v128.any_true(threes)) return -2;
   return bad;
 }
 
-function packSignedScales(from: usize, tile: usize, count: i32, stride: usize): i32 {
-  let bad = -1;
-  for (let r = 0; r < 32; r++) {
-    const scale: u32 = r < count ? load<u16>(from + <usize>r * stride) : 0;
-    if ((scale & 0x7c00) == 0x7c00 && bad < 0) bad = r;
-    store<u16>(tile + scaleOffset(r), <u16>scale);
-  }
-  return bad;
-}
-
-/** Stores 8 bytes of plane A and 8 of plane B for each of 32 rows. Gives a vector that is not zero when a code is 3. */
-function stagePlanes(from: usize, to: usize, count: i32, stride: usize, general: i32): v128 {
+/** Stores 8 bytes of plane A and 8 of plane B for each of 32 rows, whose codes are `at` bytes behind their scale. Gives a vector that is not zero when a code is 3. */
+function stagePlanes(from: usize, at: usize, to: usize, count: i32, stride: usize, general: i32): v128 {
   let threes = i32x4.splat(0);
+  const one = i8x16.splat(0x55);
   for (let r = 0; r < 32; r++) {
-    const codes = r < count ? v128.load(from) : i32x4.splat(0);
-    const one = i8x16.splat(0x55);
+    const codes = r < count ? v128.load(from + at) : i32x4.splat(0);
     const high = v128.and(i16x8.shr_u(codes, 1), one), low = v128.and(codes, one);
     threes = v128.or(threes, v128.and(high, low));
-    const a = gatherBits(general ? high : v128.or(high, low));
-    const b = gatherBits(general ? low : high);
-    v128.store(to + (<usize>r << 4), i8x16.narrow_i16x8_u(a, b));
+    let a = general ? high : v128.or(high, low), b = general ? low : high;
+    if (!general && r < count && load<i16>(from) < 0) {
+      const c = a;
+      a = v128.xor(b, one);
+      b = v128.xor(c, one);
+    }
+    v128.store(to + (<usize>r << 4), i8x16.narrow_i16x8_u(gatherBits(a), gatherBits(b)));
     from += stride;
   }
   return threes;
@@ -82,15 +88,19 @@ function stagePlanes(from: usize, to: usize, count: i32, stride: usize, general:
   return v128.and(v128.or(v, i16x8.shr_u(v, 4)), i16x8.splat(0xff));
 }
 
-export function decode_q2_0(tiles: usize, row: i32, cols: i32, span: i32, general: i32, gain: f32, out: usize): void {
+export function decode_q2_0(
+  tiles: usize, lanePairs: i32, gap: usize, row: i32, rows: i32, cols: i32, span: i32, general: i32, gain: f32, out: usize,
+): void {
   const r = row & 31;
-  const blocks = cols / span;
   const groups = span >> 2;
-  let block = tiles + <usize>(row >> 5) * <usize>blocks * (64 + <usize>span * 8);
-  for (let b = 0; b < blocks; b++) {
+  let block: usize = 0;
+  for (let column = 0; column < cols; column += span) {
+    if ((column & 127) == 0) {
+      block = tiles + blockAt(lanePairs, gap, row >> 5, column >> 7, (rows + 31) >> 5, cols >> 7, q2BlockBytes(span));
+    }
     const d = halfValue(load<u16>(block + scaleOffset(r))) * gain;
     for (let g = 0; g < groups; g++) {
-      const a = nibbleAt(block + 64, g, r), z = nibbleAt(block + 64, g + groups, r);
+      const a = nibbleAt(block + 64, 2 * g, r), z = nibbleAt(block + 64, 2 * g + 1, r);
       for (let i = 0; i < 4; i++) {
         const high = (a >> i) & 1, low = (z >> i) & 1;
         store<f32>(out + (<usize>i << 2), <f32>((general ? high * 2 : high) + low - 1) * d);

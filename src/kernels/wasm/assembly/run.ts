@@ -112,6 +112,7 @@ function lookAhead(c: usize, end: usize): usize {
     if ((word & CODE_MASK) != OP_PRODUCT) continue;
     if (word & FLAG_LANES) {
       const lane: usize = thread % min(threads, MOST_LANES);
+      // At least so many bytes has a lane of any kind: a 1-bit one.
       const bytes = load<i32>(c + WORD_LANE_ITEMS * 4) * (2 * <i32>Q1_TILE_BLOCK) * (load<i32>(c, 20) >> 7);
       readWhileWaiting(load<usize>(c, 12) + lane * load<usize>(c, 36), min(bytes, AHEAD_BYTES));
     }

@@ -4,8 +4,9 @@
 // has tables of its own, of the gradient times that group's scales.
 import { toHalf4 } from './math';
 import { matmul_q1_0 } from './products-q1';
-import { pairsOf, Q1_TILE_BLOCK, repack_q1_0 } from './repack-q1';
+import { Q1_TILE_BLOCK, repack_q1_0 } from './repack-q1';
 import { build_tables, TABLE_BLOCK } from './tables';
+import { pairsOf } from './tile-order';
 import { SIGN_RANGE_BLOCKS, SIGN_TOKENS } from './training-opcodes';
 
 /** Bytes of a block of 128 weights in a file. */

@@ -1,5 +1,6 @@
 // Owns which product, preparation, repacking and decoding function a weight format uses. Must not know how they work.
-// Every weight command's operands end with word 10, the weight's kind, and word 11, its details: bit 0 `general`, the rest the span (repack-q2.ts).
+// Every weight command's operands end with word 9, the gap of its lanes, word 10, its kind in the lowest byte, then its details: bit 0 `general`, the rest the
+// span (repack-q2.ts); word 11, the gain of 2-bit weights, and word 12, the pairs of a lane (tile-order.ts).
 import {
   CODE_MASK, OCTET_BLOCK, OCTET_SCRATCH, OP_PRODUCT_MANY_Q2, REPACK_BAD, REPACK_GENERAL, REPACK_SCRATCH, WEIGHT_BF16, WEIGHT_F16, WEIGHT_F32, WEIGHT_Q1, WEIGHT_Q2, WEIGHT_Q8,
 } from './opcodes';
@@ -7,16 +8,18 @@ import { decode_bf16, decode_f16, decode_f32, matmul_bf16, matmul_f16, matmul_f3
 import { matmul_q1_0 } from './products-q1';
 import { multiply_octets } from './products-q1-many';
 import { matmul_q2_0 } from './products-q2';
-import { multiply_octets_q2 } from './products-q2-many';
 import { decode_q8_0, matmul_q8_0, quantize_q8_0 } from './products-q8';
+import { matmul_ternary } from './products-ternary';
+import { multiply_octets_ternary } from './products-ternary-many';
 import { decode_q1_0, repack_q1_0 } from './repack-q1';
-import { decode_q2_0, repack_q2_0 } from './repack-q2';
+import { decode_q2_0, q2BlockBytes, repack_q2_0 } from './repack-q2';
 import { build_tables } from './tables';
 import { build_octets } from './tables-octet';
+import { blockAt } from './tile-order';
 
 /**
- * Items are pairs of tiles of 32 rows (1-bit), tiles (2-bit) or groups of 8 rows. Operands: out, activations (prepared, or x for f32, f16, bf16), weight, rows, cols,
- * tokens, accumulate, first item, gap and pairs of a lane (1-bit), or gain (2-bit).
+ * Items are pairs of tiles of 32 rows (1- and 2-bit) or groups of 8 rows. Operands: out, activations (prepared, or x for f32, f16, bf16), weight, rows, cols,
+ * tokens, accumulate, first item.
  */
 export function product(c: usize, from: i32, to: i32): void {
   const out = load<usize>(c, 4);
@@ -32,32 +35,34 @@ export function product(c: usize, from: i32, to: i32): void {
   to += first;
   const row0 = from << 3;
   const row1 = min(to << 3, rows);
-  const details = load<i32>(c, 44);
-  switch (load<i32>(c, 40)) {
+  const tile0 = from << 1, tile1 = min(to << 1, (rows + 31) >> 5);
+  const gap = load<usize>(c, 36), lanePairs = load<i32>(c, 48), gain = load<f32>(c, 44);
+  const details = load<i32>(c, 40) >> 8, span = details >> 1, general = details & 1;
+  switch (load<i32>(c, 40) & 255) {
     case WEIGHT_F32: matmul_f32(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
     case WEIGHT_F16: matmul_f16(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
     case WEIGHT_BF16: matmul_bf16(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
     case WEIGHT_Q8: matmul_q8_0(weight, x, out, stride, rows, cols, tokens, add, row0, row1); break;
     case WEIGHT_Q1:
-      matmul_q1_0(
-        weight, load<i32>(c, 48), load<usize>(c, 36), x, out, stride, rows, cols, tokens, add, from << 1, min(to << 1, (rows + 31) >> 5),
-      );
+      matmul_q1_0(weight, lanePairs, gap, x, out, stride, rows, cols, tokens, add, tile0, tile1);
       break;
     case WEIGHT_Q2:
-      matmul_q2_0(weight, x, out, stride, rows, cols, tokens, add, from, to, details >> 1, details & 1, load<f32>(c, 36));
+      if (!general) matmul_ternary(weight, lanePairs, gap, x, out, stride, rows, cols, tokens, add, tile0, tile1, span, gain);
+      else matmul_q2_0(weight, lanePairs, gap, x, out, stride, rows, cols, tokens, add, tile0, tile1, span, gain);
       break;
   }
 }
 
 /**
  * Items are panels of `tiles` tiles with up to 16 tokens each: all panels of the first tokens, then of the next. Operands: out, octets, weight, rows,
- * cols, tokens, accumulate, first item, gap of lanes (2-bit: gain), tiles of a panel, scratch [threads, OCTET_SCRATCH bytes], pairs of a lane.
+ * cols, tokens, accumulate (bit 0) and tiles of a panel (the rest), first item, gap of lanes, gain (2-bit), scratch [threads, OCTET_SCRATCH bytes], pairs of
+ * a lane.
  */
 export function productMany(c: usize, from: i32, to: i32, thread: i32): void {
   const rows = load<i32>(c, 16);
   const cols = load<i32>(c, 20);
   const tokens = load<i32>(c, 24);
-  const panel = load<i32>(c, 40);
+  const panel = load<i32>(c, 28) >> 1;
   const scratch: usize = load<usize>(c, 44) + <usize>(thread * OCTET_SCRATCH);
   const stride: usize = <usize>rows << 2;
   const tiles = (rows + 31) >> 5;
@@ -69,9 +74,11 @@ export function productMany(c: usize, from: i32, to: i32, thread: i32): void {
     const octets: usize = load<usize>(c, 8) + <usize>((token >> 3) * (cols >> 7)) * OCTET_BLOCK;
     const out: usize = load<usize>(c, 4) + <usize>token * stride;
     const count = min(16, tokens - token);
-    const last = min(tile + panel, tiles), add = load<i32>(c, 28);
+    const last = min(tile + panel, tiles), add = load<i32>(c, 28) & 1;
     if ((load<u32>(c) & CODE_MASK) == OP_PRODUCT_MANY_Q2) {
-      multiply_octets_q2(load<usize>(c, 12), octets, out, stride, rows, cols, count, add, tile, last, load<f32>(c, 36), scratch);
+      multiply_octets_ternary(
+        load<usize>(c, 12), load<i32>(c, 48), load<usize>(c, 36), octets, out, stride, rows, cols, count, add, tile, last, load<f32>(c, 40), scratch,
+      );
     } else {
       multiply_octets(
         load<usize>(c, 12), load<i32>(c, 48), load<usize>(c, 36), octets, out, stride, rows, cols, count, add, tile, last, scratch,
@@ -91,67 +98,65 @@ export function prepare(c: usize, from: i32, to: i32): void {
   else build_tables(load<usize>(c, 8), load<usize>(c, 4), from, to);
 }
 
-/** Items are rows. Operands: out, table, cols, tokens, rows of the table, gap and pairs of a lane (1-bit), or gain (2-bit). */
+/** Items are rows. Operands: out, table, cols, tokens, rows of the table. */
 export function embed(c: usize, from: i32, to: i32): void {
   const table = load<usize>(c, 8);
   const cols = load<i32>(c, 12);
   const tokens = load<usize>(c, 16);
-  const details = load<i32>(c, 44);
+  const rows = load<i32>(c, 20), gap = load<usize>(c, 36), lanePairs = load<i32>(c, 48);
+  const details = load<i32>(c, 40) >> 8;
   for (let r: usize = from; r < <usize>to; r++) {
     const row = load<i32>(tokens + (r << 2));
     const out: usize = load<usize>(c, 4) + ((r * <usize>cols) << 2);
-    switch (load<i32>(c, 40)) {
+    switch (load<i32>(c, 40) & 255) {
       case WEIGHT_F32: decode_f32(table, row, cols, out); break;
       case WEIGHT_F16: decode_f16(table, row, cols, out); break;
       case WEIGHT_BF16: decode_bf16(table, row, cols, out); break;
       case WEIGHT_Q8: decode_q8_0(table, row, cols, out); break;
-      case WEIGHT_Q1: decode_q1_0(table, load<i32>(c, 48), load<usize>(c, 36), row, load<i32>(c, 20), cols, out); break;
-      case WEIGHT_Q2: decode_q2_0(table, row, cols, details >> 1, details & 1, load<f32>(c, 36), out); break;
+      case WEIGHT_Q1: decode_q1_0(table, lanePairs, gap, row, rows, cols, out); break;
+      case WEIGHT_Q2:
+        decode_q2_0(table, lanePairs, gap, row, rows, cols, details >> 1, details & 1, load<f32>(c, 44), out);
+        break;
     }
   }
 }
 
 /**
- * Items are tiles of 32 rows. Operands: source, tiles (1-bit: of the matrix; else of the source's rows), rows, cols, report (two words: see REPACK_BAD,
- * REPACK_GENERAL), scratch [threads, REPACK_SCRATCH bytes], the first tile, tiles of the matrix, gap and pairs of a lane (1-bit). q8 stays where it is
- * and is only checked.
+ * Items are tiles of 32 rows of the source. Operands: source, tiles of the matrix, rows, cols, report (two words: see REPACK_BAD, REPACK_GENERAL), scratch
+ * [threads, REPACK_SCRATCH bytes], the first tile, tiles of the matrix. q8 stays where it is and is only checked.
  */
 export function repack(c: usize, from: i32, to: i32, thread: i32): void {
   const cols = load<i32>(c, 16);
   const report = load<usize>(c, 20);
-  const scratch: usize = load<usize>(c, 24) + <usize>(thread * REPACK_SCRATCH);
-  const rows = min(to << 5, load<i32>(c, 12)) - (from << 5);
-  const details = load<i32>(c, 44);
-  const span = details >> 1;
-  const kind = load<i32>(c, 40);
+  const kind = load<i32>(c, 40) & 255;
+  const span = load<i32>(c, 40) >> 9;
   const blockBytes: usize = kind == WEIGHT_Q8 ? 34 : kind == WEIGHT_Q1 ? 18 : <usize>(2 + span / 4);
   const blocks = cols / (kind == WEIGHT_Q8 ? 32 : kind == WEIGHT_Q1 ? 128 : span);
   const source: usize = load<usize>(c, 4) + <usize>(from << 5) * <usize>blocks * blockBytes;
-  let bad: i32;
-  if (kind == WEIGHT_Q8) bad = firstBadScale(source, <usize>(rows * blocks));
-  else if (kind == WEIGHT_Q1) {
-    bad = repackTiles(c, source, scratch, from, to);
+  if (kind == WEIGHT_Q8) {
+    const bad = firstBadScale(source, <usize>(min(to << 5, load<i32>(c, 12)) - (from << 5)) * <usize>blocks);
+    if (bad >= 0) storeSmaller(report + REPACK_BAD, (from << 5) * blocks + bad);
   } else {
-    const tiles = load<usize>(c, 8) + <usize>from * <usize>blocks * <usize>(64 + 8 * span);
-    bad = repack_q2_0(source, tiles, scratch, rows, cols, span, details & 1);
+    const scratch: usize = load<usize>(c, 24) + <usize>(thread * REPACK_SCRATCH);
+    repackTiles(c, source, <usize>blocks * blockBytes * 32, scratch, from, to, blocks);
   }
-  if (bad == -2) atomic.store<i32>(report + REPACK_GENERAL, 1);
-  else if (bad >= 0) storeSmaller(report + REPACK_BAD, (from << 5) * blocks + bad);
 }
 
-/** Repacks 1-bit tiles `from` to `to`; `source` is the first row of tile `from`. */
-function repackTiles(c: usize, source: usize, scratch: usize, from: i32, to: i32): i32 {
+/** Repacks tiles `from` to `to` of 1- or 2-bit weights; `source` is the first row of tile `from`, `step` the bytes of 32 rows. */
+function repackTiles(c: usize, source: usize, step: usize, scratch: usize, from: i32, to: i32, blocks: i32): void {
   const tiles = load<usize>(c, 8), gap = load<usize>(c, 36), lanePairs = load<i32>(c, 48);
   const rows = load<i32>(c, 12), cols = load<i32>(c, 16), first = load<i32>(c, 28), count = load<i32>(c, 32);
-  const blocks = cols >> 7;
-  let bad = -1;
+  const details = load<i32>(c, 40) >> 8;
+  const report = load<usize>(c, 20);
   for (let tile = from; tile < to; tile++) {
     const left = min(rows - (tile << 5), 32);
-    const found = repack_q1_0(source, tiles, lanePairs, gap, first + tile, count, scratch, left, cols);
-    if (found >= 0 && bad < 0) bad = ((tile - from) << 5) * blocks + found;
-    source += <usize>blocks * (18 * 32);
+    let bad: i32;
+    if ((load<i32>(c, 40) & 255) == WEIGHT_Q1) bad = repack_q1_0(source, tiles, lanePairs, gap, first + tile, count, scratch, left, cols);
+    else bad = repack_q2_0(source, tiles, lanePairs, gap, first + tile, count, scratch, left, cols, details >> 1, details & 1);
+    if (bad == -2) atomic.store<i32>(report + REPACK_GENERAL, 1);
+    else if (bad >= 0) storeSmaller(report + REPACK_BAD, (tile << 5) * blocks + bad);
+    source += step;
   }
-  return bad;
 }
 
 /** Keeps the smallest of what threads report, as an unsigned number. */
@@ -172,20 +177,24 @@ function firstBadScale(source: usize, blocks: usize): i32 {
   return -1;
 }
 
-/** Items are tiles of 32 rows of 2-bit weights packed with general 0. Operands: tiles, cols. Makes them general: A' = B, B' = A xor B. */
+/** Items are tiles of 32 rows of 2-bit weights packed with general 0. Operands: tiles, cols, tiles of the matrix. Makes them general: A' = B, B' = A xor B. */
 export function widen(c: usize, from: i32, to: i32): void {
-  const span = load<i32>(c, 44) >> 1;
-  const blocks = load<i32>(c, 8) / span;
-  const plane: usize = <usize>span << 2;
-  const blockBytes: usize = 64 + 2 * plane;
-  let tile = load<usize>(c, 4) + <usize>(from * blocks) * blockBytes;
-  const end = load<usize>(c, 4) + <usize>(to * blocks) * blockBytes;
-  for (; tile < end; tile += blockBytes) {
-    for (let i: usize = 64; i < 64 + plane; i += 16) {
-      const a = v128.load(tile + i);
-      const b = v128.load(tile + plane + i);
-      v128.store(tile + i, b);
-      v128.store(tile + plane + i, v128.xor(a, b));
+  const cols = load<i32>(c, 8), count = load<i32>(c, 12), gap = load<usize>(c, 36), lanePairs = load<i32>(c, 48);
+  const span = load<i32>(c, 40) >> 9;
+  const blockBytes: usize = 64 + <usize>span * 8;
+  for (let tile = from; tile < to; tile++) {
+    let block: usize = 0;
+    for (let column = 0; column < cols; column += span) {
+      if ((column & 127) == 0) {
+        block = load<usize>(c, 4) + blockAt(lanePairs, gap, tile, column >> 7, count, cols >> 7, q2BlockBytes(span));
+      }
+      const end = block + blockBytes;
+      for (let p = block + 64; p < end; p += 32) {
+        const a = v128.load(p), b = v128.load(p, 16);
+        v128.store(p, b);
+        v128.store(p, v128.xor(a, b), 16);
+      }
+      block = end;
     }
   }
 }

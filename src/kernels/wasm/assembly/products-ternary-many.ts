@@ -1,38 +1,40 @@
-// Owns products of Q2_0 weights in tiles (repack-q2.ts) of 128 inputs a scale and without code 3, with 8 or 16 tokens at a time: tokens are lanes. Must not know
-// threads or commands. The idea, and the tables: products-q1-many.ts. Both planes of a tile are looked up in the same tables, plane A, then plane B, and their
-// 16-bit sums meet before the scale.
+// Owns products of ternary weights (products-ternary.ts) with 8 or 16 tokens at a time: tokens are lanes. Must not know threads or commands. The idea, and the
+// tables: products-q1-many.ts. Both planes of a tile are looked up in the same tables, plane A, then plane B, and their 16-bit sums meet before the scale.
 //
-// multiply_octets_q2(weights, octets, out, outStride, rows, cols, tokens, accumulate, tile0, tile1, gain, scratch): as multiply_octets, with `gain` as in
-//   matmul_q2_0 (products-q2.ts). The results are the same bits as those of matmul_q2_0.
+// multiply_octets_ternary(weights, lanePairs, gap, octets, out, outStride, rows, cols, tokens, accumulate, tile0, tile1, gain, scratch): as multiply_octets, with
+//   `gain` as in matmul_ternary. The results are the same bits as those of matmul_ternary.
 import { madd, zeroOf } from './math';
 import { OCTET_BLOCK, OCTET_STEPS, PANEL_TILES } from './opcodes';
 import {
-  ASIDE, expand, giveSums, INDICES, lowerSums, putColumns, SCALES, spreadIndices, STRIDE_16, STRIDE_8, SUMS, takeSums, upperSums,
+  ASIDE, expand, giveSums, INDICES, lowerSums, orderScales, SCALES, spreadIndices, STRIDE_16, STRIDE_8, SUMS, takeSums, upperSums,
 } from './products-q1-many';
+import { q2BlockBytes } from './repack-q2';
+import { blockAt } from './tile-order';
 
 /** Behind the sums: 16-bit sums of a tile's rows, [32 rows][8 or 16 tokens]. */
 // @ts-ignore: decorator
 @inline const PART: usize = SUMS + PANEL_TILES * 2048;
-/** A tile's block: 32 scales, two planes. */
-// @ts-ignore: decorator
-@inline const TILE_BLOCK: usize = 1088;
-// @ts-ignore: decorator
-@inline const PLANE: usize = 512;
 /** Planes told apart by the size of a type, so that each has a loop of its own: plane A begins the sums, plane B goes on with them. */
 type PlaneA = u8;
 type PlaneB = u16;
 
-export function multiply_octets_q2(
-  weights: usize, octets: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32, tile0: i32, tile1: i32, gain: f32,
-  scratch: usize,
+export function multiply_octets_ternary(
+  weights: usize, lanePairs: i32, gap: usize, octets: usize, out: usize, outStride: usize, rows: i32, cols: i32, tokens: i32, accumulate: i32,
+  tile0: i32, tile1: i32, gain: f32, scratch: usize,
 ): void {
   const blocks = cols >> 7;
+  const tiles = (rows + 31) >> 5;
   const both = tokens > 8;
   const tileSums: usize = both ? 2048 : 1024;
   const second: usize = <usize>blocks * OCTET_BLOCK;
   const firstSums = scratch + SUMS, part = scratch + PART;
-  memory.fill(firstSums, 0, <usize>(tile1 - tile0) * tileSums);
   let sums = firstSums;
+  if (accumulate) {
+    for (let tile = tile0; tile < tile1; tile++) {
+      takeSums(sums, both ? 64 : 32, out + (<usize>tile << 7), outStride, rows - (tile << 5), tokens);
+      sums += tileSums;
+    }
+  } else memory.fill(firstSums, 0, <usize>(tile1 - tile0) * tileSums);
   for (let b = 0; b < blocks; b++) {
     const octet = octets + <usize>b * OCTET_BLOCK;
     for (let g: usize = 0; g < 16; g++) {
@@ -43,54 +45,34 @@ export function multiply_octets_q2(
     }
     sums = firstSums;
     for (let tile = tile0; tile < tile1; tile++) {
-      const w = weights + (<usize>tile * <usize>blocks + <usize>b) * TILE_BLOCK;
-      orderSignedScales(w, scratch + SCALES);
+      const w = weights + blockAt(lanePairs, gap, tile, b, tiles, blocks, q2BlockBytes(128));
+      orderScales(w, scratch + SCALES);
       if (both) {
-        spreadIndices(w + 64, scratch + INDICES, 5);
+        spreadIndices(w + 64, 32, scratch + INDICES, 5);
         addPlane16<PlaneA>(scratch, part);
-        spreadIndices(w + 64 + PLANE, scratch + INDICES, 5);
+        spreadIndices(w + 64 + 16, 32, scratch + INDICES, 5);
         addPlane16<PlaneB>(scratch, part);
-        scaleRows16(scratch, part, sums, octet + OCTET_STEPS, octet + second + OCTET_STEPS);
+        scaleRows16(scratch, part, sums, octet + OCTET_STEPS, octet + second + OCTET_STEPS, gain);
       } else {
-        spreadIndices(w + 64, scratch + INDICES, 4);
+        spreadIndices(w + 64, 32, scratch + INDICES, 4);
         addPlane8<PlaneA>(scratch, part);
-        spreadIndices(w + 64 + PLANE, scratch + INDICES, 4);
+        spreadIndices(w + 64 + 16, 32, scratch + INDICES, 4);
         addPlane8<PlaneB>(scratch, part);
-        scaleRows8(scratch, part, sums, octet + OCTET_STEPS);
+        scaleRows8(scratch, part, sums, octet + OCTET_STEPS, gain);
       }
       sums += tileSums;
     }
   }
-  const factor = f32x4.splat(gain);
   sums = firstSums;
   for (let tile = tile0; tile < tile1; tile++) {
-    const to = out + (<usize>tile << 7), left = rows - (tile << 5);
-    // The tables are not needed any more: what is added to comes into their place.
-    if (accumulate) takeSums(scratch, both ? 64 : 32, to, outStride, left, tokens);
-    for (let i: usize = 0; i < tileSums; i += 16) {
-      const f = f32x4.mul(v128.load(sums + i), factor);
-      v128.store(sums + i, accumulate ? f32x4.add(v128.load(scratch + i), f) : f);
-    }
-    giveSums(sums, both ? 64 : 32, to, outStride, left, tokens);
+    giveSums(sums, both ? 64 : 32, out + (<usize>tile << 7), outStride, rows - (tile << 5), tokens);
     sums += tileSums;
   }
 }
 
-/** The scales of a tile's block, with their signs, times 2^-112 as products-q2.ts uses them, in the order of bytes. */
-function orderSignedScales(w: usize, to: usize): void {
-  const half = i32x4.splat(0x8fffe000);
-  for (let i: usize = 0; i < 64; i += 32) {
-    const d = v128.load(w + i), e = v128.load(w + i, 16);
-    const q0 = v128.and(i32x4.shr_s(i32x4.shl(d, 16), 3), half), q2 = v128.and(i32x4.shr_s(d, 3), half);
-    const q1 = v128.and(i32x4.shr_s(i32x4.shl(e, 16), 3), half), q3 = v128.and(i32x4.shr_s(e, 3), half);
-    putColumns(to, 16, q0, q1, q2, q3);
-    to += 64;
-  }
-}
-
 /** Adds a block's products of a tile with 16 tokens to its sums. Steps are halved: the planes give twice the weights. */
-function scaleRows16(scratch: usize, part: usize, sums: usize, steps: usize, steps2: usize): void {
-  const halved = f32x4.splat(0.5), zero = i32x4.splat(zeroOf(scratch));
+function scaleRows16(scratch: usize, part: usize, sums: usize, steps: usize, steps2: usize, gain: f32): void {
+  const halved = f32x4.splat(gain * 0.5), zero = i32x4.splat(zeroOf(scratch));
   const step0 = f32x4.mul(v128.load(steps), halved), step1 = f32x4.mul(v128.load(steps, 16), halved);
   const step2 = f32x4.mul(v128.load(steps2), halved), step3 = f32x4.mul(v128.load(steps2, 16), halved);
   let scale = scratch + SCALES;
@@ -108,8 +90,8 @@ function scaleRows16(scratch: usize, part: usize, sums: usize, steps: usize, ste
 }
 
 /** The same for 8 tokens. */
-function scaleRows8(scratch: usize, part: usize, sums: usize, steps: usize): void {
-  const halved = f32x4.splat(0.5), zero = i32x4.splat(zeroOf(scratch));
+function scaleRows8(scratch: usize, part: usize, sums: usize, steps: usize, gain: f32): void {
+  const halved = f32x4.splat(gain * 0.5), zero = i32x4.splat(zeroOf(scratch));
   const step0 = f32x4.mul(v128.load(steps), halved), step1 = f32x4.mul(v128.load(steps, 16), halved);
   let scale = scratch + SCALES;
   const end = scale + 128;
