@@ -115,3 +115,10 @@ test('long texts made to be slow are read in time', () => {
     expect(performance.now() - started, piece).toBeLessThan(30_000);
   }
 }, 300_000);
+
+test('a date far into a long text is found in its place', async () => {
+  const read = await readyFields({ country: 'DE' });
+  const text = `${'a word or two. '.repeat(300)}Come on 3 June 2027, please. ${'more '.repeat(300)}`;
+  const found = read(text, 'en').filter(({ label }) => label === 'datetime');
+  expect(found.map(({ start, text }) => [start, text])).toEqual([[text.indexOf('on 3 June'), 'on 3 June 2027']]);
+});
