@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiskStore } from '../bulk/disk-store.ts';
 import { cacheFolder } from '../bytes/cache.ts';
+import { isLoopback, LOOPBACK_NAMES } from '../core/loopback.ts';
 import { printable } from '../core/printable.ts';
 import { OnebitError } from '../errors.ts';
 import type { SigningKey } from '../provenance/index.ts';
@@ -34,8 +35,6 @@ export interface ServerFlags extends RedisFlags, OperatorFlags {
   signKey?: string;
   quiet?: boolean;
 }
-
-const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /** Milliseconds that a server may take to end: running requests, and then what is left of them. */
 export function graceOf({ drain }: ServerFlags): number {
@@ -138,11 +137,7 @@ async function resumeJobs(flags: ServerFlags, server: OnebitServer): Promise<voi
 /** Without keys, pages that resolve their own name to a loopback address must not get in. */
 function hostsFor(flags: ServerFlags, keys: readonly KeyConfig[]): string[] | undefined {
   if (keys.length > 0 || !isLoopback(flags.host)) return undefined;
-  return [...LOOPBACK, ...(flags.allowHost ?? [])];
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+  return [...LOOPBACK_NAMES, ...(flags.allowHost ?? [])];
 }
 
 /** Waits for the end that `signal` says. */

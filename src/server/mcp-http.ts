@@ -2,6 +2,7 @@
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import type { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js';
 import { Budget } from '../core/budget.ts';
+import { isLoopback, LOOPBACK_NAMES } from '../core/loopback.ts';
 import { ApiError } from './api-error.ts';
 import { BodyGate, type Room } from './body-gate.ts';
 import { readBody } from './request-body.ts';
@@ -11,7 +12,6 @@ const MOST_BODY_BYTES = 8 << 20;
 const MOST_BODIES_BYTES = 16 << 20;
 /** Requests that are answered at once; each has a server of its own. */
 const MOST_AT_ONCE = 32;
-const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 export interface McpHttpOptions {
   /** Where it listens: on this machine only, nobody may ask by another name, and no page. */
@@ -30,9 +30,8 @@ export class McpHttp {
   private running = 0;
 
   constructor(options: McpHttpOptions) {
-    const { host } = options;
     this.options = options;
-    this.isLocal = host === 'localhost' || host === '::1' || host.startsWith('127.');
+    this.isLocal = isLoopback(options.host);
   }
 
   /** Answers a request; never rejects. */
@@ -40,7 +39,7 @@ export class McpHttp {
     const { headers, method, url } = request;
     const name = (headers.get('host') ?? '').replace(/:\d+$/, '');
     // Pages that give their own name this address, and pages of other origins, must not get in.
-    if (this.isLocal && (!LOOPBACK.includes(name) || headers.has('origin'))) return refusal(403, 'not for pages');
+    if (this.isLocal && (!LOOPBACK_NAMES.includes(name) || headers.has('origin'))) return refusal(403, 'not for pages');
     if (new URL(url).pathname !== '/mcp') return refusal(404, 'the address is /mcp');
     if (method !== 'POST') return refusal(405, 'this server takes POST');
     if (this.running >= MOST_AT_ONCE) return refusal(503, `at most ${MOST_AT_ONCE} requests are answered at once`);

@@ -39,22 +39,12 @@ export function multiply_octets(
   const tileSums: usize = both ? 2048 : 1024;
   const second: usize = <usize>blocks * OCTET_BLOCK;
   const firstSums = scratch + SUMS;
-  let sums = firstSums;
-  if (accumulate) {
-    for (let tile = tile0; tile < tile1; tile++) {
-      takeSums(sums, both ? 64 : 32, out + (<usize>tile << 7), outStride, rows - (tile << 5), tokens);
-      sums += tileSums;
-    }
-  } else memory.fill(firstSums, 0, <usize>(tile1 - tile0) * tileSums);
+  if (accumulate) takeSums(firstSums, both, out, outStride, rows, tokens, tile0, tile1);
+  else memory.fill(firstSums, 0, <usize>(tile1 - tile0) * tileSums);
   for (let b = 0; b < blocks; b++) {
     const octet = octets + <usize>b * OCTET_BLOCK;
-    for (let g: usize = 0; g < 16; g++) {
-      if (both) {
-        expand<u16>(octet + (g << 9), scratch + g * STRIDE_16);
-        expand<u16>(octet + second + (g << 9), scratch + g * STRIDE_16 + 16);
-      } else expand<u8>(octet + (g << 9), scratch + g * STRIDE_8);
-    }
-    sums = firstSums;
+    expandOctet(octet, second, scratch, both);
+    let sums = firstSums;
     for (let tile = tile0; tile < tile1; tile++) {
       const w = weights + blockAt(lanePairs, gap, tile, b, tiles, blocks, Q1_TILE_BLOCK);
       orderScales(w, scratch + SCALES);
@@ -68,15 +58,43 @@ export function multiply_octets(
       sums += tileSums;
     }
   }
-  sums = firstSums;
+  giveSums(firstSums, both, out, outStride, rows, tokens, tile0, tile1);
+}
+
+/** Writes the sums of tiles to the outputs of 8 or, with `both`, 16 tokens. */
+export function giveSums(
+  sums: usize, both: bool, out: usize, outStride: usize, rows: i32, tokens: i32, tile0: i32, tile1: i32,
+): void {
+  const step: usize = both ? 64 : 32;
   for (let tile = tile0; tile < tile1; tile++) {
-    giveSums(sums, both ? 64 : 32, out + (<usize>tile << 7), outStride, rows - (tile << 5), tokens);
-    sums += tileSums;
+    giveTile(sums, step, out + (<usize>tile << 7), outStride, rows - (tile << 5), tokens);
+    sums += 32 * step;
+  }
+}
+
+/** The opposite. */
+export function takeSums(
+  sums: usize, both: bool, out: usize, outStride: usize, rows: i32, tokens: i32, tile0: i32, tile1: i32,
+): void {
+  const step: usize = both ? 64 : 32;
+  for (let tile = tile0; tile < tile1; tile++) {
+    takeTile(sums, step, out + (<usize>tile << 7), outStride, rows - (tile << 5), tokens);
+    sums += 32 * step;
+  }
+}
+
+/** Makes the 16 tables of a block of an octet or, with `both`, of it and the one `second` bytes further, at `tables`. */
+export function expandOctet(octet: usize, second: usize, tables: usize, both: bool): void {
+  for (let g: usize = 0; g < 16; g++) {
+    if (both) {
+      expand<u16>(octet + (g << 9), tables + g * STRIDE_16);
+      expand<u16>(octet + second + (g << 9), tables + g * STRIDE_16 + 16);
+    } else expand<u8>(octet + (g << 9), tables + g * STRIDE_8);
   }
 }
 
 /** Makes the table of two groups of an octet: entry lower + 16 * upper is the sum of both groups' entries, 16 * sizeof<P>() bytes apart. */
-export function expand<P>(groups: usize, table: usize): void {
+function expand<P>(groups: usize, table: usize): void {
   const end = groups + 256;
   for (let upper: usize = 0; upper < 256; upper += 32) {
     const u = v128.load(groups + upper, 256), v = v128.load(groups + upper, 272);
@@ -259,7 +277,7 @@ function addRows8(scratch: usize, sums: usize, steps: usize): void {
 }
 
 /** Stores a tile's sums, `step` bytes per row, as outputs of `tokens` tokens and the first `left` rows. */
-export function giveSums(sums: usize, step: usize, out: usize, outStride: usize, left: i32, tokens: i32): void {
+function giveTile(sums: usize, step: usize, out: usize, outStride: usize, left: i32, tokens: i32): void {
   for (let t = 0; t < tokens; t += 4) {
     for (let row = 0; row < min(left, 32); row += 4) {
       const from = rowSums(sums, step, row) + (<usize>t << 2);
@@ -276,7 +294,7 @@ export function giveSums(sums: usize, step: usize, out: usize, outStride: usize,
 }
 
 /** The opposite: fills a tile's sums from outputs; those of other tokens and rows do not matter. */
-export function takeSums(sums: usize, step: usize, out: usize, outStride: usize, left: i32, tokens: i32): void {
+function takeTile(sums: usize, step: usize, out: usize, outStride: usize, left: i32, tokens: i32): void {
   for (let t = 0; t < tokens; t += 4) {
     for (let row = 0; row < min(left, 32); row += 4) {
       const from = out + (<usize>row << 2) + <usize>t * outStride;

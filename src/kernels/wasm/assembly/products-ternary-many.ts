@@ -6,7 +6,7 @@
 import { madd, zeroOf } from './math';
 import { OCTET_BLOCK, OCTET_STEPS, PANEL_TILES } from './opcodes';
 import {
-  ASIDE, expand, giveSums, INDICES, lowerSums, orderScales, SCALES, spreadIndices, STRIDE_16, STRIDE_8, SUMS, takeSums, upperSums,
+  ASIDE, expandOctet, giveSums, INDICES, lowerSums, orderScales, SCALES, spreadIndices, STRIDE_16, STRIDE_8, SUMS, takeSums, upperSums,
 } from './products-q1-many';
 import { q2BlockBytes } from './repack-q2';
 import { blockAt } from './tile-order';
@@ -28,22 +28,12 @@ export function multiply_octets_ternary(
   const tileSums: usize = both ? 2048 : 1024;
   const second: usize = <usize>blocks * OCTET_BLOCK;
   const firstSums = scratch + SUMS, part = scratch + PART;
-  let sums = firstSums;
-  if (accumulate) {
-    for (let tile = tile0; tile < tile1; tile++) {
-      takeSums(sums, both ? 64 : 32, out + (<usize>tile << 7), outStride, rows - (tile << 5), tokens);
-      sums += tileSums;
-    }
-  } else memory.fill(firstSums, 0, <usize>(tile1 - tile0) * tileSums);
+  if (accumulate) takeSums(firstSums, both, out, outStride, rows, tokens, tile0, tile1);
+  else memory.fill(firstSums, 0, <usize>(tile1 - tile0) * tileSums);
   for (let b = 0; b < blocks; b++) {
     const octet = octets + <usize>b * OCTET_BLOCK;
-    for (let g: usize = 0; g < 16; g++) {
-      if (both) {
-        expand<u16>(octet + (g << 9), scratch + g * STRIDE_16);
-        expand<u16>(octet + second + (g << 9), scratch + g * STRIDE_16 + 16);
-      } else expand<u8>(octet + (g << 9), scratch + g * STRIDE_8);
-    }
-    sums = firstSums;
+    expandOctet(octet, second, scratch, both);
+    let sums = firstSums;
     for (let tile = tile0; tile < tile1; tile++) {
       const w = weights + blockAt(lanePairs, gap, tile, b, tiles, blocks, q2BlockBytes(128));
       orderScales(w, scratch + SCALES);
@@ -63,11 +53,7 @@ export function multiply_octets_ternary(
       sums += tileSums;
     }
   }
-  sums = firstSums;
-  for (let tile = tile0; tile < tile1; tile++) {
-    giveSums(sums, both ? 64 : 32, out + (<usize>tile << 7), outStride, rows - (tile << 5), tokens);
-    sums += tileSums;
-  }
+  giveSums(firstSums, both, out, outStride, rows, tokens, tile0, tile1);
 }
 
 /** Adds a block's products of a tile with 16 tokens to its sums. Steps are halved: the planes give twice the weights. */
