@@ -67,7 +67,7 @@ export class RowWorker {
     this.saying = setInterval(() => void this.say().catch(quiet), SAY_MS);
     void this.say().catch(quiet);
     for (const model of work.models()) {
-      const options = { leaseSeconds, concurrency: parallel, onError: quiet };
+      const options = { leaseSeconds, concurrency: 2 * parallel, onError: quiet }; // the engine answers half of them, the others are here when it has room
       jobs.queues.workRows(model, (job, token, client) => this.answer(job, token, client), options);
     }
   }
