@@ -1,14 +1,20 @@
-// What `onebit convert` takes: peak memory, and its speed beside plain copying of the same file on the same disk.
-//   node bench/convert.mjs MODEL.gguf FOLDER [--type q1_0] [--force]      (needs dist/ built; MODEL of the 8B shape: bench/models/synthetic.mjs --size 8b --type f16)
+// What `onebit convert` takes: peak memory, and its speed beside plain copying of the same file on the same disk, in turns. Speeds are of the larger of input and
+// output, until everything is on the disk.
+//   node bench/convert.mjs MODEL.gguf FOLDER [--type q1_0] [--to gguf|hf|mlx] [--force] [--rounds 3] [--cold]
+//   --cold: the input is read from the disk and not from the system's cache (Linux, as root)
+//   (needs dist/ built; MODEL of the 8B shape: bench/models/synthetic.mjs OUT --size 8b --type q1_0)
 import { spawn } from 'node:child_process';
-import { closeSync, copyFileSync, fsyncSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, copyFileSync, fsyncSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { type: { type: 'string', default: 'q1_0' }, force: { type: 'boolean' }, program: { type: 'string' } },
+  options: {
+    ...{ type: { type: 'string' }, to: { type: 'string', default: 'gguf' }, force: { type: 'boolean' } },
+    ...{ rounds: { type: 'string', default: '3' }, cold: { type: 'boolean' }, program: { type: 'string' } },
+  },
 });
 const [model, folder] = positionals;
 const program = values.program ?? fileURLToPath(new URL('../bin/onebit.js', import.meta.url));
@@ -22,43 +28,61 @@ const sync = (path) => {
   fsyncSync(file);
   closeSync(file);
 };
-const [copy, out] = [join(folder, 'copy.gguf'), join(folder, 'out.gguf')];
-for (const path of [copy, out]) rmSync(path, { force: true });
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
+const copy = join(folder, 'copy.gguf');
+const out = join(folder, values.to === 'gguf' ? 'out.gguf' : 'out');
+const weights = values.to === 'gguf' ? out : join(out, 'model.safetensors');
+const flags = [
+  ...(values.to === 'gguf' ? [] : ['--to', values.to]),
+  ...(values.type ? ['--type', values.type] : []),
+  ...(values.force ? ['--force'] : []),
+];
+const remove = () => {
+  for (const path of [copy, out]) rmSync(path, { recursive: true, force: true });
+};
 
-const copySeconds = await seconds(() => {
-  copyFileSync(model, copy);
-  sync(copy);
-});
-rmSync(copy);
+const forget = () => values.cold && writeFileSync('/proc/sys/vm/drop_caches', '3');
 
 let peakBytes = 0;
-const convertSeconds = await seconds(async () => {
-  const args = [program, 'convert', model, '-o', out, '--type', values.type, ...(values.force ? ['--force'] : [])];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  const watch = setInterval(() => {
-    try {
-      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-      peakBytes = Math.max(peakBytes, 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
-    } catch {
-      // it has ended
-    }
-  }, 100);
-  const code = await new Promise((resolve) => child.on('close', resolve));
-  clearInterval(watch);
-  if (code !== 0) throw new Error(`convert: it ended with ${code}`);
-  sync(out);
-});
-const { size } = statSync(model);
+let outBytes = 0;
+const inBytes = statSync(model).size;
+const [copies, conversions] = [[], []];
+for (let round = 0; round < Number(values.rounds); round++) {
+  remove();
+  forget();
+  const copySeconds = await seconds(() => {
+    copyFileSync(model, copy);
+    sync(copy);
+  });
+  copies.push(inBytes / copySeconds);
+  remove();
+  forget();
+  const convertSeconds = await seconds(async () => {
+    const args = [program, 'convert', model, '-o', out, ...flags];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const watch = setInterval(() => {
+      try {
+        const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+        peakBytes = Math.max(peakBytes, 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
+      } catch {
+        // it has ended
+      }
+    }, 100);
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    clearInterval(watch);
+    if (code !== 0) throw new Error(`convert: it ended with ${code}`);
+    sync(weights);
+  });
+  outBytes = statSync(weights).size;
+  conversions.push(Math.max(inBytes, outBytes) / convertSeconds);
+}
+remove();
 const megabytes = (bytes) => Math.round(bytes / 1e6);
+const [copied, converted] = [median(copies), median(conversions)];
 console.log(
   JSON.stringify({
-    inMB: megabytes(size),
-    outMB: megabytes(statSync(out).size),
-    type: values.type,
-    copyMBs: megabytes(size / copySeconds),
-    convertMBs: megabytes(size / convertSeconds),
-    share: Math.round((100 * copySeconds) / convertSeconds) / 100,
-    peakMB: megabytes(peakBytes),
+    ...{ type: values.type, to: values.to, cold: values.cold, inMB: megabytes(inBytes), outMB: megabytes(outBytes) },
+    ...{ copyMBs: megabytes(copied), convertMBs: megabytes(converted) },
+    ...{ share: Math.round((100 * converted) / copied) / 100, peakMB: megabytes(peakBytes) },
   }),
 );
-rmSync(out);

@@ -1,6 +1,7 @@
 // Owns `onebit convert`: a model file in another weight format, without loss or by --force. What is done to weights is gguf/convert.ts.
 import { Command, Option } from 'commander';
 import type { ByteSource } from '../bytes/source.ts';
+import { writeBehind } from '../bytes/write-behind.ts';
 import { OnebitError } from '../errors.ts';
 import { type ConvertedTensor, conversionTargets, planConversion } from '../gguf/convert.ts';
 import { readGguf } from '../gguf/read.ts';
@@ -177,7 +178,9 @@ async function convert(
           onProgress: (done, total) => line.update('converting', done, total),
         });
         await outputs.produce(output, async (append) => {
-          tensors = await conversion.write(append);
+          const behind = writeBehind(append);
+          tensors = await conversion.write(behind.append);
+          await behind.finish();
         });
       } finally {
         line.clear();

@@ -3,6 +3,7 @@
 import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import { encodedBytes } from '../quant/blocks.ts';
+import { directly } from '../quant/direct.ts';
 import { encodeExactly, type Loss, noLoss } from '../quant/exact.ts';
 import { findNotFinite } from '../quant/finite.ts';
 import { type Format, type FormatName, formatByName } from '../quant/formats.ts';
@@ -20,8 +21,8 @@ const fileTypes: Partial<Record<FormatName, number>> = {
   ...{ f32: 0, f16: 1, q4_0: 2, q4_1: 3, q8_0: 7, q5_0: 8, q5_1: 9, bf16: 32, tq1_0: 36, tq2_0: 37, q1_0: 40 },
 };
 
-/** Bytes that are held at a time, about: of float32 values, or of a tensor that stays what it is. */
-const PIECE_BYTES = 4 << 20;
+/** Bytes of a piece, about, of the larger of what it was and what it becomes: what fits a processor's cache is fastest. */
+const PIECE_BYTES = 1 << 20;
 
 export interface ConvertOptions {
   readonly type: FormatName | 'same';
@@ -165,7 +166,7 @@ function needsLook(tensor: TensorInfo, type: FormatName | 'same'): boolean {
   return kind === 'binary' || kind === 'ternary';
 }
 
-/** The tensor's bytes in another format, a few rows at a time. */
+/** The tensor's bytes in another format, a few rows at a time; each piece lasts until the next but one is asked for. */
 async function* convertedPieces(
   source: ByteSource,
   tensor: TensorInfo,
@@ -180,28 +181,48 @@ async function* convertedPieces(
   const { tailBytes = 0 } = format;
   const rowBytes = (tensor.sizeBytes - tailBytes) / rows;
   const stays = target === format;
-  const pieceRows = Math.min(rows, Math.max(1, Math.floor(PIECE_BYTES / (stays ? rowBytes : 4 * cols))));
-  const bytes = new Uint8Array(pieceRows * rowBytes + tailBytes);
-  const [values, decoded] = [0, 1].map(() => new Float32Array(stays ? 0 : pieceRows * cols));
-  const out = new Uint8Array(encodedBytes({ ...target, tailBytes: 0 }, values.length));
-  for (let row = 0; row < rows; row += pieceRows) {
-    signal?.throwIfAborted();
-    const count = Math.min(pieceRows, rows - row);
-    const body = count * rowBytes;
+  const direct = directly(format, target);
+  const isDecoded = !stays && !direct;
+  const sizeOf = (weights: number) => encodedBytes({ ...target, tailBytes: 0 }, weights);
+  const largestRow = Math.max(rowBytes, stays ? 0 : sizeOf(cols), isDecoded ? cols : 0);
+  const pieceRows = Math.min(rows, Math.max(1, Math.floor(PIECE_BYTES / largestRow)));
+  const most = pieceRows * cols;
+  const [values, decoded] = [0, 1].map(() => new Float32Array(isDecoded ? most : 0));
+  // Three in turn: of one piece that is being written, one that is made, one that is being read.
+  const rooms = [0, 1, 2].map(() => ({
+    bytes: new Uint8Array(pieceRows * rowBytes + tailBytes),
+    out: new Uint8Array(stays ? 0 : sizeOf(most)),
+  }));
+  const read = async (row: number, { bytes }: { readonly bytes: Uint8Array }) => {
+    if (row >= rows) return;
+    const body = Math.min(pieceRows, rows - row) * rowBytes;
     await source.readInto(bytes.subarray(0, body), tensor.offsetBytes + row * rowBytes, signal);
     await source.readInto(bytes.subarray(body, body + tailBytes), tensor.offsetBytes + rows * rowBytes, signal);
-    const read = body + (row + count === rows ? tailBytes : 0);
+  };
+  let reading = read(0, rooms[0]);
+  for (let row = 0, turn = 0; row < rows; row += pieceRows, turn = (turn + 1) % 3) {
+    signal?.throwIfAborted();
+    const { bytes, out } = rooms[turn];
+    const count = Math.min(pieceRows, rows - row);
+    const body = count * rowBytes;
+    await reading;
+    reading = read(row + pieceRows, rooms[(turn + 1) % 3]);
+    reading.catch(() => {}); // said when it is waited for
+    const doneBytes = body + (row + count === rows ? tailBytes : 0);
+    if (!isDecoded) refuseNotFinite(tensor, bytes.subarray(0, body), bytes.subarray(body, body + tailBytes));
     if (stays) {
-      refuseNotFinite(tensor, bytes.subarray(0, body), bytes.subarray(body, body + tailBytes));
-      progress(read);
-      yield bytes.subarray(0, read);
+      progress(doneBytes);
+      yield bytes.subarray(0, doneBytes);
       continue;
     }
+    const piece = out.subarray(0, sizeOf(count * cols));
     const some = values.subarray(0, count * cols);
-    format.decode(bytes.subarray(0, body + tailBytes), some);
-    const piece = out.subarray(0, encodedBytes({ ...target, tailBytes: 0 }, some.length));
     try {
-      encodeExactly(target, some, piece, decoded.subarray(0, some.length), loss);
+      if (direct) direct(bytes.subarray(0, body), piece);
+      else {
+        format.decode(bytes.subarray(0, body + tailBytes), some);
+        encodeExactly(target, some, piece, decoded.subarray(0, some.length), loss);
+      }
     } catch (error) {
       if (!(error instanceof OnebitError)) throw error;
       const code = some.every(Number.isFinite) ? 'unsupported' : 'bad-file';
@@ -209,7 +230,7 @@ async function* convertedPieces(
         cause: error,
       });
     }
-    progress(read);
+    progress(doneBytes);
     yield piece;
   }
 }

@@ -104,7 +104,7 @@ export interface SafeTensorToWrite {
   readonly name: string;
   readonly type: 'F32' | 'F16' | 'BF16' | 'I32' | 'U32';
   readonly shape: readonly number[];
-  /** Writes the data piece by piece. */
+  /** Writes the data piece by piece; a piece may be used again when the next but one is given. */
   produce(append: (bytes: Uint8Array) => Promise<void>): Promise<void>;
 }
 

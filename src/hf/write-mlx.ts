@@ -1,7 +1,7 @@
 // Owns a matrix of ±d, or of −d, 0, d, 2d, as MLX's quantisation holds it: words of codes, a scale and a bias for each group. Nothing is rounded. Must not know
 // where files lie. Source: https://ml-explore.github.io/mlx: words of 32 bits, the first code in the lowest bits, weight = scale · code + bias.
 import type { ByteSource } from '../bytes/source.ts';
-import { floatToHalf, halfToFloat } from '../core/half.ts';
+import { floatToHalf, halfTable } from '../core/half.ts';
 import { OnebitError } from '../errors.ts';
 import { refuseNotFinite } from '../gguf/convert.ts';
 import type { Gguf, TensorInfo } from '../gguf/types.ts';
@@ -51,40 +51,61 @@ export function mlxTensors(
   const groups = cols / form.groupSize;
   const rowBytes = groups * form.blockBytes;
   const codeBytes = form.blockBytes - 2;
-  /** What `of` makes of each block, for all rows in turn. */
-  const produce =
-    (bytesOfBlock: number, of: (target: Uint8Array, block: Uint8Array) => void): SafeTensorToWrite['produce'] =>
-    async (append) => {
-      const step = order ? 1 : Math.max(1, Math.floor(PIECE_BYTES / rowBytes));
-      for (let row = 0; row < rows; row += step) {
-        const count = Math.min(step, rows - row);
-        const bytes = new Uint8Array(count * rowBytes);
-        await source.readInto(bytes, tensor.offsetBytes + (order?.[row] ?? row) * rowBytes, signal);
-        refuseNotFinite(tensor, bytes);
-        const out = new Uint8Array(count * groups * bytesOfBlock);
-        for (let block = 0; block < count * groups; block++) {
-          const target = out.subarray(block * bytesOfBlock, (block + 1) * bytesOfBlock);
-          of(target, bytes.subarray(block * form.blockBytes, (block + 1) * form.blockBytes));
-        }
-        await append(out);
+  /** The scales of all rows, from when the codes are written until the biases are. */
+  let scales = new Uint16Array(0);
+  const produceCodes = async (append: (bytes: Uint8Array) => Promise<void>) => {
+    scales = new Uint16Array(rows * groups);
+    const step = order ? 1 : Math.max(1, Math.floor(PIECE_BYTES / rowBytes));
+    for (let row = 0; row < rows; row += step) {
+      const count = Math.min(step, rows - row);
+      const bytes = new Uint8Array(count * rowBytes);
+      await source.readInto(bytes, tensor.offsetBytes + (order?.[row] ?? row) * rowBytes, signal);
+      refuseNotFinite(tensor, bytes);
+      const blocks = new Uint16Array(bytes.buffer);
+      const codes = new Uint16Array((count * groups * codeBytes) / 2);
+      let [at, to] = [0, 0];
+      for (let block = row * groups; block < (row + count) * groups; block++) {
+        scales[block] = blocks[at++];
+        for (let i = 0; i < codeBytes; i += 2) codes[to++] = blocks[at++];
       }
-    };
-  const half = (factor: number) => (target: Uint8Array, block: Uint8Array) => {
-    const bits = floatToHalf(factor * halfToFloat(block[0] | (block[1] << 8)));
-    if ((bits & 0x7fff) === 0x7c00) {
+      await append(new Uint8Array(codes.buffer));
+    }
+  };
+  const times = (factor: number) => async (append: (bytes: Uint8Array) => Promise<void>) => {
+    const table = timesInHalves(factor);
+    const out = new Uint16Array(scales.length);
+    let largest = 0;
+    for (let i = 0; i < out.length; i++) {
+      out[i] = table[scales[i]];
+      largest = Math.max(largest, out[i] & 0x7fff);
+    }
+    if (largest === 0x7c00) {
       throw new OnebitError('unsupported', `convert: '${tensor.name}' has a scale that is too large for MLX's fp16.`);
     }
-    target.set([bits & 255, bits >> 8]);
+    if (factor < 0) scales = new Uint16Array(0);
+    await append(new Uint8Array(out.buffer));
   };
   return [
     {
       name: `${base}.weight`,
       type: 'U32',
       shape: [rows, (cols * form.bits) / 32],
-      produce: produce(codeBytes, (target, block) => target.set(block.subarray(2))),
+      produce: produceCodes,
     },
     // Codes 0 and 1 are −d and d; codes 0 to 3 are −d to 2d.
-    { name: `${base}.scales`, type: 'F16', shape: [rows, groups], produce: produce(2, half(form.bits === 1 ? 2 : 1)) },
-    { name: `${base}.biases`, type: 'F16', shape: [rows, groups], produce: produce(2, half(-1)) },
+    { name: `${base}.scales`, type: 'F16', shape: [rows, groups], produce: times(form.bits === 1 ? 2 : 1) },
+    { name: `${base}.biases`, type: 'F16', shape: [rows, groups], produce: times(-1) },
   ];
 }
+
+/** Of every fp16 the one that is `factor` times as large. */
+function timesInHalves(factor: number): Uint16Array {
+  let result = products.get(factor);
+  if (!result) {
+    const values = halfTable();
+    result = Uint16Array.from({ length: values.length }, (_, bits) => floatToHalf(factor * values[bits]));
+    products.set(factor, result);
+  }
+  return result;
+}
+const products = new Map<number, Uint16Array>();

@@ -1,11 +1,13 @@
 // Owns writing a model as the folder that Transformers loads: config.json, model.safetensors, tokenizer.json and the small files beside them.
 // Must not know where folders lie; weights are written exactly, a piece at a time.
 import type { ByteSource } from '../bytes/source.ts';
+import { writeBehind } from '../bytes/write-behind.ts';
 import { OnebitError } from '../errors.ts';
 import { refuseNotFinite } from '../gguf/convert.ts';
 import { scaleOf } from '../gguf/matrix-scale.ts';
 import { readNumbers } from '../gguf/read-numbers.ts';
 import type { Gguf, GgufValue, TensorInfo } from '../gguf/types.ts';
+import { directly } from '../quant/direct.ts';
 import { formatByName } from '../quant/formats.ts';
 import { type Family, familyOf, writeConfig } from './config.ts';
 import { writtenScaling } from './rope.ts';
@@ -31,7 +33,7 @@ const KEPT: Readonly<Record<string, 'F16' | 'BF16'>> = {
 };
 const ROPE_FACTORS = 'rope_freqs.weight';
 /** Weights decoded at once. */
-const PIECE_WEIGHTS = 1 << 20;
+const PIECE_WEIGHTS = 1 << 19;
 
 /**
  * Writes the folder of the model in `source`. No weight changes: ±d and ternary ones fit fp16, as their scales do.
@@ -105,13 +107,15 @@ export async function writeFolder(
     0,
   );
   let done = 0;
-  await write('model.safetensors', (append) =>
-    writeSafetensors(tensors, async (bytes) => {
-      await append(bytes);
+  await write('model.safetensors', async (append) => {
+    const behind = writeBehind(append);
+    await writeSafetensors(tensors, async (bytes) => {
+      await behind.append(bytes);
       done += bytes.length;
       options.onProgress?.(Math.min(done, total), total);
-    }),
-  );
+    });
+    await behind.finish();
+  });
   for (const [file, text] of texts) await write(file, (append) => append(new TextEncoder().encode(text)));
   return ['model.safetensors', ...texts.keys()];
 }
@@ -163,12 +167,15 @@ function toWrite(
   const rowBytes = (cols / from.blockSize) * from.blockBytes;
   const tail = from.tailBytes ?? 0;
   const shift = isVector && tensor.name.endsWith('.weight') ? (family.normShift ?? 0) : 0;
+  const direct = scale === undefined && shift === 0 ? directly(from, to) : undefined;
   return {
     name,
     type,
     shape: [...tensor.shape].reverse(),
     async produce(append) {
-      const step = order ? 1 : Math.max(1, Math.floor(PIECE_WEIGHTS / cols));
+      const step = order ? 1 : Math.min(rows, Math.max(1, Math.floor(PIECE_WEIGHTS / cols)));
+      const outs = [0, 1].map(() => new Uint8Array(step * cols * to.blockBytes)); // in turn: one is written, one is made
+      let turn = 0;
       for (let row = 0; row < rows; row += step) {
         const count = Math.min(step, rows - row);
         const bytes = new Uint8Array(count * rowBytes + tail);
@@ -177,11 +184,17 @@ function toWrite(
         // A scale for the whole tensor stands behind its last row.
         await source.readInto(bytes.subarray(count * rowBytes), tensor.offsetBytes + tensor.sizeBytes - tail, signal);
         refuseNotFinite(tensor, bytes.subarray(0, count * rowBytes), bytes.subarray(count * rowBytes));
+        const out = outs[turn].subarray(0, count * cols * to.blockBytes);
+        turn ^= 1;
+        if (direct) {
+          direct(bytes, out);
+          await append(out);
+          continue;
+        }
         const values = new Float32Array(count * cols);
         from.decode(bytes, values);
         if (scale !== undefined) for (let i = 0; i < values.length; i++) values[i] *= scale;
         if (shift !== 0) for (let i = 0; i < values.length; i++) values[i] -= shift;
-        const out = new Uint8Array(values.length * to.blockBytes);
         to.encode(values, out);
         await append(out);
       }

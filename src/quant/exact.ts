@@ -33,7 +33,9 @@ export function encodeExactly(
       count(values, decoded, i, blockSize, loss);
   }
   loss.weights += values.length;
-  for (let i = 0; i < values.length; i++) loss.size += values[i] * values[i];
+  let size = 0;
+  for (let i = 0; i < values.length; i++) size += values[i] * values[i];
+  loss.size += size;
 }
 
 function tryOtherScales(
@@ -63,10 +65,13 @@ function isSame(values: Float32Array, decoded: Float32Array, start: number, coun
 }
 
 function count(values: Float32Array, decoded: Float32Array, start: number, blockSize: number, loss: Loss): void {
+  let changed = 0;
+  let error = 0;
   for (let j = start; j < start + blockSize; j++) {
-    if (values[j] === decoded[j]) continue;
-    loss.changed++;
     const change = values[j] - decoded[j];
-    loss.error += change * change;
+    changed += Number(change !== 0);
+    error += change * change;
   }
+  loss.changed += changed;
+  loss.error += error;
 }

@@ -30,16 +30,20 @@ export const q1_0: FormatOf<'q1_0'> = {
   },
   encode(values, out) {
     checkEncode(q1_0, values, out);
+    const words = new Int32Array(values.buffer, values.byteOffset, values.length);
     for (let i = 0, at = 0; i < values.length; i += BLOCK, at += BYTES) {
       let sum = 0; // In float32 and in order, as the reference sums.
       for (let j = i; j < i + BLOCK; j++) sum = Math.fround(sum + Math.abs(values[j]));
       const half = floatToHalf(sum / BLOCK);
       if (half === 0x7c00) throw tooLarge(q1_0, 'mean|x|', sum / BLOCK, i);
       writeU16(out, at, half);
-      for (let b = 0; b < BLOCK / 8; b++) {
-        let bits = 0;
-        for (let j = 0; j < 8; j++) bits |= Number(values[i + 8 * b + j] >= 0) << j;
-        out[at + 2 + b] = bits;
+      for (let b = 0, j = i; b < BLOCK / 8; b++) {
+        let below = 0; // from the sign bit, since no processor guesses a random one; −0 is not below 0
+        for (let k = 0; k < 8; k++, j++) {
+          const size = words[j] << 1;
+          below |= ((words[j] & (size | -size)) >>> 31) << k;
+        }
+        out[at + 2 + b] = ~below;
       }
     }
   },
