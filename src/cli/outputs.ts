@@ -1,6 +1,7 @@
 // Owns the one way in which commands write files. Before anything is read or computed, all outputs of a command are compared with all its inputs and
 // with each other, foreign files in their places are refused, other runs that write the same are kept out, and writing is tried. Must not know what is
 // written.
+import type { Stats } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join, sep } from 'node:path';
@@ -161,7 +162,7 @@ export class Outputs {
   async #try({ path, kind }: Output, neededBytes: number): Promise<void> {
     const real = this.pathOf(path);
     const found = await stat(real).catch(() => undefined);
-    if (found && !found.isFile() && !found.isDirectory()) return;
+    if (found && !found.isFile() && !found.isDirectory()) return tryDevice(path, real, found);
     const probe = temporaryPath(kind === 'checkpoints' ? join(real, 'step-000000000.ckpt') : real);
     try {
       const file = await open(probe, 'wx');
@@ -177,6 +178,21 @@ export class Outputs {
       await rm(probe, { force: true });
     }
     await checkSpace(path, dirname(probe), neededBytes);
+  }
+}
+
+/** Writes nothing to a device, which says whether it takes anything (/dev/full does not). Pipes wait for who reads them. */
+async function tryDevice(path: string, real: string, found: Stats): Promise<void> {
+  if (found.isFIFO()) return;
+  if (!found.isCharacterDevice()) {
+    const what = found.isSocket() ? 'a socket' : 'a disk';
+    throw new OnebitError('bad-argument', `write ${path}: the output must be a file, got ${what}. Name a file.`);
+  }
+  try {
+    const device = await open(real, 'r+').catch(() => open(real, 'w'));
+    await device.writev([new Uint8Array(0)]).finally(() => device.close());
+  } catch (error) {
+    throw fileError('write', path, error);
   }
 }
 
