@@ -46,6 +46,7 @@ test('a folder has all its files or none; a killed run is no hindrance, a live o
   expect(readdirSync(path).sort()).toEqual(['one', 'two']);
   await expect(fill(path)).rejects.toMatchObject({ code: 'bad-argument' });
   writeFileSync(join(root, 'mine'), 'mine');
+  await expect(fill(join(root, 'mine'))).rejects.toThrow(/must be a folder, it is a file/);
   await expect(fill(root)).rejects.toMatchObject({ code: 'bad-argument' });
   expect(existsSync(join(root, 'mine'))).toBe(true);
 });
@@ -79,4 +80,6 @@ test('what killed runs left of an output goes with the next one; a secret is for
   await outputs.release();
   expect(readdirSync(root).sort()).toEqual(['secret.key', 'secret.key.part']);
   expect([readFileSync(path, 'utf8'), statSync(path).mode & 0o777]).toEqual(['whole', 0o600]);
+  const again = Outputs.claim([{ option: '--new-key', path, kind: 'key' }], []);
+  await expect(again).rejects.toThrow(/a key is never written over/);
 });

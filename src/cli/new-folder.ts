@@ -1,6 +1,6 @@
 // Owns folders that commands write whole: new or empty ones, so that nothing of others is overwritten. Until all files are there they lie in a folder of
 // their own inside, so that a run that was killed leaves nothing that looks whole, and the next one can do its work.
-import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError } from '../bytes/file-source.ts';
 import { isTemporaryName, temporaryPath, writeFileAtomically } from '../bytes/file-write.ts';
@@ -22,6 +22,9 @@ export async function fillNewFolder<Result>(
   operation: string,
   fill: (write: WriteFile) => Promise<Result>,
 ): Promise<Result> {
+  if ((await stat(path).catch(() => undefined))?.isDirectory() === false) {
+    throw new OnebitError('bad-argument', `${operation}: ${path} must be a folder, it is a file. Choose another.`);
+  }
   const made = await attempt(path, () => mkdir(path, { recursive: true }));
   try {
     await refuseFull(path, operation);

@@ -129,8 +129,7 @@ export class Outputs {
       if (found.isFile()) throw refusal(option, path, 'a file is in the place of this folder', 'Move it away');
     }
     if ((found.isFile() || found.isDirectory()) && !(await isOwnFile(real, kind))) {
-      const what = found.isDirectory() ? 'it has files that onebit did not make' : 'onebit did not make this file';
-      throw refusal(option, path, what, 'Choose another name, or move it away');
+      throw refusal(option, path, whyForeign(found, kind), 'Choose another name, or move it away');
     }
   }
 
@@ -234,6 +233,11 @@ async function identitiesOf(inputs: readonly string[]): Promise<ReadonlySet<File
 async function areSame(a: string, b: string): Promise<boolean> {
   const [first, second] = [await identityOf(a), await identityOf(b)];
   return first !== undefined && first === second;
+}
+
+function whyForeign(found: Stats, kind: OutputKind): string {
+  if (found.isDirectory()) return 'it has files that onebit did not make';
+  return kind === 'key' ? 'a key is never written over' : 'nothing in it says that onebit made it';
 }
 
 function refusal(option: string, path: string, why: string, advice: string): OnebitError {

@@ -62,7 +62,7 @@ export const COMMANDS = [
   { name: 'support texts', args: ['support', 'texts', 'texts.json', '-m', 'support.gguf', '-o', 'out.gguf'], outputs: ['out.gguf'] },
   { name: 'support report', args: ['support', 'report', 'table.csv', '-m', 'support.gguf', '-o', 'out.html'], outputs: ['out.html'] },
   { name: 'support predict', args: ['support', 'predict', '-m', 'support.gguf', '--file', 'rows.csv', '-o', 'out.csv'], outputs: ['out.csv'] },
-  { name: 'support redact', args: ['support', 'redact', '--file', 'rows.csv', '-o', 'out.txt'], outputs: ['out.txt'] },
+  { name: 'support redact', args: ['support', 'redact', '--file', 'rows.csv', '-o', 'out.txt'], outputs: ['out.txt'], once: true },
   { name: 'support suggest', args: ['support', 'suggest', 'rows.csv', '-o', 'out.csv'], outputs: ['out.csv'] },
   { name: 'decide train', args: ['decide', 'train', 'labels.csv', '-o', 'out.gguf'], outputs: ['out.gguf', 'out.card.md'] },
   { name: 'calibrate', args: ['calibrate', 'labels.csv', '-m', 'decide.gguf', '-o', 'out.json'], outputs: ['out.json'] },
