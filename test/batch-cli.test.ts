@@ -141,7 +141,7 @@ test('a dry run shows what would be asked and writes nothing; inputs and foreign
   expect(over.stderr).toContain('the command reads it');
   writeFileSync(at('mine.csv'), 'a,b\n1,2\n');
   const foreign = await batch([...asked, '-o', at('mine.csv')]);
-  expect(foreign.stderr).toContain('onebit did not make this file');
+  expect(foreign.stderr).toContain('nothing in it says that onebit made it');
   const cut = await batch([at('in.csv'), '-o', at('cut.csv'), '--column', 'message', '-n', '1', '--limit', '2']);
   expect(cut.code).toBe(1);
   expect(readFileSync(at('cut.csv'), 'utf8')).toContain('the answer was cut off after 1 tokens');

@@ -1,4 +1,5 @@
 // Owns the work with rows that generates no text: what a support model says of them, and vectors. Must not know files.
+import { Budget } from '../core/budget.ts';
 import { checkOptions } from '../core/check.ts';
 import { endedTokens } from '../generate/embed.ts';
 import type { LanguageModel } from '../language-model.ts';
@@ -36,10 +37,11 @@ export function supportWork(model: SupportModel, options: SupportWorkOptions = {
     reads: textOf.reads,
     settings: { text: textOf.template, threshold },
     sharesBeginning: false,
-    async run(row) {
+    async run(row, signal) {
       const text = textOf(row);
       router ??= MessageRouter.of(model);
-      const routed = (await router).route(text, { threshold });
+      const routing = (await router).routeInPieces(text, { threshold });
+      const routed = await new Budget({ signal }).inTurns('route', routing);
       const { fields } = routed.prediction;
       const said = {
         intent: routed.prediction.intent,

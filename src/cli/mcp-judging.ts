@@ -46,9 +46,9 @@ const decided = z.object({
 export function addSupportTools(tools: Tools, model: SupportModel): void {
   const known = model.intents.slice(0, 50).join(', ');
   let router: Promise<MessageRouter> | undefined;
-  const routed = async (query: string) => {
+  const routed = async (query: string, signal: AbortSignal) => {
     router ??= MessageRouter.of(model);
-    return (await router).route(query);
+    return new Budget({ signal }).inTurns('mcp', (await router).routeInPieces(query));
   };
   tools.server.registerTool(
     'classify',
@@ -61,7 +61,7 @@ export function addSupportTools(tools: Tools, model: SupportModel): void {
     async (asked, extra) =>
       tools.answered('classify', asked, extra, async (call) => ({
         results: await each(asked.texts, call.signal, async (query) => {
-          const { action, prediction, text } = await routed(query);
+          const { action, prediction, text } = await routed(query, call.signal);
           return { intent: prediction.intent, confidence: rounded(prediction.confidence), action, text };
         }),
       })),
@@ -76,8 +76,8 @@ export function addSupportTools(tools: Tools, model: SupportModel): void {
       ...readOnly,
     },
     async (asked, extra) =>
-      tools.answered('answer', asked, extra, async () => {
-        const { action, prediction, text, isAnswer, source } = await routed(asked.message);
+      tools.answered('answer', asked, extra, async ({ signal }) => {
+        const { action, prediction, text, isAnswer, source } = await routed(asked.message, signal);
         const { intent, confidence } = prediction;
         const found = { action, intent, confidence: rounded(confidence), text, is_written: isAnswer };
         return source === undefined ? found : { ...found, source };
@@ -102,7 +102,10 @@ export function addFields(tools: Tools, model: SupportModel | undefined): void {
     async (asked, extra) =>
       tools.answered('fields', asked, extra, async (call) => {
         const read = await fieldReader(model, { country: asked.country });
-        const results = await each(asked.texts, call.signal, (query) => ({ fields: read(query) }));
+        const budget = new Budget({ signal: call.signal });
+        const results = await each(asked.texts, call.signal, async (query) => ({
+          fields: await budget.inTurns('mcp', read(query)),
+        }));
         return { results };
       }),
   );

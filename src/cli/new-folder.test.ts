@@ -41,12 +41,34 @@ test('a folder has all its files or none; a killed run is no hindrance, a live o
   const left = temporaryPath(join(path, 'onebit-folder'));
   mkdirSync(left);
   writeFileSync(join(left, 'one'), 'half');
+  writeFileSync(temporaryPath(join(path, 'onebit.lock')), '{}');
   await fill(path);
   expect(readdirSync(path).sort()).toEqual(['one', 'two']);
   await expect(fill(path)).rejects.toMatchObject({ code: 'bad-argument' });
   writeFileSync(join(root, 'mine'), 'mine');
+  await expect(fill(join(root, 'mine'))).rejects.toThrow(/must be a folder, it is a file/);
   await expect(fill(root)).rejects.toMatchObject({ code: 'bad-argument' });
   expect(existsSync(join(root, 'mine'))).toBe(true);
+});
+
+test('a folder of a run that was killed while files went to their place is filled anew, not one where the last was there', async () => {
+  const path = join(root, 'a');
+  const left = temporaryPath(join(path, 'onebit-folder'));
+  mkdirSync(left, { recursive: true });
+  writeFileSync(join(left, 'onebit-moving.json'), '["one","two"]');
+  writeFileSync(join(path, 'two'), 'of the run before');
+  await fill(path);
+  expect(readdirSync(path).sort()).toEqual(['one', 'two']);
+  expect(readFileSync(join(path, 'two'), 'utf8')).toBe('whole');
+  mkdirSync(left);
+  writeFileSync(join(left, 'onebit-moving.json'), '["one","two"]');
+  await expect(fill(path)).rejects.toMatchObject({ code: 'bad-argument' });
+});
+
+test.skipIf(process.platform !== 'linux')('an output that takes nothing is refused before the work', async () => {
+  const claim = (path: string) => Outputs.claim([{ option: '--output', path, kind: 'answers' }], []);
+  await expect(claim('/dev/full')).rejects.toMatchObject({ code: 'io' });
+  await (await claim('/dev/null')).release();
 });
 
 test('what killed runs left of an output goes with the next one; a secret is for nobody else', async () => {
@@ -58,4 +80,6 @@ test('what killed runs left of an output goes with the next one; a secret is for
   await outputs.release();
   expect(readdirSync(root).sort()).toEqual(['secret.key', 'secret.key.part']);
   expect([readFileSync(path, 'utf8'), statSync(path).mode & 0o777]).toEqual(['whole', 0o600]);
+  const again = Outputs.claim([{ option: '--new-key', path, kind: 'key' }], []);
+  await expect(again).rejects.toThrow(/a key is never written over/);
 });

@@ -1,6 +1,6 @@
 // Owns folders that commands write whole: new or empty ones, so that nothing of others is overwritten. Until all files are there they lie in a folder of
 // their own inside, so that a run that was killed leaves nothing that looks whole, and the next one can do its work.
-import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError } from '../bytes/file-source.ts';
 import { isTemporaryName, temporaryPath, writeFileAtomically } from '../bytes/file-write.ts';
@@ -10,6 +10,8 @@ import type { WriteFile } from '../hf/write.ts';
 
 const LOCK = 'onebit.lock';
 const STAGE = 'onebit-folder';
+/** In a stage whose files are being moved to their place: the names of all, the last one to be moved first. */
+const MOVING = 'onebit-moving.json';
 
 /**
  * Makes the folder, and gives what `fill` gives, which writes its files. The file that `fill` writes first appears last: a folder without it is not whole.
@@ -20,6 +22,9 @@ export async function fillNewFolder<Result>(
   operation: string,
   fill: (write: WriteFile) => Promise<Result>,
 ): Promise<Result> {
+  if ((await stat(path).catch(() => undefined))?.isDirectory() === false) {
+    throw new OnebitError('bad-argument', `${operation}: ${path} must be a folder, it is a file. Choose another.`);
+  }
   const made = await attempt(path, () => mkdir(path, { recursive: true }));
   try {
     await refuseFull(path, operation);
@@ -32,7 +37,8 @@ export async function fillNewFolder<Result>(
       },
     });
     try {
-      for (const name of await refuseFull(path, operation)) await rm(join(path, name), { recursive: true });
+      for (const name of await refuseFull(path, operation))
+        await rm(join(path, name), { recursive: true, force: true });
       return await staged(path, fill);
     } finally {
       await lock.release();
@@ -42,10 +48,11 @@ export async function fillNewFolder<Result>(
   }
 }
 
-/** What killed runs left there. */
+/** What killed runs left there, when nothing else is there. */
 async function refuseFull(path: string, operation: string): Promise<string[]> {
   const names = await attempt(path, () => readdir(path));
-  const left = names.filter((name) => isTemporaryName(name, STAGE));
+  const left = names.filter((name) => isTemporaryName(name, STAGE) || isTemporaryName(name, LOCK));
+  for (const stage of left.slice()) left.push(...(await movedFrom(path, stage, names)));
   if (names.some((name) => name !== LOCK && !left.includes(name))) {
     throw new OnebitError(
       'bad-argument',
@@ -53,6 +60,16 @@ async function refuseFull(path: string, operation: string): Promise<string[]> {
     );
   }
   return left;
+}
+
+/** Those of `names` that a run had moved out of its stage when it was killed before the last one. */
+async function movedFrom(path: string, stage: string, names: readonly string[]): Promise<string[]> {
+  try {
+    const all = JSON.parse(await readFile(join(path, stage, MOVING), 'utf8')) as string[];
+    return names.includes(all[0]) ? [] : names.filter((name) => all.includes(name));
+  } catch {
+    return []; // it had not come so far, or is a lock's
+  }
 }
 
 async function staged<Result>(path: string, fill: (write: WriteFile) => Promise<Result>): Promise<Result> {
@@ -64,6 +81,7 @@ async function staged<Result>(path: string, fill: (write: WriteFile) => Promise<
       await writeFileAtomically(join(stage, name), produce);
       files.push(name);
     });
+    await attempt(path, () => writeFile(join(stage, MOVING), JSON.stringify(files)));
     for (const name of files.reverse()) await attempt(path, () => rename(join(stage, name), join(path, name)));
     return result;
   } finally {

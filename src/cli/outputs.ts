@@ -1,6 +1,7 @@
 // Owns the one way in which commands write files. Before anything is read or computed, all outputs of a command are compared with all its inputs and
 // with each other, foreign files in their places are refused, other runs that write the same are kept out, and writing is tried. Must not know what is
 // written.
+import type { Stats } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join, sep } from 'node:path';
@@ -128,8 +129,7 @@ export class Outputs {
       if (found.isFile()) throw refusal(option, path, 'a file is in the place of this folder', 'Move it away');
     }
     if ((found.isFile() || found.isDirectory()) && !(await isOwnFile(real, kind))) {
-      const what = found.isDirectory() ? 'it has files that onebit did not make' : 'onebit did not make this file';
-      throw refusal(option, path, what, 'Choose another name, or move it away');
+      throw refusal(option, path, whyForeign(found, kind), 'Choose another name, or move it away');
     }
   }
 
@@ -161,7 +161,7 @@ export class Outputs {
   async #try({ path, kind }: Output, neededBytes: number): Promise<void> {
     const real = this.pathOf(path);
     const found = await stat(real).catch(() => undefined);
-    if (found && !found.isFile() && !found.isDirectory()) return;
+    if (found && !found.isFile() && !found.isDirectory()) return tryDevice(path, real, found);
     const probe = temporaryPath(kind === 'checkpoints' ? join(real, 'step-000000000.ckpt') : real);
     try {
       const file = await open(probe, 'wx');
@@ -177,6 +177,21 @@ export class Outputs {
       await rm(probe, { force: true });
     }
     await checkSpace(path, dirname(probe), neededBytes);
+  }
+}
+
+/** Writes nothing to a device, which says whether it takes anything (/dev/full does not). Pipes wait for who reads them. */
+async function tryDevice(path: string, real: string, found: Stats): Promise<void> {
+  if (found.isFIFO()) return;
+  if (!found.isCharacterDevice()) {
+    const what = found.isSocket() ? 'a socket' : 'a disk';
+    throw new OnebitError('bad-argument', `write ${path}: the output must be a file, got ${what}. Name a file.`);
+  }
+  try {
+    const device = await open(real, 'r+').catch(() => open(real, 'w'));
+    await device.writev([new Uint8Array(0)]).finally(() => device.close());
+  } catch (error) {
+    throw fileError('write', path, error);
   }
 }
 
@@ -218,6 +233,11 @@ async function identitiesOf(inputs: readonly string[]): Promise<ReadonlySet<File
 async function areSame(a: string, b: string): Promise<boolean> {
   const [first, second] = [await identityOf(a), await identityOf(b)];
   return first !== undefined && first === second;
+}
+
+function whyForeign(found: Stats, kind: OutputKind): string {
+  if (found.isDirectory()) return 'it has files that onebit did not make';
+  return kind === 'key' ? 'a key is never written over' : 'nothing in it says that onebit made it';
 }
 
 function refusal(option: string, path: string, why: string, advice: string): OnebitError {

@@ -1,6 +1,6 @@
 // Owns `onebit support redact`.
 import { Command } from 'commander';
-import { Budget } from '../core/budget.ts';
+import { atOnce, Budget } from '../core/budget.ts';
 import { printable } from '../core/printable.ts';
 import { OnebitError } from '../errors.ts';
 import { READY_FIELDS, redactFields } from '../tasks/fields/index.ts';
@@ -84,7 +84,7 @@ async function hiderFor(flags: RedactFlags, signal: AbortSignal) {
   }
   const read = await fieldReader(model, { country, language });
   return (text: string) => {
-    const replaced = read(text).filter(({ label }) => labels === undefined || labels.includes(label));
+    const replaced = atOnce(read(text)).filter(({ label }) => labels === undefined || labels.includes(label));
     return {
       text: redactFields(text, replaced),
       fields: replaced.map(({ label, start, end }) => ({ label, start, end })),

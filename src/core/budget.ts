@@ -15,6 +15,17 @@ export interface BudgetLimits {
   readonly signal?: AbortSignal;
 }
 
+/** Work that can be cut: it gives way between its pieces, and gives its result at the end. */
+export type InPieces<Result> = Generator<undefined, Result, undefined>;
+
+/** Does all pieces of some work one after the other. */
+export function atOnce<Result>(work: InPieces<Result>): Result {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
 /** Longest stretch of computing between two turns of the event loop, in milliseconds. */
 const STRETCH_MS = 10;
 /** Steps between two looks at the clock and the signal. */
@@ -77,6 +88,15 @@ export class Budget {
   async turn(what: string): Promise<void> {
     this.look(what);
     if (this.isTurnDue) await this.nextTurn(what);
+  }
+
+  /** Does some work with turns of the event loop between its pieces, where they are due. Throws as `spend` does, and what the work throws. */
+  async inTurns<Result>(what: string, work: InPieces<Result>): Promise<Result> {
+    for (;;) {
+      await this.turn(what);
+      const { done, value } = work.next();
+      if (done) return value;
+    }
   }
 
   /** Gives the event loop a turn in any case: before work that takes long and cannot be cut. Throws as `spend` does. */

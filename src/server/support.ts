@@ -1,7 +1,7 @@
 // Owns the routes of a support model: what queries are about, what to do with them, and a conversation in which it answers itself. Must not know
 // language models.
 import { type MessageRoute, MessageRouter } from '../tasks/messages/index.ts';
-import { explainQuery } from '../tasks/support/explain.ts';
+import { explainInTurns } from '../tasks/support/explain.ts';
 import type { SupportRoute } from '../tasks/support/route.ts';
 import type { Prediction, SupportModel } from '../tasks/support/support-model.ts';
 import { voiceOf } from '../tasks/texts/index.ts';
@@ -20,13 +20,14 @@ export async function classify(
 ): Promise<object> {
   const options = { top: top ?? undefined, threshold: threshold ?? undefined };
   const router = fields ? await routerOf(model) : undefined;
-  const data = await eachQuery(input, exchange, (query, index) => {
+  const data = await eachQuery(input, exchange, async (query, index) => {
     const prediction = model.predict(query, options);
+    const read = router?.fieldsInPieces(query, undefined, prediction.fields);
     const { answered, answer, intents } = prediction;
     return {
       index,
       ...judgement(prediction),
-      ...(router ? { fields: router.fieldsOf(query) } : {}),
+      ...(read ? { fields: await exchange.budget.inTurns('classify', read) } : {}),
       flags: prediction.flags,
       answered,
       answer: answer ?? null,
@@ -42,8 +43,8 @@ export async function route(model: SupportModel, request: RouteRequest, job: Exc
   if (intent != null && !model.intents.includes(intent)) throw badField('intent', 'intent: there is no such intent.');
   const router = await routerOf(model);
   const options = { threshold: threshold ?? undefined, intent: intent ?? undefined, language: language ?? undefined };
-  const data = await eachQuery(input, job, (query, index) => {
-    const routed = router.route(query, options);
+  const data = await eachQuery(input, job, async (query, index) => {
+    const routed = await job.budget.inTurns('route', router.routeInPieces(query, options));
     const found = {
       ...routedFields(model, routed, fields === true),
       ...(fields ? { fields: routed.prediction.fields } : {}),
@@ -88,7 +89,7 @@ function tellOthers(
 /** The answer of /v1/explain. */
 export async function explain(model: SupportModel, { input }: ExplainRequest, job: Exchange): Promise<object> {
   await job.reserveReading(tokensAbout(input));
-  const found = await explainQuery(model, input, { signal: job.signal });
+  const found = await explainInTurns(model, input, job.budget);
   return { object: 'explanation', model: model.facts.name, ...found };
 }
 
@@ -168,7 +169,7 @@ async function decide(
     throw badField('messages', `messages: a query may have ${LONGEST_QUERY} characters, got ${query.length}.`);
   }
   await exchange.reserveReading(tokensAbout(query));
-  const routed = (await routerOf(model)).route(query);
+  const routed = await exchange.budget.inTurns('route', (await routerOf(model)).routeInPieces(query));
   if (!exchange.isBackground) tellOthers(host, exchange, { input: query }, routedFields(model, routed, false));
   return routed;
 }
@@ -195,14 +196,14 @@ function head(model: SupportModel, exchange: Exchange, object: string): object {
 async function eachQuery<Found>(
   input: string | readonly string[],
   exchange: Exchange,
-  judge: (query: string, index: number) => Found,
+  judge: (query: string, index: number) => Promise<Found>,
 ): Promise<Found[]> {
   const queries = typeof input === 'string' ? [input] : input;
   await exchange.reserveReading(queries.reduce((sum, query) => sum + tokensAbout(query), 0));
   const found: Found[] = [];
   for (const [index, query] of queries.entries()) {
     await exchange.budget.turn('classify');
-    found.push(judge(query, index));
+    found.push(await judge(query, index));
   }
   return found;
 }

@@ -93,10 +93,18 @@ async function moment(folder, ended, wholeMs) {
   if (random.below(2) === 0) await Promise.race([over, sleep(random.below(8))]);
 }
 
-const argsOf = ({ args }, folder) => args.map((arg) => (arg === 'URL' ? `${url}/m.gguf` : arg)).map((arg) => (folder && /^(x|out|support)(\..*)?$/.test(arg) && args[args.indexOf(arg) - 1] !== '-m' ? `${folder}/${arg}` : arg)); // biome-ignore format: one line
+/** A command's arguments; with `folder`, its outputs (`out`, `out.gguf`; what `-o` names) go there. */
+function argsOf({ args }, folder) {
+  return args.map((arg, i) => {
+    if (arg === 'URL') return `${url}/m.gguf`;
+    return folder && (/^(x|out)(\..*)?$/.test(arg) || args[i - 1] === '-o') ? `${folder}/${arg}` : arg;
+  });
+}
 
 async function again(folder, command, what) {
+  const isDone = command.once && command.outputs.every((name) => existsSync(join(folder, name)));
   const second = await start(folder, [...argsOf(command), ...(command.again ?? [])]).ended;
+  if (isDone && second.end === 1 && /must be a new/.test(second.said)) return;
   if (second.end !== 0)
     return findings.push(`${what}: the next run ended with ${second.end}: ${second.said.slice(-300)}`);
   for (const flaw of await flaws(folder, command, true)) findings.push(`${what}: after the next run ${flaw}`);
@@ -145,7 +153,7 @@ async function full(command, wholeMs) {
   const folder = newFolder();
   const disk = join(folder, 'full');
   mkdirSync(disk);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', disk]);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk]);
   const env = command.name === 'pull';
   if (env) execFileSync('ln', ['-s', 'full', join(folder, 'cache')]);
   const early = random.below(2) === 0;

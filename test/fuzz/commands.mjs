@@ -46,6 +46,7 @@ export const FIRST = [
  * @property {string[]} args
  * @property {string[]} [again] added to go on where a run was ended
  * @property {string[]} outputs what must be there at the end
+ * @property {boolean} [once] what is whole is never replaced
  * @property {string[]} [kept] what may stay of a run that was ended, beside the outputs
  */
 
@@ -53,22 +54,22 @@ export const FIRST = [
 export const COMMANDS = [
   { name: 'train', args: ['train', 'corpus.txt', '-o', 'out.gguf', ...SMALL, '--steps', '40', '--checkpoint-every', '5'], again: ['--resume'], outputs: ['out.gguf', 'out.jsonl', 'out.html', 'out.card.md'], kept: ['out.gguf.ckpt'] },
   { name: 'distil', args: ['distil', 'float.gguf', 'corpus.txt', '-o', 'out.gguf', ...RUN, '--steps', '20'], again: ['--resume'], outputs: ['out.gguf', 'out.jsonl', 'out.html', 'out.card.md'], kept: ['out.gguf.ckpt'] },
-  { name: 'train --export-tokens', args: ['train', 'corpus.txt', '-o', 'x.gguf', ...SMALL, '--steps', '5', '--export-tokens', 'out'], outputs: ['out/tokens.safetensors', 'out/config.json', 'out/tokenizer.json'], kept: ['out', 'x.gguf.ckpt'] },
+  { name: 'train --export-tokens', args: ['train', 'corpus.txt', '-o', 'x.gguf', ...SMALL, '--steps', '5', '--export-tokens', 'out'], outputs: ['out/tokens.safetensors', 'out/config.json', 'out/tokenizer.json'], once: true, kept: ['out', 'x.gguf.ckpt'] },
   { name: 'convert', args: ['convert', 'model.gguf', '-o', 'out.gguf', '--type', 'same'], outputs: ['out.gguf'] },
-  { name: 'convert --to hf', args: ['convert', 'model.gguf', '-o', 'out', '--to', 'hf'], outputs: ['out/model.safetensors', 'out/config.json', 'out/tokenizer.json'], kept: ['out'] },
+  { name: 'convert --to hf', args: ['convert', 'model.gguf', '-o', 'out', '--to', 'hf'], outputs: ['out/model.safetensors', 'out/config.json', 'out/tokenizer.json'], once: true, kept: ['out'] },
   { name: 'support train', args: ['support', 'train', 'table.csv', '-o', 'out.gguf'], outputs: ['out.gguf', 'out.card.md'] },
   { name: 'support update', args: ['support', 'update', 'more.csv', '-m', 'support.gguf', '-o', 'support.gguf'], outputs: ['support.gguf', 'support.card.md'] },
   { name: 'support texts', args: ['support', 'texts', 'texts.json', '-m', 'support.gguf', '-o', 'out.gguf'], outputs: ['out.gguf'] },
   { name: 'support report', args: ['support', 'report', 'table.csv', '-m', 'support.gguf', '-o', 'out.html'], outputs: ['out.html'] },
   { name: 'support predict', args: ['support', 'predict', '-m', 'support.gguf', '--file', 'rows.csv', '-o', 'out.csv'], outputs: ['out.csv'] },
-  { name: 'support redact', args: ['support', 'redact', '--file', 'rows.csv', '-o', 'out.txt'], outputs: ['out.txt'] },
+  { name: 'support redact', args: ['support', 'redact', '--file', 'rows.csv', '-o', 'out.txt'], outputs: ['out.txt'], once: true },
   { name: 'support suggest', args: ['support', 'suggest', 'rows.csv', '-o', 'out.csv'], outputs: ['out.csv'] },
   { name: 'decide train', args: ['decide', 'train', 'labels.csv', '-o', 'out.gguf'], outputs: ['out.gguf', 'out.card.md'] },
   { name: 'calibrate', args: ['calibrate', 'labels.csv', '-m', 'decide.gguf', '-o', 'out.json'], outputs: ['out.json'] },
   { name: 'evaluate', args: ['evaluate', 'model.gguf', '--task', 'ask=ask.jsonl', '--threads', '1', '--max-tokens', '8', '--calibrate', 'out.json', '--report', 'out.html', '--journal', 'out.journal'], outputs: ['out.json', 'out.html', 'out.journal'] },
   { name: 'batch', args: ['batch', 'rows.csv', '-o', 'out.csv', '-m', 'support.gguf'], again: ['--resume'], outputs: ['out.csv'], kept: ['out.csv.journal'] },
   { name: 'batch to a workbook', args: ['batch', 'rows.csv', '-o', 'out.xlsx', '-m', 'support.gguf'], again: ['--resume'], outputs: ['out.xlsx'], kept: ['out.xlsx.journal'] },
-  { name: 'sign --new-key', args: ['sign', '--new-key', 'out.key'], outputs: ['out.key'] },
+  { name: 'sign --new-key', args: ['sign', '--new-key', 'out.key'], outputs: ['out.key'], once: true },
   { name: 'sign a file', args: ['sign', 'corpus.txt', '--key', 'sign.key', '-o', 'out.intoto.json'], outputs: ['out.intoto.json'] },
   { name: 'sign a model', args: ['sign', 'model.gguf', '--key', 'sign.key', '-o', 'out.gguf'], outputs: ['out.gguf'] },
   { name: 'pull', args: ['pull', 'URL'], outputs: ['cache'] },

@@ -153,6 +153,27 @@ test('chats with the model of its name get its answers, whole and streamed; othe
   expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['tiny', 'shop']);
 });
 
+test('a long message is read a piece at a time, within the budget of one request', async () => {
+  const hurried = await startServer({ support, limits: { prepareMs: 20 } });
+  const dates = '3 June 2027, 030 901820, 5 €\n'.repeat(650);
+  for (const [path, body] of [
+    ['/v1/classify', { input: dates, fields: true }],
+    ['/v1/route', { input: dates }],
+    ['/v1/explain', { input: 'where is my parcel '.repeat(900) }],
+    ['/v1/chat/completions', { model: 'shop', messages: [{ role: 'user', content: dates }] }],
+  ] as const) {
+    const answer = await hurried.post(path, body);
+    expect([path, answer.status, (await answer.json()).error.message]).toEqual([
+      path,
+      400,
+      expect.stringContaining('within the budget'),
+    ]);
+  }
+  await hurried.stop();
+  const { body } = await ask('/v1/classify', { input: dates, fields: true });
+  expect(body.data[0].fields.filter(({ label }: { label: string }) => label === 'datetime')).toHaveLength(650);
+});
+
 test('a server without a support model says so', async () => {
   const plain = await startServer();
   const answer = await plain.post('/v1/classify', { input: 'x' });

@@ -6,8 +6,10 @@ export {
   READY_FIELDS,
   type ReadyField,
   type ReadyFieldsOptions,
+  type ReadyPieces,
   type ReadyReader,
   readyFields,
+  readyPieces,
   withReadyFields,
 } from './ready.ts';
 export { redactFields } from './redact.ts';

@@ -1,5 +1,6 @@
 // Owns fields that need no examples: e-mail addresses, web addresses, phone numbers, IBANs, amounts of money, order numbers, dates and times. Libraries are
 // loaded when the first reader is made. Must not know models.
+import { atOnce, type InPieces } from '../../core/budget.ts';
 import { checkList, checkOptions } from '../../core/check.ts';
 import { OnebitError } from '../../errors.ts';
 import { dateReader } from './dates.ts';
@@ -23,6 +24,9 @@ export interface ReadyFieldsOptions {
 
 /** Reads the ready fields of a text, in their order; they do not overlap. Dates are read in its language, two letters (default: English). */
 export type ReadyReader = (text: string, language?: string) => Field[];
+
+/** The same, a piece of a text at a time: a long one takes half a second in all. */
+export type ReadyPieces = (text: string, language?: string) => InPieces<Field[]>;
 
 /** Their form says what they are. */
 const UNDOUBTED: ReadonlySet<string> = new Set<ReadyField>(['email', 'url', 'iban']);
@@ -86,6 +90,12 @@ const CODED = /(?<![\p{L}\p{N}@./-])(?:#\d{4,14}|[A-Z]{2,5}-?\d{4,14}(?:-\d+)?)(
 
 /** Loads what the kinds need and gives a reader. Throws `bad-argument`. */
 export async function readyFields(options: ReadyFieldsOptions = {}): Promise<ReadyReader> {
+  const read = await readyPieces(options);
+  return (text, language) => atOnce(read(text, language));
+}
+
+/** The same for who has others to serve. */
+export async function readyPieces(options: ReadyFieldsOptions = {}): Promise<ReadyPieces> {
   checkOptions('readyFields', options, { kinds: 'list', country: 'text', writtenAt: 'object' });
   const { kinds = READY_FIELDS, country, writtenAt } = options;
   const unknown = kinds.find((kind) => !READY_FIELDS.includes(kind));
@@ -96,16 +106,21 @@ export async function readyFields(options: ReadyFieldsOptions = {}): Promise<Rea
     );
   }
   if (country !== undefined && !/^[a-z]{2}$/i.test(country)) throw noCountry(country);
-  const readers: ReadyReader[] = [];
+  const readers: ReadyPieces[] = [];
   for (const kind of READY_FIELDS) {
     if (!kinds.includes(kind)) continue;
     if (kind === 'phone') readers.push(inPieces(await phones(country)));
     else if (kind === 'datetime') readers.push(inPieces(await datetimes(country, writtenAt)));
-    else readers.push(PATTERNS[kind]);
+    else readers.push(inOnePiece(PATTERNS[kind]));
   }
-  return (text, language) => {
+  return function* (text, language) {
     const head = text.slice(0, MAX_CHARACTERS);
-    return readers.reduce<Field[]>((found, read) => withoutOverlap(found, read(head, language)), []);
+    let found: Field[] = [];
+    for (const read of readers) {
+      found = withoutOverlap(found, yield* read(head, language));
+      yield;
+    }
+    return found;
   };
 }
 
@@ -199,11 +214,23 @@ function decimal(number: string): string {
 }
 
 /** Libraries of patterns take time that grows with the square of a text's length: they are shown a line of it, or a part of a long line, at a time. */
-function inPieces(read: ReadyReader): ReadyReader {
-  return (text, language) =>
-    Array.from(text.matchAll(PIECES)).flatMap(({ 0: piece, index }) =>
-      read(piece, language).map((found) => ({ ...found, start: found.start + index, end: found.end + index })),
-    );
+function inPieces(read: ReadyReader): ReadyPieces {
+  return function* (text, language) {
+    const all: Field[] = [];
+    for (const { 0: piece, index } of text.matchAll(PIECES)) {
+      for (const found of read(piece, language))
+        all.push({ ...found, start: found.start + index, end: found.end + index });
+      yield;
+    }
+    return all;
+  };
+}
+
+function inOnePiece(read: ReadyReader): ReadyPieces {
+  // biome-ignore lint/correctness/useYield: it has one piece
+  return function* (text, language) {
+    return read(text, language);
+  };
 }
 
 async function phones(country: string | undefined): Promise<ReadyReader> {

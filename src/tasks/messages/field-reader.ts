@@ -1,5 +1,6 @@
 // Owns reading all fields of a text, those that a model has learnt and those that need no examples, in the language of the text. Must not know who asks.
-import { type Field, readyFields, withReadyFields } from '../fields/index.ts';
+import type { InPieces } from '../../core/budget.ts';
+import { type Field, readyPieces, withReadyFields } from '../fields/index.ts';
 import type { SupportModel } from '../support/support-model.ts';
 import { languageReader } from '../texts/index.ts';
 
@@ -11,12 +12,15 @@ export interface FieldReaderOptions {
   readonly language?: string;
 }
 
-/** Loads the libraries and gives what reads the fields of a text, with a model of the business or without. @throws OnebitError `bad-argument` for an unknown country */
+/** Loads the libraries and gives what reads the fields of a text, a piece at a time, with a model of the business or without. @throws OnebitError `bad-argument` for an unknown country */
 export async function fieldReader(
   model?: SupportModel,
   { country, language }: FieldReaderOptions = {},
-): Promise<(text: string) => Field[]> {
-  const ready = await readyFields({ country: country ?? model?.texts.country });
+): Promise<(text: string) => InPieces<Field[]>> {
+  const ready = await readyPieces({ country: country ?? model?.texts.country });
   const tell = language === undefined ? await languageReader() : () => language;
-  return (text) => withReadyFields(model?.readFields(text) ?? [], ready(text, tell(text) ?? model?.texts.language));
+  return function* (text) {
+    const found = yield* ready(text, tell(text) ?? model?.texts.language);
+    return withReadyFields(model?.readFields(text) ?? [], found);
+  };
 }

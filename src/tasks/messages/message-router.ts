@@ -1,17 +1,18 @@
 // Owns all that routing a customer's message takes besides the model: its language, and the fields that need no examples. Must not know who asks.
-import { type Field, type ReadyReader, readyFields, withReadyFields } from '../fields/index.ts';
+import { atOnce, type InPieces } from '../../core/budget.ts';
+import { type Field, type ReadyPieces, readyPieces, withReadyFields } from '../fields/index.ts';
 import type { RouteOptions } from '../support/route.ts';
 import { checkSupportModel, type SupportModel } from '../support/support-model.ts';
 import { type LanguageReader, languageReader, languagesOf } from '../texts/index.ts';
-import { type MessageRoute, routeMessage } from './wishes.ts';
+import { type MessageRoute, routeInPieces } from './wishes.ts';
 
 /** Routes messages with the ready fields of each, which answers may hold, in the customer's language. */
 export class MessageRouter {
   private readonly model: SupportModel;
-  private readonly ready: ReadyReader;
+  private readonly ready: ReadyPieces;
   private readonly tell: LanguageReader;
 
-  private constructor(model: SupportModel, ready: ReadyReader, tell: LanguageReader) {
+  private constructor(model: SupportModel, ready: ReadyPieces, tell: LanguageReader) {
     checkSupportModel('MessageRouter', model);
     this.model = model;
     this.ready = ready;
@@ -21,7 +22,7 @@ export class MessageRouter {
   /** Loads the libraries. @param country of phone numbers without a country code; default that of the business */
   static async of(model: SupportModel, country?: string): Promise<MessageRouter> {
     checkSupportModel('MessageRouter.of', model);
-    const ready = await readyFields({ country: country ?? model.texts?.country });
+    const ready = await readyPieces({ country: country ?? model.texts?.country });
     return new MessageRouter(model, ready, await languageReader());
   }
 
@@ -32,14 +33,25 @@ export class MessageRouter {
 
   /** What the model has learnt to read and what needs no examples. */
   fieldsOf(text: string, language = this.languageOf(text)): Field[] {
-    return withReadyFields(this.model.readFields(text), this.ready(text, language));
+    return atOnce(this.fieldsInPieces(text, language));
+  }
+
+  /** @internal The same for who has others to serve; `learnt`: what the model has read already. */
+  *fieldsInPieces(text: string, language = this.languageOf(text), learnt?: readonly Field[]): InPieces<Field[]> {
+    const ready = yield* this.ready(text, language);
+    return withReadyFields(learnt ?? this.model.readFields(text), ready);
   }
 
   /** What to do with a message, as `routeMessage` says; its fields are the ready ones too. */
   route(text: string, options: Omit<RouteOptions, 'fields'> = {}): MessageRoute {
+    return atOnce(this.routeInPieces(text, options));
+  }
+
+  /** @internal The same for who has others to serve: a long message takes half a second. */
+  *routeInPieces(text: string, options: Omit<RouteOptions, 'fields'> = {}): InPieces<MessageRoute> {
     const language = options.language ?? this.languageOf(text);
-    const fields = this.fieldsOf(text, language);
-    const route = routeMessage(this.model, text, { ...options, language, fields });
+    const fields = yield* this.fieldsInPieces(text, language);
+    const route = yield* routeInPieces(this.model, text, { ...options, language, fields });
     return { ...route, prediction: { ...route.prediction, fields } };
   }
 }

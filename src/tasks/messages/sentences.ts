@@ -32,13 +32,19 @@ const LIST_ITEM = /^\s*(?:[-*•–]|\d{1,2}[.)])\s+/u;
 export function sentencesOf(message: string): MessagePart[] {
   checkArgument('sentencesOf', 'message', message, 'text');
   const text = message.slice(0, MAX_CHARACTERS);
-  const parts = linesOf(text)
-    .flatMap((part) => split(part, text))
-    .flatMap((part) => alsoParts(part, text))
-    .map((part) => withoutGreeting(part, text))
-    .filter((part) => /[\p{L}\p{N}]/u.test(part.text) && !THANKING.test(part.text) && !CLOSING.test(part.text))
-    .slice(0, MOST_PARTS);
+  const parts: MessagePart[] = [];
+  for (const part of partsOf(text)) {
+    if (/[\p{L}\p{N}]/u.test(part.text) && !THANKING.test(part.text) && !CLOSING.test(part.text)) parts.push(part);
+    if (parts.length === MOST_PARTS) break;
+  }
   return parts.length > 0 ? parts : [trimmed(text, 0, text.length)].filter((part) => part.text !== '');
+}
+
+/** The sentences, courtesies among them; only as many are made as are asked for. */
+function* partsOf(text: string): Generator<MessagePart> {
+  for (const run of linesOf(text))
+    for (const sentence of split(run, text))
+      for (const part of alsoParts(sentence, text)) yield withoutGreeting(part, text);
 }
 
 /** Runs of lines that belong together, up to the signature or the quoted message. */
@@ -56,7 +62,7 @@ function linesOf(text: string): MessagePart[] {
     at += line.length + 1;
     const bare = line.replace(/\r$/, '');
     if (SIGNATURE.test(bare) || QUOTED.test(bare) || (said && CLOSING.test(bare))) break;
-    if (said && THANKING.test(bare) && isName(text.slice(at))) break;
+    if (said && THANKING.test(bare) && isName(text, at)) break;
     if (bare.trim() === '' || bare.startsWith('>') || (start >= 0 && !goesOn(text.slice(start, end), bare))) close();
     if (bare.trim() === '' || bare.startsWith('>')) continue;
     if (start < 0) start = from;
@@ -74,25 +80,37 @@ function goesOn(before: string, line: string): boolean {
   return last.length >= WRAPPED || /^\s*\p{Ll}/u.test(line);
 }
 
-/** Whether what follows a line of thanks says who thanks: some short lines that ask nothing. */
-function isName(text: string): boolean {
-  const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('>'));
-  const own = lines.slice(0, Math.max(0, lines.findIndex((line) => QUOTED.test(line.trim())) + 1) || lines.length);
-  return own.length <= MOST_NAME_LINES && own.every((line) => line.length <= WRAPPED && !/[?]|[.!]\s*$/u.test(line));
+/** Whether what follows a line of thanks says who thanks: some short lines that ask nothing, up to a quoted message. */
+function isName(text: string, from: number): boolean {
+  let count = 0;
+  for (let at = from; at < text.length; ) {
+    const end = text.indexOf('\n', at) < 0 ? text.length : text.indexOf('\n', at);
+    const line = text.slice(at, end);
+    at = end + 1;
+    if (line.trim() === '' || line.startsWith('>')) continue;
+    if (++count > MOST_NAME_LINES || line.length > WRAPPED || /[?]|[.!]\s*$/u.test(line)) return false;
+    if (QUOTED.test(line.trim())) break;
+  }
+  return true;
 }
+
+/** Making one takes longer than most sentences. */
+const SENTENCES = new Intl.Segmenter(undefined, { granularity: 'sentence' });
+/** Where the end of a sentence is looked at for abbreviations. */
+const END_CHARACTERS = 40;
 
 /** Sentences by Unicode's rules, but not cut behind abbreviations; a line's end within is a space. */
 function split(part: MessagePart, text: string): MessagePart[] {
   const plain = part.text.replace(/[\r\n]/g, ' ');
   const sentences: { segment: string; index: number }[] = [];
-  for (const { segment, index } of new Intl.Segmenter(undefined, { granularity: 'sentence' }).segment(plain)) {
+  for (const { segment, index } of SENTENCES.segment(plain)) {
     const last = sentences.at(-1);
+    const end = last?.segment.slice(-END_CHARACTERS) ?? '';
     const goesOn =
-      last &&
-      (ABBREVIATED.test(last.segment) ||
-        (DAY.test(last.segment) && MONTH.test(segment)) ||
-        (LETTER.test(last.segment) && LETTER_FIRST.test(segment)));
-    if (goesOn) last.segment += segment;
+      ABBREVIATED.test(end) ||
+      (DAY.test(end) && MONTH.test(segment)) ||
+      (LETTER.test(end) && LETTER_FIRST.test(segment));
+    if (last && goesOn) last.segment += segment;
     else sentences.push({ segment, index });
   }
   return sentences.map(({ segment, index }) => {

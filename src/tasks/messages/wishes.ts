@@ -1,4 +1,5 @@
 // Owns what a whole message wants: its sentences sorted apart, those of one wish put together, and one decision on all. Must not know who asks.
+import { atOnce, type InPieces } from '../../core/budget.ts';
 import { checkArgument, checkOptions } from '../../core/check.ts';
 import { type Flag, RAISED } from '../flags/flag-model.ts';
 import {
@@ -41,6 +42,15 @@ interface Judged {
 
 /** Decides what to do with a message: greetings, thanks, signatures and quoted messages are left out, several wishes sorted apart. Throws `bad-argument`. */
 export function routeMessage(model: SupportModel, message: string, options: RouteOptions = {}): MessageRoute {
+  return atOnce(routeInPieces(model, message, options));
+}
+
+/** The same, a sentence at a time, for who has others to serve. */
+export function* routeInPieces(
+  model: SupportModel,
+  message: string,
+  options: RouteOptions = {},
+): InPieces<MessageRoute> {
   checkSupportModel('routeMessage', model);
   checkArgument('routeMessage', 'message', message, 'text');
   checkOptions('routeMessage', options, ROUTE_OPTIONS);
@@ -57,10 +67,14 @@ export function routeMessage(model: SupportModel, message: string, options: Rout
     known.set(text, prediction);
     return prediction;
   };
-  const judged = parts.slice(0, MOST_SENTENCES).map((part): Judged => ({ part, prediction: judge(part.text) }));
+  const judged: Judged[] = [];
+  for (const part of parts.slice(0, MOST_SENTENCES)) {
+    judged.push({ part, prediction: judge(part.text) });
+    yield;
+  }
   const whole = judge(message);
   const flags = raisedBy(model, [whole, ...judged.map(({ prediction }) => prediction)]);
-  const groups = grouped(judged, judge);
+  const groups = yield* grouped(judged, judge);
   const rest = parts.slice(MOST_SENTENCES);
   const all = options.fields ?? whole.fields;
   const fieldsIn = (places: readonly MessagePart[]) =>
@@ -74,20 +88,22 @@ export function routeMessage(model: SupportModel, message: string, options: Rout
     return { ...route, wishes: [wishOf(own, joined(parts), parts)], flags };
   }
   groups[groups.length - 1].push(...rest.map((part) => ({ part, prediction: whole })));
-  const wishes = groups.map((group): Wish => {
+  const wishes: Wish[] = [];
+  for (const group of groups) {
     const inOrder = group.map(({ part }) => part).sort((a, b) => a.start - b.start);
     const query = joined(inOrder);
     // The sentence that says it decides: what goes with it would only blur it, and the surer of both would promise too much.
     const prediction = { ...group[0].prediction, fields: fieldsIn(inOrder) };
     // An order number may stand in another sentence than the wish that needs it: answers take any field of the message, those of the wish first.
-    const fields = [...prediction.fields, ...all.filter((field) => !prediction.fields.includes(field))];
-    return wishOf(routePrediction(model, query, prediction, { ...options, fields }), query, inOrder);
-  });
+    const fields = [...new Set([...prediction.fields, ...all])];
+    wishes.push(wishOf(routePrediction(model, query, prediction, { ...options, fields }), query, inOrder));
+    yield;
+  }
   return { ...togetherOf(wishes, whole), wishes, flags };
 }
 
 /** Sentences by what they want, the sentence that says it first; those that want nothing go with a neighbour. */
-function grouped(judged: readonly Judged[], judge: (text: string) => Prediction): Judged[][] {
+function* grouped(judged: readonly Judged[], judge: (text: string) => Prediction): InPieces<Judged[][]> {
   const isClear = ({ prediction }: Judged) => prediction.confidence >= CLEAR;
   const groups = new Map<string, Judged[]>();
   for (const one of judged.filter(isClear)) {
@@ -109,6 +125,7 @@ function grouped(judged: readonly Judged[], judge: (text: string) => Prediction)
       gain(before, (other) => `${other.part.text} ${one.part.text}`) >=
       gain(after, (other) => `${one.part.text} ${other.part.text}`);
     groups.get((goesBack ? before : after)!.prediction.intent)!.push(one);
+    yield;
   }
   return [...groups.values()].sort((a, b) => a[0].part.start - b[0].part.start);
 }

@@ -35,14 +35,18 @@ export async function explainQuery(
   checkSupportModel('explainQuery', model);
   checkArgument('explainQuery', 'text', text, 'text');
   checkOptions('explainQuery', options, { signal: 'signal' });
-  const budget = new Budget({ signal: options.signal });
+  return explainInTurns(model, text, new Budget({ signal: options.signal }));
+}
+
+/** The same within the budget of who asked. Throws as `spend` does. */
+export async function explainInTurns(model: SupportModel, text: string, budget: Budget): Promise<Explanation> {
   const { intent, intents, probability } = model.predict(text, { top: TOP });
+  const asked = model.intents.indexOf(intent);
   const words: { start: number; end: number; weight: number }[] = [];
   for (const { 0: word, index } of model.intents.length > 0 ? text.matchAll(WORD) : []) {
     if (words.length >= MOST_WORDS) break;
     const without = `${text.slice(0, index)} ${text.slice(index + word.length)}`;
-    const other = model.predict(without, { top: model.intents.length }).intents;
-    const left = other.find((one) => one.intent === intent)?.probability ?? 0;
+    const left = model.chancesOf(without)[asked];
     words.push({ start: index, end: index + word.length, weight: probability - left });
     await budget.turn('explain');
   }

@@ -204,10 +204,10 @@ export class SupportModel {
     checkArgument('predict', 'text', text, 'text');
     checkOptions('predict', options, { top: 'number', threshold: 'number' });
     const { top = 3, threshold = this.facts.threshold } = options;
-    const { space, networks, outliers, intents, hasOutlierClass } = this.parts;
+    const { space, outliers, intents } = this.parts;
     if (intents.length === 0) return NOTHING;
     const evidence = space.of(text);
-    const { scores, outlierScore } = meanScores(networks, evidence, intents.length, hasOutlierClass);
+    const { scores, outlierScore } = this.scoresOf(evidence);
     const outOfScope =
       evidence.ids.length === 0 ? 1 : outlierProbability(outliers, signalsOf(scores, outlierScore, evidence.known));
     softmax(scores, this.facts.temperature);
@@ -231,6 +231,18 @@ export class SupportModel {
       ...(answer === undefined ? {} : { answer }),
       ...{ intents: ranked, fields, flags },
     };
+  }
+
+  /** @internal The probability of every intent, as `predict` has it: a fifth of its work where fields are read. */
+  chancesOf(text: string): Float32Array {
+    const { scores } = this.scoresOf(this.parts.space.of(text));
+    softmax(scores, this.facts.temperature);
+    return scores;
+  }
+
+  private scoresOf(evidence: Evidence) {
+    const { networks, intents, hasOutlierClass } = this.parts;
+    return meanScores(networks, evidence, intents.length, hasOutlierClass);
   }
 }
 
