@@ -116,10 +116,14 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
     SLOW,
   );
 
-  test.each(['light', 'dark'] as const)(
-    'axe finds nothing, in %s colours',
-    async (colorScheme) => {
-      const page = await open('/', { colorScheme });
+  test.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 360],
+  ] as const)(
+    'axe finds nothing, in %s colours, %i pixels wide',
+    async (colorScheme, width) => {
+      const page = await open('/', { colorScheme, viewport: { width, height: 860 } });
       await isReady(page);
       const found: string[] = await violations(page);
       await say(page, 'I would like to book a table for two.');
@@ -188,6 +192,8 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
       expect(await page.locator('.answer > .text').textContent()).toBe('שלום, איך אפשר לעזור?');
       const direction = `getComputedStyle(document.querySelector('.answer > .text .line')).direction`;
       expect(await page.evaluate(direction)).toBe('rtl');
+      const facts = await page.locator('.answer .actions').textContent(); // a server's answer in one packet says nothing about speed
+      expect([/3 tokens/.test(facts!), /tokens\/s/.test(facts!)]).toEqual([true, false]);
       await page.close();
     },
     SLOW,
