@@ -249,6 +249,17 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
       await served.locator('#model-label').getByText('tiny').waitFor();
       expect(await served.getByText('runs on the server').count()).toBe(0);
       await served.close();
+      house = 'house-model';
+      const again = await open(`/served/?model=${encodeURIComponent('/models/tiny.gguf')}`);
+      await isReady(again);
+      await again.goto(`${server.origin}/served/`); // as a reload of the page of a link, which has left the address
+      await again.locator('#model-label').getByText('tiny').waitFor();
+      await isReady(again);
+      await again.locator('#model-button').click();
+      await again.getByRole('button', { name: 'house-model' }).click();
+      await again.reload();
+      await again.getByText('runs on the server').waitFor();
+      await again.close();
       house = 'seedling'; // the embedded one, served: what it is for is known
       const own = await open('/served/');
       await own.getByText('runs on the server').waitFor();
@@ -259,6 +270,34 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
       await damaged.locator('.notice').getByText(/link/).waitFor();
       await isReady(damaged);
       await damaged.close();
+    },
+    SLOW,
+  );
+
+  test(
+    'a text that is written while an example comes stays',
+    async () => {
+      const page = await open('/');
+      await isReady(page);
+      let letGo = () => {};
+      const late = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      await page.route(/example-text/, async (route) => {
+        await late;
+        await route.continue();
+      });
+      await page.evaluate(`location.hash = '#train'`);
+      const text = page.getByLabel('Text to learn from');
+      await text.fill('mine');
+      const came = page.waitForResponse(/example-text/);
+      letGo();
+      await came;
+      await page.waitForTimeout(300);
+      expect(await text.inputValue()).toBe('mine');
+      await page.getByRole('button', { name: 'A bicycle workshop' }).click(); // asked for later than it was written
+      await expect.poll(() => text.inputValue()).toMatch(/bicycle|bike/);
+      await page.close();
     },
     SLOW,
   );
