@@ -161,11 +161,11 @@ export class OneBitModel {
 
   /** The word that begins with `start`, followed greedily until the next word begins; empty for white space. */
   async #wordFrom(model: LanguageModel, prompt: readonly number[], start: readonly number[]): Promise<string> {
-    const begun = model.detokenize(start);
-    if (begun.trim() === '') return '';
+    if (model.detokenize(start).trim() === '') return '';
     const options = { maxTokens: LONGEST_WORD, temperature: 0, ignoreEndOfText: true };
-    const { text } = await model.generate([...prompt, ...start], options).result();
-    const [word] = /^\s*(?:[\p{L}\p{N}_'’-]+|[^\p{L}\p{N}\s])/u.exec(begun + text) ?? [''];
+    const { tokens } = await model.generate([...prompt, ...start], options).result();
+    const text = model.detokenize([...start, ...tokens]); // of all tokens at once: a letter may be several
+    const [word] = /^\s*(?:[\p{L}\p{N}_'’-]+|[^\p{L}\p{N}\s\ufffd])/u.exec(text) ?? [''];
     return word.trim();
   }
 }

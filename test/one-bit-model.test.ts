@@ -44,6 +44,15 @@ describe('the model for a page of text', () => {
     expect((await model.predict('warm'))[0].word).toBe('bread');
   });
 
+  test('predicts no bytes that are no letter', async () => {
+    const small = new OneBitModel();
+    await small.train('The sun rises in the east. The moon follows the sun.');
+    for (const words of ['The', 'The sun rises', 'the', 'in the', 'zebra']) {
+      expect(JSON.stringify(await small.predict(words)), words).not.toContain('\ufffd');
+    }
+    await small.dispose();
+  });
+
   test('predicts whole words, not the pieces that the vocabulary has of them', async () => {
     const known = text.match(/\w+|\./g);
     for (const words of ['The', 'Every', 'the baker opens the', 'The cat sits in the', 'The moon']) {

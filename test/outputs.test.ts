@@ -84,14 +84,14 @@ describe('no output takes the place of', () => {
   beforeEach(() => {
     writeFileSync(at('corpus.txt'), corpus);
     writeFileSync(at('held.txt'), corpus);
-    writeFileSync(at('chats.jsonl'), chats);
+    writeFileSync(at('all.log.jsonl'), chats);
     writeFileSync(at('table.csv'), table);
     writeFileSync(at('notes.txt'), 'mine');
   });
 
   const cases: [string, string, string[]][] = [
     ['the corpus, by its log', 'corpus.txt', ['train', 'corpus.txt', '-o', 'x.gguf', '--log', 'corpus.txt']],
-    ['the corpus, by the log that nobody named', 'chats.jsonl', ['train', 'chats.jsonl', '-o', 'chats.gguf']],
+    ['the corpus, by the log that nobody named', 'all.log.jsonl', ['train', 'all.log.jsonl', '-o', 'all.gguf']],
     ['the corpus, by its report', 'corpus.txt', ['train', 'corpus.txt', '-o', 'x.gguf', '--report', './corpus.txt']],
     ['a folder that is not there', 'table.csv', ['support', 'train', 'table.csv', '-o', 'new/']],
     ['held-out text', 'held.txt', ['train', 'corpus.txt', '--valid', 'held.txt', '-o', 'held.txt']],
@@ -162,21 +162,30 @@ test('what onebit made may be made anew; through a link the file behind it; lock
     'x.gguf',
     'x.gguf.ckpt',
     'x.html',
-    'x.jsonl',
+    'x.log.jsonl',
   ]);
   expect(readdirSync(at('disk'))).toEqual(['real.gguf']);
   const again = await run('train', '.', '-o', 'x.gguf', ...small, '--steps', '1', '--json');
   expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('2 documents')]);
 });
 
+test('a model named as its corpus of conversations is made: the log has another name', async () => {
+  writeFileSync(at('chats.jsonl'), chats);
+  const { code, stderr } = await train('chats.jsonl', '-o', 'chats.gguf');
+  expect(stderr).not.toContain('error');
+  expect(code).toBe(0);
+  expect(readFileSync(at('chats.jsonl'), 'utf8')).toBe(chats);
+  expect(readFileSync(at('chats.log.jsonl'), 'utf8')).not.toBe('');
+});
+
 describe('two runs', () => {
   test('of one output: the second is refused while the first lives, and takes over when it was killed', async () => {
     writeFileSync(at('corpus.txt'), corpus);
     const long = start(['train', 'corpus.txt', '-o', 'x.gguf', ...small, '--steps', '1000000']);
-    while (!existsSync(at('x.jsonl'))) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (!existsSync(at('x.log.jsonl'))) await new Promise((resolve) => setTimeout(resolve, 50));
     const second = await train('corpus.txt', '-o', 'x.gguf', '--overwrite');
     expect([second.code, second.stderr]).toEqual([1, expect.stringContaining('another run (process')]);
-    const log = await train('corpus.txt', '-o', 'y.gguf', '--log', 'x.jsonl');
+    const log = await train('corpus.txt', '-o', 'y.gguf', '--log', 'x.log.jsonl');
     expect([log.code, log.stderr]).toEqual([1, expect.stringContaining('another run (process')]);
     long.child.kill('SIGKILL');
     await long.ended;

@@ -1,5 +1,5 @@
 // The package as npm would ship it: packed, unpacked into an empty project, imported by name with its subpaths, its program run.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -71,6 +71,32 @@ console.log('|done');
 await model.dispose();`;
   writeFileSync(join(folder, 'index.mjs'), program);
   expect(execFileSync(process.execPath, ['index.mjs'], { cwd: folder }).toString()).toMatch(/\|done\n$/);
+});
+
+test('its types need none of Node’s, where the documents do not say so, also without skipLibCheck', () => {
+  const withNode = ['./server/node', './ai-sdk']; // docs/bundlers.md
+  const subpaths = Object.keys(manifest.exports).filter(
+    (path) => manifest.exports[path].types && !withNode.includes(path),
+  );
+  writeFileSync(
+    join(folder, 'types.ts'),
+    subpaths.map((path, i) => `export * as part${i} from '${path.replace('.', 'onebit')}';`).join('\n'),
+  );
+  const compilerOptions = {
+    module: 'nodenext',
+    target: 'es2022',
+    lib: ['es2023', 'dom', 'dom.iterable', 'dom.asynciterable'],
+    types: [],
+    strict: true,
+    noEmit: true,
+    skipLibCheck: false,
+    preserveSymlinks: true, // a dependency's link leads to where Node's types lie
+  };
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['types.ts'] }));
+  const { stdout } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], {
+    encoding: 'utf8',
+  });
+  expect(stdout).toBe('');
 });
 
 test.skipIf(!hasChromium)(

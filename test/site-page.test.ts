@@ -116,10 +116,14 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
     SLOW,
   );
 
-  test.each(['light', 'dark'] as const)(
-    'axe finds nothing, in %s colours',
-    async (colorScheme) => {
-      const page = await open('/', { colorScheme });
+  test.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 360],
+  ] as const)(
+    'axe finds nothing, in %s colours, %i pixels wide',
+    async (colorScheme, width) => {
+      const page = await open('/', { colorScheme, viewport: { width, height: 860 } });
       await isReady(page);
       const found: string[] = await violations(page);
       await say(page, 'I would like to book a table for two.');
@@ -188,6 +192,8 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
       expect(await page.locator('.answer > .text').textContent()).toBe('שלום, איך אפשר לעזור?');
       const direction = `getComputedStyle(document.querySelector('.answer > .text .line')).direction`;
       expect(await page.evaluate(direction)).toBe('rtl');
+      const facts = await page.locator('.answer .actions').textContent(); // a server's answer in one packet says nothing about speed
+      expect([/3 tokens/.test(facts!), /tokens\/s/.test(facts!)]).toEqual([true, false]);
       await page.close();
     },
     SLOW,
@@ -243,6 +249,17 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
       await served.locator('#model-label').getByText('tiny').waitFor();
       expect(await served.getByText('runs on the server').count()).toBe(0);
       await served.close();
+      house = 'house-model';
+      const again = await open(`/served/?model=${encodeURIComponent('/models/tiny.gguf')}`);
+      await isReady(again);
+      await again.goto(`${server.origin}/served/`); // as a reload of the page of a link, which has left the address
+      await again.locator('#model-label').getByText('tiny').waitFor();
+      await isReady(again);
+      await again.locator('#model-button').click();
+      await again.getByRole('button', { name: 'house-model' }).click();
+      await again.reload();
+      await again.getByText('runs on the server').waitFor();
+      await again.close();
       house = 'seedling'; // the embedded one, served: what it is for is known
       const own = await open('/served/');
       await own.getByText('runs on the server').waitFor();
@@ -253,6 +270,34 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
       await damaged.locator('.notice').getByText(/link/).waitFor();
       await isReady(damaged);
       await damaged.close();
+    },
+    SLOW,
+  );
+
+  test(
+    'a text that is written while an example comes stays',
+    async () => {
+      const page = await open('/');
+      await isReady(page);
+      let letGo = () => {};
+      const late = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      await page.route(/example-text/, async (route) => {
+        await late;
+        await route.continue();
+      });
+      await page.evaluate(`location.hash = '#train'`);
+      const text = page.getByLabel('Text to learn from');
+      await text.fill('mine');
+      const came = page.waitForResponse(/example-text/);
+      letGo();
+      await came;
+      await page.waitForTimeout(300);
+      expect(await text.inputValue()).toBe('mine');
+      await page.getByRole('button', { name: 'A bicycle workshop' }).click(); // asked for later than it was written
+      await expect.poll(() => text.inputValue()).toMatch(/bicycle|bike/);
+      await page.close();
     },
     SLOW,
   );

@@ -112,7 +112,7 @@ describe('a run', () => {
     // 8 choices of 1 to 1.6 bits in 4 lines of about 24 bytes: 0.13 bits per byte is all there is to know.
     expect(result.bitsPerByte).toBeLessThan(0.6);
     for (const key of ['tokens', 'loss', 'tokensPerSecond', 'seconds']) expect(result[key]).toBeGreaterThan(0);
-    const log = readFileSync(at('a.jsonl'), 'utf8')
+    const log = readFileSync(at('a.log.jsonl'), 'utf8')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
@@ -168,7 +168,7 @@ describe('a run', () => {
     expect(code).toBe(0);
     expect(JSON.parse(stdout).complete).toBe(true);
     expect((performance.now() - startedAt) / 1000).toBeLessThan(9);
-    const steps = readFileSync(at('t.jsonl'), 'utf8')
+    const steps = readFileSync(at('t.log.jsonl'), 'utf8')
       .split('\n')
       .filter((line) => line.includes('"step"'))
       .map((line) => JSON.parse(line));
@@ -181,7 +181,7 @@ describe('a run', () => {
     const { stdout, stderr } = await onebit(train('q.gguf', '--steps', '5', '--no-log', '--no-report'));
     expect(stderr).not.toContain('\x1b');
     expect(stdout).toMatch(/q\.gguf: 0\.\d+ MB, .* bits\/byte on .* held-out bytes; 5 updates/);
-    expect([existsSync(at('q.jsonl')), existsSync(at('q.html'))]).toEqual([false, false]);
+    expect([existsSync(at('q.log.jsonl')), existsSync(at('q.html'))]).toEqual([false, false]);
   });
 });
 
@@ -198,7 +198,7 @@ describe('going on', () => {
     expect(resumed.stderr).toMatch(/going on after update \d+0/);
     expect(resumed.code).toBe(0);
     expect(readFileSync(at('broken.gguf')).equals(readFileSync(at('whole.gguf')))).toBe(true);
-    const logged = readFileSync(at('broken.jsonl'), 'utf8')
+    const logged = readFileSync(at('broken.log.jsonl'), 'utf8')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));

@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { load } from '../../dist/index.js';
 import { BEYOND, BRIEF, bookings, CORRECTED, REPEATED, TALK } from './seedling-cases.mjs';
+import { SECOND, SECOND_BEYOND, SECOND_CORRECTED, SECOND_MIXED } from './seedling-second.mjs';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -61,16 +62,23 @@ for (const style of new Set(plain.map((item) => item.style))) {
   rows.push({ what: `  of these: ${style}`, of: plain.filter((item) => item.style === style).length });
 }
 await measure('told briefly', BRIEF, (answer, { values }) => missing(answer, values));
-await measure('correction taken', CORRECTED, (answer, { values, not }) => [
+const corrected = (answer, { values, not }) => [
   ...missing(answer, values),
   ...not.filter((value) => answer.includes(value)).map((value) => `still ${value}`),
-]);
+];
+await measure('correction taken', CORRECTED, corrected);
 await measure('repeated', REPEATED, (answer, { values }) => missing(answer, values));
-await measure('beyond its trade', BEYOND, (answer) => [
+const declined = (answer) => [
   ...(/\d/.test(answer) ? ['a number'] : []),
   ...(/table/.test(answer) && /book/.test(answer) ? [] : ['does not say what it can']),
   ...(/^A (table|stay|ride)/.test(answer) ? ['a booking'] : []),
-]);
+];
+await measure('beyond its trade', BEYOND, declined);
 await measure('talk', TALK, (answer, { like }) => (like.test(answer) ? [] : [`not like ${like}`]));
+const kept = (answer, { values }) => missing(answer, values);
+for (const { style, cases } of SECOND) await measure(`second set: ${style}`, cases, kept);
+await measure('second set: as people write', SECOND_MIXED, kept);
+await measure('second set: correction taken', SECOND_CORRECTED, corrected);
+await measure('second set: beyond its trade', SECOND_BEYOND, declined);
 console.table(rows);
 await model.dispose();

@@ -24,6 +24,11 @@ export function field(label: string, control: HTMLElement, hint?: string): HTMLL
   return el('label', { class: 'field' }, el('span', {}, label), control, hint && el('small', {}, hint));
 }
 
+/** What may be wider than the page: it is scrolled, by keys too. */
+export function scrollBox(label: string, ...children: Child[]): HTMLDivElement {
+  return el('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': label }, ...children);
+}
+
 /** What an error says to people. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

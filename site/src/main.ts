@@ -108,7 +108,7 @@ addEventListener('hashchange', () => {
   scrollTo(0, 0);
 });
 showPart();
-showModelButton(slot, chat, !linked);
+showModelButton(slot, chat, !linked && !hasKeptModel());
 colours();
 document.querySelector<HTMLAnchorElement>('.skip')!.addEventListener('click', (event) => {
   event.preventDefault(); // the hash names the part

@@ -4,6 +4,7 @@ import type { ChatPage } from './chat/chat-page.ts';
 import { askServer, serverModels } from './chat/talkers.ts';
 import { el, errorBox, field, isAbort, onFileDrop } from './dom.ts';
 import { bytes, count, digits } from './format.ts';
+import { forgetModel } from './kept.ts';
 import { EMBEDDED, type ModelChoice, type ModelSlot, type SlotEvent } from './model-slot.ts';
 
 /** Session storage: the key for the server's models. */
@@ -232,7 +233,11 @@ class ModelDialog {
     try {
       const ids = await serverModels(base, sessionStorage.getItem(KEY) ?? '');
       const { elsewhere } = this.#chat;
-      return ids.map((id) => this.#item(id, 'on the server', () => this.#useServerModel(id), id === elsewhere));
+      const use = (id: string) => {
+        forgetModel(); // the next visit begins with the server again
+        this.#useServerModel(id);
+      };
+      return ids.map((id) => this.#item(id, 'on the server', () => use(id), id === elsewhere));
     } catch (error) {
       const input = el('input', { type: 'password', autocomplete: 'off' });
       input.addEventListener('change', () => {

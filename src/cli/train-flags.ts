@@ -150,7 +150,7 @@ export function addRunOptions(command: Command): void {
       'write a sample after so many updates, 0 for none (default: 4 times)',
       wholeNumber(0, 1e9),
     )
-    .option('--log <file>', 'JSON lines of every update (default: OUT.jsonl)')
+    .option('--log <file>', 'JSON lines of every update (default: OUT.log.jsonl)')
     .option('--no-log', 'no such file')
     .option('--report <file>', 'HTML report (default: OUT.html)')
     .option('--no-report', 'no such file')

@@ -36,11 +36,11 @@ export function outputsOf(flags: RunFlags): Output[] {
   ];
 }
 
-/** Where log and report go, if anywhere. */
+/** Where log and report go, if anywhere. `shop.jsonl -o shop.gguf` is what people write: the log of nobody's choice must not ask for the corpus's name. */
 function pathsOf(flags: RunFlags): { log?: string; report?: string } {
   const stem = flags.output.replace(/\.gguf$/i, '');
   return {
-    log: flags.log === false ? undefined : (flags.log ?? `${stem}.jsonl`),
+    log: flags.log === false ? undefined : (flags.log ?? `${stem}.log.jsonl`),
     report: flags.report === false ? undefined : (flags.report ?? `${stem}.html`),
   };
 }

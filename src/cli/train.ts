@@ -34,7 +34,7 @@ Examples:
   onebit train chats.jsonl -o adapter.gguf --init model.gguf --lora 8 --steps 200
   onebit chat -m notes.gguf
 
-Beside OUT.gguf: OUT.gguf.ckpt/ with the last two checkpoints, OUT.jsonl with every update, OUT.html with curves and samples, OUT.card.md for
+Beside OUT.gguf: OUT.gguf.ckpt/ with the last two checkpoints, OUT.log.jsonl with every update, OUT.html with curves and samples, OUT.card.md for
 onebit publish.
 Ctrl-C ends the run in order: a checkpoint and a usable model are written; the same command with --resume goes on.
 A run bounded by --steps gives the same file bit for bit however often it was interrupted. One bounded by --minutes

@@ -2,7 +2,7 @@
 // fetched: models say what they like, and may repeat what strangers wrote.
 import DOMPurify from 'dompurify';
 import { marked } from 'marked';
-import { el } from '../dom.ts';
+import { scrollBox } from '../dom.ts';
 
 const ALLOWED = {
   ALLOWED_TAGS: [
@@ -53,12 +53,7 @@ export function markdown(text: string): DocumentFragment {
     if (!/^language-[\w+-]+$/.test(element.className)) element.removeAttribute('class');
   }
   for (const wide of fragment.querySelectorAll('pre, table')) {
-    const box = el('div', {
-      class: 'scroll',
-      tabindex: 0,
-      role: 'group',
-      'aria-label': wide.tagName === 'PRE' ? 'Code' : 'Table',
-    });
+    const box = scrollBox(wide.tagName === 'PRE' ? 'Code' : 'Table');
     wide.replaceWith(box);
     box.append(wide);
   }

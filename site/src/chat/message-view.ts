@@ -176,11 +176,9 @@ export class AnswerView {
     this.element.classList.add('ended');
     const parts: string[] = [];
     if (stats) {
-      parts.push(
-        `${stats.tokens} tokens`,
-        `${digits(stats.tokensPerSecond)} tokens/s`,
-        `first after ${milliseconds(stats.firstTokenMs)}`,
-      );
+      parts.push(`${stats.tokens} tokens`);
+      if (stats.tokensPerSecond !== undefined) parts.push(`${digits(stats.tokensPerSecond)} tokens/s`);
+      parts.push(`first after ${milliseconds(stats.firstTokenMs)}`);
       if (stats.cutOff) parts.push('cut off at its longest length');
       if (stats.leftOut > 0) parts.push(`the oldest ${stats.leftOut} messages did not fit`);
     }

@@ -23,7 +23,8 @@ export interface AnswerPiece {
 /** How an answer came about. */
 export interface AnswerStats {
   readonly tokens: number;
-  readonly tokensPerSecond: number;
+  /** Undefined where nothing can be said: an answer that came all at once. */
+  readonly tokensPerSecond?: number;
   readonly firstTokenMs: number;
   readonly promptTokens?: number;
   readonly cutOff: boolean;
@@ -39,6 +40,9 @@ export type Ask = (
 ) => Promise<AnswerStats>;
 
 const ALTERNATIVES = 6;
+
+/** A server's answer that is there sooner was sent in a packet or two: their distance is no speed of the model. */
+const SHORTEST_STREAM_SECONDS = 0.05;
 
 /** Asks the model in this page. Of a conversation that is too long the oldest messages are left out. */
 export function askHere(slot: ModelSlot): Ask {
@@ -122,7 +126,8 @@ export function askServer(base: string, id: string, key: () => string): Ask {
       if (text !== '') onPiece({ text, tokens: shown });
     }
     const seconds = (performance.now() - began - firstMs) / 1000;
-    return { tokens, tokensPerSecond: (tokens - 1) / seconds, firstTokenMs: firstMs, cutOff, leftOut: 0 };
+    const tokensPerSecond = seconds < SHORTEST_STREAM_SECONDS ? undefined : (tokens - 1) / seconds;
+    return { tokens, tokensPerSecond, firstTokenMs: firstMs, cutOff, leftOut: 0 };
   };
 }
 

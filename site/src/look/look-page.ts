@@ -217,7 +217,7 @@ export class LookPage {
       this.#picture.show(info.name, patch, first, isBits);
       const { blockSize, ggmlName } = formatByName(info.format);
       const plus = patch.values.reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0) / patch.values.length;
-      const coding = isBits ? `one dot a weight, ${(100 * plus).toFixed(1)} % of them plus` : 'darker is larger';
+      const coding = isBits ? `one dot per weight, ${(100 * plus).toFixed(1)} % of them plus` : 'darker is larger';
       this.#about.textContent = `${rows.toLocaleString('en')} outputs × ${cols.toLocaleString('en')} inputs in ${ggmlName}, ${bytes(info.sizeBytes)}: ${coding}.`;
       if (blockSize > 1) this.#histogram.replaceChildren(histogram(scalesOf(patch.values, blockSize)));
       else this.#histogram.replaceChildren(el('p', {}, `${ggmlName} has no scales: every weight is written out.`));

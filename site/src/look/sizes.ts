@@ -1,6 +1,6 @@
 // Owns the comparison of sizes: what the file takes, and what it would take in 16 and 32 bits per weight.
 import type { Gguf } from 'onebit/gguf';
-import { el } from '../dom.ts';
+import { el, scrollBox } from '../dom.ts';
 import { bytes, digits } from '../format.ts';
 
 interface Part {
@@ -60,11 +60,10 @@ export function sizes(gguf: Gguf): HTMLElement {
     el(
       'p',
       {},
-      `${digits((8 * all.bytes) / all.parameters)} bits a weight: the signs, and one 16-bit scale for each block. In fp16 the same network would take ${bytes(2 * all.parameters)}, in fp32 ${bytes(4 * all.parameters)}.`,
+      `${digits((8 * all.bytes) / all.parameters)} bits per weight: the signs, and one 16-bit scale for each block. In fp16 the same network would take ${bytes(2 * all.parameters)}, in fp32 ${bytes(4 * all.parameters)}.`,
     ),
-    el(
-      'div',
-      { class: 'scroll' },
+    scrollBox(
+      'Sizes',
       el(
         'table',
         {},

@@ -1,6 +1,6 @@
 // Owns the benchmark that a visitor runs and takes away: the page's model on the processor and, where there is one, on the GPU.
 import { loadInWorker } from 'onebit/browser';
-import { download, el, errorBox, field, isAbort } from '../dom.ts';
+import { download, el, errorBox, field, isAbort, scrollBox } from '../dom.ts';
 import { digits, milliseconds } from '../format.ts';
 import type { ModelSlot } from '../model-slot.ts';
 import { commaSeparated, describeMachine, type Machine, markdown, type Row } from './machine.ts';
@@ -24,7 +24,7 @@ export class MeasurePage {
   readonly #start = el('button', { class: 'primary' }, 'Measure');
   readonly #stop = el('button', { type: 'button', hidden: true }, 'Stop');
   readonly #status = el('p', { role: 'status' });
-  readonly #table = el('div', { class: 'scroll' });
+  readonly #table = scrollBox('Rows');
   readonly #export = el('div', { class: 'row', hidden: true });
   #rows: Row[] = [];
   #running: AbortController | undefined;

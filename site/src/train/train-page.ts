@@ -54,6 +54,8 @@ export class TrainPage {
     spellcheck: 'false',
     placeholder: 'Paste a text here, or drop a file: a story, your notes, a chat (“User: …”, “Agent: …”).',
   });
+  /** How many texts were asked for: the last one counts. */
+  #asked = 0;
   readonly #about = el('small', { role: 'status' });
   readonly #size = el(
     'select',
@@ -84,7 +86,7 @@ export class TrainPage {
     const file = el('input', { type: 'file', accept: '.txt,.md,.jsonl,.csv,text/*', class: 'unseen', id: 'text-file' });
     file.addEventListener('change', () => void this.#read([...(file.files ?? [])]));
     const examples = EXAMPLES.map((example) =>
-      el('button', { type: 'button', class: 'chip', onclick: () => void this.#useExample(example) }, example.name),
+      el('button', { type: 'button', class: 'chip', onclick: () => void this.#fill(example.text) }, example.name),
     );
     const form = el(
       'form',
@@ -150,26 +152,29 @@ export class TrainPage {
       this.#run,
     );
     this.#minutes.addEventListener('input', () => this.#describe());
-    void this.#useExample(EXAMPLES[0]);
+    void this.#fill(EXAMPLES[0].text);
     addEventListener('beforeunload', (event) => {
       if (this.#training) event.preventDefault();
     });
   }
 
-  async #useExample({ text }: Example): Promise<void> {
+  /** Puts a text where texts are written. What was written, or asked for, while it came stays. */
+  async #fill(text: () => Promise<string>): Promise<void> {
+    const before = this.#text.value;
+    const asked = ++this.#asked;
+    const isWanted = () => asked === this.#asked && this.#text.value === before;
     try {
-      this.#text.value = await text();
+      const value = await text();
+      if (!isWanted()) return;
+      this.#text.value = value;
       this.#describe();
     } catch (error) {
-      this.#about.textContent = messageOf(error);
+      if (isWanted()) this.#about.textContent = messageOf(error);
     }
   }
 
-  async #read(files: readonly File[]): Promise<void> {
-    const texts: string[] = [];
-    for (const file of files) texts.push(await file.text());
-    this.#text.value = texts.join('\n\n');
-    this.#describe();
+  #read(files: readonly File[]): Promise<void> {
+    return this.#fill(async () => (await Promise.all(files.map((file) => file.text()))).join('\n\n'));
   }
 
   #describe(): void {

@@ -142,8 +142,8 @@ function recordsOf(text: string, name: string, separator: string, linesBefore: n
   return rows;
 }
 
-/** What csv-parse found wrong, in plain words. */
-export function csvProblem({ code, message }: Pick<CsvError, 'code' | 'message'>): string {
+/** What csv-parse found wrong, in plain words. Its own type is not named here: declarations of the package must not lead to csv-parse's, which need Node's. */
+export function csvProblem({ code, message }: { readonly code: string; readonly message: string }): string {
   return PROBLEMS[code] ?? message;
 }
 
