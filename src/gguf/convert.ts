@@ -182,12 +182,11 @@ async function* convertedPieces(
   const rowBytes = (tensor.sizeBytes - tailBytes) / rows;
   const stays = target === format;
   const direct = directly(format, target);
-  const isDecoded = !stays && !direct;
   const sizeOf = (weights: number) => encodedBytes({ ...target, tailBytes: 0 }, weights);
-  const largestRow = Math.max(rowBytes, stays ? 0 : sizeOf(cols), isDecoded ? cols : 0);
+  const largestRow = Math.max(rowBytes, stays ? 0 : sizeOf(cols), direct || stays ? 0 : cols);
   const pieceRows = Math.min(rows, Math.max(1, Math.floor(PIECE_BYTES / largestRow)));
   const most = pieceRows * cols;
-  const [values, decoded] = [0, 1].map(() => new Float32Array(isDecoded ? most : 0));
+  const [values, decoded] = [0, 1].map(() => new Float32Array(stays ? 0 : most));
   // Three in turn: of one piece that is being written, one that is made, one that is being read.
   const rooms = [0, 1, 2].map(() => ({
     bytes: new Uint8Array(pieceRows * rowBytes + tailBytes),
@@ -209,7 +208,7 @@ async function* convertedPieces(
     reading = read(row + pieceRows, rooms[(turn + 1) % 3]);
     reading.catch(() => {}); // said when it is waited for
     const doneBytes = body + (row + count === rows ? tailBytes : 0);
-    if (!isDecoded) refuseNotFinite(tensor, bytes.subarray(0, body), bytes.subarray(body, body + tailBytes));
+    if (stays || direct) refuseNotFinite(tensor, bytes.subarray(0, body), bytes.subarray(body, body + tailBytes));
     if (stays) {
       progress(doneBytes);
       yield bytes.subarray(0, doneBytes);
@@ -218,7 +217,7 @@ async function* convertedPieces(
     const piece = out.subarray(0, sizeOf(count * cols));
     const some = values.subarray(0, count * cols);
     try {
-      if (direct) direct(bytes.subarray(0, body), piece);
+      if (direct?.(bytes.subarray(0, body), piece, loss)) loss.weights += some.length;
       else {
         format.decode(bytes.subarray(0, body + tailBytes), some);
         encodeExactly(target, some, piece, decoded.subarray(0, some.length), loss);

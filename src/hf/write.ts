@@ -186,8 +186,7 @@ function toWrite(
         refuseNotFinite(tensor, bytes.subarray(0, count * rowBytes), bytes.subarray(count * rowBytes));
         const out = outs[turn].subarray(0, count * cols * to.blockBytes);
         turn ^= 1;
-        if (direct) {
-          direct(bytes, out);
+        if (direct?.(bytes, out)) {
           await append(out);
           continue;
         }

@@ -2,11 +2,15 @@
 // that decoding and encoding give: some thirty times as fast. Must not know files or tensors.
 import { floatToHalf, halfTable } from '../core/half.ts';
 import { readU16, tooLarge, writeU16 } from './blocks.ts';
+import type { Loss } from './exact.ts';
 import { f16 } from './f16.ts';
 import type { Format, FormatName } from './formats.ts';
 
-/** Turns whole blocks into as many weights of the other format. Scales are finite. */
-export type Direct = (bytes: Uint8Array, out: Uint8Array) => void;
+/**
+ * Turns whole blocks into as many weights of the other format; scales are finite. False where there are weights that only decoding and encoding turn: formats of which
+ * that can be add the squares of those that it turned to `loss`.
+ */
+export type Direct = (bytes: Uint8Array, out: Uint8Array, loss?: Loss) => boolean;
 
 const SIGN = 0x8000;
 
@@ -14,12 +18,13 @@ const SIGN = 0x8000;
 export function directly(from: Format, to: Format): Direct | undefined {
   const name: FormatName = from.name;
   if (name === 'q1_0') return to.name === 'f16' ? bitsToHalves : to.name === 'q2_0' ? bitsToPairs : undefined;
+  if (name === 'f16' && to.name === 'q1_0') return halvesToBits;
   const hasPairs = name === 'q2_0' || name === 'q2_0-128' || name === 'pq2_0';
   return hasPairs && to.name === 'f16' ? pairsToHalves(from) : undefined;
 }
 
 /** Q1_0 to F16: d, with the sign turned for bits that are 0. */
-function bitsToHalves(bytes: Uint8Array, out: Uint8Array): void {
+function bitsToHalves(bytes: Uint8Array, out: Uint8Array): boolean {
   const words = wordsOf(out);
   signs ??= signsOfBytes();
   for (let at = 0, to = 0; at < bytes.length; at += 18) {
@@ -34,6 +39,35 @@ function bitsToHalves(bytes: Uint8Array, out: Uint8Array): void {
     }
   }
   if (words.buffer !== out.buffer) out.set(new Uint8Array(words.buffer, 0, out.length));
+  return true;
+}
+
+/** F16 to Q1_0 where all of a block are d or −d: their mean is d to the bit. */
+function halvesToBits(bytes: Uint8Array, out: Uint8Array, loss?: Loss): boolean {
+  if (bytes.byteOffset % 4 !== 0) return false;
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+  const table = halfTable();
+  let size = 0;
+  for (let from = 0, to = 0; from < words.length; to += 18) {
+    const d = words[from] & ~SIGN & 0xffff;
+    const both = d | (d << 16);
+    if (d === 0) return false;
+    writeU16(out, to, d);
+    let others = 0;
+    for (let i = to + 2; i < to + 18; i++) {
+      let below = 0;
+      for (let j = 0; j < 8; j += 2) {
+        const word = words[from++];
+        others |= (word & 0x7fff7fff) ^ both;
+        below |= (((word >>> 15) & 1) | ((word >>> 30) & 2)) << j;
+      }
+      out[i] = ~below;
+    }
+    if (others !== 0) return false;
+    size += 128 * table[d] ** 2;
+  }
+  if (loss) loss.size += size;
+  return true;
 }
 
 /** `out` as words of 32 bits, or as many others where it does not begin at a whole word. */
@@ -53,7 +87,7 @@ function signsOfBytes(): Uint32Array {
 let signs: Uint32Array | undefined;
 
 /** Q1_0 to Q2_0: −d and d are the codes 0 and 2 of the same scale, which Q2_0's encoder takes as |d|; of zeros it makes code 1. */
-function bitsToPairs(bytes: Uint8Array, out: Uint8Array): void {
+function bitsToPairs(bytes: Uint8Array, out: Uint8Array): boolean {
   codes ??= Uint16Array.from({ length: 256 }, (_, byte) => codesOf(byte));
   const words =
     out.byteOffset % 2 === 0 ? new Uint16Array(out.buffer, out.byteOffset) : new Uint16Array(out.length / 2);
@@ -68,6 +102,7 @@ function bitsToPairs(bytes: Uint8Array, out: Uint8Array): void {
     }
   }
   if (words.buffer !== out.buffer) out.set(new Uint8Array(words.buffer));
+  return true;
 }
 
 function codesOf(byte: number): number {
@@ -96,5 +131,6 @@ function pairsToHalves({ blockBytes, blockSize }: Format): Direct {
         }
       }
     }
+    return true;
   };
 }
