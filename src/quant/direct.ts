@@ -64,7 +64,7 @@ function halvesToBits(bytes: Uint8Array, out: Uint8Array, loss?: Loss): boolean 
       out[i] = ~below;
     }
     if (others !== 0) return false;
-    size += 128 * table[d] ** 2;
+    size += 128 * table[d] * table[d];
   }
   if (loss) loss.size += size;
   return true;
