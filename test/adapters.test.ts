@@ -226,7 +226,7 @@ test.each(['llama', 'qwen3'] as const)(
       { ...recipe, steps: 12, warmupSteps: 0 },
       { seed: 1, threads: 1, adapter },
     );
-    trainer.initFrom(init.weights);
+    await trainer.initFrom(init.weights);
     const tokens = Int32Array.from({ length: 24 }, (_, i) => (i * i * 5) % 200);
     const batch = { sequences: 1, length: 16, tokens: tokens.subarray(0, 16), targets: tokens.subarray(1, 17) };
     const before = await trainer.evaluate(batch);

@@ -4,6 +4,7 @@ import { memorySource } from '../src/bytes/memory-source.ts';
 import { checkHeader } from '../src/cli/doctor-checks.ts';
 import { readGguf } from '../src/gguf/read.ts';
 import { architectures } from '../src/model/arch/index.ts';
+import type { RopeScaling } from '../src/model/rope-scaling.ts';
 import { exportedFile } from '../src/train/exported.ts';
 import { defaultRecipe, type Recipe } from '../src/train/recipe.ts';
 import { checkShape, modelShape, shapeTensors, type WeightKind } from '../src/train/shape.ts';
@@ -22,15 +23,19 @@ const batch: Batch = {
   targets: Int32Array.from({ length: 64 }, (_, i) => ((i + 1) * 7) % VOCABULARY),
 };
 
-/** Each architecture with one kind of weights, and one of them with all. */
-const pairs = [
-  ...architectures.map(({ name }, i) => [name, kinds[i % 3]] as const),
-  ...kinds.map((kind) => ['bitnet-b1.58', kind] as const),
+const yarn = { type: 'yarn', factor: 4, originalContext: 8, betaFast: 32, betaSlow: 1 } as const;
+
+/** Each architecture with one kind of weights, one of them with all, and scaled positions. */
+const cases: [string, WeightKind, RopeScaling?][] = [
+  ...architectures.map(({ name }, i): [string, WeightKind] => [name, kinds[i % 3]]),
+  ...kinds.map((kind): [string, WeightKind] => ['bitnet-b1.58', kind]),
+  ['qwen3', 'binary', yarn],
+  ['llama', 'float', { type: 'linear', factor: 8 }],
 ];
 
-test.each([...new Map(pairs.map((pair) => [pair.join(), pair])).values()])(
-  '%s with %s weights',
-  async (architecture, weights) => {
+test.each([...new Map(cases.map((one) => [JSON.stringify(one), one])).values()])(
+  '%s with %s weights %o',
+  async (architecture, weights, ropeScaling) => {
     const sizes = {
       layers: 1,
       width: 128,
@@ -40,7 +45,13 @@ test.each([...new Map(pairs.map((pair) => [pair.join(), pair])).values()])(
       contextLength: 32,
       normEpsilon: Math.fround(1e-6),
     };
-    const shape = modelShape({ ...sizes, vocabulary: VOCABULARY, weights, architecture });
+    const shape = modelShape({
+      ...sizes,
+      vocabulary: VOCABULARY,
+      weights,
+      architecture,
+      ...(ropeScaling ? { ropeScaling } : {}),
+    });
     const trainer = await createTrainer(shape, recipe, { seed: 5, threads: 1, exact: true });
     try {
       const first = await trainer.step(batch);
@@ -56,7 +67,7 @@ test.each([...new Map(pairs.map((pair) => [pair.join(), pair])).values()])(
       const findings = checkHeader({ name: 'trained.gguf', gguf: await readGguf(file) });
       expect(findings.filter(({ check }) => check === 'missing-activation')).toEqual([]);
       expect(start.shape).toEqual(architecture === 'qwen3' ? { ...shape, architecture: undefined } : shape);
-      trainer.initFrom(start.weights);
+      await trainer.initFrom(start.weights);
       // At the start of a run weights are as they are given.
       const again = await trainer.evaluate(batch, { weights: 'current' });
       expect(Math.abs(again.lossSum - current.lossSum) / 64).toBeLessThan(0.01);

@@ -66,7 +66,7 @@ describe(`twenty steps against ${golden.program}`, () => {
   for (const one of golden.cases) {
     it(`give the same losses and gradient lengths: ${one.name}`, async () => {
       const trainer = await createTrainer(one.shape, one.recipe, { seed: 1, threads: 1, exact: true });
-      trainer.initFrom(initialWeights(one.shape));
+      await trainer.initFrom(initialWeights(one.shape));
       const differences: number[] = [];
       for (let step = 0; step < one.losses.length; step++) {
         const { loss, gradientNorm } = await trainer.step(batchOf(one, step));

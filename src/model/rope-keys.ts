@@ -4,7 +4,7 @@ import { metadataNumber, metadataString } from '../gguf/metadata.ts';
 import type { Gguf } from '../gguf/types.ts';
 import type { RopeSpec } from '../kernels/backend.ts';
 import type { Architecture } from './architecture.ts';
-import { ropeFrequencies, yarnFrequencies, yarnMagnitude } from './rope-scaling.ts';
+import { type RopeScaling, scaledAngles } from './rope-scaling.ts';
 
 /** The angles that the keys of `gguf` ask for: of most layers, and of local ones. */
 export interface Rotations {
@@ -25,34 +25,35 @@ export function readRotations(gguf: Gguf, architecture: Architecture, headSize: 
   if (dims % 2 !== 0) throw new OnebitError('bad-file', `load: '${prefix}dimension_count' must be even, got ${dims}.`);
   const base = metadataNumber(gguf, `${prefix}freq_base`, { default: 10000, min: 1, max: 1e12 });
   const attention = metadataNumber(gguf, `${prefix}scaling.attn_factor`, { default: 1, min: 1e-3, max: 1e3 });
-  const spec = (frequencies: Float64Array, magnitude = 1): RopeSpec => ({
-    dims,
-    pairing: architecture.ropePairing,
-    frequencies: Float32Array.from(frequencies),
-    magnitude: magnitude * attention,
-  });
-  const [frequencies, magnitude] = scaled(gguf, prefix, ropeFrequencies(dims, base), base);
-  return { rope: spec(frequencies, magnitude), local: (base) => spec(ropeFrequencies(dims, base)) };
+  const spec = (base: number, scaling?: RopeScaling): RopeSpec => {
+    const { frequencies, magnitude } = scaledAngles(dims, base, scaling);
+    return { dims, pairing: architecture.ropePairing, frequencies, magnitude: magnitude * attention };
+  };
+  return { rope: spec(base, readRopeScaling(gguf, architecture.name)), local: (base) => spec(base) };
 }
 
-/** The frequencies as the keys scale them, and the factor on cosines and sines. */
-function scaled(gguf: Gguf, prefix: string, plain: Float64Array, base: number): [Float64Array, magnitude?: number] {
+/**
+ * How the keys of an architecture scale angles; undefined where they do not.
+ * @throws OnebitError `bad-file` or `unsupported`, naming the key
+ */
+export function readRopeScaling(gguf: Gguf, architecture: string): RopeScaling | undefined {
+  const prefix = `${architecture}.rope.`;
   // Old files have `scale_linear`, and those with a factor and no type mean a linear one: as llama.cpp reads them.
   const [factorKey, oldKey] = [`${prefix}scaling.factor`, `${prefix}scale_linear`];
   const old = !gguf.metadata.has(factorKey) && gguf.metadata.has(oldKey);
   const hasFactor = old || gguf.metadata.has(factorKey);
   const type = metadataString(gguf, `${prefix}scaling.type`, { default: hasFactor ? 'linear' : 'none' });
-  if (type === 'none') return [plain];
+  if (type === 'none') return undefined;
   const factor = metadataNumber(gguf, old ? oldKey : factorKey, { min: 1e-3, max: 1e6 });
-  if (type === 'linear') return [plain.map((frequency) => frequency / factor)];
+  if (type === 'linear') return { type, factor };
   if (type === 'yarn') {
-    const yarn = {
+    return {
+      type,
       factor,
       originalContext: metadataNumber(gguf, `${prefix}scaling.original_context_length`, { min: 1, max: 1 << 28 }),
       betaFast: metadataNumber(gguf, `${prefix}scaling.yarn_beta_fast`, { default: 32, min: 1e-3, max: 1e6 }),
       betaSlow: metadataNumber(gguf, `${prefix}scaling.yarn_beta_slow`, { default: 1, min: 1e-3, max: 1e6 }),
     };
-    return [yarnFrequencies(plain, base, yarn), yarnMagnitude(factor)];
   }
   throw new OnebitError(
     'unsupported',

@@ -11,6 +11,25 @@ export interface YarnScaling {
   readonly betaSlow: number;
 }
 
+/** How angles are scaled for contexts longer than those that a model was first trained on. */
+export type RopeScaling =
+  | { readonly type: 'linear'; readonly factor: number }
+  | ({ readonly type: 'yarn' } & YarnScaling);
+
+/** Angles of each position for `dims` numbers of a head, [dims/2] radians, and the factor on cosines and sines. */
+export function scaledAngles(
+  dims: number,
+  base: number,
+  scaling: RopeScaling | undefined,
+): { readonly frequencies: Float32Array; readonly magnitude: number } {
+  const plain = ropeFrequencies(dims, base);
+  if (!scaling) return { frequencies: Float32Array.from(plain), magnitude: 1 };
+  const { factor } = scaling;
+  return scaling.type === 'linear'
+    ? { frequencies: Float32Array.from(plain, (frequency) => frequency / factor), magnitude: 1 }
+    : { frequencies: Float32Array.from(yarnFrequencies(plain, base, scaling)), magnitude: yarnMagnitude(factor) };
+}
+
 /** Angle a position for each of the dims/2 pairs: base^(−2i/dims). [dims/2] radians. */
 export function ropeFrequencies(dims: number, base: number): Float64Array {
   return Float64Array.from({ length: dims / 2 }, (_, i) => exp(((-2 * i) / dims) * log(base)));

@@ -5,7 +5,7 @@ import type { AttentionShape, TrainingBackend, TrainingTensor } from '../kernels
 import type { Traits } from '../model/architecture.ts';
 import { windowOf } from '../model/local-layers.ts';
 import { colsOf, type Instruction, type Register } from '../model/plan.ts';
-import { ropeFrequencies } from '../model/rope-scaling.ts';
+import { type RopeScaling, scaledAngles } from '../model/rope-scaling.ts';
 import { Gradients } from './gradients.ts';
 import { linear, linearBackward } from './linear.ts';
 import { isFrozen, type Parameter, type Parameters } from './parameters.ts';
@@ -66,7 +66,7 @@ export class Graph {
     this.rows = rows;
     this.#tokens = this.#own(rows);
     this.#zeros = this.#own(rows);
-    const global = this.#rotations(shape.ropeBase);
+    const global = this.#rotations(shape.ropeBase, shape.ropeScaling);
     const near = local ? this.#rotations(local.ropeBase) : global;
     this.#unscaled = embeddingScale ? this.#own(rows * width) : undefined;
     this.#input = this.#own(rows * width);
@@ -267,11 +267,14 @@ export class Graph {
     };
   }
 
-  /** Cosines and sines for angles of this base. */
-  #rotations(base: number): TrainingTensor {
-    const { headSize } = this.#shape;
-    const table = this.#own(this.#length * headSize);
-    this.#backend.write(table, rotations(this.#length, headSize, base));
+  /** Cosines and sines [length][cos, sin] for angles of this base, as the forward pass of inference computes them. */
+  #rotations(base: number, scaling?: RopeScaling): TrainingTensor {
+    const dims = this.#shape.headSize;
+    const { frequencies, magnitude } = scaledAngles(dims, base, scaling);
+    const values = new Float32Array(this.#length * dims);
+    writeRotations(values, 0, [...Array(this.#length).keys()], { dims, frequencies }, magnitude);
+    const table = this.#own(values.length);
+    this.#backend.write(table, values);
     return table;
   }
 
@@ -291,12 +294,4 @@ export class Graph {
 
 function held(values: Values, register: Register): TrainingTensor {
   return values[register] as TrainingTensor; // plans fill registers before they read them
-}
-
-/** Cosines and sines [length][cos, sin], as the forward pass of inference computes them. */
-function rotations(length: number, headSize: number, base: number): Float32Array {
-  const frequencies = Float32Array.from(ropeFrequencies(headSize, base));
-  const table = new Float32Array(length * headSize);
-  writeRotations(table, 0, [...Array(length).keys()], { dims: headSize, frequencies }, 1);
-  return table;
 }

@@ -136,8 +136,8 @@ export class Parameters {
     }
   }
 
-  /** Sets the weights; of packed ones the signs, by way of memory that is given back. */
-  write({ latent, signs, packed, rows, cols }: Parameter, values: Float32Array): void {
+  /** Sets the weights; of packed ones the signs, by way of memory that is given back before the next are set. */
+  async write({ latent, signs, packed, rows, cols }: Parameter, values: Float32Array): Promise<void> {
     if (!packed) {
       this.#backend.write(latent, values);
       return;
@@ -145,6 +145,7 @@ export class Parameters {
     const whole = this.#backend.tensor(rows * cols);
     this.#backend.write(whole, values);
     this.#backend.packSigns(signs!, whole);
+    await this.#backend.read(whole, 0, 1);
     this.#backend.free(whole);
   }
 

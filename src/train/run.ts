@@ -147,7 +147,7 @@ export async function prepareRun(options: TrainOptions): Promise<Run> {
   const { threads, exact } = options;
   const trainer = await createTrainer(shape, recipe, { threads, seed, exact, adapter });
   try {
-    if (options.init && (adapter || !checkpoint)) trainer.initFrom(options.init.weights);
+    if (options.init && (adapter || !checkpoint)) await trainer.initFrom(options.init.weights);
     if (checkpoint) trainer.restore(checkpoint.trainer);
   } catch (error) {
     await trainer.dispose();

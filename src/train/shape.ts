@@ -6,6 +6,7 @@ import { architectures } from '../model/arch/index.ts';
 import type { Architecture, Traits } from '../model/architecture.ts';
 import { WINDOW_KEY } from '../model/local-layers.ts';
 import { layerTensors } from '../model/plan.ts';
+import type { RopeScaling } from '../model/rope-scaling.ts';
 
 /** What the matrices become: ±a, {−a, 0, a}, or left as they are (f32 in training, f16 in the file). */
 export type WeightKind = 'binary' | 'ternary' | 'float';
@@ -28,6 +29,8 @@ export interface ModelShape {
   /** Longest sequence, in tokens, that the model is made for; written into the file. */
   readonly contextLength: number;
   readonly ropeBase: number;
+  /** How the angles of positions are scaled. Default: they are not. */
+  readonly ropeScaling?: RopeScaling;
   readonly normEpsilon: number;
   /** Tokens that local layers see, where the architecture has such. Default: what is usual for it. 0: all layers see all. */
   readonly window?: number;
@@ -92,6 +95,10 @@ export function checkShape(shape: ModelShape): void {
       problems.push(`shape: ${name} must be a whole number from 1, got ${value}.`);
   }
   if (!(shape.ropeBase >= 1)) problems.push(`shape: ropeBase must be at least 1, got ${shape.ropeBase}.`);
+  for (const [name, value] of Object.entries(shape.ropeScaling ?? {})) {
+    if (name !== 'type' && !(Number.isFinite(value) && Number(value) > 0))
+      problems.push(`shape: ropeScaling.${name} must be a number above 0, got ${value}.`);
+  }
   if (!(shape.normEpsilon >= 0 && shape.normEpsilon < 1)) {
     problems.push(`shape: normEpsilon must be from 0 to below 1, got ${shape.normEpsilon}.`);
   }

@@ -8,6 +8,7 @@ import type { Gguf } from '../gguf/types.ts';
 import { type WritableValue, writableMetadata } from '../gguf/write.ts';
 import { FREQUENCY_FACTORS } from '../model/architecture.ts';
 import { readModelConfig } from '../model/config.ts';
+import { readRopeScaling } from '../model/rope-keys.ts';
 import { areFinite } from '../quant/finite.ts';
 import { formatByName } from '../quant/formats.ts';
 import { rotatedRows } from './export.ts';
@@ -41,10 +42,10 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
   const { architecture, rope } = config;
   if (rope.dims !== config.headSize)
     problems.push(`positions must rotate all ${config.headSize} numbers of a head, got ${rope.dims}`);
-  const scaling = gguf.metadata.get(`${architecture.name}.rope.scaling.type`);
-  if (scaling !== undefined && scaling !== 'none')
-    problems.push(`its positions must not be scaled, got ${String(scaling)}`);
-  if (gguf.tensors.has(FREQUENCY_FACTORS)) problems.push(`its positions must not be scaled, got ${FREQUENCY_FACTORS}`);
+  const attention = gguf.metadata.get(`${architecture.name}.rope.scaling.attn_factor`) ?? 1;
+  if (attention !== 1) problems.push(`its rope.scaling.attn_factor must be 1, got ${String(attention).slice(0, 20)}`);
+  if (gguf.tensors.has(FREQUENCY_FACTORS))
+    problems.push(`its positions must not be scaled one by one, got ${FREQUENCY_FACTORS}`);
   if (config.inputNorms) problems.push('its projections must not have norms in front');
   const window = architecture.usualWindow === undefined ? undefined : (config.local?.window ?? 0);
   const unusual = ['attention.sliding_window_pattern', 'rope.freq_base_swa'].find((key) =>
@@ -56,6 +57,7 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
       problems,
     });
   }
+  const ropeScaling = readRopeScaling(gguf, architecture.name);
   const ropeBase = gguf.metadata.get(`${architecture.name}.rope.freq_base`);
   const format = gguf.tensors.get('blk.0.attn_q.weight')?.format ?? 'f32';
   const { kind } = formatByName(format);
@@ -74,6 +76,7 @@ export async function readStartModel(source: ByteSource, weights?: WeightKind): 
     feedForwardWidth: config.feedForwardWidth,
     contextLength: config.contextLength,
     ropeBase: typeof ropeBase === 'number' ? ropeBase : 10000,
+    ...(ropeScaling ? { ropeScaling } : {}),
     normEpsilon: config.normEpsilon,
     tiedHead: config.tiedHead,
     weights: weights ?? (kind === 'binary' || kind === 'ternary' ? kind : 'float'),

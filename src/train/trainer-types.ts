@@ -124,7 +124,7 @@ export interface Trainer {
   /** Goes on from a saved state of the same shape; the run continues bit for bit. Throws `bad-argument` when it does not fit. */
   restore(state: TrainerState): void;
   /** Starts from given weights, row-major by tensor name; optimiser state is cleared. Throws `bad-argument` when one is missing or has a wrong size. */
-  initFrom(weights: ReadonlyMap<string, Float32Array>): void;
+  initFrom(weights: ReadonlyMap<string, Float32Array>): Promise<void>;
   /** The model as its file holds it. */
   exportModel(): Promise<ExportedModel>;
   /** Bytes in use. */

@@ -184,7 +184,7 @@ class DecoderTrainer implements Trainer {
     this.#stepsDone = state.step;
   }
 
-  initFrom(weights: ReadonlyMap<string, Float32Array>): void {
+  async initFrom(weights: ReadonlyMap<string, Float32Array>): Promise<void> {
     const problems: string[] = [];
     for (const { name, rows, cols } of this.#parameters.all) {
       const length = weights.get(name)?.length;
@@ -197,7 +197,7 @@ class DecoderTrainer implements Trainer {
     for (const parameter of this.#parameters.all) {
       const { name, momentum, second, packed } = parameter;
       const values = weights.get(name)!;
-      this.#parameters.write(parameter, values);
+      await this.#parameters.write(parameter, values);
       if (packed) this.#kept.set(name, exportTensor(parameter, this.shape, values));
       this.#backend.zero(momentum);
       if (second) this.#backend.zero(second);
