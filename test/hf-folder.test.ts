@@ -89,6 +89,19 @@ test("every token has its number in the model's own list: the tokenizers library
   for (const { id, content } of added) expect(model.vocab[content]).toBe(id);
 });
 
+test('rows of the vocabulary without a token have none in the folder either, and are never chosen there', async () => {
+  const types = Int32Array.from({ length: 259 }, (_, id) => (id >= 256 ? 3 : id >= 200 && id < 250 ? 5 : 1));
+  const { folder, bytes } = await folderOf('unused', {
+    format: 'f16',
+    metadata: { 'tokenizer.ggml.token_type': types },
+  });
+  const { model } = JSON.parse(await readFile(join(folder, 'tokenizer.json'), 'utf8'));
+  expect(Object.keys(model.vocab)).toHaveLength(209);
+  const [a, b] = [await load(bytes, { threads: 1 }), await load(folder, { threads: 1 })];
+  expect((await b.score('Hello')).logprobs).toEqual((await a.score('Hello')).logprobs);
+  await Promise.all([a.dispose(), b.dispose()]);
+});
+
 test('how it is sampled where nobody says is in generation_config.json, and comes back from there', async () => {
   const asked = {
     'general.sampling.temp': { type: 'f32', value: 0.6 },
