@@ -102,6 +102,17 @@ test('rows of the vocabulary without a token have none in the folder either, and
   await Promise.all([a.dispose(), b.dispose()]);
 });
 
+test.each([
+  [{ vocab_size: 100 }, /vocab_size of 100, the embedding 259 rows/],
+  [{ vocab_size: 1e10 }, /vocab_size of 10000000000, the embedding 259 rows/],
+  [{ tie_word_embeddings: false }, /'lm_head.weight' is missing, and tie_word_embeddings is false/],
+])('a config.json that the weights do not bear out is refused: %j', async (change, message) => {
+  const { folder } = await folderOf('unborne', { format: 'f16' });
+  const path = join(folder, 'config.json');
+  await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), ...change }));
+  await expect(openSource(folder)).rejects.toThrow(message);
+});
+
 test('how it is sampled where nobody says is in generation_config.json, and comes back from there', async () => {
   const asked = {
     'general.sampling.temp': { type: 'f32', value: 0.6 },

@@ -96,6 +96,8 @@ export async function virtualTensors(
       } else problems.push(`'${tensor.name.slice(0, 80)}' has no weight_scale`);
     } else problems.push(`'${tensor.name.slice(0, 80)}' holds ${tensor.type}, F32, F16, BF16 or MLX's words are read`);
   }
+  if (config.needsHead && !result.some((tensor) => tensor.name === 'output.weight'))
+    problems.push("'lm_head.weight' is missing, and tie_word_embeddings is false");
   if (problems.length > 0) {
     throw new OnebitError(
       'unsupported',
