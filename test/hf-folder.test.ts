@@ -113,6 +113,42 @@ test.each([
   await expect(openSource(folder)).rejects.toThrow(message);
 });
 
+test.each(['q1_0', 'q2_0', 'q2_0-128'] as const)(
+  'blocks of %s whose scale is zero or negative come back from MLX as they are',
+  async (format) => {
+    const { blockBytes } = formatByName(format);
+    const bytes = await tinyModel({
+      format,
+      tensors: (tensors) =>
+        tensors.map((tensor) => ({
+          ...tensor,
+          bytes: () => {
+            const data = (tensor.bytes() as Uint8Array).slice();
+            const scales = [0, 0x8000, 0xac00, 0x2c00];
+            for (let at = 0; tensor.format === format && at < data.length; at += blockBytes)
+              new DataView(data.buffer).setUint16(at, scales[(at / blockBytes) % 4], true);
+            return data;
+          },
+        })),
+    });
+    const source = memorySource(bytes);
+    const gguf = await readGguf(source);
+    const folder = join(root, `signs-${format}`);
+    await mkdir(folder);
+    await writeFolder(gguf, source, (file, produce) => writeFileAtomically(join(folder, file), produce), { to: 'mlx' });
+    const back = await openSource(folder);
+    const again = await readGguf(back);
+    for (const { name, offsetBytes, sizeBytes } of gguf.tensors.values()) {
+      const is = again.tensors.get(name)!;
+      expect([name, is.format]).toEqual([name, gguf.tensors.get(name)!.format]);
+      const found = new Uint8Array(sizeBytes);
+      await back.readInto(found, is.offsetBytes);
+      expect(Buffer.compare(found, bytes.subarray(offsetBytes, offsetBytes + sizeBytes)), name).toBe(0);
+    }
+    await back.close();
+  },
+);
+
 test('how it is sampled where nobody says is in generation_config.json, and comes back from there', async () => {
   const asked = {
     'general.sampling.temp': { type: 'f32', value: 0.6 },
