@@ -127,6 +127,24 @@ test.each(['llama', 'qwen3'])(
   },
 );
 
+test.each([
+  [{ r: 8 }, /must have the rank r = 8 of adapter_config.json, got 4/],
+  [{ r: 'x' }, /r is no whole number/],
+  [{ init_lora_weights: 'pissa' }, /it has init_lora_weights "pissa"/],
+  [{ alora_invocation_tokens: [1, 2] }, /it has alora_invocation_tokens/],
+])('a folder of PEFT that is no plain adapter of one rank is refused: %j', async (change, message) => {
+  const model = { architecture: 'qwen3', heads: 4, kvHeads: 2 };
+  const path = mkdtempSync(join(folder, 'peft-'));
+  await writePeftAdapter(randomAdapter(9, 4), model, async (name, produce) => {
+    const parts: Uint8Array[] = [];
+    await produce(async (bytes) => void parts.push(bytes.slice()));
+    const bytes = Buffer.concat(parts);
+    const isConfig = name === 'adapter_config.json';
+    writeFileSync(join(path, name), isConfig ? JSON.stringify({ ...JSON.parse(`${bytes}`), ...change }) : bytes);
+  });
+  await expect(readAdapter(path, model)).rejects.toThrow(message);
+});
+
 test('a factor beside a matrix counts for its weights and not for the adapter, merged too', async () => {
   const architecture = 'bitnet-b1.58';
   const vector = (name: string, values: Float32Array) => ({

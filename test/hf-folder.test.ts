@@ -89,6 +89,66 @@ test("every token has its number in the model's own list: the tokenizers library
   for (const { id, content } of added) expect(model.vocab[content]).toBe(id);
 });
 
+test('rows of the vocabulary without a token have none in the folder either, and are never chosen there', async () => {
+  const types = Int32Array.from({ length: 259 }, (_, id) => (id >= 256 ? 3 : id >= 200 && id < 250 ? 5 : 1));
+  const { folder, bytes } = await folderOf('unused', {
+    format: 'f16',
+    metadata: { 'tokenizer.ggml.token_type': types },
+  });
+  const { model } = JSON.parse(await readFile(join(folder, 'tokenizer.json'), 'utf8'));
+  expect(Object.keys(model.vocab)).toHaveLength(209);
+  const [a, b] = [await load(bytes, { threads: 1 }), await load(folder, { threads: 1 })];
+  expect((await b.score('Hello')).logprobs).toEqual((await a.score('Hello')).logprobs);
+  await Promise.all([a.dispose(), b.dispose()]);
+});
+
+test.each([
+  [{ vocab_size: 100 }, /vocab_size of 100, the embedding 259 rows/],
+  [{ vocab_size: 1e10 }, /vocab_size of 10000000000, the embedding 259 rows/],
+  [{ tie_word_embeddings: false }, /'lm_head.weight' is missing, and tie_word_embeddings is false/],
+])('a config.json that the weights do not bear out is refused: %j', async (change, message) => {
+  const { folder } = await folderOf('unborne', { format: 'f16' });
+  const path = join(folder, 'config.json');
+  await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), ...change }));
+  await expect(openSource(folder)).rejects.toThrow(message);
+});
+
+test.each(['q1_0', 'q2_0', 'q2_0-128'] as const)(
+  'blocks of %s whose scale is zero or negative come back from MLX as they are',
+  async (format) => {
+    const { blockBytes } = formatByName(format);
+    const bytes = await tinyModel({
+      format,
+      tensors: (tensors) =>
+        tensors.map((tensor) => ({
+          ...tensor,
+          bytes: () => {
+            const data = (tensor.bytes() as Uint8Array).slice();
+            const scales = [0, 0x8000, 0xac00, 0x2c00];
+            for (let at = 0; tensor.format === format && at < data.length; at += blockBytes)
+              new DataView(data.buffer).setUint16(at, scales[(at / blockBytes) % 4], true);
+            return data;
+          },
+        })),
+    });
+    const source = memorySource(bytes);
+    const gguf = await readGguf(source);
+    const folder = join(root, `signs-${format}`);
+    await mkdir(folder);
+    await writeFolder(gguf, source, (file, produce) => writeFileAtomically(join(folder, file), produce), { to: 'mlx' });
+    const back = await openSource(folder);
+    const again = await readGguf(back);
+    for (const { name, offsetBytes, sizeBytes } of gguf.tensors.values()) {
+      const is = again.tensors.get(name)!;
+      expect([name, is.format]).toEqual([name, gguf.tensors.get(name)!.format]);
+      const found = new Uint8Array(sizeBytes);
+      await back.readInto(found, is.offsetBytes);
+      expect(Buffer.compare(found, bytes.subarray(offsetBytes, offsetBytes + sizeBytes)), name).toBe(0);
+    }
+    await back.close();
+  },
+);
+
 test('how it is sampled where nobody says is in generation_config.json, and comes back from there', async () => {
   const asked = {
     'general.sampling.temp': { type: 'f32', value: 0.6 },

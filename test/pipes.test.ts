@@ -1,8 +1,8 @@
-// Named pipes, and pipes that a shell hands over, where the program reads a file: they are read, or refused at once, and whatever waits for them can be
-// ended. Runs bin/onebit.js of the built checkout.
+// Named pipes, and pipes that a shell hands over, where the program reads or writes a file: they are read and written, or refused at once, and whatever waits
+// for them can be ended. Runs bin/onebit.js of the built checkout.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -121,6 +121,27 @@ describe.skipIf(!isUnix)('a pipe is read', () => {
     },
     120_000,
   );
+});
+
+describe.skipIf(!isUnix)('a pipe is written into', () => {
+  const shell = (output: string, more: string) => {
+    const script = `"$1" "$2" convert "$3" --type same ${more} -o ${output}`;
+    const args = ['-c', script, 'bash', process.execPath, program, model];
+    return execFileSync('bash', args, { cwd: folder, timeout: 100_000, stdio: ['ignore', 'pipe', 'pipe'] });
+  };
+
+  test('behind /dev/stdout, with nothing between the bytes of the file', () => {
+    const file = join(folder, 'same.gguf');
+    shell(file, '');
+    expect(shell('/dev/stdout | cat', '').equals(readFileSync(file))).toBe(true);
+    expect(shell('/dev/stdout | cat', '--json').equals(readFileSync(file))).toBe(true);
+    expect(shell('>(cat >&2)', '').toString()).toMatch(/of weights/);
+  }, 120_000);
+
+  test('but - is no name of one, nor of a file', () => {
+    expect(() => shell('-', '')).toThrow(/a file must be named, got -/);
+    expect(existsSync(join(folder, '-'))).toBe(false);
+  }, 60_000);
 });
 
 test.skipIf(process.platform !== 'linux')('a full disk behind standard output is said in words', () => {

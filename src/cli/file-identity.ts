@@ -17,6 +17,16 @@ export async function identityOf(path: string): Promise<FileIdentity | undefined
   }
 }
 
+/** Whether what is at `path` is the file or pipe that standard output goes to. */
+export async function isStandardOutput(path: string): Promise<boolean> {
+  try {
+    const found = fstatSync(1, { bigint: true });
+    return (found.isFile() || found.isFIFO()) && identity(found) === (await identityOf(path));
+  } catch {
+    return false;
+  }
+}
+
 /** The identity of the file that standard input comes from; undefined where it is none. */
 export function identityOfStandardInput(): FileIdentity | undefined {
   try {
@@ -33,9 +43,14 @@ function identity({ dev, ino }: BigIntStats): FileIdentity {
 
 const MOST_LINKS = 40;
 
-/** `path` with all links followed, also those that lead to a file that is not there yet. Throws as `realpath` does where a folder is missing. */
+/**
+ * `path` with all links followed, also those that lead to a file that is not there yet. Pipes and devices stay under the name they were given: that of a
+ * pipe behind /dev/stdout is none. Throws as `realpath` does where a folder is missing.
+ */
 export async function realPathOf(path: string): Promise<string> {
   let current = resolve(path);
+  const found = await stat(current).catch(() => undefined);
+  if (found && !found.isFile() && !found.isDirectory()) return current;
   for (let links = 0; links < MOST_LINKS; links++) {
     try {
       return await realpath(current);

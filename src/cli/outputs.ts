@@ -15,9 +15,15 @@ import {
 } from '../bytes/file-write.ts';
 import { type Lock, takeLock } from '../bytes/lock.ts';
 import { OnebitError } from '../errors.ts';
-import { type FileIdentity, identityOf, identityOfStandardInput, realPathOf } from './file-identity.ts';
+import {
+  type FileIdentity,
+  identityOf,
+  identityOfStandardInput,
+  isStandardOutput,
+  realPathOf,
+} from './file-identity.ts';
 import { isOwnFile, type OutputKind } from './own-files.ts';
-import { note } from './print.ts';
+import { keepStandardOutputClean, note } from './print.ts';
 
 /** A file (or, for checkpoints, a folder) that a command will write. */
 export interface Output {
@@ -104,6 +110,12 @@ export class Outputs {
         `${option}: a file must be named, got the folder ${path}. Name the file in it.`,
       );
     }
+    if (path === '-') {
+      throw new OnebitError(
+        'bad-argument',
+        `${option}: a file must be named, got -. For standard output name /dev/stdout, for a file of this name ./-.`,
+      );
+    }
     const real = await realPathOf(path).catch((error) => {
       if (systemCode(error) !== 'ENOENT') throw fileError('write', path, error);
       throw new OnebitError('io', `write ${path}: its folder must exist, it does not. Create it first.`, {
@@ -119,6 +131,7 @@ export class Outputs {
     this.#real.set(path, real);
     const found = await stat(real).catch(() => undefined);
     if (!found) return;
+    if (await isStandardOutput(real)) keepStandardOutputClean();
     const own = await identityOf(real);
     const replaces = mayReplace !== undefined && own === (await identityOf(mayReplace));
     if (own !== undefined && read.has(own) && !replaces) {

@@ -1,9 +1,16 @@
 // Owns how commands print: results on standard output, everything else on standard error, and nothing of untrusted files that a terminal would obey.
 import { printable, printableJson, printableLines } from '../core/printable.ts';
 
+let results: NodeJS.WriteStream = process.stdout;
+
+/** Standard output carries the bytes of a file from now on: results are printed on standard error. */
+export function keepStandardOutputClean(): void {
+  results = process.stderr;
+}
+
 /** Prints a line of results. */
 export function print(text: string): void {
-  process.stdout.write(`${printableLines(text)}\n`);
+  results.write(`${printableLines(text)}\n`);
 }
 
 /** Prints a line for people, beside the results. */
@@ -13,12 +20,12 @@ export function note(text: string): void {
 
 /** Prints the one JSON document of a command. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${printableJson(value, 2)}\n`);
+  results.write(`${printableJson(value, 2)}\n`);
 }
 
 /** Prints JSON in one line. */
 export function printJsonLine(value: unknown): void {
-  process.stdout.write(`${printableJson(value)}\n`);
+  results.write(`${printableJson(value)}\n`);
 }
 
 /** Writes what a model says: into a file or pipe as it is, to a terminal without what that would obey. */

@@ -108,6 +108,12 @@ export async function readPeftAdapter(
       const rank = tensor.shape[0];
       const [a, b] = [await numbers(tensor, signal), other && (await numbers(other, signal))];
       checkFactors(folder.name, `${ours}.weight`, rank, a, b);
+      if (rank !== (config.rank ?? rank)) {
+        throw new OnebitError(
+          'bad-file',
+          `adapter: the factors of '${ours}.weight' in ${folder.name} must have the rank r = ${config.rank} of adapter_config.json, got ${rank}. Get it again.`,
+        );
+      }
       const factor = config.alpha / (config.rsLora ? Math.sqrt(rank) : rank);
       matrices.push({ name: `${ours}.weight`, rank, a, b: rotated(`${ours}.weight`, b!, rank, model, 'gguf'), factor });
     }
@@ -117,7 +123,14 @@ export async function readPeftAdapter(
   }
 }
 
-async function readConfig(folder: Folder, signal?: AbortSignal): Promise<{ alpha: number; rsLora: boolean }> {
+interface PeftConfig {
+  readonly alpha: number;
+  /** Of all matrices, where it is said. */
+  readonly rank?: number;
+  readonly rsLora: boolean;
+}
+
+async function readConfig(folder: Folder, signal?: AbortSignal): Promise<PeftConfig> {
   const bad = (what: string) =>
     new OnebitError('unsupported', `adapter: adapter_config.json of ${folder.name} must be of a plain LoRA, ${what}.`);
   if (!folder.files.includes('adapter_config.json')) throw bad('it is missing');
@@ -144,14 +157,23 @@ async function readConfig(folder: Folder, signal?: AbortSignal): Promise<{ alpha
     'lora_bias',
     'eva_config',
     'corda_config',
+    'alora_invocation_tokens',
+    'trainable_token_indices',
+    'use_qalora',
   ];
   const set = odd.filter((key) => isSet(config[key]));
+  // The others change the model's own weights before they begin, so that the factors alone say nothing.
+  const begun = config.init_lora_weights ?? true;
+  if (typeof begun !== 'boolean' && begun !== 'gaussian' && begun !== 'orthogonal')
+    set.push(`init_lora_weights ${JSON.stringify(begun)?.slice(0, 40)}`);
   if (config.peft_type !== 'LORA') set.push(`peft_type ${JSON.stringify(config.peft_type)?.slice(0, 40)}`);
   if (config.bias !== undefined && config.bias !== 'none') set.push('bias');
   if (set.length > 0) throw bad(`it has ${set.join(', ')}. Merge it in PEFT and load the result`);
   const alpha = config.lora_alpha;
   if (typeof alpha !== 'number' || !Number.isFinite(alpha)) throw bad('lora_alpha is no number');
-  return { alpha, rsLora: config.use_rslora === true };
+  const { r } = config;
+  if (r !== undefined && !Number.isInteger(r)) throw bad('r is no whole number');
+  return { alpha, rank: r as number | undefined, rsLora: config.use_rslora === true };
 }
 
 async function numbers(tensor: SafeTensor, signal?: AbortSignal): Promise<Float32Array> {

@@ -85,6 +85,8 @@ export interface ReadConfig {
   readonly heads: number;
   readonly kvHeads: number;
   readonly tiedHead: boolean;
+  /** config.json says that the head is no copy of the embedding: a folder without one is not whole. */
+  readonly needsHead: boolean;
   /** On the weights of the norm of queries, where they are scaled otherwise than GGUF readers do. */
   readonly queryFactor: number;
   /** By what each frequency of the rotary positions is divided. */
@@ -157,8 +159,8 @@ export function readConfig(config: Json, name: string): ReadConfig {
     );
   }
   const quantization = readQuantization(config, name);
-  const tiedHead = tied === true;
-  return { family, metadata, heads, kvHeads, tiedHead, quantization, ternary, queryFactor, frequencyFactors };
+  const head = { tiedHead: tied === true, needsHead: config.tie_word_embeddings === false };
+  return { family, metadata, heads, kvHeads, ...head, quantization, ternary, queryFactor, frequencyFactors };
 }
 
 /** Transformers 5 writes `rope_parameters`, older ones `rope_scaling`; which of two that differ is meant depends on who reads. */

@@ -36,6 +36,11 @@ export async function folderSource(folder: Folder, signal?: AbortSignal): Promis
       names.add(name);
     }
     const tensors = await virtualTensors(weights, read, folder.name, signal);
+    const rows = tensors.find((tensor) => tensor.name === 'token_embd.weight')?.shape[1];
+    if (rows !== undefined && config.vocab_size !== undefined && config.vocab_size !== rows) {
+      const said = JSON.stringify(config.vocab_size)?.slice(0, 40);
+      throw damagedFolder(folder, `config.json has a vocab_size of ${said}, the embedding ${rows} rows`);
+    }
     const generationConfig = await readFolderJson(folder, 'generation_config.json', signal, true);
     const tokenizer = readTokenizer(
       {

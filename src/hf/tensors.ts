@@ -96,6 +96,8 @@ export async function virtualTensors(
       } else problems.push(`'${tensor.name.slice(0, 80)}' has no weight_scale`);
     } else problems.push(`'${tensor.name.slice(0, 80)}' holds ${tensor.type}, F32, F16, BF16 or MLX's words are read`);
   }
+  if (config.needsHead && !result.some((tensor) => tensor.name === 'output.weight'))
+    problems.push("'lm_head.weight' is missing, and tie_word_embeddings is false");
   if (problems.length > 0) {
     throw new OnebitError(
       'unsupported',
@@ -266,7 +268,8 @@ function unpackRow(
 /** Codes 0, 1 are −d, +d where scale = 2d and bias = −d; codes 0 to 3 are −d to 2d where scale = d and bias = −d. */
 function formatOf(scale: Float32Array, bias: Float32Array, bits: number, groupSize: number, cols: number): FormatName {
   const half = bits === 1 ? 2 : 1;
-  const exact = scale.every((value, i) => value === -half * bias[i] && bias[i] < 0 && Math.abs(bias[i]) >= 2 ** -24);
+  // Of either sign, and zero where a group has only zeros.
+  const exact = scale.every((value, i) => value === -half * bias[i]);
   if (!exact || !halves(bias)) return 'f32';
   if (bits === 2) return groupSize === 64 ? 'q2_0' : 'q2_0-128';
   const inPairs = groupSize === 128 || (cols % 128 === 0 && bias.every((value, i) => value === bias[i & ~1]));

@@ -3,7 +3,7 @@ import { OnebitError } from '../errors.ts';
 import type { GgufValue } from '../gguf/types.ts';
 import { preTokenizers } from '../tokenizer/pre-tokenizer.ts';
 import { CHAT_BOS_KEY, COMPOSE_KEY, createTokenizer, SPACE_KEY } from '../tokenizer/tokenizer.ts';
-import { CONTROL, NORMAL, UNKNOWN, USER_DEFINED } from '../tokenizer/vocabulary.ts';
+import { CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED } from '../tokenizer/vocabulary.ts';
 import { BLOCK, SPLITS } from './token-steps.ts';
 import { BOS_FIRST } from './tokenizer.ts';
 
@@ -36,10 +36,13 @@ export function writeTokenizer(metadata: ReadonlyMap<string, GgufValue>): {
         ]
       : [],
   );
-  // Added tokens too: the tokenizers library gives those that are not in the model's own list other numbers.
-  const vocab = Object.fromEntries(texts.map((text, token) => [text, token]));
   const kind = metadata.get('tokenizer.ggml.model');
   const parts = kind === 'llama' ? piecesOut(metadata, texts, typeOf) : bytesOut(metadata);
+  // Added tokens too: the tokenizers library gives those that are not in the model's own list other numbers. Rows without a token are left out, as in the
+  // folders of others: listed they would come back as tokens that can be chosen.
+  const vocab = Object.fromEntries(
+    texts.flatMap((text, token) => (typeOf(token) === UNUSED ? [] : [[text, token] as const])),
+  );
   const bos = id('bos');
   const addBos = createTokenizer(metadata).addBos && bos !== undefined;
   const single = [
