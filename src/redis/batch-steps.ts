@@ -1,6 +1,6 @@
 // Owns the steps of a batch in Redis: its input is read and checked, its rows are put into the queues of their models some at a time, at the end the files are written.
 // Each step may be done twice, by anybody, whatever ended it before. Must not know who answers rows.
-import type { BatchRecord } from '../bulk/job-store.ts';
+import type { BatchRecord, LineResults } from '../bulk/job-store.ts';
 import { OnebitError } from '../errors.ts';
 import { finish, move, resultLine, validate } from '../server/batch-run.ts';
 import { failureReason, isUnfinished } from '../server/job-facts.ts';
@@ -157,11 +157,22 @@ export class BatchSteps {
     await place.run((client) => settleRow(client, row, { isError: true, json }, reason, this.options.now()));
   }
 
+  /** Rows of a batch that has ended leave the queues: nobody may ever come who would take them. */
+  private async dropRows({ id }: BatchRecord, results: LineResults): Promise<void> {
+    const { place, queues } = this.options;
+    const [, fed] = await progressOf(place, id);
+    const left = Array.from({ length: fed }, (_, line) => line).filter((line) => !results.has(line));
+    if (left.length === 0) return;
+    for (const model of await place.run((client) => client.smembers(keys.queues)))
+      await queues.dropRows(model, id, left);
+  }
+
   private async finish(batch: BatchRecord): Promise<void> {
     const { store } = this.options;
     const { id } = batch;
     if (!(await store.endRun(id))) return;
     const results = await store.results(id, batch.total);
+    await this.dropRows(batch, results);
     const isWhole = batch.total > 0 && results.completed + results.failed >= batch.total;
     const last = batch.status === 'cancelling' ? 'cancelled' : isWhole ? 'completed' : 'expired';
     const run = this.options;
