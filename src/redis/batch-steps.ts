@@ -61,17 +61,22 @@ export class BatchSteps {
       else {
         const [done, fed, total] = await progressOf(place, batch.id);
         if (isFeedDue(done, fed, total)) await queues.addStep('feed', batch.id, fed);
-        else if (fed >= total && (await this.queued()) === 0) await this.feedAgain(batch.id);
+        else if (fed >= total && !(await this.isQueued(batch))) await this.feedAgain(batch.id);
       }
     }
   }
 
-  /** Rows that somebody has or will take. */
-  private async queued(): Promise<number> {
+  /** Whether somebody has or will take a row of this batch. Those of others say nothing: they may wait for a model that nobody has. */
+  private async isQueued({ id, total }: BatchRecord): Promise<boolean> {
     const { place, queues } = this.options;
+    const answered = new Set(await place.run((client) => client.hkeys(keys.rows(id))));
+    const left = leftLines({ has: (line) => answered.has(String(line)) }, total);
     const models = await place.run((client) => client.smembers(keys.queues));
-    const counts = await Promise.all(models.map((model) => queues.counts(model)));
-    return counts.flatMap((count) => Object.values(count)).reduce((sum, count) => sum + count, 0);
+    for (const line of left) {
+      const found = await Promise.all(models.map((model) => queues.hasRow(model, id, line)));
+      if (found.includes(true)) return true; // mostly the first
+    }
+    return false;
   }
 
   /** Rows without an answer whose jobs are gone come again; those that have one are passed over. */
@@ -161,7 +166,7 @@ export class BatchSteps {
   private async dropRows({ id }: BatchRecord, results: LineResults): Promise<void> {
     const { place, queues } = this.options;
     const [, fed] = await progressOf(place, id);
-    const left = Array.from({ length: fed }, (_, line) => line).filter((line) => !results.has(line));
+    const left = leftLines(results, fed);
     if (left.length === 0) return;
     for (const model of await place.run((client) => client.smembers(keys.queues)))
       await queues.dropRows(model, id, left);
@@ -197,6 +202,11 @@ export async function settleRow(
   const found = (await runScript(client, 'settleRow', names, values)) as number[];
   const [done, fed, total] = found;
   return { isFeedDue: done >= 0 && isFeedDue(done, fed, total), isOver: done >= 0 && done >= total, fed };
+}
+
+/** Which of the first lines have no answer. */
+function leftLines(results: Pick<LineResults, 'has'>, count: number): number[] {
+  return Array.from({ length: count }, (_, line) => line).filter((line) => !results.has(line));
 }
 
 /** Whether so few of the rows that were put into queues are left that more should come, or none is to come. */
