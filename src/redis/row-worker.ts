@@ -1,4 +1,5 @@
 // Owns a worker: it takes rows of its models from the queues in Redis, answers each, and writes the answer once. Must not know HTTP, nor how answers are made.
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import type { Job } from 'bullmq';
 import type { AnswerRules } from '../bulk/job-store.ts';
@@ -66,6 +67,7 @@ export class RowWorker {
     this.work = work;
     this.startedAt = work.now();
     this.mostWriting = parallel;
+    setMaxListeners(0, this.stop.signal); // each row that runs listens, of every model
     this.queue = new RedisQueue(jobs, work, leaseSeconds);
     const quiet = () => {}; // Redis is away: BullMQ waits for it, and so does who writes an answer
     this.saying = setInterval(() => void this.say().catch(quiet), SAY_MS);

@@ -83,7 +83,10 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
   });
 
   test('a batch that one replica takes is answered by workers, in order, each row once; any replica knows it, its owner alone', async () => {
-    const workers = [await startWorker(), await startWorker()];
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error) => warnings.push(name);
+    process.on('warning', onWarning);
+    const workers = [await startWorker(8), await startWorker()]; // 8 as the command has
     const [one, two, other] = [clientOf('one'), clientOf('one', 1), clientOf('two')];
     const rows = Array.from({ length: 300 }, (_, i) => line(i, i === 7 ? { max_tokens: -1 } : {}));
     rows[9] = line(9, { model: 'nobody-has-this' });
@@ -102,6 +105,8 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
     expect((await other.batches.list()).data).toEqual([]);
     await expect(two.batches.cancel(id)).rejects.toMatchObject({ status: 409 });
     await Promise.all(workers.map((worker) => worker.close(1000)));
+    process.off('warning', onWarning);
+    expect(warnings).not.toContain('MaxListenersExceededWarning');
   }, 120_000);
 
   test('rows wait for a worker that has the mark and the policy of the server that took them, which then sees them', async () => {
