@@ -38,8 +38,24 @@ async function check(client: Client): Promise<void> {
   });
   const none = await client.callTool({ name: 'decide', arguments: { text: 'x', questions: [{ type: 'guess' }] } });
   expect(none.isError).toBe(true);
-  const wrong = await client.callTool({ name: 'batch', arguments: { texts: ['x'], prompt: 'nothing' } });
-  expect(wrong).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('{{text}}') }] });
+  for (const prompt of ['nothing', '{{text}} of {{name}}']) {
+    const wrong = await client.callTool({ name: 'batch', arguments: { texts: ['x'], prompt } });
+    expect(wrong).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('{{text}}') }] });
+  }
+  const told: number[] = [];
+  const some = {
+    texts: ['A taxi.', ' ', ...Array(18).fill('A {{text}}.')],
+    prompt: 'About: {{ text }}',
+    max_tokens: 64,
+  };
+  const onprogress = ({ progress, total }: { progress: number; total?: number }) => told.push(progress / total!);
+  const rows = await client.callTool({ name: 'batch', arguments: some }, undefined, { onprogress });
+  const said = (rows.structuredContent as { results: { text?: string; error?: string }[] }).results;
+  expect(said).toHaveLength(20);
+  expect(said[1]).toEqual({ error: 'the text is empty' });
+  expect(said[19]).toEqual(said[2]);
+  expect(told.length).toBeGreaterThan(2); // the last may come with the answer
+  expect(told).toEqual(told.toSorted((a, b) => a - b));
   await client.close();
 }
 

@@ -1,5 +1,7 @@
 // Owns what the tools of `onebit mcp` have in common: the form of texts, and answers as assistants read them. Must not know tools.
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js';
+import type { ServerNotification, ServerRequest } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
 import { OnebitError } from '../errors.ts';
 import type { Answerer, Call } from './mcp-rules.ts';
@@ -16,6 +18,9 @@ const LONGEST = 20_000;
 export const text = z.string().max(LONGEST);
 export const texts = z.array(text).min(1).max(MOST_TEXTS);
 
+/** What the SDK says of a call. */
+type CallExtra = RequestHandlerExtra<ServerRequest, ServerNotification>;
+
 /** Where tools are registered, and how they answer. */
 export interface Tools {
   readonly server: McpServer;
@@ -23,9 +28,11 @@ export interface Tools {
   answered(
     tool: string,
     asked: object,
-    extra: { readonly signal: AbortSignal },
+    extra: CallExtra,
     answer: (call: Call) => Promise<Record<string, unknown>>,
   ): Promise<ToolAnswer>;
+  /** Tells an assistant that asked for it how far a call is, so that it goes on waiting. */
+  progressed(extra: CallExtra, done: number, total: number): Promise<void>;
 }
 
 /** @param signal ends all calls */
@@ -40,6 +47,12 @@ export function toolsOf(server: McpServer, answerer: Answerer, signal: AbortSign
         if (!(error instanceof OnebitError)) throw error;
         return { content: [{ type: 'text', text: error.message }], isError: true };
       }
+    },
+    progressed: async ({ _meta, sendNotification }, progress, total) => {
+      const progressToken = _meta?.progressToken;
+      if (progressToken === undefined) return;
+      const params = { progressToken, progress, total };
+      await sendNotification({ method: 'notifications/progress', params }).catch(() => {}); // nobody listens any more
     },
   };
 }

@@ -1,7 +1,9 @@
 // Owns the tools of `onebit mcp`: what models do, each with the form of its arguments and answers. Must not know how they are called.
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { z } from 'zod';
+import { fillTemplate, templateColumns } from '../bulk/row-template.ts';
 import { Budget } from '../core/budget.ts';
+import { inParallel } from '../core/in-parallel.ts';
 import { OnebitError } from '../errors.ts';
 import type { LanguageModel } from '../language-model.ts';
 import { compileSchemaAsync } from '../structured/compile.ts';
@@ -17,6 +19,8 @@ export interface McpModels {
   readonly support?: SupportModel;
 }
 
+/** Texts of a batch that are asked at once: other calls come to their turn between them. */
+const PARALLEL = 8;
 /** What the schema of one call may cost. */
 const COMPILING = { steps: 30e6, bytes: 64 << 20 };
 
@@ -62,16 +66,19 @@ function addBatch(tools: Tools, model: LanguageModel): void {
     async (asked, extra) =>
       tools.answered('batch', asked, extra, async (call) => {
         const { texts, prompt } = asked;
-        if (!prompt.includes('{{text}}')) {
+        const places = templateColumns(prompt);
+        if (places.length !== 1 || places[0] !== 'text') {
+          const found = places.length === 0 ? 'it does not' : `got {{${places.join('}}, {{')}}}`;
           throw new OnebitError(
             'bad-argument',
-            'batch: the prompt must hold {{text}}, it does not. Put it where the texts go.',
+            `batch: the prompt must hold {{text}} and no other place, ${found}. Put it where the texts go.`,
           );
         }
         const ask = await asking(model, asked, call);
         const one = async (text: string) => {
+          if (text.trim() === '') return { error: 'the text is empty' }; // nothing to ask about
           try {
-            const { text: said, finish_reason } = await ask(prompt.replaceAll('{{text}}', () => text));
+            const { text: said, finish_reason } = await ask(fillTemplate(prompt, () => text));
             return finish_reason === 'length' ? { text: said, error: 'the answer was cut off' } : { text: said };
           } catch (error) {
             call.signal.throwIfAborted();
@@ -79,8 +86,18 @@ function addBatch(tools: Tools, model: LanguageModel): void {
             throw error;
           }
         };
-        const [first, ...others] = texts; // the first one goes alone: the others find what is computed of the beginning
-        return { results: [await one(first), ...(await Promise.all(others.map(one)))] };
+        const results: Awaited<ReturnType<typeof one>>[] = [];
+        let done = 0;
+        const answer = async (text: string, i: number) => {
+          results[i] = await one(text);
+          await tools.progressed(extra, ++done, texts.length);
+        };
+        await answer(texts[0], 0); // alone: the others find what is computed of the beginning
+        const others = async function* () {
+          yield* [...texts.entries()].slice(1);
+        };
+        await inParallel(others, PARALLEL, ([i, text]) => answer(text, i), call.signal);
+        return { results };
       }),
   );
 }

@@ -1,6 +1,6 @@
 // Owns the steps of a batch in Redis: its input is read and checked, its rows are put into the queues of their models some at a time, at the end the files are written.
 // Each step may be done twice, by anybody, whatever ended it before. Must not know who answers rows.
-import type { BatchRecord } from '../bulk/job-store.ts';
+import type { BatchRecord, LineResults } from '../bulk/job-store.ts';
 import { OnebitError } from '../errors.ts';
 import { finish, move, resultLine, validate } from '../server/batch-run.ts';
 import { failureReason, isUnfinished } from '../server/job-facts.ts';
@@ -61,17 +61,22 @@ export class BatchSteps {
       else {
         const [done, fed, total] = await progressOf(place, batch.id);
         if (isFeedDue(done, fed, total)) await queues.addStep('feed', batch.id, fed);
-        else if (fed >= total && (await this.queued()) === 0) await this.feedAgain(batch.id);
+        else if (fed >= total && !(await this.isQueued(batch))) await this.feedAgain(batch.id);
       }
     }
   }
 
-  /** Rows that somebody has or will take. */
-  private async queued(): Promise<number> {
+  /** Whether somebody has or will take a row of this batch. Those of others say nothing: they may wait for a model that nobody has. */
+  private async isQueued({ id, total }: BatchRecord): Promise<boolean> {
     const { place, queues } = this.options;
+    const answered = new Set(await place.run((client) => client.hkeys(keys.rows(id))));
+    const left = leftLines({ has: (line) => answered.has(String(line)) }, total);
     const models = await place.run((client) => client.smembers(keys.queues));
-    const counts = await Promise.all(models.map((model) => queues.counts(model)));
-    return counts.flatMap((count) => Object.values(count)).reduce((sum, count) => sum + count, 0);
+    for (const line of left) {
+      const found = await Promise.all(models.map((model) => queues.hasRow(model, id, line)));
+      if (found.includes(true)) return true; // mostly the first
+    }
+    return false;
   }
 
   /** Rows without an answer whose jobs are gone come again; those that have one are passed over. */
@@ -157,11 +162,22 @@ export class BatchSteps {
     await place.run((client) => settleRow(client, row, { isError: true, json }, reason, this.options.now()));
   }
 
+  /** Rows of a batch that has ended leave the queues: nobody may ever come who would take them. */
+  private async dropRows({ id }: BatchRecord, results: LineResults): Promise<void> {
+    const { place, queues } = this.options;
+    const [, fed] = await progressOf(place, id);
+    const left = leftLines(results, fed);
+    if (left.length === 0) return;
+    for (const model of await place.run((client) => client.smembers(keys.queues)))
+      await queues.dropRows(model, id, left);
+  }
+
   private async finish(batch: BatchRecord): Promise<void> {
     const { store } = this.options;
     const { id } = batch;
     if (!(await store.endRun(id))) return;
     const results = await store.results(id, batch.total);
+    await this.dropRows(batch, results);
     const isWhole = batch.total > 0 && results.completed + results.failed >= batch.total;
     const last = batch.status === 'cancelling' ? 'cancelled' : isWhole ? 'completed' : 'expired';
     const run = this.options;
@@ -186,6 +202,11 @@ export async function settleRow(
   const found = (await runScript(client, 'settleRow', names, values)) as number[];
   const [done, fed, total] = found;
   return { isFeedDue: done >= 0 && isFeedDue(done, fed, total), isOver: done >= 0 && done >= total, fed };
+}
+
+/** Which of the first lines have no answer. */
+function leftLines(results: Pick<LineResults, 'has'>, count: number): number[] {
+  return Array.from({ length: count }, (_, line) => line).filter((line) => !results.has(line));
 }
 
 /** Whether so few of the rows that were put into queues are left that more should come, or none is to come. */

@@ -76,6 +76,17 @@ export class Queues {
     await this.place.run(() => this.queue(rowsOf(model)).addBulk(jobs));
   }
 
+  /** Takes rows of a batch out of the queue of a model, but for those that somebody answers just now. */
+  async dropRows(model: string, batch: string, lines: readonly number[]): Promise<void> {
+    const queue = this.queue(rowsOf(model));
+    await this.place.run(() => Promise.all(lines.map((line) => queue.remove(`${batch}-${line}`))));
+  }
+
+  /** Whether a row of a batch is in the queue of a model, or is just being answered. */
+  hasRow(model: string, batch: string, line: number): Promise<boolean> {
+    return this.place.run(async () => (await this.queue(rowsOf(model)).getJob(`${batch}-${line}`)) !== undefined);
+  }
+
   /** Jobs of a model's rows, by their state. */
   counts(model: string): Promise<Record<string, number>> {
     const states = ['wait', 'prioritized', 'delayed', 'active'] as const;

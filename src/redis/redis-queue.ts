@@ -83,6 +83,7 @@ export class RedisQueue implements JobQueue {
       done: Number(stats.done ?? 0),
       failed: Object.fromEntries(failed.map(([name, count]) => [name.slice('failed:'.length), Number(count)])),
       workers: await this.workers(now),
+      open: open.toSorted((a, b) => a.createdAt - b.createdAt),
       failures: failures.map((json) => JSON.parse(json) as JobFailure),
     };
   }

@@ -1,4 +1,5 @@
 // Owns a worker: it takes rows of its models from the queues in Redis, answers each, and writes the answer once. Must not know HTTP, nor how answers are made.
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import type { Job } from 'bullmq';
 import type { AnswerRules } from '../bulk/job-store.ts';
@@ -7,7 +8,7 @@ import { OnebitError } from '../errors.ts';
 import { brokenRules } from '../server/answer-rules.ts';
 import { resultLine } from '../server/batch-run.ts';
 import { failureReason } from '../server/job-facts.ts';
-import type { QueueWork } from '../server/job-queue.ts';
+import type { LeftReason, QueueWork, WorkerInfo } from '../server/job-queue.ts';
 import { settleRow } from './batch-steps.ts';
 import type { RedisClient } from './connection.ts';
 import { MOST_ATTEMPTS, type RowJob } from './queues.ts';
@@ -27,6 +28,8 @@ const MOST_STARTS = 8;
 const SAY_MS = 5000;
 const RETRY_MS = 1000;
 const LONGEST_WAIT_MS = 60_000;
+/** After so long a row that was left to others is looked at again. */
+const LEFT_MS = 30_000;
 
 /** What is known of a batch and does not change. */
 interface Known {
@@ -54,6 +57,8 @@ export class RowWorker {
   private readonly id = `${hostname()}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
   private readonly startedAt: number;
   private readonly noted = new Set<string>();
+  /** Why rows were left to others, and when that was last so. */
+  private readonly left = new Map<LeftReason, number>();
   private running = 0;
   private done = 0;
 
@@ -62,6 +67,7 @@ export class RowWorker {
     this.work = work;
     this.startedAt = work.now();
     this.mostWriting = parallel;
+    setMaxListeners(0, this.stop.signal); // each row that runs listens, of every model
     this.queue = new RedisQueue(jobs, work, leaseSeconds);
     const quiet = () => {}; // Redis is away: BullMQ waits for it, and so does who writes an answer
     this.saying = setInterval(() => void this.say().catch(quiet), SAY_MS);
@@ -103,10 +109,10 @@ export class RowWorker {
     const { batch, line, from, to } = job.data;
     const known = await this.batchOf(batch);
     if (!known) return;
-    if (!this.mayAnswer(known)) return this.putBack(job, token, LONGEST_WAIT_MS / 2);
     const names = [keys.run(batch), keys.rows(batch), keys.data(known.inputFileId)];
     const found = await place.run((client) => runScript(client, 'lineOfRow', names, [line, from, to - 1]));
-    if (found === '') return;
+    if (found === '') return; // answered, or its batch has ended: whoever sees that takes it out of the queue
+    if (!this.mayAnswer(known)) return this.putBack(job, token, LEFT_MS);
     const { custom_id, body } = JSON.parse(String(found).replace(/^\ufeff/, '')) as {
       custom_id: string;
       body: unknown;
@@ -143,11 +149,15 @@ export class RowWorker {
   private mayAnswer({ owner, rules }: Known): boolean {
     const { knows, rulesFor } = this.work;
     if (!knows(owner)) {
-      this.note('keys of batches must be known, one is not. Give this worker the --api-keys of the servers.');
+      this.left.set('unknown_key', Date.now());
+      this.note(
+        'keys of batches must be known, one is not. Give this worker the --api-keys of the servers; where the key was removed, cancel the batch on the page /operator.',
+      );
       return false;
     }
     const broken = brokenRules(rules, rulesFor(owner));
     for (const rule of broken) {
+      this.left.set(rule, Date.now());
       this.note(
         `the ${rule} of a batch's server must be the one here, it is not. Give this worker the --${rule} of the servers; its rows wait.`,
       );
@@ -196,7 +206,12 @@ export class RowWorker {
   private async say(): Promise<void> {
     const { place } = this.jobs;
     const { id, startedAt, running, done } = this;
-    const info = { id, models: this.work.models(), running, done, startedAt, seenAt: this.work.now() };
+    const since = Date.now() - 2 * LEFT_MS;
+    const leaves = [...this.left].filter(([, at]) => at >= since).map(([reason]) => reason);
+    const info: WorkerInfo = {
+      ...{ id, models: this.work.models(), running, done, leaves },
+      ...{ startedAt, seenAt: this.work.now() },
+    };
     await place.run((client) => client.hset(keys.workers, id, JSON.stringify(info)));
     await noteModels(place, this.work);
   }

@@ -34,12 +34,17 @@ export interface QueueWork {
   readonly modelFor: (endpoint: string) => string | undefined;
 }
 
+/** Why a worker leaves rows to others: it does not know their key, or has another mark or policy than their server. */
+export type LeftReason = 'unknown_key' | keyof AnswerRules;
+
 /** A process that works. */
 export interface WorkerInfo {
   readonly id: string;
   readonly models: readonly string[];
   readonly running: number;
   readonly done: number;
+  /** Why it left rows to others in the last minute. Where nobody else takes them, they wait. */
+  readonly leaves?: readonly LeftReason[];
   readonly startedAt: number;
   readonly seenAt: number;
 }
@@ -65,6 +70,8 @@ export interface JobStats {
   readonly failed: Readonly<Record<string, number>>;
   /** Those who work. */
   readonly workers: readonly WorkerInfo[];
+  /** Batches that have not ended, the oldest first. */
+  readonly open?: readonly BatchRecord[];
   /** The last of what went wrong, the newest first. */
   readonly failures: readonly JobFailure[];
 }

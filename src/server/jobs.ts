@@ -37,6 +37,8 @@ export class Jobs {
   private readonly now: () => number;
   private readonly cleaning: ReturnType<typeof setInterval>;
   private closed = false;
+  /** Batches whose rows are just put into another. */
+  private readonly retrying = new Set<string>();
 
   /** Goes on with what an earlier process left. */
   constructor(options: JobsOptions) {
@@ -137,16 +139,42 @@ export class Jobs {
 
   /** Stops a batch; what it has answered is kept. @throws ApiError 404, 409 */
   async cancel(owner: string, id: string): Promise<BatchRecord> {
-    const batch = await this.batch(owner, id);
-    if (batch.status === 'cancelling') return batch;
-    await this.queue.cancel(id);
-    return this.batch(owner, id);
+    await this.batch(owner, id);
+    return this.cancelAny(id);
   }
 
-  /** Begins a batch of the lines of an ended one that were answered with an error, for its owner. @throws ApiError 404, 409 */
+  /** The same whoever owns it, for operators. @throws ApiError 404, 409 */
+  async cancelAny(id: string): Promise<BatchRecord> {
+    const batch = await this.anyBatch(id);
+    if (batch.status === 'cancelling') return batch;
+    await this.queue.cancel(id);
+    return this.anyBatch(id);
+  }
+
+  /** Begins a batch of the lines of an ended one that were answered with an error, for its owner. @throws ApiError 404, 409, also while they are tried again already */
   async retry(id: string): Promise<BatchRecord> {
+    const batch = await this.anyBatch(id);
+    const others = await this.batches(batch.owner);
+    const running = others.find((other) => isUnfinished(other) && other.metadata?.retry_of === id);
+    if (running || this.retrying.has(id)) {
+      const message = `The rows of this batch that failed are tried again already${running ? `, in ${running.id}` : ''}.`;
+      throw new ApiError(409, message, { code: 'already_retried' });
+    }
+    this.retrying.add(id);
+    try {
+      return await this.retryOf(batch);
+    } finally {
+      this.retrying.delete(id);
+    }
+  }
+
+  private async anyBatch(id: string): Promise<BatchRecord> {
     const batch = await this.store.batch(id);
-    if (!batch) throw noSuchBatch();
+    if (batch) return batch;
+    throw noSuchBatch();
+  }
+
+  private async retryOf(batch: BatchRecord): Promise<BatchRecord> {
     if (isUnfinished(batch) || batch.errorFileId === undefined) {
       const message = 'Only a batch that has ended and has an error file can be tried again.';
       throw new ApiError(409, message, { code: 'nothing_to_retry' });
@@ -162,7 +190,7 @@ export class Jobs {
         if (failed.has(String(value.custom_id))) await append(encoder.encode(`${json}\n`));
       }
     });
-    const metadata = { ...batch.metadata, retry_of: id };
+    const metadata = { ...batch.metadata, retry_of: batch.id };
     const { owner, endpoint } = batch;
     return this.create(owner, { input_file_id: file.id, endpoint, completion_window: '24h', metadata });
   }

@@ -71,6 +71,7 @@ export class LocalQueue implements JobQueue {
       done: this.done,
       failed: { ...this.failed },
       workers: [],
+      open,
       failures: this.failures.toReversed(),
     };
   }

@@ -123,6 +123,10 @@ export class ServerObserver implements Observer {
 
 /** Numbers of the queue of batches: of all replicas together where they share one. */
 function jobGauges({ waiting, running, oldestSeconds, done, failed, workers }: JobStats): Gauge[] {
+  const leaving = new Map<string, number>();
+  for (const reason of workers.flatMap(({ leaves }) => leaves ?? [])) {
+    leaving.set(reason, (leaving.get(reason) ?? 0) + 1);
+  }
   const one = (name: string, help: string, value: number, type?: string) =>
     new Gauge(name, help, () => [[{}, value]], type);
   return [
@@ -130,6 +134,11 @@ function jobGauges({ waiting, running, oldestSeconds, done, failed, workers }: J
     one('onebit_jobs_running', 'Rows of batches that are being answered.', running),
     one('onebit_jobs_oldest_seconds', 'Age of the oldest batch that has not ended.', oldestSeconds),
     one('onebit_jobs_workers', 'Processes that answer rows for this queue.', workers.length),
+    new Gauge(
+      'onebit_jobs_workers_leaving',
+      'Workers that leave rows to others, by reason: where no other takes them, they wait.',
+      () => [...leaving].map(([reason, count]) => [{ reason }, count] as const),
+    ),
     one('onebit_job_rows_total', 'Rows of batches that were answered; its rate is rows a second.', done, 'counter'),
     new Gauge(
       'onebit_job_failures_total',

@@ -15,21 +15,38 @@ const jobsAnswer = z.object({
   workers: z.array(
     z.object({
       ...{ id: z.string(), models: z.array(z.string()), running: z.int(), done: z.int() },
+      leaves: z.array(z.string()),
       ...{ started_at: z.int(), seen_at: z.int() },
+    }),
+  ),
+  batches: z.array(
+    z.object({
+      ...{ id: z.string(), status: z.string(), created_at: z.int() },
+      ...{ total: z.int(), completed: z.int(), failed: z.int() },
     }),
   ),
   failures: z.array(z.object({ batch: z.string(), line: z.int().optional(), reason: z.string(), at: z.int() })),
 });
 
-function jobsObject({ oldestSeconds, workers, ...stats }: JobStats): z.input<typeof jobsAnswer> {
+/** Batches that have not ended, of which operators are told. */
+const MOST_SHOWN = 100;
+
+function jobsObject({ oldestSeconds, workers, open = [], ...stats }: JobStats): z.input<typeof jobsAnswer> {
   return {
     ...{ waiting: stats.waiting, running: stats.running, oldest_seconds: oldestSeconds, done: stats.done },
     failed: stats.failed,
-    workers: workers.map(({ startedAt, seenAt, models, ...worker }) => ({
+    workers: workers.map(({ startedAt, seenAt, models, leaves, ...worker }) => ({
       ...worker,
-      ...{ models: [...models], started_at: startedAt, seen_at: seenAt },
+      ...{ models: [...models], leaves: [...(leaves ?? [])], started_at: startedAt, seen_at: seenAt },
     })),
-    failures: [...stats.failures],
+    batches: open.slice(0, MOST_SHOWN).map(({ id, status, createdAt, total, completed, failed }) => ({
+      ...{ id, status, created_at: createdAt, total, completed, failed },
+    })),
+    // counted from 1, as in the errors of a batch
+    failures: stats.failures.map(({ line, ...failure }) => ({
+      ...failure,
+      ...(line === undefined ? {} : { line: line + 1 }),
+    })),
   };
 }
 
@@ -53,6 +70,11 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
     ...{ method: 'post', path: '/v1/operator/batches/{id}/retry', id: 'operatorRetry', parameter: 'id' },
     ...{ summary: 'Begins a batch of the rows that failed, for their owner; for operators', answer: batchAnswer },
     plain: forOperator(async (jobs, { parameter }) => batchObject(await jobs.retry(parameter))),
+  },
+  {
+    ...{ method: 'post', path: '/v1/operator/batches/{id}/cancel', id: 'operatorCancel', parameter: 'id' },
+    ...{ summary: "Stops anybody's batch; its answers so far are kept; for operators", answer: batchAnswer },
+    plain: forOperator(async (jobs, { parameter }) => batchObject(await jobs.cancelAny(parameter))),
   },
   {
     ...{ method: 'get', path: '/operator', id: 'operatorPage', open: true },

@@ -24,6 +24,32 @@ const SCRIPT = `
     return body;
   };
   const age = (seconds) => seconds < 120 ? Math.round(seconds) + ' s' : Math.round(seconds / 60) + ' min';
+  const LEFT = {
+    unknown_key: 'it does not know their key: give it the --api-keys of the servers, or cancel the batch where the key is gone',
+    watermark: 'their server has another --watermark',
+    policy: 'their server has another --policy or --policy-fail',
+  };
+  const done = new Map(); // what came of a button, which stays when the numbers are new
+  const button = (batch, does, text) => {
+    const path = 'v1/operator/batches/' + encodeURIComponent(batch) + '/' + does;
+    if (done.has(path)) return done.get(path);
+    const element = document.createElement('button');
+    element.textContent = text;
+    element.onclick = async () => {
+      element.disabled = true;
+      let said;
+      try {
+        const made = await ask(path, 'POST');
+        done.set(path, made.id === batch ? made.status : made.id);
+        said = done.get(path);
+      } catch (error) {
+        said = error.message;
+      }
+      at('said').textContent = batch + ': ' + said;
+      show();
+    };
+    return element;
+  };
   let last;
   const show = async () => {
     try {
@@ -34,17 +60,18 @@ const SCRIPT = `
       for (const name of ['waiting', 'running', 'done']) at(name).textContent = jobs[name];
       at('oldest').textContent = age(jobs.oldest_seconds);
       at('speed').textContent = speed.toFixed(1);
-      fill('workers', jobs.workers.map((w) => [w.id, w.models.join(', '), w.running, w.done, age(Date.now() / 1000 - w.seen_at)]));
+      fill('workers', jobs.workers.map((w) => [w.id, w.models.join(', '), w.running, w.done, age(Date.now() / 1000 - w.seen_at), w.leaves.map((reason) => LEFT[reason]).join('; ')]));
       fill('reasons', Object.entries(jobs.failed));
+      fill('batches', jobs.batches.map((b) => [b.id, b.status, b.completed + ' of ' + b.total, b.failed, age(Date.now() / 1000 - b.created_at), button(b.id, 'cancel', 'Cancel')]));
+      const shown = new Set();
       fill('failures', jobs.failures.map((f) => {
-        const again = document.createElement('button');
-        again.textContent = 'Try the failed rows again';
-        again.onclick = () => ask('v1/operator/batches/' + encodeURIComponent(f.batch) + '/retry', 'POST')
-          .then((batch) => { again.replaceWith(batch.id); }, (error) => { at('said').textContent = error.message; });
+        const isFirst = !shown.has(f.batch);
+        shown.add(f.batch);
+        const again = isFirst ? button(f.batch, 'retry', 'Try the failed rows again') : '';
         return [f.batch, f.line ?? '', f.reason, new Date(f.at * 1000).toLocaleString(), again];
       }));
-      at('said').textContent = '';
-    } catch (error) { at('said').textContent = error.message; }
+      at('lost').textContent = '';
+    } catch (error) { at('lost').textContent = error.message; }
   };
   at('form').onsubmit = (event) => { event.preventDefault(); show(); };
   setInterval(show, 5000);
@@ -67,9 +94,10 @@ export function operatorPage(): Response {
   const html = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>onebit: jobs</title>
 <meta name="viewport" content="width=device-width"><style nonce="${nonce}">${STYLE}</style></head><body>
 <h1>Jobs</h1><form id="form"><label>Operator’s key <input id="key" type="password" autocomplete="off"></label> <button>Show</button></form>
-<p id="said" role="status"></p>
+<p id="lost" role="status"></p><p id="said" role="status"></p>
 <dl>${numbers.map(([id, name]) => `<div><dt>${name}</dt><dd id="${id}">–</dd></div>`).join('')}</dl>
-${table('workers', 'Workers', ['worker', 'models', 'rows now', 'rows so far', 'heard of'])}
+${table('workers', 'Workers', ['worker', 'models', 'rows now', 'rows so far', 'heard of', 'leaves rows to others, as'])}
+${table('batches', 'Batches that have not ended', ['batch', 'status', 'answered', 'with an error', 'age', ''])}
 ${table('reasons', 'Rows with an error', ['reason', 'rows'])}
 ${table('failures', 'The last errors', ['batch', 'line', 'reason', 'when', ''])}
 <script nonce="${nonce}">${SCRIPT}</script></body></html>`;

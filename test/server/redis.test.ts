@@ -83,7 +83,10 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
   });
 
   test('a batch that one replica takes is answered by workers, in order, each row once; any replica knows it, its owner alone', async () => {
-    const workers = [await startWorker(), await startWorker()];
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error) => warnings.push(name);
+    process.on('warning', onWarning);
+    const workers = [await startWorker(8), await startWorker()]; // 8 as the command has
     const [one, two, other] = [clientOf('one'), clientOf('one', 1), clientOf('two')];
     const rows = Array.from({ length: 300 }, (_, i) => line(i, i === 7 ? { max_tokens: -1 } : {}));
     rows[9] = line(9, { model: 'nobody-has-this' });
@@ -102,6 +105,8 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
     expect((await other.batches.list()).data).toEqual([]);
     await expect(two.batches.cancel(id)).rejects.toMatchObject({ status: 409 });
     await Promise.all(workers.map((worker) => worker.close(1000)));
+    process.off('warning', onWarning);
+    expect(warnings).not.toContain('MaxListenersExceededWarning');
   }, 120_000);
 
   test('rows wait for a worker that has the mark and the policy of the server that took them, which then sees them', async () => {
@@ -214,14 +219,16 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
     const asOperator = { headers: { authorization: 'Bearer operator' } };
     const seen = await (await fetch(`${replicas[1].url}/v1/operator/jobs`, asOperator)).json();
     expect(seen).toMatchObject({ running: 0, workers: [{ models: [expect.any(String)] }] });
-    expect(seen.failures[0]).toMatchObject({ batch: id, line: 1, reason: 'invalid_value' });
+    expect(seen.failures[0]).toMatchObject({ batch: id, line: 2, reason: 'invalid_value' });
     const metrics = await (await fetch(`${replicas[1].url}/metrics`, asOperator)).text();
     expect(metrics).toMatch(/onebit_job_failures_total\{reason="invalid_value"\} \d/);
     expect(metrics).toMatch(/onebit_jobs_workers [1-9]/);
     const asked = { method: 'POST', headers: { authorization: 'Bearer one' } };
     const path = `${replicas[0].url}/v1/operator/batches/${id}/retry`;
     expect((await fetch(path, asked)).status).toBe(403);
-    const again = await (await fetch(path, { ...asked, ...asOperator })).json();
+    const tries = await Promise.all([1, 2, 3].map(() => fetch(path, { ...asked, ...asOperator })));
+    expect(tries.map(({ status }) => status).toSorted()).toEqual([200, 409, 409]); // pressed three times: tried again once
+    const again = await tries.find(({ ok }) => ok)!.json();
     const batch = await ended(client, again.id);
     expect(batch).toMatchObject({ metadata: { retry_of: id }, request_counts: { total: 1, failed: 1 } });
     expect(failed.request_counts).toEqual({ total: 2, completed: 1, failed: 1 });
@@ -230,7 +237,33 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
     await worker.close(1000);
   }, 60_000);
 
-  test('rows whose jobs are gone come again', async () => {
+  test('rows that every worker leaves are no secret: operators see why, end the batch, and its rows leave the queue', async () => {
+    const jobs = await openJobs();
+    const work = { ...replicas[0].server.queueWork(jobs.store), knows: () => false, onError: () => {} };
+    const worker = new RowWorker(jobs, work, { parallel: 4, leaseSeconds: 2 });
+    const client = clientOf('one');
+    const { id } = await begin(client, [line(1), line(2)]);
+    const asOperator = { headers: { authorization: 'Bearer operator' } };
+    const look = async () => (await fetch(`${replicas[0].url}/v1/operator/jobs`, asOperator)).json();
+    let seen = await look();
+    for (; !seen.workers.some(({ leaves }: { leaves: string[] }) => leaves.length > 0); seen = await look())
+      await sleep(100);
+    expect(seen.workers).toMatchObject([{ leaves: ['unknown_key'] }]);
+    expect(seen).toMatchObject({
+      waiting: 2,
+      batches: [{ id, status: 'in_progress', total: 2, completed: 0, failed: 0 }],
+    });
+    const metrics = await (await fetch(`${replicas[1].url}/metrics`, asOperator)).text();
+    expect(metrics).toContain('onebit_jobs_workers_leaving{reason="unknown_key"} 1');
+    await worker.close(1000);
+    const path = `${replicas[1].url}/v1/operator/batches/${id}/cancel`;
+    expect((await fetch(path, { method: 'POST', headers: { authorization: 'Bearer two' } })).status).toBe(403);
+    expect((await fetch(path, { method: 'POST', ...asOperator })).status).toBe(200);
+    expect(await ended(client, id)).toMatchObject({ status: 'cancelled' });
+    expect(await look()).toMatchObject({ waiting: 0, batches: [] });
+  }, 60_000);
+
+  test("rows whose jobs are gone come again, though another batch's rows wait for a model that nobody has", async () => {
     const client = clientOf('one');
     const { id } = await begin(client, [line(1), line(2)]);
     const { place } = opened[0];
@@ -238,12 +271,15 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
       const found = await place.client.keys('{onebit}:onebit-rows-*');
       if (found.some((key) => key.includes(id))) {
         await place.client.del(...found);
+        await opened[0].queues.addRows('away', [{ batch: 'batch_other', line: 0, from: 0, to: 1 }], 10);
+        await place.client.sadd('{onebit}:queues', 'away');
         break;
       }
       await sleep(20);
     }
     const worker = await startWorker();
     expect(await ended(client, id)).toMatchObject({ status: 'completed', request_counts: { completed: 2 } });
+    await opened[0].queues.dropRows('away', 'batch_other', [0]);
     await worker.close(1000);
   }, 60_000);
 
