@@ -417,8 +417,8 @@ test.skipIf(asRoot)(`a folder without the right to write is refused at the start
 });
 
 const fullDisk = existsSync('/dev/full') ? '' : ' (skipped: /dev/full is missing)';
-test.skipIf(fullDisk)(`a log on a full disk ends the log, not the run${fullDisk}`, async () => {
+test.skipIf(fullDisk)(`a log on a full disk is refused before the work${fullDisk}`, async () => {
   const { code, stderr } = await onebit(train('full.gguf', '--steps', '3', '--log', '/dev/full'));
-  expect([code, stderr]).toEqual([0, expect.stringContaining('the disk is full')]);
-  expect(existsSync(at('full.gguf'))).toBe(true);
+  expect([code, stderr]).toEqual([1, expect.stringContaining('the disk is full')]);
+  expect(existsSync(at('full.gguf'))).toBe(false);
 });
