@@ -202,6 +202,22 @@ describe('two runs', () => {
     expect((await train('corpus.txt', '-o', 'x.gguf')).code).toBe(1);
     expect(readFileSync(at('x.gguf.lock'), 'utf8')).toBe('a file of mine');
   });
+
+  test.skipIf(linux)(`a lock of a process that was killed and is looked after by nobody is stale${linux}`, async () => {
+    writeFileSync(at('corpus.txt'), corpus);
+    // The first process of a container often is such a parent: what it was given and has ended stays in the list of processes.
+    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    running.add(parent);
+    const [pid] = await new Promise<string[]>((done) =>
+      parent.stdout.once('data', (text) => done(`${text}`.split('\n'))),
+    );
+    let stat: string;
+    do stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    while (!stat.includes(') Z '));
+    const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    writeFileSync(at('x.gguf.lock'), JSON.stringify({ pid: Number(pid), started, host: hostname(), token: 'x' }));
+    expect((await train('corpus.txt', '-o', 'x.gguf')).code).toBe(0);
+  });
 });
 
 describe('what would fail at the end fails at the start', () => {

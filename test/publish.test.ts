@@ -26,8 +26,8 @@ const COMPLETE = ['Intended use', 'Limits', 'Data and licences', 'Evaluation', '
 
 /** A hub that takes files, as huggingface.co does: preupload, LFS (only what it has not), a commit. */
 async function hub() {
-  /** Where the next request breaks off: in the middle of a file, before the commit is done, or after it. */
-  const cuts: ('file' | 'before' | 'after')[] = [];
+  /** Where the next request breaks off: in the middle of a file, before the commit is done, or after it; or the commit is answered by something else. */
+  const cuts: ('file' | 'before' | 'after' | 'else')[] = [];
   const stored = new Map<string, Buffer>();
   const seen: string[] = [];
   const commits: { key: string; value: Record<string, unknown> }[][] = [];
@@ -77,6 +77,7 @@ async function hub() {
         stored.set(path.slice('/store/'.length), body);
         return send({});
       }
+      if (cut === 'else') return send({});
       if (path.includes('/commit/')) {
         commits.push(
           body
@@ -178,6 +179,8 @@ test('training writes a card and how it was made; only a completed card is publi
     expect((await run(publish, env)).stderr).toMatch(advice);
   }
   server.refuse(undefined);
+  server.cuts.push('else');
+  expect((await run(publish, env)).stderr).toMatch(/got an answer that names no commit\. Look there whether/);
   writeFileSync(at('secret.json'), JSON.stringify(await newSigningKey()));
   expect((await run([...publish, '--file', at('secret.json')], env)).stderr).toMatch(/a secret key must stay secret/);
   mkdirSync(at('other'));

@@ -66,7 +66,7 @@ export async function isLocked(path: string): Promise<boolean> {
 }
 
 async function tryLock(path: string): Promise<Lock | undefined> {
-  const started = (await startOf(process.pid)) ?? '';
+  const { started = '' } = (await processOf(process.pid)) ?? {};
   const own: Holder = { pid: process.pid, started, host: hostname(), token: randomUUID() };
   try {
     await makeWhole(path, JSON.stringify(own));
@@ -130,8 +130,9 @@ async function isForeign(path: string): Promise<boolean> {
 async function isStale(path: string, holder: Holder | undefined): Promise<boolean> {
   if (holder?.host === hostname()) {
     if (!isAlive(holder.pid)) return true;
-    const started = holder.started && (await startOf(holder.pid));
-    if (started) return started !== holder.started;
+    const process = await processOf(holder.pid);
+    if (process?.isDead) return true;
+    if (process && holder.started) return process.started !== holder.started;
   }
   try {
     return Date.now() - (await stat(path)).mtimeMs > STALE_MS;
@@ -140,11 +141,15 @@ async function isStale(path: string, holder: Holder | undefined): Promise<boolea
   }
 }
 
-/** When a process started, in the words of its system; undefined where that cannot be asked for. Source: proc(5), field 22 of stat. */
-async function startOf(pid: number): Promise<string | undefined> {
+/**
+ * When a process started, in the words of its system, and whether it has ended and only waits for its parent to look (in containers it may wait for ever); undefined
+ * where that cannot be asked for. Source: proc(5), fields 3 and 22 of stat.
+ */
+async function processOf(pid: number): Promise<{ started: string; isDead: boolean } | undefined> {
   try {
     const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { started: fields[19], isDead: fields[0] === 'Z' || fields[0] === 'X' };
   } catch {
     return undefined;
   }

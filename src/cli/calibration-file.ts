@@ -7,7 +7,7 @@ import type { CalibrationReport } from '../evaluate/calibration.ts';
 import { type Abstain, type Calibration, checkCalibration } from '../generate/abstain.ts';
 import { openSource } from '../load.ts';
 import { modelDigest } from '../provenance/index.ts';
-import { modelNameOf, numberBetween } from './context.ts';
+import { modelNameOf, numberBetween, refuseAlone } from './context.ts';
 import { modelPathOf } from './file-identity.ts';
 import { readInputJson } from './read-input.ts';
 
@@ -28,7 +28,7 @@ export interface AbstainFlags {
 
 /** Adds --abstain and what belongs to it. */
 export function addAbstainOptions(command: Command): Command {
-  return command
+  return refuseAlone(command, ['abstainBelow', 'abstainAnswer'], 'abstain')
     .option('--abstain <file>', 'do not answer where the model is not sure: a file of onebit evaluate --calibrate')
     .option(
       '--abstain-below <p>',

@@ -36,6 +36,16 @@ export interface ModelFlags extends ComputeFlags {
   lora?: string;
 }
 
+/** Refuses options that mean nothing without another one: who gives them relies on what would not be there. Names as in flags. */
+export function refuseAlone(command: Command, names: readonly string[], needed: string): Command {
+  const spelt = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return command.hook('preAction', (_, asked) => {
+    const alone = names.find((name) => asked.getOptionValueSource(name) === 'cli');
+    if (alone === undefined || asked.getOptionValue(needed) !== undefined) return;
+    asked.error(`error: ${spelt(alone)} needs ${spelt(needed)}`, { exitCode: 2 });
+  });
+}
+
 /** Adds -m, --lora and what `addComputeOptions` adds. */
 export function addModelOptions(command: Command): Command {
   return addComputeOptions(

@@ -3,7 +3,7 @@
 import { type Command, Option } from 'commander';
 import type { ServerOptions } from '../server/app.ts';
 import { openAuditFile } from './audit-file.ts';
-import { wholeNumber } from './context.ts';
+import { refuseAlone, wholeNumber } from './context.ts';
 import { watermarkKey } from './watermark-key.ts';
 
 export interface OperatorFlags {
@@ -26,6 +26,8 @@ export function addOperatorOptions(command: Command): Command {
 
 /** Adds --watermark, --policy, --audit and what belongs to them. */
 export function addAnswerRules(command: Command): Command {
+  refuseAlone(command, ['policyFail'], 'policy');
+  refuseAlone(command, ['auditTexts'], 'audit');
   return command
     .option('--watermark <key>', 'mark all answers by a secret key, or @FILE; see onebit detect', watermarkKey)
     .option(

@@ -135,7 +135,8 @@ async function upload(
     const operations = files.map((file) => ({ operation: 'addOrUpdate', ...file }) as const);
     const title = message ?? `Publish ${files[0].path}`;
     const done = await commit({ ...shared, repo, branch, title, operations, useXet: false, abortSignal: signal });
-    return done?.commit.url ?? '';
+    if (!done?.commit.url) throw new Error('an answer that names no commit');
+    return done.commit.url;
   } catch (cause) {
     signal.throwIfAborted();
     const { said, advice } = failureOf(cause as HubFailure, isThere);

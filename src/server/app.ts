@@ -471,9 +471,10 @@ export class OnebitServer {
   ready(): Response {
     const loaded = [...this.shelf.loaded()].map(({ id }) => id);
     if (this.options.support) loaded.push(this.options.support.facts.name);
-    const ready = !this.draining && loaded.length > 0;
-    const status = this.draining ? 'draining' : ready ? 'ready' : 'no model is loaded';
-    return Response.json({ status, models: loaded }, { status: ready ? 200 : 503 });
+    let status = loaded.length > 0 ? 'ready' : 'no model is loaded';
+    if (this.audit?.failure !== undefined) status = 'the audit log cannot be written'; // nothing is answered
+    if (this.draining) status = 'draining';
+    return Response.json({ status, models: loaded }, { status: status === 'ready' ? 200 : 503 });
   }
 
   get version(): string {

@@ -1,6 +1,7 @@
 // Owns asking the operator's policy about requests before the model runs and about answers before they pass, streamed ones too. Must not know what a policy forbids
 // nor the routes' forms.
 import { checkArgument, checkOptions, type Options, wrong } from '../core/check.ts';
+import { withinTime } from '../core/within-time.ts';
 import { ApiError } from './api-error.ts';
 import type { ServerEvent } from './event-stream.ts';
 import type { Exchange } from './exchange.ts';
@@ -127,10 +128,11 @@ export class PolicyGate {
 
   private async ask(exchange: Exchange, ask: (signal: AbortSignal) => Verdict | Promise<Verdict>): Promise<void> {
     const { timeoutMs = TIMEOUT_MS, onFailure = 'closed' } = this.policy;
-    const signal = AbortSignal.any([exchange.signal, AbortSignal.timeout(timeoutMs)]);
     let verdict: Verdict;
     try {
-      verdict = await Promise.race([Promise.resolve(ask(signal)), whenAborted(signal)]);
+      verdict = await withinTime(timeoutMs, exchange.signal, (signal) =>
+        Promise.race([Promise.resolve(ask(signal)), whenAborted(signal)]),
+      );
       if (typeof verdict?.allow !== 'boolean') throw new TypeError('the verdict must say allow: true or false');
     } catch (error) {
       exchange.signal.throwIfAborted();
@@ -174,6 +176,7 @@ function whenAborted(signal: AbortSignal): Promise<never> {
 /**
  * A policy at an address: each question is a POST of JSON with `stage` (`request` or `answer`) and the fields of `PolicyRequest` or `PolicyAnswer`, to be
  * answered with a `Verdict` in JSON. `stages`: what it is asked about, both unless told otherwise. Its name is the address.
+ * @throws OnebitError `bad-argument` for what is no address of HTTP: it could never be asked
  */
 export function policyEndpoint(
   url: string,
@@ -183,6 +186,9 @@ export function policyEndpoint(
   } = {},
 ): Policy {
   checkArgument('policyEndpoint', 'options', options, 'object');
+  if (!/^https?:\/\/./i.test(url) || !URL.canParse(url)) {
+    throw wrong('policyEndpoint', 'url', 'be an address as https://host/path', url);
+  }
   const { token, stages = ['request', 'answer'], ...rest } = options;
   const headers = { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) };
   const ask = (stage: string) => async (about: object, signal: AbortSignal) => {

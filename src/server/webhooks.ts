@@ -1,6 +1,8 @@
 // Owns telling another system of hand-overs: signed POST requests as https://www.standardwebhooks.com describes them, tried again where they fail. Must not know
 // what is told.
+
 import { sleep } from '../core/sleep.ts';
+import { withinTime } from '../core/within-time.ts';
 import { OnebitError } from '../errors.ts';
 
 export interface WebhookOptions {
@@ -60,10 +62,10 @@ export class Webhooks {
     const { url, retryMs = RETRY_MS } = this.options;
     for (let attempt = 0; ; attempt++) {
       try {
-        const response = await fetch(url, {
-          ...{ method: 'POST', body, headers: await this.headers(id, body), redirect: 'error' as const },
-          signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), this.closing.signal]),
-        });
+        const headers = await this.headers(id, body);
+        const response = await withinTime(TIMEOUT_MS, this.closing.signal, (signal) =>
+          fetch(url, { method: 'POST', body, headers, redirect: 'error', signal }),
+        );
         await response.body?.cancel();
         if (response.ok) return;
         throw new Error(`answered ${response.status}`);

@@ -5,6 +5,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, expect, test } from 'vitest';
 import { openAuditFile } from '../../src/cli/audit-file.ts';
 import { runServer, type ServerFlags } from '../../src/cli/serve-run.ts';
@@ -172,6 +174,27 @@ test('an address that never stops answering has failed, and holds no memory', as
   }
 });
 
+test.each(['closed', 'open'] as const)(
+  'a policy that never answers has failed at its time, though garbage is collected: %s',
+  async (onFailure) => {
+    started = await startServer({ policy: { request: () => new Promise(() => {}), timeoutMs: 300, onFailure } });
+    setFlagsFromString('--expose-gc');
+    const collect = setInterval(runInNewContext('gc') as () => void, 20);
+    const answer = await started.post('/v1/completions', { prompt: 'x' });
+    clearInterval(collect);
+    expect(answer.status).toBe(onFailure === 'open' ? 200 : 503);
+    expect(started.log.at(-1)).toMatchObject({ policy: `failed ${onFailure}` });
+  },
+  10_000,
+);
+
+test.each(['', 'notaurl', 'ftp://host/x', 'http://', 'localhost:9000/p', 'http://[::1'])(
+  'an address that can never be asked is no policy: %j',
+  (url) => {
+    expect(() => policyEndpoint(url)).toThrow(/url must be an address/);
+  },
+);
+
 test('the audit log has hashes of what was asked and answered, no texts unless they are wanted, in a chain', async () => {
   const lines: string[] = [];
   started = await startServer({ audit: { sink: sink(lines) } });
@@ -213,6 +236,8 @@ test('where it cannot be written, nothing is answered', async () => {
     const response = await started.post('/v1/chat/completions', { ...BODY, stream });
     expect([response.status, (await response.json()).error.code]).toEqual([503, 'audit_failed']);
   }
+  const ready = await fetch(`${started.url}/ready`);
+  expect([ready.status, (await ready.json()).status]).toEqual([503, 'the audit log cannot be written']);
   await expect(startServer({ audit: { sink: { ...full, last: '{"half' } } })).rejects.toThrow(/last line of the log/);
 });
 
