@@ -2,7 +2,7 @@
 export type { ChatInput, ChatMessage, ToolCall } from './chat/messages.ts';
 // Types of what the above takes and gives.
 export type { ChatTemplateOptions } from './chat/template.ts';
-export type { Budget } from './core/budget.ts';
+export type { Budget, InPieces } from './core/budget.ts';
 export { type ErrorCode, OnebitError } from './errors.ts';
 export type { DetectionSoFar, DetectOptions } from './evaluate/detect.ts';
 export type { Score, ScoreOptions } from './evaluate/score.ts';
@@ -21,6 +21,7 @@ export type { Architecture, Pooling, Traits } from './model/architecture.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { LocalLayers } from './model/local-layers.ts';
 export type { SamplingDefaults } from './model/own-sampling.ts';
+export type { RopeScaling } from './model/rope-scaling.ts';
 export type { LoadProgress } from './model/weights.ts';
 export { type LearnOptions, type NextWord, OneBitModel, type OneBitModelOptions } from './one-bit-model.ts';
 export * from './provenance/index.ts';

@@ -4,6 +4,7 @@ import type { ByteSource } from './bytes/source.ts';
 import { checkMessages } from './chat/check-messages.ts';
 import { fittingMessages } from './chat/fit.ts';
 import type { ChatInput, ChatMessage } from './chat/messages.ts';
+import { openEnded } from './chat/open-ended.ts';
 import { ChatTemplate, type ChatTemplateOptions } from './chat/template.ts';
 import type { Budget } from './core/budget.ts';
 import {
@@ -473,26 +474,6 @@ export class LanguageModel {
   private assertAlive(operation: string): void {
     if (this.disposed) throw new OnebitError('disposed', `${operation}: the model was disposed. Load it again.`);
   }
-}
-
-/** The pieces of a conversation up to the end of what the last message says. @throws OnebitError `unsupported` where the template leaves that out */
-function openEnded(
-  messages: readonly ChatMessage[],
-  template: ChatTemplate,
-  options: ChatTemplateOptions,
-): readonly string[] {
-  const last = messages[messages.length - 1];
-  const mark = `-${crypto.randomUUID()}-`; // nobody can have written it before
-  const marked = [...messages.slice(0, -1), { ...last, content: last.content + mark }];
-  const pieces = template.render(marked, { ...options, addGenerationPrompt: false });
-  const at = pieces.findLastIndex((piece) => piece.includes(mark));
-  if (at < 0) {
-    throw new OnebitError(
-      'unsupported',
-      'chat: the template of this model leaves out what the last message says. End with a message of the user.',
-    );
-  }
-  return [...pieces.slice(0, at), pieces[at].slice(0, pieces[at].lastIndexOf(mark))];
 }
 
 export function chatTemplateOf(gguf: Gguf, tokenizer: Tokenizer): ChatTemplate {

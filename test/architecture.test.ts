@@ -165,6 +165,11 @@ test('the program starts without packages that only some commands need', () => {
   expect([...packages].sort()).toEqual(['@noble/hashes', 'commander', 'csv-parse']);
 });
 
+test('no file is longer than a newcomer reads', () => {
+  const long = files.filter((file) => readFileSync(join(src, file), 'utf8').split('\n').length > 501);
+  expect(long).toEqual([]);
+});
+
 test('the check sees imports at all', () => {
   expect(importsOf.get('load.ts')!.map(({ target }) => target)).toContain('./kernels/wasm/wasm-backend.ts');
 });

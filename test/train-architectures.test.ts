@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { memorySource } from '../src/bytes/memory-source.ts';
 import { checkHeader } from '../src/cli/doctor-checks.ts';
+import { Random } from '../src/core/random.ts';
 import { readGguf } from '../src/gguf/read.ts';
 import { architectures } from '../src/model/arch/index.ts';
 import type { RopeScaling } from '../src/model/rope-scaling.ts';
@@ -77,6 +78,51 @@ test.each([...new Map(cases.map((one) => [JSON.stringify(one), one])).values()])
   },
   60_000,
 );
+
+test('training scales positions as inference does', async () => {
+  const sizes = { layers: 1, width: 128, headSize: 32, kvHeads: 4, feedForwardWidth: 128, contextLength: 64 };
+  const plain = modelShape({
+    ...sizes,
+    vocabulary: VOCABULARY,
+    weights: 'float',
+    architecture: 'llama',
+    tiedHead: false,
+  });
+  const random = new Random(9);
+  const sharp = (name: string) => (/attn_[qk]|token_embd|output\.weight/.test(name) ? 0.5 : 0.2); // what is looked at matters
+  const weights = new Map(
+    shapeTensors(plain).map(({ name, role, rows, cols }) => [
+      name,
+      Float32Array.from({ length: rows * cols }, () => (role === 'norm' ? 1 : sharp(name) * random.normal())),
+    ]),
+  );
+  const tokens = Int32Array.from({ length: 64 }, () => Math.floor(random.uniform() * VOCABULARY));
+  const long: Batch = {
+    sequences: 1,
+    length: 64,
+    tokens,
+    targets: tokens.map((token) => (token * 3 + 1) % VOCABULARY),
+  };
+  const losses = new Map<string, number>();
+  for (const scaling of [undefined, { type: 'linear', factor: 4 } as const, yarn]) {
+    const trainer = await createTrainer({ ...plain, ropeScaling: scaling }, recipe, {
+      seed: 1,
+      threads: 1,
+      exact: true,
+    });
+    try {
+      await trainer.initFrom(weights);
+      const { lossSum } = await trainer.evaluate(long, { weights: 'current' });
+      const inference = await trainer.evaluate(long);
+      expect(Math.abs(inference.lossSum - lossSum) / 64).toBeLessThan(0.02);
+      losses.set(scaling?.type ?? 'none', lossSum / 64);
+    } finally {
+      await trainer.dispose();
+    }
+  }
+  for (const type of ['linear', 'yarn'])
+    expect(Math.abs(losses.get(type)! - losses.get('none')!)).toBeGreaterThan(0.05);
+}, 60_000);
 
 test('tensors are those of the architecture', () => {
   const names = (architecture?: string) =>

@@ -18,7 +18,6 @@ import { BodyGate } from './body-gate.ts';
 import { checkBody } from './check-body.ts';
 import { eventStream, type ServerEvent } from './event-stream.ts';
 import { type Asked, Exchange } from './exchange.ts';
-import type { Host } from './host.ts';
 import type { QueueWork } from './job-queue.ts';
 import { Jobs } from './jobs.ts';
 import { jsonAnswer } from './json-answer.ts';
@@ -27,7 +26,7 @@ import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { loadedShelf, ModelShelf } from './model-shelf.ts';
 import { ServerObserver } from './observe.ts';
 import { openApiDocument } from './openapi.ts';
-import type { Answers, AskedModel, Operation } from './operation.ts';
+import { type Answerer, type AskedModel, bound, type Operation } from './operation.ts';
 import { OPERATIONS, operationOf } from './operations.ts';
 import { SITE_PATHS, siteResponse } from './page.ts';
 import { PolicyGate } from './policy.ts';
@@ -49,12 +48,6 @@ const GUARDED = ['/v1/*', '/api/*', '/apply-template'];
 
 type Env = { Bindings: { exchange: Exchange } };
 type Ctx = Context<Env>;
-
-/** An answer that is ready to be made. */
-interface Answerer {
-  readonly whole: () => object | Promise<object>;
-  readonly stream?: () => AsyncIterator<ServerEvent>;
-}
 
 /** Serves the models of a shelf: give it requests, it gives responses. Runs wherever `fetch` handlers do. */
 export class OnebitServer {
@@ -489,17 +482,4 @@ export class OnebitServer {
     exchange.error = error;
     return error.toResponse(exchange.errorForm);
   }
-}
-
-function bound<Model>(
-  { whole, stream }: Answers<Model, AskedModel>,
-  model: Model,
-  body: AskedModel,
-  job: Exchange,
-  host: Host,
-): Answerer {
-  return {
-    whole: () => whole(model, body, job, host),
-    ...(stream ? { stream: () => stream(model, body, job, host) } : {}),
-  };
 }

@@ -16,7 +16,7 @@ export { OnebitServer, type ServerOptions, type SharedState } from './app.ts';
 export { type AuditCheck, type AuditOptions, type AuditSink, checkAuditLog } from './audit.ts';
 export type { LineAnswer } from './batch-run.ts';
 export type { LogEntry } from './exchange.ts';
-export type { JobFailure, JobQueue, JobStats, QueueWork, WorkerInfo } from './job-queue.ts';
+export type { JobFailure, JobQueue, JobStats, LeftReason, QueueWork, WorkerInfo } from './job-queue.ts';
 export { hashKey, type KeyConfig } from './keys.ts';
 export type { ServerLimits } from './limits.ts';
 export type { Lease } from './model-shelf.ts';

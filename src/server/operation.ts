@@ -82,3 +82,23 @@ export function asksSupport<Schema extends z.ZodObject>(
 ): Operation {
   return { method: 'post', ...facts, support: { whole } };
 }
+
+/** An answer that is ready to be made. */
+export interface Answerer {
+  readonly whole: () => object | Promise<object>;
+  readonly stream?: () => AsyncIterator<ServerEvent>;
+}
+
+/** The answers of an operation to one body of one job. */
+export function bound<Model>(
+  { whole, stream }: Answers<Model, AskedModel>,
+  model: Model,
+  body: AskedModel,
+  job: Exchange,
+  host: Host,
+): Answerer {
+  return {
+    whole: () => whole(model, body, job, host),
+    ...(stream ? { stream: () => stream(model, body, job, host) } : {}),
+  };
+}
