@@ -21,7 +21,7 @@ export type { Architecture, Pooling, Traits } from './model/architecture.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { LocalLayers } from './model/local-layers.ts';
 export type { SamplingDefaults } from './model/own-sampling.ts';
-export type { RopeScaling } from './model/rope-scaling.ts';
+export type { RopeScaling, YarnScaling } from './model/rope-scaling.ts';
 export type { LoadProgress } from './model/weights.ts';
 export { type LearnOptions, type NextWord, OneBitModel, type OneBitModelOptions } from './one-bit-model.ts';
 export * from './provenance/index.ts';
