@@ -3,7 +3,7 @@
 import { log } from '../core/elementary.ts';
 import type { Session } from '../generate/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { CANDIDATES, guessSampling, type Place } from './watermark.ts';
+import { CANDIDATES, type Candidates, guessSampling, type Place } from './watermark.ts';
 
 /** What to read a text with. */
 export interface Reader {
@@ -20,7 +20,8 @@ interface ReadToken {
   readonly isText: boolean;
 }
 
-type Tops = Place['top'];
+/** Of the first token nothing is known. */
+const NOTHING: Candidates = { tokens: new Int32Array(0), logprobs: new Float64Array(0) };
 
 /** Readings of one beginning, at most: a turn's end and the next one's beginning are found one after the other. */
 const MOST_PASSES = 8;
@@ -51,7 +52,7 @@ export async function placesOf(text: string, reader: Reader, signal?: AbortSigna
       for (const id of ids) reading.push({ id, isText: true });
       let own = Number.NEGATIVE_INFINITY;
       let inVain = 0;
-      let tops: Tops[] = [[]];
+      let tops = [NOTHING];
       for (let pass = 0; pass < MOST_PASSES; pass++) {
         tops = await topsOf(reading, tops, session, signal);
         const places = placesIn(reading, tops, offset, pieces);
@@ -83,23 +84,32 @@ export async function placesOf(text: string, reader: Reader, signal?: AbortSigna
  */
 async function topsOf(
   tokens: readonly ReadToken[],
-  known: readonly Tops[],
+  known: readonly Candidates[],
   session: Session,
   signal?: AbortSignal,
-): Promise<Tops[]> {
+): Promise<Candidates[]> {
   const tops = [...known];
   const ids = tokens.map(({ id }) => id);
   for (let from = 0; tops.length < ids.length; from += session.contextTokens >> 1) {
     const window = ids.slice(from, from + session.contextTokens);
     if (tops.length >= from + window.length) continue;
     for (const { top = [] } of await session.rank(window, CANDIDATES, signal, tops.length - from - 1)) {
-      tops.push(top.filter(({ logprob }) => logprob > top[0].logprob - RANGE));
+      const near = top.filter(({ logprob }) => logprob > top[0].logprob - RANGE);
+      tops.push({
+        tokens: Int32Array.from(near, ({ token }) => token),
+        logprobs: Float64Array.from(near, ({ logprob }) => logprob),
+      });
     }
   }
   return tops;
 }
 
-function placesIn(tokens: readonly ReadToken[], tops: readonly Tops[], start: number, pieces: TokenBytes): Place[] {
+function placesIn(
+  tokens: readonly ReadToken[],
+  tops: readonly Candidates[],
+  start: number,
+  pieces: TokenBytes,
+): Place[] {
   const places: Place[] = [];
   let offset = start;
   for (const [i, { id, isText }] of tokens.entries()) {
@@ -111,15 +121,16 @@ function placesIn(tokens: readonly ReadToken[], tops: readonly Tops[], start: nu
 }
 
 /** What probably stood in the place of `token`: a lost control token before it, or it cut in two where the model expects its beginning alone. */
-function mend(token: ReadToken, before: ReadToken | undefined, top: Tops, pieces: TokenBytes): ReadToken[] {
-  const [likeliest] = top;
-  if (!token.isText || !likeliest || likeliest.token === token.id || likeliest.logprob < SURE) return [token];
-  if (pieces.tokenizer.isSpecial(likeliest.token)) {
-    return before?.id === likeliest.token ? [token] : [{ id: likeliest.token, isText: false }, token];
+function mend(token: ReadToken, before: ReadToken | undefined, top: Candidates, pieces: TokenBytes): ReadToken[] {
+  if (!token.isText || top.tokens.length === 0) return [token];
+  const likeliest = top.tokens[0];
+  if (likeliest === token.id || top.logprobs[0] < SURE) return [token];
+  if (pieces.tokenizer.isSpecial(likeliest)) {
+    return before?.id === likeliest ? [token] : [{ id: likeliest, isText: false }, token];
   }
-  const there = top.find((entry) => entry.token === token.id);
-  const rest = there && there.logprob > UNLIKELY ? undefined : pieces.without(token.id, likeliest.token);
-  return rest ? [likeliest.token, ...rest].map((id) => ({ id, isText: true })) : [token];
+  const isBelieved = top.logprobs[top.tokens.indexOf(token.id)] > UNLIKELY; // not where it is no candidate
+  const rest = isBelieved ? undefined : pieces.without(token.id, likeliest);
+  return rest ? [likeliest, ...rest].map((id) => ({ id, isText: true })) : [token];
 }
 
 /** The bytes of tokens, and tokens by their bytes. */

@@ -7,7 +7,6 @@
 // scores) is chosen without the key, and so leaves the p-value exact. Margins, not only who wins: where the text before was edited the model's probabilities
 // are a little off, and a token that comes second by a hair still tells.
 import { exp, log } from '../core/elementary.ts';
-import type { TokenLogprob } from '../generate/session.ts';
 import { Contexts, type Race, WatermarkKey } from '../generate/watermark.ts';
 import { filterCandidates } from '../kernels/sampling.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -45,11 +44,16 @@ export interface SamplingGuess {
   readonly topP: number;
 }
 
+/** What may stand in a place, likeliest first, with log-probabilities before sampling. Numbers side by side: a long text has 64 for each of its tokens. */
+export interface Candidates {
+  readonly tokens: Int32Array;
+  readonly logprobs: Float64Array;
+}
+
 /** A token of a text, what the model would have written there, and where it stands. */
 export interface Place {
   readonly token: number;
-  /** Likeliest first, log-probabilities before sampling. */
-  readonly top: readonly TokenLogprob[];
+  readonly top: Candidates;
   /** UTF-8 bytes of the text before it. */
   readonly offset: number;
 }
@@ -83,13 +87,13 @@ const SEGMENT_PLACES = 100;
 export function guessSampling(places: readonly Place[]): SamplingGuess & { readonly logLikelihood: number } {
   const logs = new Float64Array(FILTERS.length * TEMPERATURES.length);
   const products = new Float64Array(logs.length).fill(1);
-  const most = places.reduce((longest, { top }) => Math.max(longest, top.length), 0);
+  const most = places.reduce((longest, { top }) => Math.max(longest, top.tokens.length), 0);
   const sums = WEIGHTS.map(() => new Float64Array(most));
   for (let i = 0; i < places.length; i++) {
     const { top, token } = places[i];
-    if (top.length === 0) continue;
+    if (top.tokens.length === 0) continue;
     sumWeights(top, sums);
-    const rank = top.findIndex((entry) => entry.token === token);
+    const rank = top.tokens.indexOf(token);
     for (let f = 0; f < FILTERS.length; f++) {
       const kept = keptCount(top, sums[PLAIN], FILTERS[f]);
       const isForeign = rank < 0 || rank >= kept;
@@ -143,7 +147,7 @@ export function drawsOf(
 }
 
 function drawAt(place: Place, race: Race, sampling: SamplingGuess): Omit<PlaceDraw, 'place'> | undefined {
-  if (place.top.length === 0) return undefined;
+  if (place.top.tokens.length === 0) return undefined;
   const kept = keptOf(place, sampling);
   const at = kept.findIndex(({ token }) => token === place.token);
   if (at < 0 || kept.length === 1) return undefined;
@@ -208,25 +212,29 @@ export function detect(text: string, places: readonly Place[], key: string, toke
 }
 
 function keptOf({ top }: Place, { topK, topP }: Omit<SamplingGuess, 'temperature'>) {
-  const candidates = top.map(({ token, logprob }) => ({ token, logit: logprob }));
+  const candidates = Array.from(top.tokens, (token, i) => ({ token, logit: top.logprobs[i] }));
   return filterCandidates(candidates, 0, { topK, topP, minP: 0 });
 }
 
 /** How many candidates are kept, of their sums of weights at temperature 1. */
-function keptCount(top: Place['top'], sums: Float64Array, { topK, topP }: Omit<SamplingGuess, 'temperature'>): number {
-  const most = topK > 0 ? Math.min(topK, top.length) : top.length;
+function keptCount(
+  { logprobs }: Candidates,
+  sums: Float64Array,
+  { topK, topP }: Omit<SamplingGuess, 'temperature'>,
+): number {
+  const most = topK > 0 ? Math.min(topK, logprobs.length) : logprobs.length;
   if (topP === 1 || most === 0) return most;
-  const enough = topP * (topK > 0 ? sums[most - 1] : exp(-top[0].logprob));
+  const enough = topP * (topK > 0 ? sums[most - 1] : exp(-logprobs[0]));
   let count = 1;
   while (count < most && sums[count - 1] < enough) count++;
   return count;
 }
 
 /** Writes the sums of the weights of the first 1, 2, … candidates at each of the temperatures. */
-function sumWeights(top: Place['top'], sums: readonly Float64Array[]): void {
+function sumWeights({ logprobs }: Candidates, sums: readonly Float64Array[]): void {
   const running = new Float64Array(sums.length);
-  for (let i = 0; i < top.length; i++) {
-    const step = Math.min(WEIGHTS[0].length - 1, Math.round((top[0].logprob - top[i].logprob) * FINE));
+  for (let i = 0; i < logprobs.length; i++) {
+    const step = Math.min(WEIGHTS[0].length - 1, Math.round((logprobs[0] - logprobs[i]) * FINE));
     for (let t = 0; t < sums.length; t++) sums[t][i] = running[t] += WEIGHTS[t][step];
   }
 }
