@@ -67,6 +67,13 @@ test.each([
   expect(started.log.at(-1)!.completionTokens ?? 1).toBeGreaterThan(0);
 });
 
+test('what is said instead has no tokens, and is not put to those of an echoed prompt', async () => {
+  const body = { model: 'tiny', prompt: 'AB', echo: true, logprobs: 1, max_tokens: 4 };
+  const [choice] = (await (await started.post('/v1/completions', body)).json()).choices;
+  expect(choice).toMatchObject({ text: `AB${SORRY}`, finish_reason: 'abstain' });
+  expect(choice.logprobs.tokens.join('')).toBe('AB');
+});
+
 test.each([
   [{ ...at(2) }, /atLeast must be a number from 0 to 1, got 2/],
   [{ ...at(1), answer: 7 }, /answer must be a text/],

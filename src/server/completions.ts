@@ -40,19 +40,22 @@ export async function completion(
   request: CompletionRequest,
   exchange: Exchange,
 ): Promise<object> {
-  const choices: { text: string; logprobs: TextLogprobs[]; finish: string | null }[] = [];
+  const choices: { text: string; said: string; logprobs: TextLogprobs[]; finish: string | null }[] = [];
   for await (const { index, text, logprobs, finish } of run(model, request, exchange)) {
-    choices[index] ??= { text: '', logprobs: [], finish: null };
+    choices[index] ??= { text: '', said: '', logprobs: [], finish: null };
     choices[index].text += text;
-    if (logprobs) choices[index].logprobs.push(logprobs);
+    if (logprobs) {
+      choices[index].said += text;
+      choices[index].logprobs.push(logprobs);
+    }
     choices[index].finish = finish;
   }
   return {
     ...head(exchange),
-    choices: choices.map(({ text, logprobs, finish }, index) => ({
+    choices: choices.map(({ text, said, logprobs, finish }, index) => ({
       index,
       text,
-      logprobs: request.logprobs == null ? null : joinLogprobs(logprobs, text),
+      logprobs: request.logprobs == null ? null : joinLogprobs(logprobs, said), // what an abstaining server says instead has no tokens
       finish_reason: finish,
     })),
     usage: usageOf(exchange),
@@ -127,7 +130,7 @@ async function* runChoice(
   for (;;) {
     const { value, done } = await pieces.next();
     if (!done) {
-      const logprobs = writer?.add(value.tokens, value.text) ?? null;
+      const logprobs = value.abstained ? null : (writer?.add(value.tokens, value.text) ?? null);
       yield { index, text: value.text, logprobs, finish: null };
       continue;
     }
