@@ -1,7 +1,7 @@
 // Folders as Transformers and MLX write them: written from a GGUF and read back, and read as another program's. Transformers itself judges them by
 // bench/golden/judge_folders.py (docs/huggingface.md has its figures).
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -80,6 +80,22 @@ describe.each(['qwen3', 'llama'] as const)('a %s model', (architecture) => {
     expect((await b.chat(turns, options).result()).tokens).toEqual((await a.chat(turns, options).result()).tokens);
     await Promise.all([a.dispose(), b.dispose()]);
   });
+});
+
+test('the size of the weights is told before anything is written', async () => {
+  const bytes = await tinyModel({ chatTemplate: CHATML });
+  const source = memorySource(bytes);
+  const sizes: number[] = [];
+  const onSize = (size: number) => {
+    sizes.push(size);
+    throw new Error('no room');
+  };
+  const write = () => Promise.reject(new Error('written'));
+  await expect(writeFolder(await readGguf(source), source, write, { onSize })).rejects.toThrow('no room');
+  const { folder } = await folderOf('sized', {});
+  const written = (await stat(join(folder, 'model.safetensors'))).size;
+  expect(sizes[0]).toBeLessThan(written);
+  expect(sizes[0]).toBeGreaterThan(written - 10_000); // the header
 });
 
 test("every token has its number in the model's own list: the tokenizers library numbers added ones anew that are not there", async () => {

@@ -16,7 +16,7 @@ import type { FormatName } from '../quant/formats.ts';
 import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
 import { type CommandContext, i2sLayoutOption, modelNameOf } from './context.ts';
 import { fillNewFolder } from './new-folder.ts';
-import { Outputs } from './outputs.ts';
+import { checkSpace, Outputs } from './outputs.ts';
 import { note, print, printJson } from './print.ts';
 import { formatBytes, progressLine } from './progress.ts';
 import { withModelHint } from './suggest.ts';
@@ -126,7 +126,12 @@ async function toFolder(
     try {
       const onProgress = (done: number, total: number) => line.update('converting', done, total);
       files = await fillNewFolder(output, 'convert', (write) =>
-        writeFolder(gguf, source, write, { signal, onProgress, to }),
+        writeFolder(gguf, source, write, {
+          signal,
+          onProgress,
+          to,
+          onSize: (bytes) => checkSpace(output, output, bytes),
+        }),
       );
     } finally {
       line.clear();
@@ -177,6 +182,7 @@ async function convert(
           ...{ type, force, signal, metadata: new Map([[MADE_BY_KEY, MADE_BY], ...flags.set]) },
           onProgress: (done, total) => line.update('converting', done, total),
         });
+        await outputs.needs(output, conversion.sizeBytes);
         await outputs.produce(output, async (append) => {
           const behind = writeBehind(append);
           tensors = await conversion.write(behind.append);

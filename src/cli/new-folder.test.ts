@@ -71,6 +71,17 @@ test.skipIf(process.platform !== 'linux')('an output that takes nothing is refus
   await (await claim('/dev/null')).release();
 });
 
+test('what does not fit is said before it is written', async () => {
+  const output = join(root, 'large.gguf');
+  const outputs = await Outputs.claim([{ option: '-o', path: output, kind: 'model' }], [], 0);
+  try {
+    await outputs.needs(output, 1000);
+    await expect(outputs.needs(output, 2 ** 60)).rejects.toThrow(/the disk must have \d+ bytes free/);
+  } finally {
+    await outputs.release();
+  }
+});
+
 test('what killed runs left of an output goes with the next one; a secret is for nobody else', async () => {
   const path = join(root, 'secret.key');
   writeFileSync(temporaryPath(path), 'half');

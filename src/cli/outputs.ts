@@ -65,6 +65,13 @@ export class Outputs {
     return this.#real.get(path) ?? path;
   }
 
+  /** Looks whether so much fits beside an output, once that is known. Throws `io`. */
+  async needs(path: string, bytes: number): Promise<void> {
+    const real = this.pathOf(path);
+    const found = await stat(real).catch(() => undefined);
+    if (found === undefined || found.isFile()) await checkSpace(path, dirname(real), bytes);
+  }
+
   /** Writes one of the outputs whole or not at all. Throws `io`. */
   async write(path: string, bytes: Uint8Array): Promise<void> {
     await this.produce(path, (append) => append(bytes));

@@ -47,6 +47,8 @@ export async function writeFolder(
   options: {
     readonly signal?: AbortSignal;
     readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+    /** Told, before anything is written, how many bytes the weights will take. */
+    readonly onSize?: (bytes: number) => void | Promise<void>;
     /** `mlx`: matrices of 1 and 2 bits in MLX's quantisation, the same numbers. Default `hf`: as fp16, bf16 or float32. */
     readonly to?: 'hf' | 'mlx';
   } = {},
@@ -106,6 +108,7 @@ export async function writeFolder(
     (sum, { shape, type }) => sum + shape.reduce((a, b) => a * b, 1) * (type === 'F32' || type === 'U32' ? 4 : 2),
     0,
   );
+  await options.onSize?.(total);
   let done = 0;
   await write('model.safetensors', async (append) => {
     const behind = writeBehind(append);
