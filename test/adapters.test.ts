@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { writeFileAtomically } from '../src/bytes/file-write.ts';
 import { memorySource } from '../src/bytes/memory-source.ts';
 import { Random } from '../src/core/random.ts';
 import { readGguf } from '../src/gguf/read.ts';
@@ -143,6 +144,14 @@ test.each([
     writeFileSync(join(path, name), isConfig ? JSON.stringify({ ...JSON.parse(`${bytes}`), ...change }) : bytes);
   });
   await expect(readAdapter(path, model)).rejects.toThrow(message);
+});
+
+test('an adapter where a model should be says what it is, as a file and as a folder', async () => {
+  await expect(load(await ggufBytes(randomAdapter(3)))).rejects.toThrow(/must be a model, it is an adapter.*--lora/);
+  const path = mkdtempSync(join(folder, 'alone-'));
+  const model = { architecture: 'qwen3', heads: 4, kvHeads: 2 };
+  await writePeftAdapter(randomAdapter(3), model, (name, produce) => writeFileAtomically(join(path, name), produce));
+  await expect(load(path)).rejects.toThrow(/must hold a model, it holds an adapter of PEFT.*--lora/);
 });
 
 test('a factor beside a matrix counts for its weights and not for the adapter, merged too', async () => {

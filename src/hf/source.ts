@@ -22,6 +22,12 @@ const PIECE_BYTES = 4e6;
 export async function folderSource(folder: Folder, signal?: AbortSignal): Promise<ByteSource> {
   const opened: ByteSource[] = [];
   try {
+    if (folder.files.includes('adapter_config.json') && !folder.files.includes('config.json')) {
+      throw new OnebitError(
+        'unsupported',
+        `load ${folder.name}: the folder must hold a model, it holds an adapter of PEFT. Name the model it was made for, and this folder by --lora.`,
+      );
+    }
     const config = await readFolderJson(folder, 'config.json', signal);
     const read = readConfig(config, folder.name);
     const weights: SafeTensor[] = [];

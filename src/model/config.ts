@@ -64,6 +64,12 @@ export function readModelConfig(gguf: Gguf): ModelConfig {
       `load: architecture must be one of ${architectures.map((known) => known.name).join(', ')}, got '${name}'. This engine cannot run the file; look for a conversion to one of these.`,
     );
   }
+  if (gguf.metadata.get('general.type') === 'adapter') {
+    throw new OnebitError(
+      'unsupported',
+      'load: the file must be a model, it is an adapter. Name the model it was made for, and the adapter by --lora (in the library: model.addAdapter).',
+    );
+  }
   refuseUnhonouredKeys(gguf, architecture);
   const required = (key: string, max: number) => metadataNumber(gguf, `${name}.${key}`, { integer: true, min: 1, max });
   const width = required('embedding_length', 1 << 20);
