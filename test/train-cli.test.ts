@@ -1,5 +1,5 @@
 // `onebit train` as people run it, from text to a model that other commands use. Runs bin/onebit.js of the built checkout.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -414,6 +414,13 @@ test.skipIf(asRoot)(`a folder without the right to write is refused at the start
   chmodSync(at('locked'), 0o500);
   const { code, stderr } = await onebit(train('locked/x.gguf', '--steps', '1'));
   expect([code, stderr]).toEqual([1, expect.stringContaining('permission is denied')]);
+});
+
+test.skipIf(process.platform === 'win32')('a log that nobody reads ends the log, not the run', async () => {
+  execFileSync('mkfifo', [at('nobody.log')]);
+  const { code, stderr } = await onebit(train('logless.gguf', '--steps', '3', '--log', at('nobody.log')));
+  expect([code, stderr]).toEqual([0, expect.stringContaining(`write log ${at('nobody.log')}`)]);
+  expect(existsSync(at('logless.gguf'))).toBe(true);
 });
 
 const fullDisk = existsSync('/dev/full') ? '' : ' (skipped: /dev/full is missing)';

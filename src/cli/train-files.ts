@@ -1,5 +1,15 @@
 // Owns the files of a training run: corpora, checkpoints, the log. Must not know training beyond the interfaces it fills.
-import { appendFileSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { fileError, fileSource } from '../bytes/file-source.ts';
@@ -106,6 +116,9 @@ export async function weightsBeforeRounding(
   return weights;
 }
 
+/** To append without waiting: to open a pipe that nobody reads otherwise holds the whole program, signals included. */
+const APPEND_AT_ONCE = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NONBLOCK ?? 0);
+
 /** Lines of JSON, each written at once so that a kill loses none; a disk that refuses them ends the log, not the run. */
 export class JsonLog {
   readonly #path: string;
@@ -120,17 +133,24 @@ export class JsonLog {
   /** Begins the log; of an earlier one the lines up to update `keepSteps` stay. */
   begin(keepSteps: number): void {
     this.#try(() => {
-      const kept = keepSteps > 0 ? linesUpTo(this.#path, keepSteps) : [];
-      const text = kept.map((line) => `${line}\n`).join('');
       const isFile = statSync(this.#path, { throwIfNoEntry: false })?.isFile() ?? true;
-      const target = isFile ? temporaryPath(this.#path) : this.#path;
-      writeFileSync(target, text);
-      if (isFile) renameSync(target, this.#path);
+      if (!isFile) return; // pipes and terminals have no earlier lines
+      const kept = keepSteps > 0 ? linesUpTo(this.#path, keepSteps) : [];
+      const temporary = temporaryPath(this.#path);
+      writeFileSync(temporary, kept.map((line) => `${line}\n`).join(''));
+      renameSync(temporary, this.#path);
     });
   }
 
   add(entry: object): void {
-    this.#try(() => appendFileSync(this.#path, `${JSON.stringify(entry)}\n`));
+    this.#try(() => {
+      const file = openSync(this.#path, APPEND_AT_ONCE);
+      try {
+        appendFileSync(file, `${JSON.stringify(entry)}\n`);
+      } finally {
+        closeSync(file);
+      }
+    });
   }
 
   #try(action: () => void): void {
