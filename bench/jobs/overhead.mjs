@@ -20,6 +20,7 @@ const work = {
   models: () => ['m'],
   modelFor: () => 'm',
   knows: () => true,
+  rulesFor: () => undefined,
 };
 const text = Array.from({ length: count }, (_, i) =>
   JSON.stringify({ custom_id: `${i}`, method: 'POST', url: '/v1/x', body: { i } }),
