@@ -1,7 +1,6 @@
 // Owns `onebit convert`: a model file in another weight format, without loss or by --force. What is done to weights is gguf/convert.ts.
 import { Command, Option } from 'commander';
 import type { ByteSource } from '../bytes/source.ts';
-import { writeBehind } from '../bytes/write-behind.ts';
 import { OnebitError } from '../errors.ts';
 import { type ConvertedTensor, conversionTargets, planConversion } from '../gguf/convert.ts';
 import { readGguf } from '../gguf/read.ts';
@@ -184,9 +183,7 @@ async function convert(
         });
         await outputs.needs(output, conversion.sizeBytes);
         await outputs.produce(output, async (append) => {
-          const behind = writeBehind(append);
-          tensors = await conversion.write(behind.append);
-          await behind.finish();
+          tensors = await conversion.write(append);
         });
       } finally {
         line.clear();

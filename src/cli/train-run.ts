@@ -1,5 +1,5 @@
 // Owns following a training run: its outputs, log, report, model and summary. `onebit train` and `onebit distil` share it. Must not know what is trained.
-import { basename, dirname, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { runFacts } from '../train/model-card.ts';
 import { htmlReport, type ReportTable, RunRecord } from '../train/report.ts';
 import { train } from '../train/train.ts';
@@ -144,7 +144,7 @@ async function checkRoom(output: string, outputs: Outputs, { parameters, resumed
   const checkpoints = resumedSteps > 0 ? 1 : 2;
   const folder = outputs.pathOf(checkpointsOf(output));
   await checkSpace(checkpointsOf(output), folder, checkpoints * CHECKPOINT_BYTES * parameters);
-  await checkSpace(output, dirname(outputs.pathOf(output)), parameters >> 2);
+  await outputs.needs(output, parameters >> 2);
 }
 
 function finish(

@@ -17,3 +17,14 @@ export function onAbort(signal: AbortSignal, call: () => void): () => void {
   own.add(call);
   return () => void own.delete(call);
 }
+
+/** What `result` gives, or the reason of `signal` when that is aborted before. */
+export function orAborted<Result>(result: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  if (!signal) return result;
+  return new Promise((resolve, reject) => {
+    const give = () => reject(signal.reason);
+    if (signal.aborted) give();
+    const end = onAbort(signal, give);
+    result.then(resolve, reject).finally(end);
+  });
+}

@@ -1,6 +1,7 @@
 // Owns making another file of a GGUF file: the same metadata, its matrices in another format, a piece at a time. Every weight is compared with what it
 // becomes. Must not know where the bytes go, nor what tensors are for but that embedding and head are what ternary models keep in other formats.
 import type { ByteSource } from '../bytes/source.ts';
+import { writeBehind } from '../bytes/write-behind.ts';
 import { OnebitError } from '../errors.ts';
 import { encodedBytes } from '../quant/blocks.ts';
 import { directly } from '../quant/direct.ts';
@@ -115,7 +116,9 @@ export async function planConversion(source: ByteSource, gguf: Gguf, options: Co
         }
         return { name: tensor.name, shape: tensor.shape, format: to, bytes };
       });
-      await writeGguf({ metadata, tensors }, sink, { signal });
+      const behind = writeBehind(async (bytes) => sink(bytes));
+      await writeGguf({ metadata, tensors }, behind.append, { signal });
+      await behind.finish();
       return plan.map(({ tensor: { name, format }, to, kept }, i): ConvertedTensor => {
         const { changed } = losses[i];
         const relativeError = relativeErrorOf(losses[i]);
@@ -217,8 +220,7 @@ async function* convertedPieces(
     const piece = out.subarray(0, sizeOf(count * cols));
     const some = values.subarray(0, count * cols);
     try {
-      if (direct?.(bytes.subarray(0, body), piece, loss)) loss.weights += some.length;
-      else {
+      if (!direct?.(bytes.subarray(0, body), piece, loss)) {
         format.decode(bytes.subarray(0, body + tailBytes), some);
         encodeExactly(target, some, piece, decoded.subarray(0, some.length), loss);
       }

@@ -3,15 +3,14 @@ import type { Format } from './formats.ts';
 
 /** What encoding changed. */
 export interface Loss {
-  /** Weights looked at, and those that do not come back as they were. */
-  weights: number;
+  /** Weights that do not come back as they were. */
   changed: number;
   /** Sums of squares: of what was changed, and of the weights. */
   error: number;
   size: number;
 }
 
-export const noLoss = (): Loss => ({ weights: 0, changed: 0, error: 0, size: 0 });
+export const noLoss = (): Loss => ({ changed: 0, error: 0, size: 0 });
 
 /**
  * Encodes `values` as the format's quantiser does; blocks that would not come back exactly with a scale that other formats have. Adds to `loss`.
@@ -32,7 +31,6 @@ export function encodeExactly(
     if (!format.otherScales || !tryOtherScales(format, values, i, out, at, decoded))
       count(values, decoded, i, blockSize, loss);
   }
-  loss.weights += values.length;
   let size = 0;
   for (let i = 0; i < values.length; i++) size += values[i] * values[i];
   loss.size += size;

@@ -1,5 +1,6 @@
 // Owns which models are in memory: loaded when asked for, within a bound, put away when nobody has used them for a while.
 import { checkArgument, checkList } from '../core/check.ts';
+import { orAborted } from '../core/on-abort.ts';
 import { OnebitError } from '../errors.ts';
 import type { LanguageModel, ModelFacts } from '../language-model.ts';
 import { ApiError } from './api-error.ts';
@@ -213,17 +214,6 @@ export class ModelShelf {
     slot.bytes = 0;
     await model?.dispose();
   }
-}
-
-/** What `result` gives, or the reason of `signal` when that is aborted before. */
-function orAborted<Result>(result: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  if (!signal) return result;
-  return new Promise((resolve, reject) => {
-    const give = () => reject(signal.reason);
-    if (signal.aborted) give();
-    signal.addEventListener('abort', give, { once: true });
-    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', give));
-  });
 }
 
 /** A shelf with one model that is loaded already. */

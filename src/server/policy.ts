@@ -130,9 +130,7 @@ export class PolicyGate {
     const { timeoutMs = TIMEOUT_MS, onFailure = 'closed' } = this.policy;
     let verdict: Verdict;
     try {
-      verdict = await withinTime(timeoutMs, exchange.signal, (signal) =>
-        Promise.race([Promise.resolve(ask(signal)), whenAborted(signal)]),
-      );
+      verdict = await withinTime(timeoutMs, exchange.signal, ask);
       if (typeof verdict?.allow !== 'boolean') throw new TypeError('the verdict must say allow: true or false');
     } catch (error) {
       exchange.signal.throwIfAborted();
@@ -165,12 +163,6 @@ async function shortText(response: Response): Promise<string> {
       throw new Error(`the policy answered with more than ${LONGEST_VERDICT} characters`);
   }
   return text + decoder.decode();
-}
-
-function whenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }
 
 /**

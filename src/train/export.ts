@@ -36,25 +36,29 @@ export function shapeMetadata(shape: ModelShape): Map<string, WritableValue> {
     [`${name}.attention.value_length`, u32(shape.headSize)],
     [`${name}.attention.layer_norm_rms_epsilon`, f32(shape.normEpsilon)],
     [`${name}.rope.freq_base`, f32(shape.ropeBase)],
-    ...scalingMetadata(name, shape.ropeScaling),
+    ...ropeScalingKeys(name, shape.ropeScaling),
     ...(shapeWindow(shape) === undefined ? [] : [[`${name}.${WINDOW_KEY}`, u32(shapeWindow(shape)!)] as const]),
     // Said although it is the usual one: other programs take another where the key is missing.
     ...(shapeArchitecture(shape).activations ? [[`${name}.${ACTIVATION_KEY}`, shapeActivation(shape)] as const] : []),
   ]);
 }
 
-function scalingMetadata(name: string, scaling: RopeScaling | undefined): [string, WritableValue][] {
+/** The keys that model/rope-keys.ts reads, with their values; none for angles that are not scaled. */
+function ropeScalingKeys(architecture: string, scaling: RopeScaling | undefined): [string, WritableValue][] {
   if (!scaling) return [];
+  const prefix = `${architecture}.rope.scaling.`;
   const f32 = (value: number) => ({ type: 'f32', value }) as const;
-  const key = (rest: string) => `${name}.rope.scaling.${rest}`;
-  const { type, factor } = scaling;
-  const all: [string, WritableValue][] = [
-    [key('type'), type],
-    [key('factor'), f32(factor)],
+  const keys: [string, WritableValue][] = [
+    [`${prefix}type`, scaling.type],
+    [`${prefix}factor`, f32(scaling.factor)],
   ];
-  if (scaling.type !== 'yarn') return all;
-  all.push([key('original_context_length'), { type: 'u32', value: scaling.originalContext }]);
-  return [...all, [key('yarn_beta_fast'), f32(scaling.betaFast)], [key('yarn_beta_slow'), f32(scaling.betaSlow)]];
+  if (scaling.type !== 'yarn') return keys;
+  return [
+    ...keys,
+    [`${prefix}original_context_length`, { type: 'u32', value: scaling.originalContext }],
+    [`${prefix}yarn_beta_fast`, f32(scaling.betaFast)],
+    [`${prefix}yarn_beta_slow`, f32(scaling.betaSlow)],
+  ];
 }
 
 /** A tensor of the file from its already rounded weights: encoding loses nothing. */

@@ -8,7 +8,7 @@ export interface FoundDate {
   readonly value: string;
 }
 
-/** Dates in a text of a language, two letters; English where the library does not know it. */
+/** Dates in a text of a language, two letters; English where the library does not know it. Long texts are to be given in pieces: the time grows with the square. */
 export type DateReader = (text: string, language?: string) => FoundDate[];
 
 /** Where 5/1 is the first of May; elsewhere it is the fifth of January. */
@@ -58,11 +58,7 @@ export async function dateReader(country?: string, writtenAt?: Date): Promise<Da
   };
   return (text, wanted = 'en') => {
     const language = knownAs(wanted);
-    const found = pieces(text).flatMap(([from, piece]) =>
-      parserOf(language)
-        .parse(piece, writtenAt ?? new Date(), { forwardDate: true })
-        .map(({ text, index, start, end }) => ({ text, index: from + index, start, end })),
-    );
+    const found = parserOf(language).parse(text, writtenAt ?? new Date(), { forwardDate: true });
     return found.flatMap(({ text: said, index, start, end }) => {
       if (NUMBER.test(said) && !DOTTED.test(said.trim())) return [];
       if (ABBREVIATION.test(said) && (start.isCertain('weekday') || start.isCertain('month'))) return [];
@@ -72,25 +68,6 @@ export async function dateReader(country?: string, writtenAt?: Date): Promise<Da
       return [{ text: said, start: index, value: iso(start) + (end ? `/${iso(end)}` : '') }];
     });
   };
-}
-
-/** Characters that are read at once: the library's time grows with the square of a text. */
-const PIECE = 1000;
-
-/** A long text in pieces with their places, cut behind lines or sentences where there are such, else behind words. */
-function pieces(text: string): [from: number, piece: string][] {
-  const found: [number, string][] = [];
-  let from = 0;
-  while (text.length - from > PIECE) {
-    const window = text.slice(from, from + PIECE);
-    const least = PIECE >> 1;
-    const cut = ['\n', '. ', ' '].map((end) => window.lastIndexOf(end) + end.length).find((at) => at > least);
-    const length = cut ?? PIECE;
-    found.push([from, window.slice(0, length)]);
-    from += length;
-  }
-  found.push([from, text.slice(from)]);
-  return found;
 }
 
 /** As much of an ISO 8601 date and time as the text says. */
