@@ -186,8 +186,10 @@ describe.each(['reference', 'wasm'] as const)('on %s', (backend) => {
       const idle = model.stats().kvPagesUsed;
       const inStep = model.session();
       const first = take(inStep, prompt, 400);
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      // Counted, not timed: on a slow machine the whole text can be written before a timer fires.
+      while (model.stats().kvPagesUsed === idle) await undefined;
       inStep.dispose();
+      expect(model.stats().kvPagesUsed).toBeGreaterThan(idle); // its step still needs them
       await expect(first).rejects.toMatchObject({ code: 'disposed' });
       const scoring = model.session();
       const score = scoring.score(prompt);
