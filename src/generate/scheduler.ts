@@ -256,10 +256,13 @@ export class Scheduler implements RequestOwner {
 
   // Steps.
 
-  /** Starts a step as soon as everybody of the last one has come back, or has had time to. */
+  /**
+   * Starts a step as soon as everybody of the last one has come back, or has had time to. Of the background alone only after some turns: somebody who is
+   * just coming (is read, rendered, cut into tokens) needs them, and would wait for a step at each.
+   */
   private proceed(): void {
     if (this.stepping || this.ready.size + this.queue.size === 0) return;
-    if (this.absent.size === 0 && this.ready.size > 0) this.run();
+    if (this.absent.size === 0 && this.isBusy) this.run();
     else if (!this.waitingTurns) this.waitTurns();
   }
 
@@ -295,6 +298,12 @@ export class Scheduler implements RequestOwner {
     this.proceed();
   }
 
+  /** Whether anybody but the background wants something fed. */
+  private get isBusy(): boolean {
+    for (const { isBackground } of this.ready) if (!isBackground) return true;
+    return false;
+  }
+
   /** What the next step feeds: the next tokens of all who have only those left, then chunks of prompts, each in its turn. */
   private plan(): Part[] {
     const parts: Part[] = [];
@@ -302,7 +311,7 @@ export class Scheduler implements RequestOwner {
     const rows = { logits: 0, states: 0 };
     const most = { logits: maxOutputs, states: CHUNK_STATES };
     const prefilling: Request[] = [];
-    const isBusy = [...this.ready].some(({ isBackground }) => !isBackground);
+    const { isBusy } = this;
     for (const request of this.ready) {
       if (isBusy && request.isBackground) continue;
       const { prefix, done, tail, gives } = request.feed!;
