@@ -27,6 +27,7 @@ class Toy {
   readonly backend: Backend;
   /** Rows of each step: how many tokens of each sequence. */
   readonly steps: number[][] = [];
+  beforeStep: () => Promise<void> = nextTurn;
   readonly scheduler: Scheduler;
   private readonly contents: number[][];
 
@@ -53,7 +54,7 @@ class Toy {
     use: (logits: Tensor) => Promise<Result>,
     signal?: AbortSignal,
   ): Promise<Result> {
-    await nextTurn();
+    await this.beforeStep();
     signal?.throwIfAborted();
     const logits: number[] = [];
     for (const { sequence, tokens, outputs } of parts) {
@@ -219,6 +220,21 @@ describe('scheduler', () => {
     );
     for (const [i, start] of starts.entries()) expect(results[i]).toEqual(expected(prompt(30, start), 200));
     expect(done[0]).toBe(1);
+    toy.expectIdle();
+  });
+
+  test('steps of the background let whoever is just coming have turns of the event loop', async () => {
+    const toy = new Toy(64);
+    toy.beforeStep = async () => {
+      for (const began = performance.now(); performance.now() - began < 2; );
+    };
+    const signal = Object.assign(new AbortController().signal, { priority: 'background' });
+    const quiet = toy.request(prompt(30), 100, { signal });
+    for (let turn = 0; turn < 6; turn++) await nextTurn(); // as what reads, renders and cuts into tokens
+    expect(toy.steps.length).toBeLessThan(30);
+    expect(await toy.request(prompt(20, 3), 4)).toEqual(expected(prompt(20, 3), 4));
+    expect(toy.steps.length).toBeLessThan(50);
+    expect(await quiet).toEqual(expected(prompt(30), 100));
     toy.expectIdle();
   });
 

@@ -34,13 +34,15 @@ export interface ModelStats {
   readonly generatedTokens: number;
 }
 
-/** Turns of the event loop that a step waits for callers who have not yet asked for their next token. */
+/** Turns of the event loop that a step waits for callers who have not yet asked for their next token, or for whoever is coming. */
 const GRACE_TURNS = 3;
 /** How long somebody's prompt may hold up the decoding of others in one step, about; and the fewest rows that it gets all the same. */
 const STALL_MS = 150;
 const FEWEST_ROWS = 8;
 /** How long a prompt of the background may hold up whoever comes meanwhile, about: a step that has begun is not ended. */
 const BACKGROUND_MS = 10;
+/** How long steps of the background alone may follow each other without a turn of the event loop. */
+const ASIDE_MS = 4;
 
 /** What one step feeds to one request. */
 interface Part {
@@ -68,6 +70,8 @@ export class Scheduler implements RequestOwner {
   private inStep: readonly Part[] = [];
   private stepping = false;
   private waitingTurns = false;
+  /** When the event loop last had turns between two steps. */
+  private turnedMs = 0;
   private opened = 0;
   /** What a row of a step takes. */
   private rowMs = STALL_MS / FEWEST_ROWS;
@@ -257,12 +261,13 @@ export class Scheduler implements RequestOwner {
   // Steps.
 
   /**
-   * Starts a step as soon as everybody of the last one has come back, or has had time to. Of the background alone only after some turns: somebody who is
-   * just coming (is read, rendered, cut into tokens) needs them, and would wait for a step at each.
+   * Starts a step as soon as everybody of the last one has come back, or has had time to. The background alone lets the event loop turn now and then: whoever is
+   * just coming, and is read, rendered and cut into tokens, needs some turns, and steps follow each other without one.
    */
   private proceed(): void {
     if (this.stepping || this.ready.size + this.queue.size === 0) return;
-    if (this.absent.size === 0 && this.isBusy) this.run();
+    const mayGoOn = this.isBusy || performance.now() - this.turnedMs < ASIDE_MS;
+    if (this.absent.size === 0 && this.ready.size > 0 && mayGoOn) this.run();
     else if (!this.waitingTurns) this.waitTurns();
   }
 
@@ -270,6 +275,7 @@ export class Scheduler implements RequestOwner {
     this.waitingTurns = true;
     for (let turn = 0; turn < GRACE_TURNS; turn++) await nextTurn();
     this.waitingTurns = false;
+    this.turnedMs = performance.now();
     if (this.stepping) return;
     this.absent.clear();
     // Nobody who has a place asks for anything: somebody who does takes it over.
