@@ -83,8 +83,9 @@ export async function planConversion(source: ByteSource, gguf: Gguf, options: Co
     doneBytes += bytes;
     options.onProgress?.(doneBytes, totalBytes);
   };
+  const rooms = new Rooms();
   const piecesOf = (tensor: TensorInfo, to: FormatName, loss: Loss) =>
-    convertedPieces(source, tensor, formatByName(to), signal, loss, progress);
+    convertedPieces(source, tensor, formatByName(to), signal, loss, progress, rooms);
   const plan: Planned[] = [];
   for (const tensor of all) {
     const chosen = choose(tensor, type);
@@ -169,6 +170,37 @@ function needsLook(tensor: TensorInfo, type: FormatName | 'same'): boolean {
   return kind === 'binary' || kind === 'ternary';
 }
 
+/**
+ * Memory for pieces, the same for all tensors: of one piece that is being written, one that is made, one that is being read. New memory for each tensor takes longer to
+ * be cleared and collected than the weights take.
+ */
+class Rooms {
+  private readonly buffers = new Map<string, ArrayBuffer>();
+  private turn = 0;
+
+  /** The room for the next piece. */
+  next(): { readonly bytes: (size: number) => Uint8Array<ArrayBuffer>; readonly out: (size: number) => Uint8Array } {
+    const turn = this.turn++ % 3;
+    return {
+      bytes: (size) => new Uint8Array(this.room(`bytes ${turn}`, size), 0, size),
+      out: (size) => new Uint8Array(this.room(`out ${turn}`, size), 0, size),
+    };
+  }
+
+  /** Weights of the piece that is made: `values`, and what comes back of them. */
+  floats(what: 'values' | 'decoded', count: number): Float32Array {
+    return new Float32Array(this.room(what, 4 * count), 0, count);
+  }
+
+  private room(name: string, size: number): ArrayBuffer {
+    const known = this.buffers.get(name);
+    if (known && known.byteLength >= size) return known;
+    const buffer = new ArrayBuffer(size);
+    this.buffers.set(name, buffer);
+    return buffer;
+  }
+}
+
 /** The tensor's bytes in another format, a few rows at a time; each piece lasts until the next but one is asked for. */
 async function* convertedPieces(
   source: ByteSource,
@@ -177,6 +209,7 @@ async function* convertedPieces(
   signal: AbortSignal | undefined,
   loss: Loss,
   progress: (bytes: number) => void,
+  rooms: Rooms,
 ): AsyncGenerator<Uint8Array> {
   const format = formatByName(tensor.format);
   const [cols, ...others] = tensor.shape;
@@ -188,45 +221,40 @@ async function* convertedPieces(
   const sizeOf = (weights: number) => encodedBytes({ ...target, tailBytes: 0 }, weights);
   const largestRow = Math.max(rowBytes, stays ? 0 : sizeOf(cols), direct || stays ? 0 : cols);
   const pieceRows = Math.min(rows, Math.max(1, Math.floor(PIECE_BYTES / largestRow)));
-  const most = pieceRows * cols;
-  const [values, decoded] = [0, 1].map(() => new Float32Array(stays ? 0 : most));
-  // Three in turn: of one piece that is being written, one that is made, one that is being read.
-  const rooms = [0, 1, 2].map(() => ({
-    bytes: new Uint8Array(pieceRows * rowBytes + tailBytes),
-    out: new Uint8Array(stays ? 0 : sizeOf(most)),
-  }));
-  const read = async (row: number, { bytes }: { readonly bytes: Uint8Array }) => {
-    if (row >= rows) return;
+  const read = async (row: number) => {
+    const room = rooms.next();
     const body = Math.min(pieceRows, rows - row) * rowBytes;
+    const bytes = room.bytes(body + tailBytes);
     await source.readInto(bytes.subarray(0, body), tensor.offsetBytes + row * rowBytes, signal);
-    await source.readInto(bytes.subarray(body, body + tailBytes), tensor.offsetBytes + rows * rowBytes, signal);
+    await source.readInto(bytes.subarray(body), tensor.offsetBytes + rows * rowBytes, signal);
+    return { bytes, out: room.out };
   };
-  let reading = read(0, rooms[0]);
-  for (let row = 0, turn = 0; row < rows; row += pieceRows, turn = (turn + 1) % 3) {
+  let reading = read(0);
+  for (let row = 0; row < rows; row += pieceRows) {
     signal?.throwIfAborted();
-    const { bytes, out } = rooms[turn];
     const count = Math.min(pieceRows, rows - row);
     const body = count * rowBytes;
-    await reading;
-    reading = read(row + pieceRows, rooms[(turn + 1) % 3]);
+    const { bytes, out } = await reading;
+    if (row + pieceRows < rows) reading = read(row + pieceRows);
     reading.catch(() => {}); // said when it is waited for
     const doneBytes = body + (row + count === rows ? tailBytes : 0);
-    if (stays || direct) refuseNotFinite(tensor, bytes.subarray(0, body), bytes.subarray(body, body + tailBytes));
+    if (stays || direct) refuseNotFinite(tensor, bytes.subarray(0, body), bytes.subarray(body));
     if (stays) {
       progress(doneBytes);
       yield bytes.subarray(0, doneBytes);
       continue;
     }
-    const piece = out.subarray(0, sizeOf(count * cols));
-    const some = values.subarray(0, count * cols);
+    const piece = out(sizeOf(count * cols));
+    let some: Float32Array | undefined;
     try {
       if (!direct?.(bytes.subarray(0, body), piece, loss)) {
-        format.decode(bytes.subarray(0, body + tailBytes), some);
-        encodeExactly(target, some, piece, decoded.subarray(0, some.length), loss);
+        some = rooms.floats('values', count * cols);
+        format.decode(bytes, some);
+        encodeExactly(target, some, piece, rooms.floats('decoded', some.length), loss);
       }
     } catch (error) {
       if (!(error instanceof OnebitError)) throw error;
-      const code = some.every(Number.isFinite) ? 'unsupported' : 'bad-file';
+      const code = !some || some.every(Number.isFinite) ? 'unsupported' : 'bad-file';
       throw new OnebitError(code, `convert: ${error.message} [tensor '${tensor.name}', from row ${row}]`, {
         cause: error,
       });
