@@ -55,20 +55,24 @@ export function mlxTensors(
   let scales = new Uint16Array(0);
   const produceCodes = async (append: (bytes: Uint8Array) => Promise<void>) => {
     scales = new Uint16Array(rows * groups);
-    const step = order ? 1 : Math.max(1, Math.floor(PIECE_BYTES / rowBytes));
-    for (let row = 0; row < rows; row += step) {
+    const step = order ? 1 : Math.min(rows, Math.max(1, Math.floor(PIECE_BYTES / rowBytes)));
+    // Two in turn: one piece may still be written while the next is made.
+    const rooms = [0, 1].map(() => ({
+      blocks: new Uint16Array((step * rowBytes) / 2),
+      codes: new Uint16Array((step * groups * codeBytes) / 2),
+    }));
+    for (let row = 0, turn = 0; row < rows; row += step, turn ^= 1) {
       const count = Math.min(step, rows - row);
-      const bytes = new Uint8Array(count * rowBytes);
+      const { blocks, codes } = rooms[turn];
+      const bytes = new Uint8Array(blocks.buffer, 0, count * rowBytes);
       await source.readInto(bytes, tensor.offsetBytes + (order?.[row] ?? row) * rowBytes, signal);
       refuseNotFinite(tensor, bytes);
-      const blocks = new Uint16Array(bytes.buffer);
-      const codes = new Uint16Array((count * groups * codeBytes) / 2);
       let [at, to] = [0, 0];
       for (let block = row * groups; block < (row + count) * groups; block++) {
         scales[block] = blocks[at++];
         for (let i = 0; i < codeBytes; i += 2) codes[to++] = blocks[at++];
       }
-      await append(new Uint8Array(codes.buffer));
+      await append(new Uint8Array(codes.buffer, 0, count * groups * codeBytes));
     }
   };
   const times = (factor: number) => async (append: (bytes: Uint8Array) => Promise<void>) => {
