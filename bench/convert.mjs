@@ -1,10 +1,21 @@
-// What `onebit convert` takes: peak memory, and its speed beside plain copying of the same file on the same disk, in turns. Speeds are of the larger of input and
-// output, until everything is on the disk.
+// What `onebit convert` takes: peak memory, and its speed beside plain copying of the same file on the same disk, in turns: by the system, which need not bring the
+// bytes into a program's memory (`cp`), and by reading and writing pieces of 4 MB (`dd`). Speeds are of the larger of input and output, until everything is on the disk.
 //   node bench/convert.mjs MODEL.gguf FOLDER [--type q1_0] [--to gguf|hf|mlx] [--force] [--rounds 3] [--cold]
 //   --cold: the input is read from the disk and not from the system's cache (Linux, as root)
 //   (needs dist/ built; MODEL of the 8B shape: bench/models/synthetic.mjs OUT --size 8b --type q1_0)
 import { spawn } from 'node:child_process';
-import { closeSync, copyFileSync, fsyncSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -28,6 +39,13 @@ const sync = (path) => {
   fsyncSync(file);
   closeSync(file);
 };
+const move = (from, to) => {
+  const [input, output] = [openSync(from, 'r'), openSync(to, 'w')];
+  const piece = new Uint8Array(4 << 20);
+  for (let size = readSync(input, piece); size > 0; size = readSync(input, piece)) writeSync(output, piece, 0, size);
+  fsyncSync(output);
+  for (const file of [input, output]) closeSync(file);
+};
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 const copy = join(folder, 'copy.gguf');
 const out = join(folder, values.to === 'gguf' ? 'out.gguf' : 'out');
@@ -46,7 +64,7 @@ const forget = () => values.cold && writeFileSync('/proc/sys/vm/drop_caches', '3
 let peakBytes = 0;
 let outBytes = 0;
 const inBytes = statSync(model).size;
-const [copies, conversions] = [[], []];
+const [copies, moves, conversions] = [[], [], []];
 for (let round = 0; round < Number(values.rounds); round++) {
   remove();
   forget();
@@ -55,6 +73,9 @@ for (let round = 0; round < Number(values.rounds); round++) {
     sync(copy);
   });
   copies.push(inBytes / copySeconds);
+  remove();
+  forget();
+  moves.push(inBytes / (await seconds(() => move(model, copy))));
   remove();
   forget();
   const convertSeconds = await seconds(async () => {
@@ -78,11 +99,12 @@ for (let round = 0; round < Number(values.rounds); round++) {
 }
 remove();
 const megabytes = (bytes) => Math.round(bytes / 1e6);
-const [copied, converted] = [median(copies), median(conversions)];
+const [copied, moved, converted] = [copies, moves, conversions].map(median);
+const share = (of) => Math.round((100 * converted) / of) / 100;
 console.log(
   JSON.stringify({
     ...{ type: values.type, to: values.to, cold: values.cold, inMB: megabytes(inBytes), outMB: megabytes(outBytes) },
-    ...{ copyMBs: megabytes(copied), convertMBs: megabytes(converted) },
-    ...{ share: Math.round((100 * converted) / copied) / 100, peakMB: megabytes(peakBytes) },
+    ...{ copyMBs: megabytes(copied), moveMBs: megabytes(moved), convertMBs: megabytes(converted) },
+    ...{ share: share(copied), shareOfMoving: share(moved), peakMB: megabytes(peakBytes) },
   }),
 );

@@ -89,19 +89,28 @@ let signs: Uint32Array | undefined;
 /** Q1_0 to Q2_0: −d and d are the codes 0 and 2 of the same scale, which Q2_0's encoder takes as |d|; of zeros it makes code 1. */
 function bitsToPairs(bytes: Uint8Array, out: Uint8Array): boolean {
   codes ??= Uint16Array.from({ length: 256 }, (_, byte) => codesOf(byte));
-  const words =
-    out.byteOffset % 2 === 0 ? new Uint16Array(out.buffer, out.byteOffset) : new Uint16Array(out.length / 2);
-  for (let at = 0, to = 0; at < bytes.length; at += 18, to += 18) {
-    const d = readU16(bytes, at);
-    const keep = (d & ~SIGN) === 0 ? 0 : 0xffff;
-    const flip = keep === 0 ? 0x5555 : d & SIGN ? 0xaaaa : 0;
-    words[to] = words[to + 9] = d & ~SIGN;
-    for (let i = 0; i < 8; i++) {
-      words[to + 1 + i] = (codes[bytes[at + 2 + i]] & keep) ^ flip;
-      words[to + 10 + i] = (codes[bytes[at + 10 + i]] & keep) ^ flip;
+  const table = codes;
+  const words = wordsOf(out);
+  for (let at = 0, to = 0; at < bytes.length; at += 18, to += 9) {
+    const d = bytes[at] | (bytes[at + 1] << 8);
+    const size = d & ~SIGN;
+    const keep = size === 0 ? 0 : -1;
+    const flip = size === 0 ? 0x55555555 : d & SIGN ? 0xaaaaaaaa : 0;
+    // Two blocks of 64 weights, of a scale and eight codes of 16 bits each, are nine words.
+    const first = (table[bytes[at + 2]] & keep) ^ flip;
+    words[to] = size | (first << 16);
+    for (let i = 1; i < 4; i++) {
+      const low = table[bytes[at + 1 + 2 * i]];
+      words[to + i] = ((low | (table[bytes[at + 2 + 2 * i]] << 16)) & keep) ^ flip;
+    }
+    const last = (table[bytes[at + 9]] & keep) ^ flip;
+    words[to + 4] = (last & 0xffff) | (size << 16);
+    for (let i = 5; i < 9; i++) {
+      const low = table[bytes[at + 2 * i]];
+      words[to + i] = ((low | (table[bytes[at + 1 + 2 * i]] << 16)) & keep) ^ flip;
     }
   }
-  if (words.buffer !== out.buffer) out.set(new Uint8Array(words.buffer));
+  if (words.buffer !== out.buffer) out.set(new Uint8Array(words.buffer, 0, out.length));
   return true;
 }
 
