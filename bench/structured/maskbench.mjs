@@ -1,7 +1,7 @@
 // MaskBench as written: for every schema, whether valid instances can be written token by token under the masks and invalid ones cannot.
 // node bench/structured/maskbench.mjs DIR [--fast] [--names FILE] [--part I/N] [--out FILE] [--cpu]     (DIR: maskbench/data of github.com/guidance-ai/jsonschemabench)
 // As MaskBench's runner: instances as Python's json.dumps writes them; a file passes where it compiles and every test is right.
-// The tokenizer is Qwen3's (151,669 tokens). --fast follows bytes only and makes no masks; --cpu times by what the process computes, for machines that
+// The tokenizer is Qwen3's (151,669 tokens). --fast follows bytes only and makes no masks; --cpu times by what the process computes (in ticks of 4 ms on some systems), for machines that
 // do other things as well. Valid instances that are rejected are sorted by narrowing.mjs.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -77,6 +77,7 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
         facts ??= await headerOf(name, factsOf);
         return facts;
       },
+      modifiedAt: () => modifiedOf(name),
       needBytes: async (signal) => {
         need = await needOf(name, flags, signal);
         return need.totalBytes;
@@ -144,6 +145,16 @@ async function headerOf<Result>(
   const source = await openSource(name, { signal });
   try {
     return await use(await readGguf(source, { signal }));
+  } finally {
+    await source.close();
+  }
+}
+
+/** When the file of a model was written; of a URL that is not known. */
+async function modifiedOf(name: string): Promise<Date | undefined> {
+  const source = await openSource(name);
+  try {
+    return (await stat(source.name).catch(() => undefined))?.mtime;
   } finally {
     await source.close();
   }

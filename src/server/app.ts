@@ -239,7 +239,7 @@ export class OnebitServer {
       throw new ApiError(404, `${advice}.`, { code: 'model_not_found', param: 'model' });
     }
     const askedMs = performance.now();
-    const model = job.use(await job.budget.wait('load', this.shelf.borrow(body.model, job.signal)));
+    const model = job.use(await job.budget.wait('load', this.shelf.borrow(body.model ?? body.name, job.signal)));
     job.loadMs = performance.now() - askedMs;
     return bound(operation.model, model, body, job, this);
   }

@@ -1,8 +1,13 @@
 // Owns decompression in Node. Its DecompressionStream ends the process when a reader gives up a stream of which more is ready (Node 20: "Controller is
 // already closed", thrown where nobody can catch it), and does not know Brotli.
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 
-const INFLATERS = { gzip: createGunzip, deflate: createInflate, brotli: createBrotliDecompress };
+const INFLATERS = {
+  gzip: createGunzip,
+  deflate: createInflate,
+  'deflate-raw': createInflateRaw,
+  brotli: createBrotliDecompress,
+};
 
 export type Compression = keyof typeof INFLATERS;
 

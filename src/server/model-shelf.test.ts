@@ -29,6 +29,26 @@ describe('ModelShelf', () => {
     await expect(shelf.borrow('c')).rejects.toMatchObject({ status: 404, code: 'model_not_found', param: 'model' });
   });
 
+  test('says since when a model is there, and until when it stays', async () => {
+    const began = Date.now() - 1;
+    const entry = { needBytes: async () => 1, load: async () => ({ dispose: async () => {} }) as LanguageModel };
+    const written = new Date('2024-05-06T07:08:09Z');
+    const entries = [
+      { ...entry, id: 'a', adapters: ['x'], modifiedAt: async () => written },
+      { ...entry, id: 'b', modifiedAt: () => Promise.reject(new Error('gone')) },
+    ];
+    const shelf = new ModelShelf(entries, { idleMs: 60_000 });
+    for (const name of ['a', 'a:latest', 'a:x']) expect(await shelf.modifiedAt(name)).toEqual(written);
+    for (const name of ['b', 'no model']) expect((await shelf.modifiedAt(name)).getTime()).toBeGreaterThan(began);
+    const lease = await shelf.borrow('a');
+    expect(shelf.expiresAt('a').getTime() - Date.now()).toBeCloseTo(60_000, -3);
+    lease.release();
+    expect(shelf.expiresAt('a').getTime() - Date.now()).toBeCloseTo(60_000, -3);
+    await shelf.dispose();
+    const staying = new ModelShelf([entries[0]], { idleMs: 60_000 });
+    expect(staying.expiresAt('a').getFullYear()).toBeGreaterThan(2300);
+  });
+
   test('keeps the bound: the longest unused makes room, never one in use', async () => {
     const { shelf, events } = shelfOf(['a', 'b', 'c'], { memoryBytes: 20 });
     const a = await shelf.borrow('a');

@@ -16,6 +16,8 @@ export interface ShelfEntry {
   readonly adapters?: readonly string[];
   /** What the file is, for those who list models. */
   facts?(): Promise<ModelFacts>;
+  /** When the file was written; undefined where nobody knows. */
+  modifiedAt?(): Promise<Date | undefined>;
   /** SHA-256 of the file without its signature, for signed answers. */
   digest?(): Promise<string>;
 }
@@ -47,6 +49,8 @@ interface Slot {
   idle?: ReturnType<typeof setTimeout>;
 }
 
+/** As long as Ollama says of models that stay: the longest time of its language. */
+const FOREVER_MS = 292 * 365.25 * 86_400_000;
 /** How long a load that was stopped may take to see it. */
 const LONGEST_STOP_MS = 5000;
 
@@ -55,6 +59,7 @@ export class ModelShelf {
   private readonly slots = new Map<string, Slot>();
   private readonly options: ShelfOptions;
   private readonly closed = new AbortController();
+  private readonly since = new Date();
   /** Models are loaded one after the other, so that the bound can be kept. */
   private lastLoad: Promise<unknown> = Promise.resolve();
 
@@ -98,6 +103,25 @@ export class ModelShelf {
     return model ? model.facts() : entry.facts?.().catch(() => undefined);
   }
 
+  /** When the file of the model `id` was written; where nobody knows, and of what is no model of this shelf, since when there is the shelf. */
+  async modifiedAt(id: string): Promise<Date> {
+    return (
+      (await this.look(id)
+        ?.slot.entry.modifiedAt?.()
+        .catch(() => undefined)) ?? this.since
+    );
+  }
+
+  /** When the model `id` will be put away if nobody asks for it; centuries from now where it stays. */
+  expiresAt(id: string): Date {
+    const { idle, users, usedAtMs } = this.find(id).slot;
+    const { idleMs } = this.options;
+    if (idleMs === undefined || this.slots.size === 1 || (users === 0 && !idle))
+      return new Date(Date.now() + FOREVER_MS);
+    const unusedMs = users > 0 ? 0 : performance.now() - usedAtMs;
+    return new Date(Date.now() + idleMs - unusedMs);
+  }
+
   /**
    * Lends the model `id`, the first one where none is named; loads it if need be. A load goes on for others when `signal` aborts the waiting for it.
    * @throws ApiError 404, or 503 while there is no room; the reason of `signal`
@@ -137,7 +161,7 @@ export class ModelShelf {
   }
 
   /** Ollama's clients may put a tag behind the name. */
-  private find(id: string): { slot: Slot; adapter: string } {
+  private look(id: string): { slot: Slot; adapter: string } | undefined {
     for (const name of [id, id.replace(/:latest$/, '')]) {
       const slot = this.slots.get(name);
       if (slot) return { slot, adapter: '' };
@@ -145,6 +169,12 @@ export class ModelShelf {
       const [base, adapter] = [this.slots.get(name.slice(0, at)), name.slice(at + 1)];
       if (at > 0 && base?.entry.adapters?.includes(adapter)) return { slot: base, adapter };
     }
+    return undefined;
+  }
+
+  private find(id: string): { slot: Slot; adapter: string } {
+    const found = this.look(id);
+    if (found) return found;
     throw new ApiError(404, `There is no model of this name here, but: ${this.ids.join(', ')}.`, {
       code: 'model_not_found',
       param: 'model',

@@ -2,9 +2,6 @@
 import type { LanguageModel, ModelFacts } from '../language-model.ts';
 import type { ModelShelf } from './model-shelf.ts';
 
-/** A time that nobody needs to know, such as when a file was written. */
-const UNTOLD = new Date(0).toISOString();
-
 /** The models, as /api/tags lists them; or, as /api/ps does, those that are loaded. */
 export async function ollamaModels(shelf: ModelShelf, onlyLoaded: boolean): Promise<object> {
   const loaded = new Map([...shelf.loaded()].map(({ id, model }) => [id, model]));
@@ -14,14 +11,14 @@ export async function ollamaModels(shelf: ModelShelf, onlyLoaded: boolean): Prom
     const size = model?.memoryBytes ?? (await shelf.needBytes(id));
     const facts = await shelf.facts(id);
     const known = { name: id, model: id, size, digest: facts?.headerDigest ?? '', details: detailsOf(facts) };
-    if (!onlyLoaded) return { ...known, modified_at: UNTOLD };
-    return { ...known, expires_at: UNTOLD, size_vram: 0, context_length: model?.contextTokens };
+    if (!onlyLoaded) return { ...known, modified_at: await shelf.modifiedAt(id) };
+    return { ...known, expires_at: shelf.expiresAt(id), size_vram: 0, context_length: model?.contextTokens };
   });
   return { models: await Promise.all(models) };
 }
 
 /** What is known of a model. */
-export async function ollamaShow(model: LanguageModel): Promise<object> {
+export async function ollamaShow(model: LanguageModel, id: string, shelf: ModelShelf): Promise<object> {
   const plain = [...model.metadata].filter(([, value]) => typeof value !== 'object' || value === null);
   return {
     license: String(model.metadata.get('general.license') ?? ''),
@@ -33,7 +30,7 @@ export async function ollamaShow(model: LanguageModel): Promise<object> {
       plain.map(([name, value]) => [name, typeof value === 'bigint' ? Number(value) : value]),
     ),
     capabilities: ['completion', 'tools', 'embedding', ...(model.knowsThinking ? ['thinking'] : [])],
-    modified_at: UNTOLD,
+    modified_at: await shelf.modifiedAt(id),
   };
 }
 

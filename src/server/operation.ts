@@ -61,6 +61,8 @@ export interface Operation extends Facts {
 /** What the bodies of all operations that need a model may say. */
 export interface AskedModel {
   readonly model?: string | null;
+  /** Of /api/show: the model, where `model` is left out. */
+  readonly name?: string;
   readonly stream?: boolean | null;
   /** Of /v1/responses: nobody waits for the answer. */
   readonly background?: boolean | null;

@@ -190,7 +190,7 @@ const otherForms: readonly Operation[] = [
       ...{ path: '/api/show', id: 'ollamaShow', body: ollamaShowRequest },
       ...{ summary: 'What is known of a model', answer: z.object({ capabilities: z.array(z.string()) }) },
     },
-    ollamaShow,
+    (model, { model: id, name }, _, { shelf }) => ollamaShow(model, (id ?? name)!, shelf),
   ),
   {
     ...{
@@ -273,13 +273,16 @@ function decides<Schema extends z.ZodObject>(
 const about: readonly Operation[] = [
   {
     ...{ method: 'get', path: '/v1/models', id: 'listModels', summary: 'The models', answer: answers.modelsAnswer },
-    plain: ({ modelIds }) => ({ object: 'list', data: modelIds.map((id) => modelObject(id)) }),
+    plain: async (host) => ({
+      object: 'list',
+      data: await Promise.all(host.modelIds.map((id) => modelObject(id, host))),
+    }),
   },
   {
     ...{ method: 'get', path: '/v1/models/{id}', id: 'getModel', parameter: 'id', slashes: true },
     ...{ summary: 'One model', answer: answers.modelAnswer },
-    plain: ({ modelIds }, { parameter: id }) => {
-      if (modelIds.includes(id)) return modelObject(id);
+    plain: (host, { parameter: id }) => {
+      if (host.modelIds.includes(id)) return modelObject(id, host);
       throw new ApiError(404, 'There is no model of this name here.', { code: 'model_not_found', param: 'model' });
     },
   },

@@ -3,15 +3,17 @@ import type { Context } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { ApiError } from './api-error.ts';
 import { plainPath } from './exchange.ts';
+import type { ModelShelf } from './model-shelf.ts';
 
 /** Node's adapter aborts with a text, browsers with an exception. */
 export function isClientGone(reason: unknown): boolean {
   return typeof reason === 'string' || (reason instanceof DOMException && reason.name === 'AbortError');
 }
 
-/** A model as /v1/models lists it. */
-export function modelObject(id: string): object {
-  return { id, object: 'model', created: 0, owned_by: 'onebit' };
+/** A model as /v1/models lists it; a support model is as old as the server. */
+export async function modelObject(id: string, { shelf }: { readonly shelf: ModelShelf }): Promise<object> {
+  const created = await shelf.modifiedAt(id);
+  return { id, object: 'model', created: Math.floor(created.getTime() / 1000), owned_by: 'onebit' };
 }
 
 /** The pattern that matched: of all requests few, whatever is asked for. */

@@ -7,6 +7,8 @@ import type { Meter, Work } from './work.ts';
 
 /** Most states; everyday patterns have fewer than 100. Some patterns of 30 characters would need millions. */
 const MOST_STATES = 20_000;
+/** Rounds in which states that are alike are told from others. */
+const MOST_ROUNDS = 32;
 /** Memory of a state without its edges. */
 const BYTES_PER_STATE = 200;
 
@@ -42,6 +44,53 @@ export function* automatonOf(language: Node, meter: Meter): Work<Automaton> {
   }
   meter.hold(-held);
   return table;
+}
+
+/**
+ * The automaton with one state in place of several from which the same is accepted, where few rounds find them: behind one of `alpha|beta|rc` anything is
+ * accepted, whatever of another is begun. Long chains, where little is alike, need as many rounds as they are long, and stay as they are.
+ */
+export function* merged(automaton: Automaton, meter: Meter): Work<Automaton> {
+  const { edges, accepts } = automaton;
+  let kinds = Int32Array.from(accepts, (accepted) => (accepted === accepts[0] ? 0 : 1));
+  let count = kinds.includes(1) ? 2 : 1;
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const names = new Map<string, number>();
+    const next = new Int32Array(edges.length);
+    for (let state = 0; state < edges.length; state++) {
+      const own = edgesTo(edges[state], kinds);
+      if (meter.spend(own.length)) yield;
+      const name = `${kinds[state]}:${own.join(',')}`;
+      next[state] = names.get(name) ?? names.size;
+      names.set(name, next[state]);
+    }
+    if (names.size === count) return count === edges.length ? automaton : oneOfEach(automaton, kinds, count);
+    count = names.size;
+    kinds = next;
+  }
+  return automaton;
+}
+
+/** The first state of each kind; the start is of kind 0. */
+function oneOfEach({ edges, accepts }: Automaton, kinds: Int32Array, count: number): Automaton {
+  const firsts = new Int32Array(count).fill(-1);
+  for (const [state, kind] of kinds.entries()) if (firsts[kind] < 0) firsts[kind] = state;
+  return {
+    edges: Array.from(firsts, (state) => edgesTo(edges[state], kinds)),
+    accepts: Array.from(firsts, (state) => accepts[state]),
+  };
+}
+
+/** Edges with kinds of states for states, those beside each other that lead to one kind as one. */
+function edgesTo(edges: readonly number[], kinds: Int32Array): number[] {
+  const own: number[] = [];
+  for (let i = 0; i < edges.length; i += 3) {
+    const kind = kinds[edges[i + 2]];
+    const last = own.length - 3;
+    if (last >= 0 && own[last + 2] === kind && own[last + 1] === edges[i] - 1) own[last + 1] = edges[i + 1];
+    else own.push(edges[i], edges[i + 1], kind);
+  }
+  return own;
 }
 
 /** Where a set of states leads, by ranges of bytes in order. */

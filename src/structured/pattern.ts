@@ -1,6 +1,6 @@
 // Owns the languages of regular expressions: where they may begin and end, what lies ahead, their characters as bytes.
 import { OnebitError } from '../errors.ts';
-import { automatonOf, both, without } from './automaton.ts';
+import { automatonOf, both, merged, without } from './automaton.ts';
 import { type CharacterSet, inJson, inUtf8, LAST_CODE_POINT } from './code-points.ts';
 import { type Automaton, choice, type Node, never, repeat, sequence, textsOf } from './language.ts';
 import { type Pattern, parsePattern } from './pattern-syntax.ts';
@@ -90,7 +90,7 @@ function* read(pattern: Pattern, spell: Spelling, search: boolean, meter: Meter)
   const items: Node[] = [];
   for (const alternative of alternativesOf(pattern))
     items.push(yield* alternativeOf(alternative, spell, search, meter));
-  return yield* automatonOf(choice(...items), meter);
+  return yield* merged(yield* automatonOf(choice(...items), meter), meter);
 }
 
 type Items = readonly Pattern[];

@@ -28,16 +28,18 @@ interface Moves {
   readonly byGroup: Int32Array;
 }
 
+const NONE = new Int32Array(WORDS);
+
 const tables = new WeakMap<CharacterTable, SafeCharacters>();
 
 /** The safe characters of all places of a table, each computed once. */
 export class SafeCharacters {
-  private readonly table: CharacterTable;
+  private readonly spellings: Spellings;
   private readonly moves: Moves[] = [];
   private readonly safe: Safe[] = [];
 
   private constructor(table: CharacterTable) {
-    this.table = table;
+    this.spellings = new Spellings(table);
   }
 
   static of(table: CharacterTable): SafeCharacters {
@@ -61,7 +63,7 @@ export class SafeCharacters {
   }
 
   private movesAt(place: number): Moves {
-    this.moves[place] ??= movesOf(this.table, place);
+    this.moves[place] ??= movesOf(this.spellings, place);
     return this.moves[place];
   }
 }
@@ -95,10 +97,11 @@ function burstOf(place: number, burst: Int32Array, movesAt: (place: number) => M
     const reached = new Set<number>();
     for (const at of places) for (const [to, by] of movesAt(at).leads) if (meets(by, burst)) reached.add(to);
     places = [...reached];
+    // What follows at so many places would take long to find, and helps nothing.
+    if (places.length > MOST_PLACES) return { length, left: NONE };
     const left = burst.slice();
     for (const at of places) for (let word = 0; word < WORDS; word++) left[word] &= movesAt(at).alive[word];
-    const isSafe = isWithin(burst, 0, left) && places.length <= MOST_PLACES;
-    if (!isSafe || length === LONGEST_BURST) return { length, left };
+    if (!isWithin(burst, 0, left) || length === LONGEST_BURST) return { length, left };
   }
 }
 
@@ -131,50 +134,78 @@ function lasting(place: number, movesAt: (place: number) => Moves) {
   }
 }
 
-function movesOf(table: CharacterTable, place: number): Moves {
+function movesOf(spellings: Spellings, place: number): Moves {
   const alive = new Int32Array(WORDS);
   const leads = new Map<number, Int32Array>();
   const byGroup = new Int32Array(SPELLINGS.length).fill(-1);
-  const add = (word: number, bit: number, places: Iterable<number>) => {
-    alive[word] |= bit;
-    for (const to of places) {
-      let characters = leads.get(to);
-      if (!characters) {
-        characters = new Int32Array(WORDS);
-        leads.set(to, characters);
-      }
-      characters[word] |= bit;
+  // Characters beside each other mostly lead to the same place.
+  let last = -1;
+  let characters: Int32Array = alive;
+  const add = (word: number, bit: number, to: number) => {
+    if (to !== last) {
+      last = to;
+      characters = leads.get(to) ?? new Int32Array(WORDS);
+      leads.set(to, characters);
     }
+    alive[word] |= bit;
+    characters[word] |= bit;
   };
-  const own = table.row(place);
+  const own = spellings.table.row(place);
   for (let value = 0x20; value < 0x80; value++)
-    if (own[value] >= 0 && own[value] & 1) add(value >> 5, 1 << (value & 31), [own[value] >> 1]);
-  for (const [group, spelling] of SPELLINGS.entries()) {
-    const ends = new Set<number>();
-    if (!spelled(table, place, spelling, ends)) continue;
-    add(0, 1 << (FIRST_SPELLING + group), ends);
-    if (ends.size === 1) byGroup[group] = [...ends][0];
+    if (own[value] >= 0 && own[value] & 1) add(value >> 5, 1 << (value & 31), own[value] >> 1);
+  for (const group of SPELLINGS.keys()) {
+    const ends = spellings.ends(place, group, 0);
+    for (const to of ends) add(0, 1 << (FIRST_SPELLING + group), to);
+    if (ends.length === 1) byGroup[group] = ends[0];
   }
   return { alive, leads, byGroup };
 }
 
-/** Whether every character of a spelling may come; where they lead goes into `ends`. */
-function spelled(
-  table: CharacterTable,
-  place: number,
-  [[low, high], ...rest]: readonly (readonly [number, number])[],
-  ends: Set<number>,
-): boolean {
-  const row = table.row(place);
-  for (let value = low; value <= high; value++) {
-    const move = row[value];
-    // Most bytes of a range lead to the same place.
-    if (value > low && move === row[value - 1]) continue;
-    if (move < 0 || (move & 1) !== (rest.length === 0 ? 1 : 0)) return false;
-    if (rest.length === 0) ends.add(move >> 1);
-    else if (!spelled(table, move >> 1, rest, ends)) return false;
+const NOWHERE: readonly number[] = [];
+/** Longer than any spelling. */
+const SPELLED = 4;
+
+/** Where all characters of a group of `SPELLINGS` lead. Places in the middle of a character are shared by many places before it, and read once. */
+class Spellings {
+  readonly table: CharacterTable;
+  private readonly known = new Map<number, readonly number[]>();
+
+  constructor(table: CharacterTable) {
+    this.table = table;
   }
-  return true;
+
+  /** Where they lead, `at` bytes of them being read already; none where some character may not come. */
+  ends(place: number, group: number, at: number): readonly number[] {
+    const key = (place * SPELLINGS.length + group) * SPELLED + at;
+    let ends = this.known.get(key);
+    if (!ends) {
+      ends = this.read(place, group, at);
+      if (at > 0) this.known.set(key, ends);
+    }
+    return ends;
+  }
+
+  private read(place: number, group: number, at: number): readonly number[] {
+    const spelling = SPELLINGS[group];
+    const [low, high] = spelling[at];
+    const isLast = at === spelling.length - 1;
+    const row = this.table.row(place);
+    const found = new Set<number>();
+    for (let value = low; value <= high; value++) {
+      const move = row[value];
+      // Most bytes of a range lead to the same place.
+      if (value > low && move === row[value - 1]) continue;
+      if (move < 0 || (move & 1) !== (isLast ? 1 : 0)) return NOWHERE;
+      if (isLast) {
+        found.add(move >> 1);
+        continue;
+      }
+      const ends = this.ends(move >> 1, group, at + 1);
+      if (ends.length === 0) return NOWHERE;
+      for (const to of ends) found.add(to);
+    }
+    return [...found];
+  }
 }
 
 function meets(a: Int32Array, b: Int32Array): boolean {

@@ -38,6 +38,7 @@ const VALUES = [
 const OPERATORS = ['+', '-', '*', '/', '//', '%', '**', '~', '==', '<', 'in', 'not in', 'and', 'or', 'if 1 else'];
 const FILTERS = [
   'length',
+  'xmlattr',
   'upper',
   'tojson',
   'tojson(indent=9)',

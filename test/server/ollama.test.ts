@@ -122,11 +122,27 @@ test('embed, list, show, ps and version', async () => {
   const { embeddings } = await client.embed({ model, input: ['Hello', 'World'], dimensions: 8 });
   expect(embeddings.map((vector) => vector.length)).toEqual([8, 8]);
   expect((await client.list()).models).toMatchObject([{ name: 'tiny', details: { format: 'gguf' } }]);
-  expect((await client.ps()).models[0].size).toBeGreaterThan(1000);
+  const [loaded] = (await client.ps()).models;
+  expect(loaded.size).toBeGreaterThan(1000);
+  // The file's own date is not known here: it is as old as the server, and stays.
+  expect(new Date(loaded.expires_at).getFullYear()).toBeGreaterThan(2300);
+  const dated = [...(await client.list()).models, await client.show({ model })];
+  for (const { modified_at } of dated)
+    expect(Math.abs(new Date(modified_at).getTime() - Date.now())).toBeLessThan(3_600_000);
+  const [listed] = (await (await fetch(`${started.url}/v1/models`)).json()).data;
+  expect(Math.abs(listed.created - Date.now() / 1000)).toBeLessThan(3600);
   const shown = await client.show({ model });
   expect(shown.capabilities).toContain('tools');
   expect(Object.keys(shown.model_info)).toContain('general.architecture');
   expect(await client.version()).toEqual({ version: '1.2.3' });
+});
+
+test('show takes the name under `name`, as older clients say it, and wants one', async () => {
+  expect((await started.post('/api/show', { name: model })).status).toBe(200);
+  expect((await started.post('/api/show', { name: 'another' })).status).toBe(404);
+  const without = await started.post('/api/show', {});
+  expect(without.status).toBe(400);
+  expect(await without.text()).toContain('model');
 });
 
 test('embeddings take the beginning of a text that num_ctx holds, or refuse it', async () => {

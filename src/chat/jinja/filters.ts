@@ -75,7 +75,14 @@ const FILTERS: Record<
   upper: [[], (value, _, work) => studied(value, work).toUpperCase()],
   urlencode: [[], urlEncode],
   wordcount: [[], countWords],
+  xmlattr: [['autospace'], attributes],
   wordwrap: [['width', 'break_long_words', 'wrapstring', 'break_on_hyphens'], wordWrap],
+};
+
+/** Filters of Jinja2 that are left out, and why. */
+const REFUSED: Record<string, string> = {
+  random: 'a prompt must be the same each time it is made',
+  urlize: 'it writes HTML, and a prompt is text',
 };
 
 /** Filters for which HTML is more than its text. */
@@ -96,6 +103,7 @@ export function applyFilter(name: string, value: Value, args: Arguments, work: W
     const given = args.named.size > 0 ? new Map(args.named) : tuple(args.list);
     return formatPercent(shown(value, work), given, work);
   }
+  if (Object.hasOwn(REFUSED, name)) throw new TemplateError(`filter '${name}' is left out: ${REFUSED[name]}`);
   if (!Object.hasOwn(FILTERS, name)) throw new TemplateError(`there is no filter '${name}'`);
   const [names, filter] = FILTERS[name];
   // `map('name', ...)` and its kin hand arguments on
@@ -179,6 +187,21 @@ function urlEncode(value: Value, _: readonly Value[], work: Work): string {
     '&',
     work,
   );
+}
+
+function attributes(value: Value, [autospace = true]: readonly Value[], work: Work): string {
+  if (!(value instanceof Map)) throw new TemplateError(`a ${kindOf(value)} has no attributes to write`);
+  const written: string[] = [];
+  for (const pair of pairsOf(value, work)) {
+    const [key, field] = elementsOf(pair, work);
+    if (field === null || field === undefined) continue;
+    const name = print(key, work);
+    work.step(name.length);
+    if (/[\s/>=]/.test(name)) throw new TemplateError('a name of an attribute must have no white space, /, > or =');
+    written.push(`${markup(name, work).text}="${markup(field, work).text}"`);
+  }
+  const text = join(written, ' ', work);
+  return isTrue(autospace) && text !== '' ? ` ${text}` : text;
 }
 
 function fileSize(value: Value, [binary]: readonly Value[], work: Work): string {

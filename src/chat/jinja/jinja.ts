@@ -76,6 +76,9 @@ function globals(): Map<string, Value> {
       work.step(format.length * 20);
       return strftime(new Date(), format);
     }),
+    new Callable('lipsum', () => {
+      throw new TemplateError("'lipsum' is left out: a prompt must be the same each time it is made");
+    }),
     new Callable('joiner', ({ list: [between = ', '] }) => {
       let used = false;
       return new Callable('joiner', () => {

@@ -18,6 +18,9 @@ const HOSTILE: Record<string, string> = {
   'a tree of calls': '{% macro f(n) %}{% if n > 0 %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(40) }}',
   'calls through blocks':
     '{% macro f() %}{{ caller() }}{% endmacro %}{% macro g() %}{% call f() %}{{ g() }}{% endcall %}{% endmacro %}{{ g() }}',
+  'a block that writes itself': '{% block a %}{{ self.a() }}{% endblock %}',
+  'two blocks that write each other':
+    '{% block a %}{{ self.b() }}{{ self.b() }}{% endblock %}{% block b %}{{ self.a() }}{% endblock %}',
   'a recursive loop': '{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}',
   'a text that doubles': grow("'ab'", 'ns.x ~ ns.x', '{{ ns.x }}'),
   'a text that is replaced by ten': grow("'a'", "ns.x | replace('a', 'aaaaaaaaaa')", '{{ ns.x }}'),
@@ -57,6 +60,7 @@ const HOSTILE: Record<string, string> = {
   words: often("'a '", '{% set t = s | wordcount %}'),
   tags: often("'<'", '{% set t = s | striptags %}'),
   dates: repeat(99_999, "{% set t = strftime_now('%c' * 1000) %}"),
+  attributes: often("'<'", "{% set t = {'a': s} | xmlattr %}"),
   'much output': repeat(99_999, repeat(99_999, 'x'.repeat(99))),
   'what is kept': `{% set ns = namespace(x=[]) %}${repeat(999, repeat(9_999, "{% set ns.x = {'a': ns.x} %}"))}`,
   'looking for a text from its end': often("'a'", "{% set t = s.rfind('a' * 5000 ~ 'b' ~ 'a' * 5000) %}"),

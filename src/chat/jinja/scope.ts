@@ -47,6 +47,15 @@ export class Scope {
     return new Scope(this.work, output, new Map(), this);
   }
 
+  /** A scope that sees what the template itself set, and none of the blocks around. */
+  outermost(output: Output = this.output): Scope {
+    let passed = 0;
+    let scope: Scope = this;
+    for (; scope.parent?.parent; passed++) scope = scope.parent;
+    this.work.step(1 + (passed >> SCOPES_PER_STEP));
+    return scope.inner(output);
+  }
+
   get(name: string): Value {
     let passed = 0;
     let value: Value;

@@ -8,8 +8,8 @@ import { macroOf, type Parameter } from './macro.ts';
 import { print } from './print.ts';
 import { Output, type Scope } from './scope.ts';
 import { describe } from './token-reader.ts';
-import { elementsOf, isTrue, Namespace, type Value } from './values.ts';
-import { TemplateError } from './work.ts';
+import { Callable, elementsOf, isTrue, Namespace, type Value } from './values.ts';
+import { TemplateError, type Work } from './work.ts';
 
 /** What `{% break %}` and `{% continue %}` tell the loop around them. */
 type Jump = 'break' | 'continue' | undefined;
@@ -25,12 +25,27 @@ export function readTemplate(tokens: readonly Token[]): (scope: Scope) => void {
 
 class StatementReader extends ExpressionReader {
   private loops = 0;
+  private readonly blocks = new Map<string, { body: Statement; levels: number }>();
 
   template(): (scope: Scope) => void {
     const body = this.body([]);
     return (scope) => {
+      if (this.blocks.size > 0) scope.set('self', this.self(scope));
       body(scope);
     };
+  }
+
+  /** What `self` is: the template's blocks, to be written again. */
+  private self(scope: Scope): Namespace {
+    const calls = [...this.blocks].map(([name, { body, levels }]): [string, Value] => {
+      const call = (_: unknown, work: Work) => {
+        const output = new Output(work);
+        work.call(levels + 2, () => body(scope.outermost(output)));
+        return output.text();
+      };
+      return [name, new Callable(name, call)];
+    });
+    return new Namespace(new Map(calls));
   }
 
   /** Statements up to one of the tags `ends`, whose name is left to be read; up to the end of the template where there are none. */
@@ -88,8 +103,9 @@ class StatementReader extends ExpressionReader {
       case 'with':
         return this.withBlock();
       case 'block':
-        this.take('name');
-        return this.plain('endblock');
+        return this.namedBlock();
+      case 'autoescape':
+        return this.unescaped();
       case 'generation':
         return this.plain('endgeneration');
       case 'break':
@@ -97,9 +113,44 @@ class StatementReader extends ExpressionReader {
         if (this.loops === 0) throw new TemplateError(`'${name}' stands outside of a loop`);
         this.take('end');
         return () => name;
+      case 'include':
+      case 'import':
+      case 'from':
+      case 'extends':
+        throw new TemplateError(`'${name}' wants another template, and a model has one only`);
       default:
         throw new TemplateError(`there is no tag '${name}'`);
     }
+  }
+
+  /** `{% block name %}`: sees none of the variables around it but with `scoped`. */
+  private namedBlock(): Statement {
+    const name = this.take('name');
+    if (this.blocks.has(name)) throw new TemplateError(`block '${name}' is there twice`);
+    const isScoped = this.skip('name', 'scoped');
+    if (this.skip('name', 'required'))
+      throw new TemplateError(`block '${name}' is required of a template that extends this one`);
+    this.take('end');
+    const loops = this.loops;
+    this.loops = 0;
+    const [body, levels] = this.measure(() => this.body(['endblock']));
+    this.loops = loops;
+    this.take('name');
+    this.skip('name', name);
+    this.take('end');
+    this.blocks.set(name, { body, levels });
+    return (scope) => {
+      body(isScoped ? scope.inner() : scope.outermost());
+      return undefined;
+    };
+  }
+
+  /** `{% autoescape false %}`, as prompts are; as HTML they are not written. */
+  private unescaped(): Statement {
+    if (!this.skip('name', 'false') && !this.skip('name', 'False'))
+      throw new TemplateError(`only 'autoescape false' is supported: a prompt is text, and no HTML`);
+    const body = this.plain('endautoescape');
+    return (scope) => body(scope.inner());
   }
 
   private branches(): Statement {

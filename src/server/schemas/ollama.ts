@@ -100,7 +100,12 @@ export const ollamaEmbeddingRequest = z.object({
   prompt: z.string().default(''),
   options: options.nullish(),
 });
-export const ollamaShowRequest = z.object({ model: z.string() });
+export const ollamaShowRequest = z
+  .object({
+    model: z.string().optional(),
+    name: z.string().optional().describe('As older clients call the model'),
+  })
+  .refine(({ model, name }) => model !== undefined || name !== undefined, { path: ['model'], error: 'Required' });
 export type OllamaChatRequest = z.output<typeof ollamaChatRequest>;
 export type OllamaGenerateRequest = z.output<typeof ollamaGenerateRequest>;
 
