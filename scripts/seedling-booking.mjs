@@ -7,6 +7,11 @@ import { CANCELLED, ended } from './seedling-voice.mjs';
 const BOOK = 'Book ,Reserve ,book ,reserve ,Please book ,Can you book ,I want to book ,I would like to book '.split(
   ',',
 );
+// How a request goes on after a day, a time or a number.
+const LED =
+  'I need|I need|I want|I want|I would like|we need|we want|we would like|I want to book|I would like to book|we have to book|please book|book|can I have|can we get|could you book|I am looking for|get me|reserve'.split(
+    '|',
+  );
 const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
 
 /** One booking, told to the end or called off, written into `talk`. */
@@ -102,8 +107,17 @@ export class Booking {
     const end = asking ? '?' : '';
     const terse = thing ?? this.#voice.pick(this.#kind.terse);
     if (this.#kind.unknown && this.#voice.chance(0.05)) return this.#openBlindly();
-    if (given.length > 0 && this.#voice.chance(0.22)) {
-      this.#user(`${this.#voice.chance(0.5) ? this.#inShort(given) : this.#bare(given)}${please()}`);
+    const roll = this.#voice.values.number(1, 100);
+    if (given.length > 0 && roll <= 44) {
+      const told =
+        roll <= 10
+          ? this.#inShort(given)
+          : roll <= 20
+            ? this.#bare(given)
+            : roll <= 31
+              ? this.#commas(given)
+              : this.#whenFirst(given);
+      this.#user(`${told}${please()}`);
       this.#take(given);
       return this.#repeat();
     }
@@ -148,7 +162,7 @@ export class Booking {
   /** "Book Chez Paul, Lyon, 2 people, 19:00, 12 March", "Chez Paul, Lyon, tomorrow, table please": the place with no word around it. */
   #bare(given) {
     const named = this.#kind.slots.to ? 'to' : this.#kind.named;
-    const first = [named, 'city'].filter((name) => given.includes(name)).map((name) => this.#wanted[name]);
+    const first = this.#place(given);
     const rest = given.filter((name) => name !== named && name !== 'city').map((name) => this.#part(name));
     const joint = this.#voice.pick([', ', ', ', ', ', ' ']);
     const place = first.join(this.#voice.pick([', ', ', ', ' in ', ' ']));
@@ -159,6 +173,51 @@ export class Booking {
     if (given.includes(named) && this.#voice.chance(0.3)) return `${listed}${joint}${thing}`;
     const verb = named !== 'to' && given.includes(named) && this.#voice.chance(0.7);
     return `${verb ? this.#voice.pick(BOOK) : `${thing}${this.#voice.pick([': ', ', ', ' - '])}`}${listed}`;
+  }
+
+  /** "two rooms, Chez Paul in Lyon, March 14, 3 nights": what is wanted, then bare values between commas. */
+  #commas(given) {
+    const { slots } = this.#kind;
+    const named = slots.to ? 'to' : this.#kind.named;
+    const has = (name) => given.includes(name);
+    const led = ['rooms', 'kind', 'people'].find((name) => has(name) && this.#voice.chance(0.6));
+    const first = (led && slots[led].first) ?? [];
+    const thing = this.#voice.pick(this.#kind.terse);
+    let head = thing;
+    if (first.length > 0) head = fill(this.#voice.pick(first), this.#wanted[led]);
+    else if (led) head += ` ${this.#part(led)}`;
+    const at = has(named) ? ({ to: 'to ' }[named] ?? 'at ') : '';
+    const where = this.#place(given).join(this.#voice.pick([' in ', ' in ', ', ']));
+    const rest = given
+      .filter((name) => name !== led && name !== named && name !== 'city')
+      .map((name) =>
+        this.#voice.chance(0.5) && ['date', 'time', 'kind'].includes(name) ? this.#wanted[name] : this.#part(name),
+      );
+    const bare = this.#voice.chance(0.5) || where === '';
+    const pieces = bare ? [head, where, ...rest] : [`${head} ${at}${where}`, ...rest];
+    const ordered = this.#voice.chance(0.3) ? [pieces[0], ...this.#voice.values.shuffle(pieces.slice(1))] : pieces;
+    const told = ordered.filter((piece) => piece !== '').join(this.#voice.chance(0.85) ? ', ' : ' ');
+    return this.#voice.chance(0.5) ? capital(told) : told;
+  }
+
+  /** "From Friday I need a room in Lyon", "On Monday at 8 we want a table at Chez Paul": the place comes last, or later. */
+  #whenFirst(given) {
+    const where = ['restaurant', 'hotel', 'city', 'to', 'from'].filter((name) => given.includes(name));
+    const what = ['rooms', 'kind'].filter((name) => given.includes(name));
+    const when = this.#voice.values.shuffle(given.filter((name) => !where.includes(name) && !what.includes(name)));
+    const early = when.splice(0, this.#voice.values.number(1, 3));
+    const led = early.map((name) => this.#part(name)).join(this.#voice.pick([' ', ' ', ', ']));
+    const late = [...when, ...where, ...what];
+    const asked = `${this.#voice.pick(LED)} ${this.#voice.pick(this.#kind.things)}`;
+    const told = [asked, ...late.map((name) => this.#part(name))].join(' ');
+    return led === '' ? told : `${capital(led)}${this.#voice.pick([' ', ' ', ', '])}${told}`;
+  }
+
+  /** Where it is, with no word around it; a city alone needs its "in", or it is taken for a name. */
+  #place(given) {
+    const named = this.#kind.slots.to ? 'to' : this.#kind.named;
+    if (!given.includes(named)) return given.includes('city') ? [this.#part('city')] : [];
+    return [named, 'city'].filter((name) => given.includes(name)).map((name) => this.#wanted[name]);
   }
 
   /** Often the day and the time, or the rooms and the nights, are one piece: "noon on Sunday", "Friday at 8", "2 rooms for 3 nights". */
@@ -199,10 +258,23 @@ export class Booking {
     );
     const roll = this.#voice.values.number(1, 100);
     if (roll <= 60 || others.length === 0) {
-      const answer = fill(this.#voice.pick(this.#kind.slots[asked].answer ?? ['{v}']), this.#wanted[asked]);
+      // As it is asked for, the value alone is what is said most.
+      const shape = this.#voice.chance(0.3) ? '{v}' : this.#voice.pick(this.#kind.slots[asked].answer ?? ['{v}']);
+      const answer = fill(shape, this.#wanted[asked]);
       if (this.#voice.chance(0.06)) this.#user(this.#inOneBreath(asked));
       else this.#user(answer);
       return this.#take([asked]);
+    }
+    if (asked === this.#kind.named && others.includes('city') && this.#voice.chance(0.4)) {
+      const joint = this.#voice.pick([' in ', ' in ', ', ']);
+      this.#user(`${this.#voice.pick(['', '', 'at '])}${this.#wanted[asked]}${joint}${this.#wanted.city}`);
+      return this.#take([asked, 'city']);
+    }
+    // A number alone is the only number that is still wanting, whatever was asked.
+    const counts = this.#missing.filter((name) => ['people', 'rooms', 'nights'].includes(name));
+    if (counts.length === 1 && counts[0] !== asked && this.#voice.chance(0.25)) {
+      this.#user(fill('{v}', this.#wanted[counts[0]]));
+      return this.#take(counts);
     }
     const names =
       roll <= 80
@@ -228,16 +300,26 @@ export class Booking {
   #correct() {
     const known = Object.keys(this.#said);
     const recent = this.#last.filter((name) => known.includes(name));
-    const name = recent.length > 0 && this.#voice.chance(0.4) ? this.#voice.pick(recent) : this.#voice.pick(known);
+    const places = known.filter((item) => [this.#kind.named, 'city', 'to', 'from'].includes(item));
+    const name = this.#voice.pick(
+      recent.length > 0 && this.#voice.chance(0.4)
+        ? recent
+        : places.length > 0 && this.#voice.chance(0.35)
+          ? places
+          : known,
+    );
     const old = this.#said[name];
     const slot = this.#kind.slots[name];
     const back = this.#before[name];
-    const value = back && this.#voice.chance(0.3) ? back : this.#make(name);
+    const value =
+      back && this.#voice.chance(0.3) ? back : places.includes(name) ? this.#nearby(name) : this.#make(name);
     this.#before[name] = old;
     const bare = recent.length === 1 && recent[0] === name;
     const vague =
       (name === 'time' && !/[:.mh]|past|to |noon|clock|in the|now/i.test(value)) || (name === 'people' && !bare);
-    const shown = vague ? slot.fragment.filter((shape) => shape !== '{v}') : slot.fragment;
+    // A name alone is another restaurant, hotel or destination, unless a city was said last.
+    const unclear = vague || (places.includes(name) && recent.some((item) => places.includes(item) && item !== name));
+    const shown = unclear ? slot.fragment.filter((shape) => shape !== '{v}') : slot.fragment;
     const fragment = fill(this.#voice.pick(shown), value);
     const other = known.filter((item) => item !== name);
     const roll = this.#voice.values.number(1, 100);
@@ -258,15 +340,28 @@ export class Booking {
       );
     this.#said[name] = value;
     this.#last = [name];
-    if (roll <= 50 && other.length > 0 && this.#voice.chance(0.15)) {
+    if (roll <= 50 && other.length > 0 && this.#voice.chance(0.4)) {
       const second = this.#voice.pick(other);
       this.#before[second] = this.#said[second];
       this.#said[second] = this.#make(second);
+      const also = this.#phrase(this.#kind.slots[second].fragment, this.#said[second]);
+      const both = this.#voice.chance(0.35) ? CORRECTIONS.both : [form];
       this.#user(
-        put(form, `${fragment} and ${fill(this.#voice.pick(this.#kind.slots[second].fragment), this.#said[second])}`),
+        put(this.#voice.pick(both), `${fragment}${this.#voice.pick([' and ', ' and ', ', and ', ', '])}${also}`),
       );
     } else this.#user(put(form, bare && this.#voice.chance(0.4) ? value : fragment));
     this.#repeat();
+  }
+
+  /** Another place, now and then one that is called almost the same. */
+  #nearby(name) {
+    const old = this.#said[name];
+    const made = this.#make(name);
+    if (!this.#voice.chance(0.2)) return made;
+    const number = this.#style(String(this.#voice.values.number(1, 999)));
+    const word = this.#style(this.#voice.values.word());
+    const near = /\d/.test(old) ? old.replace(/\d+/, number) : old.replace(/ [^ ]+$/, ` ${word}`);
+    return near === old ? made : near;
   }
 
   #recall() {

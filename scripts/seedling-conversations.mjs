@@ -39,7 +39,9 @@ if (!options.output || options.words.length === 0 || options['off-path'].length 
 const text = options.words.map((file) => readFileSync(file, 'utf8')).join(' ');
 const vocabulary = [...new Set(text.match(/(?<=[a-z,] )[a-z]{3,10}(?=[ ,.])/g))].sort();
 // Names of people and places, without those by which the seedling is measured.
-const measured = readFileSync(new URL('../bench/quality/seedling-cases.mjs', import.meta.url), 'utf8');
+const measured = ['seedling-cases.mjs', 'seedling-second.mjs']
+  .map((file) => readFileSync(new URL(`../bench/quality/${file}`, import.meta.url), 'utf8'))
+  .join('\n');
 const proper = [...new Set(text.match(/(?<=[a-z,;(] )[A-Z][a-zà-ÿ]{3,12}(?=[ ,.;)])/g) ?? [])]
   .filter((name) => !measured.includes(name))
   .sort();

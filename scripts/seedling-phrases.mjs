@@ -42,7 +42,7 @@ const PEOPLE = {
     '{v}|{v}|{n}|For {v}|For {n}|{v} please|There will be {v} of us|We are {v}|{v} of us|{n} please|A party of {v}|It is for {v}|We will be {v}|for {v} please',
   ),
   part: choices(
-    'for {v}|for {v}|for {n}|for {n}|for a party of {v}|{n}|{n}|party of {v}|{v} of us|for the {v} of us|we are {v}',
+    'for {v}|for {v}|for {v}|for {n}|for {n}|for a party of {v}|{n}|{n}|party of {v}|{v} of us|for the {v} of us|we are {v}|{v} ppl|{v} persons|{v} guests',
   ),
   fragment: choices('{n}|for {n}|{n}|for {v}|{v}'),
   instead: choices(
@@ -52,7 +52,7 @@ const PEOPLE = {
 const CITY = {
   make: (values) => values.city(),
   ask: 'In which city?',
-  label: choices('city|town|place'),
+  label: choices('city|town'),
   answer: choices(
     '{v}|{v}|In {v}|In {v}|In {v} please|{v} please|It is in {v}|I am in {v}|The city is {v}|I am going to {v}|{v}, please|That is in {v}|The one in {v}|We are in {v}',
   ),
@@ -80,7 +80,7 @@ export const KINDS = {
           '{v}|{v}|At {v}|{v} please|{v}, please|I would like {v}|Let us go to {v}|It is called {v}|The restaurant is {v}|The name is {v}|I was thinking of {v}|How about {v}|We want to eat at {v}|The restaurant is called {v}|I want to go to {v}|{v} if they have room|Try {v}',
         ),
         part: choices('at {v}|at {v}|at {v}'),
-        fragment: choices('at {v}'),
+        fragment: choices('at {v}|{v}|{v}'),
         instead: choices(
           'it is called {v}|the restaurant is {v}|I would like {v}|let us go to {v}|we want to eat at {v}',
         ),
@@ -119,7 +119,7 @@ export const KINDS = {
           '{v}|{v}|At {v}|{v} please|I would like {v}|I like {v}|It is called {v}|The hotel is {v}|I want to stay at {v}|The name is {v}|{v}, please|Let us take {v}',
         ),
         part: choices('at {v}'),
-        fragment: choices('at {v}'),
+        fragment: choices('at {v}|{v}|{v}'),
         instead: choices('it is called {v}|the hotel is {v}|I would like {v}|I want to stay at {v}'),
       },
       rooms: {
@@ -195,7 +195,7 @@ export const KINDS = {
           '{v}|{v}|To {v}|To {v}|To {v} please|{v} please|I am going to {v}|I need to get to {v}|The destination is {v}|We are going to {v}|I want to go to {v}|Take me to {v}',
         ),
         part: choices('to {v}|to {v}|going to {v}'),
-        fragment: choices('to {v}'),
+        fragment: choices('to {v}|to {v}|{v}'),
         instead: choices('we are going to {v}|I want to go to {v}|I need to get to {v}|take me to {v}'),
       },
       people: PEOPLE,
@@ -255,7 +255,8 @@ export function fill(phrase, value) {
     g: counted(value, 'guest', 'guests'),
   };
   // "a party of two adults and a child", "a double room hotel rooms" say nothing.
-  const whole = /\s/.test(value) && /\{rr\}|\{v\} of us|party of \{v\}/.test(phrase) ? '{v}' : phrase;
+  const whole =
+    /\s/.test(value) && /\{rr\}|\{v\} (of us|ppl|persons|guests)|party of \{v\}/.test(phrase) ? '{v}' : phrase;
   return whole.replace(/\{(\w+)\}/g, (_, form) => forms[form]);
 }
 
@@ -282,6 +283,10 @@ export const CORRECTIONS = {
   ),
   labelled: choices(
     'Change the {l} to {v}|The {l} should be {v}|No, the {l} is {v}|The {l} is {v}, not {o}|Please change the {l} to {v}|Can you change the {l} to {v}?|The {l} is wrong, it is {v}|Sorry, the {l} is {v}|Actually, the {l} is {v}|Wrong {l}, I meant {v}|{l}: {v}|Change the {l} please, to {v}|Make the {l} {v}|Set the {l} to {v}|New {l}: {v}|I gave you the wrong {l}, it is {v}|The {l} should be {v}, not {o}|The {l} is {v}',
+  ),
+  /** Two things at once: `{f}` is both. */
+  both: choices(
+    'Two changes: {f}|Two things: {f}|Change of plan: {f}|Sorry, two things, {f}|Please change it to {f}|Please change both: {f}|I got two things wrong, {f}|Both wrong: {f}|New plan, {f}|It has to be {f}',
   ),
   /** Taken back in the same breath: `{a}` comes first, then the fragment. */
   breath: choices(

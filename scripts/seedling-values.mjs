@@ -251,7 +251,7 @@ export class Values {
     if (roll < 0.4)
       return `${this.number(1, 999)}${this.chance(0.1) ? this.pick([...'ABCD']) : ''} ${this.word()} ${this.pick(ROADS)}`;
     if (roll < 0.44)
-      return `${this.pick([`${this.word()} Terminal`, 'Terminal', 'Pier', 'Gate', `${this.word()} Platform`])} ${this.number(1, 60)}`;
+      return `${this.pick([`${this.word()} Terminal`, 'Terminal', 'Pier', 'Gate', `${this.word()} Platform`])} ${this.chance(0.25) ? this.pick([...'ABCDEF']) : this.number(1, 60)}`;
     if (roll < 0.52)
       return `${this.pick(ROADS_BEFORE)} ${this.word()}${this.chance(0.5) ? ` ${this.number(1, 99)}` : ''}`;
     if (roll < 0.65) return `${this.word()} ${capital(this.pick(STOPS))}`;
@@ -269,7 +269,17 @@ export class Values {
 
   /** How many come: a number, now and then who they are. */
   party() {
-    if (this.chance(0.94)) return this.count(1, 9);
+    if (this.chance(0.92)) return this.count(1, 9);
+    if (this.chance(0.4))
+      return this.pick([
+        'just me',
+        'just me',
+        'only me',
+        'me and my wife',
+        'my husband and me',
+        'me and a friend',
+        'the kids and me',
+      ]);
     const [adults, children] = [this.count(2, 6), this.count(2, 4)];
     return this.pick([
       `${adults} adults`,

@@ -1,7 +1,7 @@
 // interop/pytorch/onebit.py trains what `onebit train --export-tokens` writes: the same losses, alone and as two processes, and the way there and back.
 // Needs a Python with torch 1.13 or later (Debian: python3-torch).
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -117,6 +117,27 @@ describe.skipIf(!python)(`the PyTorch twin${python ? '' : ' (skipped: no Python 
         ['three', 'mean'].map((folder) => readFile(join(root, folder, 'model.safetensors'))),
       );
       expect(all.equals(whole)).toBe(true);
+    },
+    SLOW,
+  );
+
+  test(
+    'spreads the sizes of weights before rounding, and the rounded model stays the same',
+    async () => {
+      const spread = join(root, 'spread');
+      await cp(join(root, 'run'), spread, { recursive: true });
+      const rounded = async (folder: string) => {
+        run(twin, 'train', spread, '-o', join(root, folder), '--cpu', '--steps', '0');
+        return readFile(join(root, folder, 'model.safetensors'));
+      };
+      const before = await rounded('whole');
+      run(twin, 'spread', spread, '--updates', '2');
+      const after = await rounded('spread-out');
+      const [old, now] = await Promise.all(['run', 'spread'].map((f) => readFile(join(root, f, 'start.safetensors'))));
+      expect(now.equals(old)).toBe(false);
+      // A scale may fall on the other side of a rounding, a sign never.
+      expect(after.length).toBe(before.length);
+      expect(after.filter((byte, i) => byte !== before[i]).length / after.length).toBeLessThan(0.001);
     },
     SLOW,
   );

@@ -85,3 +85,23 @@ test('every kind of conversation is there', () => {
   ])
     expect(answers.some((answer) => like.test(answer))).toBe(true);
 });
+
+test('customers also say when before where, list bare values, and change two things at once', () => {
+  const asked = conversations.flat().filter(({ role }) => role === 'user');
+  const much = (like: RegExp) => asked.filter(({ content }) => like.test(content)).length;
+  expect(much(/^(on|from|at|for) [^.?!]{2,40} (I need|I want|we need|we want|I would like) /i)).toBeGreaterThan(1);
+  expect(much(/^(table|dinner|lunch|room|hotel|taxi|cab|a table|a room)[^,]*, [^,]+, [^,]+/i)).toBeGreaterThan(3);
+  expect(much(/^(two changes|two things|change of plan|please change both|both wrong|new plan)/i)).toBeGreaterThan(1);
+});
+
+test('a city that is told without its restaurant has a word before it', () => {
+  for (const messages of conversations) {
+    for (const [i, { role, content }] of messages.entries()) {
+      const next = messages[i + 1]?.content ?? '';
+      const city = /^A table in (.+?)(?: for | on | at |\. )/.exec(next)?.[1];
+      const asked = / in |which city/.test(messages[i - 1]?.content ?? '');
+      const told = role === 'user' && !asked && city !== undefined && content.includes(city);
+      if (told) expect(content.toLowerCase()).toMatch(/\b(in|city|town)\b/);
+    }
+  }
+});

@@ -6,6 +6,7 @@
   python onebit.py train run -o out --resume                                                   after an interruption
   python onebit.py import model.gguf.ckpt/step-000001000.ckpt run                              go on from where `onebit train` stopped
   python onebit.py mean run -o mean --of one two --shares 1 4                                  the mean of what two runs learnt, before rounding
+  python onebit.py spread run                                                                  start from a 1-bit file whose weights before rounding are lost
   onebit convert out -o model.gguf --type q1_0                                                 back, without loss
 
 A run folder holds tokens.safetensors (for update u and pass p: `u.p.ids` [sequences, length + 1], `u.p.weights` [sequences, length], how much predicting
@@ -340,6 +341,36 @@ def mean(o):
     export(model, read_json(o.run, "recipe.json"), o.run, o.output)
 
 
+def spread(o):
+    """A 1-bit file holds signs and scales: started from, all weights of a group are equally far from changing their sign, hundreds of updates away.
+
+    Gives the weights of each group the sizes of a normal distribution with the group's mean, the smallest to those whose gradients are smallest over the run's
+    first updates. Signs and means stay, so the rounded model stays the same."""
+    recipe, tokens = read_json(o.run, "recipe.json"), Safetensors(o.run, "tokens.safetensors")
+    if recipe["weights"] != "binary":
+        sys.exit("spread: the run's weights are not binary")
+    start = Safetensors(o.run, "start.safetensors").all()
+    model = Model(read_json(o.run, "config.json"))
+    model.load_state_dict(start)
+    squares = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    for names in passes_of(tokens)[: o.updates]:
+        weights = tokens.get(f"{names[0]}.weights")
+        model.zero_grad(set_to_none=True)
+        (model(tokens.get(f"{names[0]}.ids"), weights, "binary") / weights.sum()).backward()
+        for name, p in model.named_parameters():
+            squares[name] += p.grad.pow(2)
+    normal = torch.distributions.Normal(0.0, 1.0)
+    sizes = normal.icdf(0.5 + 0.5 * (torch.arange(128) + 0.5) / 128)
+    for name, p in start.items():
+        if p.dim() == 2:
+            groups = p.view(-1, 128)
+            rank = squares[name].view(-1, 128).argsort(1).argsort(1)
+            size = (sizes / sizes.mean())[rank] * groups.abs().mean(1, keepdim=True)
+            start[name] = torch.where(groups >= 0, size, -size).view_as(p)
+    save_safetensors(os.path.join(o.run, "start.safetensors"), start)
+    print(f"{o.run} starts from weights of all sizes")
+
+
 # --- weights before rounding from a checkpoint of `onebit train` ------------------------------------------------------------------------------------------
 
 HF_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head", "attn_norm": "input_layernorm",
@@ -395,5 +426,9 @@ if __name__ == "__main__":
     three.add_argument("--of", nargs="+", required=True, help="output folders of runs")
     three.add_argument("--shares", nargs="+", type=float)
     three.set_defaults(run_command=mean)
+    four = commands.add_parser("spread")
+    four.add_argument("run")
+    four.add_argument("--updates", type=int, default=20, help="whose gradients are looked at")
+    four.set_defaults(run_command=spread)
     options = parser.parse_args()
     options.run_command(options)
