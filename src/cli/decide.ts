@@ -55,8 +55,6 @@ export function decideCommand(context: CommandContext): Command {
         await close();
       }
     });
-  // What stands behind "train" is for it: both have --ask, --levels and --json.
-  command.enablePositionalOptions();
   return command.addCommand(trainDecisionCommand(context).exitOverride().showHelpAfterError('(see --help)'));
 }
 
