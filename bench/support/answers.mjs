@@ -1,8 +1,9 @@
 // Answers from documents, measured: finding the right one of a file of questions with answers, and giving none where there is none (each query again without its
 // own document in the index). Beside it TF-IDF over pieces of words and BM25 over words, each with its best threshold. With --learn: the numbers of
-// src/tasks/answers/ranking.ts, learnt from these queries, and what they reach on documents that they were not learnt from (five parts).
+// src/tasks/answers/ranking.ts, learnt from these queries, and what they reach on documents that they were not learnt from (five parts, cut ten times).
 //   node bench/support/answers.mjs stackfaq-dev.json [--learn]
 import { readFileSync } from 'node:fs';
+import { Random } from '../../dist/core/random.js';
 import { LIKENESSES, PassageIndex } from '../../dist/tasks/answers/passage-index.js';
 import { RANKED_BY, rankPassages, SURE_BY, scoresOf, surenessOf } from '../../dist/tasks/answers/ranking.js';
 import { embeddedTrunk } from '../../dist/tasks/support/trunk.js';
@@ -18,6 +19,8 @@ const milliseconds = (process.cpuUsage().user - began) / 1000 / queries.length;
 const right = queries.map(({ id }) => faqs.findIndex((faq) => faq.id === id));
 const answerable = queries.map((_, i) => i).filter((i) => right[i] >= 0);
 const others = queries.map((_, i) => i).filter((i) => right[i] < 0);
+/** How often the documents are cut in five parts anew for --learn. */
+const SPLITS = 10;
 const percent = (share) => (100 * share).toFixed(1);
 /** Likenesses of each answerable query to an index that lacks its own document. */
 const lacking = new Map();
@@ -66,40 +69,36 @@ console.log(`${milliseconds.toFixed(2)} ms a query`);
 
 if (process.argv.includes('--learn')) {
   const columns = RANKED_BY.map((name) => LIKENESSES.indexOf(name));
-  const part = (i) => right[i] % 5;
-  let hits = 0;
-  const sureness = [];
-  for (let fold = 0; fold < 5; fold++) {
-    const worth = learnWorth(
-      answerable.filter((i) => part(i) !== fold),
-      columns,
-    );
-    for (const i of answerable.filter((i) => part(i) === fold)) {
-      const scores = scored(seen[i], worth, columns);
-      if (scores.indexOf(Math.max(...scores)) === right[i]) hits++;
+  const [tops, rejections] = [[], []];
+  let sureness;
+  for (let split = 0; split < SPLITS; split++) {
+    const part = partsOf(split);
+    let hits = 0;
+    sureness = [];
+    for (let fold = 0; fold < 5; fold++) {
+      const [own, others] = [true, false].map((isOwn) => answerable.filter((i) => (part[right[i]] === fold) === isOwn));
+      const worth = learnWorth(others, columns);
+      for (const i of own) {
+        const scores = scored(seen[i], worth, columns);
+        if (scores.indexOf(Math.max(...scores)) === right[i]) hits++;
+      }
+      sureness.push(...sureRows(own, worth, columns).map((x) => ({ ...x, fold })));
     }
-    sureness.push(
-      ...sureRows(
-        answerable.filter((i) => part(i) === fold),
-        worth,
-        columns,
-      ).map((x) => ({ ...x, fold })),
-    );
+    tops.push(hits / answerable.length);
+    const judged = [];
+    for (let fold = 0; fold < 5; fold++) {
+      const of = learnSureness(sureness.filter((x) => x.fold !== fold));
+      for (const x of sureness.filter((x) => x.fold === fold)) judged.push({ ...x, sure: logit(of, x.signals) });
+    }
+    const own = judged.filter((x) => !x.isLeftOut).map((x) => x.sure);
+    const threshold = own.sort((a, b) => b - a)[Math.floor(0.75 * own.length)];
+    const left = judged.filter((x) => x.isLeftOut);
+    rejections.push(left.filter((x) => x.sure < threshold).length / left.length);
   }
-  console.log(`learnt on other documents: top 1 ${percent(hits / answerable.length)} %`);
-  const judged = [];
-  for (let fold = 0; fold < 5; fold++) {
-    const of = learnSureness(sureness.filter((x) => x.fold !== fold));
-    for (const x of sureness.filter((x) => x.fold === fold)) judged.push({ ...x, sure: logit(of, x.signals) });
-  }
-  const own = judged
-    .filter((x) => !x.isLeftOut)
-    .map((x) => x.sure)
-    .sort((a, b) => b - a);
-  const threshold = own[Math.floor(0.75 * own.length)];
-  const left = judged.filter((x) => x.isLeftOut);
+  const spread = (list) =>
+    `${percent(list.reduce((a, b) => a + b, 0) / list.length)} % (${percent(Math.min(...list))} to ${percent(Math.max(...list))})`;
   console.log(
-    `learnt on other documents: rejected ${percent(left.filter((x) => x.sure < threshold).length / left.length)} %`,
+    `learnt on other documents, ${SPLITS} splits into five parts: top 1 ${spread(tops)}, rejected ${spread(rejections)}`,
   );
   const worth = learnWorth(answerable, columns);
   console.log(
@@ -111,6 +110,15 @@ if (process.argv.includes('--learn')) {
     'SURE',
     JSON.stringify(Object.fromEntries([...SURE_BY, 'bias'].map((name, k) => [name, Number(all[k].toFixed(3))]))),
   );
+}
+
+/** Which of five parts each document is in: the first split is by their order, the others by chance. */
+function partsOf(split) {
+  const order = Uint32Array.from(faqs, (_, i) => i);
+  if (split > 0) new Random(split).shuffle(order);
+  const part = new Array(faqs.length);
+  for (const [place, document] of order.entries()) part[document] = place % 5;
+  return part;
 }
 
 function scored(values, worth, columns) {

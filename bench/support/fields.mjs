@@ -21,7 +21,11 @@ const { values, positionals } = parseArgs({
     keep: { type: 'string' },
   },
 });
-const read = (name) => readRows(readFileSync(`${positionals[0]}/${name}.jsonl`), `${name}.jsonl`);
+// A few rows of MultiDoGO are empty: there is nothing to learn or to find in them.
+const read = async (name) =>
+  (await readRows(readFileSync(`${positionals[0]}/${name}.jsonl`), `${name}.jsonl`)).filter(
+    ({ text }) => text.trim() !== '',
+  );
 for (const set of values.sets.split(',')) {
   const [train, dev] = [await read(`${set}-train`), await read(`${set}-dev`)];
   for (let seed = 1; seed <= Number(values.seeds); seed++) {

@@ -49,7 +49,9 @@ export function trainDecisionCommand({ signal }: CommandContext): Command {
     .option('--no-card', 'no such file')
     .option('--json', 'print one JSON document at the end: file, bytes, type, labels, rows, accuracy, temperature')
     .addHelpText('after', HELP)
-    .action(async (files: string[], flags: DecideTrainFlags, self: Command) => {
+    .action(async (files: string[], _: DecideTrainFlags, self: Command) => {
+      // `decide` has --ask, --levels and --json too, and takes them though they stand behind "train".
+      const flags = self.optsWithGlobals<DecideTrainFlags>();
       const { output, type, ask, levels, seed } = flags;
       const claimed = [{ option: '--output', path: output, kind: 'support-model' } as const, ...cardOutput(flags)];
       const outputs = await Outputs.claim(claimed, files);

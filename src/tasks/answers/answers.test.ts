@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import { Trunk } from '../support/trunk.ts';
 import { readDocuments } from './documents.ts';
 import { measureAnswers } from './measure.ts';
-import { stemOf } from './passage-index.ts';
+import { LIKENESSES, PassageIndex, stemOf } from './passage-index.ts';
+import { surenessOf } from './ranking.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -70,4 +72,32 @@ test('endings are left off alike', () => {
     expect(stemOf(a)).toBe(stemOf(b));
   }
   expect(stemOf('address')).toBe('address');
+});
+
+test('what a query says that the answer says too counts, less than in the question; more words that agree say more', () => {
+  const passage = (id: string, question: string, answer: string) => ({ id, question, answer, source: id });
+  const list = [
+    passage('a', 'Watering roses', 'Every second day.'),
+    passage('b', 'Moving house', 'Take the roses along and go on watering.'),
+    passage('c', 'Opening hours', 'From nine to five.'),
+  ];
+  const index = new PassageIndex(list, new Trunk(new Uint32Array(0), new Float32Array(0), new Uint8Array(0)));
+  const found = (query: string) => {
+    const likenesses = index.likenesses(query);
+    return list.map((_, p) => likenesses[p * LIKENESSES.length + LIKENESSES.indexOf('foundInPassage')]);
+  };
+  const [a, b, c] = found('watering roses');
+  expect(a).toBeGreaterThan(b);
+  expect(b).toBeGreaterThan(0);
+  expect(c).toBe(0);
+  expect(found('roses')[1]).toBeLessThan(b);
+});
+
+test('being sure takes a passage that has the words and whose answer is of a like sense, not one of them', () => {
+  const likenesses = (values: Partial<Record<(typeof LIKENESSES)[number], number>>) =>
+    Float64Array.from(LIKENESSES, (name) => values[name] ?? 0);
+  const last = (values: Parameters<typeof likenesses>[0]) => surenessOf(likenesses(values), [5])[2];
+  expect(last({ foundInPassage: 0.9 })).toBe(0);
+  expect(last({ senseOfAnswer: 0.5 })).toBe(0);
+  expect(last({ foundInPassage: 0.9, senseOfAnswer: 0.5 })).toBeCloseTo(0.45, 10);
 });

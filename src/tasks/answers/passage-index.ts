@@ -5,7 +5,10 @@ import { TRUNK_ROW_BYTES, TRUNK_WIDTH, type Trunk } from '../support/trunk.ts';
 import { wordsOf } from '../support/words.ts';
 import type { Passage } from './documents.ts';
 
-/** How a query and a passage are alike, each some 0 to 1; `matchedOfQuestion` is log(1 + how much the words say that both have), and grows with their number. */
+/**
+ * How a query and a passage are alike, each some 0 to 1, but for two that grow with the number of words that both have: `matchedOfQuestion` is log(1 + how much
+ * the question's words say that the query has too), `foundInPassage` log(1 + how much the query's words say that the question or the answer has too).
+ */
 export const LIKENESSES = [
   'piecesOfQuestion',
   'piecesOfBoth',
@@ -18,6 +21,7 @@ export const LIKENESSES = [
   'senseOfAnswer',
   'pairsOfQuestion',
   'matchedOfQuestion',
+  'foundInPassage',
 ] as const;
 
 /** Words of a text for comparison: as they are, and without their endings. */
@@ -32,6 +36,10 @@ const MOST_WORDS = 400;
 const SIGN_BYTES = TRUNK_WIDTH / 8;
 /** Senses less alike than this by cosine say nothing. */
 const LEAST_COSINE = 0.15;
+/** A query's word found in the answer is worth so much of one found in the question. */
+const FOUND_IN_ANSWER = 0.7;
+/** A word so many times rarer than the common ones, and one that the trunk does not know, says the most. */
+const MOST_RARE = 200;
 
 export class PassageIndex {
   readonly passages: readonly Passage[];
@@ -39,9 +47,11 @@ export class PassageIndex {
   readonly senses: Uint8Array;
   private readonly trunk: Trunk;
   private readonly questions: readonly Words[];
+  private readonly stemsOfAnswers: readonly ReadonlySet<string>[];
   private readonly pieces: readonly [question: Postings, both: Postings, answer: Postings];
   private readonly words: readonly [question: Postings, answer: Postings];
   private readonly rareInQuestions: (stem: string) => number;
+  private readonly rareInBoth: (stem: string) => number;
   private readonly centre = new Float64Array(TRUNK_WIDTH);
   private readonly signs = new Map<string, Uint8Array | undefined>();
 
@@ -51,6 +61,7 @@ export class PassageIndex {
     this.trunk = trunk;
     this.questions = passages.map(({ question }) => splitWords(question));
     const answers = passages.map(({ answer }) => splitWords(answer));
+    this.stemsOfAnswers = answers.map(({ stems }) => new Set(stems));
     const texts = [
       passages.map(({ question }) => question),
       passages.map(({ question, answer }) => `${question} ${answer}`),
@@ -68,9 +79,10 @@ export class PassageIndex {
       return log(1 + (passages.length - count + 0.5) / (count + 0.5));
     };
     this.rareInQuestions = rare(inQuestions);
+    this.rareInBoth = rare(inBoth);
     this.words = [
       bm25Postings(stemsOf(this.questions), this.rareInQuestions),
-      bm25Postings(stemsOf(answers), rare(inBoth)),
+      bm25Postings(stemsOf(answers), this.rareInBoth),
     ];
     for (const { words } of [...this.questions, ...answers]) {
       const { sense } = trunk.senseOf(words);
@@ -90,12 +102,18 @@ export class PassageIndex {
     const stems = counted(asked.stems);
     for (const [i, postings] of this.words.entries()) spreadInto(out, 3 + i, width, sums(postings, stems, count));
     const weights = asked.words.map((word, i) => this.weight(word, asked.stems[i]));
+    const says = asked.words.map((word, i) => this.says(word, asked.stems[i]));
     const sense = this.senseOf(asked.words);
     const pairs = pairsIn(asked.stems);
     const alike = new Map<string, number>();
     for (let p = 0; p < count; p++) {
       const question = this.questions[p];
-      const { there, back, matched } = this.align(asked, weights, question, alike);
+      const { there, back, matched, best } = this.align(asked, weights, question, alike);
+      const inAnswer = this.stemsOfAnswers[p];
+      let found = 0;
+      for (let i = 0; i < says.length; i++) {
+        found += says[i] * (inAnswer.has(asked.stems[i]) ? Math.max(FOUND_IN_ANSWER, best[i]) : best[i]);
+      }
       out[p * width + 5] = there;
       out[p * width + 6] = back;
       out[p * width + 7] = signCosine(sense, this.senses, p);
@@ -105,6 +123,7 @@ export class PassageIndex {
       for (const pair of pairs) if (shared.has(pair)) both++;
       out[p * width + 9] = both / Math.max(1, pairs.size);
       out[p * width + 10] = log(1 + matched);
+      out[p * width + 11] = log(1 + found);
     }
     return out;
   }
@@ -114,18 +133,32 @@ export class PassageIndex {
     return Math.max(0.02, this.trunk.weightOf(word) ?? 1) * (this.rareInQuestions(stem) / this.rareInQuestions(''));
   }
 
-  /** Share of the query's words that have a like one in the question, and of the question's that have one in the query; what these say together. */
+  /**
+   * How much a word tells of what a query is about: by the logarithm of how rare it is in general ("possible" is common beside "spreadsheet", though both are rare
+   * beside "the"), and by how few passages have it.
+   */
+  private says(word: string, stem: string): number {
+    const weight = this.trunk.weightOf(word) ?? 1;
+    // A trunk's weights are a / (a + frequency), so that this is a / frequency.
+    const rarity = 1 / ((1 - weight) / Math.max(1e-4, weight) + 1 / MOST_RARE);
+    return (log(1 + rarity) / log(1 + MOST_RARE)) * (this.rareInBoth(stem) / this.rareInBoth(''));
+  }
+
+  /**
+   * Share of the query's words that have a like one in the question, and of the question's that have one in the query; what these say together; how alike the
+   * likest word of the question is to each of the query's.
+   */
   private align(query: Words, weights: readonly number[], question: Words, alike: Map<string, number>) {
     const bestOfQuestion = new Float64Array(question.words.length);
+    const best = new Float64Array(query.words.length);
     let [found, all] = [0, 0];
     for (let i = 0; i < query.words.length; i++) {
-      let best = 0;
       for (let j = 0; j < question.words.length; j++) {
         const same = this.alike(query, i, question, j, alike);
-        if (same > best) best = same;
+        if (same > best[i]) best[i] = same;
         if (same > bestOfQuestion[j]) bestOfQuestion[j] = same;
       }
-      found += weights[i] * best;
+      found += weights[i] * best[i];
       all += weights[i];
     }
     let [foundBack, allBack] = [0, 0];
@@ -134,7 +167,7 @@ export class PassageIndex {
       foundBack += weight * bestOfQuestion[j];
       allBack += weight;
     }
-    return { there: all > 0 ? found / all : 0, back: allBack > 0 ? foundBack / allBack : 0, matched: foundBack };
+    return { there: all > 0 ? found / all : 0, back: allBack > 0 ? foundBack / allBack : 0, matched: foundBack, best };
   }
 
   private alike(a: Words, i: number, b: Words, j: number, known: Map<string, number>): number {

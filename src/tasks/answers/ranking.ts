@@ -7,24 +7,27 @@ type Likeness = (typeof LIKENESSES)[number];
 
 /** Which likenesses count for a passage's score, and how much. */
 const WORTH: Readonly<Partial<Record<Likeness, number>>> = {
-  ...{ piecesOfQuestion: 7.56, piecesOfBoth: 6.08, piecesOfAnswer: 2.2, wordsOfQuestion: 2.54, wordsOfAnswer: 3.08 },
-  ...{ queryInQuestion: 6.63, questionInQuery: 2.7, senseOfQuestion: 1.76, senseOfAnswer: 0.83 },
+  ...{ piecesOfQuestion: 6.21, piecesOfBoth: 3.55, piecesOfAnswer: 1.61, wordsOfQuestion: 2.07, wordsOfAnswer: 1.01 },
+  ...{ queryInQuestion: 3.04, questionInQuery: 0.79, senseOfQuestion: 1.58, senseOfAnswer: 0.27, foundInPassage: 7.58 },
 };
 export const RANKED_BY = Object.keys(WORTH) as readonly Likeness[];
 const WORTH_OF = LIKENESSES.map((name) => WORTH[name] ?? 0);
 
 /**
  * What says that the best passage is right: how much its question says that the query says too (many words that agree are more evidence than few, whatever share
- * they are of), and how far its score is ahead of the mean of the next three.
+ * they are of), how far its score is ahead of the mean of the next three, and whether it has much of the query and its answer is of a like sense: either alone
+ * lets pass what is about something else.
  */
-const SURE = { matchedOfQuestion: 4.584, aheadOfThree: 0.404 };
-const SURE_BIAS = -5.573;
+const SURE = { matchedOfQuestion: 3.612, aheadOfThree: 0.46, foundInLikeSense: 3.792 };
+const SURE_BIAS = -5.238;
 export const SURE_BY = Object.keys(SURE);
 const SURE_OF = Object.values(SURE);
 const NEXT = 3;
 /** The score of a passage that does not answer, as it usually is; there are always as many of these as it takes, so that few passages do not mislead. */
-const USUAL_SCORE = 2.2;
+const USUAL_SCORE = 2.4;
 const MATCHED = LIKENESSES.indexOf('matchedOfQuestion');
+const FOUND = LIKENESSES.indexOf('foundInPassage');
+const SENSE_OF_ANSWER = LIKENESSES.indexOf('senseOfAnswer');
 
 /** A passage's number, and how likely it answers the query. */
 export interface RankedPassage {
@@ -45,9 +48,11 @@ export function surenessOf(likenesses: Float64Array, scores: readonly number[]):
   const best = scores.reduce((top, score, p) => (score > scores[top] ? p : top), 0);
   const others = [...scores.filter((_, p) => p !== best), ...new Array<number>(NEXT).fill(USUAL_SCORE)];
   const next = others.sort((a, b) => b - a).slice(0, NEXT);
+  const of = (likeness: number) => likenesses[best * LIKENESSES.length + likeness];
   return [
-    likenesses[best * LIKENESSES.length + MATCHED],
+    of(MATCHED),
     scores[best] - next.reduce((sum, score) => sum + score, 0) / NEXT,
+    of(FOUND) * of(SENSE_OF_ANSWER),
   ];
 }
 

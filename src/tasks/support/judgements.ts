@@ -91,6 +91,14 @@ export function promiseNotices(
   ];
 }
 
+/** Says it where nothing told what is about no intent: no row of `oos`, and too few intents for one of them to stand for it. */
+export function scopeNotices(heldOut: readonly HeldOut[], expectedOutOfScope: number): string[] {
+  if (expectedOutOfScope === 0 || heldOut.some(({ intent }) => intent < 0)) return [];
+  return [
+    'there is nothing to learn from what is about none of the intents: every query is taken for one of them, and what thresholds promise holds only for queries that are. Add rows labelled oos, or rows of at least three intents.',
+  ];
+}
+
 /** The rows whose label the networks that had not seen them doubt most. */
 export function suspectsOf(
   heldOut: readonly HeldOut[],

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Random } from '../../core/random.ts';
+import { scopeNotices } from './judgements.ts';
 import { promisedThreshold, textsNeeded, thresholdTable } from './promise.ts';
 
 const sure = (count: number, wrong = 0) =>
@@ -50,4 +51,11 @@ test('what is promised is kept in 95 of 100 draws of few texts', () => {
     }
     expect(broken / 400).toBeLessThan(0.05);
   }
+});
+
+test('where nothing stands for what is about no intent, that is said, but not of a question whose answers are all there are', () => {
+  const judged = (intent: number) => ({ example: 0, scores: Float32Array.of(1, 0), intent, signals: [] as never });
+  expect(scopeNotices([judged(0), judged(1)], 0.05)).toEqual([expect.stringMatching(/Add rows labelled oos/)]);
+  expect(scopeNotices([judged(0), judged(-1)], 0.05)).toEqual([]);
+  expect(scopeNotices([judged(0), judged(1)], 0)).toEqual([]);
 });

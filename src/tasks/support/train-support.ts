@@ -21,7 +21,7 @@ import { SIGNALS } from './calibration.ts';
 import { chooseEvidence, EvidenceSpace, wordHashesOf } from './evidence.ts';
 import { packExamples } from './examples.ts';
 import { fieldVocabulary, labelsOf, learnFields } from './fields-of-rows.ts';
-import { calibrate, promiseNotices, suspectsOf } from './judgements.ts';
+import { calibrate, promiseNotices, scopeNotices, suspectsOf } from './judgements.ts';
 import {
   crossValidate,
   crossValidationWork,
@@ -257,7 +257,7 @@ export async function trainSupport(
       training: await trainingFacts(rows, options, seed),
       seed,
       trainedRows: checked.rows.length,
-      notices: [...notices, ...promiseNotices(facts, heldOut, intents)],
+      notices: [...notices, ...promiseNotices(facts, heldOut, intents), ...scopeNotices(heldOut, expectedOutOfScope)],
       suspects: suspectsOf(heldOut, facts.temperature, checked.rows, intents),
     },
     ...{ intents, answers, space, networks, hasOutlierClass: outliers > 0, outliers: detector, examples: kept.rows },
