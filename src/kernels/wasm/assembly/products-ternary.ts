@@ -49,8 +49,6 @@ function addProducts(weights: usize, step: usize, table: usize, out: usize, tile
   const low = i8x16.splat(<i8>(zero | 15));
   const upper = i32x4.splat(zero | 0xffff0000);
   const half = i32x4.splat(zero | 0x0fffe000);
-  // Sums begin at minus the bias of all look-ups, two for each group.
-  const start = i16x8.splat(<i16>(-64 * span)), bias = i16x8.splat(<i16>(zero | 256));
   // The planes give twice the weights.
   const halved = f32x4.splat(gain * 0.5);
   const groupBytes: usize = <usize>span << 2;
@@ -60,7 +58,10 @@ function addProducts(weights: usize, step: usize, table: usize, out: usize, tile
     for (let i = 0; i < tiles; i++) {
       /** Byte of the table block where the groups of this scale begin: 0, and 256 for the second 64 inputs. */
       for (let base: usize = 0; base < 512; base += groupBytes) {
-        let sum0 = start, sum1 = start, sum2 = start, sum3 = start;
+        const split0 = <usize>load<u32>(table, TABLE_SPLIT) - base, split1 = <usize>load<u32>(table, TABLE_SPLIT + 4) - base;
+        // Sums begin at minus the bias of all look-ups, two for each group and for each split one that is here.
+        let sum0 = i16x8.splat(<i16>(-64 * span - 256 * (<i32>(split0 < groupBytes) + <i32>(split1 < groupBytes))));
+        let sum1 = sum0, sum2 = sum0, sum3 = sum0;
         const end = w + 64 + 2 * groupBytes;
         let p = w + 64, q = table + base;
         let t: v128, s: v128;
@@ -84,15 +85,15 @@ function addProducts(weights: usize, step: usize, table: usize, out: usize, tile
         } while (p < end);
         // The split groups again, once they are there: read first, they would come out of the order in which memory is fetched.
         for (let e: usize = 0; e < 2; e++) {
-          const at = <usize>load<u32>(table + (e << 2), TABLE_SPLIT) - base;
+          const at = e ? split1 : split0;
           if (at >= groupBytes) continue;
           t = v128.load(table + (e << 4), TABLE_EXTRA);
           s = v128.load(w + 2 * at, 64);
-          sum0 = i16x8.add(sum0, i16x8.sub(lookUpPairs(t, v128.and(s, low)), bias));
-          sum1 = i16x8.add(sum1, i16x8.sub(lookUpPairs(t, v128.and(i16x8.shr_u(s, 4), low)), bias));
+          sum0 = i16x8.add(sum0, lookUpPairs(t, v128.and(s, low)));
+          sum1 = i16x8.add(sum1, lookUpPairs(t, v128.and(i16x8.shr_u(s, 4), low)));
           s = v128.load(w + 2 * at, 80);
-          sum2 = i16x8.add(sum2, i16x8.sub(lookUpPairs(t, v128.and(s, low)), bias));
-          sum3 = i16x8.add(sum3, i16x8.sub(lookUpPairs(t, v128.and(i16x8.shr_u(s, 4), low)), bias));
+          sum2 = i16x8.add(sum2, lookUpPairs(t, v128.and(s, low)));
+          sum3 = i16x8.add(sum3, lookUpPairs(t, v128.and(i16x8.shr_u(s, 4), low)));
         }
         addSums(w, stepSize, to, rows, sum0, sum1, sum2, sum3, upper, half);
         w = end;
