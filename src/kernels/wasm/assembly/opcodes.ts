@@ -79,7 +79,7 @@ export const OCTET_BLOCK = 8256;
 export const OCTET_STEPS = 8192;
 /** Tiles that products with many tokens take together at most, and bytes that a thread needs meanwhile (products-q1-many.ts). */
 export const PANEL_TILES = 64;
-export const OCTET_SCRATCH = 16 * 8256 + 1024 + 128 + 64 + 64 * 32 * 64 + 1024;
+export const OCTET_SCRATCH = 16 * 8256 + 1024 + 128 + 64 + 64 * 32 * 64 + 2048;
 
 /** Tokens of a key/value page (KV_PAGE of kernels/backend.ts, which AssemblyScript cannot import). */
 export const PAGE_TOKENS = 32;

@@ -198,11 +198,17 @@ function addPair(
 
 /** Adds a block's sums, times the scales and the step, to the outputs of a tile. */
 // @ts-ignore: decorator
-@inline export function addBlock(
+@inline function addBlock(
   w: usize, step: v128, out: usize, rows: i32, all0: v128, odd0: v128, all1: v128, odd1: v128, upper: v128, half: v128,
 ): void {
-  const even0 = i16x8.sub(all0, i16x8.shl(odd0, 8));
-  const even1 = i16x8.sub(all1, i16x8.shl(odd1, 8));
+  addSums(w, step, out, rows, i16x8.sub(all0, i16x8.shl(odd0, 8)), odd0, i16x8.sub(all1, i16x8.shl(odd1, 8)), odd1, upper, half);
+}
+
+/** The same of 16-bit sums in the order of scales (repack-q1.ts). */
+// @ts-ignore: decorator
+@inline export function addSums(
+  w: usize, step: v128, out: usize, rows: i32, even0: v128, odd0: v128, even1: v128, odd1: v128, upper: v128, half: v128,
+): void {
   const d0 = v128.load(w), d1 = v128.load(w, 16), d2 = v128.load(w, 32), d3 = v128.load(w, 48);
   const p0 = f32x4.mul(lowSums(even0), lowScales(d0, half)), p2 = f32x4.mul(highSums(even0, upper), highScales(d0, half));
   const p1 = f32x4.mul(lowSums(odd0), lowScales(d1, half)), p3 = f32x4.mul(highSums(odd0, upper), highScales(d1, half));

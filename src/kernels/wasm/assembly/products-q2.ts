@@ -47,7 +47,7 @@ function tileProduct(
   let base: usize = 0;
   for (let b = 0; b < blocks; ) {
     if (base == 0 && (b & (PANEL_BLOCKS - 1)) == 0) w = weights + blockAt(lanePairs, gap, tile, b, tiles, blocks, blockBytes);
-    let all0 = i16x8.splat(0), odd0 = all0, all1 = all0, odd1 = all0;
+    let a0 = i16x8.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
     let lookUps = 3 * (span >> 2);
     for (let g: usize = 0; g < planeBytes + 32; g += 16) {
       // The groups, then the other halves of those that are split.
@@ -61,18 +61,21 @@ function tileProduct(
         lookUps += 3;
       }
       const s = v128.load(w + 2 * at, 64), r = v128.load(w + 2 * at, 80);
-      const a0 = lookUp(t, v128.and(s, low)), a1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
-      const b0 = lookUp(t, v128.and(r, low)), b1 = lookUp(t, v128.and(i16x8.shr_u(r, 4), low));
-      all0 = i16x8.add(all0, i16x8.add(i16x8.shl(a0, 1), b0));
-      odd0 = i16x8.add(odd0, i16x8.add(i16x8.shl(i16x8.shr_u(a0, 8), 1), i16x8.shr_u(b0, 8)));
-      all1 = i16x8.add(all1, i16x8.add(i16x8.shl(a1, 1), b1));
-      odd1 = i16x8.add(odd1, i16x8.add(i16x8.shl(i16x8.shr_u(a1, 8), 1), i16x8.shr_u(b1, 8)));
+      // Bytes of plane A are the lower ones: a + 256 b.
+      const v0 = lookUp(t, v128.and(s, low)), v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
+      const v2 = lookUp(t, v128.and(r, low)), v3 = lookUp(t, v128.and(i16x8.shr_u(r, 4), low));
+      a0 = i16x8.add(a0, v0);
+      b0 = i16x8.add(b0, i16x8.shr_u(v0, 8));
+      a1 = i16x8.add(a1, v1);
+      b1 = i16x8.add(b1, i16x8.shr_u(v1, 8));
+      a2 = i16x8.add(a2, v2);
+      b2 = i16x8.add(b2, i16x8.shr_u(v2, 8));
+      a3 = i16x8.add(a3, v3);
+      b3 = i16x8.add(b3, i16x8.shr_u(v3, 8));
     }
     const bias = i16x8.splat(<i16>(lookUps << 7));
-    const even0 = i16x8.sub(i16x8.sub(all0, i16x8.shl(odd0, 8)), bias);
-    const even1 = i16x8.sub(i16x8.sub(all1, i16x8.shl(odd1, 8)), bias);
-    odd0 = i16x8.sub(odd0, bias);
-    odd1 = i16x8.sub(odd1, bias);
+    const even0 = i16x8.sub(twiceAndOnce(a0, b0), bias), odd0 = i16x8.sub(twiceAndOnce(a1, b1), bias);
+    const even1 = i16x8.sub(twiceAndOnce(a2, b2), bias), odd1 = i16x8.sub(twiceAndOnce(a3, b3), bias);
     // Halved: the planes give twice the weights. Sums and scales as in products-q1.ts.
     const step = f32x4.mul(v128.load32_splat(table, TABLE_STEP), f32x4.splat(0.5));
     const sum = f32x4.splat(partSum(table, base, planeBytes) * 65536.0);
@@ -107,6 +110,12 @@ function tileProduct(
   f6 = f32x4.mul(f6, g);
   f7 = f32x4.mul(f7, g);
   putTile(out, rows - (tile << 5), accumulate, f0, f1, f2, f3, f4, f5, f6, f7);
+}
+
+/** Twice plane A and plane B: `both` sums a + 256 b, `b` plane B alone. */
+// @ts-ignore: decorator
+@inline function twiceAndOnce(both: v128, b: v128): v128 {
+  return i16x8.add(i16x8.shl(i16x8.sub(both, i16x8.shl(b, 8)), 1), b);
 }
 
 /** The sum of the activations of this weight block, in steps. */

@@ -3,8 +3,9 @@
 // matmul_ternary(weights, lanePairs, gap, tables, out, outStride, rows, cols, tokens, accumulate, tile0, tile1, span, gain): as matmul_q1_0 (products-q1.ts);
 //   span 64 or 128 inputs a scale. `gain` multiplies the products. A token's results are the same bits for any number of tokens and any range of tiles.
 //
-// A group's table is read for both planes of 32 rows while it is in a register: one vector of tables, two of weights, 128 weights. Sums as in products-q1.ts.
-import { addBlock, CHUNK_BYTES } from './products-q1';
+// A group's table is read for both planes of 32 rows while it is in a register: one vector of tables, two of weights, 128 weights. The planes of a row are
+// neighbouring bytes: one instruction adds them and widens to 16 bits, where 1-bit weights need two more (products-q1.ts).
+import { addSums, CHUNK_BYTES } from './products-q1';
 import { q2BlockBytes } from './repack-q2';
 import { lookUp, TABLE_BLOCK, TABLE_EXTRA, TABLE_SPLIT, TABLE_STEP } from './tables';
 import { blockAt, PANEL_BLOCKS, tileStep } from './tile-order';
@@ -48,10 +49,6 @@ function addProducts(weights: usize, step: usize, table: usize, out: usize, tile
   const low = i8x16.splat(<i8>(zero | 15));
   const upper = i32x4.splat(zero | 0xffff0000);
   const half = i32x4.splat(zero | 0x0fffe000);
-  // Sums begin at minus the bias of all look-ups, two for each group.
-  const oddStart = i16x8.splat(<i16>(-64 * span));
-  const allStart = i16x8.splat(<i16>(-64 * 257 * span));
-  const byte = i16x8.splat(<i16>(zero | 255)), bias = i16x8.splat(<i16>(zero | 256));
   // The planes give twice the weights.
   const halved = f32x4.splat(gain * 0.5);
   const groupBytes: usize = <usize>span << 2;
@@ -61,43 +58,44 @@ function addProducts(weights: usize, step: usize, table: usize, out: usize, tile
     for (let i = 0; i < tiles; i++) {
       /** Byte of the table block where the groups of this scale begin: 0, and 256 for the second 64 inputs. */
       for (let base: usize = 0; base < 512; base += groupBytes) {
-        let all0 = allStart, odd0 = oddStart, all1 = allStart, odd1 = oddStart;
+        const split0 = <usize>load<u32>(table, TABLE_SPLIT) - base, split1 = <usize>load<u32>(table, TABLE_SPLIT + 4) - base;
+        // Sums begin at minus the bias of all look-ups, two for each group and for each split one that is here.
+        let sum0 = i16x8.splat(<i16>(-64 * span - 256 * (<i32>(split0 < groupBytes) + <i32>(split1 < groupBytes))));
+        let sum1 = sum0, sum2 = sum0, sum3 = sum0;
         const end = w + 64 + 2 * groupBytes;
         let p = w + 64, q = table + base;
+        let t: v128, s: v128;
         do {
-          const t = v128.load(q), s = v128.load(p), r = v128.load(p, 16);
-          const v0 = lookUp(t, v128.and(s, low));
-          all0 = i16x8.add(all0, v0);
-          odd0 = i16x8.add(odd0, i16x8.shr_u(v0, 8));
-          const u0 = lookUp(t, v128.and(r, low));
-          all0 = i16x8.add(all0, u0);
-          odd0 = i16x8.add(odd0, i16x8.shr_u(u0, 8));
-          const v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low));
-          all1 = i16x8.add(all1, v1);
-          odd1 = i16x8.add(odd1, i16x8.shr_u(v1, 8));
-          const u1 = lookUp(t, v128.and(i16x8.shr_u(r, 4), low));
-          all1 = i16x8.add(all1, u1);
-          odd1 = i16x8.add(odd1, i16x8.shr_u(u1, 8));
-          p += 32;
-          q += 16;
+          t = v128.load(q);
+          s = v128.load(p);
+          sum0 = i16x8.add(sum0, lookUpPairs(t, v128.and(s, low)));
+          sum1 = i16x8.add(sum1, lookUpPairs(t, v128.and(i16x8.shr_u(s, 4), low)));
+          s = v128.load(p, 16);
+          sum2 = i16x8.add(sum2, lookUpPairs(t, v128.and(s, low)));
+          sum3 = i16x8.add(sum3, lookUpPairs(t, v128.and(i16x8.shr_u(s, 4), low)));
+          t = v128.load(q, 16);
+          s = v128.load(p, 32);
+          sum0 = i16x8.add(sum0, lookUpPairs(t, v128.and(s, low)));
+          sum1 = i16x8.add(sum1, lookUpPairs(t, v128.and(i16x8.shr_u(s, 4), low)));
+          s = v128.load(p, 48);
+          sum2 = i16x8.add(sum2, lookUpPairs(t, v128.and(s, low)));
+          sum3 = i16x8.add(sum3, lookUpPairs(t, v128.and(i16x8.shr_u(s, 4), low)));
+          p += 64;
+          q += 32;
         } while (p < end);
         // The split groups again, once they are there: read first, they would come out of the order in which memory is fetched.
         for (let e: usize = 0; e < 2; e++) {
-          const at = <usize>load<u32>(table + (e << 2), TABLE_SPLIT) - base;
+          const at = e ? split1 : split0;
           if (at >= groupBytes) continue;
-          const t = v128.load(table + (e << 4), TABLE_EXTRA), s = v128.load(w + 2 * at, 64), r = v128.load(w + 2 * at, 80);
-          const v0 = lookUp(t, v128.and(s, low)), u0 = lookUp(t, v128.and(r, low));
-          const v1 = lookUp(t, v128.and(i16x8.shr_u(s, 4), low)), u1 = lookUp(t, v128.and(i16x8.shr_u(r, 4), low));
-          const o0 = i16x8.sub(i16x8.add(i16x8.shr_u(v0, 8), i16x8.shr_u(u0, 8)), bias);
-          const o1 = i16x8.sub(i16x8.add(i16x8.shr_u(v1, 8), i16x8.shr_u(u1, 8)), bias);
-          const e0 = i16x8.sub(i16x8.add(v128.and(v0, byte), v128.and(u0, byte)), bias);
-          const e1 = i16x8.sub(i16x8.add(v128.and(v1, byte), v128.and(u1, byte)), bias);
-          odd0 = i16x8.add(odd0, o0);
-          odd1 = i16x8.add(odd1, o1);
-          all0 = i16x8.add(all0, i16x8.add(e0, i16x8.shl(o0, 8)));
-          all1 = i16x8.add(all1, i16x8.add(e1, i16x8.shl(o1, 8)));
+          t = v128.load(table + (e << 4), TABLE_EXTRA);
+          s = v128.load(w + 2 * at, 64);
+          sum0 = i16x8.add(sum0, lookUpPairs(t, v128.and(s, low)));
+          sum1 = i16x8.add(sum1, lookUpPairs(t, v128.and(i16x8.shr_u(s, 4), low)));
+          s = v128.load(w + 2 * at, 80);
+          sum2 = i16x8.add(sum2, lookUpPairs(t, v128.and(s, low)));
+          sum3 = i16x8.add(sum3, lookUpPairs(t, v128.and(i16x8.shr_u(s, 4), low)));
         }
-        addBlock(w, stepSize, to, rows, all0, odd0, all1, odd1, upper, half);
+        addSums(w, stepSize, to, rows, sum0, sum1, sum2, sum3, upper, half);
         w = end;
       }
       to += 128;
@@ -106,4 +104,10 @@ function addProducts(weights: usize, step: usize, table: usize, out: usize, tile
     weights += step;
     table += TABLE_BLOCK;
   }
+}
+
+/** Entries of eight rows in both planes: their sums. */
+// @ts-ignore: decorator
+@inline function lookUpPairs(table: v128, index: v128): v128 {
+  return i16x8.extadd_pairwise_i8x16_u(lookUp(table, index));
 }

@@ -4,8 +4,9 @@
 // (j % 4) * 2 of byte j / 4 and stands for (c - 1) * d (docs/formats.md).
 // A tile holds 32 rows: cols / span blocks of 64 + 8 * span bytes (576 or 1088), as many bytes as in the file. Where those of 128 columns lie: tile-order.ts.
 //   0    32 half-float scales in the order of repack-q1.ts, with their signs
-//   64   span / 4 groups of four inputs: 16 bytes of plane A, 16 of plane B, each as a group in repack-q1.ts, one bit an input. The planes of a group lie
-//        side by side so that products read memory in the order of its addresses: processors that fetch ahead need it
+//   64   span / 4 groups of four inputs in 32 bytes: 16 of rows 0 to 15, then 16 of the others, one bit an input in each of two planes. Byte 2 l is of plane
+//        A, byte 2 l + 1 of plane B; row 4 q + i of a half is in lane l = (4 i + q) >> 1, the low nibble where q is even. So the planes of a row meet by adding
+//        neighbouring bytes, and products read memory in the order of its addresses: processors that fetch ahead need it
 // The planes depend on `general`. 0: no code is 3, A = (c >= 1), B = (c >= 2), so that c - 1 = (+-A +-B) / 2: the rounding errors of tables mostly
 // average out. 1: A and B are the bits 1 and 0 of c, c - 1 = (2 (+-A) +-B + 1) / 2: all codes, 2.5 times the error variance.
 //
@@ -17,8 +18,8 @@
 //   a scale that is infinite or not a number.
 // decode_q2_0(tiles, lanePairs, gap, row, rows, cols, span, general, gain, out): the row's cols weights as f32; `rows` of the matrix.
 import { halfValue } from './math';
-import { joinNibbles, nibbleAt, packScales, scaleOffset } from './repack-q1';
-import { transpose } from './repack-transpose';
+import { joinNibbles, packScales, scaleOffset } from './repack-q1';
+import { laneOf, transpose } from './repack-transpose';
 import { blockAt } from './tile-order';
 
 /** Bytes of a tile's blocks for 128 columns: one, or two of 64. */
@@ -49,15 +50,40 @@ export function repack_q2_0(
       transpose(scratch + 256, scratch + 768, 16);
       joinNibbles(scratch + 512, scratch + 1024);
       for (let g: usize = 0; g < 256; g += 16) {
-        const pair = to + 64 + (part << 9) + 2 * g;
-        v128.store(pair, v128.load(scratch + g, 1024));
-        v128.store(pair, v128.load(scratch + g, 1280), 16);
+        joinPlanes(v128.load(scratch + g, 1024), v128.load(scratch + g, 1280), to + 64 + (part << 9) + 2 * g);
       }
     }
     to += 64 + <usize>span * 8;
   }
   if (bad < 0 && !general && v128.any_true(threes)) return -2;
   return bad;
+}
+
+/** Stores the 32 bytes of a group, of which `a` and `b` are the planes in the form of repack-q1.ts. */
+// @ts-ignore: decorator
+@inline function joinPlanes(a: v128, b: v128, to: usize): void {
+  const low = i16x8.splat(0x000f), high = i16x8.splat(0x00f0);
+  const a0 = v128.or(v128.and(a, low), v128.and(i16x8.shr_u(a, 4), high));
+  const b0 = v128.or(v128.and(b, low), v128.and(i16x8.shr_u(b, 4), high));
+  const a1 = v128.or(v128.and(i16x8.shr_u(a, 4), low), v128.and(i16x8.shr_u(a, 8), high));
+  const b1 = v128.or(v128.and(i16x8.shr_u(b, 4), low), v128.and(i16x8.shr_u(b, 8), high));
+  v128.store(to, v128.or(a0, i16x8.shl(b0, 8)));
+  v128.store(to, v128.or(a1, i16x8.shl(b1, 8)), 16);
+}
+
+/** The four bits of plane 0 (A) or 1 of row `r` in group `g` of the groups at `groups`. */
+// @ts-ignore: decorator
+@inline function planeBits(groups: usize, g: i32, r: i32, plane: i32): i32 {
+  const lane = laneOf(r & 15);
+  return (load<u8>(groups + <usize>((g << 5) | (r & 16) | (lane & ~1) | plane)) >> ((lane & 1) << 2)) & 15;
+}
+
+/** Makes the groups of a block from `from` to `end` general: A' = B, B' = A xor B. */
+export function widenGroups(from: usize, end: usize): void {
+  for (let p = from; p < end; p += 16) {
+    const v = v128.load(p);
+    v128.store(p, v128.xor(i16x8.shr_u(v, 8), v128.and(v128.xor(v, i16x8.shl(v, 8)), i16x8.splat(<i16>0xff00))));
+  }
 }
 
 /** Stores 8 bytes of plane A and 8 of plane B for each of 32 rows, whose codes are `at` bytes behind their scale. Gives a vector that is not zero when a code is 3. */
@@ -100,7 +126,7 @@ export function decode_q2_0(
     }
     const d = halfValue(load<u16>(block + scaleOffset(r))) * gain;
     for (let g = 0; g < groups; g++) {
-      const a = nibbleAt(block + 64, 2 * g, r), z = nibbleAt(block + 64, 2 * g + 1, r);
+      const a = planeBits(block + 64, g, r, 0), z = planeBits(block + 64, g, r, 1);
       for (let i = 0; i < 4; i++) {
         const high = (a >> i) & 1, low = (z >> i) & 1;
         store<f32>(out + (<usize>i << 2), <f32>((general ? high * 2 : high) + low - 1) * d);

@@ -12,7 +12,7 @@ import { decode_q8_0, matmul_q8_0, quantize_q8_0 } from './products-q8';
 import { matmul_ternary } from './products-ternary';
 import { multiply_octets_ternary } from './products-ternary-many';
 import { decode_q1_0, repack_q1_0 } from './repack-q1';
-import { decode_q2_0, q2BlockBytes, repack_q2_0 } from './repack-q2';
+import { decode_q2_0, q2BlockBytes, repack_q2_0, widenGroups } from './repack-q2';
 import { build_tables } from './tables';
 import { build_octets } from './tables-octet';
 import { blockAt } from './tile-order';
@@ -177,7 +177,7 @@ function firstBadScale(source: usize, blocks: usize): i32 {
   return -1;
 }
 
-/** Items are tiles of 32 rows of 2-bit weights packed with general 0. Operands: tiles, cols, tiles of the matrix. Makes them general: A' = B, B' = A xor B. */
+/** Items are tiles of 32 rows of 2-bit weights packed with general 0. Operands: tiles, cols, tiles of the matrix. Makes them general. */
 export function widen(c: usize, from: i32, to: i32): void {
   const cols = load<i32>(c, 8), count = load<i32>(c, 12), gap = load<usize>(c, 36), lanePairs = load<i32>(c, 48);
   const span = load<i32>(c, 40) >> 9;
@@ -189,11 +189,7 @@ export function widen(c: usize, from: i32, to: i32): void {
         block = load<usize>(c, 4) + blockAt(lanePairs, gap, tile, column >> 7, count, cols >> 7, q2BlockBytes(span));
       }
       const end = block + blockBytes;
-      for (let p = block + 64; p < end; p += 32) {
-        const a = v128.load(p), b = v128.load(p, 16);
-        v128.store(p, b);
-        v128.store(p, v128.xor(a, b), 16);
-      }
+      widenGroups(block + 64, end);
       block = end;
     }
   }
