@@ -66,6 +66,7 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
     let need: Need | undefined;
     let facts: ModelFacts | undefined;
     let digest: Promise<string> | undefined;
+    let modifiedAt: Promise<Date | undefined> | undefined;
     return {
       id: modelId(name),
       adapters: own.map((adapter) => adapter.name),
@@ -77,7 +78,10 @@ export async function modelEntries(flags: ServeModelFlags): Promise<ShelfEntry[]
         facts ??= await headerOf(name, factsOf);
         return facts;
       },
-      modifiedAt: () => modifiedOf(name),
+      modifiedAt: () => {
+        modifiedAt ??= modifiedOf(name);
+        return modifiedAt;
+      },
       needBytes: async (signal) => {
         need = await needOf(name, flags, signal);
         return need.totalBytes;
