@@ -125,7 +125,10 @@ describe.skipIf(missing)(`nginx${missing ? `: skipped, ${missing}` : ''}`, () =>
 
   test('brings a conversation to the same replica each time, and when one goes, moves its conversations alone', async () => {
     for (let i = 0; i < 3; i++) {
-      const replica = createServer((_, response) => response.end(`${i}`));
+      const replica = createServer(({ url }, response) => {
+        if (url === '/v1/batches') response.statusCode = 503; // as all say while Redis is away
+        response.end(`${i}`);
+      });
       await new Promise<void>((resolve) => replica.listen(0, '127.0.0.1', resolve));
       replicas.push(replica);
     }
@@ -153,6 +156,10 @@ describe.skipIf(missing)(`nginx${missing ? `: skipped, ${missing}` : ''}`, () =>
     const first = await placed();
     expect(new Set(first)).toEqual(new Set(['0', '1', '2']));
     expect(await placed()).toEqual(first);
+    for (let i = 0; i < 3; i++) {
+      expect((await fetch(`http://127.0.0.1:${port}/v1/batches`)).status).toBe(503);
+      expect(await placed()).toEqual(first);
+    }
     replicas[1].close();
     replicas[1].closeAllConnections();
     const then = await placed();

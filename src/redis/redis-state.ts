@@ -76,9 +76,9 @@ export class RedisQuota implements Quota {
 
   async ask(asked: readonly Asked[]): Promise<Lent> {
     const names = asked.map(({ bucket }) => `${PREFIX}:quota:${bucket.name}`);
-    const values = asked.flatMap(({ bucket, how, base, parts = 0, wanted = 0, most = 0 }) => [
+    const values = asked.flatMap(({ bucket, how, base, parts = 0, wanted = 0, most = 0, spare = 0 }) => [
       ...[worthOf(bucket), (bucket.minutes ?? 1) * 60_000, how],
-      ...[base, parts, wanted, most],
+      ...[base, parts, wanted, most, spare],
     ]);
     try {
       const found = (await this.place.run((client) => runScript(client, 'quota', names, values))) as string[];

@@ -57,17 +57,17 @@ redis.call('ZADD', KEYS[4], ARGV[3], ARGV[2])
 redis.call('ZADD', KEYS[5], ARGV[3], ARGV[2])
 return 1`,
   /**
-   * KEYS a bucket for each that is asked; ARGV for each: worth, in how many ms it fills, what to do (look, lend, take), base, parts, wanted, most. Gives wait, who
-   * is waited for longest (from 0), part, as texts.
+   * KEYS a bucket for each that is asked; ARGV for each: worth, in how many ms it fills, what to do (look, lend, take), base, parts, wanted, most, spare. Gives wait,
+   * who is waited for longest (from 0), part, as texts.
    */
   quota: `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local asked, levels, wait, short, part = {}, {}, 0, 0, nil
 for i, key in ipairs(KEYS) do
-  local n = (i - 1) * 7
+  local n = (i - 1) * 8
   local one = {key = key, how = ARGV[n + 3]}
-  for j, name in ipairs({'worth', 'fills', 'how', 'base', 'parts', 'wanted', 'most'}) do
+  for j, name in ipairs({'worth', 'fills', 'how', 'base', 'parts', 'wanted', 'most', 'spare'}) do
     if name ~= 'how' then one[name] = tonumber(ARGV[n + j]) end
   end
   asked[i] = one
@@ -80,11 +80,13 @@ for i, key in ipairs(KEYS) do
 end
 for i, one in ipairs(asked) do
   if one.how ~= 'take' then
-    local amount = math.min(one.base + one.parts * math.min(one.wanted, one.most), one.worth)
+    local amount = math.min(one.base + one.spare + one.parts * math.min(one.wanted, one.most), one.worth)
     local own = (amount - levels[one.key]) / one.worth * one.fills
     if own > wait then wait, short = own, i - 1 end
     if one.how == 'lend' then
-      local there = math.floor((levels[one.key] - one.base) / math.max(1, one.parts))
+      local parts, there = math.max(1, one.parts), levels[one.key] - one.base
+      local least = math.min(one.wanted, math.floor(there / parts))
+      there = math.max(least, math.floor((there - one.spare) / parts))
       part = math.min(part or one.most, math.max(math.min(one.most, 1), math.min(one.most, there)))
     end
   end

@@ -360,7 +360,7 @@ export class OnebitServer {
       job.key = this.keys?.withId(owner);
       job.batchOwner = owner;
       if (this.keys && !job.key) throw new ApiError(401, 'The key of this batch is not known here any more.');
-      await job.key?.admit();
+      await job.key?.admit(true);
       const asked = (await checkBody(operation.body!, body, job.budget)) as AskedModel;
       if (asked.background) throw badField('background', 'background: lines of a batch must leave it out.');
       return asked;

@@ -229,7 +229,7 @@ export class Exchange {
     if (!this.key) return;
     const before = this.reservation;
     this.reservation = undefined;
-    const reservation = await this.key.reserve(need, before);
+    const reservation = await this.key.reserve(need, before, this.batchOwner !== '');
     if (this.ended) await this.key.settle(reservation, 0);
     else this.reservation = reservation;
   }

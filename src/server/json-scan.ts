@@ -80,7 +80,7 @@ export function problemOfLine(json: string): string | undefined {
       scan.push(encoder.encode(json.slice(at, at + SCANNED_CHARACTERS)));
     return undefined;
   } catch (error) {
-    if (error instanceof ApiError) return `got one that is too large: ${error.message}`;
+    if (error instanceof ApiError) return `got one that is too large: ${error.message.replace(/\.$/, '')}`; // what follows has a full stop
     throw error;
   }
 }

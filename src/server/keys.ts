@@ -4,7 +4,7 @@ import { hexOf, sha256 } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
 import { ApiError } from './api-error.ts';
-import { type Asked, type Bucket, type Lent, MemoryQuota, type Quota } from './quota.ts';
+import { type Asked, type Bucket, type Lent, MemoryQuota, type Quota, worthOf } from './quota.ts';
 
 /** A key as it is configured. */
 export interface KeyConfig {
@@ -36,6 +36,9 @@ const LEAST_ANSWER = 256;
 /** Tokens a day of a key that says nothing else. */
 export const DEFAULT_TOKENS_PER_DAY = 2_000_000;
 const DAY_MINUTES = 24 * 60;
+/** Shares of what a key may use in a minute and in a day that lines of batches leave to whoever waits: else they take all that flows in, and who asks how far they are is refused. */
+const SPARE_OF_MINUTE = 1 / 4;
+const SPARE_OF_DAY = 1 / 16;
 
 /** A key, and what it may use. */
 export class ApiKey {
@@ -73,12 +76,19 @@ export class ApiKey {
     }
   }
 
-  /** Counts a request. @throws ApiError 429 when the key has used what it may use */
-  async admit(): Promise<void> {
+  /**
+   * Counts a request.
+   * @param isOfBatch whether it is a line of a batch and leaves something to whoever waits
+   * @throws ApiError 429 when the key has used what it may use
+   */
+  async admit(isOfBatch = false): Promise<void> {
     const { requests } = this;
+    const base = 1;
     await this.ask([
-      ...(requests ? [{ bucket: requests, how: 'lend', base: 1 } as const] : []),
-      ...this.tokenBuckets.map((bucket) => ({ bucket, how: 'look', base: 1 }) as const),
+      ...(requests ? [{ bucket: requests, how: 'lend', base, spare: this.spare(requests, isOfBatch) } as const] : []),
+      ...this.tokenBuckets.map(
+        (bucket) => ({ bucket, how: 'look', base, spare: this.spare(bucket, isOfBatch) }) as const,
+      ),
     ]);
   }
 
@@ -87,14 +97,19 @@ export class ApiKey {
    * they may be as long as it does.
    * @param need most tokens of an answer; `known` false where the request did not say, so that fewer will do
    * @param before what was taken for the request already: it is given back in the same piece
+   * @param isOfBatch whether it is a line of a batch and leaves something to whoever waits
    * @throws ApiError 429 while that is not there
    */
-  async reserve({ promptTokens, answers, answerTokens, known }: TokenNeed, before?: Reservation): Promise<Reservation> {
+  async reserve(need: TokenNeed, before?: Reservation, isOfBatch = false): Promise<Reservation> {
+    const { promptTokens, answers, answerTokens, known } = need;
     const wanted = known ? answerTokens : Math.min(answerTokens, LEAST_ANSWER);
     const buckets = this.tokenBuckets;
     const asked = { how: 'lend', base: promptTokens, parts: answers, wanted, most: answerTokens } as const;
     const back = before ? this.taken(-before.taken) : [];
-    const { part } = await this.ask([...back, ...buckets.map((bucket) => ({ bucket, ...asked }))]);
+    const { part } = await this.ask([
+      ...back,
+      ...buckets.map((bucket) => ({ bucket, ...asked, spare: this.spare(bucket, isOfBatch) })),
+    ]);
     const answer = buckets.length === 0 ? answerTokens : part;
     return { answerTokens: answer, taken: promptTokens + answers * answer };
   }
@@ -102,6 +117,10 @@ export class ApiKey {
   /** Gives back what a request did not use. */
   async settle({ taken }: Reservation, usedTokens: number): Promise<void> {
     await this.ask(this.taken(usedTokens - taken));
+  }
+
+  private spare(bucket: Bucket, isOfBatch: boolean): number {
+    return isOfBatch ? worthOf(bucket) * (bucket === this.tokensOfDay ? SPARE_OF_DAY : SPARE_OF_MINUTE) : 0;
   }
 
   private taken(amount: number): Asked[] {

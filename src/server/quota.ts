@@ -27,6 +27,8 @@ export interface Asked {
   /** A part of this size is waited for, and none is larger than `most`; a minute's worth is always enough. Default 0. */
   readonly wanted?: number;
   readonly most?: number;
+  /** So much stays for others; it shortens what goes beyond the wanted parts, and where a whole bucket would not do, a whole one is enough. Default 0. */
+  readonly spare?: number;
 }
 
 /** What came of it. */
@@ -71,15 +73,16 @@ export class MemoryQuota implements Quota {
     return { waitMs, part };
   }
 
-  private waitMs({ bucket, base, parts = 0, wanted = 0, most = 0 }: Asked): number {
-    const amount = Math.min(base + parts * Math.min(wanted, most), worthOf(bucket));
+  private waitMs({ bucket, base, parts = 0, wanted = 0, most = 0, spare = 0 }: Asked): number {
+    const amount = Math.min(base + spare + parts * Math.min(wanted, most), worthOf(bucket));
     return Math.max(0, ((amount - this.level(bucket).left) / bucket.perMinute) * 60_000);
   }
 
   /** As large as there is, at most as large as may be, and not nothing. */
-  private partOf({ bucket, base, parts = 0, most = 0 }: Asked): number {
-    const there = Math.floor((this.level(bucket).left - base) / Math.max(1, parts));
-    return Math.max(Math.min(most, 1), Math.min(most, there));
+  private partOf({ bucket, base, parts = 0, wanted = 0, most = 0, spare = 0 }: Asked): number {
+    const there = (without: number) => Math.floor((this.level(bucket).left - without) / Math.max(1, parts));
+    const least = Math.min(wanted, there(base));
+    return Math.max(Math.min(most, 1), Math.min(most, Math.max(least, there(base + spare))));
   }
 
   private level(bucket: Bucket): Level {

@@ -130,6 +130,23 @@ test('a batch answers every line as its request would be answered, in order, err
   expect(readdirSync(join(folder, 'results'))).toEqual([]);
 });
 
+test('a batch larger than what its key may ask a minute keeps nobody from asking, looking and cancelling', async () => {
+  const other = mkdtempSync(join(tmpdir(), 'onebit-jobs-'));
+  const slow = { ...(await keys[0]), requestsPerMinute: 20 };
+  const server = await startServer({ openJobs: () => DiskStore.open(other), keys: [slow] });
+  const client = new OpenAI({ apiKey: 'one', baseURL: `${server.url}/v1`, maxRetries: 0 });
+  const { id } = await begin(
+    client,
+    Array.from({ length: 30 }, (_, i) => line(i)),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  expect((await client.batches.retrieve(id)).status).toBe('in_progress');
+  await client.chat.completions.create(line(0).body as never);
+  expect((await client.batches.cancel(id)).status).toBe('cancelling');
+  await server.stop();
+  rmSync(other, { recursive: true });
+});
+
 test('an input that is wrong fails with its lines, and nothing is answered', async () => {
   const client = clientOf('one');
   const cases: [object[], string, number | null][] = [

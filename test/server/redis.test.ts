@@ -191,6 +191,10 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
       [{ bucket: minute, how: 'take', base: -50 }, lent(day, 1), lent(minute, 20)],
       [{ bucket: minute, how: 'take', base: 200 }],
       [{ bucket: minute, how: 'look', base: 1 }],
+      [{ bucket: minute, how: 'take', base: -300 }],
+      [{ ...lent(minute, 20), spare: 50 }], // what goes beyond the wanted parts leaves so much
+      [{ ...lent(minute, 1), spare: 50 }],
+      [{ ...lent(minute, 90), spare: 50 }], // a whole bucket is enough
     ];
     const found = [];
     for (const quota of quotas) {
@@ -208,6 +212,10 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
       [0, undefined, 20],
       [0, undefined, 0],
       [2010, 0, 0],
+      [0, undefined, 0],
+      [0, undefined, 15],
+      [210, 0, 0],
+      [500, 0, 0],
     ]);
   });
 
