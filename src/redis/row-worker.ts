@@ -28,8 +28,14 @@ const MOST_STARTS = 8;
 const SAY_MS = 5000;
 const RETRY_MS = 1000;
 const LONGEST_WAIT_MS = 60_000;
-/** After so long a row that was left to others is looked at again. */
-const LEFT_MS = 30_000;
+/**
+ * A row that is left to others keeps its place here so long: who only leaves rows is faster than who answers them, and would take them all. After LEFT_MS anybody may
+ * take it again, soon, for mostly there are workers that may answer it.
+ */
+const REST_MS = 300;
+const LEFT_MS = 1000;
+/** So long a worker that left rows says so. */
+const LEAVES_MS = 60_000;
 
 /** What is known of a batch and does not change. */
 interface Known {
@@ -112,7 +118,10 @@ export class RowWorker {
     const names = [keys.run(batch), keys.rows(batch), keys.data(known.inputFileId)];
     const found = await place.run((client) => runScript(client, 'lineOfRow', names, [line, from, to - 1]));
     if (found === '') return; // answered, or its batch has ended: whoever sees that takes it out of the queue
-    if (!this.mayAnswer(known)) return this.putBack(job, token, LEFT_MS);
+    if (!this.mayAnswer(known)) {
+      await sleep(REST_MS, this.stop.signal);
+      return this.putBack(job, token, LEFT_MS);
+    }
     const { custom_id, body } = JSON.parse(String(found).replace(/^\ufeff/, '')) as {
       custom_id: string;
       body: unknown;
@@ -206,7 +215,7 @@ export class RowWorker {
   private async say(): Promise<void> {
     const { place } = this.jobs;
     const { id, startedAt, running, done } = this;
-    const since = Date.now() - 2 * LEFT_MS;
+    const since = Date.now() - LEAVES_MS;
     const leaves = [...this.left].filter(([, at]) => at >= since).map(([reason]) => reason);
     const info: WorkerInfo = {
       ...{ id, models: this.work.models(), running, done, leaves },

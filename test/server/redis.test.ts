@@ -245,6 +245,22 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
     await worker.close(1000);
   }, 60_000);
 
+  test('a worker that has to leave rows keeps them from nobody who may answer them', async () => {
+    const jobs = await openJobs();
+    const work = { ...replicas[0].server.queueWork(jobs.store), knows: () => false, onError: () => {} };
+    const leaving = new RowWorker(jobs, work, { parallel: 8, leaseSeconds: 2 });
+    const worker = await startWorker();
+    const client = clientOf('one');
+    const began = performance.now();
+    const { id } = await begin(
+      client,
+      Array.from({ length: 40 }, (_, i) => line(i)),
+    );
+    expect(await ended(client, id)).toMatchObject({ request_counts: { completed: 40 } });
+    expect(performance.now() - began).toBeLessThan(28_000); // a row that was left once waited for 30 s
+    await Promise.all([leaving, worker].map((one) => one.close(1000)));
+  }, 120_000);
+
   test('rows that every worker leaves are no secret: operators see why, end the batch, and its rows leave the queue', async () => {
     const jobs = await openJobs();
     const work = { ...replicas[0].server.queueWork(jobs.store), knows: () => false, onError: () => {} };
