@@ -104,7 +104,9 @@ const compilers = [
       target: 'es2022',
       lib: ['es2023', 'dom', 'dom.iterable', 'dom.asynciterable'],
     };
-    const compilerOptions = { ...options, strict: true, skipLibCheck: false, types: [], noEmit: true };
+    // Zod's types for node10 import CommonJS by default imports; `tsc --init` has this.
+    const interop = moduleResolution === 'node10' ? { esModuleInterop: true } : {};
+    const compilerOptions = { ...options, ...interop, strict: true, skipLibCheck: false, types: [], noEmit: true };
     project.write({ 'tsconfig.json': JSON.stringify({ compilerOptions, include: ['app.ts'] }), 'app.ts': TYPED });
     project.bin('typescript/bin/tsc', ['-p', 'tsconfig.json']);
   },
