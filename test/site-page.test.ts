@@ -162,6 +162,7 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
       server.asked.length = 0;
       await say(page, 'Prices?');
       const formatted = page.locator('.formatted');
+      await formatted.waitFor(); // the part that formats is loaded when the answer has ended
       expect(await formatted.locator('td').allTextContents()).toEqual(['chain', '35']);
       expect(await formatted.getByText('35').evaluate((cell) => getComputedStyle(cell).textAlign)).toBe('right');
       expect(await formatted.locator('pre code').textContent()).toBe('alert(1)\n');

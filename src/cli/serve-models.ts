@@ -2,6 +2,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
+import { findCached } from '../bytes/cache.ts';
+import { pathOf } from '../bytes/file-source.ts';
 import { OnebitError } from '../errors.ts';
 import type { Abstain } from '../generate/abstain.ts';
 import { factsOf, type ModelFacts } from '../gguf/facts.ts';
@@ -154,14 +156,11 @@ async function headerOf<Result>(
   }
 }
 
-/** When the file of a model was written; of a URL that is not known. */
+/** When the file or the folder of a model was written, without asking the network; undefined of an address that was not pulled. */
 async function modifiedOf(name: string): Promise<Date | undefined> {
-  const source = await openSource(name);
-  try {
-    return (await stat(source.name).catch(() => undefined))?.mtime;
-  } finally {
-    await source.close();
-  }
+  const path = name.startsWith('file:') ? pathOf(name) : name;
+  const written = async (file?: string) => file && (await stat(file).catch(() => undefined))?.mtime;
+  return (await written(path)) || (await written((await findCached(name).catch(() => undefined))?.path)) || undefined;
 }
 
 async function digestOf(name: string): Promise<string> {

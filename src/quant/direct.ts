@@ -92,7 +92,7 @@ function bitsToPairs(bytes: Uint8Array, out: Uint8Array): boolean {
   const table = codes;
   const words = wordsOf(out);
   for (let at = 0, to = 0; at < bytes.length; at += 18, to += 9) {
-    const d = bytes[at] | (bytes[at + 1] << 8);
+    const d = readU16(bytes, at);
     const size = d & ~SIGN;
     const keep = size === 0 ? 0 : -1;
     const flip = size === 0 ? 0x55555555 : d & SIGN ? 0xaaaaaaaa : 0;
