@@ -55,8 +55,10 @@ const flags = [
   ...(values.type ? ['--type', values.type] : []),
   ...(values.force ? ['--force'] : []),
 ];
-const remove = () => {
+// Memory that was just freed is quick to fill again, on virtual machines by far; after a pause each measurement begins with the same.
+const remove = async () => {
   for (const path of [copy, out]) rmSync(path, { recursive: true, force: true });
+  await new Promise((resolve) => setTimeout(resolve, 6000));
 };
 
 const forget = () => values.cold && writeFileSync('/proc/sys/vm/drop_caches', '3');
@@ -66,17 +68,17 @@ let outBytes = 0;
 const inBytes = statSync(model).size;
 const [copies, moves, conversions] = [[], [], []];
 for (let round = 0; round < Number(values.rounds); round++) {
-  remove();
+  await remove();
   forget();
   const copySeconds = await seconds(() => {
     copyFileSync(model, copy);
     sync(copy);
   });
   copies.push(inBytes / copySeconds);
-  remove();
+  await remove();
   forget();
   moves.push(inBytes / (await seconds(() => move(model, copy))));
-  remove();
+  await remove();
   forget();
   const convertSeconds = await seconds(async () => {
     const args = [program, 'convert', model, '-o', out, ...flags];
@@ -97,7 +99,7 @@ for (let round = 0; round < Number(values.rounds); round++) {
   outBytes = statSync(weights).size;
   conversions.push(Math.max(inBytes, outBytes) / convertSeconds);
 }
-remove();
+await remove();
 const megabytes = (bytes) => Math.round(bytes / 1e6);
 const [copied, moved, converted] = [copies, moves, conversions].map(median);
 const share = (of) => Math.round((100 * converted) / of) / 100;

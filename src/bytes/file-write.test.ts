@@ -1,7 +1,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { writeFileAtomically } from './file-write.ts';
 
 let folder: string;
@@ -43,4 +44,20 @@ test('a folder that is missing is an io error that names the path', async () => 
     code: 'io',
     message: expect.stringContaining(`write ${path}: the disk must take the file, got ENOENT`),
   });
+});
+
+test('a disk that fails while more is being written is told, though it says so only once', async () => {
+  const path = join(folder, 'm.gguf');
+  const handle = await open(join(folder, 'other'), 'w');
+  const datasync = vi.spyOn(Object.getPrototypeOf(handle), 'datasync');
+  await handle.close();
+  datasync.mockRejectedValueOnce(Object.assign(new Error('no'), { code: 'EIO' }));
+  const attempt = writeFileAtomically(path, async (append) => {
+    const piece = new Uint8Array(40 << 20);
+    for (let i = 0; i < 4; i++) await append(piece);
+  });
+  await expect(attempt).rejects.toMatchObject({ code: 'io', message: expect.stringContaining('EIO') });
+  expect(datasync).toHaveBeenCalled();
+  expect(readdirSync(folder)).toEqual(['other']);
+  datasync.mockRestore();
 });

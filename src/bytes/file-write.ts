@@ -37,8 +37,14 @@ export async function writeFileAtomically(
   const file = await attempt(path, () => open(temporary, 'wx', mode ?? (earlier ? earlier.mode & 0o777 : 0o666)));
   try {
     try {
-      await produce((bytes) => attempt(path, () => writeAll(file, bytes)));
-      await attempt(path, () => file.sync());
+      const sync = syncBehind(file);
+      await produce((bytes) =>
+        attempt(path, async () => {
+          await writeAll(file, bytes);
+          sync.wrote(bytes.length);
+        }),
+      );
+      await attempt(path, () => sync.finish());
     } finally {
       await file.close();
     }
@@ -57,6 +63,36 @@ async function writeStraight(path: string, produce: (append: Append) => Promise<
   } finally {
     await file.close();
   }
+}
+
+/** Bytes after which what was written is sent to the disk. */
+const SYNC_BYTES = 64 << 20;
+
+/** Brings a file to the disk while more of it is written: else the disk has nothing to do until the end, and all of it then. */
+function syncBehind(file: FileHandle): { wrote(bytes: number): void; finish(): Promise<void> } {
+  let waiting = 0;
+  let syncing: Promise<void> | undefined;
+  let failure: { cause: unknown } | undefined; // the system tells it once
+  return {
+    wrote(bytes) {
+      waiting += bytes;
+      if (waiting < SYNC_BYTES || syncing) return;
+      waiting = 0;
+      syncing = file
+        .datasync()
+        .catch((cause) => {
+          failure ??= { cause };
+        })
+        .finally(() => {
+          syncing = undefined;
+        });
+    },
+    async finish() {
+      await syncing;
+      await file.sync();
+      if (failure) throw failure.cause;
+    },
+  };
 }
 
 /** Writes all of `bytes` where the file stands. @throws what the system says; ENOSPC where it takes nothing */

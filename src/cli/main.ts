@@ -3,37 +3,41 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { fileError } from '../bytes/file-source.ts';
 import { OnebitError } from '../errors.ts';
-import { batchCommand } from './batch.ts';
-import { benchCommand } from './bench.ts';
-import { calibrateCommand } from './calibrate.ts';
-import { chatCommand } from './chat.ts';
-import { completionCommand } from './completion.ts';
 import { type CommandContext, numberBetween } from './context.ts';
-import { convertCommand } from './convert.ts';
-import { decideCommand } from './decide.ts';
-import { demoCommand } from './demo.ts';
-import { detectCommand } from './detect.ts';
-import { distilCommand } from './distil.ts';
-import { doctorCommand } from './doctor.ts';
-import { evaluateCommand } from './evaluate.ts';
-import { generateCommand } from './generate.ts';
-import { inspectCommand } from './inspect.ts';
-import { mcpCommand } from './mcp.ts';
 import { note, printError } from './print.ts';
-import { publishCommand } from './publish.ts';
-import { pullCommand } from './pull.ts';
-import { scoreCommand } from './score.ts';
-import { serveCommand } from './serve.ts';
-import { signCommand } from './sign.ts';
 import { printStop, Stopping } from './stopping.ts';
 import { meantByCommand, meantByWords } from './suggest.ts';
-import { supportCommand } from './support.ts';
-import { trainCommand } from './train.ts';
-import { verifyCommand } from './verify.ts';
-import { workerCommand } from './worker.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
+
+/** Every command, in the order of `--help`. Only the one that is named is loaded: all of them take a quarter of a second. */
+const COMMANDS: Record<string, () => Promise<(context: CommandContext) => Command>> = {
+  generate: async () => (await import('./generate.ts')).generateCommand,
+  chat: async () => (await import('./chat.ts')).chatCommand,
+  score: async () => (await import('./score.ts')).scoreCommand,
+  evaluate: async () => (await import('./evaluate.ts')).evaluateCommand,
+  detect: async () => (await import('./detect.ts')).detectCommand,
+  batch: async () => (await import('./batch.ts')).batchCommand,
+  inspect: async () => (await import('./inspect.ts')).inspectCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+  convert: async () => (await import('./convert.ts')).convertCommand,
+  bench: async () => (await import('./bench.ts')).benchCommand,
+  publish: async () => (await import('./publish.ts')).publishCommand,
+  pull: async () => (await import('./pull.ts')).pullCommand,
+  serve: async () => (await import('./serve.ts')).serveCommand,
+  worker: async () => (await import('./worker.ts')).workerCommand,
+  mcp: async () => (await import('./mcp.ts')).mcpCommand,
+  train: async () => (await import('./train.ts')).trainCommand,
+  distil: async () => (await import('./distil.ts')).distilCommand,
+  support: async () => (await import('./support.ts')).supportCommand,
+  decide: async () => (await import('./decide.ts')).decideCommand,
+  calibrate: async () => (await import('./calibrate.ts')).calibrateCommand,
+  sign: async () => (await import('./sign.ts')).signCommand,
+  verify: async () => (await import('./verify.ts')).verifyCommand,
+  demo: async () => (await import('./demo.ts')).demoCommand,
+  completion: async () => (await import('./completion.ts')).completionCommand,
+};
 
 /** Runs the program with `args` (without node and script) and gives its exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -56,7 +60,7 @@ export async function main(args: string[]): Promise<number> {
       uncaught: (work) => stopping.uncaught(work),
       catchInterrupt: (catcher) => stopping.catchInterrupt(catcher),
     };
-    root = program(context, stopping);
+    root = await program(args, context, stopping);
     await root.parseAsync(args, { from: 'user' });
     return endsBySignal ? 0 : stopping.exitCode || Number(process.exitCode ?? 0);
   } catch (error) {
@@ -69,7 +73,7 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-function program(context: CommandContext, stopping: Stopping): Command {
+async function program(args: readonly string[], context: CommandContext, stopping: Stopping): Promise<Command> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const root = new Command('onebit')
     .description('Run, train and serve 1-bit language models.')
@@ -78,33 +82,11 @@ function program(context: CommandContext, stopping: Stopping): Command {
       'after',
       '\nExamples:\n  onebit chat\n  onebit generate -p "Once upon a time"\n  onebit COMMAND --help',
     );
-  const commands = [
-    generateCommand,
-    chatCommand,
-    scoreCommand,
-    evaluateCommand,
-    detectCommand,
-    batchCommand,
-    inspectCommand,
-    doctorCommand,
-    convertCommand,
-    benchCommand,
-    publishCommand,
-    pullCommand,
-    serveCommand,
-    workerCommand,
-    mcpCommand,
-    trainCommand,
-    distilCommand,
-    supportCommand,
-    decideCommand,
-    calibrateCommand,
-    signCommand,
-    verifyCommand,
-    demoCommand,
-    completionCommand,
-  ];
-  for (const command of commands) root.addCommand(command(context));
+  // The shells complete all of them.
+  const one = args[0] !== undefined && args[0] !== 'completion' && Object.hasOwn(COMMANDS, args[0]);
+  for (const name of one ? [args[0]] : Object.keys(COMMANDS)) {
+    root.addCommand((await COMMANDS[name]())(context));
+  }
   const bounded = new Set(leaves(root).filter(({ options }) => !options.some(({ long }) => long === '--timeout')));
   for (const command of bounded) {
     command.option('--timeout <seconds>', 'end the command after so long', numberBetween(0.001, 1e6));
