@@ -56,7 +56,6 @@ const FORCED = [
   'testBindToolsWithRunnableToolLike',
   'testBindToolsWithOpenAIFormattedTools',
   'testStreamTokensWithToolCalls',
-  'testInvokeMoreComplexTools',
   'testModelCanAcceptStructuredToolParamsSchema',
   'testStreamTools',
   'testParallelToolCalling',

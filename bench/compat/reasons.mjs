@@ -12,6 +12,18 @@ export const REASONS = [
   },
   {
     suite: 'langchain',
+    test: /bind tools|tool params|complex tools/,
+    message: /to have a length of 1/,
+    reason: 'Made to call a tool (`tool_choice: "required"`, which allows several calls, as at OpenAI), the model of the package calls it more than once; with `parallel_tool_calls: false` it calls it once.',
+  },
+  {
+    suite: 'langchain',
+    test: /parallel tool calling|tool params|stream tools|complex tools/,
+    message: /expected 0 to be greater|ContextLength|length limit|Unterminated|Expected .* in JSON/,
+    reason: 'Made to answer in this form, the model of the package writes a text in it that does not end, so that the answer is cut (`finish_reason: "length"`): it holds the form as far as it came.',
+  },
+  {
+    suite: 'langchain',
     test: /tool use AI message|parallel tool calling|bind tools|tool params|stream tools|tokens with tool calls|complex tools/,
     reason: 'The model of the package has 6.5 million weights: it does not do two sums by itself, nor call a tool unasked. With `tool_choice` it is asked where that is enough.',
   },
@@ -31,5 +43,5 @@ export const REASONS = [
   { suite: 'ollama', test: /BlueSky/, reason: 'The model of the package books tables and taxis; it does not know why the sky is blue.' },
   { suite: 'ollama', test: /APIShowModel/, reason: 'Fields of a Modelfile (`modelfile`, `parameters`), which there is none of; the licence only where the file names one.' },
   { suite: 'ollama', test: /LongInputContext/, reason: 'One message longer than the context is refused (400) rather than cut without a word; of long conversations the oldest turns are left out.' },
-  { suite: 'ollama', test: /ToolCalling|ToolRoutes/, reason: 'The requests are answered; the model of the package has 5 million weights and calls no tool unasked. With `tool_choice` it is made to.' },
+  { suite: 'ollama', test: /ToolCalling|ToolRoutes/, reason: 'The requests are answered; the model of the package has 6.5 million weights and calls no tool unasked. With `tool_choice` it is made to.' },
 ]; // biome-ignore format: a table

@@ -1,21 +1,23 @@
 // `npm run test:compat`: the packed package in projects of users, with every bundler, runtime and compiler that docs/compatibility.md names. Each cell is a
-// project of its own: installs, builds without configuration, asks the embedded model, compares with Node's answer.
+// project of its own: installs, builds without configuration, asks the embedded model, compares with Node's answer. Browsers are cells too: their part of
+// test/browsers.test.ts, on the built package.
 //   npm run test:compat                    all cells, and writes the table
 //   npm run test:compat -- vite-8 node-22  cells whose names begin so
 //   npm run test:compat -- --list
-// Needs npm's registry, and Chromium for the bundlers of pages. Results are kept in docs/compatibility.json.
+// Needs npm's registry, Chromium for the bundlers of pages, and the browsers of the cells. Results are kept in docs/compatibility.json.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { browsers } from './browsers.mjs';
 import { bundlers } from './bundlers.mjs';
 import { Project, pack } from './project.mjs';
 import { NODE_PROGRAM, runtimes } from './runtimes.mjs';
 import { writeTable } from './table.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const cells = [...runtimes, ...bundlers];
+const cells = [...runtimes, ...bundlers, ...browsers];
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const chosen = wanted.length === 0 ? cells : cells.filter(({ id }) => wanted.some((name) => id.startsWith(name)));
 
@@ -56,7 +58,7 @@ async function runCells() {
 async function problemOf(cell, tarball, expected) {
   const project = new Project();
   try {
-    project.install(tarball, cell.packages);
+    if (cell.packages) project.install(tarball, cell.packages);
     await cell.run(project, expected);
     return undefined;
   } catch (error) {

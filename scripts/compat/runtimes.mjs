@@ -23,7 +23,7 @@ const { platform, arch } = process;
 
 const node = [20, 22, 24, 26].map((major) => ({
   id: `node-${major}`,
-  name: `Node ${major}`,
+  name: `Node ${major}: import, CommonJS require, commands`,
   packages: [`node-${platform === 'win32' ? 'win' : platform}-${arch}@${major}`],
   async run(project, expected) {
     const folder = `node_modules/node-${platform === 'win32' ? 'win' : platform}-${arch}/bin`;

@@ -1,4 +1,4 @@
-// Owns the table of bundlers, runtimes and compilers in docs/compatibility.md: made from results, between two marks.
+// Owns the table of bundlers, runtimes, compilers and browsers in docs/compatibility.md: made from results, between two marks.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -19,7 +19,7 @@ export function writeTable(root, cells, results) {
   const path = join(root, 'docs/compatibility.md');
   const text = existsSync(path) ? readFileSync(path, 'utf8') : '# Compatibility\n';
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
-  const section = '\n## Bundlers, runtimes, compilers\n\n';
+  const section = '\n## Bundlers, runtimes, compilers, browsers\n\n';
   writeFileSync(
     path,
     begin < 0 ? `${text.trimEnd()}\n${section}${table}\n` : text.slice(0, begin) + table + text.slice(end + END.length),
