@@ -52,8 +52,8 @@ export const FIRST = [
 
 /** @type {WritingCommand[]} */
 export const COMMANDS = [
-  { name: 'train', args: ['train', 'corpus.txt', '-o', 'out.gguf', ...SMALL, '--steps', '40', '--checkpoint-every', '5'], again: ['--resume'], outputs: ['out.gguf', 'out.jsonl', 'out.html', 'out.card.md'], kept: ['out.gguf.ckpt'] },
-  { name: 'distil', args: ['distil', 'float.gguf', 'corpus.txt', '-o', 'out.gguf', ...RUN, '--steps', '20'], again: ['--resume'], outputs: ['out.gguf', 'out.jsonl', 'out.html', 'out.card.md'], kept: ['out.gguf.ckpt'] },
+  { name: 'train', args: ['train', 'corpus.txt', '-o', 'out.gguf', ...SMALL, '--steps', '40', '--checkpoint-every', '5'], again: ['--resume'], outputs: ['out.gguf', 'out.log.jsonl', 'out.html', 'out.card.md'], kept: ['out.gguf.ckpt'] },
+  { name: 'distil', args: ['distil', 'float.gguf', 'corpus.txt', '-o', 'out.gguf', ...RUN, '--steps', '20'], again: ['--resume'], outputs: ['out.gguf', 'out.log.jsonl', 'out.html', 'out.card.md'], kept: ['out.gguf.ckpt'] },
   { name: 'train --export-tokens', args: ['train', 'corpus.txt', '-o', 'x.gguf', ...SMALL, '--steps', '5', '--export-tokens', 'out'], outputs: ['out/tokens.safetensors', 'out/config.json', 'out/tokenizer.json'], once: true, kept: ['out', 'x.gguf.ckpt'] },
   { name: 'convert', args: ['convert', 'model.gguf', '-o', 'out.gguf', '--type', 'same'], outputs: ['out.gguf'] },
   { name: 'convert --to hf', args: ['convert', 'model.gguf', '-o', 'out', '--to', 'hf'], outputs: ['out/model.safetensors', 'out/config.json', 'out/tokenizer.json'], once: true, kept: ['out'] },

@@ -165,3 +165,74 @@ test.each([
   parts['xl/worksheets/sheet1.xml'] = parts['xl/worksheets/sheet1.xml'].replace('<c r="B2">', '<c r="B2" s="1">');
   expect((await readRows(zip(parts), 'q.xlsx')).map((row) => row.text)).toEqual([text]);
 });
+
+test('a sheet of a chart alone has no cells', async () => {
+  const parts = workbook({ Chart: [], Data: rows });
+  const relations = 'xl/_rels/workbook.xml.rels';
+  parts[relations] = parts[relations].replace('worksheet" Target="work', 'chartsheet" Target="chart');
+  expect((await readRows(zip(parts), 'q.xlsx'))[0].text).toBe('money & <more>');
+});
+
+test('how the name of a sheet is written changes nothing', async () => {
+  const parts = workbook({ Old: [['text', 'intent'], ['gone', 'x']], Data: rows }); // biome-ignore format: rows
+  parts['xl/workbook.xml'] = parts['xl/workbook.xml']
+    .replace('name="Old"', 'name="&#220;bung" state="hidden"')
+    .replace('name="Data"', 'name="&#xDC;bersicht"');
+  expect((await readRows(zip(parts), 'q.xlsx'))[0].text).toBe('money & <more>');
+  const sheet = 'xl/worksheets/sheet2.xml';
+  parts[sheet] = parts[sheet].replace('<row r="3">', '<row r="3"><c r="C3"><f>A1</f></c>');
+  await expect(readRows(zip(parts), 'q.xlsx')).rejects.toThrow(/row 3: C3 is a formula/);
+});
+
+test.each([
+  ['Latin-1', (text: string) => Buffer.from(text.replace('open?', 'öffnet?'), 'latin1'), /sheet1\.xml is not UTF-8/],
+  ['UTF-16', (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le'), /sheet1\.xml is not UTF-8/],
+  ['UTF-16 without a mark', (text: string) => Buffer.from(text, 'utf16le'), /sheet1\.xml is not UTF-8/],
+  ['CDATA', (text: string) => text.replace('<t>refund</t>', '<t><![CDATA[refund]]></t>'), /'<!\[CDATA\[', which/],
+  ['a DTD', (text: string) => `<!DOCTYPE a [<!ENTITY b "c">]>${text}`, /'<!DOCTYPE', which is not read/],
+  ['cells without places', (text: string) => text.replaceAll(/<c r="\w+"/g, '<c'), /not laid out as Excel does/],
+])('%s in a part is refused, not misread', async (_, change, message) => {
+  const parts: Record<string, string | Uint8Array> = workbook({ Data: rows });
+  parts['xl/worksheets/sheet1.xml'] = change(parts['xl/worksheets/sheet1.xml'] as string);
+  await expect(readRows(zip(parts), 'q.xlsx')).rejects.toMatchObject({
+    code: 'bad-file',
+    message: expect.stringMatching(message),
+  });
+});
+
+test.each([
+  ['<row r="20000"><c r="XFD20000"><v>1</v></c></row>', /cells reach to XFD20000/],
+  ['<row r="99999999"><c r="A99999999"><v>1</v></c></row>', /cells reach to 99999999/],
+  [
+    [...Array(2000)].map((_, i) => `<row r="${i + 9}"><c r="XFD${i + 9}" s="1"/></row>`).join(''),
+    /cells reach to XFD2008/,
+  ],
+  ['<row r="20000"><c r="XFD20000" s="1"/></row>', undefined],
+])(
+  'few cells far away take no more memory than a table may',
+  async (far, message) => {
+    const parts = workbook({ Data: rows });
+    const sheet = 'xl/worksheets/sheet1.xml';
+    parts[sheet] = parts[sheet].replace('</sheetData>', `${far}</sheetData>`);
+    const read = readRows(zip(parts), 'q.xlsx');
+    if (message)
+      await expect(read).rejects.toMatchObject({ code: 'bad-file', message: expect.stringMatching(message) });
+    else expect(await read).toHaveLength(3);
+  },
+  10_000,
+);
+
+test.each([
+  ['1', 42369, '2020-01-01'],
+  ['true', 42369, '2020-01-01'],
+  ['true', 0.5, '12:00:00'],
+  ['1', 0.5, '12:00:00'],
+  ['false', 43831, '2020-01-01'],
+])('where date1904 is "%s", %d is %s', async (said, serial, text) => {
+  const parts = workbook({ Data: [['intent', 'text'], ['a', serial]] }); // biome-ignore format: rows
+  parts['xl/workbook.xml'] = parts['xl/workbook.xml'].replace('<sheets>', `<workbookPr date1904="${said}"/><sheets>`);
+  parts['xl/styles.xml'] =
+    '<styleSheet><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="22" applyNumberFormat="1"/></cellXfs></styleSheet>';
+  parts['xl/worksheets/sheet1.xml'] = parts['xl/worksheets/sheet1.xml'].replace('<c r="B2">', '<c r="B2" s="1">');
+  expect((await readRows(zip(parts), 'q.xlsx')).map((row) => row.text)).toEqual([text]);
+});

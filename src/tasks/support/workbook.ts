@@ -2,16 +2,20 @@
 // to is measured before the library sees it. Must not know what columns mean. Source: PKWARE's APPNOTE 6.3.10; ECMA-376.
 import { OnebitError } from '../../errors.ts';
 import { checkColumns, columnOf, type Table } from './table.ts';
-import { listedSheets, unclearCells } from './workbook-cells.ts';
+import { countsFrom1904, type ListedSheet, listedSheets, reachOf, targetsOf, unclearCells } from './workbook-cells.ts';
 
 /** More would be no table of queries, and unpack to more than a machine should hold. */
-const MOST = { bytes: 64e6, entries: 2000, unpackedBytes: 128e6 };
+const MOST = { bytes: 64e6, entries: 2000, unpackedBytes: 128e6, cells: 16e6 };
 const MOST_LISTED = 5;
 const END_SIGNATURE = 0x06054b50;
 const ENTRY_SIGNATURE = 0x02014b50;
 const DEFLATED = 8;
-/** Dates of workbooks before this are times of a day. */
-const FIRST_DAY = Date.UTC(1899, 11, 31);
+const WORKBOOK = 'xl/workbook.xml';
+const RELATIONS = 'xl/_rels/workbook.xml.rels';
+/** Dates of workbooks before this are times of a day; those of Macs before 2011 count from another day. */
+const FIRST_DAY = { 1900: Date.UTC(1899, 11, 31), 1904: Date.UTC(1904, 0, 2) };
+const DAYS_FROM_1900_TO_1904 = 1462;
+const DAY_MS = 86_400_000;
 
 /** Whether bytes are of a ZIP file, as those of a workbook are. */
 export function isZip(bytes: Uint8Array): boolean {
@@ -33,25 +37,55 @@ export function isWorkbook(bytes: Uint8Array, name: string): boolean {
  */
 export async function readWorkbook(bytes: Uint8Array, name: string, wanted: readonly string[]): Promise<Table> {
   const parts = await checkArchive(bytes, name);
+  const textOfPart = async (part: string) => (parts.has(part) ? await xmlOf(bytes, parts.get(part)!, name) : '');
+  const [workbook, relations] = [await textOfPart(WORKBOOK), await textOfPart(RELATIONS)];
+  const listed = listedSheets(workbook, relations);
+  await checkParts(relations, listed, textOfPart, name);
   const { default: readSheets } = await import('read-excel-file/universal');
-  let sheets: { sheet: string; data: unknown[][] }[];
+  let sheets: { sheet: string; data?: unknown[][] }[];
   try {
     sheets = (await readSheets(new Uint8Array(bytes).buffer, { parseNumber: (text) => text })) as never;
   } catch (cause) {
-    throw refusal(name, `got ${(cause as Error).message}. Save it as .xlsx or CSV anew`, cause);
+    const what = cause instanceof TypeError ? 'one that is not laid out as Excel does' : (cause as Error).message;
+    throw refusal(name, `got ${what}. Save it as .xlsx or CSV anew`, cause);
   }
-  const textOfPart = async (part: string) => (parts.has(part) ? await unpackedText(bytes, parts.get(part)!) : '');
-  const listed = listedSheets(await textOfPart('xl/workbook.xml'), await textOfPart('xl/_rels/workbook.xml.rels'));
-  const hidden = new Set(listed.filter((sheet) => sheet.hidden).map((sheet) => sheet.name));
-  const tables = sheets
-    .map(({ sheet, data }) => ({ sheet, table: tableOf(data) }))
-    .sort((a, b) => Number(hidden.has(a.sheet)) - Number(hidden.has(b.sheet)));
+  // Sheets come as the workbook lists them; those of charts alone have no cells.
+  if (sheets.length !== listed.length) throw refusal(name, 'got a list of sheets that is unclear. Save it anew');
+  const dates = countsFrom1904(workbook);
+  const tables = listed
+    .flatMap(({ hidden, part }, i) => {
+      const { data } = sheets[i];
+      return data ? [{ hidden, part, table: tableOf(data, dates) }] : [];
+    })
+    .sort((a, b) => Number(a.hidden) - Number(b.hidden));
   const fits = ({ table }: { table: Table }) => wanted.every((column) => columnOf(table, column) >= 0);
   const found = tables.find(fits) ?? tables[0];
   checkColumns(found?.table.columns ?? [], name, wanted);
-  const part = listed.find((sheet) => sheet.name === found.sheet)?.part;
-  if (part) checkCells(await textOfPart(part), name);
+  if (!found?.part || !parts.has(found.part)) throw refusal(name, 'got a sheet whose part is unclear. Save it anew');
+  checkCells(await textOfPart(found.part), name);
   return found.table;
+}
+
+/** Throws `bad-file` for parts that the library would misread, and for sheets whose cells are spread over more than it should make rows of. */
+async function checkParts(
+  relations: string,
+  listed: readonly ListedSheet[],
+  textOfPart: (part: string) => Promise<string>,
+  name: string,
+): Promise<void> {
+  const sheets = new Set(listed.map(({ part }) => part));
+  let left = MOST.cells;
+  for (const part of new Set(targetsOf(relations).values())) {
+    const text = part.endsWith('.xml') ? await textOfPart(part) : '';
+    if (!sheets.has(part)) continue;
+    const { cells, furthest } = reachOf(text);
+    left -= cells;
+    if (!(left >= 0))
+      throw refusal(
+        name,
+        `got one whose cells reach to ${furthest}: ${MOST.cells} are taken, empty ones included. Delete what is far from the table, formats too, or save the table as CSV`,
+      );
+  }
 }
 
 function checkCells(sheet: string, name: string): void {
@@ -67,21 +101,27 @@ function checkCells(sheet: string, name: string): void {
 }
 
 /** Rows of a sheet are as long as its widest one, so none is too short or too long. */
-function tableOf(data: readonly (readonly unknown[])[]): Table {
-  const filled = data.map((cells, i) => ({ line: i + 1, fields: cells.map(textOf) }));
+function tableOf(data: readonly (readonly unknown[])[], dates: Dates1904): Table {
+  const filled = data.map((cells, i) => ({ line: i + 1, fields: cells.map((cell) => textOf(cell, dates)) }));
   const [header, ...rows] = filled.filter(({ fields }) => fields.some((field) => field.trim() !== ''));
   return { columns: header?.fields.map((field) => field.trim()) ?? [], rows };
 }
 
-function textOf(cell: unknown): string {
+type Dates1904 = ReturnType<typeof countsFrom1904>;
+
+function textOf(cell: unknown, dates: Dates1904): string {
   if (cell === null || cell === undefined) return '';
-  return cell instanceof Date ? dateText(cell) : String(cell);
+  return cell instanceof Date ? dateText(cell, dates) : String(cell);
 }
 
-/** A date as it stands in a cell: a day, a day with a time, or a time alone, which workbooks count from 1899-12-30. */
-function dateText(date: Date): string {
+/**
+ * A date as it stands in a cell: a day, a day with a time, or a time alone, which workbooks count from 1899-12-30, or from 1904. The library knows the
+ * latter where "1" says it, not where "true" does.
+ */
+function dateText(read: Date, dates: Dates1904): string {
+  const date = dates === 'true' ? new Date(read.getTime() + DAYS_FROM_1900_TO_1904 * DAY_MS) : read;
   const [day, time] = new Date(Math.round(date.getTime() / 1000) * 1000).toISOString().slice(0, 19).split('T');
-  if (date.getTime() < FIRST_DAY) return time;
+  if (date.getTime() < FIRST_DAY[dates === undefined ? 1900 : 1904]) return time;
   return time === '00:00:00' ? day : `${day}T${time}`;
 }
 
@@ -95,7 +135,7 @@ async function checkArchive(bytes: Uint8Array, name: string): Promise<Map<string
     left -= await unpackedSize(bytes, entry, left, name);
     if (left < 0) throw refusal(name, `got one that unpacks to more than ${MOST.unpackedBytes} bytes. Split it`);
   }
-  if (!parts.has('xl/workbook.xml')) throw refusal(name, 'got another kind of file. Save it as .xlsx or CSV');
+  if (!parts.has(WORKBOOK)) throw refusal(name, 'got another kind of file. Save it as .xlsx or CSV');
   return parts;
 }
 
@@ -151,10 +191,21 @@ async function unpackedSize(bytes: Uint8Array, entry: Entry, most: number, name:
   return size; // the reader is left as it is: in Node, to cancel a DecompressionStream can end the process
 }
 
-/** The text of a part that `checkArchive` found to be small enough. */
-async function unpackedText(bytes: Uint8Array, { dataAt, packedBytes, deflated }: Entry): Promise<string> {
+/** The text of a part that `checkArchive` found to be small enough, without comments. Throws `bad-file` for what the library would misread without a word. */
+async function xmlOf(bytes: Uint8Array, { dataAt, packedBytes, deflated, name }: Entry, file: string): Promise<string> {
   const packed = new Blob([bytes.slice(dataAt, dataAt + packedBytes)]).stream();
-  return await new Response(deflated ? packed.pipeThrough(new DecompressionStream('deflate-raw')) : packed).text();
+  const unpacked = new Response(deflated ? packed.pipeThrough(new DecompressionStream('deflate-raw')) : packed);
+  const anew = 'Open it in a spreadsheet program and save it as .xlsx or CSV anew';
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(await unpacked.arrayBuffer());
+  } catch (cause) {
+    throw refusal(file, `got one whose part ${name} is not UTF-8. ${anew}`, cause);
+  }
+  if (text.includes('\0')) throw refusal(file, `got one whose part ${name} is not UTF-8. ${anew}`);
+  const unread = ['<![CDATA[', '<!DOCTYPE'].find((mark) => text.includes(mark));
+  if (unread) throw refusal(file, `got one whose part ${name} has '${unread}', which is not read. ${anew}`);
+  return text.replace(/<!--[\s\S]*?-->/g, '');
 }
 
 function refusal(name: string, got: string, cause?: unknown): OnebitError {
