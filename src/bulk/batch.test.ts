@@ -117,6 +117,8 @@ test('a file that is wrong is refused by its row before anything is done', async
   const cases: [string, string, RegExp][] = [
     ['.csv', 'id,text\n1,a\n2\n', /row 3 has 1/],
     ['.csv', 'id,text\n1,a\n2,"b\n3,c\n', /row 3 must be separated values.*never closed/],
+    ['.csv', ';;\r\nid;text\r\n1;"a\r\n\r\nb"\r\n2\r\n', /row 6 has 1/],
+    ['.csv', ',\r\nid,text\r\n"1\r\n",a\r\n2,"b\r\n3,c\r\n', /row 5 must be separated values.*never closed/],
     ['.csv', 'id,other\n1,a\n', /name the column text/],
     ['.jsonl', '{"text":"a"}\n[1]\n', /row 2 must be a JSON object/],
     ['.jsonl', '{"text":"a"}\n{"text":\n', /row 2 must be a JSON object/],

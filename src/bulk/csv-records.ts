@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type CsvError, parse } from 'csv-parse';
 import { OnebitError } from '../errors.ts';
-import { csvProblem, tableStart } from '../tasks/support/table.ts';
+import { csvProblem, lineCounter, tableStart } from '../tasks/support/table.ts';
 
 /** The first line of a table, then its rows. */
 export type CsvRecord =
@@ -43,13 +43,14 @@ export async function* csvRecords(
   // What goes wrong in either comes out of the parser; where the reader stops early, nobody listens.
   const piped = pipeline(Readable.from(body()), parser).catch(() => {});
   let columns: readonly string[] | undefined;
+  const linesOf = lineCounter();
   let lastLine = linesBefore;
   try {
     for await (const { record, info } of parser as AsyncIterable<Parsed>) {
+      const { first, last } = linesOf(record, info.lines);
+      const line = first + linesBefore;
+      lastLine = last + linesBefore;
       if (record.every((field) => field.trim() === '')) continue;
-      const within = record.reduce((sum, field) => sum + (field.match(/\r\n|\n|\r/g)?.length ?? 0), 0);
-      const line = info.lines - within + linesBefore;
-      lastLine = info.lines + linesBefore;
       if (columns && record.length !== columns.length) throw wrongLength(name, line, record.length, columns.length);
       if (columns) yield { line, fields: record };
       else {
@@ -68,7 +69,7 @@ export async function* csvRecords(
 /** The text up to the end of the first line that is not blank. */
 async function headOf(pieces: AsyncGenerator<string, void>): Promise<string> {
   let head = '';
-  while (!/\S[^\r\n]*[\r\n]/.test(head) && head.length < HEAD_CHARACTERS) {
+  while (!/[^\s,;"][^\r\n]*[\r\n]/.test(head) && head.length < HEAD_CHARACTERS) {
     const { done, value } = await pieces.next();
     if (done) break;
     head += value;

@@ -25,6 +25,20 @@ test('quoted fields hold separators, quotes and line breaks; blank rows are left
   ]);
 });
 
+test.each(['\n', '\r\n', '\r'])('rows know their line whatever ends lines in cells and outside (%j)', (end) => {
+  for (const within of ['\n', '\r\n', '\r', '\r\n\r\n']) {
+    const text = [',', 'text,intent', `"a${within}b",x`, `"${within}",`, 'c,y', 'd"e,z'].join(end);
+    const breaks = within.match(/\r\n|\n|\r/g)!.length;
+    expect(() => table(text)).toThrow(`row ${6 + 2 * breaks} must`);
+    expect(table(text.replace('"e', '')).rows.map(({ line }) => line)).toEqual([3, 5 + 2 * breaks, 6 + 2 * breaks]);
+  }
+});
+
+test.each([';', ',', '\t'])('rows of nothing but %j before the header are blank', (separator) => {
+  const text = `${separator}\r\n""${separator}""\r\n\r\n${['text', 'intent'].join(separator)}\r\n${['a', 'b'].join(separator)}`;
+  expect(table(text)).toMatchObject({ columns: wanted, rows: [{ line: 5, fields: ['a', 'b'] }] });
+});
+
 test.each([
   [
     'a quote that swallows other rows',

@@ -108,9 +108,12 @@ function separatorOf(text: string, name: string, wanted: readonly string[]): str
   return most;
 }
 
-/** Fields of the first line; a header has no line breaks. */
+/** Lines before a header that hold nothing but separators and empty quotes. */
+const BLANK_LINES = /^(?:(?:[ \t,;]|"")*(?:\r\n|\n|\r))+/;
+
+/** Fields of the first line that is not blank; a header has no line breaks. */
 function firstFields(text: string, separator: string): string[] {
-  const line = /^[^\r\n]*/.exec(text.replace(/^(?:[ \t]*\r?\n)+/, ''))?.[0] ?? '';
+  const line = /^[^\r\n]*/.exec(text.replace(BLANK_LINES, ''))?.[0] ?? '';
   return line.split(separator).map((field) =>
     field
       .trim()
@@ -121,6 +124,7 @@ function firstFields(text: string, separator: string): string[] {
 
 function recordsOf(text: string, name: string, separator: string, linesBefore: number): TableRow[] {
   const rows: TableRow[] = [];
+  const linesOf = lineCounter();
   let lastLine = 0;
   try {
     parse(text, {
@@ -129,9 +133,9 @@ function recordsOf(text: string, name: string, separator: string, linesBefore: n
       relax_column_count: true,
       skip_empty_lines: true,
       on_record: (fields: string[], { lines }) => {
-        lastLine = lines;
-        const within = fields.reduce((sum, field) => sum + (field.match(/\r\n|\n|\r/g)?.length ?? 0), 0);
-        if (fields.some((field) => field.trim() !== '')) rows.push({ line: lines - within + linesBefore, fields });
+        const { first, last } = linesOf(fields, lines);
+        lastLine = last;
+        if (fields.some((field) => field.trim() !== '')) rows.push({ line: first + linesBefore, fields });
         return null;
       },
     });
@@ -140,6 +144,20 @@ function recordsOf(text: string, name: string, separator: string, linesBefore: n
     throw notCsv(name, text, lastLine, linesBefore, error);
   }
   return rows;
+}
+
+/**
+ * The first and the last line of records that come one after the other. csv-parse gives the last one (`info.lines`), but counts a line break within quotes
+ * twice where it is `\r\n`.
+ */
+export function lineCounter(): (fields: readonly string[], lines: number) => { first: number; last: number } {
+  let countedTwice = 0;
+  return (fields, lines) => {
+    const breaks = fields.flatMap((field) => (/[\r\n]/.test(field) ? field.match(/\r\n|\n|\r/g)! : []));
+    countedTwice += breaks.filter((characters) => characters.length > 1).length;
+    const last = lines - countedTwice;
+    return { first: last - breaks.length, last };
+  };
 }
 
 /** What csv-parse found wrong, in plain words. Its own type is not named here: declarations of the package must not lead to csv-parse's, which need Node's. */
