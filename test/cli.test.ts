@@ -87,6 +87,12 @@ describe('generate', () => {
     expect(JSON.parse(second.stdout).tokens).toEqual(JSON.parse(first.stdout).tokens);
   });
 
+  test('says how standard input is read where nobody said what to continue', async () => {
+    const { stderr } = await run(['generate', ...greedy, '-n', '1'], 'From a pipe');
+    expect(stderr).toMatch(/the prompt is empty.*-p -/);
+    expect((await run(['generate', ...greedy, '-n', '1', '-p', ''], 'x')).stderr).not.toMatch(/the prompt is empty/);
+  });
+
   test('Ctrl-C ends it with 130', async () => {
     const args = ['generate', ...greedy, '--backend', 'reference', '--slide', '-p', 'x', '-n', '100000'];
     let sent = false; // once: a second one ends the program without a word
@@ -142,6 +148,20 @@ describe('what was probably meant', () => {
       'a language model for queries',
       ['support', 'predict', 'x', '-m', model],
       /It is a language model: onebit chat -m/,
+    ],
+    ['a command of another program', ['run', 'bonsai'], /Did you mean: onebit chat/],
+    ['another of them', ['list'], /Did you mean: onebit pull --list/],
+    ['a well-known model to serve', ['serve', '-m', 'bonsai'], /Did you mean prism-ml\/Bonsai-1\.7B-gguf/],
+    [
+      'a model of queries to serve',
+      ['serve', '-m', file('s.gguf'), '--port', '0'],
+      /onebit support serve -m .*s\.gguf/,
+    ],
+    ['a model of queries to look into', ['inspect', file('s.gguf')], /onebit support predict -m .*s\.gguf/],
+    [
+      'a model of queries to begin with',
+      ['train', program, '-o', file('n.gguf'), '--init', file('s.gguf')],
+      /onebit support predict -m .*s\.gguf/,
     ],
     ['a model of queries for chat', ['chat', '-m', file('s.gguf'), '-p', 'x'], /onebit support predict -m .*s\.gguf/],
   ])('%s', async (_, args, message) => {

@@ -8,7 +8,7 @@ import type { Grammar } from '../structured/grammar.ts';
 import { type AbstainFlags, abstainOf, addAbstainOptions } from './calibration-file.ts';
 import { addModelOptions, type CommandContext, loadModel, type ModelFlags, wholeNumber } from './context.ts';
 import { note, printJson, printModelText } from './print.ts';
-import { readInputText, readSchema } from './read-input.ts';
+import { isInputGiven, readInputText, readSchema } from './read-input.ts';
 import { addSamplingOptions, generateOptionsOf, type SamplingFlags } from './sampling-options.ts';
 
 interface GenerateFlags extends ModelFlags, SamplingFlags, AbstainFlags {
@@ -89,6 +89,8 @@ async function promptOf({ prompt, promptFile }: GenerateFlags, signal: AbortSign
     );
   }
   if (promptFile !== undefined || prompt === '-') return readInputText(promptFile ?? '-', 'read prompt', signal);
+  if (prompt === undefined && (await isInputGiven()))
+    note('note: the prompt is empty. What comes by standard input is read with: -p -');
   return prompt ?? '';
 }
 

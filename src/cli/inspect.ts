@@ -1,17 +1,18 @@
 // Owns `onebit inspect`: what is in a model file, and what it would need, without loading it.
 import { Command } from 'commander';
+import type { ByteSource } from '../bytes/source.ts';
 import { printable } from '../core/printable.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { I2sLayout } from '../gguf/tensors.ts';
 import type { Gguf, GgufValue } from '../gguf/types.ts';
 import type { RopeSpec } from '../kernels/backend.ts';
-import { openSource, residentBytesOf, weightBytesOf } from '../load.ts';
+import { residentBytesOf, weightBytesOf } from '../load.ts';
 import { type ModelConfig, readModelConfig } from '../model/config.ts';
 import { type MemoryNeed, memoryNeed } from '../model/memory.ts';
 import { type CommandContext, i2sLayoutOption, modelNameOf } from './context.ts';
 import { print, printJson } from './print.ts';
 import { formatBytes } from './progress.ts';
-import { withModelHint } from './suggest.ts';
+import { withModelFile } from './suggest.ts';
 
 interface InspectFlags {
   model?: string;
@@ -42,8 +43,7 @@ export function inspectCommand({ signal }: CommandContext): Command {
 }
 
 async function inspect(path: string, flags: InspectFlags, signal: AbortSignal): Promise<void> {
-  const source = await withModelHint(path, 'language', () => openSource(path, { signal }));
-  try {
+  const read = async (source: ByteSource) => {
     const gguf = await readGguf(source, { signal, i2sLayout: flags.i2sLayout });
     const config = readModelConfig(gguf);
     const weightBytes = residentBytesOf(gguf);
@@ -51,9 +51,8 @@ async function inspect(path: string, flags: InspectFlags, signal: AbortSignal): 
     const memory = contexts.map((context) => memoryNeed(config, weightBytes, context, 'f16'));
     if (flags.json) printJson(describe(path, source.size, gguf, config, memory));
     else printText(path, source.size, gguf, config, memory);
-  } finally {
-    await source.close();
-  }
+  };
+  await withModelFile(path, read, signal);
 }
 
 function describe(path: string, fileBytes: number, gguf: Gguf, config: ModelConfig, memory: MemoryNeed[]) {

@@ -90,6 +90,12 @@ export async function readSchema(path: string, what: string, signal: AbortSignal
   }
 }
 
+/** Whether something may come by standard input that nobody types: a pipe, or a file that is not empty. */
+export async function isInputGiven(): Promise<boolean> {
+  const found = await statOf(0).catch(() => undefined);
+  return Boolean(found && (found.isFIFO() || found.isSocket() || (found.isFile() && found.size > 0)));
+}
+
 /** The lines of standard input, each as soon as it is there. Throws `bad-file` for what is no UTF-8 or UTF-16, the signal's reason when aborted. */
 export async function* inputLines(what: string, signal: AbortSignal): AsyncGenerator<string, void> {
   const stop = () => process.stdin.destroy();

@@ -1,4 +1,5 @@
 // Owns finding the models that `onebit serve` is told of, how much memory each will take, and loading them.
+
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
@@ -9,13 +10,14 @@ import type { Abstain } from '../generate/abstain.ts';
 import { factsOf, type ModelFacts } from '../gguf/facts.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { Gguf } from '../gguf/types.ts';
-import { defaultContextTokens, load, openSource, residentBytesOf } from '../load.ts';
+import { defaultContextTokens, load, residentBytesOf } from '../load.ts';
 import { readModelConfig } from '../model/config.ts';
 import { kvBytesPerToken, memoryNeed } from '../model/memory.ts';
 import { modelDigest } from '../provenance/index.ts';
 import type { ShelfEntry } from '../server/model-shelf.ts';
 import { type AbstainFlags, abstainOf } from './calibration-file.ts';
 import { type ComputeFlags, modelNameOf } from './context.ts';
+import { withModelFile } from './suggest.ts';
 
 export interface ServeModelFlags extends ComputeFlags {
   model?: string[];
@@ -148,12 +150,7 @@ async function headerOf<Result>(
   use: (gguf: Gguf) => Promise<Result> | Result,
   signal?: AbortSignal,
 ): Promise<Result> {
-  const source = await openSource(name, { signal });
-  try {
-    return await use(await readGguf(source, { signal }));
-  } finally {
-    await source.close();
-  }
+  return withModelFile(name, async (source) => use(await readGguf(source, { signal })), signal);
 }
 
 /** When the file or the folder of a model was written, without asking the network; undefined of an address that was not pulled. */
@@ -163,13 +160,8 @@ async function modifiedOf(name: string): Promise<Date | undefined> {
   return (await written(path)) || (await written((await findCached(name).catch(() => undefined))?.path)) || undefined;
 }
 
-async function digestOf(name: string): Promise<string> {
-  const source = await openSource(name);
-  try {
-    return await modelDigest(source);
-  } finally {
-    await source.close();
-  }
+function digestOf(name: string): Promise<string> {
+  return withModelFile(name, (source) => modelDigest(source));
 }
 
 function needOf(name: string, flags: ServeModelFlags, signal?: AbortSignal): Promise<Need> {

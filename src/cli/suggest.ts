@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { listCache } from '../bytes/cache.ts';
+import type { ByteSource } from '../bytes/source.ts';
 import { editDistance } from '../core/near-name.ts';
 import { OnebitError } from '../errors.ts';
 import { readGguf } from '../gguf/read.ts';
@@ -20,6 +21,26 @@ const MEANT: Record<string, string> = {
 };
 /** How a file that exists was probably meant. */
 const MEANT_FILE: Record<string, string> = { score: '--file' };
+/** Commands of Ollama, llama.cpp and others, by what does the same here. */
+const MEANT_COMMAND: Record<string, string> = {
+  run: 'chat',
+  list: 'pull --list',
+  ls: 'pull --list',
+  models: 'pull --list',
+  rm: 'pull --remove NAME',
+  remove: 'pull --remove NAME',
+  download: 'pull NAME',
+  show: 'inspect FILE',
+  info: 'inspect FILE',
+  start: 'serve',
+  server: 'serve',
+  quantize: 'convert IN -o OUT --type FORMAT',
+  finetune: 'train TEXT -o MODEL.gguf --init MODEL.gguf',
+  distill: 'distil TEACHER -o MODEL.gguf',
+  perplexity: 'evaluate MODEL --text FILE',
+  classify: 'support predict',
+  predict: 'support predict',
+};
 const MOST_SUGGESTED = 3;
 /** Models of the hub that this package is made for. */
 const WELL_KNOWN = ['prism-ml/Bonsai-1.7B-gguf', 'prism-ml/Bonsai-4B-gguf', 'prism-ml/Bonsai-8B-gguf'];
@@ -40,9 +61,27 @@ export async function meantByWords(command: string, words: readonly string[]): P
 /** A sentence for words that are no command. */
 export function meantByCommand(words: readonly string[]): string | undefined {
   const [first = ''] = words;
+  const known = Object.hasOwn(MEANT_COMMAND, first) ? MEANT_COMMAND[first] : undefined;
+  if (known) return `Did you mean: onebit ${known}`;
   if (/\.gguf$/i.test(first)) return `Did you mean: onebit chat -m ${first}`;
   if (/\s/.test(first)) return `Did you mean: onebit generate -p ${JSON.stringify(first)}`;
   return undefined;
+}
+
+/** What `use` makes of the file of the model `name`, which is closed afterwards; where it fails, the error also says what was probably meant. */
+export async function withModelFile<Result>(
+  name: string,
+  use: (source: ByteSource) => Promise<Result>,
+  signal?: AbortSignal,
+): Promise<Result> {
+  return withModelHint(name, 'language', async () => {
+    const source = await openSource(name, { signal });
+    try {
+      return await use(source);
+    } finally {
+      await source.close();
+    }
+  });
 }
 
 /** Runs `open`, which opens the model `name` for `purpose`; where it fails, the error also says what was probably meant. */
@@ -100,7 +139,7 @@ async function nearModels(name: string): Promise<string[]> {
     return { known, distance: holds ? 0 : distance };
   });
   return distances
-    .filter(({ distance }) => distance <= Math.max(1, wanted.length / 4))
+    .filter(({ known, distance }) => known !== name && distance <= Math.max(1, wanted.length / 4))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, MOST_SUGGESTED)
     .map(({ known }) => known);

@@ -1,9 +1,8 @@
 // Owns `onebit train`.
+
 import { Command, Option } from 'commander';
-import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import type { Backend } from '../kernels/backend.ts';
-import { openSource } from '../load.ts';
 import { architectures } from '../model/arch/index.ts';
 import { modelDigest } from '../provenance/index.ts';
 import { exportRun } from '../train/export-run.ts';
@@ -15,6 +14,7 @@ import { type CommandContext, modelNameOf, numberBetween, wholeNumber } from './
 import { fillNewFolder } from './new-folder.ts';
 import { Outputs } from './outputs.ts';
 import { print } from './print.ts';
+import { withModelFile } from './suggest.ts';
 import { TrainDisplay } from './train-display.ts';
 import { corpusFiles, weightsBeforeRounding } from './train-files.ts';
 import { addDataOptions, addRecipeOptions, addRunOptions, recipeOf, shapeOf, type TrainFlags } from './train-flags.ts';
@@ -173,17 +173,8 @@ function modelOf(name: string | undefined): string | undefined {
   return name === undefined ? undefined : modelNameOf({ model: name });
 }
 
-async function readModel<T>(name: string, read: (source: ByteSource) => Promise<T>): Promise<T> {
-  const source = await openSource(name);
-  try {
-    return await read(source);
-  } finally {
-    await source.close();
-  }
-}
-
 async function openInit(name: string, flags: TrainFlags, display: TrainDisplay): Promise<StartModel> {
-  const read = await readModel(name, (source) => readStartModel(source, flags.kind));
+  const read = await withModelFile(name, (source) => readStartModel(source, flags.kind));
   // An adapter is for the weights as they are in the file.
   const model = flags.lora === undefined ? withWholeRows(read) : read;
   const weights = flags.lora === undefined ? await weightsBeforeRounding(name, model) : undefined;
@@ -200,7 +191,7 @@ async function openTeacher(
   const backend = await wasmBackend({ threads: flags.threads });
   try {
     const { contextLength } = (flags.preset === 'seedling' ? presets.seedling : presets.tiny).shape;
-    const opened = await readModel(name, async (source) => ({
+    const opened = await withModelFile(name, async (source) => ({
       teacher: await Teacher.open(source, backend, flags.context ?? contextLength),
       sha256: await modelDigest(source),
     }));
