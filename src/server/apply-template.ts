@@ -10,10 +10,7 @@ export const applyTemplateRequest = z.object({
   messages: chatRequest.shape.messages,
   tools: chatRequest.shape.tools,
   add_generation_prompt: z.boolean().nullish().describe('End with the opening of an assistant turn. Default true'),
-  chat_template_kwargs: z
-    .record(z.string(), z.unknown())
-    .nullish()
-    .describe('More variables for the template; enable_thinking lets models that can think do so'),
+  chat_template_kwargs: chatRequest.shape.chat_template_kwargs,
 });
 
 /** The text that the model would read, control tokens included. */

@@ -33,6 +33,7 @@ export function wantsThinking(effort: string | null | undefined, explicit?: bool
 export function chatTask(request: ChatRequest): ChatTask {
   const choice = request.tool_choice ?? 'auto';
   const allowed = typeof choice === 'object' && choice.type === 'allowed_tools' ? choice.allowed_tools : undefined;
+  const { enable_thinking, ...variables } = request.chat_template_kwargs ?? {};
   return {
     messages: messagesOf(request.messages),
     openEnd: openEndOf(request),
@@ -43,7 +44,8 @@ export function chatTask(request: ChatRequest): ChatTask {
     allowedTools: allowed?.tools.map((tool) => tool.function.name),
     parallelToolCalls: request.parallel_tool_calls ?? true,
     format: formOfFields(request),
-    thinking: wantsThinking(request.reasoning_effort, request.chat_template_kwargs?.enable_thinking),
+    thinking: wantsThinking(request.reasoning_effort, enable_thinking),
+    variables,
     truncate: false,
     maxTokens: request.max_completion_tokens ?? request.max_tokens ?? undefined,
     logprobs: alternativesOf(request),

@@ -122,13 +122,13 @@ export async function promptFor(
   exchange: Exchange,
 ): Promise<{ tools: readonly Tool[]; prompt: Int32Array }> {
   const tools = toolsFor(task);
-  const { messages, thinking, truncate, names, openEnd = 'answer', before } = task;
+  const { messages, thinking, variables, truncate, names, openEnd = 'answer', before } = task;
   const continueLast = openEnd === 'continue' && messages.at(-1)?.role === 'assistant';
   const most = mostCharacters(model);
-  await exchange.expectTokens(Math.ceil(textLength([messages, tools], most) / 4) + (before?.length ?? 0));
+  await exchange.expectTokens(Math.ceil(textLength([messages, tools, variables], most) / 4) + (before?.length ?? 0));
   const contextTokens = contextTokensOf(model, task.contextTokens);
   const bounds = { budget: exchange.budget, param: names.messages, truncate, continueLast, before, contextTokens };
-  const options = { tools, thinking, addGenerationPrompt: openEnd !== 'none' };
+  const options = { tools, thinking, variables, addGenerationPrompt: openEnd !== 'none' };
   const prompt = await conversationTokens(messages, model, options, bounds);
   return { tools, prompt };
 }

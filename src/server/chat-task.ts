@@ -30,6 +30,8 @@ export interface ChatTask {
   /** The form of the answer, and the field that asked for it. */
   readonly format: AskedForm | undefined;
   readonly thinking: boolean;
+  /** More variables for the template. */
+  readonly variables?: Readonly<Record<string, unknown>>;
   /** Whether the oldest messages are left out where the context cannot hold all. */
   readonly truncate: boolean;
   readonly maxTokens: number | undefined;

@@ -97,6 +97,7 @@ export async function conversationTokens(
   const first = idsOf(before, model, 'context');
   const most = mostCharacters(model);
   if (textLength(options.tools, most) > most) throw tooLong(contextTokens, 'tools');
+  if (textLength(options.variables, most) > most) throw tooLong(contextTokens, 'chat_template_kwargs');
   while (!mayFit(messages, contextTokens, most)) {
     if (!truncate || messages.length === 1) throw tooLong(contextTokens, param);
     messages = withoutOldest(messages);

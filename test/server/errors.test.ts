@@ -63,6 +63,23 @@ describe('wrong requests', () => {
     ['an empty prompt', '/v1/completions', { prompt: '' }, 'prompt'],
     ['a suffix', '/v1/completions', { prompt: 'a', suffix: 'b' }, 'suffix'],
     ['best_of', '/v1/completions', { prompt: 'a', best_of: 3 }, 'best_of'],
+    ['a shortest answer', chat, { messages, min_tokens: 5 }, 'min_tokens'],
+    ['tokens to stop at', '/v1/completions', { prompt: 'a', stop_token_ids: [1] }, 'stop_token_ids'],
+    ['beams', chat, { messages, use_beam_search: true }, 'use_beam_search'],
+    ['log-probabilities of a prompt', chat, { messages, prompt_logprobs: 1 }, 'prompt_logprobs'],
+    ['a template', chat, { messages, chat_template: '{{ 1 }}' }, 'chat_template'],
+    [
+      'thinking that is neither on nor off',
+      chat,
+      { messages, chat_template_kwargs: { enable_thinking: 'no' } },
+      'chat_template_kwargs.enable_thinking',
+    ],
+    [
+      'settings of the template that are too long',
+      chat,
+      { messages, chat_template_kwargs: { a: 'x'.repeat(15_000) } },
+      'chat_template_kwargs',
+    ],
     ['negative tokens', '/v1/detokenize', { tokens: [-1] }, 'tokens.0'],
     ['nothing to tokenize', '/v1/tokenize', {}, 'content'],
   ])('%s', async (_, path, body, param) => {

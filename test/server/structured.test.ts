@@ -64,6 +64,23 @@ describe('response_format', () => {
     expect(validate(JSON.parse(answer.output_text))).toBe(true);
   });
 
+  test('settings of the template reach it, in chats as where its text is asked for', async () => {
+    const chatTemplate = `{{ 'to a ' ~ mood ~ ' person' if mood else 'to a person' }}{{ messages[0].content }}`;
+    const server = await startServer({ chatTemplate, contextLength: 512 });
+    const tokens = async (more: object) => {
+      const answer = await server.post('/v1/chat/completions', { messages, max_tokens: 1, ...more });
+      return (await answer.json()).usage.prompt_tokens;
+    };
+    const chat_template_kwargs = { mood: 'very glad', messages: 'none' };
+    const { prompt } = await (await server.post('/apply-template', { messages, chat_template_kwargs })).json();
+    expect(prompt).toBe('to a very glad personA table?');
+    expect((await tokens({ chat_template_kwargs })) - (await tokens({}))).toBe('very glad '.length);
+    expect(await tokens({ min_tokens: 0, best_of: 1, stop_token_ids: [], skip_special_tokens: true })).toBe(
+      await tokens({}),
+    );
+    await server.stop();
+  });
+
   test('holds after thoughts, not for them', async () => {
     const thinking = await startServer({ chatTemplate: THINKING, contextLength: 512 });
     const response_format = { type: 'json_schema', json_schema: { schema } };

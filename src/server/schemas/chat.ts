@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ChatMessage } from '../../chat/messages.ts';
 import { badField } from '../api-error.ts';
 import { formFields } from './form.ts';
-import { metadata, samplingFields } from './sampling.ts';
+import { metadata, samplingFields, unsupportedFields } from './sampling.ts';
 
 const textPart = z.object({
   type: z.literal(['text', 'refusal']),
@@ -46,6 +46,7 @@ const allowedTools = z.object({
 
 export const chatRequest = z.object({
   ...samplingFields,
+  ...unsupportedFields,
   ...formFields,
   messages: z.array(message).min(1).max(10_000),
   max_tokens: z.int().min(1).nullish(),
@@ -56,7 +57,12 @@ export const chatRequest = z.object({
   tool_choice: z.union([z.enum(['none', 'auto', 'required']), namedTool, allowedTools]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh']).nullish(),
-  chat_template_kwargs: z.object({ enable_thinking: z.boolean().nullish() }).nullish(),
+  chat_template_kwargs: z
+    .looseObject({ enable_thinking: z.boolean().nullish() })
+    .nullish()
+    .describe('More variables for the template; enable_thinking lets models that can think do so'),
+  chat_template: z.null('Not supported: the model’s own is used').optional(),
+  echo: z.literal(false, 'Not supported: must be false').nullish(),
   continue_final_message: z.boolean().nullish().describe('Go on with the last message, which must be the assistant’s'),
   add_generation_prompt: z.boolean().nullish().describe('Default true, but for continue_final_message'),
   metadata: metadata.nullish(),

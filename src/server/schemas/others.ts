@@ -1,7 +1,7 @@
 // Owns the bodies of /v1/completions, /v1/embeddings, /v1/tokenize and /v1/detokenize.
 import { z } from 'zod';
 import { formFields } from './form.ts';
-import { samplingFields } from './sampling.ts';
+import { samplingFields, unsupportedFields } from './sampling.ts';
 
 /** A token's id, of whatever vocabulary. */
 export const tokenId = z
@@ -23,12 +23,12 @@ const textsOrTokens = (most: number) =>
 
 export const completionRequest = z.object({
   ...samplingFields,
+  ...unsupportedFields,
   ...formFields,
   prompt: textsOrTokens(128),
   max_tokens: z.int().min(0).nullish(),
   logprobs: z.int().min(0).max(20).nullish(),
   echo: z.boolean().nullish(),
-  best_of: z.int().min(1).max(1, 'Not supported: must be 1').nullish(),
   suffix: z.string().max(0, 'Not supported: must be empty').nullish(),
 });
 export type CompletionRequest = z.output<typeof completionRequest>;

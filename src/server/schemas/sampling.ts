@@ -41,6 +41,24 @@ export const samplingFields = {
   user: z.string().nullish(),
 };
 
+const unsupported = <Value extends number | boolean>(neutral: Value) =>
+  z.literal(neutral, `Not supported: must be ${neutral}`).nullish();
+const noneOf = (instead: string) => z.array(z.unknown()).max(0, `Not supported: ${instead}`).nullish();
+
+/** Of vLLM's requests: what would make another answer and is not there is refused by the field's name. Values that ask for nothing are taken. */
+export const unsupportedFields = {
+  min_tokens: unsupported(0),
+  best_of: unsupported(1),
+  use_beam_search: unsupported(false),
+  include_stop_str_in_output: unsupported(false),
+  skip_special_tokens: unsupported(true),
+  stop_token_ids: noneOf('use stop'),
+  bad_words: noneOf('use logit_bias'),
+  allowed_token_ids: noneOf('use logit_bias'),
+  prompt_logprobs: z.null('Not supported: use echo and logprobs of /v1/completions').optional(),
+  truncate_prompt_tokens: z.null('Not supported: shorten the prompt').optional(),
+};
+
 const samplingSchema = z.object(samplingFields);
 /** Parsed `samplingFields`. */
 export type SamplingRequest = z.output<typeof samplingSchema>;
