@@ -1,7 +1,7 @@
 // Owns the model as users hold it: text in, text out. Brings tokenizer, chat template, sessions and engine together.
 
 import type { ByteSource } from './bytes/source.ts';
-import { checkMessages } from './chat/check-messages.ts';
+import { checkMessages, checkTools } from './chat/check-messages.ts';
 import { fittingMessages } from './chat/fit.ts';
 import type { ChatInput, ChatMessage } from './chat/messages.ts';
 import { openEnded } from './chat/open-ended.ts';
@@ -174,9 +174,10 @@ export class LanguageModel {
   /** The token ids that `chat` answers: those of `chatPrompt`, without the oldest turns where all would not fit. */
   fittingPrompt(messages: readonly ChatInput[], options: ChatOptions = {}): Int32Array {
     checkOptions('chat', options, CHAT_OPTIONS);
+    checkTools('chat', options.tools);
     const checked = checkMessages('chat', messages);
-    const room =
-      this.contextTokens - Math.min(options.maxTokens ?? ANSWER_TOKENS, ANSWER_TOKENS, this.contextTokens >> 2);
+    const { maxTokens } = resolveOptions(options, this.sampling);
+    const room = this.contextTokens - Math.min(maxTokens, ANSWER_TOKENS, this.contextTokens >> 2);
     let tokens: Int32Array = new Int32Array(0);
     const fits = (some: readonly ChatMessage[]) => {
       const pieces = this.chatTemplate().render(some, options);
@@ -198,12 +199,14 @@ export class LanguageModel {
   /** The text of a conversation as the model reads it, by its template. @throws OnebitError as `chat` */
   prompt(messages: readonly ChatInput[], options: ChatTemplateOptions = {}): string {
     checkOptions('prompt', options, TEMPLATE_OPTIONS);
+    checkTools('prompt', options.tools);
     return this.chatTemplate().render(checkMessages('prompt', messages), options).join('');
   }
 
   /** The token ids of a conversation, ready to be answered. Text of control tokens inside messages stays ordinary text. */
   chatPrompt(messages: readonly ChatInput[], options: ChatTemplateOptions = {}): Int32Array {
     checkOptions('chatPrompt', options, TEMPLATE_OPTIONS);
+    checkTools('chatPrompt', options.tools);
     return this.encodePieces(this.chatTemplate().render(checkMessages('chatPrompt', messages), options));
   }
 
@@ -221,6 +224,7 @@ export class LanguageModel {
     },
   ): Promise<Int32Array> {
     checkOptions('chatPromptAsync', options, BOUNDED_TEMPLATE_OPTIONS);
+    checkTools('chatPromptAsync', options.tools);
     for (const name of ['budget', 'maxTokens'] as const) {
       checkArgument('chatPromptAsync', name, options[name], BOUNDED_TEMPLATE_OPTIONS[name]);
     }
@@ -320,6 +324,8 @@ export class LanguageModel {
     pieces: AsyncIterable<string>,
     options: DetectOptions,
   ): AsyncGenerator<DetectionSoFar, void, void> {
+    checkGiven('watchWatermark', 'pieces', pieces, 'a stream of texts', [Symbol.asyncIterator]);
+    checkOptions('watchWatermark', options, { key: 'text', prompt: 'text', signal: 'signal' });
     const { watchWatermark } = await import('./evaluate/detect.ts');
     yield* watchWatermark(pieces, (text) => this.detectWatermark(text, options));
   }

@@ -1,6 +1,8 @@
 // Callers who err, in JavaScript: every public function says which argument is wrong, by an OnebitError.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { journalPath } from '../src/bulk/batch.ts';
 import { removeModel } from '../src/bytes/browser-store.ts';
+import { httpSource } from '../src/bytes/http-source.ts';
 import {
   calibrationError,
   compileJsonObject,
@@ -32,10 +34,13 @@ import {
   trainSupport,
   updateSupport,
 } from '../src/index.ts';
+import { encodeHeader, sealAnswer } from '../src/provenance/index.ts';
 import { Caller } from '../src/remote/caller.ts';
 import type { RemoteModelInfo } from '../src/remote/protocol.ts';
 import { loadInWorker, outlineModel, pullModel, WorkerModel } from '../src/remote/worker-model.ts';
 import { resumeTraining, trainInWorker } from '../src/remote/worker-training.ts';
+import { OnebitServer } from '../src/server/app.ts';
+import { policyEndpoint } from '../src/server/policy.ts';
 import { createTokenizer } from '../src/tokenizer/index.ts';
 import { removeTraining } from '../src/train/browser-runs.ts';
 
@@ -142,6 +147,41 @@ const WRONG: [name: string, run: () => unknown, message: RegExp][] = [
   ['nothing to train on', () => train({} as Any).next(), /train: documents must be a list/],
   ['options of training', () => train({ documents: [], step: 5 } as Any).next(), /got 'step'/],
   ['a model of steps', () => new OneBitModel({ step: 5 } as Any), /Did you mean 'steps'/],
+  ['a bias as OpenAI has it', () => model.generate('a', { logitBias: { 5: -100 } } as Any), /logitBias must be a Map/],
+  [
+    'a bias on texts',
+    () => model.generate('a', { logitBias: new Map([['a', 1]]) } as Any),
+    /logitBias must be a Map of token/,
+  ],
+  [
+    'an object as a number',
+    () => model.generate('a', { topK: Object.create(null) } as Any),
+    /topK must be a whole number/,
+  ],
+  ['a symbol as a seed', () => model.chat([hi] as Any, { seed: Symbol('s') } as Any), /seed must be a finite number/],
+  ['a bigint as a length', () => model.chat([hi] as Any, { maxTokens: 5n } as Any), /maxTokens must be a whole number/],
+  [
+    'a tool without a name',
+    () => model.chat([hi] as Any, { tools: [{ type: 'function' }] } as Any),
+    /tools\[0\] must be/,
+  ],
+  ['a tool that is a list', () => model.prompt([hi] as Any, { tools: [[]] } as Any), /prompt: tools\[0\] must be/],
+  ['a text to watch', () => model.watchWatermark(5 as Any, { key: 'a secret key' }).next(), /pieces must be/],
+  [
+    'a number of a form',
+    () => compileRegex('5', model.tokenizer).accepts(5 as Any),
+    /accepts: text must be a text, got 5/,
+  ],
+  ['no request', () => new OnebitServer(model).fetch('/' as Any), /fetch: request must be/],
+  ['no address', () => httpSource(Symbol('s') as Any), /httpSource: address must be a text/],
+  ['no address of a policy', () => policyEndpoint(Symbol('s') as Any), /policyEndpoint: url must be a text/],
+  ['no output', () => journalPath({} as Any), /journalPath: output must be a text/],
+  ['no envelope', () => encodeHeader({} as Any), /encodeHeader: envelope must be a text/],
+  [
+    'a key that is none',
+    () => sealAnswer('a', {} as Any, {} as Any),
+    /sealAnswer: key must be one that readSigningKey gave/,
+  ],
   ['a number to learn', () => new OneBitModel().train(5 as Any), /train: text must be a text, got 5/],
   ['a number to predict from', () => new OneBitModel().predict(5 as Any), /predict: words must be a text/],
 ];

@@ -70,6 +70,7 @@ const MOST_ERRORS = 100;
 
 /** The journal of an output. */
 export function journalPath(output: string): string {
+  checkArgument('journalPath', 'output', output, 'text');
   return `${output}.journal`;
 }
 

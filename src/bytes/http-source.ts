@@ -1,5 +1,6 @@
 // Owns random access to a file behind a URL by range requests. Must not know formats, caches or the platform: it runs in browsers and Node alike.
 // Source: RFC 9110, sections 14 (ranges) and 8.8 (validators).
+import { checkArgument } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import {
   connectionLost,
@@ -28,6 +29,8 @@ export interface HttpSourceOptions extends HttpOptions {
  * source as a whole. Throws `network`, or `bad-argument` when `address` is no http(s) URL.
  */
 export async function httpSource(address: string, callerOptions: HttpSourceOptions = {}): Promise<ByteSource> {
+  checkArgument('httpSource', 'address', address, 'text');
+  checkArgument('httpSource', 'options', callerOptions, 'object');
   if (!/^https?:$/.test(URL.canParse(address) ? new URL(address).protocol : '')) {
     throw new OnebitError('bad-argument', `open: need an http or https URL, got ${displayUrl(address)}.`);
   }

@@ -36,6 +36,18 @@ export function checkMessages(operation: string, messages: readonly ChatInput[])
   });
 }
 
+/**
+ * Tools as models are told of them: in OpenAI's form, or the function alone, as some templates want it.
+ * @throws OnebitError `bad-argument` with the place of what is wrong: `tools[0]`
+ */
+export function checkTools(operation: string, tools: readonly unknown[] | undefined): void {
+  for (const [i, tool] of (tools ?? []).entries()) {
+    const { function: described, name } = tool as { function?: { name?: unknown }; name?: unknown };
+    if (typeof (described?.name ?? name) === 'string') continue;
+    throw wrong(operation, `tools[${i}]`, "be { type: 'function', function: { name, description, parameters } }", tool);
+  }
+}
+
 /** Names the place too where an error names only the field. */
 function within(operation: string, place: string, check: () => void): void {
   try {

@@ -9,6 +9,7 @@ export type Kind =
   | 'boolean'
   | 'function'
   | 'object'
+  | 'map'
   | 'list'
   | 'objects'
   | 'bytes'
@@ -24,6 +25,7 @@ const KINDS: Record<string, readonly [name: string, is: (value: unknown) => bool
   boolean: ['true or false', (value) => typeof value === 'boolean'],
   function: ['a function', (value) => typeof value === 'function'],
   object: ['an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)],
+  map: ['a Map', (value) => value instanceof Map],
   list: ['a list', (value) => Array.isArray(value)],
   objects: [
     'a list of objects',

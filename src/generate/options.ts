@@ -136,7 +136,7 @@ export const GENERATE_OPTIONS: Options = {
   owner: 'anything',
   adapter: 'text',
   stop: 'anything',
-  logitBias: 'object',
+  logitBias: 'map',
   constraint: 'object',
   loopGuard: 'boolean',
   abstain: 'object',
@@ -163,14 +163,16 @@ export function resolveOptions(options: GenerateOptions, own: SamplingDefaults =
     const valid = typeof value === 'number' && value >= range.min && value <= range.max;
     if (!valid || (range.integer && !Number.isInteger(value))) {
       const kind = range.integer ? 'a whole number' : 'a number';
-      throw new OnebitError(
-        'bad-argument',
-        `generate: ${name} must be ${kind} from ${range.min} to ${range.max}, got ${String(value)}.`,
-      );
+      throw wrong('generate', name, `be ${kind} from ${range.min} to ${range.max}`, value);
     }
   }
   if (options.seed !== undefined && !Number.isFinite(options.seed)) {
-    throw new OnebitError('bad-argument', `generate: seed must be a finite number, got ${String(options.seed)}.`);
+    throw wrong('generate', 'seed', 'be a finite number', options.seed);
+  }
+  for (const [token, bias] of options.logitBias ?? []) {
+    if (!Number.isSafeInteger(token) || typeof bias !== 'number' || Number.isNaN(bias)) {
+      throw wrong('generate', 'logitBias', 'be a Map of token ids to numbers', `${String(token)}: ${String(bias)}`);
+    }
   }
   checkOwner(options.owner, 'generate');
   if (options.watermark !== undefined) checkWatermarkKey(options.watermark);

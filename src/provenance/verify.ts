@@ -2,7 +2,7 @@
 
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { ByteSource } from '../bytes/source.ts';
-import { checkArgument, checkList, checkOptions } from '../core/check.ts';
+import { checkArgument, checkGiven, checkList, checkOptions } from '../core/check.ts';
 import { hexOf } from '../core/digest.ts';
 import { OnebitError } from '../errors.ts';
 import { type Opened, open, PREDICATES, type Statement, type StatementKind, seal, statementOf } from './envelope.ts';
@@ -48,7 +48,7 @@ export async function sealAnswer(
 ): Promise<string> {
   checkArgument('sealAnswer', 'sha256', sha256, 'text');
   checkOptions('sealAnswer', of, { request: 'text', model: 'text', modelSha256: 'text' });
-  checkArgument('sealAnswer', 'key', key, 'object');
+  checkGiven('sealAnswer', 'key', key, 'readSigningKey', ['id', 'privateKey']);
   const { request, model, modelSha256 } = of;
   const predicate = { time: new Date().toISOString(), request, model: { name: model, sha256: modelSha256 } };
   return seal(statementOf({ name: 'answer', sha256 }, 'answer', predicate), key);
@@ -120,6 +120,7 @@ function checkTrusted(operation: string, trusted: readonly string[]): void {
 
 /** An envelope as the value of a header. */
 export function encodeHeader(envelope: string): string {
+  checkArgument('encodeHeader', 'envelope', envelope, 'text');
   return btoa(envelope).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
 }
 

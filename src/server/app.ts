@@ -96,8 +96,9 @@ export class OnebitServer {
     this.app = this.routes();
   }
 
-  /** Answers a request. Never throws. */
+  /** Answers a request, whatever it asks. Throws `bad-argument` for what is no Request. */
   readonly fetch = async (request: Request): Promise<Response> => {
+    checkGiven('fetch', 'request', request, 'the platform (a Request)', ['method', 'url', 'headers', 'signal']);
     const exchange = this.begin(request);
     let response: Response;
     try {

@@ -177,6 +177,7 @@ export function policyEndpoint(
     readonly stages?: readonly ('request' | 'answer')[];
   } = {},
 ): Policy {
+  checkArgument('policyEndpoint', 'url', url, 'text');
   checkArgument('policyEndpoint', 'options', options, 'object');
   if (!/^https?:\/\/./i.test(url) || !URL.canParse(url)) {
     throw wrong('policyEndpoint', 'url', 'be an address as https://host/path', url);

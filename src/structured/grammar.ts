@@ -1,5 +1,5 @@
 // Owns a compiled form of text for one vocabulary, and following a generation through it.
-import { checkGiven } from '../core/check.ts';
+import { checkArgument, checkGiven } from '../core/check.ts';
 import { nextTurn } from '../core/event-loop.ts';
 import { OnebitError } from '../errors.ts';
 import { stringOfUnits } from '../tokenizer/text-bytes.ts';
@@ -41,6 +41,7 @@ export class Grammar implements Constraint {
 
   /** Whether `text` is of this form, from its beginning to its end. */
   accepts(text: string): boolean {
+    checkArgument('accepts', 'text', text, 'text');
     let situation: Situation | null = this.machine.start;
     for (const value of new TextEncoder().encode(text)) {
       situation = this.machine.step(situation, value);
