@@ -1,6 +1,6 @@
 export type { Statement } from './envelope.ts';
 export { hasSignature, modelDigest, signModel } from './signed-model.ts';
-export { newSigningKey, readSigningKey, type SigningKey } from './signing-keys.ts';
+export { newSigningKey, readSigningKey, type SigningJwk, type SigningKey } from './signing-keys.ts';
 export {
   encodeHeader,
   PROVENANCE_HEADER,

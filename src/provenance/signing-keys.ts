@@ -5,14 +5,26 @@ import { OnebitError } from '../errors.ts';
 export interface SigningKey {
   /** `ed25519:` and the public key in base64url: whoever knows it can check what the key signed. */
   readonly id: string;
-  readonly privateKey: CryptoKey;
+  readonly privateKey: PrivateKey;
+}
+/** What `crypto.subtle` works with: a type that the DOM's declarations and Node's both have. */
+type PrivateKey = Parameters<typeof crypto.subtle.exportKey>[1];
+
+/** An Ed25519 key as JSON (RFC 8037). */
+export interface SigningJwk {
+  readonly kty?: string;
+  readonly crv?: string;
+  /** The secret half. */
+  readonly d?: string;
+  /** The public half. */
+  readonly x?: string;
 }
 
 const ALGORITHM = 'Ed25519';
 const ID = /^ed25519:([A-Za-z0-9_-]{43})$/;
 
 /** A new key as JSON (a JWK), to be kept secret and given to `readSigningKey`. */
-export async function newSigningKey(): Promise<JsonWebKey> {
+export async function newSigningKey(): Promise<SigningJwk> {
   const pair = (await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])) as CryptoKeyPair;
   const { kty, crv, d, x } = await crypto.subtle.exportKey('jwk', pair.privateKey);
   return { kty, crv, d, x };
@@ -20,7 +32,7 @@ export async function newSigningKey(): Promise<JsonWebKey> {
 
 /** @throws OnebitError `bad-argument` for what is no private Ed25519 key as JWK */
 export async function readSigningKey(jwk: unknown): Promise<SigningKey> {
-  const { kty, crv, d, x } = (jwk ?? {}) as JsonWebKey;
+  const { kty, crv, d, x } = (jwk ?? {}) as SigningJwk;
   try {
     const privateKey = await crypto.subtle.importKey('jwk', { kty, crv, d, x }, ALGORITHM, false, ['sign']);
     const id = `ed25519:${x}`;
