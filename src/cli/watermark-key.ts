@@ -1,6 +1,7 @@
 // Owns how commands are given the secret key of a watermark: as it is, or in a file, where the list of processes does not show it.
 import { readFileSync } from 'node:fs';
 import { fileError } from '../bytes/file-source.ts';
+import { decodeText } from '../core/decode-text.ts';
 import { checkWatermarkKey } from '../generate/watermark-key.ts';
 
 /** A parser of option values: a key, or `@` and the path of a file that holds one. */
@@ -11,9 +12,11 @@ export function watermarkKey(given: string): string {
 }
 
 function keyOfFile(path: string): string {
+  let bytes: Uint8Array;
   try {
-    return readFileSync(path, 'utf8').trim();
+    bytes = readFileSync(path);
   } catch (error) {
     throw fileError('read watermark key', path, error);
   }
+  return decodeText(bytes, `read watermark key: ${path}`).trim();
 }
