@@ -65,6 +65,21 @@ test('https goes through a tunnel', async () => {
   expect(asked).toEqual(['CONNECT models.test:443']);
 });
 
+test('a proxy that closes the connection instead of making a tunnel is asked once, and named', async () => {
+  let connects = 0;
+  const closing = createServer().on('connect', (_request, socket) => {
+    connects++;
+    socket.destroy();
+  });
+  await new Promise<void>((done) => closing.listen(0, '127.0.0.1', done));
+  const fetch = await proxyFetch({ HTTPS_PROXY: `127.0.0.1:${portOf(closing)}` });
+  await expect(fetch!('https://models.test/m.gguf', { signal: AbortSignal.timeout(3000) })).rejects.toMatchObject({
+    cause: { message: expect.stringMatching(/closed the connection; the environment names the proxy/) },
+  });
+  expect(connects).toBe(1);
+  closing.close();
+});
+
 test('a proxy that is no http URL is refused without its password; one that does not answer is named', async () => {
   await expect(proxyFetch({ HTTPS_PROXY: 'socks5://me:secret@127.0.0.1:1' })).rejects.toThrow(
     /^(?!.*secret).*HTTPS_PROXY must be an http or https URL/,

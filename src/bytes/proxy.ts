@@ -14,12 +14,16 @@ export async function proxyFetch(env: Environment = process.env): Promise<typeof
   const noProxy = env.no_proxy ?? env.NO_PROXY ?? '';
   const key = [httpProxy, httpsProxy, noProxy].join('\n');
   if (known?.key === key) return known.fetch;
-  const { EnvHttpProxyAgent, fetch } = await import('undici');
+  const { EnvHttpProxyAgent, fetch, Pool } = await import('undici');
   // Nothing is left to the library's reading of the environment: an empty text stands for "none".
   const dispatcher = new EnvHttpProxyAgent({
     httpProxy: httpProxy ?? '',
     httpsProxy: httpsProxy ?? '',
     noProxy,
+    clientFactory: (origin: URL, options: object) => {
+      const proxy = new Pool(origin, options);
+      return Object.assign(proxy, { connect: failing(proxy.connect.bind(proxy)) });
+    },
     proxyTunnel: false, // http: asked for by whole URLs, as other programs do; https always goes through a tunnel
   });
   const through = async (input: string | URL | Request, init?: RequestInit) => {
@@ -31,6 +35,23 @@ export async function proxyFetch(env: Environment = process.env): Promise<typeof
   };
   known = { key, fetch: through as never };
   return known.fetch;
+}
+
+/**
+ * `connect` with errors that end the request. Where a proxy closes the connection instead of making a tunnel, the library's own kind of error would make it
+ * ask again at once, some 2,000 times a second, until the request is aborted.
+ */
+function failing<Args extends unknown[], Tunnel>(
+  connect: (...args: Args) => Promise<Tunnel>,
+): (...args: Args) => Promise<Tunnel> {
+  return async (...args) => {
+    try {
+      return await connect(...args);
+    } catch (cause) {
+      if ((cause as { code?: unknown }).code !== 'UND_ERR_SOCKET') throw cause;
+      throw Object.assign(new Error('the proxy closed the connection'), { code: 'ECONNRESET' });
+    }
+  };
 }
 
 /** A proxy's URL; where its scheme is left out, as curl allows, it is http. */
