@@ -269,7 +269,14 @@ describe.skipIf(!hasChromium)(`the library in a page${chromiumReason}`, () => {
             if (bytes.length > 1000) throw new DOMException('no capacity', 'QuotaExceededError');
             return write.call(this, bytes, at);
           };\`);
-        return [before, within];`,
+        const numbers = await worker(\`const { write } = FileSystemSyncAccessHandle.prototype;
+          FileSystemSyncAccessHandle.prototype.write = function (bytes, at) {
+            return bytes.length > 1000 ? 4294967288 : write.call(this, bytes, at); // as Chromium does in private windows
+          };\`);
+        const opening = await worker(\`FileSystemFileHandle.prototype.createSyncAccessHandle = async () => {
+          throw new DOMException('no capacity', 'QuotaExceededError');
+        };\`);
+        return [before, within, numbers, opening];`,
         { url: `${cdn.origin}/onebit/dist/browser/engine-worker.js` },
       );
       for (const message of messages)

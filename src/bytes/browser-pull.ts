@@ -25,6 +25,7 @@ import {
 import { isLoss } from './http-request.ts';
 import { formatHubName, type HubOptions, hubHttpOptions, parseHubName, resolveHubFile } from './hub.ts';
 import type { ByteSource } from './source.ts';
+import { bytesTaken, isQuotaError } from './sync-file.ts';
 
 export interface BrowserPullOptions extends HubOptions {
   /** The hash that the file must have, hex. Hub names bring their own. */
@@ -142,7 +143,7 @@ class StoredFile implements PartialFile {
   }
 
   write(bytes: Uint8Array<ArrayBuffer>, offset: number): number {
-    return this.#file.write(bytes, { at: offset });
+    return bytesTaken(this.#file.write(bytes, { at: offset }), bytes.length);
   }
 
   clear(): void {
@@ -160,11 +161,7 @@ class StoredFile implements PartialFile {
   }
 
   full(_kept: number, missing: number | undefined, detail: string, cause?: unknown): OnebitError {
-    return new OnebitError(
-      'io',
-      `keep model: the browser's storage for this site is full (${detail}), ${this.#target.name} needs ${missing ?? 'more'}${missing === undefined ? '' : ' more bytes'}. Remove kept models, free disk space, or load without keeping.`,
-      { cause },
-    );
+    return storageFull(this.#target.name, missing, detail, cause);
   }
 
   failed(cause: unknown): OnebitError {
@@ -197,7 +194,7 @@ class StoredFile implements PartialFile {
     let written = 0;
     try {
       file.truncate(0);
-      written = file.write(bytes, { at: 0 });
+      written = bytesTaken(file.write(bytes, { at: 0 }), bytes.length);
       file.flush();
     } catch (cause) {
       throw this.failed(cause);
@@ -208,11 +205,20 @@ class StoredFile implements PartialFile {
   }
 }
 
+function storageFull(model: string, missing: number | undefined, detail: string, cause?: unknown): OnebitError {
+  return new OnebitError(
+    'io',
+    `keep model: the browser's storage for this site is full (${detail}), ${model} needs ${missing ?? 'more'}${missing === undefined ? '' : ' more bytes'}. Remove kept models, free disk space, or load without keeping.`,
+    { cause },
+  );
+}
+
 async function openForWriting(folder: FileSystemDirectoryHandle, fileName: string, model: string): Promise<SyncFile> {
   try {
     const handle = await folder.getFileHandle(fileName, { create: true });
     return await (handle as unknown as { createSyncAccessHandle(): Promise<SyncFile> }).createSyncAccessHandle();
   } catch (cause) {
+    if (isQuotaError(cause)) throw storageFull(model, undefined, messageOf(cause), cause);
     throw new OnebitError(
       'io',
       `keep model: the file of ${model} in the browser's storage cannot be written (${messageOf(cause)}). Close other tabs of this site and try again.`,

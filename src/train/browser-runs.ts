@@ -3,6 +3,7 @@
 // Layout: folder `onebit-training`, a folder per run, in it `options.json` and checkpoints. Source: https://fs.spec.whatwg.org.
 import { blobSource } from '../bytes/blob-source.ts';
 import { hasBrowserStore, keyOf, messageOf } from '../bytes/browser-store.ts';
+import { bytesTaken } from '../bytes/sync-file.ts';
 import { checkArgument } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { type CheckpointStore, readNewestRun } from './checkpoint.ts';
@@ -179,7 +180,12 @@ async function fill(
     let at = 0;
     await produce(async (bytes) => {
       const end = at + bytes.length;
-      while (at < end) at += file.write(bytes.subarray(bytes.length - (end - at)), { at });
+      while (at < end) {
+        const rest = bytes.subarray(bytes.length - (end - at));
+        const taken = bytesTaken(file.write(rest, { at }), rest.length);
+        if (taken === 0) throw storageError('cannot write', new Error('its storage for this site is full'));
+        at += taken;
+      }
     });
     file.flush();
   } finally {
