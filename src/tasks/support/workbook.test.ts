@@ -166,6 +166,19 @@ test.each([
   expect((await readRows(zip(parts), 'q.xlsx')).map((row) => row.text)).toEqual([text]);
 });
 
+test('a workbook with damage that still unpacks is refused, not misread', async () => {
+  const whole = zip(workbook({ Data: rows }));
+  const at = (text: string) => Buffer.from(whole).indexOf(text);
+  const [from, to] = [at('xl/worksheets/sheet1.xml') + 'xl/worksheets/sheet1.xml'.length, at('PK\x01\x02')];
+  let read = 0;
+  for (let i = from; i < to; i++) {
+    const damaged = Uint8Array.from(whole);
+    damaged[i] ^= 4;
+    await readRows(damaged, 'q.xlsx').then(() => read++, () => {}); // biome-ignore format: short
+  }
+  expect(read).toBe(0);
+});
+
 test('a sheet of a chart alone has no cells', async () => {
   const parts = workbook({ Chart: [], Data: rows });
   const relations = 'xl/_rels/workbook.xml.rels';

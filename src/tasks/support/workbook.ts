@@ -1,5 +1,6 @@
 // Owns reading the first fitting sheet of an .xlsx workbook. The library is loaded only for that. A workbook is a ZIP file of XML: how much it unpacks
 // to is measured before the library sees it. Must not know what columns mean. Source: PKWARE's APPNOTE 6.3.10; ECMA-376.
+import { crc32 } from '../../core/crc32.ts';
 import { OnebitError } from '../../errors.ts';
 import { checkColumns, columnOf, type Table } from './table.ts';
 import { countsFrom1904, type ListedSheet, listedSheets, reachOf, targetsOf, unclearCells } from './workbook-cells.ts';
@@ -144,6 +145,7 @@ interface Entry {
   readonly deflated: boolean;
   readonly dataAt: number;
   readonly packedBytes: number;
+  readonly crc: number;
 }
 
 function* entriesOf(bytes: Uint8Array, name: string): Generator<Entry> {
@@ -168,6 +170,7 @@ function* entriesOf(bytes: Uint8Array, name: string): Generator<Entry> {
       deflated: view.getUint16(at + 10, true) === DEFLATED,
       dataAt,
       packedBytes,
+      crc: view.getUint32(at + 16, true),
     };
     at += 46 + nameBytes + extraBytes + commentBytes;
   }
@@ -192,13 +195,19 @@ async function unpackedSize(bytes: Uint8Array, entry: Entry, most: number, name:
 }
 
 /** The text of a part that `checkArchive` found to be small enough, without comments. Throws `bad-file` for what the library would misread without a word. */
-async function xmlOf(bytes: Uint8Array, { dataAt, packedBytes, deflated, name }: Entry, file: string): Promise<string> {
+async function xmlOf(
+  bytes: Uint8Array,
+  { dataAt, packedBytes, deflated, name, crc }: Entry,
+  file: string,
+): Promise<string> {
   const packed = new Blob([bytes.slice(dataAt, dataAt + packedBytes)]).stream();
   const unpacked = new Response(deflated ? packed.pipeThrough(new DecompressionStream('deflate-raw')) : packed);
   const anew = 'Open it in a spreadsheet program and save it as .xlsx or CSV anew';
+  const xml = new Uint8Array(await unpacked.arrayBuffer());
+  if (crc32(xml) !== crc) throw refusal(file, 'got a damaged one. Save it anew');
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await unpacked.arrayBuffer());
+    text = new TextDecoder('utf-8', { fatal: true }).decode(xml);
   } catch (cause) {
     throw refusal(file, `got one whose part ${name} is not UTF-8. ${anew}`, cause);
   }
