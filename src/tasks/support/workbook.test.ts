@@ -148,6 +148,26 @@ test('what only its name calls a workbook is refused', async () => {
   await expect(readRows(Buffer.from('text,intent\na,b\n'), 'q.xlsx')).rejects.toMatchObject({ code: 'bad-file' });
 });
 
+test.each([-5, -0.2, 3e6, 1e12])(
+  'a date of %d is none, and named by its row where its sheet is read',
+  async (serial) => {
+    const parts = workbook({ Data: [['intent', 'text'], ['a', 'b'], ['a', serial]], Other: [['x', serial]] }); // biome-ignore format: rows
+    parts['xl/styles.xml'] =
+      '<styleSheet><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="22" applyNumberFormat="1"/></cellXfs></styleSheet>';
+    for (const [i, place] of [
+      [2, 'B1'],
+      [1, 'B3'],
+    ] as const) {
+      // biome-ignore format: pairs
+      const sheet = `xl/worksheets/sheet${i}.xml`;
+      parts[sheet] = parts[sheet].replace(`<c r="${place}">`, `<c r="${place}" s="1">`);
+      const read = readRows(zip(parts), 'q.xlsx');
+      if (i === 2) expect(await read).toHaveLength(2);
+      else await expect(read).rejects.toThrow(/row 3: a date is none of the calendar/);
+    }
+  },
+);
+
 test.each([
   [46085, '2026-03-04'],
   [46085.4375, '2026-03-04T10:30:00'],
@@ -202,6 +222,7 @@ test.each([
   ['UTF-16', (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le'), /sheet1\.xml is not UTF-8/],
   ['UTF-16 without a mark', (text: string) => Buffer.from(text, 'utf16le'), /sheet1\.xml is not UTF-8/],
   ['CDATA', (text: string) => text.replace('<t>refund</t>', '<t><![CDATA[refund]]></t>'), /'<!\[CDATA\[', which/],
+  ['the number of an emoji', (text: string) => text.replace('open?', '&#x1F600;'), /'&#x1F600;', which is not read/],
   ['a DTD', (text: string) => `<!DOCTYPE a [<!ENTITY b "c">]>${text}`, /'<!DOCTYPE', which is not read/],
   ['cells without places', (text: string) => text.replaceAll(/<c r="\w+"/g, '<c'), /not laid out as Excel does/],
 ])('%s in a part is refused, not misread', async (_, change, message) => {

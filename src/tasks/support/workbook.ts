@@ -56,14 +56,14 @@ export async function readWorkbook(bytes: Uint8Array, name: string, wanted: read
   const tables = listed
     .flatMap(({ hidden, part }, i) => {
       const { data } = sheets[i];
-      return data ? [{ hidden, part, table: tableOf(data, dates) }] : [];
+      return data ? [{ hidden, part, ...tableOf(data, dates) }] : [];
     })
     .sort((a, b) => Number(a.hidden) - Number(b.hidden));
   const fits = ({ table }: { table: Table }) => wanted.every((column) => columnOf(table, column) >= 0);
   const found = tables.find(fits) ?? tables[0];
   checkColumns(found?.table.columns ?? [], name, wanted);
   if (!found?.part || !parts.has(found.part)) throw refusal(name, 'got a sheet whose part is unclear. Save it anew');
-  checkCells(await textOfPart(found.part), name);
+  checkCells([...unclearCells(await textOfPart(found.part)), ...found.problems], name);
   return found.table;
 }
 
@@ -89,8 +89,7 @@ async function checkParts(
   }
 }
 
-function checkCells(sheet: string, name: string): void {
-  const problems = unclearCells(sheet);
+function checkCells(problems: readonly string[], name: string): void {
   if (problems.length === 0) return;
   const listed = problems.slice(0, MOST_LISTED);
   const more = problems.length > listed.length ? `, and ${problems.length - listed.length} more` : '';
@@ -102,27 +101,38 @@ function checkCells(sheet: string, name: string): void {
 }
 
 /** Rows of a sheet are as long as its widest one, so none is too short or too long. */
-function tableOf(data: readonly (readonly unknown[])[], dates: Dates1904): Table {
-  const filled = data.map((cells, i) => ({ line: i + 1, fields: cells.map((cell) => textOf(cell, dates)) }));
+function tableOf(data: readonly (readonly unknown[])[], dates: Dates1904): { table: Table; problems: string[] } {
+  const problems: string[] = [];
+  const filled = data.map((cells, i) => ({
+    line: i + 1,
+    fields: cells.map((cell) => {
+      const text = textOf(cell, dates);
+      if (text === undefined) problems.push(`row ${i + 1}: a date is none of the calendar`);
+      return text ?? '';
+    }),
+  }));
   const [header, ...rows] = filled.filter(({ fields }) => fields.some((field) => field.trim() !== ''));
-  return { columns: header?.fields.map((field) => field.trim()) ?? [], rows };
+  return { table: { columns: header?.fields.map((field) => field.trim()) ?? [], rows }, problems };
 }
 
 type Dates1904 = ReturnType<typeof countsFrom1904>;
 
-function textOf(cell: unknown, dates: Dates1904): string {
+/** What a cell says; undefined for a date that there is not. */
+function textOf(cell: unknown, dates: Dates1904): string | undefined {
   if (cell === null || cell === undefined) return '';
   return cell instanceof Date ? dateText(cell, dates) : String(cell);
 }
 
 /**
  * A date as it stands in a cell: a day, a day with a time, or a time alone, which workbooks count from 1899-12-30, or from 1904. The library knows the
- * latter where "1" says it, not where "true" does.
+ * latter where "1" says it, not where "true" does. Undefined before the first day, and where spreadsheets have no date any more.
  */
-function dateText(read: Date, dates: Dates1904): string {
+function dateText(read: Date, dates: Dates1904): string | undefined {
   const date = dates === 'true' ? new Date(read.getTime() + DAYS_FROM_1900_TO_1904 * DAY_MS) : read;
+  const firstTime = FIRST_DAY[dates === undefined ? 1900 : 1904] - DAY_MS;
+  if (!(date.getTime() >= firstTime - 500 && date.getUTCFullYear() < 10_000)) return undefined;
   const [day, time] = new Date(Math.round(date.getTime() / 1000) * 1000).toISOString().slice(0, 19).split('T');
-  if (date.getTime() < FIRST_DAY[dates === undefined ? 1900 : 1904]) return time;
+  if (date.getTime() < firstTime + DAY_MS) return time;
   return time === '00:00:00' ? day : `${day}T${time}`;
 }
 
@@ -214,6 +224,10 @@ async function xmlOf(
   if (text.includes('\0')) throw refusal(file, `got one whose part ${name} is not UTF-8. ${anew}`);
   const unread = ['<![CDATA[', '<!DOCTYPE'].find((mark) => text.includes(mark));
   if (unread) throw refusal(file, `got one whose part ${name} has '${unread}', which is not read. ${anew}`);
+  for (const [reference, hex, digits] of text.matchAll(/&#(x?)([0-9a-f]+);/gi)) {
+    if (Number.parseInt(digits, hex ? 16 : 10) > 0xffff)
+      throw refusal(file, `got one whose part ${name} has '${reference}', which is not read. ${anew}`);
+  }
   return text.replace(/<!--[\s\S]*?-->/g, '');
 }
 
