@@ -103,7 +103,19 @@ export class Booking {
     const thing = led && fill(this.#voice.pick(this.#kind.slots[led].first), this.#wanted[led]);
     const whole = `${this.#voice.pick(asking ? REQUESTS.asking : REQUESTS.telling)} ${thing ?? this.#voice.pick(this.#kind.things)}`;
     const please = () =>
-      this.#voice.pick(['', '', '', ' please', ', please', ' if possible', ', thanks', ', thank you']);
+      this.#voice.pick([
+        '',
+        '',
+        '',
+        ' please',
+        ', please',
+        ' if possible',
+        ', thanks',
+        ', thank you',
+        ' pls',
+        ' plz',
+        ' thx',
+      ]);
     const end = asking ? '?' : '';
     const terse = thing ?? this.#voice.pick(this.#kind.terse);
     if (this.#kind.unknown && this.#voice.chance(0.05)) return this.#openBlindly();

@@ -42,7 +42,7 @@ const PEOPLE = {
     '{v}|{v}|{n}|For {v}|For {n}|{v} please|There will be {v} of us|We are {v}|{v} of us|{n} please|A party of {v}|It is for {v}|We will be {v}|for {v} please',
   ),
   part: choices(
-    'for {v}|for {v}|for {v}|for {n}|for {n}|for a party of {v}|{n}|{n}|party of {v}|{v} of us|for the {v} of us|we are {v}|{v} ppl|{v} persons|{v} guests',
+    'for {v}|for {v}|for {v}|for {n}|for {n}|for a party of {v}|{n}|{n}|party of {v}|{v} of us|for the {v} of us|we are {v}|{v} ppl|{v} persons|{v} guests|there are {v} of us|there will be {v} of us|for a group of {v}',
   ),
   fragment: choices('{n}|for {n}|{n}|for {v}|{v}'),
   instead: choices(
@@ -98,7 +98,7 @@ export const KINDS = {
       'table|table|a table|dinner|lunch|reservation|restaurant|restaurant booking|table booking|brunch|dinner table',
     ),
     whole: choices(
-      'I am hungry. I want a table|We want to go out for dinner|I want to eat out|We want to have dinner|I would like to have lunch|We would like to eat|I want to go for dinner|Can we eat',
+      'I am hungry. I want a table|I want to make a reservation|I would like to make a reservation|We would like to make a booking|I need to make a reservation|I want to make a booking|We want to eat|I would like to dine|We are going out to eat|We want to go out for dinner|I want to eat out|We want to have dinner|I would like to have lunch|We would like to eat|I want to go for dinner|Can we eat',
     ),
     state: (s) =>
       `A table${part(s.restaurant, `at ${s.restaurant}`)}${part(s.city, `in ${s.city}`)}${part(s.people, `for ${people(s.people ?? '')}`)}${part(s.name, `under the name ${s.name}`)}${part(s.date, onDay(s.date ?? ''))}${part(s.time, atTime(s.time ?? ''))}`,
@@ -175,7 +175,7 @@ export const KINDS = {
     things: choices('a hotel room|a room|a hotel|a hotel room|a stay|accommodation|a place to stay|a room in a hotel'),
     terse: choices('hotel|room|a room|hotel room|hotel booking|stay|a stay|accommodation|room booking'),
     whole: choices(
-      'I am looking for somewhere to stay|I am going on a trip and need a hotel|We want to stay|I want to stay|We are travelling and need a room|I would like to stay',
+      'I am looking for somewhere to stay|I am going on a trip and need a hotel|We want to stay|I want to stay|I want to make a hotel reservation|I would like to make a booking for a room|I need to sleep somewhere|We are visiting and need a room|We are travelling and need a room|I would like to stay',
     ),
     state: (s) =>
       `A stay${part(s.hotel, `at ${s.hotel}`)}${part(s.city, `in ${s.city}`)}${part(s.guests, `for ${counted(s.guests ?? '', 'guest', 'guests')}`)}${part(s.name, `under the name ${s.name}`)}${part(s.rooms, `in ${counted(s.rooms ?? '', 'room', 'rooms')}`)}${part(s.date, `from ${s.date}`)}${part(s.until, `to ${s.until}`)}${part(s.nights, `for ${counted(s.nights ?? '', 'night', 'nights')}`)}`,
@@ -233,7 +233,7 @@ export const KINDS = {
     things: choices('a taxi|a taxi|a cab|a ride|a car|a taxi ride|a lift|a cab ride|transport|a driver'),
     terse: choices('taxi|cab|ride|a taxi|a cab|car|taxi booking|taxi ride'),
     whole: choices(
-      'I have to travel|I need to go|We need to get|I want to go|Take me|Can you take us|I need someone to drive me|I am travelling',
+      'I have to travel|I need to go|We need to get|I want to go|Take me|Take us|Drive me|Can you pick me up and bring me|We need a lift|Can you take us|I need someone to drive me|I am travelling',
     ),
     state: (s) =>
       `A ${s.kind ? `${s.kind} ` : ''}ride${part(s.from, `from ${s.from}`)}${part(s.to, `to ${s.to}`)}${part(s.people, `for ${people(s.people ?? '')}`)}${part(s.date, onDay(s.date ?? ''))}${part(s.time, atTime(s.time ?? ''))}`,
@@ -263,7 +263,7 @@ export function fill(phrase, value) {
 /** How a request begins; the ones of `asking` are questions. */
 export const REQUESTS = {
   telling: choices(
-    'I want to book|I want to book|I would like to book|I would like to reserve|Please book|Book|Book me|Reserve|I need|We need|Get me|I am looking for|We would like|I want|Please get me|Please reserve|I would like|We want to book|Hi, I need|Hello, I want to book|Hi, I would like|I need to book|I wish to reserve|Help me book|I would love|Please arrange|Arrange|Order|I am after|I was hoping to book|I was hoping for|Put me down for|Put us down for|Looking for|Looking to book|Need|Want|Could do with|I am hoping to get|Sort me out with|We are looking for|We are after|I have to book|I am writing to book|I am calling to book|Let us have|Let us book|Make me a booking for|Go ahead and book|Try to get me|We need to reserve|Do me a favour and book|Would like|My wife and I would like|My boss needs|My parents want|A friend and I need',
+    'I want to book|I want to book|I would like to book|I would like to reserve|Please book|Book|Book me|Reserve|I need|We need|Get me|I am looking for|We would like|I want|Please get me|Please reserve|I would like|We want to book|Hi, I need|Hello, I want to book|Hi, I would like|I need to book|I wish to reserve|Help me book|I would love|Please arrange|Arrange|Order|I am after|I was hoping to book|I was hoping for|Put me down for|Put us down for|Looking for|Looking to book|Need|Want|Could do with|I am hoping to get|Sort me out with|We are looking for|We are after|I have to book|I am writing to book|I am calling to book|Let us have|Let us book|Make me a booking for|Go ahead and book|Try to get me|We need to reserve|Do me a favour and book|Would like|pls book|can u get me|I wanna book|we need to get|Hi there, we need|hey, I need|Good evening, I would like|My wife and I would like|My boss needs|My parents want|A friend and I need',
   ),
   asking: choices(
     'Can you book|Could you book|Can I get|Could I have|Can you get us|Can I book|Could you reserve|May I book|Is it possible to book|Would you book|Can you find me|Can we get|Hello, can you book|Will you book|Can I reserve|Could you get me|Do you have|Do they have|Is there|Any chance of|Would it be possible to get|Could you arrange|Would you mind booking|Could you please book|Can you please reserve|Can you sort out|Can I still get|Is it possible to get|Can we still have|May we have|Could we have|Can you help me book|Could you check for',
@@ -273,13 +273,13 @@ export const REQUESTS = {
 /** Ways to take something back. `{f}` is the new value as a fragment, `{s}` in a sentence, `{v}` the new value, `{o}` the old one, `{l}` what it is called. */
 export const CORRECTIONS = {
   fragment: choices(
-    'No, {f}|No, make it {f}|No, {f} please|Make it {f}|Sorry, {f}|Sorry, I meant {f}|I meant {f}|Actually, {f}|Actually make it {f}|Oh wait, {f}|Wait, {f}|Change it to {f}|Can you change it to {f}?|{f} instead|{f} would be better|No wait, {f}|Oh no, I meant {f}|Hmm, rather {f}|Better {f}|no sorry {f}|Please make it {f}|Could you make it {f}?|I made a mistake, it should be {f}|No, I said {f}|It should be {f}|Let us make it {f} instead|Oops, {f}|My mistake, {f}|Can you make it {f} instead?|Could we do {f} instead?|{f}, sorry|{f} please, sorry|No no, {f}|I mean {f}|{f}, I mean|Actually {f}|Actually, {f} please|Could you change that to {f}|Change that to {f}|Rather {f}|Hold on, {f}|Make that {f}|Wait, make it {f} please|Switch it to {f}|Is {f} possible instead?',
+    'No, {f}|No, make it {f}|No, {f} please|Make it {f}|Sorry, {f}|Sorry, I meant {f}|I meant {f}|Actually, {f}|Actually make it {f}|Oh wait, {f}|Wait, {f}|Change it to {f}|Can you change it to {f}?|{f} instead|{f} would be better|No wait, {f}|Oh no, I meant {f}|Hmm, rather {f}|Better {f}|no sorry {f}|Please make it {f}|Could you make it {f}?|I made a mistake, it should be {f}|No, I said {f}|It should be {f}|Let us make it {f} instead|Oops, {f}|My mistake, {f}|Can you make it {f} instead?|Could we do {f} instead?|{f}, sorry|{f} please, sorry|No no, {f}|I mean {f}|{f}, I mean|Actually {f}|Actually, {f} please|Could you change that to {f}|Change that to {f}|Rather {f}|Hold on, {f}|Make that {f}|Wait, make it {f} please|Switch it to {f}|Is {f} possible instead?|Scratch that, {f}|My bad, {f}|Ah sorry, {f}|Ah, no, {f}|Oops, I meant {f}|Correction: {f}|Change of plan, {f}|On second thought, {f}|On second thoughts, make it {f}|Let us do {f}|Can we do {f}?|Can we make it {f}?|Make that {f} please|I would rather have {f}|Wait no, {f}|Sorry, make it {f}|Sorry, make that {f}|Not that, {f}|Er, {f}|Umm no, {f}|Better make it {f}|Actually no, {f}|Actually, could we make it {f}?',
   ),
   sentence: choices(
     'No, {s}|No, {s}|Sorry, {s}|Sorry, {s}|Actually, {s}|Actually, {s}|Wait, {s}|Oh, {s}|{s}|{s}|{s}, sorry|{s} instead|I forgot, {s}|Oh wait, {s}|No sorry, {s}|{s} after all',
   ),
   contrast: choices(
-    'Not {o}, {v}|Not {o}, {v}|Not {o} but {v}|{v}, not {o}|{v}, not {o}|No, {v}, not {o}|No, not {o} but {v}|I said {v}, not {o}|I said {v} not {o}|I meant {v}, not {o}|{v} instead of {o}|Change {o} to {v}|Make that {v} instead of {o}|It is {v}, not {o}|Sorry, {v} and not {o}|Not {o}! {v}!|I did not say {o}, I said {v}',
+    'Not {o}, {v}|Not {o}, {v}|Not {o} but {v}|{v}, not {o}|{v}, not {o}|No, {v}, not {o}|No, not {o} but {v}|I said {v}, not {o}|I said {v} not {o}|I meant {v}, not {o}|{v} instead of {o}|Change {o} to {v}|Make that {v} instead of {o}|It is {v}, not {o}|Sorry, {v} and not {o}|Not {o}! {v}!|I did not say {o}, I said {v}|Not {o}. {v}.|Not {o}. {v}|{v}, sorry, not {o}|{v} rather than {o}|Replace {o} with {v}|Swap {o} for {v}|No no, {v}, not {o}|Sorry, not {o}, {v}|Actually not {o} but {v}|Oops, {v}, not {o}|You wrote {o}, it is {v}|{o} is wrong, it is {v}',
   ),
   labelled: choices(
     'Change the {l} to {v}|The {l} should be {v}|No, the {l} is {v}|The {l} is {v}, not {o}|Please change the {l} to {v}|Can you change the {l} to {v}?|The {l} is wrong, it is {v}|Sorry, the {l} is {v}|Actually, the {l} is {v}|Wrong {l}, I meant {v}|{l}: {v}|Change the {l} please, to {v}|Make the {l} {v}|Set the {l} to {v}|New {l}: {v}|I gave you the wrong {l}, it is {v}|The {l} should be {v}, not {o}|The {l} is {v}',

@@ -133,6 +133,11 @@ const HOLIDAYS = [
   "Valentine's Day",
   "Mother's Day",
   'Easter Sunday',
+  'Easter Monday',
+  "New Year's Day",
+  'Halloween',
+  'Thanksgiving',
+  'Boxing Day',
   'my birthday',
 ];
 const SPOKEN_ORDINALS = words(
@@ -207,8 +212,10 @@ export class Values {
     if (roll < 0.87) return `${a}'s${this.chance(0.5) ? ` ${this.pick(after)}` : ''}`;
     if (roll < 0.9) return `${this.pick(["L'", "D'", "O'", 'Mc', "Dell'"])}${a}`;
     if (roll < 0.93)
-      return `${this.pick(before)} ${this.pick(words('de del la du di do da dos della des van von im zum aux al'))} ${a}`;
-    if (roll < 0.955) return `${a} ${this.number(2, 99)}`;
+      return `${this.pick(before)} ${this.pick(words('de del la du di do da dos della des van von im zum zur aux al dei degli delle du'))} ${a}`;
+    if (roll < 0.94)
+      return `${this.pick(['St.', 'St', 'Old', 'New', 'Little', 'House of', 'Hotel de la', 'Casa de la', 'Number'])} ${a}`;
+    if (roll < 0.96) return `${a} ${this.number(2, 99)}`;
     if (roll < 0.967) return `${a}-${b}`;
     if (roll < 0.98) return `${a} ${this.pick(words('de of von di du and y e by i et'))} ${b}`;
     return Array.from({ length: this.number(2, 4) }, () => this.pick([...'ABCDEFGHIJKLMNOPRSTUVWXYZ'])).join('');
@@ -339,13 +346,18 @@ export class Values {
       () => `${NUMBERS[hour - 1]} o'clock`,
       () => `half past ${NUMBERS[hour - 1]}`,
       () => `quarter ${this.pick(['past', 'to'])} ${NUMBERS[hour - 1]}`,
+      () =>
+        `${this.pick(['half past', 'quarter past', 'a quarter past', 'quarter to', '10 past', '20 past', '20 to'])} ${hour}`,
       () => `${this.pick(['ten', 'twenty', 'five'])} ${this.pick(['past', 'to'])} ${NUMBERS[hour - 1]}`,
       () => NUMBERS[hour - 1],
       () => `${NUMBERS[hour - 1]} ${this.pick(['thirty', 'fifteen', 'forty-five'])}`,
       () => `${NUMBERS[hour - 1]} ${half}`,
       () => `${this.pick([hour, NUMBERS[hour - 1]])} in the ${this.pick(['morning', 'evening', 'afternoon'])}`,
       () => `${hour} ${half.charAt(0)}.m.`,
-      () => this.pick(['noon', 'noon', 'midnight', 'midday']),
+      () => this.pick(['noon', 'noon', 'midnight', 'midday', '12 noon']),
+      () => `${hour}:${minute} in the ${this.pick(['morning', 'evening', 'afternoon'])}`,
+      () => `${hour}.${minute} ${half}`,
+      () => `${this.number(11, 22)}:${minute}h`,
     ])();
   }
 
@@ -379,6 +391,18 @@ export class Values {
       () => `${month} ${this.pick(SPOKEN_ORDINALS)}`,
       () => `the ${this.pick(SPOKEN_ORDINALS)} of ${month}`,
       () => this.pick(HOLIDAYS),
+      () => `${ordinal(day)} of ${month}`,
+      () => `${weekday} ${ordinal(day)}`,
+      () => `${short} ${ordinal(day)}`,
+      () => `${weekday} the ${ordinal(day)} of ${month}`,
+      () =>
+        this.pick([
+          weekday.slice(0, 3),
+          'day after tomorrow',
+          `${ordinal(day)}`,
+          `coming ${weekday}`,
+          `${weekday} next week`,
+        ]),
       () => `${day} ${month} 202${this.number(5, 9)}`,
       () => `${weekday} ${this.pick(['evening', 'night', 'afternoon', 'morning', 'lunchtime'])}`,
       () =>
