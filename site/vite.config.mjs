@@ -1,5 +1,5 @@
 // How the page is built: static files in dist/site/ that work under any path. The package is imported as users do, by its name, from dist/.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { smallShaders } from '../scripts/minify-wgsl.mjs';
@@ -60,13 +60,25 @@ const dividedWorker = {
       : null,
 };
 
+/** Makes files of the kernels, which the package holds in base64: a browser that has to read them as a script takes longer and fetches more. */
+const kernelFiles = {
+  name: 'kernel-files',
+  transform(code, id) {
+    const [, path, name] = /^(.*\/kernels\/wasm\/generated\/(simd|relaxed))\.js$/.exec(id) ?? [];
+    const base64 = path && /'([A-Za-z0-9+/=]+)'/.exec(code)?.[1];
+    if (!base64) return null;
+    writeFileSync(`${path}.wasm`, Buffer.from(base64, 'base64'));
+    return `export const wasmBase64 = new URL('./${name}.wasm', import.meta.url);`;
+  },
+};
+
 export default defineConfig({
   root,
   base: './',
   resolve: { alias },
   define: { __SOURCE__: JSON.stringify(source) },
-  plugins: [addresses, dividedWorker, thirdParty({ folders }), listFiles, smallShaders],
-  worker: { format: 'es', plugins: () => [thirdParty({ folders, write: false })] },
+  plugins: [addresses, dividedWorker, kernelFiles, thirdParty({ folders }), listFiles, smallShaders],
+  worker: { format: 'es', plugins: () => [kernelFiles, thirdParty({ folders, write: false })] },
   server: { headers, fs: { allow: ['..'] } },
   preview: { headers },
   optimizeDeps: { exclude: ['onebit'] },

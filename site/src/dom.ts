@@ -84,3 +84,10 @@ export function onColours(draw: () => void): void {
   addEventListener('colours', draw);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
 }
+
+/** A message at the foot of the page that can be put away. */
+export function notice(text: string): HTMLElement {
+  const box = el('div', { class: 'notice', role: 'alert' }, el('span', {}, text));
+  box.append(el('button', { type: 'button', onclick: () => box.remove(), 'aria-label': 'Close' }, '×'));
+  return box;
+}

@@ -1,11 +1,11 @@
 // Owns the page as a whole: its four parts, which one is shown, colours, offline use.
+import { asksForModel } from './asks-for-model.ts';
 import { ChatPage } from './chat/chat-page.ts';
-import { el, errorBox, isAbort, messageOf } from './dom.ts';
+import { el, errorBox, isAbort, messageOf, notice } from './dom.ts';
 import { forgetModel, hasKeptModel, keepModel, keptModel } from './kept.ts';
 import type { LookPage } from './look/look-page.ts';
-import { showModelButton } from './model-dialog.ts';
+import { showModelButton } from './model-button.ts';
 import { EMBEDDED, ModelSlot } from './model-slot.ts';
-import { asksForModel, linkedModel } from './share.ts';
 import './style.css';
 
 const slot = new ModelSlot();
@@ -22,7 +22,7 @@ slot.watch(({ type }) => {
 /** The model of the link, or of the last visit; the page's own where that fails. */
 async function openOther(): Promise<void> {
   try {
-    const choice = (await linkedModel()) ?? (await keptModel());
+    const choice = linked ? await (await import('./share.ts')).linkedModel() : await keptModel();
     if (!choice) throw new Error('It is not here any more.');
     await slot.load(choice);
   } catch (error) {
@@ -94,13 +94,6 @@ async function build(name: string): Promise<void> {
       el('button', { type: 'button', onclick: () => void build(name) }, 'Try again'),
     );
   }
-}
-
-/** A message at the foot of the page that can be put away. */
-function notice(text: string): HTMLElement {
-  const box = el('div', { class: 'notice', role: 'alert' }, el('span', {}, text));
-  box.append(el('button', { type: 'button', onclick: () => box.remove(), 'aria-label': 'Close' }, '×'));
-  return box;
 }
 
 addEventListener('hashchange', () => {

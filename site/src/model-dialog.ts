@@ -1,11 +1,12 @@
 // Owns choosing a model: what there is, what a name or file would need, downloading with progress, what is kept. Must not know the chat beyond whom it asks.
-import { listModels, type ModelOutline, outlineModel, type RemoteProgress, removeModel } from 'onebit/browser';
+import { listModels, type ModelOutline, outlineModel, removeModel } from 'onebit/browser';
 import type { ChatPage } from './chat/chat-page.ts';
 import { askServer, serverModels } from './chat/talkers.ts';
-import { el, errorBox, field, isAbort, onFileDrop } from './dom.ts';
+import { el, errorBox, field, isAbort } from './dom.ts';
 import { bytes, count, digits } from './format.ts';
 import { forgetModel } from './kept.ts';
-import { EMBEDDED, type ModelChoice, type ModelSlot, type SlotEvent } from './model-slot.ts';
+import { serverBase } from './model-button.ts';
+import { EMBEDDED, type ModelChoice, type ModelSlot } from './model-slot.ts';
 
 /** Session storage: the key for the server's models. */
 const KEY = 'server key';
@@ -20,43 +21,7 @@ const EXAMPLES = GALLERY.map(({ name }) => name);
 /** Bytes of weights read in a second: two threads of a laptop of 2025, 99.7 tokens/s of the 1.7B. Decoding is about as fast as weights are read. */
 const BYTES_PER_SECOND_AND_THREAD = (99.7 * 248e6) / 2;
 
-/** The button in the head of the page, and the dialog behind it; `served`: whether the model of a server that gave the page may answer first. */
-export function showModelButton(slot: ModelSlot, chat: ChatPage, served: boolean): void {
-  const button = document.getElementById('model-button')!;
-  const label = document.getElementById('model-label')!;
-  const dialog = new ModelDialog(slot, chat, (name) => {
-    label.textContent = name;
-  });
-  button.addEventListener('click', () => dialog.open());
-  const tell = (event: SlotEvent) => {
-    const { backend, threads } = slot.model?.info ?? { backend: '', threads: 0 };
-    const how = backend === 'wasm' ? `${backend}, ${threads} thread${threads === 1 ? '' : 's'}` : backend;
-    button.dataset.state = event.type;
-    if (event.type === 'loading') label.textContent = progressText(event.choice.label, event.progress);
-    else label.textContent = slot.model ? slot.choice.label : 'no model';
-    button.title = `${label.textContent}${how ? ` (${how})` : ''}. Choose another model.`;
-  };
-  slot.watch((event) => {
-    if (chat.elsewhere === undefined) tell(event);
-  });
-  if (served) chat.waitFor(dialog.useServer());
-  onFileDrop(document.documentElement, (files) => {
-    const model = files.find(({ name }) => /\.gguf$/i.test(name));
-    if (model) dialog.open(model);
-  });
-}
-
-/** Where the server's routes are, when the page came from onebit's server. */
-function serverBase(): string | undefined {
-  return document.querySelector<HTMLMetaElement>('meta[name="onebit-server"]')?.content;
-}
-
-function progressText(name: string, progress: RemoteProgress | undefined): string {
-  if (!progress?.totalBytes) return `${name} …`;
-  return `${name} ${Math.floor((100 * progress.doneBytes) / progress.totalBytes)} %`;
-}
-
-class ModelDialog {
+export class ModelDialog {
   readonly #slot: ModelSlot;
   readonly #chat: ChatPage;
   readonly #named: (name: string) => void;

@@ -1,9 +1,9 @@
 // Owns models in links: a small model's bytes in the part of an address that no server sees, and the address of a file as `?model=`.
+import { LINK_PREFIX } from './asks-for-model.ts';
 import type { ModelChoice } from './model-slot.ts';
 
 /** Larger models make links that messengers and some browsers cut. */
 export const MOST_LINK_BYTES = 400_000;
-const PREFIX = '#model=';
 
 /** A link to this page that brings the model with it. */
 export async function linkTo(
@@ -17,7 +17,7 @@ export async function linkTo(
   packed.set(model, 4 + head.length);
   const bytes = await through(new CompressionStream('deflate-raw'), packed);
   const { origin, pathname } = location;
-  return `${origin}${pathname}${PREFIX}${base64Of(bytes)}`;
+  return `${origin}${pathname}${LINK_PREFIX}${base64Of(bytes)}`;
 }
 
 /** The model that the page's address asks for, if it does. @throws Error when the link is damaged */
@@ -32,8 +32,8 @@ export async function linkedModel(): Promise<ModelChoice | undefined> {
         .replace(/\.gguf$/i, ''),
       keep: false,
     };
-  if (!location.hash.startsWith(PREFIX)) return undefined;
-  const text = location.hash.slice(PREFIX.length);
+  if (!location.hash.startsWith(LINK_PREFIX)) return undefined;
+  const text = location.hash.slice(LINK_PREFIX.length);
   history.replaceState(null, '', `${location.pathname}#chat`); // the address bar need not carry it on
   try {
     const packed = await through(new DecompressionStream('deflate-raw'), bytesOf(text));
@@ -52,10 +52,6 @@ export async function linkedModel(): Promise<ModelChoice | undefined> {
   } catch {
     throw new Error('The link’s model is damaged: part of the link may be missing. Ask for the file instead.');
   }
-}
-
-export function asksForModel(): boolean {
-  return location.hash.startsWith(PREFIX) || new URLSearchParams(location.search).has('model');
 }
 
 /** What comes out may be larger than what went in, up to this. */

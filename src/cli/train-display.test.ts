@@ -10,8 +10,8 @@ const lastLine = (answers?: { right: number; asked: number }) => {
     .at(-1);
 };
 
-test('the last line says how many questions of the text are answered, and what to do where they are few', () => {
-  expect(lastLine({ right: 40, asked: 40 })).toBe('40 of 40 questions of the text are answered to the letter');
+test('the last line says how many first questions of the text’s conversations are answered, and what to do where they are few', () => {
+  expect(lastLine({ right: 40, asked: 40 })).toBe('40 of 40 first questions of the text are answered to the letter');
   expect(lastLine({ right: 3, asked: 40 })).toMatch(/^3 of 40 .* not learnt them yet, give it more --minutes$/);
   expect(lastLine()).toMatch(/^m\.gguf: /);
 });

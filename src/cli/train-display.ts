@@ -86,11 +86,11 @@ export function summaryText(done: TrainDone, path: string, columns: number): str
   return [...(curve === '' ? [] : [curve, '']), line, ...answersLine(done)].join('\n');
 }
 
-/** How many of its text's questions the model answers as the text does, and what to do where that is fewer than half. */
+/** How many of the questions that its text's conversations begin with the model answers as the text does, and what to do where that is fewer than half. */
 function answersLine({ answers }: TrainDone): string[] {
   if (!answers) return [];
   const { right, asked } = answers;
-  const line = `${right} of ${asked} questions of the text are answered to the letter`;
+  const line = `${right} of ${asked} first questions of the text are answered to the letter`;
   return [2 * right < asked ? `${line}: it has not learnt them yet, give it more --minutes` : line];
 }
 

@@ -3,7 +3,11 @@ import { expect, test } from 'vitest';
 import { siteResponse } from './page.ts';
 
 const files = async (path: string) => {
-  const texts: Record<string, string> = { 'index.html': '<head></head>', 'assets/a.js': 'let a;'.repeat(200) };
+  const texts: Record<string, string> = {
+    'index.html': '<head></head>',
+    'assets/a.js': 'let a;'.repeat(200),
+    'assets/k.wasm': '\0asm'.repeat(99),
+  };
   return texts[path] === undefined ? undefined : new TextEncoder().encode(texts[path]);
 };
 
@@ -24,5 +28,7 @@ test('text goes compressed to whoever takes gzip, and as it is to others', async
   }
   const page = (await siteResponse(files, '/', 'gzip'))!;
   expect(gunzipSync(Buffer.from(await page.arrayBuffer())).toString()).toContain('onebit-server');
+  const kernels = (await siteResponse(files, '/assets/k.wasm', 'gzip'))!.headers;
+  expect([kernels.get('content-type'), kernels.get('content-encoding')]).toEqual(['application/wasm', 'gzip']);
   expect(await siteResponse(files, '/assets/none.js', 'gzip')).toBeUndefined();
 });

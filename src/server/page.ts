@@ -11,6 +11,7 @@ const TYPES: Readonly<Record<string, string>> = {
   png: 'image/png',
   webmanifest: 'application/manifest+json',
   gguf: 'application/octet-stream',
+  wasm: 'application/wasm',
 };
 /**
  * The least that the page needs, sent with all its files, because a worker follows the policy of its own file: everything from here, WebAssembly,
@@ -51,7 +52,7 @@ export const SITE_PATHS = [
 /** What the pages of a shop load from here. */
 const ELSEWHERE = /^(widget|support)\.js$/;
 /** What shrinks; models and pictures do not. */
-const SHRINKS = /\.(html|js|css|svg|webmanifest)$/;
+const SHRINKS = /\.(html|js|css|svg|wasm|webmanifest)$/;
 /** Compressed files, made when first asked for: a page has some thirty. */
 const compressed = new WeakMap<SiteFiles, Map<string, Promise<Uint8Array<ArrayBuffer>>>>();
 

@@ -7,6 +7,10 @@ import type { ShownToken } from './talkers.ts';
 const ROWS = 16;
 /** Columns that are drawn: the strip is wide and low. */
 const COLUMNS = 384;
+/** How long a reader's first message may take before the strip is drawn without it. */
+const PATIENCE_MS = 3000;
+/** How long after the first word: that one is on the screen first. */
+const BREATH_MS = 100;
 
 export class Banner {
   readonly element = el('canvas', { class: 'bits', 'aria-hidden': 'true', width: COLUMNS, height: ROWS });
@@ -16,16 +20,23 @@ export class Banner {
   #waiting: number[] = [];
   #busy = false;
   #asked = 0;
+  /** Reads the weights of the model that is followed; what does that is fetched only when it is not in anybody's way. */
+  #show: (() => Promise<void>) | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #waits = false;
 
   constructor() {
     onColours(() => this.#draw());
     new ResizeObserver(() => this.#draw()).observe(this.element);
   }
 
-  /** Shows the weights of `choice` once there is time. */
+  /** Shows the weights of `choice` with its first words, or when nobody has asked anything for a while. */
   follow(choice: ModelChoice): void {
     const asked = ++this.#asked;
-    const show = async () => {
+    this.#file = undefined;
+    this.#show = async () => {
+      if (asked !== this.#asked) return;
+      this.#show = undefined;
       try {
         const { ModelFile } = await import('../look/model-file.ts');
         const file = await ModelFile.open(choice);
@@ -37,17 +48,27 @@ export class Banner {
           Uint8Array.from({ length: ROWS }, (_, y) => (values[(y % rows) * cols + (x % cols)] > 0 ? 1 : 0)),
         );
         this.#draw();
+        this.speak([]);
       } catch {} // an ornament
     };
-    if ('requestIdleCallback' in globalThis) requestIdleCallback(() => void show(), { timeout: 4000 });
-    else setTimeout(() => void show(), 500);
+    const show = this.#show;
+    if (!this.#waits) this.#timer = setTimeout(() => void show(), PATIENCE_MS);
+  }
+
+  /** An answer comes: nothing is fetched before its first word. */
+  wait(): void {
+    this.#waits = true;
+    clearTimeout(this.#timer);
   }
 
   /** Lets the rows of what was said come in. */
   speak(tokens: readonly ShownToken[]): void {
     for (const { token } of tokens) if (token !== undefined) this.#waiting.push(token);
     this.#waiting.splice(0, this.#waiting.length - 64);
-    if (!this.#busy && this.#waiting.length > 0) void this.#move();
+    this.#waits = false;
+    const show = this.#show;
+    if (show) setTimeout(() => void show(), BREATH_MS);
+    if (!this.#busy && this.#file && this.#waiting.length > 0) void this.#move();
   }
 
   async #move(): Promise<void> {

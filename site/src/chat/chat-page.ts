@@ -4,9 +4,9 @@ import { el, errorBox, isAbort } from '../dom.ts';
 import { bytes } from '../format.ts';
 import { forgetAll, keepConversation, keptConversation } from '../kept.ts';
 import { EMBEDDED, type ModelSlot } from '../model-slot.ts';
-import { AlternativesCard } from './alternatives.ts';
 import { Banner } from './banner.ts';
 import { AnswerView, userMessage } from './message-view.ts';
+import { PointedToken } from './pointed.ts';
 import { SettingsPanel } from './settings.ts';
 import { type Ask, askHere } from './talkers.ts';
 
@@ -24,7 +24,7 @@ const ANYONE = ['What can you help me with?', 'Write a haiku about rain.', 'Expl
 
 export class ChatPage {
   readonly #slot: ModelSlot;
-  readonly #card = new AlternativesCard();
+  readonly #card = new PointedToken();
   readonly #panel = new SettingsPanel();
   readonly #banner = new Banner();
   readonly #log = el('div', { class: 'log', role: 'log', 'aria-label': 'Conversation', tabindex: 0 });
@@ -261,6 +261,7 @@ export class ChatPage {
     this.#log.setAttribute('aria-busy', 'true'); // said when it is whole, not token by token
     this.#busy(true);
     this.#follow(true);
+    this.#banner.wait();
     try {
       await this.#asks;
       const said = this.#messages.filter(({ content }) => content !== '');

@@ -1,8 +1,8 @@
 // Owns one message on the page: its text as tokens that can be looked at, what can be done with it, how it came about.
 import { el } from '../dom.ts';
 import { digits, milliseconds } from '../format.ts';
-import type { AlternativesCard } from './alternatives.ts';
 import { GrowingText } from './growing-text.ts';
+import type { PointedToken } from './pointed.ts';
 import type { AnswerPiece, AnswerStats, ShownToken } from './talkers.ts';
 
 /** What people do with messages. */
@@ -78,7 +78,7 @@ export class AnswerView {
     'aria-label': 'Answer. Arrow keys go through its tokens.',
   });
   readonly #foot = el('div', { class: 'actions' });
-  readonly #card: AlternativesCard;
+  readonly #card: PointedToken;
   readonly #actions: AnswerActions;
   readonly #tokens = new Map<HTMLElement, readonly ShownToken[]>();
   readonly #growing: GrowingText;
@@ -90,7 +90,7 @@ export class AnswerView {
   #selected: HTMLElement | undefined;
 
   /** @param grown called whenever there is more to see */
-  constructor(card: AlternativesCard, actions: AnswerActions, grown: () => void = () => {}) {
+  constructor(card: PointedToken, actions: AnswerActions, grown: () => void = () => {}) {
     this.#card = card;
     this.#actions = actions;
     this.#grown = grown;

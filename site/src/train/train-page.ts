@@ -184,7 +184,7 @@ export class TrainPage {
       this.#about.textContent =
         length === 0
           ? ''
-          : `${count(length)} characters, ${count(documents)} documents, ${duration(60 * Number(this.#minutes.value))}`;
+          : `${count(length)} characters, ${count(documents)} document${documents === 1 ? '' : 's'}, ${duration(60 * Number(this.#minutes.value))}`;
     } catch (error) {
       this.#about.textContent = messageOf(error);
     }

@@ -72,12 +72,21 @@ function compiled(build: WasmBuild): Promise<WebAssembly.Module> {
 async function compile(build: WasmBuild): Promise<WebAssembly.Module> {
   const { wasmBase64 } =
     build === 'simd' ? await import('./generated/simd.ts') : await import('./generated/relaxed.ts');
-  const bytes = Uint8Array.from(atob(wasmBase64), (char) => char.charCodeAt(0));
+  const bytes = await bytesOf(wasmBase64);
   if (build === 'relaxed' && !WebAssembly.validate(bytes)) {
     // Node 20 knows the instructions behind a flag; newer versions refuse the flag and need none.
     nodeModule<typeof import('node:v8')>('node:v8')?.setFlagsFromString('--experimental-wasm-relaxed-simd');
   }
   return WebAssembly.compile(bytes);
+}
+
+/** The bytes of a program in base64, or at the address that a bundler put in its place when it made a file of it. */
+async function bytesOf(program: string | URL): Promise<Uint8Array<ArrayBuffer>> {
+  if (typeof program === 'string') return Uint8Array.from(atob(program), (char) => char.charCodeAt(0));
+  const response = await fetch(program);
+  if (!response.ok)
+    throw new OnebitError('network', `the kernels could not be fetched: ${response.status}. Try again.`);
+  return new Uint8Array(await response.arrayBuffer());
 }
 
 /** Runs the known answers often enough that an engine's optimising compiler takes part. */
