@@ -71,7 +71,15 @@ test('decisions are calibrated on rows that say yes and no in any of the languag
   const asked = ['calibrate', at('labels.csv'), '-m', at('shop.gguf'), '--ask', 'refund', '--options', 'no,yes'];
   const { stdout, stderr, code } = await runProgram([...asked, '--json']);
   expect([code, stderr]).toEqual([0, '']);
-  expect(JSON.parse(stdout)).toMatchObject({ rows: 40, labels: ['no', 'yes'] });
+  expect(JSON.parse(stdout)).toMatchObject({ rows: 40, labels: ['no', 'yes'], model: { name: 'shop.gguf' } });
+  // It says nothing of another model.
+  writeFileSync(at('calibration.json'), stdout);
+  const decide = ['decide', 'where is it', '--ask', 'refund', '--calibration', at('calibration.json')];
+  expect(await runProgram([...decide, '-m', at('shop.gguf')])).toMatchObject({ code: 0 });
+  expect(await runProgram(decide)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/must be made for seedling\.gguf, it was made for shop\.gguf/),
+  });
 });
 
 test('evaluate gives the documented keys', async () => {
@@ -93,8 +101,24 @@ test('report writes a page', async () => {
     '--json',
   ]);
   expect(code).toBe(0);
-  expect(JSON.parse(stdout)).toEqual({ file: at('report.html'), bytes: statSync(at('report.html')).size, rows: 39 });
+  expect(JSON.parse(stdout)).toEqual({
+    file: at('report.html'),
+    bytes: statSync(at('report.html')).size,
+    rows: 39,
+    unknownIntents: [],
+  });
   expect(readFileSync(at('report.html'), 'utf8')).toMatch(/^<!doctype html>/);
+});
+
+test('a report on rows of other intents says so', async () => {
+  writeFileSync(at('other.csv'), 'text,intent\nwhere is it,whereabouts\nit broke,broken\nit is late,whereabouts\n');
+  const asked = ['report', at('other.csv'), '-m', at('shop.gguf'), '-o', at('other.html')];
+  expect(await onebit(asked)).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining(
+      '3 of 3 rows have intents that the model does not know and count as out of scope: whereabouts (2), broken (1); its own are ',
+    ),
+  });
 });
 
 test('mistakes end with 1 or 2, name the row, and leave nothing behind', async () => {

@@ -116,7 +116,7 @@ export async function openWork(flags: BatchWorkFlags, signal: AbortSignal): Prom
 async function decisionOptions(flags: BatchWorkFlags, signal: AbortSignal): Promise<DecisionWorkOptions> {
   const { column, prompt, calibration } = flags;
   const questions = await questionsOf('batch', flags, signal);
-  const known = calibration === undefined ? undefined : await readCalibration(calibration, signal);
+  const known = calibration === undefined ? undefined : await readCalibration(calibration, flags, signal);
   const threshold = flags.threshold ?? known?.threshold;
   return { column, prompt, questions, temperature: known?.temperature, threshold };
 }

@@ -1,4 +1,5 @@
 // Owns `onebit calibrate`.
+import { basename } from 'node:path';
 import { Command } from 'commander';
 import { Budget } from '../core/budget.ts';
 import { OnebitError } from '../errors.ts';
@@ -9,12 +10,18 @@ import {
   type JudgedDecision,
   type SupportModel,
 } from '../tasks/support/index.ts';
-import { addModelOptions, type CommandContext, type ModelFlags, numberBetween } from './context.ts';
+import { identityOf } from './calibration-file.ts';
+import { addModelOptions, type CommandContext, type ModelFlags, modelNameOf, numberBetween } from './context.ts';
 import { openDecider } from './deciders.ts';
 import { Outputs } from './outputs.ts';
 import { print, printJson } from './print.ts';
 import { readInputJson } from './read-input.ts';
 import { readLabelRows, supportInputs } from './support-files.ts';
+
+/** What `--output` holds. */
+interface CalibrationFile extends DecisionCalibration {
+  readonly model?: { readonly name: string; readonly identity: string };
+}
 
 interface CalibrateFlags extends ModelFlags {
   ask?: string;
@@ -44,7 +51,10 @@ export function calibrateCommand({ signal }: CommandContext): Command {
     .option('--ask <question>', 'the question (default: that of the model, or none)')
     .option('--options <labels>', 'labels to choose from, separated by commas (default: those of the rows)')
     .option('--accuracy <share>', 'of what is answered, so much shall be right', numberBetween(0.5, 0.999), 0.95)
-    .option('--json', 'print one JSON document: rows, accuracy, temperature, calibrationError, riskCoverage, target')
+    .option(
+      '--json',
+      'print one JSON document: model, rows, accuracy, temperature, calibrationError, riskCoverage, target',
+    )
     .option('-o, --output <file>', 'write it to a file, for onebit decide --calibration')
     .addHelpText('after', HELP)
     .action(async (files: string[], flags: CalibrateFlags) => {
@@ -71,7 +81,10 @@ export function calibrateCommand({ signal }: CommandContext): Command {
             judged.push({ probabilities: await decider.probabilities(text, instructions, options), right });
             await budget.turn('calibrate');
           }
-          const found = { onebit: 'calibration', labels, ...calibrateDecisions(judged, { accuracy: flags.accuracy }) };
+          const name = modelNameOf(flags);
+          const model = { name: basename(name), identity: await identityOf(name, signal) };
+          const calibration = calibrateDecisions(judged, { accuracy: flags.accuracy });
+          const found = { onebit: 'calibration', model, labels, ...calibration };
           const json = `${JSON.stringify(found, null, 2)}\n`;
           if (outputs) await outputs.writeResult(output!, new TextEncoder().encode(json));
           if (flags.json) printJson(found);
@@ -85,21 +98,40 @@ export function calibrateCommand({ signal }: CommandContext): Command {
     });
 }
 
-/** What a file of `calibrate` says that decisions need. */
+/**
+ * What a file of `calibrate` says that decisions of the model in `flags` need.
+ * @throws OnebitError `bad-argument` where it is none, or was made for another model
+ */
 export async function readCalibration(
   path: string,
+  flags: ModelFlags,
   signal: AbortSignal,
 ): Promise<{ temperature: number; threshold: number | null }> {
-  const value = (await readInputJson(path, 'read calibration', signal)) as Partial<DecisionCalibration> | null;
+  const value = (await readInputJson(path, 'read calibration', signal)) as Partial<CalibrationFile> | null;
   const temperature = value?.temperature;
   const threshold = value?.target?.threshold ?? null;
   const isShare = threshold === null || (typeof threshold === 'number' && threshold >= 0 && threshold <= 1);
   if (typeof temperature === 'number' && temperature >= 0.01 && temperature <= 100 && isShare) {
+    await checkModel(path, value?.model, modelNameOf(flags), signal);
     return { temperature, threshold };
   }
   throw new OnebitError(
     'bad-argument',
     `read calibration: ${path} must be written by onebit calibrate, it has no temperature and target. Make it again.`,
+  );
+}
+
+/** What one model's probabilities mean says nothing of another's; earlier files do not say whose they are. */
+async function checkModel(
+  path: string,
+  made: CalibrationFile['model'],
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (typeof made?.identity !== 'string' || made.identity === (await identityOf(name, signal))) return;
+  throw new OnebitError(
+    'bad-argument',
+    `read calibration: ${path} must be made for ${basename(name)}, it was made for ${String(made.name).slice(0, 60)} or another version of it. Run onebit calibrate with this model.`,
   );
 }
 

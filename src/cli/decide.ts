@@ -1,11 +1,14 @@
 // Owns `onebit decide`.
 import { Command } from 'commander';
+import { printable } from '../core/printable.ts';
+import { keyOf } from '../tasks/decide/trained-decider.ts';
 import { calibratedDecider, type Decision, type DecisionQuestion, decideAll } from '../tasks/support/index.ts';
+import type { TrainedQuestion } from '../tasks/support/support-model.ts';
 import { readCalibration } from './calibrate.ts';
 import { addModelOptions, type CommandContext, type ModelFlags } from './context.ts';
 import { trainDecisionCommand } from './decide-train.ts';
 import { openDecider } from './deciders.ts';
-import { print, printJson } from './print.ts';
+import { note, print, printJson } from './print.ts';
 import { addQuestionOptions, type QuestionFlags, questionsOf } from './questions.ts';
 
 interface DecideFlags extends ModelFlags, QuestionFlags {
@@ -20,7 +23,7 @@ Examples:
   onebit decide "Where is my parcel?" -m support.gguf --ask "Is it about a delivery?" --json
   onebit decide "Where is my parcel?" --questions questions.json --json
 
-Without --options and --levels the answer is yes or no. QUESTIONS is a JSON list of {type: "yes-no", instructions},
+Without --options and --levels the answer is yes or no; a model that was trained for one question needs none of them. QUESTIONS is a JSON list of {type: "yes-no", instructions},
 {type: "choice", instructions, options: [{label, description}]} and {type: "score", instructions, levels: [...]}; a name may
 stand beside. A support model answers by its intents and flags; a language model by how likely it finds each label. The order of options changes
 nothing. A model of your own for one question: onebit decide train --help`;
@@ -36,11 +39,16 @@ export function decideCommand(context: CommandContext): Command {
     .option('--json', 'print one JSON document: a list of answers')
     .addHelpText('after', HELP)
     .action(async (words: string[], flags: DecideFlags) => {
-      const questions = await questionsOf('decide', flags, signal);
       const calibration =
-        flags.calibration === undefined ? undefined : await readCalibration(flags.calibration, signal);
-      const { decider, close } = await openDecider(flags, signal);
+        flags.calibration === undefined ? undefined : await readCalibration(flags.calibration, flags, signal);
+      const isAsked = flags.ask !== undefined || flags.questions !== undefined;
+      const asked = isAsked ? await questionsOf('decide', flags, signal) : undefined;
+      const { decider, support, close } = await openDecider(flags, signal);
       try {
+        const own = support?.parts.question;
+        const questions = asked ?? (own ? [questionOf(own)] : await questionsOf('decide', flags, signal));
+        const others = own?.instructions && questions.some((question) => !isSame(question, own));
+        if (others) note(`the model was trained for one question, and answers that: ${printable(own.instructions)}`);
         const calibrated = calibration ? calibratedDecider(decider, calibration.temperature) : decider;
         const answers = await decideAll(calibrated, words.join(' '), questions);
         const sure = (answer: Decision) => calibration && isSure(answer, calibration.threshold);
@@ -56,6 +64,22 @@ export function decideCommand(context: CommandContext): Command {
       }
     });
   return command.addCommand(trainDecisionCommand(context).exitOverride().showHelpAfterError('(see --help)'));
+}
+
+/** The question that a model was trained for. */
+function questionOf({ type, instructions, labels }: TrainedQuestion): DecisionQuestion {
+  if (type === 'yes-no') return { type, instructions };
+  const listed = labels.map((label) => ({ label }));
+  return type === 'choice' ? { type, instructions, options: listed } : { type, instructions, levels: listed };
+}
+
+/** Whether a question is put in the words of the one that the model was trained for. */
+function isSame(question: DecisionQuestion, own: TrainedQuestion): boolean {
+  const wordsOf = (text: string) =>
+    keyOf(text)
+      .replace(/[^\p{L}\p{N}]+/gu, ' ')
+      .trim();
+  return wordsOf(question.instructions) === wordsOf(own.instructions);
 }
 
 /** Whether the likeliest answer reaches the threshold of a calibration; null: none does. */
