@@ -39,7 +39,10 @@ export class Booking {
     const { slots } = this.#kind;
     this.#names = Object.keys(slots).filter(
       (name) =>
-        slots[name].ask || this.#voice.chance({ name: optional / 3, from: Math.max(optional, 0.5) }[name] ?? optional),
+        slots[name].ask ||
+        this.#voice.chance(
+          { name: optional / 3, from: Math.max(optional, 0.5), date: Math.max(optional, 0.6) }[name] ?? optional,
+        ),
     );
     // Some say how many nights, some when they leave.
     const ends = this.#voice.chance(0.3) ? 'nights' : 'until';
@@ -83,7 +86,7 @@ export class Booking {
   }
 
   #open() {
-    const share = this.#voice.pick([0, 0.3, 0.4, 0.5, 0.7, 1, 1]);
+    const share = this.#voice.pick([0, 0.3, 0.4, 0.5, 0.7, 1, 1, 1]);
     const named = this.#voice.values.shuffle(this.#names.filter(() => this.#voice.chance(share)));
     // Half the time as the language orders it.
     const given = this.#voice.chance(0.5) ? this.#names.filter((name) => named.includes(name)) : named;
@@ -164,7 +167,7 @@ export class Booking {
 
   /** "Table for two at Chez Paul in Lyon on Friday": as briefly as it is mostly said. */
   #inShort(given) {
-    const order = ['rooms', 'class', 'people', this.#kind.named, 'city', 'from', 'to'];
+    const order = ['rooms', 'kind', 'people', this.#kind.named, 'city', 'from', 'to'];
     const place = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
     const parts = given.toSorted((a, b) => place(a) - place(b)).map((name) => this.#part(name));
     const thing = this.#voice.pick(this.#kind.terse);
@@ -457,7 +460,7 @@ export class Booking {
         this.#repeat();
       }
     }
-    while (this.#voice.chance(0.55)) {
+    while (this.#voice.chance(0.62)) {
       if (this.#voice.chance(0.25)) {
         this.#user(this.#voice.pick(NO));
         this.#talk.agent('What should I change?');

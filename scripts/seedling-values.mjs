@@ -261,7 +261,18 @@ export class Values {
       return `${this.pick([`${this.word()} Terminal`, 'Terminal', 'Pier', 'Gate', `${this.word()} Platform`])} ${this.chance(0.25) ? this.pick([...'ABCDEF']) : this.number(1, 60)}`;
     if (roll < 0.52)
       return `${this.pick(ROADS_BEFORE)} ${this.word()}${this.chance(0.5) ? ` ${this.number(1, 99)}` : ''}`;
-    if (roll < 0.65) return `${this.word()} ${capital(this.pick(STOPS))}`;
+    if (roll < 0.54)
+      return this.pick([
+        `${this.city()} Airport`,
+        `${this.city()} Central Station`,
+        `${this.city()} station`,
+        `the ${this.city()} office`,
+      ]);
+    if (roll < 0.57)
+      return `${this.pick(['the Museum of', 'Museum of', 'the University of', 'the Church of', 'the Theatre of', 'the Bank of'])} ${this.word()}`;
+    if (roll < 0.6)
+      return `${this.pick(['St.', 'Saint', 'St', ''])} ${this.strange()}'s ${capital(this.pick(STOPS))}`.trim();
+    if (roll < 0.67) return `${this.word()} ${capital(this.pick(STOPS))}`;
     if (roll < 0.73) return `the ${this.word()} ${this.pick(STOPS)}`;
     if (roll < 0.8) return this.restaurant();
     if (roll < 0.87) return this.hotel();
