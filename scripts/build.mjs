@@ -17,6 +17,8 @@ await bundleForBrowsers();
 await buildWidget();
 const { build } = await import('vite');
 await build({ configFile: fileURLToPath(new URL('../site/vite.config.mjs', import.meta.url)), logLevel: 'warn' });
+// The page has its own by now; the package keeps its kernels in base64.
+for (const name of ['simd', 'relaxed']) rmSync(join(root, `dist/kernels/wasm/generated/${name}.wasm`), { force: true });
 
 /**
  * Names in what the compiler wrote: declarations get the ending that every TypeScript finds, and imports of a name known only at run time lose the
