@@ -94,6 +94,9 @@ describe('messages', () => {
     await expect(client.messages.create(without as typeof base)).rejects.toMatchObject({
       ...{ status: 400, error: { type: 'error', error: { type: 'invalid_request_error', param: 'max_tokens' } } },
     });
+    await expect(client.messages.create({ ...base, ...{ min_tokens: 5 } })).rejects.toThrow(
+      /min_tokens: Not supported/,
+    );
     const image = { type: 'image' as const, source: { type: 'url' as const, url: 'http://x' } };
     await expect(client.messages.create({ ...base, messages: [{ role: 'user', content: [image] }] })).rejects.toThrow(
       /only text is understood/,

@@ -67,6 +67,8 @@ describe('wrong requests', () => {
     ['tokens to stop at', '/v1/completions', { prompt: 'a', stop_token_ids: [1] }, 'stop_token_ids'],
     ['beams', chat, { messages, use_beam_search: true }, 'use_beam_search'],
     ['log-probabilities of a prompt', chat, { messages, prompt_logprobs: 1 }, 'prompt_logprobs'],
+    ['a shortest answer, as items', '/v1/responses', { input: 'a', min_tokens: 5 }, 'min_tokens'],
+    ['two answers, as items', '/v1/responses', { input: 'a', n: 2 }, 'n'],
     ['a template', chat, { messages, chat_template: '{{ 1 }}' }, 'chat_template'],
     [
       'thinking that is neither on nor off',

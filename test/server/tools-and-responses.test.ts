@@ -207,6 +207,12 @@ describe('responses', () => {
     });
   });
 
+  test('end at a text to stop at, as chats do', async () => {
+    scripted.say('A long story');
+    const stopped = await started.post('/v1/responses', { input: 'x', stop: ['ong'] });
+    expect((await stopped.json()).output[0].content[0].text).toBe('A l');
+  });
+
   test.each([
     ['an unknown item', { input: [{ type: 'computer_call' }] }, 'input.0.type'],
     ['an image', { input: [{ role: 'user', content: [{ type: 'input_image' }] }] }, 'input.0.content.0'],

@@ -5,6 +5,7 @@ import { badField } from '../api-error.ts';
 import type { ChatTask } from '../chat-task.ts';
 import type { Tool } from './chat.ts';
 import { formFields, formOfFields } from './form.ts';
+import { unsupportedFields } from './sampling.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
 const textBlock = z.object({ type: z.literal('text'), text: z.string() });
@@ -34,6 +35,7 @@ const outputFormat = z.object({ type: z.literal('json_schema'), schema: jsonObje
 
 export const messagesRequest = z.object({
   ...formFields,
+  ...unsupportedFields,
   model: z.string().nullish(),
   messages: z.array(message).min(1).max(10_000),
   max_tokens: z.int().min(1),

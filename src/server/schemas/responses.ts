@@ -4,7 +4,7 @@ import type { ChatMessage, ToolCall } from '../../chat/messages.ts';
 import { badField } from '../api-error.ts';
 import type { Tool } from './chat.ts';
 import { formFields } from './form.ts';
-import { metadata, samplingFields } from './sampling.ts';
+import { metadata, samplingFields, unsupportedFields } from './sampling.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
 const part = z.object({ type: z.string(), text: z.string().nullish(), refusal: z.string().nullish() });
@@ -57,11 +57,12 @@ const allowedTools = z.object({
   mode: z.enum(['auto', 'required']),
   tools: z.array(namedTool).min(1).max(256),
 });
-const { model, temperature, top_p, top_k, min_p, seed, stream, repeat_penalty, ignore_eos, user } = samplingFields;
 
 export const responsesRequest = z.object({
   ...formFields,
-  ...{ model, temperature, top_p, top_k, min_p, seed, stream, repeat_penalty, ignore_eos, user },
+  ...samplingFields,
+  ...unsupportedFields,
+  n: z.literal(1, 'Not supported: must be 1').nullish(),
   input: z.union([z.string(), z.array(item).max(10_000)]),
   instructions: z.string().nullish(),
   max_output_tokens: z.int().min(1).nullish(),
