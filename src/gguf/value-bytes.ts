@@ -19,6 +19,8 @@ const RANGES: Partial<Record<NumberType, readonly [bigint, bigint]>> = {
 };
 
 const utf8 = new TextEncoder();
+/** Most bytes that a UTF-16 unit takes in UTF-8. */
+const MOST_UNIT_BYTES = 3;
 
 /** Bytes that grow at the end. */
 export class ByteBuilder {
@@ -43,8 +45,7 @@ export class ByteBuilder {
 
   /** A 64-bit count, length or offset. */
   size(value: number): void {
-    const at = this.#grow(8);
-    this.#view.setBigUint64(at, BigInt(value), true);
+    this.#putSize(this.#grow(8), value);
   }
 
   zeros(count: number): void {
@@ -56,10 +57,12 @@ export class ByteBuilder {
     this.#bytes.set(bytes, at);
   }
 
+  /** Its length in bytes, and the text. */
   string(text: string): void {
-    const bytes = utf8.encode(text);
-    this.size(bytes.length);
-    this.raw(bytes);
+    const at = this.#grow(8 + MOST_UNIT_BYTES * text.length);
+    const length = this.#putText(at + 8, text);
+    this.#putSize(at, length);
+    this.length = at + 8 + length;
   }
 
   /** The number of a value type. */
@@ -90,6 +93,29 @@ export class ByteBuilder {
       const at = this.#grow(8);
       this.#view.setFloat64(at, Number(value), true);
     }
+  }
+
+  #putSize(at: number, value: number): void {
+    this.#view.setUint32(at, value, true);
+    this.#view.setUint32(at + 4, value / 2 ** 32, true);
+  }
+
+  /**
+   * Writes text as UTF-8; gives its bytes. Vocabularies are hundreds of thousands of strings of a few bytes, for which a call of TextEncoder costs more than
+   * encoding: one- and two-byte characters (all of byte-level BPE) are encoded here.
+   */
+  #putText(start: number, text: string): number {
+    const bytes = this.#bytes;
+    let at = start;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit < 0x80) bytes[at++] = unit;
+      else if (unit < 0x800) {
+        bytes[at++] = 0xc0 | (unit >> 6);
+        bytes[at++] = 0x80 | (unit & 63);
+      } else return utf8.encodeInto(text, bytes.subarray(start)).written;
+    }
+    return at - start;
   }
 
   #grow(count: number): number {
