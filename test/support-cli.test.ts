@@ -126,6 +126,14 @@ test('mistakes end with 1 or 2, name the row, and leave nothing behind', async (
   const bad = await onebit(['train', at('bad.csv'), '-o', at('bad.gguf')]);
   expect(bad).toMatchObject({ code: 1, stderr: expect.stringContaining('row 3 has no text, row 4 has no intent') });
   expect(existsSync(at('bad.gguf'))).toBe(false);
+  writeFileSync(
+    at('some.csv'),
+    'text,intent\nhello,greet\n,greet\nhi there,greet\nbye,\nsee you,leave\nso long,leave\n',
+  );
+  const some = await onebit(['train', at('some.csv'), '-o', at('some.gguf'), '--skip-bad-rows', '--no-card']);
+  expect(some).toMatchObject({
+    ...{ code: 0, stderr: expect.stringContaining('rows left out: 2 (row 3 has no text; row 5 has no intent)') },
+  });
   expect(await onebit(['train', at('bad.csv')])).toMatchObject({ code: 2 });
   const missing = await onebit(['predict', 'x', '-m', at('none.gguf')]);
   expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('none.gguf') });

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import {
   judgeRows,
   loadSupport,
-  readRows,
+  parseRows,
   saveSupport,
   summarise,
   trainSupport,
@@ -21,13 +21,19 @@ const { values, positionals } = parseArgs({
     keep: { type: 'string' },
   },
 });
-// A few rows of MultiDoGO are empty: there is nothing to learn or to find in them.
-const read = async (name) =>
-  (await readRows(readFileSync(`${positionals[0]}/${name}.jsonl`), `${name}.jsonl`)).filter(
-    ({ text }) => text.trim() !== '',
-  );
+// A few rows of MultiDoGO are empty, or have a field without a name: there is nothing to learn or to find in them.
+const read = (name) => {
+  const lines = readFileSync(`${positionals[0]}/${name}.jsonl`, 'utf8')
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  const whole = lines.filter((line) => {
+    const { text, slots = [] } = JSON.parse(line);
+    return text.trim() !== '' && slots.every(({ label }) => label !== '');
+  });
+  return parseRows(whole.join('\n'), `${name}.jsonl`);
+};
 for (const set of values.sets.split(',')) {
-  const [train, dev] = [await read(`${set}-train`), await read(`${set}-dev`)];
+  const [train, dev] = [read(`${set}-train`), read(`${set}-dev`)];
   for (let seed = 1; seed <= Number(values.seeds); seed++) {
     const began = process.cpuUsage().user;
     const bytes = await saveSupport(await trainSupport(train, { seed, ...JSON.parse(values.options) }));

@@ -3,6 +3,7 @@ import {
   type BusinessTexts,
   loadSupport,
   type Passage,
+  type ReadRowsOptions,
   readDocuments,
   readLabels,
   readRows,
@@ -14,11 +15,15 @@ import { readInput, readInputJson } from './read-input.ts';
 import { withModelHint } from './suggest.ts';
 
 /** Labelled rows of several files; `-` is standard input. Errors name the file and the row. */
-export async function readLabelled(paths: readonly string[], signal: AbortSignal): Promise<SupportRow[]> {
+export async function readLabelled(
+  paths: readonly string[],
+  signal: AbortSignal,
+  options: ReadRowsOptions = {},
+): Promise<SupportRow[]> {
   const rows: SupportRow[] = [];
   for (const path of paths) {
     const bytes = await readInput(path, 'read queries', signal);
-    for (const row of await readRows(bytes, path === '-' ? 'standard input' : path)) rows.push(row);
+    for (const row of await readRows(bytes, path === '-' ? 'standard input' : path, options)) rows.push(row);
   }
   return rows;
 }

@@ -15,6 +15,9 @@ import { Outputs } from './outputs.ts';
 import { note, print, printJson } from './print.ts';
 import { openSupport, readLabelled, readPassages, readTexts, supportInputs } from './support-files.ts';
 
+/** Rows left out of which it is told why. */
+const MOST_TOLD = 5;
+
 interface TrainSupportFlags {
   documents?: string[];
   output: string;
@@ -29,6 +32,7 @@ interface TrainSupportFlags {
   card?: string | false;
   /** Of the program. */
   codeVersion?: string;
+  skipBadRows?: boolean;
 }
 
 const TRAIN_HELP = `
@@ -40,6 +44,7 @@ JSON lines) teaches flags. Rows of the intent oos are examples of what the model
 Examples:
   onebit support train queries.csv -o support.gguf
   onebit support train queries.csv -o support.gguf --precision 0.97 --json
+  onebit support train export.jsonl -o support.gguf --skip-bad-rows
   onebit support evaluate newer.csv -m support.gguf
   onebit support train queries.csv --documents faq.json terms.md -o support.gguf
   onebit support train --documents faq.csv -o answers.gguf
@@ -87,7 +92,7 @@ export function trainSupportCommand({ signal }: CommandContext): Command {
         await supportInputs([...files, ...paths, ...(flags.texts ? [flags.texts] : [])]),
         signal,
         async () => {
-          const rows = await readLabelled(files, signal);
+          const rows = await labelledRows(files, flags, signal);
           const documents = await readPassages(paths, signal);
           return (options) => trainSupport(rows, { name: nameFrom(flags.output), documents, ...options });
         },
@@ -109,14 +114,25 @@ export function updateSupportCommand({ signal }: CommandContext): Command {
       const texts = [...files, flags.model];
       await make(flags, texts, await supportInputs(files, flags.model), signal, async () => {
         const model = await openSupport(flags.model, signal);
-        const rows = await readLabelled(files, signal);
+        const rows = await labelledRows(files, flags, signal);
         return (options) => updateSupport(model, rows, options);
       });
     });
 }
 
+async function labelledRows(files: readonly string[], flags: TrainSupportFlags, signal: AbortSignal) {
+  if (!flags.skipBadRows) return readLabelled(files, signal);
+  const problems: string[] = [];
+  const rows = await readLabelled(files, signal, { problems });
+  const rest = problems.length - MOST_TOLD;
+  const told = [...problems.slice(0, MOST_TOLD), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ');
+  if (problems.length > 0) note(`note: rows left out: ${problems.length} (${told})`);
+  return rows;
+}
+
 function addTrainingOptions(command: Command): Command {
   return command
+    .option('--skip-bad-rows', 'leave out rows that cannot be learnt (no text, no intent, wrong fields), and say which')
     .option('--precision <share>', 'share of answers that shall be right (default: 0.9)', numberBetween(0.5, 0.999))
     .option(
       '--out-of-scope <share>',

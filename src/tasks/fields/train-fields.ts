@@ -1,6 +1,6 @@
 // Owns training a reader of fields from texts with spans: its vocabulary, its calibration on texts that a first network has not learnt, and the network that
 // is kept. Must not know files.
-import { exp } from '../../core/elementary.ts';
+import { exp, log } from '../../core/elementary.ts';
 import { nextTurn } from '../../core/event-loop.ts';
 import { Random } from '../../core/random.ts';
 import type { Trunk } from '../support/trunk.ts';
@@ -90,9 +90,9 @@ async function learn(
   return network.finish(whole.binary);
 }
 
-/** Logistic regression of whether a field found is right on the log-odds of its chance; two texts more, one of each kind, keep it from certainty. */
+/** How likely a field that was found is right, by what `network` finds in texts that it has not learnt. */
 function calibrate(network: FieldNetwork, examples: readonly FieldExample[]): FieldCalibration {
-  const points: { x: number; right: number; weight: number }[] = [];
+  const points: Point[] = [];
   for (const { seen, senses, tags } of examples) {
     if (tags.length === 0) continue;
     const wanted = new Set(runsOf(tags).map((run) => JSON.stringify(run)));
@@ -100,9 +100,27 @@ function calibrate(network: FieldNetwork, examples: readonly FieldExample[]): Fi
       points.push({ x: logOdds(chance), right: Number(wanted.has(JSON.stringify(run))), weight: 1 });
     }
   }
+  return fitCalibration(points);
+}
+
+/** A field that was found: the log-odds of its chance, whether it is right (1) or not (0), and as how many it counts. */
+interface Point {
+  readonly x: number;
+  readonly right: number;
+  readonly weight: number;
+}
+
+/** Newton's steps, and the longest of them: far from the minimum, where a network was sure of what was wrong, whole ones leave it for good. */
+const STEPS = 60;
+const LONGEST_STEP = 0.5;
+/** Files hold no steeper ones. */
+const MOST_SLOPE = 1000;
+
+/** Logistic regression of `right` on `x`; two points more, one of each kind, keep it from certainty. */
+export function fitCalibration(found: readonly Point[]): FieldCalibration {
+  const points = [...found, ...[0, 1].map((right) => ({ x: right ? 2 : -2, right, weight: 0.5 }))];
   let [slope, offset] = [1, 0];
-  for (const right of [0, 1]) points.push({ x: right ? 2 : -2, right, weight: 0.5 });
-  for (let step = 0; step < 30; step++) {
+  for (let step = 0; step < STEPS; step++) {
     let [g0, g1, h00, h01, h11] = [0.01 * offset, 0.01 * (slope - 1), 0.01, 0, 0.01];
     for (const { x, right, weight } of points) {
       const chance = 1 / (1 + exp(-(slope * x + offset)));
@@ -115,8 +133,14 @@ function calibrate(network: FieldNetwork, examples: readonly FieldExample[]): Fi
       h11 += curve * x * x;
     }
     const determinant = h00 * h11 - h01 * h01;
-    offset -= (h11 * g0 - h01 * g1) / determinant;
-    slope -= (h00 * g1 - h01 * g0) / determinant;
+    const change = { offset: (h11 * g0 - h01 * g1) / determinant, slope: (h00 * g1 - h01 * g0) / determinant };
+    const scale = Math.min(1, LONGEST_STEP / Math.max(Math.abs(change.offset), Math.abs(change.slope), LONGEST_STEP));
+    offset -= scale * change.offset;
+    slope -= scale * change.slope;
   }
-  return Number.isFinite(slope) && Number.isFinite(offset) && slope > 0 ? { slope, offset } : { slope: 1, offset: 0 };
+  if (Number.isFinite(offset) && slope > 0 && slope <= MOST_SLOPE) return { slope, offset };
+  // What the network says of its finds tells nothing: all are right as often as any.
+  const right = points.reduce((sum, point) => sum + point.weight * point.right, 0);
+  const wrong = points.reduce((sum, point) => sum + point.weight * (1 - point.right), 0);
+  return { slope: 0, offset: log(right / wrong) };
 }

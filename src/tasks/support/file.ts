@@ -48,7 +48,7 @@ const QUESTION = 'support.question';
 const RARITY_UNIT = 4096;
 const MOST = { bytes: 64e6, intents: 20_000, vocabulary: 1_000_000, width: 1024, networks: 16, trunk: 100_000 };
 
-/** The file's bytes. Throws `bad-argument` for a model trained in full precision. */
+/** The file's bytes, which `loadSupport` opens: that is tried. Throws `bad-argument` for a model trained in full precision. */
 export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
   checkSupportModel('saveSupport', model);
   const { parts, facts } = model;
@@ -124,7 +124,9 @@ export async function saveSupport(model: SupportModel): Promise<Uint8Array> {
   if (parts.question) metadata.set(QUESTION, JSON.stringify(parts.question));
   const pieces: Uint8Array[] = [];
   await writeGguf({ metadata, tensors }, (bytes) => void pieces.push(bytes.slice()));
-  return joined(pieces);
+  const bytes = joined(pieces);
+  await loadSupport(bytes);
+  return bytes;
 }
 
 function tensor(name: string, shape: readonly number[], format: FormatName, values: Float32Array): WritableTensor {

@@ -81,6 +81,7 @@ export {
   OUT_OF_SCOPE,
   parseQueries,
   parseRows,
+  type ReadRowsOptions,
   readLabels,
   readQueries,
   readRows,

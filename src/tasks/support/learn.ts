@@ -14,6 +14,8 @@ import { teacherTargets } from './teacher.ts';
 export interface Example {
   readonly evidence: Evidence;
   readonly target: number;
+  /** Texts of the same key are nearly the same: one of them says too much of the others to judge them by it. */
+  readonly key?: string;
   /** A label's own name, which is learnt but never held out. */
   readonly isName?: boolean;
 }
@@ -203,7 +205,7 @@ function seenRows({ ids, weights }: Pick<Evidence, 'ids' | 'weights'>, seen: Uin
 
 /**
  * Each example's part. The examples of a class are cut where they stand: neighbours in a file are often paraphrases by one person, and a text whose
- * paraphrase was learnt is judged too well. Names belong to no part.
+ * paraphrase was learnt is judged too well. Those of the same key stand where the first of them does, in any class. Names belong to no part.
  */
 function foldsOf(examples: readonly Example[], folds: number, random: Random): Uint8Array {
   const places = new Map<number, number[]>();
@@ -214,9 +216,14 @@ function foldsOf(examples: readonly Example[], folds: number, random: Random): U
     places.set(target, list);
   }
   const result = new Uint8Array(examples.length).fill(255);
+  const ofKey = new Map<string, number>();
   for (const list of places.values()) {
     const first = random.below(folds);
-    for (const [place, i] of list.entries()) result[i] = (first + Math.floor((place * folds) / list.length)) % folds;
+    for (const [place, i] of list.entries()) {
+      const { key = `example ${i}` } = examples[i];
+      result[i] = ofKey.get(key) ?? (first + Math.floor((place * folds) / list.length)) % folds;
+      ofKey.set(key, result[i]);
+    }
   }
   return result;
 }

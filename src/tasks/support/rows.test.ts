@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkRows, parseQueries, parseRows } from './rows.ts';
+import { checkRows, parseQueries, parseRows, readRows } from './rows.ts';
 
 test('CSV and JSON lines give the same rows', () => {
   const csv = parseRows('Intent,Text,answer\nrefund,"money, please",Soon\nhours,open?,\n');
@@ -69,4 +69,26 @@ test('queries without labels come from lines, CSV and JSON lines', () => {
   expect(parseQueries('\ufefftext\tid\r\na, b\t1\r\n', 'unicode.txt')).toEqual(['a, b']);
   expect(() => parseQueries('id,query\n1,a\n', 'q.csv')).toThrow(/must name the column text, got "id,query"/);
   expect(parseQueries('{"text":"x"}\n', 'q.jsonl')).toEqual(['x']);
+});
+
+test('rows that cannot be learnt are told and left out where that is wanted', async () => {
+  const lines = [
+    { text: 'fly to Rome', intent: 'flight', slots: [{ label: 'to', start: 7, end: 11 }] },
+    { text: ' ', intent: 'flight' },
+    { text: 'a Ford', intent: 'car', slots: [{ label: '', start: 2, end: 6 }] },
+    { text: 'hello', intent: '' },
+    { text: 'hello' },
+    { text: 'a car', intent: 'car' },
+  ];
+  const bytes = new TextEncoder().encode(lines.map((line) => JSON.stringify(line)).join('\n'));
+  await expect(readRows(bytes, 'x.jsonl')).rejects.toThrow(/row 3: slots must have labels/);
+  const problems: string[] = [];
+  const rows = await readRows(bytes, 'x.jsonl', { problems });
+  expect(rows.map(({ row }) => row)).toEqual([1, 6]);
+  for (const [i, told] of ['row 2 has no text', 'row 3: slots', 'row 4 has no intent', 'intent of row 5'].entries())
+    expect(problems[i]).toContain(told);
+  expect(problems.length).toBe(4);
+  const table: string[] = [];
+  expect(parseRows('text,intent\nhello,greet\n,greet\nbye,', 'x.csv', { problems: table })).toHaveLength(1);
+  expect(table).toEqual(['row 3 has no text', 'row 4 has no intent']);
 });

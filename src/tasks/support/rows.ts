@@ -33,6 +33,11 @@ export interface CheckedRows {
   readonly notices: readonly string[];
 }
 
+export interface ReadRowsOptions {
+  /** Takes what is wrong with rows, which is thrown otherwise; the other rows are returned. */
+  readonly problems?: string[];
+}
+
 /** Training holds some 7 KB per row: more would not fit in many machines. */
 const MAX_ROWS = 200_000;
 const MAX_INTENT_CHARACTERS = 200;
@@ -51,10 +56,15 @@ const TABLES = /\.(csv|tsv)$/i;
  * Labelled rows of a file's bytes: CSV with a header that names text, intent and perhaps answer (separated by commas, semicolons or tabs), an .xlsx workbook with such
  * a sheet, or JSON lines where `name` ends in .jsonl or .ndjson. Text is UTF-8, or UTF-16 with a mark. Throws `bad-argument` or `bad-file`.
  */
-export async function readRows(bytes: Uint8Array, name = 'queries.csv'): Promise<SupportRow[]> {
+export async function readRows(
+  bytes: Uint8Array,
+  name = 'queries.csv',
+  options: ReadRowsOptions = {},
+): Promise<SupportRow[]> {
   checkFile('readRows', 'bytes', bytes, name);
+  checkArgument('readRows', 'options', options, 'object');
   const table = await workbookOf(bytes, name, LABELLED);
-  return table ? labelledRows(table) : parseRows(decodeText(bytes, `read queries: ${name}`), name);
+  return table ? labelledRows(table, options) : parseRows(decodeText(bytes, `read queries: ${name}`), name, options);
 }
 
 /** Texts with the right answer of a file's bytes: as `readRows`, with the column (or key) `label`, or else `intent`. Throws `bad-argument` or `bad-file`. */
@@ -101,9 +111,11 @@ async function workbookOf(bytes: Uint8Array, name: string, wanted: readonly stri
 }
 
 /** Reads what `readRows` does from text. Throws `bad-argument`. */
-export function parseRows(content: string, name = 'queries.csv'): SupportRow[] {
+export function parseRows(content: string, name = 'queries.csv', options: ReadRowsOptions = {}): SupportRow[] {
   checkFile('parseRows', 'content', content, name);
-  return JSON_LINES.test(name) ? parseJsonRows(content, name) : labelledRows(parseTable(content, name, LABELLED));
+  checkArgument('parseRows', 'options', options, 'object');
+  if (JSON_LINES.test(name)) return parseJsonRows(content, name, options);
+  return labelledRows(parseTable(content, name, LABELLED), options);
 }
 
 /** Queries without labels: lines of text, or the `text` of CSV or JSON lines. Throws `bad-argument`. */
@@ -130,9 +142,9 @@ function textsOf(table: Table): string[] {
   return table.rows.map(({ fields }) => fields[text]);
 }
 
-function labelledRows(table: Table): SupportRow[] {
+function labelledRows(table: Table, options: ReadRowsOptions): SupportRow[] {
   const [text, intent, answer, flags] = ['text', 'intent', 'answer', 'flags'].map((name) => columnOf(table, name));
-  return table.rows.map(({ line, fields }) => ({
+  return rightRows(table.rows, options, ({ line, fields }) => ({
     ...markedText(fields[text]),
     intent: fields[intent].trim(),
     ...(answer >= 0 && fields[answer].trim() ? { answer: fields[answer].trim() } : {}),
@@ -141,8 +153,8 @@ function labelledRows(table: Table): SupportRow[] {
   }));
 }
 
-function parseJsonRows(content: string, name: string): SupportRow[] {
-  return jsonLines(content, name).map(({ value, line }) => {
+function parseJsonRows(content: string, name: string, options: ReadRowsOptions): SupportRow[] {
+  return rightRows(jsonLines(content, name), options, ({ value, line }) => {
     const { intent, answer } = value;
     if (typeof intent !== 'string') throw wrongField(name, line, 'intent', intent);
     if (answer !== undefined && answer !== null && typeof answer !== 'string')
@@ -153,6 +165,35 @@ function parseJsonRows(content: string, name: string): SupportRow[] {
     const flags = value.flags == null ? {} : { flags: flagsIn(value.flags, `read ${name}: row ${line}`) };
     return { ...found, intent: intent.trim(), ...(answer ? { answer } : {}), ...flags, row: line };
   });
+}
+
+/** What `rowOf` makes of each item; with `problems`, only of those with which nothing is wrong. */
+function rightRows<Item>(
+  items: readonly Item[],
+  { problems }: ReadRowsOptions,
+  rowOf: (item: Item) => SupportRow,
+): SupportRow[] {
+  if (!problems) return items.map(rowOf);
+  const rows: SupportRow[] = [];
+  for (const item of items) {
+    try {
+      const row = rowOf(item);
+      const problem = problemOf(row, row.row!);
+      if (problem) problems.push(problem);
+      else rows.push(row);
+    } catch (error) {
+      if (!(error instanceof OnebitError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  return rows;
+}
+
+/** What keeps a row from being learnt. */
+function problemOf({ text, intent }: SupportRow, row: number): string | undefined {
+  if (visible(text).trim() === '') return `row ${row} has no text`;
+  if (intent === '') return `row ${row} has no intent`;
+  return intent.length > MAX_INTENT_CHARACTERS ? `row ${row} has an intent of ${intent.length} characters` : undefined;
 }
 
 /** `value` as flags, each once. Throws `bad-argument`. */
@@ -232,13 +273,7 @@ export function checkRows(rows: readonly SupportRow[]): CheckedRows {
     return spelling.get(key)!;
   };
   const numbered = rows.map((row, i) => ({ ...row, intent: spelled(row.intent), row: row.row ?? i + 1 }));
-  const problems: string[] = [];
-  for (const { text, intent, row } of numbered) {
-    if (visible(text).trim() === '') problems.push(`row ${row} has no text`);
-    else if (intent === '') problems.push(`row ${row} has no intent`);
-    else if (intent.length > MAX_INTENT_CHARACTERS)
-      problems.push(`row ${row} has an intent of ${intent.length} characters`);
-  }
+  const problems = numbered.flatMap((row) => problemOf(row, row.row) ?? []);
   if (problems.length > 0) {
     throw new OnebitError(
       'bad-argument',

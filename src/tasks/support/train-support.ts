@@ -37,7 +37,7 @@ import { checkRows, checkSupportRows, OUT_OF_SCOPE, type SupportRow } from './ro
 import { SupportModel } from './support-model.ts';
 import { trainingFacts } from './training-facts.ts';
 import { embeddedTrunk, TRUNK_ROW_BYTES, TRUNK_WIDTH, type Trunk } from './trunk.ts';
-import { wordsOf } from './words.ts';
+import { likenessKey, wordsOf } from './words.ts';
 
 export interface TrainSupportOptions {
   /** Share of answers that shall be right, from 0.5 to 0.999; the rest goes to people. Default 0.9. */
@@ -395,6 +395,7 @@ function examplesOf(rows: readonly SupportRow[], intents: readonly string[], spa
   const numberOf = new Map(intents.map((intent, i) => [intent, i]));
   const examples: Example[] = rows.map(({ text, intent }) => ({
     evidence: space.of(text),
+    key: likenessKey(text),
     target: numberOf.get(intent) ?? intents.length,
   }));
   for (const [i, intent] of intents.entries()) {

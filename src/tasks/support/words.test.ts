@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { embeddedTrunk } from './trunk.ts';
-import { evidenceHashes, wordHash, wordsOf } from './words.ts';
+import { evidenceHashes, likenessKey, wordHash, wordsOf } from './words.ts';
 
 test('words are lower case, with currency and question marks, in any script', () => {
   expect(wordsOf('Where’s my CARD? It cost £5.')).toEqual(["where's", 'my', 'card', '?', 'it', 'cost', '£', '5']);
@@ -40,4 +40,11 @@ test('evidence of one word: itself, its two edges, its pieces', () => {
   expect(ofWords).toHaveLength(3);
   expect(ofPieces).toHaveLength(6); // of " ab ": two, three and four characters at each place
   expect(new Set([...ofWords, ...ofPieces]).size).toBe(9);
+});
+
+test('texts that differ in endings and numbers have the same likeness, others have not', () => {
+  const key = likenessKey('Cancel my orders 12345, please!');
+  for (const text of ['cancel my order 7 please', 'CANCELLED my order #99 pleas']) expect(likenessKey(text)).toBe(key);
+  for (const text of ['cancel my account 7 please', 'cancel order 7', '']) expect(likenessKey(text)).not.toBe(key);
+  expect(likenessKey('我想要取消我的订单')).not.toBe(likenessKey('我想要取回我的密码'));
 });

@@ -27,6 +27,17 @@ export function textKey(text: string): string {
   return unified(visible(text)).trim().replace(/\s+/g, ' ');
 }
 
+/** Words of scripts that put no spaces between words are phrases: their end is no ending. */
+const UNSPACED = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}]/u;
+
+/** Texts of the same key differ in the ends of words, numbers and punctuation at most. */
+export function likenessKey(text: string): string {
+  return wordsOf(text)
+    .filter((word) => /[\p{L}\p{N}]/u.test(word))
+    .map((word) => (/\p{N}/u.test(word) ? '0' : UNSPACED.test(word) ? word : word.slice(0, 4)))
+    .join(' ');
+}
+
 /** The words of a text in order: lower case, compatibility forms unified, punctuation left out but for ? ! % and currency signs. */
 export function wordsOf(text: string): string[] {
   return unified(ends(visible(ends(text, MOST_LOOKED_AT)), MAX_CHARACTERS)).match(WORD) ?? [];
