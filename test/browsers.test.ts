@@ -202,7 +202,8 @@ for (const kind of [chromium, firefox, webkit]) {
       SLOW,
     );
 
-    test('keeps models in its storage where it has one, and says that it has none where not', { // Firefox, one time in some 40 and on a busy machine only, answered nothing for four minutes here; not seen again in 11 runs.
+    test('keeps models in its storage where it has one, and says that it has none where not', {
+      // Firefox, one time in some 40 and on a busy machine only, answered nothing for four minutes here; not seen again in 11 runs.
       timeout: 60_000,
       retry: 1,
     }, async () => {
