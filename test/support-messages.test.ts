@@ -117,6 +117,17 @@ test('texts are those of the language, of the business where it wrote them', asy
   const languages = ['en', 'de', 'fr', 'es', 'pt', 'it', 'nl', 'pl', 'sv', 'tr'];
   expect(read('Wo bleibt mein Paket?', languages)).toBe('de');
   expect(read('¿dónde está mi pedido?', languages)).toBe('es');
+  for (const text of [
+    'no',
+    'no internet',
+    'reset password',
+    'merci',
+    'adidas sneaker 42',
+    '<img src=x onerror=alert(1)>',
+  ])
+    expect(read(text, languages, 'en') ?? 'en', text).toBe('en');
+  for (const text of ['Wo bleibt mein Paket?', 'Rückerstattung', 'Ich will mein Geld'])
+    expect(read(text, languages, 'en'), text).toBe('de');
   expect(routeMessage(model, 'zzz qqq', { language: 'de' })).toMatchObject({ text: 'Wir melden uns.', language: 'de' });
   expect(routeMessage(model, 'zzz qqq', { language: 'fr' }).text).toMatch(/^Je ne suis pas/);
   expect(routeMessage(model, 'zzz qqq', { language: 'ja' })).toMatchObject({ language: 'en' });

@@ -7,6 +7,8 @@ import { STYLE } from './style.ts';
 type Texts = Readonly<Record<string, string>>;
 
 const ATTRIBUTES = ['server', 'model'] as const;
+/** An e-mail address or a phone number and nothing else. */
+const CONTACT = /^([^\s@]+@[^\s@]+|\+?(\d[ ()/.-]*){7,15})$/;
 
 /**
  * Attributes: `server` (an address of `onebit support serve`), or `model` and `library` (a model's file and dist/widget/support.js, both fetched by the page);
@@ -19,6 +21,8 @@ class OnebitSupport extends HTMLElement {
   private answerer: Promise<Answerer> | undefined;
   private texts: Texts = {};
   private asked = '';
+  /** Takes how the customer can be reached, while that is asked. */
+  private giveContact: ((contact: string) => void) | undefined;
   private readonly log = element('div', { part: 'log', role: 'log', 'aria-live': 'polite', tabindex: '0' });
   private readonly field = element('input', { part: 'field', type: 'text', autocomplete: 'off', maxlength: '4000' });
   private readonly submit = element('button', { part: 'send', type: 'submit' });
@@ -52,7 +56,8 @@ class OnebitSupport extends HTMLElement {
       event.preventDefault();
       const text = this.field.value.trim();
       this.field.value = '';
-      if (text) void this.ask(text, text);
+      if (this.giveContact && CONTACT.test(text)) this.giveContact(text);
+      else if (text) void this.ask(text, text);
     };
     this.label('Help', 'Close', 'Send', '');
     if (this.hasAttribute('inline')) this.show(true, false);
@@ -114,6 +119,7 @@ class OnebitSupport extends HTMLElement {
   private async ask(said: string, query: string, intent?: string): Promise<void> {
     this.say('mine', said);
     for (const choices of this.log.querySelectorAll('.choices')) choices.remove();
+    this.giveContact = undefined;
     this.asked = query;
     this.panel.setAttribute('aria-busy', 'true');
     try {
@@ -153,16 +159,19 @@ class OnebitSupport extends HTMLElement {
       element('button', { part: 'send' }, this.texts.send),
     );
     const query = this.asked;
-    form.onsubmit = (event) => {
-      event.preventDefault();
-      const contact = input.value.trim();
-      if (!contact) return;
+    this.giveContact = (contact) => {
+      this.giveContact = undefined;
       form.remove();
       this.say('mine', contact);
       void this.who()
         .then((who) => who.contact?.(query, contact))
         .catch(() => this.say('theirs', this.texts.unreachable));
       this.field.focus();
+    };
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      const contact = input.value.trim();
+      if (contact) this.giveContact?.(contact);
     };
     this.say('theirs', this.texts.contact);
     this.log.append(form);

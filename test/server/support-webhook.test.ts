@@ -117,6 +117,16 @@ test.skipIf(!hasChromium || !hasWidget)(
         `${axe}; axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ' ' + nodes[0].html))`,
       );
       expect(wrong).toEqual([]);
+      // How the customer can be reached is taken wherever it is written.
+      await page.keyboard.type('zzz qqq');
+      await page.keyboard.press('Enter');
+      const contact = window.locator('form.contact');
+      await contact.waitFor();
+      await page.keyboard.type('eve@example.com');
+      await page.keyboard.press('Enter');
+      await contact.waitFor({ state: 'detached' });
+      await until(() => told.some(({ body }) => body.includes('"contact":"eve@example.com"')));
+
       await page.keyboard.press('Escape');
       await window.getByRole('dialog').waitFor({ state: 'hidden' });
 

@@ -20,7 +20,8 @@ export async function fieldReader(
   const ready = await readyPieces({ country: country ?? model?.texts.country });
   const tell = language === undefined ? await languageReader() : () => language;
   return function* (text) {
-    const found = yield* ready(text, tell(text) ?? model?.texts.language);
+    const usual = model?.texts.language;
+    const found = yield* ready(text, tell(text, undefined, usual) ?? usual);
     return withReadyFields(model?.readFields(text) ?? [], found);
   };
 }

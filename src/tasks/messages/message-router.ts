@@ -28,7 +28,8 @@ export class MessageRouter {
 
   /** The language of a text, of those that there are texts for; that of the business where it is not clear. */
   languageOf(text: string): string | undefined {
-    return this.tell(text, languagesOf(this.model.texts)) ?? this.model.texts.language;
+    const { texts } = this.model;
+    return this.tell(text, languagesOf(texts), texts.language ?? 'en') ?? texts.language;
   }
 
   /** What the model has learnt to read and what needs no examples. */
