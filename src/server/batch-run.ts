@@ -26,6 +26,8 @@ export interface BatchSteps {
 
 export interface BatchRun extends BatchSteps {
   readonly answer: (endpoint: string, body: unknown, owner: string, signal: AbortSignal) => Promise<LineAnswer>;
+  /** Told once of each line that has its answer now. */
+  readonly settled?: (line: number, answer: LineAnswer) => void;
 }
 
 interface Line {
@@ -129,6 +131,7 @@ async function answerLines(batch: BatchRecord, results: LineResults, run: BatchR
       const response = { status_code: status, request_id: requestId, body };
       await results.add(line.index, { isError: status >= 400, json: resultLine(batch, line, response, null) });
       run.store.countBatch(batch.id, { completed: results.completed, failed: results.failed });
+      run.settled?.(line.index, answer);
     },
     run.signal,
   );

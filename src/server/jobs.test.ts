@@ -62,7 +62,8 @@ const busy: LineAnswer = { status: 429, requestId: 'r', body: {}, retrySeconds: 
 
 test('lines that found the server busy are tried until they are answered, failures of the server a few times', async () => {
   const broken: LineAnswer = { status: 500, requestId: 'r', body: { error: 'x' } };
-  const { begin, end, textOf, attempts } = await jobsWith(async (n, attempt) => {
+  const { jobs, begin, end, textOf, attempts } = await jobsWith(async (n, attempt) => {
+    if (n === 3 && attempt < 3) return broken;
     if (n === 1) return attempt < 8 ? busy : fine(n);
     return n === 2 ? broken : fine(n);
   });
@@ -70,6 +71,10 @@ test('lines that found the server busy are tried until they are answered, failur
   expect(batch).toMatchObject({ status: 'completed', completed: 3, failed: 1 });
   expect(attempts.get(1)).toBe(8);
   expect(attempts.get(2)).toBe(5);
+  expect(await jobs.queue.stats()).toMatchObject({
+    ...{ waiting: 0, running: 0, done: 4, failed: { status_500: 1 } },
+    failures: [{ batch: batch.id, line: 2, reason: 'status_500' }],
+  });
   expect(await textOf(batch.errorFileId)).toMatchObject([{ custom_id: '2', response: { status_code: 500 } }]);
 }, 120_000);
 

@@ -153,7 +153,8 @@ export class LocalQueue implements JobQueue {
     const { store, now, onError } = this.work;
     let isOver = false;
     try {
-      await runBatchOf(batch.id, { store, answer: this.counted(batch.id), now, signal });
+      const settled = (line: number, answer: LineAnswer) => this.count(batch.id, line, answer);
+      await runBatchOf(batch.id, { store, answer: this.counted, now, signal, settled });
       isOver = true;
     } catch (error) {
       // Cancelled: once more, for the files. Closed: the next process does it. Else the disk failed, and so it will the next time: only a restart tries again.
@@ -164,26 +165,21 @@ export class LocalQueue implements JobQueue {
     if (!this.closed) this.startNext();
   }
 
-  private counted(id: string): QueueWork['answer'] {
-    return async (endpoint, body, owner, signal) => {
-      this.rows++;
-      try {
-        const answer = await this.work.answer(endpoint, body, owner, signal);
-        if (!signal.aborted) this.count(id, answer);
-        return answer;
-      } finally {
-        this.rows--;
-      }
-    };
-  }
+  private readonly counted: QueueWork['answer'] = async (...asked) => {
+    this.rows++;
+    try {
+      return await this.work.answer(...asked);
+    } finally {
+      this.rows--;
+    }
+  };
 
-  private count(batch: string, { status, body }: LineAnswer): void {
-    if (status === 429) return; // it comes again
+  private count(batch: string, line: number, { status, body }: LineAnswer): void {
     this.done++;
     if (status < 400) return;
     const reason = failureReason(status, body);
     this.failed[reason] = (this.failed[reason] ?? 0) + 1;
-    this.failures.push({ batch, reason, at: this.work.now() });
+    this.failures.push({ batch, line, reason, at: this.work.now() });
     if (this.failures.length > SHOWN_FAILURES) this.failures.shift();
   }
 
