@@ -80,6 +80,19 @@ test('over stdio', async () => {
   await check(client);
 }, 180_000);
 
+test('over stdio: a message that is too long is refused by its id, and what else was asked is answered', async () => {
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(
+    new StdioClientTransport({ command: process.execPath, args: [program, 'mcp', '--threads', '1'] }),
+  );
+  const fields = (texts: string[]) => client.callTool({ name: 'fields', arguments: { texts } });
+  const long = fields(Array(1000).fill('x'.repeat(20_000)));
+  const short = fields(['Write to me@example.org']);
+  await expect(long).rejects.toMatchObject({ code: -32600, message: expect.stringContaining('8388608 bytes') });
+  expect((await short).structuredContent).toMatchObject({ results: [{ fields: [{ label: 'email' }] }] });
+  await client.close();
+}, 180_000);
+
 test("under the operator's rules: answers are marked, calls are written down, what is forbidden is refused", async () => {
   const folder = mkdtempSync(join(tmpdir(), 'onebit-mcp-'));
   const policy = createServer((request, response) => {

@@ -8,6 +8,7 @@ import { journalPath, rowChooser, runBatch } from './batch.ts';
 import { openRows } from './row-file.ts';
 import { rowText } from './row-text.ts';
 import { type RowTexts, type RowWork, textOrRefuse } from './row-work.ts';
+import { holdsRowsOf } from './whole-output.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'onebit-batch-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -161,6 +162,22 @@ test('a column of any name is read as it is, and a template must name one', asyn
   expect(() => prompt(empty)).toThrow('the row must have a text in text or a {b}, it is empty');
   const file = await openRows(newFile('.jsonl', '{"text":"a","Text":"b"}\n{"Text":"c"}\n'), ['text']);
   expect(file.count).toBe(2);
+});
+
+test('a first line of any length is read in the time that it takes to read it', async () => {
+  const input = newFile('.csv', `text,${'c,'.repeat(400_000)}last`);
+  const began = performance.now();
+  expect((await openRows(input, ['text'])).columns).toHaveLength(400_002);
+  expect(performance.now() - began).toBeLessThan(10_000); // quadratic before
+}, 30_000);
+
+test('with columns of one name the whole output is known as one of these rows', async () => {
+  const input = newFile('.csv', 'id,text,id,\n1,a,2,\n3,b,4,x\n');
+  const other = newFile('.csv', 'id,text,id,\n1,a,2,\n3,b,5,x\n');
+  const output = newFile('.csv');
+  await run(input, output, capitals());
+  expect(await holdsRowsOf(output, await openRows(input, ['text']), {})).toBe(true);
+  expect(await holdsRowsOf(output, await openRows(other, ['text']), {})).toBe(false);
 });
 
 test('a sample is as large as was asked for, in order, and the same for the same seed', () => {

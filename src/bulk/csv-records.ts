@@ -69,12 +69,18 @@ export async function* csvRecords(
 /** The text up to the end of the first line that is not blank. */
 async function headOf(pieces: AsyncGenerator<string, void>): Promise<string> {
   let head = '';
-  while (!/[^\s,;"][^\r\n]*[\r\n]/.test(head) && head.length < HEAD_CHARACTERS) {
+  while (!hasFirstLine(head) && head.length < HEAD_CHARACTERS) {
     const { done, value } = await pieces.next();
     if (done) break;
     head += value;
   }
   return head;
+}
+
+/** Whether a line that is not blank has ended. In two steps: one pattern for both would look from every character to the end. */
+function hasFirstLine(head: string): boolean {
+  const first = head.search(/[^\s,;"]/);
+  return first >= 0 && /[\r\n]/.test(head.slice(first));
 }
 
 function isCsvError(error: unknown): error is CsvError {

@@ -47,9 +47,9 @@ export interface BatchRecord {
   readonly metadata: Readonly<Record<string, string>> | null;
   readonly createdAt: number;
   readonly expiresAt: number;
-  /** The model that is meant where a line names none, where others than the server may answer. */
+  /** The model that is meant where a line names none. */
   readonly model?: string;
-  /** What the server that took it asks of answers, where others than it may answer. */
+  /** What the server that took it asks of answers: another, or the same after a restart, must ask the same. */
   readonly rules?: AnswerRules;
   /** Seconds after which output files go; undefined for never. */
   readonly outputSeconds?: number;

@@ -15,7 +15,7 @@ export async function holdsRowsOf(
 ): Promise<boolean> {
   const made = await openRows(output, [], chosen.signal);
   const comparesCells = made.kind === file.kind && file.kind !== 'workbook';
-  const places = file.columns.map((name) => made.columns.indexOf(name));
+  const places = placesOf(file.columns, made.columns);
   if (comparesCells && made.count > 0 && places.includes(-1)) return false;
   const isChosen = rowChooser(file.count, chosen);
   const others = made.rows(chosen.signal);
@@ -27,4 +27,14 @@ export async function holdsRowsOf(
     if (places.some((place, i) => (cells[i] ?? '') !== (other.cells[place] ?? ''))) return false;
   }
   return (await others.next()).done === true;
+}
+
+/** Where each of `names` stands in `columns`: of equal ones each its own. */
+function placesOf(names: readonly string[], columns: readonly string[]): number[] {
+  const last = new Map<string, number>();
+  return names.map((name) => {
+    const place = columns.indexOf(name, (last.get(name) ?? -1) + 1);
+    last.set(name, place);
+    return place;
+  });
 }

@@ -35,6 +35,8 @@ Needs the package @modelcontextprotocol/sdk beside onebit: npm install @modelcon
 An assistant starts it itself: {"mcpServers":{"onebit":{"command":"npx","args":["onebit","mcp","-m","model.gguf"]}}}`;
 
 const GRACE_MS = 2000;
+/** Of JSON-RPC. */
+const INVALID_REQUEST = -32600;
 
 /** The command `mcp`. */
 export function mcpCommand({ signal, endsBySignal }: CommandContext): Command {
@@ -74,13 +76,21 @@ async function openModels(flags: McpFlags, signal: AbortSignal): Promise<Omit<Mc
 async function serveStdio(models: McpModels, signal: AbortSignal): Promise<void> {
   const { StdioServerTransport } = await sdk(() => import('@modelcontextprotocol/sdk/server/stdio.js'));
   const { mcpServer } = await import('./mcp-tools.ts');
+  const { BoundedLines, MOST_LINE_BYTES } = await import('./mcp-lines.ts');
   const server = await mcpServer(models, signal);
+  const message = `a message must have at most ${MOST_LINE_BYTES} bytes. Send fewer texts at once.`;
+  const lines = new BoundedLines((id) => {
+    process.stdout.write(
+      `{"jsonrpc":"2.0","id":${id},"error":${JSON.stringify({ code: INVALID_REQUEST, message })}}\n`,
+    );
+  });
   const ended = new Promise<void>((resolve) => {
     process.stdin.once('end', resolve);
     process.stdin.once('close', resolve);
+    server.server.onclose = resolve;
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  await server.connect(new StdioServerTransport());
+  await server.connect(new StdioServerTransport(process.stdin.pipe(lines)));
   await ended;
   await server.close();
 }

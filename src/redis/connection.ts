@@ -16,6 +16,8 @@ export interface RedisAddress {
   readonly url: string;
   /** The password, where it should not stand in the address. */
   readonly password?: string;
+  /** How Sentinels let one in, where that is another way than Redis: a name or none, a password or ''. */
+  readonly sentinel?: { readonly user?: string; readonly password: string };
   /** Certificates in PEM that are trusted besides those of the system. */
   readonly ca?: string;
 }
@@ -27,6 +29,8 @@ interface Parsed {
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
   readonly master?: string;
   readonly options: RedisOptions;
+  /** By which Sentinels let one in. */
+  readonly sentinel: { readonly user?: string; readonly password?: string };
 }
 
 /** All keys lie in one slot of a Cluster: a script touches several. */
@@ -39,7 +43,7 @@ const PORT = 6379;
 const SENTINEL_PORT = 26379;
 
 /** What an address says. @throws OnebitError `bad-argument` */
-export function parseAddress({ url, password, ca }: RedisAddress): Parsed {
+export function parseAddress({ url, password, ca, sentinel }: RedisAddress): Parsed {
   const found = /^redis(s?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/@]+)((?:\/[^/]*){0,2})$/.exec(url);
   if (!found) throw badAddress('got another form');
   const [, tls, kind = 'single', login = '', hosts, path] = found;
@@ -62,7 +66,14 @@ export function parseAddress({ url, password, ca }: RedisAddress): Parsed {
     db,
     ...(tls === 's' ? { tls: ca === undefined ? {} : { ca } } : {}),
   };
-  return { kind: kind as Parsed['kind'], nodes, master, options };
+  const { username, password: own } = options;
+  return {
+    kind: kind as Parsed['kind'],
+    nodes,
+    master,
+    options,
+    sentinel: sentinel ?? { user: username, password: own },
+  };
 }
 
 /** Redis, as one process uses it. */
@@ -96,9 +107,9 @@ export class RedisPlace {
       place.close();
       const where = parsed.nodes.map(({ host, port }) => `${host}:${port}`).join(', ');
       const why = (cause as Error).message;
-      throw new OnebitError('io', `redis: ${where} must answer, got: ${why}. Check the address, password and TLS.`, {
-        cause,
-      });
+      const login = parsed.kind === 'sentinel' ? ' (of the Sentinels: ONEBIT_SENTINEL_PASSWORD)' : '';
+      const message = `redis: ${where} must answer, got: ${why}. Check the address, password${login} and TLS.`;
+      throw new OnebitError('io', message, { cause });
     }
   }
 
@@ -162,7 +173,7 @@ export async function optional<Module>(name: string, load: () => Promise<Module>
   }
 }
 
-function clientOf({ kind, nodes, master, options }: Parsed, more: RedisOptions, ioredis: IoRedis) {
+function clientOf({ kind, nodes, master, options, sentinel }: Parsed, more: RedisOptions, ioredis: IoRedis) {
   const pause = (times: number) => Math.min(50 * 2 ** Math.min(times, 10), LONGEST_PAUSE_MS);
   const own: RedisOptions = { ...options, ...more, retryStrategy: pause };
   if (kind === 'cluster') {
@@ -172,8 +183,9 @@ function clientOf({ kind, nodes, master, options }: Parsed, more: RedisOptions, 
     return new ioredis.Cluster([...nodes], cluster);
   }
   if (kind === 'sentinel') {
-    const { username: sentinelUsername, password: sentinelPassword, tls } = options;
-    const asked = { sentinels: [...nodes], name: master, sentinelUsername, sentinelPassword };
+    const { tls } = options;
+    const login = { sentinelUsername: sentinel.user, sentinelPassword: sentinel.password };
+    const asked = { sentinels: [...nodes], name: master, ...login };
     return new ioredis.Redis({
       ...own,
       ...asked,

@@ -5,8 +5,8 @@ import type { Job } from 'bullmq';
 import type { AnswerRules } from '../bulk/job-store.ts';
 import { sleep } from '../core/sleep.ts';
 import { OnebitError } from '../errors.ts';
-import { brokenRules } from '../server/answer-rules.ts';
-import { resultLine } from '../server/batch-run.ts';
+import { leaveReasons } from '../server/answer-rules.ts';
+import { askedOf, resultLine } from '../server/batch-run.ts';
 import { failureReason } from '../server/job-facts.ts';
 import type { LeftReason, QueueWork, WorkerInfo } from '../server/job-queue.ts';
 import { settleRow } from './batch-steps.ts';
@@ -134,8 +134,7 @@ export class RowWorker {
     };
     // BullMQ counts the workers that ended while they had it.
     if (job.stalledCounter >= MOST_STARTS) return settle(500, `req-${crypto.randomUUID()}`, SET_ASIDE);
-    const asked = { model: known.model, ...(body as object) };
-    const answer = await this.work.answer(known.endpoint, asked, known.owner, this.stop.signal);
+    const answer = await this.work.answer(known.endpoint, askedOf(known, body), known.owner, this.stop.signal);
     const { status, requestId, retrySeconds = 0 } = answer;
     const isLast = job.attemptsMade + 1 >= MOST_ATTEMPTS;
     if (!this.stop.signal.aborted && (status < 429 || (status !== 429 && isLast))) {
@@ -155,23 +154,17 @@ export class RowWorker {
   }
 
   /** Whether answers to this batch would be here what they are on the server that took it. Where not, others may answer it. */
-  private mayAnswer({ owner, rules }: Known): boolean {
-    const { knows, rulesFor } = this.work;
-    if (!knows(owner)) {
-      this.left.set('unknown_key', Date.now());
+  private mayAnswer(batch: Known): boolean {
+    const reasons = leaveReasons(batch, this.work);
+    for (const reason of reasons) {
+      this.left.set(reason, Date.now());
       this.note(
-        'keys of batches must be known, one is not. Give this worker the --api-keys of the servers; where the key was removed, cancel the batch on the page /operator.',
-      );
-      return false;
-    }
-    const broken = brokenRules(rules, rulesFor(owner));
-    for (const rule of broken) {
-      this.left.set(rule, Date.now());
-      this.note(
-        `the ${rule} of a batch's server must be the one here, it is not. Give this worker the --${rule} of the servers; its rows wait.`,
+        reason === 'unknown_key'
+          ? 'keys of batches must be known, one is not. Give this worker the --api-keys of the servers; where the key was removed, cancel the batch on the page /operator.'
+          : `the ${reason} of a batch's server must be the one here, it is not. Give this worker the --${reason} of the servers; its rows wait.`,
       );
     }
-    return broken.length === 0;
+    return reasons.length === 0;
   }
 
   /** Says once what is wrong. */

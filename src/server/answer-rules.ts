@@ -1,7 +1,9 @@
-// Owns what a process asks of its answers, as digests by which another one sees whether it asks the same: the mark and the policy. Must not know batches.
+// Owns what a process asks of its answers, as digests by which another one sees whether it asks the same: the mark and the policy;
+// and whether a batch may be answered here. Must not know queues.
 import { sha256 } from '@noble/hashes/sha2.js';
-import type { AnswerRules } from '../bulk/job-store.ts';
+import type { AnswerRules, BatchRecord } from '../bulk/job-store.ts';
 import { hexOf } from '../core/digest.ts';
+import type { LeftReason, QueueWork } from './job-queue.ts';
 import type { Policy } from './policy.ts';
 
 const DIGITS = 16;
@@ -15,10 +17,15 @@ export function answerRules(watermark: string | undefined, policy: Policy | unde
   return Object.keys(rules).length === 0 ? undefined : rules;
 }
 
-/** Which of the rules `wanted` do not hold where `own` ones do. More than is wanted may hold. */
-export function brokenRules(wanted: AnswerRules | undefined, own: AnswerRules | undefined): (keyof AnswerRules)[] {
+/** Why answers to a batch would not be here what they are on the server that took it; empty where it may be answered here. More rules may hold than it asks. */
+export function leaveReasons(
+  { owner, rules }: Pick<BatchRecord, 'owner' | 'rules'>,
+  { knows, rulesFor }: Pick<QueueWork, 'knows' | 'rulesFor'>,
+): LeftReason[] {
+  if (!knows(owner)) return ['unknown_key'];
+  const own = rulesFor(owner);
   return (['watermark', 'policy'] as const).filter(
-    (rule) => wanted?.[rule] !== undefined && wanted[rule] !== own?.[rule],
+    (rule) => rules?.[rule] !== undefined && rules[rule] !== own?.[rule],
   );
 }
 

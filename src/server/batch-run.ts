@@ -26,6 +26,8 @@ export interface BatchSteps {
 
 export interface BatchRun extends BatchSteps {
   readonly answer: (endpoint: string, body: unknown, owner: string, signal: AbortSignal) => Promise<LineAnswer>;
+  /** Told once of each line that has its answer now. */
+  readonly settled?: (line: number, answer: LineAnswer) => void;
 }
 
 interface Line {
@@ -129,6 +131,7 @@ async function answerLines(batch: BatchRecord, results: LineResults, run: BatchR
       const response = { status_code: status, request_id: requestId, body };
       await results.add(line.index, { isError: status >= 400, json: resultLine(batch, line, response, null) });
       run.store.countBatch(batch.id, { completed: results.completed, failed: results.failed });
+      run.settled?.(line.index, answer);
     },
     run.signal,
   );
@@ -138,7 +141,7 @@ async function answerLines(batch: BatchRecord, results: LineResults, run: BatchR
 async function answered(batch: BatchRecord, { body }: Line, run: BatchRun): Promise<LineAnswer | undefined> {
   let failures = 0;
   for (let attempt = 0; ; attempt++) {
-    const answer = await run.answer(batch.endpoint, body, batch.owner, run.signal);
+    const answer = await run.answer(batch.endpoint, askedOf(batch, body), batch.owner, run.signal);
     run.signal.throwIfAborted();
     if (answer.status < 429) return answer;
     if (answer.status !== 429 && ++failures >= MOST_FAILURES) return answer;
@@ -193,6 +196,12 @@ export async function finish(
     more[kind === 'output' ? 'outputFileId' : 'errorFileId'] = fileId;
   }
   await move((await run.store.batch(id))!, last, run, more);
+}
+
+/** The body of a line; where it names no model, with the one that was meant when the batch was taken. */
+export function askedOf({ model }: Pick<BatchRecord, 'model'>, body: unknown): unknown {
+  const isOpen = !Array.isArray(body) && (body as { model?: unknown }).model == null;
+  return isOpen && model !== undefined ? { ...(body as object), model } : body;
 }
 
 /** A line of the output. */

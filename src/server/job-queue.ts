@@ -34,8 +34,8 @@ export interface QueueWork {
   readonly modelFor: (endpoint: string) => string | undefined;
 }
 
-/** Why a worker leaves rows to others: it does not know their key, or has another mark or policy than their server. */
-export type LeftReason = 'unknown_key' | keyof AnswerRules;
+/** Why a worker leaves rows to others: it does not know their key, has not the model that was meant, or has another mark or policy than their server. */
+export type LeftReason = 'unknown_key' | 'model' | keyof AnswerRules;
 
 /** A process that works. */
 export interface WorkerInfo {

@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { DiskStore } from '../bulk/disk-store.ts';
-import type { LineAnswer } from './batch-run.ts';
-import { Jobs } from './jobs.ts';
+import { askedOf, type LineAnswer } from './batch-run.ts';
+import { Jobs, type JobsOptions } from './jobs.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'onebit-jobs-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -15,6 +15,7 @@ let clock = 1000;
 async function jobsWith(
   answer: (body: number, attempt: number) => Promise<LineAnswer>,
   path = join(folder, `${count++}`),
+  more: Partial<JobsOptions> = {},
 ) {
   const attempts = new Map<number, number>();
   const jobs = new Jobs({
@@ -30,6 +31,7 @@ async function jobsWith(
       attempts.set(n, attempt);
       return answer(n, attempt);
     },
+    ...more,
   });
   const begin = async (lines: number) => {
     const text = Array.from({ length: lines }, (_, n) =>
@@ -60,7 +62,8 @@ const busy: LineAnswer = { status: 429, requestId: 'r', body: {}, retrySeconds: 
 
 test('lines that found the server busy are tried until they are answered, failures of the server a few times', async () => {
   const broken: LineAnswer = { status: 500, requestId: 'r', body: { error: 'x' } };
-  const { begin, end, textOf, attempts } = await jobsWith(async (n, attempt) => {
+  const { jobs, begin, end, textOf, attempts } = await jobsWith(async (n, attempt) => {
+    if (n === 3 && attempt < 3) return broken;
     if (n === 1) return attempt < 8 ? busy : fine(n);
     return n === 2 ? broken : fine(n);
   });
@@ -68,6 +71,10 @@ test('lines that found the server busy are tried until they are answered, failur
   expect(batch).toMatchObject({ status: 'completed', completed: 3, failed: 1 });
   expect(attempts.get(1)).toBe(8);
   expect(attempts.get(2)).toBe(5);
+  expect(await jobs.queue.stats()).toMatchObject({
+    ...{ waiting: 0, running: 0, done: 4, failed: { status_500: 1 } },
+    failures: [{ batch: batch.id, line: 2, reason: 'status_500' }],
+  });
   expect(await textOf(batch.errorFileId)).toMatchObject([{ custom_id: '2', response: { status_code: 500 } }]);
 }, 120_000);
 
@@ -102,6 +109,86 @@ test('ended in the midst it goes on, and lines that were answered are not asked 
   expect((await second.textOf(batch.outputFileId)).map(({ custom_id }) => custom_id)).toEqual(
     Array.from({ length: 50 }, (_, n) => `${n}`),
   );
+});
+
+/** A batch of ten lines of which the first are answered, and the folder where the rest waits. */
+async function halfDone(more: Partial<JobsOptions>) {
+  let open = true;
+  const first = await jobsWith(
+    async (n) => {
+      while (n >= 5 && open) await new Promise((resolve) => setTimeout(resolve, 1));
+      return open ? fine(n) : busy;
+    },
+    undefined,
+    more,
+  );
+  const { id } = await first.begin(10);
+  while ((await first.jobs.batch('me', id)).completed < 5) await new Promise((resolve) => setTimeout(resolve, 1));
+  const closing = first.jobs.close();
+  open = false;
+  await closing;
+  return { id, path: first.path };
+}
+
+test('started again without the key, the model, the mark or the policy of a batch, a server leaves its lines, says so, and answers them when it has them', async () => {
+  const rules = { watermark: 'one', policy: 'p' };
+  const { id, path } = await halfDone({ rulesFor: () => rules, modelFor: () => 'one' });
+  for (const [more, leaves] of [
+    [{ models: () => ['two'], rulesFor: () => rules }, ['model']],
+    [{ knows: () => false, rulesFor: () => rules }, ['unknown_key']],
+    [{ rulesFor: () => ({ ...rules, watermark: 'two' }) }, ['watermark']],
+    [{ rulesFor: () => undefined }, ['watermark', 'policy']],
+  ] as const) {
+    const told: string[] = [];
+    const onError = (error: unknown) => told.push(String(error));
+    const other = await jobsWith(async (n) => fine(n), path, { ...more, onError });
+    const { end, begin, jobs } = other;
+    const takesMore = !('knows' in more || 'models' in more);
+    if (takesMore) await end((await begin(1)).id); // what is taken now is answered
+    await vi.waitFor(async () => expect(await jobs.queue.stats()).toMatchObject({ waiting: 5, workers: [{ leaves }] }));
+    expect(told).toHaveLength(leaves.length);
+    expect(other.attempts.size).toBe(takesMore ? 1 : 0);
+    expect(await jobs.batch('me', id)).toMatchObject({ status: 'in_progress', completed: 5 });
+    await jobs.close();
+  }
+  const last = await jobsWith(async (n) => fine(n), path, { rulesFor: () => rules });
+  expect(await last.end(id)).toMatchObject({ status: 'completed', completed: 10 });
+  expect((await last.jobs.queue.stats()).workers).toMatchObject([{ leaves: [] }]);
+  await last.jobs.close();
+});
+
+test('a batch that is left can be cancelled, and expires', async () => {
+  for (const how of ['cancelled', 'expired']) {
+    const { id, path } = await halfDone({});
+    const { jobs, end, begin } = await jobsWith(async (n) => fine(n), path, {
+      ...{ knows: (owner) => owner === 'you', onError: () => {} },
+    });
+    if (how === 'cancelled') await jobs.cancel('me', id);
+    else {
+      clock += 24 * 3600;
+      await begin(1); // or a minute later
+    }
+    expect(await end(id)).toMatchObject({ status: how, completed: 5 });
+    await jobs.close();
+  }
+});
+
+test('lines that name no model are for the one that was the first when the batch was taken', async () => {
+  const { id, path } = await halfDone({ modelFor: () => 'one' });
+  const asked: unknown[] = [];
+  const { end, jobs } = await jobsWith(async (n) => fine(n), path, {
+    modelFor: () => 'two',
+    answer: async (_, body) => {
+      asked.push(body);
+      return fine(0);
+    },
+  });
+  await end(id);
+  expect(asked).toEqual([5, 6, 7, 8, 9].map((n) => ({ n, model: 'one' })));
+  expect(askedOf({ model: 'one' }, { model: null })).toEqual({ model: 'one' });
+  expect(askedOf({ model: 'one' }, { model: 'x' })).toEqual({ model: 'x' });
+  expect(askedOf({}, { n: 1 })).toEqual({ n: 1 });
+  await jobs.close();
 });
 
 test('a batch that waits behind another of its owner can be cancelled before it begins', async () => {

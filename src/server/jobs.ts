@@ -12,9 +12,13 @@ import type { Upload } from './upload.ts';
 export interface JobsOptions extends Pick<QueueWork, 'store' | 'answer' | 'onError'> {
   /** Who works batches off. Default: this process. */
   readonly queue?: JobQueue;
-  /** The model that is meant where a line of this endpoint names none, for a queue that others work off. */
+  /** The model that is meant where a line of this endpoint names none. */
   readonly modelFor?: (endpoint: string) => string | undefined;
-  /** What must hold of answers to an owner, for the same. */
+  /** Names of the models here. Default: whichever are asked for. */
+  readonly models?: () => readonly string[];
+  /** Whether an owner's key is known (still). Default: each is. */
+  readonly knows?: (owner: string) => boolean;
+  /** What must hold of answers to an owner. */
   readonly rulesFor?: (owner: string) => AnswerRules | undefined;
   /** Endpoints of which batches may be. */
   readonly endpoints: readonly string[];
@@ -121,9 +125,9 @@ export class Jobs {
       });
     }
     const createdAt = this.now();
-    const { queue, modelFor, rulesFor } = this.options;
-    const model = queue && modelFor?.(request.endpoint);
-    const rules = queue && rulesFor?.(owner);
+    const { modelFor, rulesFor } = this.options;
+    const model = modelFor?.(request.endpoint);
+    const rules = rulesFor?.(owner);
     const batch: BatchRecord = {
       ...{ id: newId('batch_'), owner, endpoint: request.endpoint, inputFileId: file.id, window: '24h' },
       ...{ metadata: request.metadata ?? null, createdAt, expiresAt: createdAt + WINDOW_SECONDS },

@@ -1,15 +1,26 @@
-// Owns working batches off in the process that takes them: which runs when. Must not know HTTP.
+// Owns working batches off in the process that takes them: which runs when, and which waits for a process that may answer it. Must not know HTTP.
 import type { BatchRecord } from '../bulk/job-store.ts';
 import { OnebitError } from '../errors.ts';
+import { leaveReasons } from './answer-rules.ts';
 import { type LineAnswer, runBatchOf } from './batch-run.ts';
 import { batchHasEnded, failureReason, isUnfinished, noSuchBatch } from './job-facts.ts';
-import type { JobFailure, JobQueue, JobStats, QueueWork } from './job-queue.ts';
+import type { JobFailure, JobQueue, JobStats, LeftReason, QueueWork, WorkerInfo } from './job-queue.ts';
 
 /** Batches that run at once, each of another owner; others wait in order of age. */
 const MOST_RUNNING = 4;
 const SHOWN_FAILURES = 20;
+/** How often it is seen whether a batch that waits for another process has expired. */
+const LATE_MS = 60_000;
 
-type LocalWork = Pick<QueueWork, 'store' | 'answer' | 'onError' | 'now'>;
+const LEFT: Readonly<Record<LeftReason, string>> = {
+  unknown_key: 'the key of a batch must be known, it is not',
+  model: 'the model that was the first when a batch was taken must be here, it is not',
+  watermark: 'the --watermark must be the one with which a batch was taken, it is not',
+  policy: 'the --policy must be the one with which a batch was taken, it is not',
+};
+
+type LocalWork = Pick<QueueWork, 'store' | 'answer' | 'onError' | 'now'> &
+  Partial<Pick<QueueWork, 'knows' | 'rulesFor' | 'models'>>;
 
 /** A batch that runs. */
 interface Run {
@@ -30,10 +41,18 @@ export class LocalQueue implements JobQueue {
   private done = 0;
   private starting: Promise<void> = Promise.resolve();
   private closed = false;
+  private readonly startedAt: number;
+  private readonly noted = new Set<LeftReason>();
+  /** Batches that wait for another process. */
+  private readonly left = new Set<string>();
+  private readonly late: ReturnType<typeof setInterval>;
 
   /** Goes on with what an earlier process left. */
   constructor(work: LocalWork) {
     this.work = work;
+    this.startedAt = work.now();
+    this.late = setInterval(() => this.startNext(), LATE_MS);
+    (this.late as { unref?(): void }).unref?.();
     this.startNext();
   }
 
@@ -70,7 +89,7 @@ export class LocalQueue implements JobQueue {
       oldestSeconds: now() - oldest,
       done: this.done,
       failed: { ...this.failed },
-      workers: [],
+      workers: [this.worker(open)],
       open,
       failures: this.failures.toReversed(),
     };
@@ -78,6 +97,7 @@ export class LocalQueue implements JobQueue {
 
   async close(): Promise<void> {
     this.closed = true;
+    clearInterval(this.late);
     await this.starting;
     for (const { stop } of this.running.values())
       stop.abort(new OnebitError('disposed', 'jobs: the server is shutting down.'));
@@ -93,17 +113,48 @@ export class LocalQueue implements JobQueue {
       if (this.closed || this.running.size >= MOST_RUNNING) return;
       const isBusy = [...this.running.values()].some(({ owner }) => owner === batch.owner);
       if (isBusy || this.held.has(batch.id) || this.running.has(batch.id) || !isUnfinished(batch)) continue;
+      const reasons = this.reasonsToLeave(batch);
+      if (reasons.length > 0) {
+        await this.leave(batch, reasons);
+        continue;
+      }
       const stop = new AbortController();
       const { id, owner } = batch;
       this.running.set(id, { owner, stop, end: Promise.resolve().then(() => this.run(batch, stop.signal)) });
     }
   }
 
+  /** Why the rows of a batch wait for a process that answers them as the one that took it. What is cancelled or late is only ended. */
+  private reasonsToLeave(batch: BatchRecord): LeftReason[] {
+    const { now, knows = () => true, rulesFor = () => undefined, models } = this.work;
+    const isToAnswer = (batch.status === 'validating' || batch.status === 'in_progress') && now() < batch.expiresAt;
+    if (!isToAnswer) return [];
+    const isHere = batch.model === undefined || models === undefined || models().includes(batch.model);
+    return [...leaveReasons(batch, { knows, rulesFor }), ...(isHere ? [] : (['model'] as const))];
+  }
+
+  /** Says once why batches wait, and counts what is answered of one. */
+  private async leave({ id, total }: BatchRecord, reasons: readonly LeftReason[]): Promise<void> {
+    for (const reason of reasons) {
+      if (this.noted.has(reason)) continue;
+      this.noted.add(reason);
+      const message = `jobs: ${LEFT[reason]}. Start the server with it, or cancel what waits (page /operator); else it waits until it expires.`;
+      this.work.onError(new OnebitError('bad-argument', message));
+    }
+    if (this.left.has(id)) return;
+    this.left.add(id);
+    const { store } = this.work;
+    const results = await store.results(id, total);
+    store.countBatch(id, { completed: results.completed, failed: results.failed });
+    await results.close();
+  }
+
   private async run(batch: BatchRecord, signal: AbortSignal): Promise<void> {
     const { store, now, onError } = this.work;
     let isOver = false;
     try {
-      await runBatchOf(batch.id, { store, answer: this.counted(batch.id), now, signal });
+      const settled = (line: number, answer: LineAnswer) => this.count(batch.id, line, answer);
+      await runBatchOf(batch.id, { store, answer: this.counted, now, signal, settled });
       isOver = true;
     } catch (error) {
       // Cancelled: once more, for the files. Closed: the next process does it. Else the disk failed, and so it will the next time: only a restart tries again.
@@ -114,26 +165,28 @@ export class LocalQueue implements JobQueue {
     if (!this.closed) this.startNext();
   }
 
-  private counted(id: string): QueueWork['answer'] {
-    return async (endpoint, body, owner, signal) => {
-      this.rows++;
-      try {
-        const answer = await this.work.answer(endpoint, body, owner, signal);
-        if (!signal.aborted) this.count(id, answer);
-        return answer;
-      } finally {
-        this.rows--;
-      }
-    };
-  }
+  private readonly counted: QueueWork['answer'] = async (...asked) => {
+    this.rows++;
+    try {
+      return await this.work.answer(...asked);
+    } finally {
+      this.rows--;
+    }
+  };
 
-  private count(batch: string, { status, body }: LineAnswer): void {
-    if (status === 429) return; // it comes again
+  private count(batch: string, line: number, { status, body }: LineAnswer): void {
     this.done++;
     if (status < 400) return;
     const reason = failureReason(status, body);
     this.failed[reason] = (this.failed[reason] ?? 0) + 1;
-    this.failures.push({ batch, reason, at: this.work.now() });
+    this.failures.push({ batch, line, reason, at: this.work.now() });
     if (this.failures.length > SHOWN_FAILURES) this.failures.shift();
+  }
+
+  /** This process, as others are told of workers. */
+  private worker(open: readonly BatchRecord[]): WorkerInfo {
+    const leaves = [...new Set(open.flatMap((batch) => this.reasonsToLeave(batch)))];
+    const { rows: running, done, startedAt, work } = this;
+    return { id: 'this server', models: work.models?.() ?? [], running, done, leaves, startedAt, seenAt: work.now() };
   }
 }

@@ -12,6 +12,7 @@ const MOST_BODY_BYTES = 8 << 20;
 const MOST_BODIES_BYTES = 16 << 20;
 /** Requests that are answered at once; each has a server of its own. */
 const MOST_AT_ONCE = 32;
+const SESSION = 'mcp-session-id';
 
 export interface McpHttpOptions {
   /** Where it listens: on this machine only, nobody may ask by another name, and no page. */
@@ -22,12 +23,24 @@ export interface McpHttpOptions {
   readonly signal: AbortSignal;
 }
 
-/** Each request is answered by a server of its own: nothing is kept between them, so that any replica can answer any. */
+/** What is heard of a message. */
+interface Heard {
+  readonly id?: unknown;
+  readonly method?: unknown;
+  readonly params?: { readonly requestId?: unknown };
+}
+
+/**
+ * Each request is answered by a server of its own: nothing is kept between them, so that any replica can answer any. A client gets a session's name when it begins, by
+ * which it stops what runs for it where that runs; nobody else knows the name, and nothing else is done with it.
+ */
 export class McpHttp {
   private readonly options: McpHttpOptions;
   private readonly isLocal: boolean;
   private readonly gate = new BodyGate(MOST_BODIES_BYTES);
   private running = 0;
+  /** How requests of sessions that run are stopped, by session and id. */
+  private readonly stops = new Map<string, () => void>();
 
   constructor(options: McpHttpOptions) {
     this.options = options;
@@ -61,21 +74,37 @@ export class McpHttp {
 
   private async byServer(request: Request, end: () => void): Promise<Response> {
     const body = await this.bodyOf(request);
+    const session = request.headers.get(SESSION);
+    this.stopCancelled(session, body);
     const server = await this.options.server();
+    const names =
+      session === null ? [] : heard(body).flatMap(({ id }) => (id === undefined ? [] : [nameOf(session, id)]));
     const close = () => {
       end();
+      for (const name of names) if (this.stops.get(name) === close) this.stops.delete(name);
       void server.close();
     };
+    for (const name of names) this.stops.set(name, close);
     try {
       const transport = this.options.transport();
       await server.connect(transport);
       const answer = await transport.handleRequest(request, { parsedBody: body });
+      const headers = new Headers(answer.headers);
+      if (heard(body).some(({ method }) => method === 'initialize')) headers.set(SESSION, crypto.randomUUID());
       if (answer.body === null) close();
-      return answer.body === null ? answer : new Response(closing(answer.body, close), answer);
+      const { status } = answer;
+      return new Response(answer.body && closing(answer.body, close), { status, headers });
     } catch (error) {
       close();
       throw error;
     }
+  }
+
+  /** Clients say that they do not want an answer any more in a request of its own, and go on listening. */
+  private stopCancelled(session: string | null, body: unknown): void {
+    if (session === null) return;
+    for (const { method, params } of heard(body))
+      if (method === 'notifications/cancelled') this.stops.get(nameOf(session, params?.requestId))?.();
   }
 
   private async bodyOf(request: Request): Promise<unknown> {
@@ -91,6 +120,15 @@ export class McpHttp {
       room?.leave();
     }
   }
+}
+
+/** The messages in a body; whether they are any, the SDK says. */
+function heard(body: unknown): Heard[] {
+  return (Array.isArray(body) ? body : [body]).filter((one) => typeof one === 'object' && one !== null);
+}
+
+function nameOf(session: string, id: unknown): string {
+  return JSON.stringify([session, id]);
 }
 
 function refusal(status: number, message: string): Response {

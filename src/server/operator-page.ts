@@ -26,6 +26,7 @@ const SCRIPT = `
   const age = (seconds) => seconds < 120 ? Math.round(seconds) + ' s' : Math.round(seconds / 60) + ' min';
   const LEFT = {
     unknown_key: 'it does not know their key: give it the --api-keys of the servers, or cancel the batch where the key is gone',
+    model: 'it has not the model that they are for',
     watermark: 'their server has another --watermark',
     policy: 'their server has another --policy or --policy-fail',
   };

@@ -104,15 +104,18 @@ function uploadOf(form: FormData): Upload {
   if (typeof purpose !== 'string' || !PURPOSES.includes(purpose)) {
     throw badField('purpose', `purpose: it must be one of ${PURPOSES.join(', ')}.`);
   }
-  const seconds = form.get('expires_after[seconds]');
-  const expiresSeconds = seconds === null ? undefined : Number(seconds);
-  if (
-    expiresSeconds !== undefined &&
-    !(Number.isInteger(expiresSeconds) && expiresSeconds >= 3600 && expiresSeconds <= 2_592_000)
-  ) {
+  return { file, filename: file.name.slice(0, LONGEST_NAME), purpose, expiresSeconds: expiresOf(form) };
+}
+
+/** Seconds after which the file goes: said whole, or not at all. */
+function expiresOf(form: FormData): number | undefined {
+  if (![...form.keys()].some((name) => name.startsWith('expires_after'))) return undefined;
+  if (form.get('expires_after[anchor]') !== 'created_at')
+    throw badField('expires_after', 'expires_after.anchor: it must be created_at.');
+  const seconds = Number(form.get('expires_after[seconds]') || Number.NaN);
+  if (!(Number.isInteger(seconds) && seconds >= 3600 && seconds <= 2_592_000))
     throw badField('expires_after', 'expires_after.seconds: it must be a whole number from 3600 to 2592000.');
-  }
-  return { file, filename: file.name.slice(0, LONGEST_NAME), purpose, expiresSeconds };
+  return seconds;
 }
 
 function tooLarge(maxBytes: number): ApiError {

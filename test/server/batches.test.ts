@@ -85,6 +85,30 @@ test('files are uploaded, listed, read and removed by their owner alone', async 
   }
 });
 
+test('what is said of expiry, of pages and of metadata is kept to or refused, never passed over', async () => {
+  const client = clientOf('one');
+  const hour = { anchor: 'created_at', seconds: 3600 } as const;
+  const put = async (more: object) =>
+    client.files.create({ file: await toFile(Buffer.from('x'), 'x'), purpose: 'batch', ...more });
+  const kept = await put({ expires_after: hour });
+  expect(kept.expires_at).toBe(kept.created_at + 3600);
+  for (const expires_after of [
+    { ...hour, anchor: 'last_active_at' },
+    { anchor: 'created_at' },
+    { seconds: 3600 },
+    '1h',
+  ])
+    await expect(put({ expires_after })).rejects.toMatchObject({ status: 400, param: 'expires_after' });
+  const other = await put({});
+  expect((await client.files.list({ limit: 1, after: other.id })).data).toMatchObject([{ id: kept.id }]);
+  await client.files.delete(other.id);
+  await expect(client.files.list({ limit: 1, after: other.id })).rejects.toMatchObject({ status: 400, param: 'after' });
+  const metadata = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`key-${i}`, 'x']));
+  const many = { input_file_id: kept.id, endpoint: chat, completion_window: '24h', metadata } as const;
+  await expect(client.batches.create(many)).rejects.toMatchObject({ status: 400, param: 'metadata' });
+  await client.files.delete(kept.id);
+});
+
 test('the files of an owner are bounded together; what is deleted makes room', async () => {
   const limits = { filesBytes: 1000 };
   const other = mkdtempSync(join(tmpdir(), 'onebit-jobs-'));

@@ -1,6 +1,6 @@
 // Owns starting a real Redis for tests, in a folder and on a port of its own; and stopping it in whichever way.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,6 +56,27 @@ export async function startRedis(more: readonly string[] = [], scheme = 'redis:/
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Starts a Sentinel that names the Redis of `port` `main`. */
+export async function startSentinel(port: number): Promise<{ port: number; stop(): Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'onebit-sentinel-'));
+  const own = await freePort();
+  const config = join(folder, 'sentinel.conf');
+  writeFileSync(config, `port ${own}\ndir ${folder}\nsentinel monitor main 127.0.0.1 ${port} 1\n`);
+  const child = spawn('redis-server', [config, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise<void>((resolve) => {
+    child.stdout.on('data', (text) => {
+      if (String(text).includes('+monitor')) resolve();
+    });
+  });
+  const stop = async () => {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { port: own, stop };
 }
 
 function freePort(): Promise<number> {

@@ -1,13 +1,14 @@
 // Jobs, answers and limits beyond one process, with a real Redis: servers that take, workers that answer, and what happens when either of them or Redis goes.
 import OpenAI, { toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openInRedis } from '../../src/cli/redis-flags.ts';
 import { parseAddress, RedisPlace } from '../../src/redis/connection.ts';
 import { openRedisJobs, type RedisJobs, RedisQueue } from '../../src/redis/redis-queue.ts';
 import { redisState } from '../../src/redis/redis-state.ts';
 import { RowWorker } from '../../src/redis/row-worker.ts';
 import { hashKey } from '../../src/server/keys.ts';
 import { type Asked, type Bucket, MemoryQuota } from '../../src/server/quota.ts';
-import { missingRedis, type StartedRedis, startRedis } from './redis-server.ts';
+import { missingRedis, type StartedRedis, startRedis, startSentinel } from './redis-server.ts';
 import { type StartedServer, startServer } from './started-server.ts';
 
 const missing = missingRedis();
@@ -348,6 +349,28 @@ describe.skipIf(missing)(`with Redis${missing ? `: skipped, ${missing}` : ''}`, 
     expect(found).toEqual(Array.from({ length: 120 }, (_, i) => `row-${i}`));
     await worker.close(1000);
   }, 120_000);
+
+  test('Sentinels that know no users name the master of a Redis that does', async () => {
+    const own = await startRedis(['--user', 'worker', 'on', '>secret', '~*', '&*', '+@all']);
+    const sentinel = await startSentinel(own.port);
+    const url = `redis+sentinel://worker:secret@127.0.0.1:${sentinel.port}/main`;
+    try {
+      const place = await RedisPlace.open({ url, sentinel: { password: '' } });
+      expect(await place.run((client) => client.acl('WHOAMI'))).toBe('worker');
+      place.close();
+      await expect(RedisPlace.open({ url })).rejects.toThrow(/ONEBIT_SENTINEL_PASSWORD/);
+    } finally {
+      await sentinel.stop();
+      await own.stop();
+    }
+  }, 60_000);
+});
+
+test('--redis-ca with an address without TLS is refused, before a password is sent', async () => {
+  const signal = new AbortController().signal;
+  for (const flags of [{ jobs: 'redis://127.0.0.1:1' }, { state: 'redis://127.0.0.1:1' }, { jobs: '/tmp' }, {}]) {
+    await expect(openInRedis({ redisCa: '/none', ...flags }, signal)).rejects.toThrow(/must begin with rediss/);
+  }
 });
 
 test('addresses of Redis say what they say, and errors never show them', () => {

@@ -1,7 +1,8 @@
 // Owns the bodies and answers of /v1/files and /v1/batches, as OpenAI's clients know them.
 import { z } from 'zod';
 import type { BatchRecord, FileRecord } from '../../bulk/job-store.ts';
-import { ApiError } from '../api-error.ts';
+import { ApiError, badField } from '../api-error.ts';
+import { metadata } from './sampling.ts';
 
 const seconds = z.int().min(3600).max(2_592_000);
 
@@ -9,7 +10,7 @@ export const batchRequest = z.object({
   input_file_id: z.string().max(200),
   endpoint: z.string().max(200),
   completion_window: z.literal('24h'),
-  metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
+  metadata: metadata.nullish(),
   output_expires_after: z.object({ anchor: z.literal('created_at'), seconds }).nullish(),
 });
 export type BatchRequest = z.output<typeof batchRequest>;
@@ -108,7 +109,9 @@ export function pageOf<Item extends { readonly id: string }>(
   if (query('order') !== 'asc') all.reverse();
   const after = query('after');
   const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
-  const some = after !== undefined && from === 0 ? [] : all.slice(from, from + limit);
+  if (after !== undefined && from === 0)
+    throw badField('after', 'after: it is not in this list (any more). Begin the list anew.');
+  const some = all.slice(from, from + limit);
   return {
     object: 'list',
     data: some.map(shown),
