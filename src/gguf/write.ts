@@ -99,6 +99,10 @@ export const SIGNATURE_KEY = 'onebit.provenance';
 /** The metadata entry that says how a model was made, as JSON: digests of its texts, recipe, seed, version of the program. */
 export const TRAINING_KEY = 'onebit.training';
 
+/** Metadata by which models that were made here are recognised, a key that GGUF has for whoever quantised a model. */
+export const MADE_BY_KEY = 'general.quantized_by';
+export const MADE_BY = 'onebit';
+
 /** The metadata of a file that was read, ready to be written again with the same types; without its signature. */
 export function writableMetadata(gguf: Gguf): Map<string, WritableValue> {
   checkGiven('writableMetadata', 'gguf', gguf, 'readGguf', ['metadata']);
