@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path';
 import { OnebitError } from '../errors.ts';
 
-/** Adds bytes at the end; they may be reused once the promise resolves. */
+/** Adds bytes at the end, in the order of the calls, which need not wait for each other; they may be reused once the promise resolves. */
 export type Append = (bytes: Uint8Array) => Promise<void>;
 
 /** Most characters of a file's name that its temporary file's name repeats: with the rest it stays below the 255 bytes that file systems allow. */
@@ -61,8 +61,12 @@ export async function writeFileAtomically(
 
 async function writeStraight(path: string, produce: (append: Append) => Promise<void>): Promise<void> {
   const file = await attempt(path, () => open(path, 'w'));
+  let last = Promise.resolve();
   try {
-    await produce((bytes) => attempt(path, () => writeAll(file, bytes)));
+    await produce((bytes) => {
+      last = last.then(() => attempt(path, () => writeAll(file, bytes)));
+      return last;
+    });
   } finally {
     await file.close();
   }

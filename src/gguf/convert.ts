@@ -25,6 +25,9 @@ const fileTypes: Partial<Record<FormatName, number>> = {
 /** Bytes of a piece, about, of the larger of what it was and what it becomes: what fits a processor's cache is fastest. */
 const PIECE_BYTES = 1 << 20;
 
+/** Pieces that are being written at once. */
+const PIECES_WRITTEN = 2;
+
 export interface ConvertOptions {
   readonly type: FormatName | 'same';
   /** Rounds weights that the format does not hold exactly. Default: the file is refused. */
@@ -55,7 +58,7 @@ export interface Conversion {
   /** Bytes of the tensors to come. */
   readonly sizeBytes: number;
   /**
-   * Writes the file, comparing every weight with what it becomes as it goes.
+   * Writes the file, comparing every weight with what it becomes as it goes. `sink` is given the next piece before it is done with the last, in their order.
    * @returns what became of each tensor
    * @throws OnebitError `unsupported`, naming all tensors, for weights that do not come back as they were, unless forced; `bad-file` for numbers that are not finite
    */
@@ -117,7 +120,7 @@ export async function planConversion(source: ByteSource, gguf: Gguf, options: Co
         }
         return { name: tensor.name, shape: tensor.shape, format: to, bytes };
       });
-      const behind = writeBehind(async (bytes) => sink(bytes));
+      const behind = writeBehind(async (bytes) => sink(bytes), PIECES_WRITTEN);
       await writeGguf({ metadata, tensors }, behind.append, { signal });
       await behind.finish();
       return plan.map(({ tensor: { name, format }, to, kept }, i): ConvertedTensor => {
@@ -171,7 +174,7 @@ function needsLook(tensor: TensorInfo, type: FormatName | 'same'): boolean {
 }
 
 /**
- * Memory for pieces, the same for all tensors: of one piece that is being written, one that is made, one that is being read. New memory for each tensor takes longer to
+ * Memory for pieces, the same for all tensors: of those that are being written, one that is made, one that is being read. New memory for each tensor takes longer to
  * be cleared and collected than the weights take.
  */
 class Rooms {
@@ -180,7 +183,7 @@ class Rooms {
 
   /** The room for the next piece. */
   next(): { readonly bytes: (size: number) => Uint8Array<ArrayBuffer>; readonly out: (size: number) => Uint8Array } {
-    const turn = this.turn++ % 3;
+    const turn = this.turn++ % (PIECES_WRITTEN + 2);
     return {
       bytes: (size) => new Uint8Array(this.room(`bytes ${turn}`, size), 0, size),
       out: (size) => new Uint8Array(this.room(`out ${turn}`, size), 0, size),
@@ -201,7 +204,7 @@ class Rooms {
   }
 }
 
-/** The tensor's bytes in another format, a few rows at a time; each piece lasts until the next but one is asked for. */
+/** The tensor's bytes in another format, a few rows at a time; each piece lasts until as many others as are written at once have followed and one more is asked for. */
 async function* convertedPieces(
   source: ByteSource,
   tensor: TensorInfo,

@@ -115,15 +115,25 @@ export class Cursor {
    * is then not checked again and again. Throws `bad-file` for invalid UTF-8.
    */
   strings(count: number, what: string): Uint8Array<ArrayBuffer> {
-    const start = this.offset;
-    for (let i = 0; i < count; i++) this.take(this.size(what), what);
-    const end = this.offset;
+    const [bytes, view, start] = [this.#bytes, this.#view, this.offset];
+    let end = start;
+    for (let i = 0; i < count; i++) {
+      const text = end + 8;
+      const next =
+        text <= bytes.length ? text + view.getUint32(end, true) + view.getUint32(end + 4, true) * 2 ** 32 : text;
+      if (next <= bytes.length) end = next;
+      else {
+        this.offset = end;
+        this.take(this.size(what), what); // says what is missing
+      }
+    }
     for (let at = start; at < end; ) {
       const text = at + 8;
-      at = text + this.#view.getUint32(at, true); // what is in memory is smaller than 4 GB
-      if (!isUtf8(this.#bytes, text, at)) throw this.#notUtf8(what, text);
+      at = text + view.getUint32(at, true); // what is in memory is smaller than 4 GB
+      if (!isUtf8(bytes, text, at)) throw this.#notUtf8(what, text);
     }
-    return this.#bytes.slice(start, end);
+    this.offset = end;
+    return bytes.slice(start, end);
   }
 
   #notUtf8(what: string, start: number): OnebitError {
