@@ -11,7 +11,7 @@ const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 const deeper = {
   name: 'embedded-model',
   transform(code, id) {
-    return id.endsWith('/dist/load.js') ? code.replace("'../models/", "'../../models/") : null;
+    return id.endsWith('/dist/open-source.js') ? code.replace("'../models/", "'../../models/") : null;
   },
 };
 

@@ -131,6 +131,23 @@ test('what a page can reach imports neither Node’s modules nor what package.js
   expect(violations).toEqual([]);
 });
 
+test('converting a file does not wait for the engine, the formats of others or tasks’ models', () => {
+  const violations: string[] = [];
+  const reached = new Set(['cli/main.ts', 'cli/convert.ts']);
+  for (const file of reached) {
+    for (const { target, typeOnly, dynamic } of importsOf.get(file) ?? []) {
+      const to = resolve(file, target);
+      if (typeOnly || dynamic || to === undefined) continue;
+      if (
+        /^(load|language-model|hf\/.*|model\/.*|chat\/.*|tokenizer\/.*|kernels\/.*|tasks\/support\/file)\.ts$/.test(to)
+      )
+        violations.push(`${file} imports ${to}`);
+      reached.add(to);
+    }
+  }
+  expect(violations).toEqual([]);
+});
+
 test('the program loads the server only to serve', () => {
   const violations: string[] = [];
   for (const [file, imports] of importsOf) {

@@ -187,6 +187,29 @@ test.each(['same', 'q2_0'] as const)(
   },
 );
 
+test.each(['same', 'q2_0', 'f16'] as const)(
+  'to %s: pieces that are written late are what they were when they were given',
+  async (type) => {
+    const bytes = await model('q1_0', (list) => {
+      const [cols, rows] = [2048, 12_000];
+      const data = randomWeightBytes('q1_0', rows, cols, 1, 1);
+      return [...list, { name: 'long', shape: [cols, rows], format: 'q1_0', bytes: () => data }];
+    });
+    const source = memorySource(bytes, 'test');
+    const conversion = await planConversion(source, await readGguf(source), { type });
+    const parts: Uint8Array[] = [];
+    let last = Promise.resolve();
+    await conversion.write((piece) => {
+      last = last.then(async () => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        parts.push(piece.slice());
+      });
+      return last;
+    });
+    expect(Buffer.compare(Buffer.concat(parts), (await convert(bytes, { type })).bytes)).toBe(0);
+  },
+);
+
 test('numbers that are none are refused in tensors that stay as they are, too', async () => {
   const bytes = await model('tq2_0');
   const { tensors } = await readGguf(memorySource(bytes, 'test'));

@@ -6,7 +6,7 @@ import { embeddingWork, supportWork } from '../bulk/other-work.ts';
 import { promptWork } from '../bulk/prompt-work.ts';
 import type { RowWork } from '../bulk/row-work.ts';
 import { OnebitError } from '../errors.ts';
-import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
+import { SUPPORT_ARCHITECTURE } from '../tasks/support/architecture.ts';
 import { readCalibration } from './calibrate.ts';
 import { loadModel, type ModelFlags, modelNameOf } from './context.ts';
 import { modelPathOf } from './file-identity.ts';

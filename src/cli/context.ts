@@ -4,7 +4,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { I2sLayout } from '../gguf/tensors.ts';
 import type { KvFormat } from '../kernels/backend.ts';
 import type { LanguageModel } from '../language-model.ts';
-import { type BackendName, EMBEDDED_MODEL, type LoadOptions, load } from '../load.ts';
+import type { BackendName, LoadOptions } from '../load-options.ts';
+import { EMBEDDED_MODEL } from '../open-source.ts';
 import { progressLine } from './progress.ts';
 import { withModelHint } from './suggest.ts';
 
@@ -108,6 +109,7 @@ export async function loadModel(
       signal,
       onProgress: (done, total) => progress.update('loading', done, total),
     };
+    const { load } = await import('../load.ts'); // the engine, which commands that only look at files do not wait for
     const model = await withModelHint(name, 'language', () => load(name, options));
     if (flags.lora !== undefined) await useAdapter(model, flags.lora, signal);
     return model;

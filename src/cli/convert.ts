@@ -4,31 +4,21 @@ import type { ByteSource } from '../bytes/source.ts';
 import { OnebitError } from '../errors.ts';
 import { type ConvertedTensor, conversionTargets, planConversion } from '../gguf/convert.ts';
 import { readGguf } from '../gguf/read.ts';
-import type { I2sLayout } from '../gguf/tensors.ts';
-import type { WritableValue } from '../gguf/write.ts';
-import { modelOfAdapter, writePeftAdapter } from '../hf/adapter.ts';
-import { adaptedModelOf, mergedSource } from '../hf/merge.ts';
-import { writeFolder } from '../hf/write.ts';
-import { openSource } from '../load.ts';
-import { readAdapter } from '../load-adapter.ts';
+import { MADE_BY, MADE_BY_KEY, type WritableValue } from '../gguf/write.ts';
+import { openSource } from '../open-source.ts';
 import type { FormatName } from '../quant/formats.ts';
-import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
 import { type CommandContext, i2sLayoutOption, modelNameOf } from './context.ts';
-import { fillNewFolder } from './new-folder.ts';
-import { checkSpace, Outputs } from './outputs.ts';
+import type { FolderFlags } from './convert-hf.ts';
+import { Outputs } from './outputs.ts';
 import { note, print, printJson } from './print.ts';
 import { formatBytes, progressLine } from './progress.ts';
 import { withModelHint } from './suggest.ts';
 
-interface ConvertFlags {
-  output: string;
+interface ConvertFlags extends FolderFlags {
   type?: FormatName | 'same';
   to: 'gguf' | 'hf' | 'mlx' | 'peft';
   force?: boolean;
-  lora?: string;
   set: Map<string, WritableValue>;
-  json?: boolean;
-  i2sLayout?: I2sLayout;
 }
 
 const HELP = `
@@ -83,6 +73,7 @@ export function convertCommand({ signal }: CommandContext): Command {
           command.error(
             `error: a folder holds weights as they are; convert to that --type first, then the result --to ${flags.to}`,
           );
+        const { toFolder, toPeft } = await import('./convert-hf.ts');
         if (flags.to === 'peft') return toPeft(name, flags, signal);
         return toFolder(name, { ...flags, to: flags.to }, signal);
       }
@@ -91,81 +82,13 @@ export function convertCommand({ signal }: CommandContext): Command {
     });
 }
 
-/** Writes an adapter as PEFT saves it: the one that `--lora` names, for the model, or the one that the model's place has. */
-async function toPeft(
-  name: string,
-  { output, lora, json, i2sLayout }: ConvertFlags,
-  signal: AbortSignal,
-): Promise<void> {
-  const source = await openSource(name, { signal });
-  try {
-    const gguf = await readGguf(source, { signal, i2sLayout });
-    const model = lora === undefined ? modelOfAdapter(gguf, name) : adaptedModelOf(gguf);
-    const matrices = await readAdapter(lora ?? source, model, { signal });
-    if (lora !== undefined) mergedSource(gguf, source, matrices); // says what does not fit
-    const files = await fillNewFolder(output, 'convert', (write) => writePeftAdapter(matrices, model, write));
-    if (json) printJson({ path: output, files, matrices: matrices.length, lossless: true });
-    else print(`${output}: ${files.join(', ')}`);
-  } finally {
-    await source.close();
-  }
-}
-
-/** Writes the folder that Transformers loads. */
-async function toFolder(
-  name: string,
-  { output, to, json, i2sLayout, lora }: ConvertFlags & { readonly to: 'hf' | 'mlx' },
-  signal: AbortSignal,
-): Promise<void> {
-  const source = await openMerged(name, { i2sLayout, lora }, signal);
-  try {
-    const gguf = await readGguf(source, { signal, i2sLayout });
-    const line = progressLine();
-    let files: string[];
-    try {
-      const onProgress = (done: number, total: number) => line.update('converting', done, total);
-      files = await fillNewFolder(output, 'convert', (write) =>
-        writeFolder(gguf, source, write, {
-          signal,
-          onProgress,
-          to,
-          onSize: (bytes) => checkSpace(output, output, bytes),
-        }),
-      );
-    } finally {
-      line.clear();
-    }
-    if (json) printJson({ path: output, files, lossless: true });
-    else print(`${output}: ${files.join(', ')}`);
-  } finally {
-    await source.close();
-  }
-}
-
-/** The model, with the adapter merged where there is one. */
-async function openMerged(
-  name: string,
-  { lora, i2sLayout }: Pick<ConvertFlags, 'lora' | 'i2sLayout'>,
-  signal: AbortSignal,
-): Promise<ByteSource> {
-  const source = await withModelHint(name, 'language', () => openSource(name, { signal }));
-  if (lora === undefined) return source;
-  try {
-    const gguf = await readGguf(source, { signal, i2sLayout });
-    return mergedSource(gguf, source, await readAdapter(lora, adaptedModelOf(gguf), { signal }));
-  } catch (error) {
-    await source.close();
-    throw error;
-  }
-}
-
 async function convert(
   name: string,
   flags: ConvertFlags & { readonly type: FormatName | 'same' },
   signal: AbortSignal,
 ): Promise<void> {
   const { output, type, force } = flags;
-  const source = await openMerged(name, flags, signal);
+  const source = await openModel(name, flags, signal);
   try {
     const outputs = await Outputs.claim(
       [{ option: '-o', path: output, kind: 'model' }],
@@ -195,6 +118,12 @@ async function convert(
   } finally {
     await source.close();
   }
+}
+
+async function openModel(name: string, flags: ConvertFlags, signal: AbortSignal): Promise<ByteSource> {
+  if (flags.lora === undefined) return withModelHint(name, 'language', () => openSource(name, { signal }));
+  const { openMerged } = await import('./convert-hf.ts');
+  return openMerged(name, flags, signal);
 }
 
 function report(path: string, tensors: readonly ConvertedTensor[], { json }: ConvertFlags): void {

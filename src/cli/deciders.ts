@@ -1,5 +1,5 @@
 // Owns opening who answers fixed questions: a support model, or any language model. Must not know questions.
-import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
+import { SUPPORT_ARCHITECTURE } from '../tasks/support/architecture.ts';
 import { type Decider, likelihoodDecider, type SupportModel, supportDecider } from '../tasks/support/index.ts';
 import { loadModel, type ModelFlags, modelNameOf } from './context.ts';
 import { architectureOf } from './suggest.ts';

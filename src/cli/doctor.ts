@@ -11,7 +11,7 @@ import type { Gguf } from '../gguf/types.ts';
 import { defaultContextTokens, openSource, residentBytesOf } from '../load.ts';
 import { readModelConfig } from '../model/config.ts';
 import { type MemoryNeed, memoryNeed } from '../model/memory.ts';
-import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
+import { SUPPORT_ARCHITECTURE } from '../tasks/support/architecture.ts';
 import { type CommandContext, i2sLayoutOption, modelNameOf } from './context.ts';
 import { checkHeader, type Finding, problemsOf, quoted } from './doctor-checks.ts';
 import { checkI2sOrder, checkWeights } from './doctor-weights.ts';

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { ByteSource } from '../bytes/source.ts';
 import { printable } from '../core/printable.ts';
+import { storedStrings } from '../gguf/file-metadata.ts';
 import { readGguf } from '../gguf/read.ts';
 import type { I2sLayout } from '../gguf/tensors.ts';
 import type { Gguf, GgufValue } from '../gguf/types.ts';
@@ -22,6 +23,9 @@ interface InspectFlags {
 
 /** Context lengths for which the need is told, where the model has them. */
 const CONTEXTS = [512, 2048, 4096, 8192, 16384, 32768, 65536, 131072];
+/** Elements of the longest array that is shown whole, and of longer ones those that are. */
+const MOST_SHOWN = 16;
+const FIRST_SHOWN = 8;
 const HELP = `
 Examples:
   onebit inspect model.gguf
@@ -72,7 +76,7 @@ function describe(path: string, fileBytes: number, gguf: Gguf, config: ModelConf
     bitsPerWeight: (weightBytesOf(gguf) * 8) / parameters,
     formats: formatTotals(gguf),
     memory,
-    metadata: Object.fromEntries([...gguf.metadata].map(([key, value]) => [key, jsonValue(value)])),
+    metadata: Object.fromEntries(shownMetadata(gguf)),
     tensors,
   };
 }
@@ -89,7 +93,7 @@ function printText(path: string, fileBytes: number, gguf: Gguf, config: ModelCon
   );
   lines.push(`${(described.parameters / 1e6).toFixed(1)} M weights, ${described.bitsPerWeight.toFixed(3)} bits each`);
   lines.push('', 'metadata');
-  for (const [key, value] of gguf.metadata) lines.push(`  ${printable(key)} = ${shortValue(value)}`);
+  for (const [key, value] of shownMetadata(gguf)) lines.push(`  ${printable(key)} = ${shortText(value)}`);
   lines.push('', 'tensors');
   for (const tensor of gguf.tensors.values()) {
     lines.push(
@@ -125,17 +129,24 @@ function elementsOf(shape: readonly number[]): number {
 }
 
 /** Long arrays (vocabularies) are told by their length and first elements. */
+function shownMetadata({ metadata }: Gguf): [string, unknown][] {
+  return Array.from(metadata.keys(), (key) => {
+    const strings = storedStrings(metadata, key);
+    if (strings && strings.count > MOST_SHOWN)
+      return [key, { length: strings.count, first: strings.decode(FIRST_SHOWN) }];
+    return [key, jsonValue(metadata.get(key) as GgufValue)];
+  });
+}
+
 function jsonValue(value: GgufValue): unknown {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value !== 'object') return value;
-  if (value.length <= 16) return Array.from(value as ArrayLike<unknown>, (item) => jsonValue(item as GgufValue));
-  return {
-    length: value.length,
-    first: Array.from(value.slice(0, 8) as ArrayLike<unknown>, (item) => jsonValue(item as GgufValue)),
-  };
+  const all = value as ArrayLike<GgufValue>;
+  if (all.length <= MOST_SHOWN) return Array.from(all, jsonValue);
+  return { length: all.length, first: Array.from(value.slice(0, FIRST_SHOWN) as ArrayLike<GgufValue>, jsonValue) };
 }
 
-function shortValue(value: GgufValue): string {
-  const text = typeof value === 'object' ? JSON.stringify(jsonValue(value)) : String(value);
+function shortText(value: unknown): string {
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
   return printable(text.length > 90 ? `${text.slice(0, 87)}...` : text);
 }

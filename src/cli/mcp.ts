@@ -1,7 +1,7 @@
 // Owns `onebit mcp`: models as tools for assistants, by the Model Context Protocol, over stdio or HTTP. The SDK is an optional package, loaded only here.
 import { Command } from 'commander';
 import { OnebitError } from '../errors.ts';
-import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
+import { SUPPORT_ARCHITECTURE } from '../tasks/support/architecture.ts';
 import {
   addModelOptions,
   type CommandContext,

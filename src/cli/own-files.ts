@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { ERROR_COLUMN } from '../bulk/row-writer.ts';
 import { fileSource, READ_AT_ONCE } from '../bytes/file-source.ts';
 import { readGguf } from '../gguf/read.ts';
-import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
+import { MADE_BY, MADE_BY_KEY } from '../gguf/write.ts';
+import { SUPPORT_ARCHITECTURE } from '../tasks/support/architecture.ts';
 import { isZip, readWorkbook } from '../tasks/support/workbook.ts';
 import { isModelCard } from '../train/model-card.ts';
-import { MADE_BY, MADE_BY_KEY } from '../train/model-file.ts';
 
 /** What a command writes. */
 export type OutputKind =

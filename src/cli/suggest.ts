@@ -6,8 +6,8 @@ import type { ByteSource } from '../bytes/source.ts';
 import { editDistance } from '../core/near-name.ts';
 import { OnebitError } from '../errors.ts';
 import { readGguf } from '../gguf/read.ts';
-import { openSource } from '../load.ts';
-import { SUPPORT_ARCHITECTURE } from '../tasks/support/file.ts';
+import { openSource } from '../open-source.ts';
+import { SUPPORT_ARCHITECTURE } from '../tasks/support/architecture.ts';
 
 /** How words that belong to no option were probably meant, by command. */
 const MEANT: Record<string, string> = {

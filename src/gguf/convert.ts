@@ -25,6 +25,9 @@ const fileTypes: Partial<Record<FormatName, number>> = {
 /** Bytes of a piece, about, of the larger of what it was and what it becomes: what fits a processor's cache is fastest. */
 const PIECE_BYTES = 1 << 20;
 
+/** Pieces that are being written at once. */
+const PIECES_WRITTEN = 2;
+
 export interface ConvertOptions {
   readonly type: FormatName | 'same';
   /** Rounds weights that the format does not hold exactly. Default: the file is refused. */
@@ -55,7 +58,7 @@ export interface Conversion {
   /** Bytes of the tensors to come. */
   readonly sizeBytes: number;
   /**
-   * Writes the file, comparing every weight with what it becomes as it goes.
+   * Writes the file, comparing every weight with what it becomes as it goes. `sink` is given the next piece before it is done with the last, in their order.
    * @returns what became of each tensor
    * @throws OnebitError `unsupported`, naming all tensors, for weights that do not come back as they were, unless forced; `bad-file` for numbers that are not finite
    */
@@ -84,14 +87,16 @@ export async function planConversion(source: ByteSource, gguf: Gguf, options: Co
     options.onProgress?.(doneBytes, totalBytes);
   };
   const rooms = new Rooms();
-  const piecesOf = (tensor: TensorInfo, to: FormatName, loss: Loss) =>
-    convertedPieces(source, tensor, formatByName(to), signal, loss, progress, rooms);
+  const reading = (planned: readonly Planned[]) => readPieces(source, planned, rooms, signal);
+  const converted = (input: ReturnType<typeof reading>, { tensor, to }: Planned, loss: Loss) =>
+    convertedPieces(input, tensor, formatByName(to), loss, progress, rooms, signal);
   const plan: Planned[] = [];
   for (const tensor of all) {
     const chosen = choose(tensor, type);
     if (looked.includes(tensor)) {
       const loss = noLoss();
-      for await (const _ of piecesOf(tensor, chosen.to, loss));
+      const planned = { tensor, ...chosen };
+      for await (const _ of converted(reading([planned]), planned, loss));
       if (loss.changed > 0) {
         const kept = `its weights do not fit ${type}${force ? '' : ' without loss'}`;
         plan.push({ tensor, to: stayingFormat(tensor), kept });
@@ -106,18 +111,19 @@ export async function planConversion(source: ByteSource, gguf: Gguf, options: Co
     sizeBytes: sizes.reduce((sum, size) => sum + size, 0),
     async write(sink) {
       const losses = plan.map(noLoss);
-      const tensors = plan.map(({ tensor, to }, at): WritableTensor => {
+      const input = reading(plan);
+      const tensors = plan.map((planned, at): WritableTensor => {
+        const { tensor, to } = planned;
         async function* bytes() {
-          yield* piecesOf(tensor, to, losses[at]);
+          yield* converted(input, planned, losses[at]);
           if (force || losses[at].changed === 0) return;
           // It comes to nothing: the others are only looked at, so that all are named.
-          for (let i = at + 1; i < plan.length; i++)
-            for await (const _ of piecesOf(plan[i].tensor, plan[i].to, losses[i]));
+          for (let i = at + 1; i < plan.length; i++) for await (const _ of converted(input, plan[i], losses[i]));
           throw lossy(plan, losses, options);
         }
         return { name: tensor.name, shape: tensor.shape, format: to, bytes };
       });
-      const behind = writeBehind(async (bytes) => sink(bytes));
+      const behind = writeBehind(async (bytes) => sink(bytes), PIECES_WRITTEN);
       await writeGguf({ metadata, tensors }, behind.append, { signal });
       await behind.finish();
       return plan.map(({ tensor: { name, format }, to, kept }, i): ConvertedTensor => {
@@ -171,7 +177,7 @@ function needsLook(tensor: TensorInfo, type: FormatName | 'same'): boolean {
 }
 
 /**
- * Memory for pieces, the same for all tensors: of one piece that is being written, one that is made, one that is being read. New memory for each tensor takes longer to
+ * Memory for pieces, the same for all tensors: of those that are being written, one that is made, one that is being read. New memory for each tensor takes longer to
  * be cleared and collected than the weights take.
  */
 class Rooms {
@@ -180,7 +186,7 @@ class Rooms {
 
   /** The room for the next piece. */
   next(): { readonly bytes: (size: number) => Uint8Array<ArrayBuffer>; readonly out: (size: number) => Uint8Array } {
-    const turn = this.turn++ % 3;
+    const turn = this.turn++ % (PIECES_WRITTEN + 2);
     return {
       bytes: (size) => new Uint8Array(this.room(`bytes ${turn}`, size), 0, size),
       out: (size) => new Uint8Array(this.room(`out ${turn}`, size), 0, size),
@@ -201,54 +207,95 @@ class Rooms {
   }
 }
 
-/** The tensor's bytes in another format, a few rows at a time; each piece lasts until the next but one is asked for. */
-async function* convertedPieces(
+/** Some rows of a tensor as they were read, each piece lasts until as many others as are written at once have followed and two more are asked for. */
+interface ReadPiece {
+  readonly row: number;
+  readonly rows: number;
+  /** The rows' blocks. */
+  readonly blocks: Uint8Array<ArrayBuffer>;
+  /** The blocks, and behind them what stands behind the tensor's last row, where its format has that. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Whether they are the tensor's last. */
+  readonly isLast: boolean;
+  /** Room for what becomes of them. */
+  readonly out: (size: number) => Uint8Array;
+}
+
+/** Reads all of some tensors, a few rows at a time: while one piece is at work the next is read, also that of the next tensor. */
+async function* readPieces(
   source: ByteSource,
-  tensor: TensorInfo,
-  target: Format,
-  signal: AbortSignal | undefined,
-  loss: Loss,
-  progress: (bytes: number) => void,
+  plan: readonly Planned[],
   rooms: Rooms,
-): AsyncGenerator<Uint8Array> {
-  const format = formatByName(tensor.format);
-  const [cols, ...others] = tensor.shape;
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ReadPiece, undefined> {
+  let reading: Promise<ReadPiece> | undefined;
+  for (const { tensor, to } of plan) {
+    const { rows, rowBytes, pieceRows, tailBytes } = piecesOf(tensor, formatByName(to));
+    for (let row = 0; row < rows; row += pieceRows) {
+      const ready = reading;
+      const count = Math.min(pieceRows, rows - row);
+      const read = async (): Promise<ReadPiece> => {
+        const room = rooms.next();
+        const bytes = room.bytes(count * rowBytes + tailBytes);
+        const blocks = bytes.subarray(0, count * rowBytes);
+        await source.readInto(blocks, tensor.offsetBytes + row * rowBytes, signal);
+        if (tailBytes > 0) {
+          await source.readInto(bytes.subarray(blocks.length), tensor.offsetBytes + rows * rowBytes, signal);
+        }
+        return { row, rows: count, blocks, bytes, isLast: row + count === rows, out: room.out };
+      };
+      reading = read();
+      reading.catch(() => {}); // said when it is waited for
+      if (ready) yield await ready;
+    }
+  }
+  if (reading) yield await reading;
+}
+
+/** How a tensor is read that becomes `target`. */
+function piecesOf({ shape, sizeBytes, format: name }: TensorInfo, target: Format) {
+  const format = formatByName(name);
+  const [cols, ...others] = shape;
   const rows = others.reduce((product, size) => product * size, 1);
   const { tailBytes = 0 } = format;
-  const rowBytes = (tensor.sizeBytes - tailBytes) / rows;
+  const rowBytes = (sizeBytes - tailBytes) / rows;
   const stays = target === format;
   const direct = directly(format, target);
   const sizeOf = (weights: number) => encodedBytes({ ...target, tailBytes: 0 }, weights);
   const largestRow = Math.max(rowBytes, stays ? 0 : sizeOf(cols), direct || stays ? 0 : cols);
   const pieceRows = Math.min(rows, Math.max(1, Math.floor(PIECE_BYTES / largestRow)));
-  const read = async (row: number) => {
-    const room = rooms.next();
-    const body = Math.min(pieceRows, rows - row) * rowBytes;
-    const bytes = room.bytes(body + tailBytes);
-    await source.readInto(bytes.subarray(0, body), tensor.offsetBytes + row * rowBytes, signal);
-    await source.readInto(bytes.subarray(body), tensor.offsetBytes + rows * rowBytes, signal);
-    return { bytes, out: room.out };
-  };
-  let reading = read(0);
-  for (let row = 0; row < rows; row += pieceRows) {
+  return { format, cols, rows, tailBytes, rowBytes, stays, direct, sizeOf, pieceRows };
+}
+
+/** The tensor's bytes in another format, piece by piece as `input` gives it; a piece lasts as long as that of `input`. */
+async function* convertedPieces(
+  input: AsyncGenerator<ReadPiece, undefined>,
+  tensor: TensorInfo,
+  target: Format,
+  loss: Loss,
+  progress: (bytes: number) => void,
+  rooms: Rooms,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const { format, cols, tailBytes, stays, direct, sizeOf } = piecesOf(tensor, target);
+  for (let isLast = false; !isLast; ) {
     signal?.throwIfAborted();
-    const count = Math.min(pieceRows, rows - row);
-    const body = count * rowBytes;
-    const { bytes, out } = await reading;
-    if (row + pieceRows < rows) reading = read(row + pieceRows);
-    reading.catch(() => {}); // said when it is waited for
-    const doneBytes = body + (row + count === rows ? tailBytes : 0);
-    if (stays || direct) refuseNotFinite(tensor, bytes.subarray(0, body), bytes.subarray(body));
+    const next = await input.next();
+    if (next.done) return; // writing says that the tensor is not whole
+    const { row, rows, blocks, bytes, out } = next.value;
+    isLast = next.value.isLast;
+    const doneBytes = blocks.length + (isLast ? tailBytes : 0);
+    if (stays || direct) refuseNotFinite(tensor, blocks, bytes.subarray(blocks.length));
     if (stays) {
       progress(doneBytes);
       yield bytes.subarray(0, doneBytes);
       continue;
     }
-    const piece = out(sizeOf(count * cols));
+    const piece = out(sizeOf(rows * cols));
     let some: Float32Array | undefined;
     try {
-      if (!direct?.(bytes.subarray(0, body), piece, loss)) {
-        some = rooms.floats('values', count * cols);
+      if (!direct?.(blocks, piece, loss)) {
+        some = rooms.floats('values', rows * cols);
         format.decode(bytes, some);
         encodeExactly(target, some, piece, rooms.floats('decoded', some.length), loss);
       }

@@ -1,6 +1,7 @@
 // Owns reading GGUF's primitive values, one after the other, from the part of a file that has been fetched so far.
 // Must not know what the values mean. Source: ggml's docs/gguf.md; all numbers are little-endian.
 import { OnebitError } from '../errors.ts';
+import { decodeUtf8, isUtf8 } from './utf8.ts';
 
 /** Thrown when a value ends behind the bytes fetched so far but within the file; the reader fetches more and tries again. */
 export class NeedMoreBytes {
@@ -105,53 +106,42 @@ export class Cursor {
     if (length > limit) throw this.error(`${what} must have at most ${limit} bytes, got ${length}`);
     const start = this.take(length, what);
     const text = decodeUtf8(this.#bytes, start, start + length);
-    if (text === undefined)
-      throw this.error(`${what} at byte ${start} must be UTF-8, got other bytes`, 'Convert the model again.');
+    if (text === undefined) throw this.#notUtf8(what, start);
     return text;
+  }
+
+  /**
+   * Moves past `count` strings and gives a copy of their bytes, lengths included. All must be there before any is looked at: an array that is not fetched whole yet
+   * is then not checked again and again. Throws `bad-file` for invalid UTF-8.
+   */
+  strings(count: number, what: string): Uint8Array<ArrayBuffer> {
+    const [bytes, view, start] = [this.#bytes, this.#view, this.offset];
+    let end = start;
+    for (let i = 0; i < count; i++) {
+      const text = end + 8;
+      const next =
+        text <= bytes.length ? text + view.getUint32(end, true) + view.getUint32(end + 4, true) * 2 ** 32 : text;
+      if (next <= bytes.length) end = next;
+      else {
+        this.offset = end;
+        this.take(this.size(what), what); // says what is missing
+      }
+    }
+    for (let at = start; at < end; ) {
+      const text = at + 8;
+      at = text + view.getUint32(at, true); // what is in memory is smaller than 4 GB
+      if (!isUtf8(bytes, text, at)) throw this.#notUtf8(what, text);
+    }
+    this.offset = end;
+    return bytes.slice(start, end);
+  }
+
+  #notUtf8(what: string, start: number): OnebitError {
+    return this.error(`${what} at byte ${start} must be UTF-8, got other bytes`, 'Convert the model again.');
   }
 }
 
 function narrow(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
-}
-
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const SHORT = 64;
-const units = new Uint16Array(SHORT);
-/** Argument lists by length: `apply` on a plain array is twice as fast as on a typed array's view, and allocates nothing. */
-const argumentLists = Array.from({ length: SHORT + 1 }, (_, length) => new Array<number>(length).fill(0));
-
-/**
- * Decodes UTF-8, or gives undefined where it is invalid. Vocabularies are hundreds of thousands of strings of a few bytes, for which a call of
- * TextDecoder costs more than decoding: short strings of one- and two-byte characters (all of byte-level BPE) are decoded here, 2.5 times as fast.
- */
-function decodeUtf8(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): string | undefined {
-  const count = end - start <= SHORT ? decodeNarrow(bytes, start, end) : -1;
-  if (count >= 0) {
-    const list = argumentLists[count];
-    for (let i = 0; i < count; i++) list[i] = units[i];
-    return String.fromCharCode.apply(null, list);
-  }
-  try {
-    return strict.decode(bytes.subarray(start, end));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Decodes one- and two-byte characters into `units` and gives their number, or −1 where there are others. */
-function decodeNarrow(bytes: Uint8Array, start: number, end: number): number {
-  let count = 0;
-  for (let i = start; i < end; count++) {
-    const byte = bytes[i];
-    if (byte < 0x80) {
-      units[count] = byte;
-      i++;
-    } else if (byte >= 0xc2 && byte < 0xe0 && i + 1 < end && (bytes[i + 1] & 0xc0) === 0x80) {
-      units[count] = ((byte & 31) << 6) | (bytes[i + 1] & 63);
-      i += 2;
-    } else return -1;
-  }
-  return count;
 }

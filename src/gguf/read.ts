@@ -5,6 +5,7 @@ import type { ByteSource } from '../bytes/source.ts';
 import { checkArgument, checkGiven } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { Cursor, NeedMoreBytes } from './cursor.ts';
+import { FileMetadata, StoredStrings } from './file-metadata.ts';
 import { type I2sLayout, type Problems, resolveTensors, type TensorEntry, throwProblems } from './tensors.ts';
 import type { Gguf, GgufValue, GgufValueType } from './types.ts';
 import { readValue, VALUE_TYPES } from './values.ts';
@@ -40,7 +41,7 @@ export async function readGguf(source: ByteSource, options: ReadOptions = {}): P
   const { signal } = options;
   signal?.throwIfAborted();
   const cursor = new Cursor(source.name, source.size);
-  const header: Header = { metadata: new Map(), metadataTypes: new Map(), entries: [], end: 0 };
+  const header: Header = { metadata: new FileMetadata(), metadataTypes: new Map(), entries: [], end: 0 };
   for (;;) {
     try {
       readHeader(cursor, header);
@@ -68,7 +69,7 @@ async function fetchUpTo(source: ByteSource, cursor: Cursor, end: number, signal
 /** What has been parsed so far. */
 interface Header {
   preamble?: { version: number; tensorCount: number; entryCount: number };
-  readonly metadata: Map<string, GgufValue>;
+  readonly metadata: FileMetadata<GgufValue>;
   readonly metadataTypes: Map<string, GgufValueType>;
   readonly entries: TensorEntry[];
   /** Where the last complete entry ends. */
@@ -88,7 +89,8 @@ function readHeader(cursor: Cursor, header: Header): void {
     if (header.metadata.has(key)) {
       throw cursor.error(`metadata keys must be unique, ${key} is listed twice`, 'Convert the model again.');
     }
-    header.metadata.set(key, value);
+    if (value instanceof StoredStrings) header.metadata.store(key, value);
+    else header.metadata.set(key, value);
     header.metadataTypes.set(key, type);
     header.end = cursor.offset;
   }
@@ -146,7 +148,10 @@ function whatItIs(head: Uint8Array): string {
   return `bytes ${hex}. Pass a GGUF model file`;
 }
 
-function readEntry(cursor: Cursor, index: number): { key: string; type: GgufValueType; value: GgufValue } {
+function readEntry(
+  cursor: Cursor,
+  index: number,
+): { key: string; type: GgufValueType; value: GgufValue | StoredStrings } {
   const key = cursor.string(`metadata key ${index}`, MAX_KEY_BYTES);
   if (key === '') throw cursor.error(`metadata key ${index} must not be empty`);
   const type = cursor.u32(`metadata ${key}`);

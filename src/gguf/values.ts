@@ -1,5 +1,6 @@
 // Owns decoding one metadata value. Must not know what any key means. Source: ggml's docs/gguf.md, gguf_metadata_value_type.
 import type { Cursor } from './cursor.ts';
+import { StoredStrings } from './file-metadata.ts';
 import type { GgufArray, GgufValue, GgufValueType } from './types.ts';
 
 /** Names of the value types, by their number in the file. */
@@ -22,8 +23,8 @@ export const VALUE_TYPES: readonly GgufValueType[] = [
 /** What bounds the memory of arrays that are not typed: twice what the largest vocabularies and merge lists have. */
 const MAX_PLAIN_ELEMENTS = 2 ** 20;
 
-/** Decodes the value of type `type` (its number in the file) at the cursor. `what` names it in errors. */
-export function readValue(cursor: Cursor, type: number, what: string): GgufValue {
+/** Reads the value of type `type` (its number in the file) at the cursor; arrays of strings are checked and not decoded. `what` names it in errors. */
+export function readValue(cursor: Cursor, type: number, what: string): GgufValue | StoredStrings {
   const name = VALUE_TYPES[type];
   if (name === undefined) throw cursor.error(`${what} has the unknown value type ${type}`);
   if (name === 'array') return readArray(cursor, what);
@@ -46,7 +47,7 @@ const LEAST_BYTES: Record<Exclude<GgufValueType, 'array'>, number> = {
   f64: 8,
 };
 
-function readArray(cursor: Cursor, what: string): GgufArray {
+function readArray(cursor: Cursor, what: string): GgufArray | StoredStrings {
   const type = cursor.u32(what);
   const count = cursor.size(what);
   const name = VALUE_TYPES[type];
@@ -62,20 +63,13 @@ function readArray(cursor: Cursor, what: string): GgufArray {
     if (count > MAX_PLAIN_ELEMENTS) {
       throw cursor.error(`${what} must have at most ${MAX_PLAIN_ELEMENTS} elements, got ${count}`);
     }
-    return name === 'string' ? readStrings(cursor, count, what) : readEach(count, () => cursor.bool(what));
+    if (name === 'string') return new StoredStrings(count, cursor.strings(count, what));
+    return readEach(count, () => cursor.bool(what));
   }
   const start = cursor.take(least, what);
   // A copy, because elements need not be aligned in the file. Like all platforms with typed arrays in use, little-endian.
   const buffer = cursor.bytes.buffer.slice(start, start + least);
   return new NUMERIC_ARRAYS[name](buffer);
-}
-
-/** Passes over all strings before decoding any: a vocabulary that is not fetched whole yet is then not decoded again and again. */
-function readStrings(cursor: Cursor, count: number, what: string): string[] {
-  const start = cursor.offset;
-  for (let i = 0; i < count; i++) cursor.take(cursor.size(what), what);
-  cursor.offset = start;
-  return readEach(count, () => cursor.string(what));
 }
 
 /** Grows the array as elements turn up, so that a claimed count alone allocates nothing. */

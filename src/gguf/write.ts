@@ -4,6 +4,7 @@ import { checkArgument, checkGiven } from '../core/check.ts';
 import { OnebitError } from '../errors.ts';
 import { encodedBytes } from '../quant/blocks.ts';
 import { type FormatName, formatByName } from '../quant/formats.ts';
+import { FileMetadata, StoredStrings, storedStrings } from './file-metadata.ts';
 import type { Gguf, GgufArray, GgufValue, GgufValueType } from './types.ts';
 import { ByteBuilder, type NumberType, writeArray } from './value-bytes.ts';
 
@@ -98,12 +99,19 @@ export const SIGNATURE_KEY = 'onebit.provenance';
 /** The metadata entry that says how a model was made, as JSON: digests of its texts, recipe, seed, version of the program. */
 export const TRAINING_KEY = 'onebit.training';
 
+/** Metadata by which models that were made here are recognised, a key that GGUF has for whoever quantised a model. */
+export const MADE_BY_KEY = 'general.quantized_by';
+export const MADE_BY = 'onebit';
+
 /** The metadata of a file that was read, ready to be written again with the same types; without its signature. */
 export function writableMetadata(gguf: Gguf): Map<string, WritableValue> {
   checkGiven('writableMetadata', 'gguf', gguf, 'readGguf', ['metadata']);
-  const result = new Map<string, WritableValue>();
-  for (const [key, value] of gguf.metadata) {
-    if (key !== SIGNATURE_KEY) result.set(key, writable(key, value, gguf.metadataTypes?.get(key)));
+  const result = new FileMetadata<WritableValue>();
+  for (const key of gguf.metadata.keys()) {
+    if (key === SIGNATURE_KEY) continue;
+    const strings = storedStrings(gguf.metadata, key);
+    if (strings) result.store(key, strings);
+    else result.set(key, writable(key, gguf.metadata.get(key) as GgufValue, gguf.metadataTypes?.get(key)));
   }
   return result;
 }
@@ -120,7 +128,9 @@ function header(parts: GgufParts, sizes: readonly number[], alignment: number): 
   out.u32(3);
   out.size(parts.tensors.length);
   out.size(parts.metadata.size);
-  for (const [key, value] of parts.metadata) writeEntry(out, key, value);
+  for (const key of parts.metadata.keys()) {
+    writeEntry(out, key, storedStrings(parts.metadata, key) ?? (parts.metadata.get(key) as WritableValue));
+  }
   const names = new Set<string>();
   let offset = 0;
   for (const [i, tensor] of parts.tensors.entries()) {
@@ -137,11 +147,16 @@ function header(parts: GgufParts, sizes: readonly number[], alignment: number): 
   return out.bytes();
 }
 
-function writeEntry(out: ByteBuilder, key: string, value: WritableValue): void {
+function writeEntry(out: ByteBuilder, key: string, value: WritableValue | StoredStrings): void {
   if (key === '' || key.length > 65535)
     throw refusal(`metadata keys must have 1 to 65535 characters, got ${key.length}. Rename it`);
   out.string(key);
-  if (typeof value === 'string') {
+  if (value instanceof StoredStrings) {
+    out.type('array');
+    out.type('string');
+    out.size(value.count);
+    out.raw(value.bytes);
+  } else if (typeof value === 'string') {
     out.type('string');
     out.string(value);
   } else if (typeof value === 'boolean') {

@@ -2,7 +2,7 @@
 // Metadata that would change the result and that the engine does not honour is refused here, by name.
 import { OnebitError } from '../errors.ts';
 import { metadataNumber, metadataString } from '../gguf/metadata.ts';
-import type { Gguf } from '../gguf/types.ts';
+import type { Gguf, GgufValue } from '../gguf/types.ts';
 import { architectures } from './arch/index.ts';
 import type { Architecture, ModelConfig, Pooling } from './architecture.ts';
 import { readRotations } from './rope-keys.ts';
@@ -139,8 +139,9 @@ function readPooling(gguf: Gguf, name: string): Pooling | undefined {
 
 function refuseUnhonouredKeys(gguf: Gguf, { name, keys = [] }: Architecture): void {
   const problems: string[] = [];
-  for (const [key, value] of gguf.metadata) {
+  for (const key of gguf.metadata.keys()) {
     if (!key.startsWith(`${name}.`)) continue;
+    const value = gguf.metadata.get(key) as GgufValue;
     const suffix = key.slice(name.length + 1);
     if (knownKeys.has(suffix) || keys.includes(suffix) || neutralValues.get(suffix)?.includes(value)) continue;
     const shown = typeof value === 'object' ? 'an array' : String(value).slice(0, 40);

@@ -28,7 +28,9 @@ test.each([
     to.encode(values, expected);
     for (const offset of [0, 1, 2]) {
       const out = new Uint8Array(expected.length + offset).subarray(offset);
-      directly(from, to)!(bytes, out);
+      const given = new Uint8Array(bytes.length + offset).subarray(offset);
+      given.set(bytes);
+      directly(from, to)!(given, out);
       expect(out).toEqual(expected);
       const decoded = new Float32Array(values.length);
       to.decode(out, decoded);

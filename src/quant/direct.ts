@@ -88,38 +88,58 @@ let signs: Uint32Array | undefined;
 
 /** Q1_0 to Q2_0: −d and d are the codes 0 and 2 of the same scale, which Q2_0's encoder takes as |d|; of zeros it makes code 1. */
 function bitsToPairs(bytes: Uint8Array, out: Uint8Array): boolean {
-  codes ??= Uint16Array.from({ length: 256 }, (_, byte) => codesOf(byte));
+  codes ??= codesOfBits();
   const table = codes;
   const words = wordsOf(out);
-  for (let at = 0, to = 0; at < bytes.length; at += 18, to += 9) {
-    const d = readU16(bytes, at);
+  const halves = halvesOf(bytes);
+  // Two blocks of 64 weights, of a scale and eight codes of 16 bits each, are nine words; those of a block of bits nine half words.
+  for (let at = 0, to = 0; at < halves.length; at += 9, to += 9) {
+    const d = halves[at];
     const size = d & ~SIGN;
+    if (d === size && d !== 0) {
+      const first = table[halves[at + 1]];
+      const second = table[halves[at + 2]];
+      const third = table[halves[at + 3]];
+      const fourth = table[halves[at + 4]];
+      words[to] = d | (first << 16);
+      words[to + 1] = (first >>> 16) | (second << 16);
+      words[to + 2] = (second >>> 16) | (third << 16);
+      words[to + 3] = (third >>> 16) | (fourth << 16);
+      words[to + 4] = (fourth >>> 16) | (d << 16);
+      for (let i = 5; i < 9; i++) words[to + i] = table[halves[at + i]];
+      continue;
+    }
     const keep = size === 0 ? 0 : -1;
-    const flip = size === 0 ? 0x55555555 : d & SIGN ? 0xaaaaaaaa : 0;
-    // Two blocks of 64 weights, of a scale and eight codes of 16 bits each, are nine words.
-    const first = (table[bytes[at + 2]] & keep) ^ flip;
-    words[to] = size | (first << 16);
-    for (let i = 1; i < 4; i++) {
-      const low = table[bytes[at + 1 + 2 * i]];
-      words[to + i] = ((low | (table[bytes[at + 2 + 2 * i]] << 16)) & keep) ^ flip;
+    const flip = size === 0 ? 0x55555555 : 0xaaaaaaaa;
+    let before = size;
+    for (let i = 0; i < 4; i++) {
+      const code = (table[halves[at + 1 + i]] & keep) ^ flip;
+      words[to + i] = before | (code << 16);
+      before = code >>> 16;
     }
-    const last = (table[bytes[at + 9]] & keep) ^ flip;
-    words[to + 4] = (last & 0xffff) | (size << 16);
-    for (let i = 5; i < 9; i++) {
-      const low = table[bytes[at + 2 * i]];
-      words[to + i] = ((low | (table[bytes[at + 1 + 2 * i]] << 16)) & keep) ^ flip;
-    }
+    words[to + 4] = before | (size << 16);
+    for (let i = 5; i < 9; i++) words[to + i] = (table[halves[at + i]] & keep) ^ flip;
   }
   if (words.buffer !== out.buffer) out.set(new Uint8Array(words.buffer, 0, out.length));
   return true;
 }
 
-function codesOf(byte: number): number {
-  let result = 0;
-  for (let j = 0; j < 8; j++) result |= ((byte >> j) & 1) << (2 * j + 1);
+/** `bytes` as half words, copied where they do not begin at a whole one. */
+function halvesOf(bytes: Uint8Array): Uint16Array {
+  const { buffer, byteOffset } = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  return new Uint16Array(buffer, byteOffset, bytes.length >> 1);
+}
+
+/** Of each 16 bits: the code of two bits for each, 2 where it is set. */
+function codesOfBits(): Int32Array {
+  const result = new Int32Array(1 << 16);
+  for (let bits = 1; bits < result.length; bits++) {
+    const highest = 31 - Math.clz32(bits);
+    result[bits] = result[bits ^ (1 << highest)] | (2 << (2 * highest));
+  }
   return result;
 }
-let codes: Uint16Array | undefined;
+let codes: Int32Array | undefined;
 
 /** Two-bit codes behind a scale to F16: −d, 0, d, 2d. */
 function pairsToHalves({ blockBytes, blockSize }: Format): Direct {

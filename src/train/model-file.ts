@@ -1,15 +1,11 @@
 // Owns the GGUF that training gives: the model, its tokenizer, its chat template. Must not know where the bytes go.
 import { CHATML } from '../chat/chatml.ts';
-import { TRAINING_KEY, type WritableValue } from '../gguf/write.ts';
+import { MADE_BY, MADE_BY_KEY, TRAINING_KEY, type WritableValue } from '../gguf/write.ts';
 import { ggufAdapter } from '../hf/adapter.ts';
 import { exportedFile } from './exported.ts';
 import { shapeArchitecture } from './shape.ts';
 import type { TokenizerMetadata } from './start-model.ts';
 import type { Trainer } from './trainer-types.ts';
-
-/** Metadata by which models that were trained here are recognised, a key that GGUF has for whoever quantised a model. */
-export const MADE_BY_KEY = 'general.quantized_by';
-export const MADE_BY = 'onebit';
 
 /** The bytes of the trained model's file, or of the adapter's where only that was trained. @param training how it was made */
 export async function modelFile(

@@ -23,6 +23,7 @@ import { answerEntries, readAnswerModel } from '../answers/file.ts';
 import { fieldEntries, readFieldModel, type TensorReader } from '../fields/file.ts';
 import { flagEntries, readFlagModel } from '../flags/index.ts';
 import { checkTexts } from '../texts/index.ts';
+import { SUPPORT_ARCHITECTURE } from './architecture.ts';
 import { SIGNALS } from './calibration.ts';
 import { EvidenceSpace } from './evidence.ts';
 import { packExamples, unpackExamples } from './examples.ts';
@@ -39,8 +40,6 @@ import {
 import { readTrainingFacts } from './training-facts.ts';
 import { MAX_WEIGHT, TRUNK_WIDTH, Trunk, trunkNames } from './trunk.ts';
 
-/** The value of general.architecture. */
-export const SUPPORT_ARCHITECTURE = 'onebit-support';
 const VERSION = 2;
 const TEXTS = 'support.texts';
 const QUESTION = 'support.question';
