@@ -72,13 +72,21 @@ const kernelFiles = {
   },
 };
 
+/** Small modules that every answer needs: one file of them is smaller, and fetched sooner, than twelve. */
+const SMALL =
+  /\/dist\/(errors|core\/(check|elementary|event-loop|finite|on-abort)|bytes\/(blob|memory)-source|generate\/watermark-key|gguf\/metadata|kernels\/(ranking|rotations))\.js$/;
+
 export default defineConfig({
   root,
   base: './',
   resolve: { alias },
   define: { __SOURCE__: JSON.stringify(source) },
   plugins: [addresses, dividedWorker, kernelFiles, thirdParty({ folders }), listFiles, smallShaders],
-  worker: { format: 'es', plugins: () => [kernelFiles, thirdParty({ folders, write: false })] },
+  worker: {
+    format: 'es',
+    plugins: () => [kernelFiles, thirdParty({ folders, write: false })],
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'common', test: SMALL }] } } },
+  },
   server: { headers, fs: { allow: ['..'] } },
   preview: { headers },
   optimizeDeps: { exclude: ['onebit'] },

@@ -21,9 +21,12 @@ export async function openSource(input: ModelInput, options: OpenOptions = {}): 
   if (input instanceof Uint8Array) return memorySource(input);
   if (input instanceof Blob) return blobSource(input);
   if (typeof input === 'object' && 'readInto' in input) return input;
-  // Nothing but the page itself keeps its own model
-  if (input === EMBEDDED_MODEL && !globalThis.process?.versions?.node) return openUrl(String(input), options);
   const name = String(input);
+  if (!globalThis.process?.versions?.node) {
+    // Nothing but the page itself keeps its own model
+    return input === EMBEDDED_MODEL ? openUrl(name, options) : openModelBytes(name, options);
+  }
+  const { openFolder, openHubFolder } = await import('./open-folder.ts');
   const folder = await openFolder(name, options.signal);
   if (folder) return folder;
   try {
@@ -34,39 +37,4 @@ export async function openSource(input: ModelInput, options: OpenOptions = {}): 
     if (source) return source;
     throw error;
   }
-}
-
-/**
- * A repository on the hub that holds no GGUF but a folder of Transformers or MLX: as it was pulled, else read by ranges; undefined where there is none, or
- * no network.
- */
-async function openHubFolder(name: string, options: OpenOptions): Promise<ByteSource | undefined> {
-  const { hubFolder, parseHubName } = await import('./bytes/hub.ts');
-  const hub = parseHubName(name);
-  if (!hub || hub.file !== undefined || !globalThis.process?.versions?.node) return undefined;
-  const { hubFromEnvironment } = await import('./bytes/pull.ts');
-  const { findCachedFolder, proxyFetch } = await import('./bytes/cache.ts');
-  const pulled = await findCachedFolder(name, options.folder);
-  if (pulled) return openFolder(pulled.path, options.signal, name);
-  try {
-    const reach = { ...hubFromEnvironment(), ...options, fetch: options.fetch ?? (await proxyFetch()) };
-    const folder = await hubFolder(hub, reach);
-    if (!folder) return undefined;
-    const { folderSource } = await import('./hf/source.ts');
-    return await folderSource(folder, options.signal);
-  } catch (error) {
-    // Who is offline hears what to do about the name.
-    if (error instanceof OnebitError && error.code === 'network') return undefined;
-    throw error;
-  }
-}
-
-/** A model's folder as Transformers or MLX write it, as the bytes of a GGUF; undefined where there is no folder. */
-async function openFolder(path: string, signal?: AbortSignal, name = path): Promise<ByteSource | undefined> {
-  if (!globalThis.process?.versions?.node) return undefined;
-  const { diskFolder } = await import('./bytes/disk-folder.ts');
-  const folder = await diskFolder(path);
-  if (!folder) return undefined;
-  const { folderSource } = await import('./hf/source.ts');
-  return folderSource({ ...folder, name }, signal);
 }

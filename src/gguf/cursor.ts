@@ -1,7 +1,7 @@
 // Owns reading GGUF's primitive values, one after the other, from the part of a file that has been fetched so far.
 // Must not know what the values mean. Source: ggml's docs/gguf.md; all numbers are little-endian.
 import { OnebitError } from '../errors.ts';
-import { decodeUtf8, isUtf8 } from './utf8.ts';
+import { decodeUtf8 } from './utf8.ts';
 
 /** Thrown when a value ends behind the bytes fetched so far but within the file; the reader fetches more and tries again. */
 export class NeedMoreBytes {
@@ -106,7 +106,8 @@ export class Cursor {
     if (length > limit) throw this.error(`${what} must have at most ${limit} bytes, got ${length}`);
     const start = this.take(length, what);
     const text = decodeUtf8(this.#bytes, start, start + length);
-    if (text === undefined) throw this.#notUtf8(what, start);
+    if (text === undefined)
+      throw this.error(`${what} at byte ${start} must be UTF-8, got other bytes`, 'Convert the model again.');
     return text;
   }
 
@@ -127,17 +128,18 @@ export class Cursor {
         this.take(this.size(what), what); // says what is missing
       }
     }
-    for (let at = start; at < end; ) {
-      const text = at + 8;
-      at = text + view.getUint32(at, true); // what is in memory is smaller than 4 GB
-      if (!isUtf8(bytes, text, at)) throw this.#notUtf8(what, text);
+    const texts = bytes.slice(start, end);
+    for (let at = 0; at < texts.length; ) {
+      const length = view.getUint32(start + at, true); // what is in memory is smaller than 4 GB
+      texts.fill(0, at, at + 8); // between zeros no character goes on in the next string
+      at += 8 + length;
+    }
+    if (decodeUtf8(texts, 0, texts.length) === undefined) {
+      this.offset = start;
+      for (let i = 0; i < count; i++) this.string(what); // says which
     }
     this.offset = end;
     return bytes.slice(start, end);
-  }
-
-  #notUtf8(what: string, start: number): OnebitError {
-    return this.error(`${what} at byte ${start} must be UTF-8, got other bytes`, 'Convert the model again.');
   }
 }
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { memorySource } from '../bytes/memory-source.ts';
 import { Random } from '../core/random.ts';
+import { Cursor } from './cursor.ts';
 import { FileMetadata, StoredStrings, storedStrings } from './file-metadata.ts';
 import { readGguf } from './read.ts';
-import { isUtf8 } from './utf8.ts';
 import { type WritableValue, writableMetadata, writeGguf } from './write.ts';
 
 const words = ['a', '', 'Ġé', '世界', '🎉', '\ufeffx', 'y'.repeat(100), '\0'];
@@ -116,7 +116,7 @@ describe('arrays of strings', () => {
   });
 });
 
-describe('isUtf8', () => {
+describe('bytes of strings are taken where they are UTF-8', () => {
   const strict = new TextDecoder('utf-8', { fatal: true });
   const expected = (bytes: Uint8Array) => {
     try {
@@ -127,18 +127,26 @@ describe('isUtf8', () => {
     }
   };
   const compare = (bytes: Uint8Array) => {
-    const framed = Uint8Array.of(0x80, ...bytes, 0x80); // what lies around does not count
-    if (isUtf8(framed, 1, 1 + bytes.length) !== expected(bytes)) expect.fail(`differs from TextDecoder for ${bytes}`);
+    const all = Uint8Array.of(bytes.length, 0, 0, 0, 0, 0, 0, 0, ...bytes, 2, 0, 0, 0, 0, 0, 0, 0, 0xc3, 0xa9);
+    const cursor = new Cursor('file', all.length);
+    cursor.extend(all);
+    let isTaken = true;
+    try {
+      cursor.strings(2, 'strings');
+    } catch {
+      isTaken = false;
+    }
+    if (isTaken !== expected(bytes)) expect.fail(`differs from TextDecoder for ${bytes}`);
   };
 
-  test('says what TextDecoder says of all sequences of one and two bytes', () => {
+  test('as TextDecoder says of all sequences of one and two bytes', () => {
     for (let a = 0; a < 256; a++) {
       compare(Uint8Array.of(a));
       for (let b = 0; b < 256; b++) compare(Uint8Array.of(a, b));
     }
   });
 
-  test('says what TextDecoder says of three and four bytes at the borders of what is allowed', () => {
+  test('as TextDecoder says of three and four bytes at the borders of what is allowed', () => {
     const seconds = [0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff];
     for (let a = 0xc0; a < 256; a++)
       for (const b of seconds)
@@ -148,7 +156,7 @@ describe('isUtf8', () => {
         }
   });
 
-  test('says what TextDecoder says of texts with a byte changed', () => {
+  test('as TextDecoder says of texts with a byte changed', () => {
     const random = new Random(22);
     const text = new TextEncoder().encode(words.join(' '));
     for (let i = 0; i < 2000; i++) {

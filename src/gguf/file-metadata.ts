@@ -6,14 +6,8 @@ import { decodeUtf8 } from './utf8.ts';
 export class StoredStrings {
   readonly count: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
-
-  constructor(count: number, bytes: Uint8Array<ArrayBuffer>) {
-    this.count = count;
-    this.bytes = bytes;
-  }
-
-  /** The first `count` strings. */
-  decode(count = this.count): string[] {
+  /** The first strings. A property, so that structuredClone throws instead of making something else of them. */
+  readonly decode = (count = this.count): string[] => {
     const { bytes } = this;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const strings: string[] = [];
@@ -23,65 +17,49 @@ export class StoredStrings {
       strings.push(decodeUtf8(bytes, start, at) as string);
     }
     return strings;
+  };
+
+  constructor(count: number, bytes: Uint8Array<ArrayBuffer>) {
+    this.count = count;
+    this.bytes = bytes;
   }
 }
 
-/** Stands in the map for what is stored. It cannot be cloned: structuredClone, which asks no method, throws instead of passing over the strings. */
-const STORED = Symbol('stored strings');
-
 /** A map in which arrays of strings may be stored; they are decoded when they are got, once. */
 export class FileMetadata<Value> extends Map<string, Value | string[]> {
-  readonly #stored = new Map<string, StoredStrings>();
-
   /** Puts an array that is not decoded yet. */
   store(key: string, strings: StoredStrings): void {
-    super.set(key, STORED as never);
-    this.#stored.set(key, strings);
+    super.set(key, strings as never);
   }
 
   /** The array's bytes, until it has been decoded. */
   stored(key: string): StoredStrings | undefined {
-    return this.#stored.get(key);
+    const value: unknown = super.get(key);
+    return value instanceof StoredStrings ? value : undefined;
   }
 
   override get(key: string): Value | string[] | undefined {
-    const strings = this.#stored.get(key);
+    const strings = this.stored(key);
     if (strings) this.set(key, strings.decode());
     return super.get(key);
   }
 
-  override set(key: string, value: Value | string[]): this {
-    this.#stored.delete(key);
-    return super.set(key, value);
+  override entries(): MapIterator<[string, Value | string[]]> {
+    for (const key of this.keys()) this.get(key);
+    return super.entries();
   }
 
-  override delete(key: string): boolean {
-    this.#stored.delete(key);
-    return super.delete(key);
-  }
-
-  override clear(): void {
-    this.#stored.clear();
-    super.clear();
-  }
-
-  override *entries(): Generator<[string, Value | string[]], undefined> {
-    for (const key of this.keys()) yield [key, this.get(key) as Value | string[]];
-  }
-
-  override *values(): Generator<Value | string[], undefined> {
+  override *values(): MapIterator<Value | string[]> {
     for (const [, value] of this.entries()) yield value;
   }
 
-  override [Symbol.iterator](): Generator<[string, Value | string[]], undefined> {
+  override [Symbol.iterator](): MapIterator<[string, Value | string[]]> {
     return this.entries();
   }
 
-  override forEach(
-    each: (value: Value | string[], key: string, map: Map<string, Value | string[]>) => void,
-    self?: unknown,
-  ): void {
-    for (const [key, value] of this.entries()) each.call(self, value, key, this);
+  override forEach(...given: Parameters<Map<string, Value | string[]>['forEach']>): void {
+    this.entries();
+    super.forEach(...given);
   }
 }
 

@@ -1,21 +1,5 @@
-// Owns UTF-8 inside GGUF headers: whether bytes are, and their text. Vocabularies are hundreds of thousands of strings of a few bytes, for which a call of
+// Owns the text of UTF-8 inside GGUF headers. Vocabularies are hundreds of thousands of strings of a few bytes, for which a call of
 // TextDecoder costs more than what it does. Must not know files.
-
-/** Whether bytes are UTF-8 as TextDecoder takes it: no overlong forms, no surrogates, nothing beyond U+10FFFF, no character that goes on behind `end`. */
-export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let i = start; i < end; ) {
-    const first = bytes[i++];
-    if (first < 0x80) continue;
-    const others = first < 0xc2 || first > 0xf4 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-    if (others === 0 || i + others > end) return false;
-    const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
-    const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
-    if (bytes[i] < least || bytes[i] > most) return false;
-    for (let j = 1; j < others; j++) if ((bytes[i + j] & 0xc0) !== 0x80) return false;
-    i += others;
-  }
-  return true;
-}
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const SHORT = 64;
