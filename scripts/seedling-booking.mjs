@@ -280,10 +280,11 @@ export class Booking {
       else this.#user(answer);
       return this.#take([asked]);
     }
-    if (asked === this.#kind.named && others.includes('city') && this.#voice.chance(0.4)) {
+    const pair = [this.#kind.named, 'city'];
+    if (pair.includes(asked) && pair.some((name) => others.includes(name)) && this.#voice.chance(0.4)) {
       const joint = this.#voice.pick([' in ', ' in ', ', ']);
-      this.#user(`${this.#voice.pick(['', '', 'at '])}${this.#wanted[asked]}${joint}${this.#wanted.city}`);
-      return this.#take([asked, 'city']);
+      this.#user(`${this.#voice.pick(['', '', 'at '])}${pair.map((name) => this.#wanted[name]).join(joint)}`);
+      return this.#take(pair);
     }
     // A number alone is the only number that is still wanting, whatever was asked.
     const counts = this.#missing.filter((name) => ['people', 'rooms', 'nights'].includes(name));
@@ -375,7 +376,16 @@ export class Booking {
     if (!this.#voice.chance(0.2)) return made;
     const number = this.#style(String(this.#voice.values.number(1, 999)));
     const word = this.#style(this.#voice.values.word());
-    const near = /\d/.test(old) ? old.replace(/\d+/, number) : old.replace(/ [^ ]+$/, ` ${word}`);
+    // Or the same beginning with another end: "Lindenplatz" and "Lindenhof".
+    const grown = old.replace(
+      /(\p{L}{3,5})\p{L}*$/u,
+      `$1${word.toLowerCase().slice(-this.#voice.values.number(2, 5))}`,
+    );
+    const near = /\d/.test(old)
+      ? old.replace(/\d+/, number)
+      : this.#voice.chance(0.4)
+        ? this.#style(grown)
+        : old.replace(/ [^ ]+$/, ` ${word}`);
     return near === old ? made : near;
   }
 
