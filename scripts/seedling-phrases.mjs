@@ -303,3 +303,16 @@ export const NO = choices(
 export const CANCEL = choices(
   'Cancel|Never mind|Forget it|I changed my mind, cancel it|Cancel that please|Stop|No thanks, I do not need it any more|Please cancel it|Let us leave it|I do not want it any more',
 );
+/** How a request begins whose place comes first. */
+export const BOOK =
+  'Book ,Reserve ,book ,reserve ,Please book ,Can you book ,I want to book ,I would like to book '.split(',');
+/** How one goes on after a day, a time or a number. */
+export const LED =
+  'I need|I need|I want|I want|I would like|we need|we want|we would like|I want to book|I would like to book|we have to book|please book|book|can I have|can we get|could you book|I am looking for|get me|reserve'.split(
+    '|',
+  );
+
+/** Of those who know no place. */
+export const UNDECIDED = choices(
+  'I do not know|You choose|Any|Can you recommend one?|Which one is good?|Which ones are there?|Whatever you like|What do you recommend?|Surprise me|No idea|Do you have a suggestion?|It does not matter',
+);
