@@ -1,17 +1,9 @@
 // Owns how a made-up booking goes: what the customer tells in which order, takes back or asks in between, and what the agent answers.
 
 import { nonsense, REPLIES, SMALL_TALK } from './seedling-declines.mjs';
-import { CANCEL, CORRECTIONS, fill, KINDS, NO, REQUESTS, YES } from './seedling-phrases.mjs';
+import { BOOK, CANCEL, CORRECTIONS, fill, KINDS, LED, NO, REQUESTS, UNDECIDED, YES } from './seedling-phrases.mjs';
 import { CANCELLED, ended } from './seedling-voice.mjs';
 
-const BOOK = 'Book ,Reserve ,book ,reserve ,Please book ,Can you book ,I want to book ,I would like to book '.split(
-  ',',
-);
-// How a request goes on after a day, a time or a number.
-const LED =
-  'I need|I need|I want|I want|I would like|we need|we want|we would like|I want to book|I would like to book|we have to book|please book|book|can I have|can we get|could you book|I am looking for|get me|reserve'.split(
-    '|',
-  );
 const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
 
 /** One booking, told to the end or called off, written into `talk`. */
@@ -41,7 +33,7 @@ export class Booking {
       (name) =>
         slots[name].ask ||
         this.#voice.chance(
-          { name: optional / 3, from: Math.max(optional, 0.5), date: Math.max(optional, 0.6) }[name] ?? optional,
+          { name: optional / 3, from: Math.max(optional, 0.5), date: Math.max(optional, 0.75) }[name] ?? optional,
         ),
     );
     // Some say how many nights, some when they leave.
@@ -94,9 +86,15 @@ export class Booking {
     const led = this.#voice.chance(0.6) ? given.find((name) => this.#kind.slots[name].first) : undefined;
     const told = given.filter((name) => name !== led);
     const parts = told.map((name) => this.#part(name));
+    const names = [...told];
+    const [day, time] = ['date', 'time'].map((name) => names.indexOf(name));
+    if (day >= 0 && time >= 0 && this.#voice.chance(0.4)) {
+      parts[time] = this.#dayAndTime();
+      for (const list of [names, parts]) list.splice(day, 1);
+    }
     // "at Chez Paul, Lyon"
-    const city = told.indexOf('city');
-    if (city > 0 && told[city - 1] === this.#kind.named && this.#voice.chance(0.25)) {
+    const city = names.indexOf('city');
+    if (city > 0 && names[city - 1] === this.#kind.named && this.#voice.chance(0.25)) {
       parts[city - 1] += `${this.#voice.pick([', ', ' - ', ', '])}${this.#wanted.city}`;
       parts.splice(city, 1);
     }
@@ -228,6 +226,12 @@ export class Booking {
     return led === '' ? told : `${capital(led)}${this.#voice.pick([' ', ' ', ', '])}${told}`;
   }
 
+  /** "tomorrow at 8:10", "at 23:15 tonight". */
+  #dayAndTime() {
+    const parts = ['date', 'time'].map((name) => this.#part(name));
+    return (this.#voice.chance(0.5) ? parts : parts.toReversed()).join(' ');
+  }
+
   /** Where it is, with no word around it; a city alone needs its "in", or it is taken for a name. */
   #place(given) {
     const named = this.#kind.slots.to ? 'to' : this.#kind.named;
@@ -280,10 +284,15 @@ export class Booking {
       else this.#user(answer);
       return this.#take([asked]);
     }
-    if (asked === this.#kind.named && others.includes('city') && this.#voice.chance(0.4)) {
+    const pair = [this.#kind.named, 'city'];
+    if (pair.includes(asked) && pair.some((name) => others.includes(name)) && this.#voice.chance(0.4)) {
       const joint = this.#voice.pick([' in ', ' in ', ', ']);
-      this.#user(`${this.#voice.pick(['', '', 'at '])}${this.#wanted[asked]}${joint}${this.#wanted.city}`);
-      return this.#take([asked, 'city']);
+      this.#user(`${this.#voice.pick(['', '', 'at '])}${pair.map((name) => this.#wanted[name]).join(joint)}`);
+      return this.#take(pair);
+    }
+    if (['date', 'time'].every((name) => name === asked || others.includes(name)) && this.#voice.chance(0.5)) {
+      this.#user(this.#dayAndTime());
+      return this.#take(['date', 'time']);
     }
     // A number alone is the only number that is still wanting, whatever was asked.
     const counts = this.#missing.filter((name) => ['people', 'rooms', 'nights'].includes(name));
@@ -375,7 +384,16 @@ export class Booking {
     if (!this.#voice.chance(0.2)) return made;
     const number = this.#style(String(this.#voice.values.number(1, 999)));
     const word = this.#style(this.#voice.values.word());
-    const near = /\d/.test(old) ? old.replace(/\d+/, number) : old.replace(/ [^ ]+$/, ` ${word}`);
+    // Or the same beginning with another end: "Lindenplatz" and "Lindenhof".
+    const grown = old.replace(
+      /(\p{L}{3,5})\p{L}*$/u,
+      `$1${word.toLowerCase().slice(-this.#voice.values.number(2, 5))}`,
+    );
+    const near = /\d/.test(old)
+      ? old.replace(/\d+/, number)
+      : this.#voice.chance(0.4)
+        ? this.#style(grown)
+        : old.replace(/ [^ ]+$/, ` ${word}`);
     return near === old ? made : near;
   }
 
@@ -421,22 +439,7 @@ export class Booking {
       return this.#talk.agent(`Sorry, I did not understand that. ${this.#question}`);
     }
     if (roll <= 82 && this.#kind.unknown && this.#missing[0] === this.#kind.named) {
-      this.#user(
-        this.#voice.pick([
-          'I do not know',
-          'You choose',
-          'Any',
-          'Can you recommend one?',
-          'Which one is good?',
-          'Which ones are there?',
-          'Whatever you like',
-          'What do you recommend?',
-          'Surprise me',
-          'No idea',
-          'Do you have a suggestion?',
-          'It does not matter',
-        ]),
-      );
+      this.#user(this.#voice.pick(UNDECIDED));
       return this.#knowsNone();
     }
     if (roll <= 90) {

@@ -273,13 +273,13 @@ export const REQUESTS = {
 /** Ways to take something back. `{f}` is the new value as a fragment, `{s}` in a sentence, `{v}` the new value, `{o}` the old one, `{l}` what it is called. */
 export const CORRECTIONS = {
   fragment: choices(
-    'No, {f}|No, make it {f}|No, {f} please|Make it {f}|Sorry, {f}|Sorry, I meant {f}|I meant {f}|Actually, {f}|Actually make it {f}|Oh wait, {f}|Wait, {f}|Change it to {f}|Can you change it to {f}?|{f} instead|{f} would be better|No wait, {f}|Oh no, I meant {f}|Hmm, rather {f}|Better {f}|no sorry {f}|Please make it {f}|Could you make it {f}?|I made a mistake, it should be {f}|No, I said {f}|It should be {f}|Let us make it {f} instead|Oops, {f}|My mistake, {f}|Can you make it {f} instead?|Could we do {f} instead?|{f}, sorry|{f} please, sorry|No no, {f}|I mean {f}|{f}, I mean|Actually {f}|Actually, {f} please|Could you change that to {f}|Change that to {f}|Rather {f}|Hold on, {f}|Make that {f}|Wait, make it {f} please|Switch it to {f}|Is {f} possible instead?|Scratch that, {f}|My bad, {f}|Ah sorry, {f}|Ah, no, {f}|Oops, I meant {f}|Correction: {f}|Change of plan, {f}|On second thought, {f}|On second thoughts, make it {f}|Let us do {f}|Can we do {f}?|Can we make it {f}?|Make that {f} please|I would rather have {f}|Wait no, {f}|Sorry, make it {f}|Sorry, make that {f}|Not that, {f}|Er, {f}|Umm no, {f}|Better make it {f}|Actually no, {f}|Actually, could we make it {f}?',
+    'No, {f}|No, make it {f}|No, {f} please|Make it {f}|Sorry, {f}|Sorry, I meant {f}|I meant {f}|Actually, {f}|Actually make it {f}|Oh wait, {f}|Wait, {f}|Change it to {f}|Can you change it to {f}?|{f} instead|{f} would be better|No wait, {f}|Oh no, I meant {f}|Hmm, rather {f}|Better {f}|no sorry {f}|Please make it {f}|Could you make it {f}?|I made a mistake, it should be {f}|No, I said {f}|It should be {f}|Let us make it {f} instead|Oops, {f}|My mistake, {f}|Can you make it {f} instead?|Could we do {f} instead?|{f}, sorry|{f} please, sorry|No no, {f}|I mean {f}|{f}, I mean|Actually {f}|Actually, {f} please|Could you change that to {f}|Change that to {f}|Rather {f}|Hold on, {f}|Make that {f}|Wait, make it {f} please|Switch it to {f}|Is {f} possible instead?|Scratch that, {f}|My bad, {f}|Ah sorry, {f}|Ah, no, {f}|Oops, I meant {f}|Correction: {f}|Change of plan, {f}|On second thought, {f}|On second thoughts, make it {f}|Let us do {f}|Can we do {f}?|Can we make it {f}?|Make that {f} please|I would rather have {f}|Wait no, {f}|Sorry, make it {f}|Sorry, make that {f}|Not that, {f}|Er, {f}|Umm no, {f}|Better make it {f}|Actually no, {f}|Actually, could we make it {f}?|Can we change that to {f}?|Could we change it to {f}?|Could you change it to {f} please?|Can I change that to {f}?|Any chance of {f} instead?|Could it be {f}?|Would {f} work instead?|Would {f} be possible?|I would prefer {f}|It has to be {f}|sorry meant {f}|nope, {f}|oh sorry {f}|no wait make it {f}|I said that wrong: {f}|Actually can it be {f}?|Is it possible to have {f} instead?|Let us change that to {f}|I need {f} instead|We need {f} after all|{f} after all|Please change that to {f}|Could you switch that to {f}?|Hm, {f} would suit us better|Let me correct that: {f}|I mistyped, {f}|typo, {f}|Instead, {f}',
   ),
   sentence: choices(
     'No, {s}|No, {s}|Sorry, {s}|Sorry, {s}|Actually, {s}|Actually, {s}|Wait, {s}|Oh, {s}|{s}|{s}|{s}, sorry|{s} instead|I forgot, {s}|Oh wait, {s}|No sorry, {s}|{s} after all',
   ),
   contrast: choices(
-    'Not {o}, {v}|Not {o}, {v}|Not {o} but {v}|{v}, not {o}|{v}, not {o}|No, {v}, not {o}|No, not {o} but {v}|I said {v}, not {o}|I said {v} not {o}|I meant {v}, not {o}|{v} instead of {o}|Change {o} to {v}|Make that {v} instead of {o}|It is {v}, not {o}|Sorry, {v} and not {o}|Not {o}! {v}!|I did not say {o}, I said {v}|Not {o}. {v}.|Not {o}. {v}|{v}, sorry, not {o}|{v} rather than {o}|Replace {o} with {v}|Swap {o} for {v}|No no, {v}, not {o}|Sorry, not {o}, {v}|Actually not {o} but {v}|Oops, {v}, not {o}|You wrote {o}, it is {v}|{o} is wrong, it is {v}',
+    'Not {o}, {v}|Not {o}, {v}|Not {o} but {v}|{v}, not {o}|{v}, not {o}|No, {v}, not {o}|No, not {o} but {v}|I said {v}, not {o}|I said {v} not {o}|I meant {v}, not {o}|{v} instead of {o}|Change {o} to {v}|Make that {v} instead of {o}|It is {v}, not {o}|Sorry, {v} and not {o}|Not {o}! {v}!|I did not say {o}, I said {v}|Not {o}. {v}.|Not {o}. {v}|{v}, sorry, not {o}|{v} rather than {o}|Replace {o} with {v}|Swap {o} for {v}|No no, {v}, not {o}|Sorry, not {o}, {v}|Actually not {o} but {v}|Oops, {v}, not {o}|You wrote {o}, it is {v}|{o} is wrong, it is {v}|Did I say {o}? I meant {v}|Sorry, I wrote {o} but I meant {v}|I typed {o}, I meant {v}|It should be {v} rather than {o}|When I said {o} I meant {v}|no not {o}, I mean {v}|no, I do not mean {o}, I mean {v}|Can we have {v} instead of {o}?|Could you change {o} to {v}?|Please change {o} to {v}|not {o}, {v} please|Scratch {o}, make it {v}',
   ),
   labelled: choices(
     'Change the {l} to {v}|The {l} should be {v}|No, the {l} is {v}|The {l} is {v}, not {o}|Please change the {l} to {v}|Can you change the {l} to {v}?|The {l} is wrong, it is {v}|Sorry, the {l} is {v}|Actually, the {l} is {v}|Wrong {l}, I meant {v}|{l}: {v}|Change the {l} please, to {v}|Make the {l} {v}|Set the {l} to {v}|New {l}: {v}|I gave you the wrong {l}, it is {v}|The {l} should be {v}, not {o}|The {l} is {v}',
@@ -302,4 +302,17 @@ export const NO = choices(
 );
 export const CANCEL = choices(
   'Cancel|Never mind|Forget it|I changed my mind, cancel it|Cancel that please|Stop|No thanks, I do not need it any more|Please cancel it|Let us leave it|I do not want it any more',
+);
+/** How a request begins whose place comes first. */
+export const BOOK =
+  'Book ,Reserve ,book ,reserve ,Please book ,Can you book ,I want to book ,I would like to book '.split(',');
+/** How one goes on after a day, a time or a number. */
+export const LED =
+  'I need|I need|I want|I want|I would like|we need|we want|we would like|I want to book|I would like to book|we have to book|please book|book|can I have|can we get|could you book|I am looking for|get me|reserve'.split(
+    '|',
+  );
+
+/** Of those who know no place. */
+export const UNDECIDED = choices(
+  'I do not know|You choose|Any|Can you recommend one?|Which one is good?|Which ones are there?|Whatever you like|What do you recommend?|Surprise me|No idea|Do you have a suggestion?|It does not matter',
 );

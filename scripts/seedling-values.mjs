@@ -113,7 +113,18 @@ const SLEEPING_BEFORE = words(
   'Hotel Hôtel Hotel Pension Villa Hostal Albergo Posada Casa Residence Pousada Gasthof Riad Maison Palais Hostel',
 );
 const ROADS = words('Street Road Avenue Lane Drive Square Way Terrace Boulevard Close Hill Court Place Crescent');
-const ROADS_BEFORE = words('Rue Calle Via Avenida Plaza Piazza Rua ulica Place Boulevard');
+const ROADS_BEFORE =
+  `Rue|Calle|Via|Avenida|Plaza|Piazza|Rua|ulica|Place|Boulevard|ul.|ul.|Av.|Pl.|pl.|Quai|Rynek|Praça|Largo|Corso|Gare|Gare de|Gare du|Porte de|Rue de|Rue de la|Rue des|
+Rue des|Rue du|Quai des|Quai du|Place des|Place de la|Avenue des|Calle de la|Calle del|Paseo de|Plaza de|Via dei|Via della|Piazza del|Rua da|Rua do|Praça da|Bulevardul|Strada|Trg|náměstí|Pont|Stazione`
+    .split('|')
+    .map((road) => road.trim());
+/** Roads and squares that are one word with their name, or follow it. */
+const ROADS_GROWN = words(
+  'straße strasse platz gasse weg hof allee ring damm markt laan straat plein gracht gatan torget vägen vej gade plads katu tie gata',
+);
+const ROADS_AFTER = words(
+  'utca tér út Caddesi Sokak katu Straße Strasse Platz Allee Markt Quay Wharf Row Walk Gardens Parade Park Gate Mews Green',
+);
 const STOPS = words(
   'airport station museum theatre hospital stadium university market harbour castle park library cathedral church bridge mall hotel opera beach ferry',
 );
@@ -215,7 +226,7 @@ export class Values {
       return `${this.pick(before)} ${this.pick(words('de del la du di do da dos della des van von im zum zur aux al dei degli delle du'))} ${a}`;
     if (roll < 0.94)
       return `${this.pick(['St.', 'St', 'Old', 'New', 'Little', 'House of', 'Hotel de la', 'Casa de la', 'Number'])} ${a}`;
-    if (roll < 0.96) return `${a} ${this.number(2, 99)}`;
+    if (roll < 0.96) return `${a} ${this.chance(0.5) ? this.number(2, 99) : capital(this.pick(NUMBERS))}`;
     if (roll < 0.967) return `${a}-${b}`;
     if (roll < 0.98) return `${a} ${this.pick(words('de of von di du and y e by i et'))} ${b}`;
     return Array.from({ length: this.number(2, 4) }, () => this.pick([...'ABCDEFGHIJKLMNOPRSTUVWXYZ'])).join('');
@@ -259,8 +270,15 @@ export class Values {
       return `${this.number(1, 999)}${this.chance(0.1) ? this.pick([...'ABCD']) : ''} ${this.word()} ${this.pick(ROADS)}`;
     if (roll < 0.44)
       return `${this.pick([`${this.word()} Terminal`, 'Terminal', 'Pier', 'Gate', `${this.word()} Platform`])} ${this.chance(0.25) ? this.pick([...'ABCDEF']) : this.number(1, 60)}`;
-    if (roll < 0.52)
-      return `${this.pick(ROADS_BEFORE)} ${this.word()}${this.chance(0.5) ? ` ${this.number(1, 99)}` : ''}`;
+    if (roll < 0.52) {
+      const road = this.pick([
+        () => `${this.pick(ROADS_BEFORE)} ${this.word()}`,
+        () => `${this.pick(ROADS_BEFORE)} ${this.word()}`,
+        () => `${this.strange()}${this.pick(ROADS_GROWN)}`,
+        () => `${this.word()} ${this.pick(ROADS_AFTER)}`,
+      ])();
+      return `${road}${this.chance(0.4) ? ` ${this.number(1, 99)}` : ''}`;
+    }
     if (roll < 0.54)
       return this.pick([
         `${this.city()} Airport`,
